@@ -1,0 +1,40 @@
+"""Starting the state machine so that the same request starts it once."""
+
+import json
+from functools import cache
+
+import boto3
+from botocore.exceptions import ClientError
+from requests_in import Request
+
+
+@cache
+def client():
+    """Return the Step Functions client of this execution environment."""
+    return boto3.client("stepfunctions")
+
+
+def start(state_machine_arn: str, name: str, request: Request) -> str:
+    """Start execution `name`; answer ``duplicate`` if there is or was one of that name, else ``started``."""
+    known = True
+    try:
+        client().describe_execution(executionArn=_execution_arn(state_machine_arn, name))
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "ExecutionDoesNotExist":
+            raise
+        known = False
+    if known:
+        return "duplicate"
+    document = {"reason": request.reason, "detail": request.detail, "source": request.source}
+    try:
+        client().start_execution(stateMachineArn=state_machine_arn, name=name, input=json.dumps(document))
+    except ClientError as error:
+        # Two deliveries at once: the name decides.
+        if error.response["Error"]["Code"] == "ExecutionAlreadyExists":
+            return "duplicate"
+        raise
+    return "started"
+
+
+def _execution_arn(state_machine_arn: str, name: str) -> str:
+    return f"{state_machine_arn.replace(':stateMachine:', ':execution:')}:{name}"

@@ -1,0 +1,71 @@
+"""What asks the gate: S3 through EventBridge, a CloudWatch alarm through SNS, a schedule, a person."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from slipcast_aws.settings import setting
+
+
+@dataclass(frozen=True)
+class Request:
+    """One request for an execution of the pipeline.
+
+    Attributes
+    ----------
+    reason : ``new_data``, ``alarm``, ``schedule`` or ``manual``
+    identity : what makes two deliveries the same request
+    detail : one line for people
+    source : bucket, key and version id of the file; None where the latest dataset is meant
+    """
+
+    reason: str
+    identity: tuple[str, ...]
+    detail: str
+    source: dict[str, str] | None = None
+
+
+def read(event: dict[str, Any]) -> list[Request]:
+    """Return the requests in `event`; an alarm that is not for retraining yields none.
+
+    Raises
+    ------
+    ValueError
+        If the event is of no known kind.
+    """
+    if event.get("detail-type") == "Object Created":
+        return [_object_created(event["detail"])]
+    if event.get("detail-type") == "Scheduled Event":
+        return [Request("schedule", (event["id"],), event["resources"][0].rsplit("/", 1)[-1])]
+    if "Records" in event:
+        return [request for record in event["Records"] if (request := _alarm(record["Sns"]))]
+    if event.get("reason") == "manual":
+        if not event.get("id"):
+            raise ValueError('a manual request needs an "id" of your choice, so that a repeat is recognised')
+        return [Request("manual", (event["id"],), event.get("detail", ""))]
+    raise ValueError('not an S3 object event, an SNS notification, a scheduled event or {"reason": "manual", "id": ...}')
+
+
+def _object_created(detail: dict[str, Any]) -> Request:
+    bucket, item = detail["bucket"]["name"], detail["object"]
+    key = item["key"]
+    # An unversioned bucket has no version id: the ETag then tells two uploads of the same name apart.
+    version = item.get("version-id", "")
+    source = {"bucket": bucket, "key": key, "version_id": version}
+    return Request("new_data", (bucket, key, version or item.get("etag", "")), f"s3://{bucket}/{key}", source)
+
+
+def _alarm(notification: dict[str, Any]) -> Request | None:
+    try:
+        message = json.loads(notification["Message"])
+    except ValueError:
+        return None
+    if not isinstance(message, dict) or message.get("AlarmName") not in setting("RETRAIN_ALARMS").split(","):
+        return None
+    if message.get("NewStateValue") != "ALARM":
+        return None
+    return Request(
+        "alarm",
+        (message["AlarmName"], message.get("StateChangeTime", notification["MessageId"])),
+        f"{message['AlarmName']}: {message.get('NewStateReason', '')}",
+    )

@@ -1,0 +1,31 @@
+"""The words of a notification."""
+
+from typing import Any
+
+HEADLINES = {
+    "released": "a new model is live",
+    "kept": "the live model stays",
+    "ingested": "data taken in, nothing trained",
+    "refused": "file refused",
+    "failed": "pipeline failed",
+}
+# SNS refuses a longer subject.
+MAX_SUBJECT = 100
+
+
+def compose(event: dict[str, Any]) -> tuple[str, str]:
+    """Return subject and text for the outcome of an execution."""
+    subject = f"Slipcast: {HEADLINES[event['outcome']]}"[:MAX_SUBJECT]
+    source = event.get("source") or {}
+    lines = [
+        subject,
+        "",
+        f"Why:       {event.get('why') or '-'}",
+        f"Started by: {event.get('reason')} {source.get('key', '')}".rstrip(),
+        f"Execution: {event['execution']}",
+    ]
+    if event.get("version"):
+        lines.append(f"Version:   {event['version']}")
+    if counts := (event.get("dataset") or {}).get("counts"):
+        lines.append(f"Rows:      {counts['read']} read, {counts['accepted']} accepted, {counts['rejected']} in quarantine")
+    return subject, "\n".join(lines)

@@ -1,0 +1,183 @@
+"""Releases: a model becomes a layer, a layer and a digest become a Lambda version, the alias points at a version.
+
+The layer holds the model, so a version of the function is complete in itself: no bucket has to answer when it starts.
+Every step can be repeated: a crash between two steps leaves the alias where it was and the next run goes on from there.
+"""
+
+import io
+import json
+import zipfile
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import boto3
+from botocore.exceptions import ClientError
+
+MODEL_FILE = "slipcast_model/model.json"
+ALIAS = "live"
+
+
+class ReleaseError(RuntimeError):
+    """A new version does not answer as the model that it should hold."""
+
+
+@dataclass(frozen=True)
+class LiveModel:
+    """The model behind the alias."""
+
+    version: str
+    model_id: str
+    sha256: str
+    artefact_uri: str
+    profile_uri: str
+    dataset_id: str
+
+
+@cache
+def client():
+    """Return the Lambda client of this execution environment."""
+    return boto3.client("lambda")
+
+
+def live_model(function: str) -> LiveModel | None:
+    """Return the model that the alias ``live`` of `function` serves; None before the first release."""
+    configuration = client().get_function_configuration(FunctionName=function, Qualifier=ALIAS)
+    variables = configuration.get("Environment", {}).get("Variables", {})
+    if not variables.get("MODEL_SHA256"):
+        return None
+    return LiveModel(
+        version=configuration["Version"],
+        model_id=variables["MODEL_ID"],
+        sha256=variables["MODEL_SHA256"],
+        artefact_uri=variables["MODEL_URI"],
+        profile_uri=variables["MODEL_PROFILE_URI"],
+        dataset_id=variables["MODEL_DATASET_ID"],
+    )
+
+
+def layer_archive(artefact: bytes) -> bytes:
+    """Return the zip file of a layer that holds `artefact`, the same bytes for the same artefact."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        entry = zipfile.ZipInfo(MODEL_FILE, date_time=(1980, 1, 1, 0, 0, 0))
+        entry.external_attr = 0o100644 << 16
+        archive.writestr(entry, artefact, zipfile.ZIP_DEFLATED)
+    return buffer.getvalue()
+
+
+def publish(
+    *, function: str, layer_name: str, bucket: str, layer_key: str, variables: dict[str, str]
+) -> tuple[str, str]:
+    """Publish a version of `function` that holds the model whose layer archive is at `layer_key`.
+
+    Order: layer, configuration, wait until it is active, version. The alias is not touched.
+
+    Parameters
+    ----------
+    variables : the ``MODEL_*`` environment variables that pin the model; ``MODEL_SHA256`` among them
+
+    Returns
+    -------
+    version, layer ARN
+    """
+    layer = _layer_version(layer_name, bucket, layer_key, variables["MODEL_SHA256"])
+    current = client().get_function_configuration(FunctionName=function)
+    prefix = layer.rsplit(":", 1)[0] + ":"
+    kept = [item["Arn"] for item in current.get("Layers", []) if not item["Arn"].startswith(prefix)]
+    client().update_function_configuration(
+        FunctionName=function,
+        Layers=[*kept, layer],
+        Environment={"Variables": {**current.get("Environment", {}).get("Variables", {}), **variables}},
+        RevisionId=current["RevisionId"],
+    )
+    client().get_waiter("function_updated_v2").wait(FunctionName=function)
+    # Without a change since the last version Lambda answers with that version, so a repeated release makes no second one.
+    version = client().publish_version(FunctionName=function, Description=f"model {variables['MODEL_ID']}")["Version"]
+    client().get_waiter("published_version_active").wait(FunctionName=function, Qualifier=version)
+    return version, layer
+
+
+def _layer_version(layer_name: str, bucket: str, key: str, sha256: str) -> str:
+    """Return the ARN of the layer version for the model with digest `sha256`, publishing it if there is none."""
+    for page in client().get_paginator("list_layer_versions").paginate(LayerName=layer_name):
+        for item in page["LayerVersions"]:
+            if item.get("Description") == sha256:
+                return item["LayerVersionArn"]
+    return client().publish_layer_version(
+        LayerName=layer_name, Description=sha256, Content={"S3Bucket": bucket, "S3Key": key}
+    )["LayerVersionArn"]
+
+
+def verify(*, function: str, version: str, sha256: str, golden: dict[str, Any]) -> int:
+    """Ask version `version` itself for the model it holds and for predictions with known answers.
+
+    Parameters
+    ----------
+    golden : ``activities`` (requests) and ``scores`` (their probabilities by scikit-learn)
+
+    Returns
+    -------
+    the number of predictions compared
+
+    Raises
+    ------
+    ReleaseError
+        If the version does not answer, holds another model or differs from scikit-learn by more than 1e-9.
+    """
+    model = _ask(function, version, "GET", "/model", None)
+    if model.get("sha256") != sha256:
+        raise ReleaseError(f"version {version} holds the model {model.get('sha256')}, {sha256} was published")
+    answer = _ask(function, version, "POST", "/predictions", {"activities": golden["activities"]})
+    found = [item["probability"] for item in answer["predictions"]]
+    worst = max(abs(a - b) for a, b in zip(found, golden["scores"], strict=True))
+    if worst > 1e-9:
+        raise ReleaseError(f"version {version} differs from scikit-learn by {worst:.2e} on known activities")
+    return len(found)
+
+
+def _ask(function: str, version: str, method: str, path: str, body: Any) -> dict[str, Any]:
+    request = {
+        "httpMethod": method,
+        "path": path,
+        "resource": path,
+        "headers": {"Content-Type": "application/json"},
+        "multiValueHeaders": {"Content-Type": ["application/json"]},
+        "queryStringParameters": None,
+        "multiValueQueryStringParameters": None,
+        "pathParameters": None,
+        "stageVariables": None,
+        "isBase64Encoded": False,
+        "body": None if body is None else json.dumps(body),
+        # API Gateway writes the request context, no client can: only a release can ask without being logged.
+        "requestContext": {"stage": "slipcast-verify", "requestId": f"verify-{version}", "path": path},
+    }
+    answer = client().invoke(FunctionName=function, Qualifier=version, Payload=json.dumps(request))
+    payload = json.loads(answer["Payload"].read())
+    if "FunctionError" in answer or payload.get("statusCode") != 200:
+        raise ReleaseError(f"version {version} answered {method} {path} with {json.dumps(payload)[:500]}")
+    return json.loads(payload["body"])
+
+
+def point_alias(*, function: str, version: str) -> str:
+    """Point the alias ``live`` at `version` in one update and return the version it pointed at before.
+
+    Raises
+    ------
+    ReleaseError
+        If another release moved the alias in between.
+    """
+    alias = client().get_alias(FunctionName=function, Name=ALIAS)
+    try:
+        client().update_alias(
+            FunctionName=function,
+            Name=ALIAS,
+            FunctionVersion=version,
+            RoutingConfig={"AdditionalVersionWeights": {}},
+            RevisionId=alias["RevisionId"],
+        )
+    except ClientError as error:
+        if error.response["Error"]["Code"] == "PreconditionFailedException":
+            raise ReleaseError(f"another release moved the alias while version {version} was released") from error
+        raise
+    return alias["FunctionVersion"]

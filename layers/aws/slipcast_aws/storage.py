@@ -1,0 +1,94 @@
+"""Objects in S3, named by their ``s3://bucket/key`` URI."""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from functools import cache
+from typing import Any
+
+import boto3
+from botocore.config import Config
+
+
+class DigestMismatchError(RuntimeError):
+    """An object's bytes are not the ones that were recorded."""
+
+
+@cache
+def client():
+    """Return the S3 client of this execution environment."""
+    return boto3.client("s3", config=Config(retries={"mode": "standard", "max_attempts": 5}))
+
+
+def split_uri(uri: str) -> tuple[str, str]:
+    """Split ``s3://bucket/key`` into bucket and key.
+
+    Raises
+    ------
+    ValueError
+        If `uri` is not of that form.
+    """
+    bucket, _, key = uri.removeprefix("s3://").partition("/")
+    if not uri.startswith("s3://") or not bucket or not key:
+        raise ValueError(f"{uri!r} is not an s3://bucket/key URI")
+    return bucket, key
+
+
+def read_bytes(uri: str, *, version_id: str | None = None, sha256: str | None = None) -> bytes:
+    """Return an object's bytes; with `sha256`, only if they have that digest.
+
+    Raises
+    ------
+    DigestMismatchError
+        If the bytes do not have the digest `sha256` (hex).
+    """
+    bucket, key = split_uri(uri)
+    which = {"VersionId": version_id} if version_id else {}
+    raw = client().get_object(Bucket=bucket, Key=key, **which)["Body"].read()
+    if sha256 is not None and (found := hashlib.sha256(raw).hexdigest()) != sha256:
+        raise DigestMismatchError(f"{uri} has SHA-256 {found}, {sha256} was recorded: it is not used")
+    return raw
+
+
+def read_json(uri: str, *, sha256: str | None = None) -> Any:
+    """Return the JSON document at `uri`."""
+    return json.loads(read_bytes(uri, sha256=sha256))
+
+
+def exists(uri: str) -> bool:
+    """Return whether there is an object at `uri`."""
+    bucket, key = split_uri(uri)
+    try:
+        client().head_object(Bucket=bucket, Key=key)
+    except client().exceptions.ClientError as error:
+        if error.response["ResponseMetadata"]["HTTPStatusCode"] == 404:
+            return False
+        raise
+    return True
+
+
+def write_bytes(uri: str, raw: bytes, content_type: str = "application/octet-stream") -> str:
+    """Write an object and return the SHA-256 (hex) of its bytes."""
+    bucket, key = split_uri(uri)
+    client().put_object(Bucket=bucket, Key=key, Body=raw, ContentType=content_type)
+    return hashlib.sha256(raw).hexdigest()
+
+
+def write_json(uri: str, document: Any) -> str:
+    """Write `document` as JSON with sorted keys and return the SHA-256 (hex) of its bytes."""
+    raw = json.dumps(document, sort_keys=True, indent=1, allow_nan=False).encode()
+    return write_bytes(uri, raw, "application/json")
+
+
+def delete(uri: str) -> None:
+    """Delete the object at `uri`; in a versioned bucket its older versions stay."""
+    bucket, key = split_uri(uri)
+    client().delete_object(Bucket=bucket, Key=key)
+
+
+def list_uris(prefix_uri: str) -> Iterator[str]:
+    """Yield the URIs of the objects whose URI begins with `prefix_uri`, in key order."""
+    bucket, prefix = split_uri(prefix_uri)
+    for page in client().get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
+        for item in page.get("Contents", []):
+            yield f"s3://{bucket}/{item['Key']}"

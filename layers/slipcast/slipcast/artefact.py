@@ -1,0 +1,81 @@
+"""The model artefact: one JSON document that holds everything a prediction needs, and no code.
+
+Layout of format version 1 (indices count from 0)::
+
+    format, format_version     "slipcast-model", 1
+    family, threshold          candidate family; probability from which an activity counts as at risk
+    metadata                   free JSON object: who trained this, on what, with what result
+    features                   {"numeric": [names], "categorical": [names]}, as slipcast.features computes them
+    preparation.numeric        medians ([float] or null: no imputation), indicators ([index of a numeric feature]),
+                               mean and scale ([float] or null; over imputed values and indicators together)
+    preparation.categorical    one entry for each feature: columns {category: offset in its block}, other (offset
+                               for any other category, or null: none), width (columns in its block)
+    model                      kind "linear": coefficients, intercept
+                               kind "forest": trees (mean of their leaf values is the probability)
+                               kind "boosting": trees, baseline (expit of baseline + sum of leaf values)
+
+The prepared row is: numeric values, missing-value indicators, then one block of columns for each categorical feature.
+A tree is three arrays over its nodes in depth-first order, which makes a left child the next node: ``feature`` (index
+into the prepared row, -1 at a leaf), ``number`` (threshold, or value at a leaf; a row goes left if value <= threshold)
+and ``right`` (index of the right child, 0 at a leaf). Boosting trees add ``missing_left`` (node indices at which a
+missing value goes left).
+"""
+
+import hashlib
+import hmac
+import json
+from collections.abc import Mapping
+from typing import Any
+
+FORMAT = "slipcast-model"
+FORMAT_VERSION = 1
+KINDS = ("linear", "forest", "boosting")
+
+
+class ArtefactError(ValueError):
+    """The bytes are not the artefact that was released, or not one that this version can read."""
+
+
+def encode(document: Mapping[str, Any]) -> bytes:
+    """Return the canonical bytes of `document`: the same document always has the same bytes.
+
+    Raises
+    ------
+    ValueError
+        If the document holds NaN or an infinity, which JSON cannot express.
+    """
+    text = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+    return text.encode("ascii")
+
+
+def digest(raw: bytes) -> str:
+    """Return the SHA-256 of `raw` as lower-case hexadecimal digits."""
+    return hashlib.sha256(raw).hexdigest()
+
+
+def decode(raw: bytes, sha256: str) -> dict[str, Any]:
+    """Return the document in `raw` once its SHA-256 equals `sha256` (hexadecimal).
+
+    Raises
+    ------
+    ArtefactError
+        If the digest differs, or the document is of another format, version or model kind.
+    """
+    found = digest(raw)
+    if not hmac.compare_digest(found, sha256.strip().lower()):
+        raise ArtefactError(f"the model's SHA-256 is {found}, not the released {sha256!r}")
+    try:
+        document = json.loads(raw)
+    except ValueError as error:
+        raise ArtefactError(f"the model is not JSON: {error}") from error
+    if not isinstance(document, dict) or document.get("format") != FORMAT:
+        raise ArtefactError(f"the document is not a {FORMAT}")
+    if document.get("format_version") != FORMAT_VERSION:
+        raise ArtefactError(
+            f"the model has format version {document.get('format_version')!r}, this reader knows {FORMAT_VERSION}"
+        )
+    model = document.get("model")
+    kind = model.get("kind") if isinstance(model, dict) else None
+    if kind not in KINDS:
+        raise ArtefactError(f"the model is of unknown kind {kind!r}; known: {', '.join(KINDS)}")
+    return document

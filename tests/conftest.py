@@ -1,0 +1,85 @@
+"""Fixtures that every layer of the tests shares."""
+
+import importlib.util
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+class LambdaContext:
+    """What a handler may ask of the Lambda context object."""
+
+    function_name = "slipcast-test"
+    function_version = "7"
+    memory_limit_in_mb = 512
+    invoked_function_arn = "arn:aws:lambda:us-east-1:123456789012:function:slipcast-test"
+    aws_request_id = "5f2a1c1e-0000-4000-8000-000000000001"
+
+    def get_remaining_time_in_millis(self) -> int:
+        return 30_000
+
+
+@pytest.fixture
+def lambda_context() -> LambdaContext:
+    return LambdaContext()
+
+
+@pytest.fixture
+def aws_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Credentials and a region that reach no account."""
+    for name in ("AWS_PROFILE", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in {
+        "AWS_ACCESS_KEY_ID": "testing",
+        "AWS_SECRET_ACCESS_KEY": "testing",
+        "AWS_SESSION_TOKEN": "testing",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_REGION": "us-east-1",
+        "POWERTOOLS_SERVICE_NAME": "slipcast",
+        "POWERTOOLS_METRICS_NAMESPACE": "Slipcast",
+        "POWERTOOLS_TRACE_DISABLED": "1",
+    }.items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.fixture
+def load_app(monkeypatch: pytest.MonkeyPatch, aws_environment: None):
+    """A loader of ``functions/<name>/app.py`` as Lambda would load it: its folder on the path, its environment set.
+
+    Modules of the function's folder are forgotten before and after, so that each load runs the init phase anew.
+    """
+    loaded: list[str] = []
+
+    def forget(folder: Path) -> None:
+        for module in folder.glob("*.py"):
+            sys.modules.pop(module.stem, None)
+
+    def load(name: str, **env: str):
+        folder = ROOT / "functions" / name
+        for key, value in env.items():
+            monkeypatch.setenv(key, value)
+        monkeypatch.syspath_prepend(str(folder))
+        forget(folder)
+        spec = importlib.util.spec_from_file_location(f"functions_{name}_app", folder / "app.py")
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        loaded.append(name)
+        return module
+
+    yield load
+    for name in loaded:
+        forget(ROOT / "functions" / name)
+
+
+@pytest.fixture
+def event():
+    """A reader of ``events/<name>.json``."""
+
+    def read(name: str) -> dict:
+        return json.loads((ROOT / "events" / f"{name}.json").read_text())
+
+    return read

@@ -1,0 +1,73 @@
+"""Feature tables and fitted pipelines for the tests of serving and monitoring."""
+
+from functools import cache
+
+import numpy as np
+import pandas as pd
+from sklearn.compose import ColumnTransformer
+from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.tree import DecisionTreeClassifier
+
+from slipcast.features import CATEGORICAL, NUMERIC
+
+ESTIMATORS = {
+    "logistic_regression": lambda seed: LogisticRegression(max_iter=2000),
+    "decision_tree": lambda seed: DecisionTreeClassifier(max_depth=6, random_state=seed),
+    "random_forest": lambda seed: RandomForestClassifier(25, max_depth=8, random_state=seed),
+    "hist_gradient_boosting": lambda seed: HistGradientBoostingClassifier(max_iter=30, random_state=seed),
+}
+
+
+def feature_frame(rows: int, seed: int, *, missing: float = 0.1, step: float = 0.25) -> pd.DataFrame:
+    """Return features on a coarse grid (so that values repeat), some missing, with frequent and rare categories."""
+    rng = np.random.default_rng(seed)
+    scale = 10.0 ** rng.integers(-2, 6, len(NUMERIC))
+    numbers = np.round(rng.normal(size=(rows, len(NUMERIC))) / step) * step * scale
+    numbers[rng.random(numbers.shape) < missing] = np.nan
+    frame = pd.DataFrame(numbers, columns=list(NUMERIC))
+    for name in CATEGORICAL:
+        code = np.minimum(rng.geometric(0.35, rows), 12)
+        frame[name] = [f"{name} {value}" if value % 5 else "(missing)" for value in code]
+    return frame
+
+
+def late(frame: pd.DataFrame, seed: int) -> np.ndarray:
+    """Return labels that depend on the features, with noise."""
+    rng = np.random.default_rng(seed + 1)
+    number = frame[NUMERIC[0]].rank(pct=True).fillna(0.4).to_numpy()
+    category = frame[CATEGORICAL[0]].str.endswith("1").to_numpy()
+    noisy = number + 0.4 * category + rng.normal(0, 0.3, len(frame))
+    return (noisy > np.median(noisy)).astype(int)
+
+
+def pipeline(family: str, seed: int = 0, estimator=None, numeric=None) -> Pipeline:
+    """Return the unfitted pipeline of a candidate family, prepared as slipcast.pipeline does."""
+    steps = [("impute", SimpleImputer(strategy="median", add_indicator=True, keep_empty_features=True))]
+    if family == "logistic_regression":
+        steps.append(("scale", StandardScaler()))
+    encoder = OneHotEncoder(handle_unknown="infrequent_if_exist", min_frequency=10, sparse_output=False)
+    model = ESTIMATORS[family](seed) if estimator is None else estimator
+    blocks = [
+        ("numeric", numeric or Pipeline(steps), list(NUMERIC)),
+        ("categorical", encoder, list(CATEGORICAL)),
+    ]
+    return Pipeline([("prepare", ColumnTransformer(blocks)), ("model", model)])
+
+
+@cache
+def fitted(family: str, seed: int = 0, rows: int = 400) -> tuple[Pipeline, pd.DataFrame, np.ndarray]:
+    """Return a fitted pipeline with the features and labels it was fitted to."""
+    frame = feature_frame(rows, seed)
+    labels = late(frame, seed)
+    return pipeline(family, seed).fit(frame, labels), frame, labels
+
+
+def records(frame: pd.DataFrame) -> list[dict]:
+    """Return the rows as the scorer takes them: missing numbers are None."""
+    return [
+        {name: None if value != value else value for name, value in row.items()} for row in frame.to_dict("records")
+    ]

@@ -1,0 +1,149 @@
+import json
+
+import numpy as np
+import pytest
+from sklearn.compose import ColumnTransformer
+from sklearn.ensemble import ExtraTreesClassifier, HistGradientBoostingClassifier
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import MinMaxScaler, OneHotEncoder, StandardScaler
+from sklearn.tree import DecisionTreeClassifier
+
+from slipcast.export import ExportError, export
+from slipcast.features import CATEGORICAL, NUMERIC
+from tests.serving_cases import ESTIMATORS, feature_frame, fitted, late, pipeline
+
+
+def _export(model, **options):
+    return export(model, **{"family": "any", "threshold": 0.5, "metadata": {}} | options)
+
+
+@pytest.mark.parametrize("family", ESTIMATORS)
+def test_the_same_fit_gives_the_same_bytes(family):
+    frame = feature_frame(300, seed=5)
+    labels = late(frame, seed=5)
+    first, second = (_export(pipeline(family, seed=5).fit(frame, labels)) for _ in range(2))
+    assert first == second
+
+
+def test_document_carries_family_threshold_metadata_and_feature_names():
+    model, _, _ = fitted("decision_tree")
+    document = json.loads(_export(model, family="decision_tree", threshold=0.25, metadata={"model_id": "m1"}))
+    assert document["family"] == "decision_tree"
+    assert document["threshold"] == 0.25
+    assert document["metadata"] == {"model_id": "m1"}
+    assert document["features"] == {"numeric": list(NUMERIC), "categorical": list(CATEGORICAL)}
+
+
+def test_metadata_is_optional():
+    assert json.loads(export(fitted("decision_tree")[0], family="f", threshold=0))["metadata"] == {}
+
+
+def test_trees_are_in_depth_first_order():
+    tree = json.loads(_export(fitted("decision_tree")[0]))["model"]["trees"][0]
+
+    def walk(node):
+        if tree["feature"][node] < 0:
+            return [node]
+        return [node, *walk(node + 1), *walk(tree["right"][node])]
+
+    assert walk(0) == list(range(len(tree["feature"])))
+
+
+def _fit(model, classes=(0, 1)):
+    frame = feature_frame(200, seed=1)
+    return model.fit(frame, np.array(classes)[late(frame, seed=1)])
+
+
+def _numeric(*steps):
+    return Pipeline(list(steps))
+
+
+IMPUTE = ("impute", SimpleImputer(strategy="median", add_indicator=True))
+
+
+def _with_encoder(encoder):
+    model = pipeline("decision_tree")
+    model.named_steps["prepare"].transformers[1] = ("categorical", encoder, list(CATEGORICAL))
+    return model
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        (pipeline("any", estimator=ExtraTreesClassifier(5)), "ExtraTreesClassifier cannot be exported; known"),
+        (Pipeline([("model", LogisticRegression())]), "not prepare and model"),
+        (pipeline("logistic_regression", numeric=_numeric(IMPUTE, ("scale", MinMaxScaler()))), "StandardScaler"),
+        (
+            pipeline("logistic_regression", numeric=_numeric(IMPUTE, ("scale", StandardScaler(with_mean=False)))),
+            "StandardScaler with mean",
+        ),
+        (pipeline("decision_tree", numeric=_numeric(("scale", StandardScaler()))), r"\['scale'\]"),
+        (pipeline("decision_tree", numeric="passthrough"), "needs imputed numbers"),
+        (_with_encoder(OneHotEncoder(drop="first", sparse_output=False)), "drops no column"),
+        (_with_encoder(OneHotEncoder(sparse_output=False)), "handle_unknown='error'"),
+    ],
+)
+def test_what_the_scorer_cannot_repeat_is_refused_with_its_reason(model, message):
+    if "prepare" not in model.named_steps:
+        model.fit(np.zeros((4, 1)), [0, 1, 0, 1])
+    else:
+        _fit(model)
+    with pytest.raises(ExportError, match=message):
+        _export(model)
+
+
+def test_transformer_weights_remainders_and_other_blocks_are_refused():
+    weighted = pipeline("decision_tree")
+    weighted.named_steps["prepare"].transformer_weights = {"numeric": 2.0}
+    with pytest.raises(ExportError, match="weights"):
+        _export(_fit(weighted))
+    other = Pipeline(
+        [
+            ("prepare", ColumnTransformer([("numeric", SimpleImputer(), list(NUMERIC))])),
+            ("model", DecisionTreeClassifier()),
+        ]
+    )
+    with pytest.raises(ExportError, match="numeric and a categorical block"):
+        _export(_fit(other))
+
+
+def test_a_feature_that_was_never_present_must_be_kept():
+    frame = feature_frame(200, seed=1)
+    frame[NUMERIC[-1]] = np.nan
+    model = pipeline("decision_tree", numeric=_numeric(("impute", SimpleImputer(strategy="median"))))
+    with pytest.warns(UserWarning, match="Skipping features without any observed values"):
+        model.fit(frame, late(frame, seed=1))
+    with pytest.raises(ExportError, match="no value at all"):
+        _export(model)
+
+
+@pytest.mark.parametrize("classes", [("on time", "late"), (1, 2)])
+def test_other_classes_are_refused(classes):
+    with pytest.raises(ExportError, match="not 0"):
+        _export(_fit(pipeline("decision_tree"), classes))
+
+
+def test_categories_that_are_not_text_are_refused():
+    frame = feature_frame(200, seed=1)
+    frame[CATEGORICAL[0]] = np.arange(200) % 3
+    model = pipeline("decision_tree").fit(frame, late(feature_frame(200, seed=1), seed=1))
+    with pytest.raises(ExportError, match="must be text"):
+        _export(model)
+
+
+def test_categorical_splits_of_boosting_are_refused():
+    # The first prepared column takes few values, so it can be declared categorical.
+    frame = feature_frame(300, seed=2)
+    frame[NUMERIC[0]] = np.arange(300) % 4
+    model = pipeline("any", estimator=HistGradientBoostingClassifier(max_iter=5, categorical_features=[0]))
+    model.fit(frame, (np.arange(300) % 4 == 2).astype(int))
+    with pytest.raises(ExportError, match="categorical splits"):
+        _export(model)
+
+
+@pytest.mark.parametrize("threshold", [-0.1, 1.1, float("nan")])
+def test_threshold_must_be_a_probability(threshold):
+    with pytest.raises(ExportError, match="not a probability"):
+        _export(fitted("decision_tree")[0], threshold=threshold)
