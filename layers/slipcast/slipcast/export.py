@@ -110,7 +110,7 @@ def _numeric(block: Any, width: int) -> dict[str, Any]:
     if imputer.indicator_ is not None:
         spec["indicators"] = [int(index) for index in imputer.indicator_.features_]
     if scaler is not None:
-        if not isinstance(scaler, StandardScaler) or scaler.mean_ is None or scaler.scale_ is None:
+        if not isinstance(scaler, StandardScaler) or not (scaler.with_mean and scaler.with_std):
             raise ExportError("numbers must be scaled by a StandardScaler with mean and standard deviation")
         spec["mean"], spec["scale"] = _floats(scaler.mean_), _floats(scaler.scale_)
     return spec

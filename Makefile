@@ -1,0 +1,58 @@
+SHELL := /usr/bin/env bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+PYTHON := .venv/bin/python
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+export SAM_CLI_TELEMETRY := 0
+# A build or a test must not reach an account that the shell happens to be logged in to.
+OFFLINE := env -u AWS_PROFILE -u AWS_ENDPOINT_URL
+
+.PHONY: help bootstrap demo test test-fast test-e2e up down status lint format build deploy clean
+
+help: ## Show this list
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+bootstrap:
+	@local/bootstrap.sh
+
+demo: bootstrap ## The whole loop on the local cloud with real data: schedule in, model live, alarm, retraining
+	@$(OFFLINE) $(PYTHON) -m local.demo
+
+test: test-fast test-e2e ## All tests
+
+test-fast: bootstrap ## Unit, integration and infrastructure tests with coverage of the domain package
+	@$(OFFLINE) $(PYTHON) -m pytest tests/unit tests/integration tests/infrastructure --cov --cov-report=term
+
+test-e2e: bootstrap ## The template on the local cloud, from a dropped file to a second version
+	@$(OFFLINE) $(PYTHON) -m pytest tests/e2e
+
+up: bootstrap ## Start the local cloud and deploy template.yaml to it; it stays up
+	@$(OFFLINE) $(PYTHON) -m local up
+
+down: ## Stop the local cloud
+	@if [ -x $(PYTHON) ]; then $(PYTHON) -m local down; else echo "Nothing was ever started here"; fi
+
+status: bootstrap ## Say what runs
+	@$(PYTHON) -m local status
+
+lint: bootstrap ## Check style, template and state machine
+	@ruff check .
+	@ruff format --check .
+	@cfn-lint template.yaml
+	@sam validate --lint
+	@statelint --yaml statemachine/pipeline.asl.yaml
+
+format: bootstrap ## Format the code
+	@ruff check --fix .
+	@ruff format .
+
+build: bootstrap ## sam build: functions and layers for Lambda
+	@$(OFFLINE) sam build
+
+deploy: bootstrap ## Deploy to your AWS account with samconfig.toml
+	@if [ -n "$${AWS_ENDPOINT_URL:-}" ]; then echo "error: AWS_ENDPOINT_URL is set: this shell points at the local cloud" >&2; exit 1; fi
+	@sam build
+	@if grep -q '^s3_bucket\|^resolve_s3' samconfig.toml; then sam deploy; else sam deploy --guided; fi
+
+clean: down ## Remove everything that was built
+	@rm -rf .aws-sam .cache .local .venv .pytest_cache .ruff_cache .hypothesis .coverage

@@ -1,0 +1,291 @@
+"""The local cloud: emulator, MLflow server and the deployed stack, as one thing that starts and ends."""
+
+import json
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import boto3
+from botocore.config import Config
+
+from local import processes
+from local.processes import Child, LocalCloudError
+
+ROOT = Path(__file__).resolve().parents[1]
+STACK = "slipcast"
+REGION = "us-east-1"
+# On a laptop a month passes in a minute: the template's own defaults are for real schedules.
+PARAMETERS = {
+    "MonitorSchedule": "rate(1 minute)",
+    "MonitorPeriodSeconds": "60",
+    "DriftEvaluationPeriods": "2",
+    "DriftDatapointsToAlarm": "1",
+    "RetrainCooldownMinutes": "5",
+}
+CREDENTIALS = {
+    "AWS_ACCESS_KEY_ID": "test",
+    "AWS_SECRET_ACCESS_KEY": "test",
+    "AWS_REGION": REGION,
+    "AWS_DEFAULT_REGION": REGION,
+}
+
+
+class LocalCloud:
+    """A local cloud whose state, logs and environment file are in `home`.
+
+    Parameters
+    ----------
+    home : folder for everything this cloud writes
+    parameters : overrides of the template's parameters
+    say : called with one line for each step
+    """
+
+    def __init__(
+        self, home: Path, parameters: dict[str, str] | None = None, say: Callable[[str], None] = print
+    ) -> None:
+        self.home = home.resolve()
+        self.parameters = {**PARAMETERS, **(parameters or {})}
+        self.say = say
+        self.children: list[Child] = []
+        self.env: dict[str, str] = {}
+        self.seconds: dict[str, float] = {}
+
+    # Starting and stopping
+
+    def up(self) -> dict[str, str]:
+        """Start everything, deploy the template and return the environment to work with it.
+
+        Raises
+        ------
+        LocalCloudError
+            If a step fails; nothing is left running then.
+        """
+        if self.running():
+            self.say(f"The local cloud is up already; its environment is in {self.home / 'env'}")
+            return self.env
+        shutil.rmtree(self.home / "work", ignore_errors=True)
+        for name in ("logs", "work"):
+            (self.home / name).mkdir(parents=True, exist_ok=True)
+        try:
+            with self._step("AWS emulator"):
+                self._start_emulator()
+            with self._step("MLflow server"):
+                self._start_mlflow()
+            with self._step("sam build"):
+                self._sam("build")
+            with self._step("sam deploy"):
+                self._deploy()
+            self._write_env()
+        except BaseException:
+            self.down()
+            raise
+        return self.env
+
+    def down(self) -> list[str]:
+        """Stop every process of this cloud and return their names; what was not started is no error."""
+        self._load()
+        stopped = []
+        for child in reversed(self.children):
+            if child.alive():
+                stopped.append(child.name)
+            processes.stop(child)
+        deadline = time.monotonic() + 10
+        while any(processes.listening(child.port) for child in self.children) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        self.children = []
+        for name in ("run.json", "env"):
+            (self.home / name).unlink(missing_ok=True)
+        shutil.rmtree(self.home / "work", ignore_errors=True)
+        return stopped
+
+    def running(self) -> bool:
+        """Return whether every process of this cloud is alive; loads its environment if so."""
+        self._load()
+        return bool(self.env) and bool(self.children) and all(child.alive() for child in self.children)
+
+    def __enter__(self) -> "LocalCloud":
+        self.up()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.down()
+
+    def redeploy(self) -> None:
+        """Build and deploy the template again to the running cloud."""
+        with self._step("sam build"):
+            self._sam("build")
+        with self._step("sam deploy"):
+            self._deploy()
+        self._write_env()
+
+    def client(self, service: str) -> Any:
+        """Return a boto3 client that talks to this cloud."""
+        return boto3.client(
+            service,
+            endpoint_url=self.env.get("AWS_ENDPOINT_URL") or self._endpoint(),
+            region_name=REGION,
+            aws_access_key_id="test",
+            aws_secret_access_key="test",
+            config=Config(retries={"max_attempts": 2}, read_timeout=120),
+        )
+
+    # Steps
+
+    @contextmanager
+    def _step(self, name: str) -> Iterator[None]:
+        began = time.monotonic()
+        self.say(f"  {name} ...")
+        yield
+        self.seconds[name] = round(time.monotonic() - began, 1)
+        self.say(f"  {name} done in {self.seconds[name]} s")
+
+    def _start_emulator(self) -> None:
+        port = processes.free_port(os.environ.get("SLIPCAST_PORT"))
+        env = self._environment() | {
+            "BIND_HOST": "127.0.0.1",
+            "GATEWAY_PORT": str(port),
+            "IOT_MTLS_ENABLED": "0",
+            "SFTP_ENABLED": "0",
+            "MINISTACK_HOST": "127.0.0.1",
+            # Every Lambda worker unpacks its layers: keep that where down() sweeps.
+            "TMPDIR": str(self.home / "work"),
+            "PYTHONPATH": str(ROOT),
+        }
+        env.pop("AWS_ENDPOINT_URL", None)
+        self._start("emulator", [sys.executable, "-m", "local.emulator"], env, port, "/_ministack/health", 60)
+
+    def _start_mlflow(self) -> None:
+        port = processes.free_port(os.environ.get("SLIPCAST_MLFLOW_PORT"))
+        self.client("s3").create_bucket(Bucket="mlflow-artifacts")
+        database = self.home / "work" / "mlflow.db"
+        command = [
+            *(sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"),
+            *("--backend-store-uri", f"sqlite:///{database}"),
+            *("--serve-artifacts", "--artifacts-destination", "s3://mlflow-artifacts"),
+        ]
+        env = self._environment() | {"MLFLOW_S3_ENDPOINT_URL": self._endpoint()}
+        self._start("mlflow", command, env, port, "/health", 120)
+
+    def _start(self, name: str, command: list[str], env: dict[str, str], port: int, path: str, seconds: float) -> None:
+        log = self.home / "logs" / f"{name}.log"
+        log.unlink(missing_ok=True)
+        child = processes.start(name, command, env=env, port=port, log=log, cwd=self.home / "work")
+        self.children.append(child)
+        self._save()
+        processes.wait_until(lambda: _answers(f"http://127.0.0.1:{port}{path}"), child, seconds=seconds)
+
+    def _deploy(self) -> None:
+        with suppress(self.client("s3").exceptions.BucketAlreadyOwnedByYou):
+            self.client("s3").create_bucket(Bucket="sam-artifacts")
+        overrides = {**self.parameters, "MlflowTrackingUri": f"http://127.0.0.1:{self._port('mlflow')}"}
+        self._sam(
+            "deploy",
+            *("--template-file", str(ROOT / ".aws-sam" / "build" / "template.yaml")),
+            *("--stack-name", STACK, "--s3-bucket", "sam-artifacts", "--region", REGION, "--no-progressbar"),
+            *("--no-confirm-changeset", "--no-fail-on-empty-changeset", "--on-failure", "DO_NOTHING"),
+            *("--capabilities", "CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"),
+            *("--parameter-overrides", *(f"ParameterKey={k},ParameterValue={v}" for k, v in overrides.items())),
+        )
+
+    def _sam(self, command: str, *options: str) -> None:
+        log = self.home / "logs" / f"sam-{command}.log"
+        # samconfig.toml is for real accounts; here every option is on the command line.
+        arguments = ["sam", command, "--config-file", os.devnull, *options]
+        if command == "build":
+            arguments = ["sam", "build", "--cached", "--parallel"]
+        with log.open("wb") as output:
+            code = subprocess.run(
+                arguments, cwd=ROOT, env=self._environment(), stdin=subprocess.DEVNULL, stdout=output, stderr=output, check=False
+            ).returncode
+        if code:
+            raise LocalCloudError(
+                f"sam {command} failed{self._first_failure() if command == 'deploy' else ''}; its log: {log}\n{processes.tail(log)}"
+            )
+
+    def _first_failure(self) -> str:
+        try:
+            events = self.client("cloudformation").describe_stack_events(StackName=STACK)["StackEvents"]
+        except Exception:
+            return ""
+        failed = [event for event in reversed(events) if event["ResourceStatus"].endswith("_FAILED")]
+        if not failed:
+            return ""
+        return f" at {failed[0]['LogicalResourceId']}: {failed[0].get('ResourceStatusReason', '')}"
+
+    # What others need to know
+
+    def _write_env(self) -> None:
+        stack = self.client("cloudformation").describe_stacks(StackName=STACK)["Stacks"][0]
+        out = {item["OutputKey"]: item["OutputValue"] for item in stack["Outputs"]}
+        key = self.client("apigateway").get_api_key(apiKey=out["ApiKeyId"], includeValue=True)["value"]
+        self.env = {
+            "AWS_ENDPOINT_URL": self._endpoint(),
+            **CREDENTIALS,
+            "SLIPCAST_STACK": STACK,
+            "SLIPCAST_BUCKET": out["DataBucketName"],
+            "SLIPCAST_API_URL": f"{self._endpoint()}/restapis/{out['ApiId']}/{out['ApiStage']}/_user_request_",
+            "SLIPCAST_API_KEY": key,
+            "SLIPCAST_STATE_MACHINE_ARN": out["StateMachineArn"],
+            "SLIPCAST_TOPIC_ARN": out["TopicArn"],
+            "SLIPCAST_CONTROL_TABLE": out["ControlTableName"],
+            "SLIPCAST_DRIFT_ALARM": out["DriftAlarmName"],
+            "SLIPCAST_GATE_FUNCTION": out["GateFunctionName"],
+            "SLIPCAST_PREDICT_FUNCTION": out["PredictFunctionName"],
+            "MLFLOW_TRACKING_URI": f"http://127.0.0.1:{self._port('mlflow')}",
+        }
+        lines = [f"export {name}={shlex.quote(value)}" for name, value in self.env.items()]
+        (self.home / "env").write_text("\n".join(lines) + "\n")
+        self._save()
+
+    def _environment(self) -> dict[str, str]:
+        """The caller's environment, turned away from any real account."""
+        kept = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "MLFLOW_", "SAM_"))}
+        local = {
+            **CREDENTIALS,
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "SAM_CLI_TELEMETRY": "0",
+            "MLFLOW_DISABLE_TELEMETRY": "true",
+            "DO_NOT_TRACK": "true",
+            "NO_PROXY": "127.0.0.1,localhost",
+            "no_proxy": "127.0.0.1,localhost",
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        }
+        if any(child.name == "emulator" for child in self.children):
+            local["AWS_ENDPOINT_URL"] = self._endpoint()
+        return kept | local
+
+    def _port(self, name: str) -> int:
+        return next(child.port for child in self.children if child.name == name)
+
+    def _endpoint(self) -> str:
+        return f"http://127.0.0.1:{self._port('emulator')}"
+
+    def _save(self) -> None:
+        document = {"children": [child.as_dict() for child in self.children], "env": self.env}
+        (self.home / "run.json").write_text(json.dumps(document, indent=1))
+
+    def _load(self) -> None:
+        path = self.home / "run.json"
+        if path.exists():
+            document = json.loads(path.read_text())
+            self.children = [Child(**item) for item in document["children"]]
+            self.env = document["env"]
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310 - 127.0.0.1 only
+            return answer.status == 200
+    except (urllib.error.URLError, OSError):
+        return False

@@ -1,0 +1,126 @@
+"""Child processes: started in a group of their own, known again by start time, ended with all their children."""
+
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+
+class LocalCloudError(RuntimeError):
+    """The local cloud cannot go on; the message says why and which log to read."""
+
+
+@dataclass(frozen=True)
+class Child:
+    """A started process. A process id is used again by the system; together with the start time it is not."""
+
+    name: str
+    pid: int
+    started: str
+    port: int
+    log: str
+
+    def as_dict(self) -> dict[str, object]:
+        """Return the fields, for a JSON file."""
+        return asdict(self)
+
+    def alive(self) -> bool:
+        """Return whether this very process still runs."""
+        return bool(self.started) and _start_time(self.pid) == self.started
+
+
+def _start_time(pid: int) -> str:
+    """Return the start time and state of `pid` as ps prints it; empty if there is none or it is a zombie."""
+    answer = subprocess.run(
+        ["ps", "-o", "stat=,lstart=", "-p", str(pid)], capture_output=True, text=True, check=False, env={**os.environ, "LC_ALL": "C"}
+    )
+    status, _, started = answer.stdout.strip().partition(" ")
+    return "" if status.startswith("Z") else started.strip()
+
+
+def free_port(wanted: str | None = None) -> int:
+    """Return a free TCP port on 127.0.0.1; with `wanted`, that one.
+
+    Raises
+    ------
+    LocalCloudError
+        If the wanted port is taken.
+    """
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", int(wanted or 0)))
+        except OSError as error:
+            raise LocalCloudError(f"port {wanted} on 127.0.0.1 is taken ({error.strerror}): choose another") from error
+        return probe.getsockname()[1]
+
+
+def listening(port: int) -> bool:
+    """Return whether something accepts connections on 127.0.0.1:`port`."""
+    with socket.socket() as probe:
+        probe.settimeout(1)
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def start(name: str, command: list[str], *, env: dict[str, str], port: int, log: Path, cwd: Path) -> Child:
+    """Start `command` in a process group of its own, its output in `log`."""
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            command, env=env, cwd=cwd, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
+        )
+    return Child(name, process.pid, _start_time(process.pid), port, str(log))
+
+
+def wait_until(ready: Callable[[], bool], child: Child, *, seconds: float) -> None:
+    """Poll `ready` until it is true.
+
+    Raises
+    ------
+    LocalCloudError
+        If the process ends or the time is over before.
+    """
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if not child.alive():
+            raise LocalCloudError(f"{child.name} ended while it started; its log: {child.log}\n{tail(Path(child.log))}")
+        if ready():
+            return
+        time.sleep(0.1)
+    raise LocalCloudError(f"{child.name} did not answer on port {child.port} within {seconds:.0f} s; its log: {child.log}")
+
+
+def tail(log: Path, lines: int = 8) -> str:
+    """Return the last lines of a log, indented."""
+    text = log.read_text(errors="replace").splitlines() if log.exists() else []
+    return "\n".join(f"    {line}" for line in text[-lines:])
+
+
+def stop(child: Child, *, seconds: float = 10) -> None:
+    """End the process and its children: asked first, killed after `seconds`."""
+    if child.alive():
+        _signal_group(child.pid, signal.SIGTERM)
+        deadline = time.monotonic() + seconds
+        while child.alive() and time.monotonic() < deadline:
+            _reap(child.pid)
+            time.sleep(0.05)
+    # The group outlives its leader when a grandchild ignores the request.
+    _signal_group(child.pid, signal.SIGKILL)
+    _reap(child.pid)
+
+
+def _signal_group(pid: int, number: int) -> None:
+    try:
+        os.killpg(pid, number)
+    except (ProcessLookupError, PermissionError):
+        return
+
+
+def _reap(pid: int) -> None:
+    try:
+        os.waitpid(pid, os.WNOHANG)
+    except ChildProcessError:
+        return

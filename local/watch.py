@@ -1,0 +1,145 @@
+"""Watching a running stack through AWS's own APIs: executions, predictions, alarms. Used by the demo and the e2e tests."""
+
+import json
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
+
+from local.cloud import LocalCloud
+
+Found = TypeVar("Found")
+
+
+def until(find: Callable[[], Found | None], *, seconds: float, what: str, every: float = 0.5) -> Found:
+    """Poll `find` until it returns something and return that.
+
+    Raises
+    ------
+    TimeoutError
+        If `seconds` pass before.
+    """
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if (found := find()) is not None:
+            return found
+        time.sleep(every)
+    raise TimeoutError(f"no {what} within {seconds:.0f} s")
+
+
+class Stack:
+    """A deployed stack on a local cloud, seen from outside."""
+
+    def __init__(self, cloud: LocalCloud) -> None:
+        self.env = cloud.env
+        self.s3 = cloud.client("s3")
+        self.states = cloud.client("stepfunctions")
+        self.lambdas = cloud.client("lambda")
+        self.cloudwatch = cloud.client("cloudwatch")
+        self.sns = cloud.client("sns")
+        self.machine = cloud.env["SLIPCAST_STATE_MACHINE_ARN"]
+        self.bucket = cloud.env["SLIPCAST_BUCKET"]
+
+    # Files and executions
+
+    def drop(self, name: str, raw: bytes) -> None:
+        """Put a schedule under ``incoming/``, as a user does."""
+        self.s3.put_object(Bucket=self.bucket, Key=f"incoming/{name}", Body=raw)
+
+    def executions(self) -> dict[str, str]:
+        """Return the status of every execution by its ARN."""
+        pages = self.states.get_paginator("list_executions").paginate(stateMachineArn=self.machine)
+        return {item["executionArn"]: item["status"] for page in pages for item in page["executions"]}
+
+    def new_execution(self, before: dict[str, str], *, seconds: float = 60) -> str:
+        """Return the ARN of the execution that was not there `before`."""
+        return until(
+            lambda: next(iter(self.executions().keys() - before.keys()), None), seconds=seconds, what="new execution"
+        )
+
+    def states_passed(self, arn: str, *, seconds: float = 600) -> Iterator[str]:
+        """Yield the states of an execution as it enters them, until it ends."""
+        deadline, seen = time.monotonic() + seconds, 0
+        while time.monotonic() < deadline:
+            status = self.states.describe_execution(executionArn=arn)["status"]
+            entered = self._entered(arn)
+            yield from entered[seen:]
+            seen = len(entered)
+            if status != "RUNNING":
+                return
+            time.sleep(0.3)
+        raise TimeoutError(f"{arn} still runs after {seconds:.0f} s")
+
+    def _entered(self, arn: str) -> list[str]:
+        pages = self.states.get_paginator("get_execution_history").paginate(executionArn=arn)
+        events = [event for page in pages for event in page["events"]]
+        return [event["stateEnteredEventDetails"]["name"] for event in events if "stateEnteredEventDetails" in event]
+
+    def finish(self, arn: str, *, seconds: float = 600) -> dict[str, Any]:
+        """Wait until an execution has ended and return its description, the output parsed."""
+        for _ in self.states_passed(arn, seconds=seconds):
+            pass
+        return self.outcome(arn)
+
+    def outcome(self, arn: str) -> dict[str, Any]:
+        """Return the description of an ended execution, the output parsed."""
+        description = self.states.describe_execution(executionArn=arn)
+        return {**description, "output": json.loads(description.get("output") or "null")}
+
+    def document(self, key: str) -> Any:
+        """Return a JSON document of the data bucket."""
+        return json.loads(self.s3.get_object(Bucket=self.bucket, Key=key)["Body"].read())
+
+    def keys(self, prefix: str) -> list[str]:
+        """Return the keys in the data bucket that begin with `prefix`."""
+        pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix)
+        return [item["Key"] for page in pages for item in page.get("Contents", [])]
+
+    # The API
+
+    def ask(
+        self, path: str, body: Any = None, *, key: bool = True, raw: bytes | None = None
+    ) -> tuple[int, dict[str, Any], dict[str, str]]:
+        """Call the API and return status, parsed body and headers."""
+        payload = raw if raw is not None else None if body is None else json.dumps(body).encode()
+        headers = {"Content-Type": "application/json"}
+        if key:
+            headers["x-api-key"] = self.env["SLIPCAST_API_KEY"]
+        request = urllib.request.Request(f"{self.env['SLIPCAST_API_URL']}{path}", payload, headers)  # noqa: S310
+        try:
+            with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310 - 127.0.0.1 only
+                return answer.status, json.loads(answer.read()), dict(answer.headers)
+        except urllib.error.HTTPError as error:
+            return error.code, json.loads(error.read() or b"{}"), dict(error.headers)
+
+    def predict(self, activities: list[dict[str, Any]]) -> dict[str, Any]:
+        """Return the API's answer for `activities`; anything but 200 is an error."""
+        status, answer, _ = self.ask("/predictions", {"activities": activities})
+        if status != 200:
+            raise RuntimeError(f"POST /predictions answered {status}: {answer}")
+        return answer
+
+    def live_version(self) -> str:
+        """Return the Lambda version that the alias live points at."""
+        return self.lambdas.get_alias(FunctionName=self.env["SLIPCAST_PREDICT_FUNCTION"], Name="live")["FunctionVersion"]
+
+    # Monitoring
+
+    def alarm_state(self) -> str:
+        """Return the state of the drift alarm."""
+        found = self.cloudwatch.describe_alarms(AlarmNames=[self.env["SLIPCAST_DRIFT_ALARM"]])["MetricAlarms"]
+        return found[0]["StateValue"]
+
+    def alarm_transitions(self) -> list[dict[str, str]]:
+        """Return the changes of state of the drift alarm, oldest first."""
+        history = self.cloudwatch.describe_alarm_history(
+            AlarmName=self.env["SLIPCAST_DRIFT_ALARM"], HistoryItemType="StateUpdate"
+        )["AlarmHistoryItems"]
+        items = sorted(history, key=lambda item: item["Timestamp"])
+        return [{"at": item["Timestamp"].isoformat(), "summary": item["HistorySummary"]} for item in items]
+
+    def latest_monitoring(self) -> dict[str, Any] | None:
+        """Return the newest report of the monitor; None before its first run."""
+        keys = self.keys("monitoring/")
+        return self.document(max(keys)) if keys else None
