@@ -48,7 +48,9 @@ def _down(cloud: LocalCloud) -> int:
 def _status(cloud: LocalCloud) -> int:
     up = cloud.running()
     for child in cloud.children:
-        print(f"{child.name}: process {child.pid}, port {child.port}, {'alive' if child.alive() else 'dead'}, {child.log}")
+        print(
+            f"{child.name}: process {child.pid}, port {child.port}, {'alive' if child.alive() else 'dead'}, {child.log}"
+        )
     print("up" if up else "down")
     return 0 if up else 1
 

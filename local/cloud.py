@@ -78,12 +78,14 @@ class LocalCloud:
         try:
             with self._step("AWS emulator"):
                 self._start_emulator()
-            with self._step("MLflow server"):
-                self._start_mlflow()
+            # MLflow takes longer to start than anything else: it does so beside the build.
+            mlflow = self._start_mlflow()
             with self._step("sam build"):
                 self._sam("build")
             with self._step("sam deploy"):
                 self._deploy()
+            with self._step("MLflow server"):
+                processes.wait_until(lambda: _answers(f"http://127.0.0.1:{mlflow.port}/health"), mlflow, seconds=180)
             self._write_env()
         except BaseException:
             self.down()
@@ -133,8 +135,8 @@ class LocalCloud:
             service,
             endpoint_url=self.env.get("AWS_ENDPOINT_URL") or self._endpoint(),
             region_name=REGION,
-            aws_access_key_id="test",
-            aws_secret_access_key="test",
+            aws_access_key_id=CREDENTIALS["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
             config=Config(retries={"max_attempts": 2}, read_timeout=120),
         )
 
@@ -161,9 +163,10 @@ class LocalCloud:
             "PYTHONPATH": str(ROOT),
         }
         env.pop("AWS_ENDPOINT_URL", None)
-        self._start("emulator", [sys.executable, "-m", "local.emulator"], env, port, "/_ministack/health", 60)
+        child = self._start("emulator", [sys.executable, "-m", "local.emulator"], env, port)
+        processes.wait_until(lambda: _answers(f"{self._endpoint()}/_ministack/health"), child, seconds=60)
 
-    def _start_mlflow(self) -> None:
+    def _start_mlflow(self) -> Child:
         port = processes.free_port(os.environ.get("SLIPCAST_MLFLOW_PORT"))
         self.client("s3").create_bucket(Bucket="mlflow-artifacts")
         database = self.home / "work" / "mlflow.db"
@@ -173,15 +176,15 @@ class LocalCloud:
             *("--serve-artifacts", "--artifacts-destination", "s3://mlflow-artifacts"),
         ]
         env = self._environment() | {"MLFLOW_S3_ENDPOINT_URL": self._endpoint()}
-        self._start("mlflow", command, env, port, "/health", 120)
+        return self._start("mlflow", command, env, port)
 
-    def _start(self, name: str, command: list[str], env: dict[str, str], port: int, path: str, seconds: float) -> None:
+    def _start(self, name: str, command: list[str], env: dict[str, str], port: int) -> Child:
         log = self.home / "logs" / f"{name}.log"
         log.unlink(missing_ok=True)
         child = processes.start(name, command, env=env, port=port, log=log, cwd=self.home / "work")
         self.children.append(child)
         self._save()
-        processes.wait_until(lambda: _answers(f"http://127.0.0.1:{port}{path}"), child, seconds=seconds)
+        return child
 
     def _deploy(self) -> None:
         with suppress(self.client("s3").exceptions.BucketAlreadyOwnedByYou):
@@ -204,12 +207,17 @@ class LocalCloud:
             arguments = ["sam", "build", "--cached", "--parallel"]
         with log.open("wb") as output:
             code = subprocess.run(
-                arguments, cwd=ROOT, env=self._environment(), stdin=subprocess.DEVNULL, stdout=output, stderr=output, check=False
+                arguments,
+                cwd=ROOT,
+                env=self._environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                check=False,
             ).returncode
         if code:
-            raise LocalCloudError(
-                f"sam {command} failed{self._first_failure() if command == 'deploy' else ''}; its log: {log}\n{processes.tail(log)}"
-            )
+            where = self._first_failure() if command == "deploy" else ""
+            raise LocalCloudError(f"sam {command} failed{where}; its log: {log}\n{processes.tail(log)}")
 
     def _first_failure(self) -> str:
         try:

@@ -27,7 +27,9 @@ def apply() -> None:
         If another version of ministack is installed than the one the patches were written for.
     """
     if (found := version("ministack")) != VERSION:
-        raise RuntimeError(f"ministack {found} is installed, local/patches.py is for {VERSION}: run make again or adapt it")
+        raise RuntimeError(
+            f"ministack {found} is installed, local/patches.py is for {VERSION}: run make again or adapt it"
+        )
     _metrics_from_logs()
     _alarms_by_dimension_and_period()
     _error_types()

@@ -36,7 +36,11 @@ class Child:
 def _start_time(pid: int) -> str:
     """Return the start time and state of `pid` as ps prints it; empty if there is none or it is a zombie."""
     answer = subprocess.run(
-        ["ps", "-o", "stat=,lstart=", "-p", str(pid)], capture_output=True, text=True, check=False, env={**os.environ, "LC_ALL": "C"}
+        ["ps", "-o", "stat=,lstart=", "-p", str(pid)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "LC_ALL": "C"},
     )
     status, _, started = answer.stdout.strip().partition(" ")
     return "" if status.startswith("Z") else started.strip()
@@ -90,7 +94,9 @@ def wait_until(ready: Callable[[], bool], child: Child, *, seconds: float) -> No
         if ready():
             return
         time.sleep(0.1)
-    raise LocalCloudError(f"{child.name} did not answer on port {child.port} within {seconds:.0f} s; its log: {child.log}")
+    raise LocalCloudError(
+        f"{child.name} did not answer on port {child.port} within {seconds:.0f} s; its log: {child.log}"
+    )
 
 
 def tail(log: Path, lines: int = 8) -> str:

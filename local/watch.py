@@ -1,4 +1,4 @@
-"""Watching a running stack through AWS's own APIs: executions, predictions, alarms. Used by the demo and the e2e tests."""
+"""Watching a running stack through AWS's own APIs, for the demo and the e2e tests."""
 
 import json
 import time
@@ -12,7 +12,7 @@ from local.cloud import LocalCloud
 Found = TypeVar("Found")
 
 
-def until(find: Callable[[], Found | None], *, seconds: float, what: str, every: float = 0.5) -> Found:
+def until[Found](find: Callable[[], Found | None], *, seconds: float, what: str, every: float = 0.5) -> Found:
     """Poll `find` until it returns something and return that.
 
     Raises
@@ -122,7 +122,9 @@ class Stack:
 
     def live_version(self) -> str:
         """Return the Lambda version that the alias live points at."""
-        return self.lambdas.get_alias(FunctionName=self.env["SLIPCAST_PREDICT_FUNCTION"], Name="live")["FunctionVersion"]
+        return self.lambdas.get_alias(FunctionName=self.env["SLIPCAST_PREDICT_FUNCTION"], Name="live")[
+            "FunctionVersion"
+        ]
 
     # Monitoring
 

@@ -5,6 +5,7 @@ from typing import Any
 import contest
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
+
 from slipcast_aws import releases
 from slipcast_aws.settings import setting
 

@@ -5,10 +5,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 import joblib
-from slipcast_aws import outbox, releases, storage
-from slipcast_aws.settings import number, setting
 
 from slipcast import assessment, dataset, report
+from slipcast_aws import outbox, releases, storage
+from slipcast_aws.settings import number, setting
 
 
 def judge(event: dict[str, Any], trained: list[dict[str, Any]], champion: releases.LiveModel | None) -> dict[str, Any]:

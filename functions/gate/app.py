@@ -7,10 +7,10 @@ import requests_in
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from executions import start
-from slipcast_aws import control
-from slipcast_aws.settings import number, setting
 
 from slipcast import retraining
+from slipcast_aws import control
+from slipcast_aws.settings import number, setting
 
 logger = Logger()
 
@@ -45,7 +45,13 @@ def _answer(request: requests_in.Request) -> str:
     control.audit(
         table,
         identity=name,
-        record={"what": "gate", "reason": request.reason, "outcome": outcome, "detail": request.detail, "execution": name},
+        record={
+            "what": "gate",
+            "reason": request.reason,
+            "outcome": outcome,
+            "detail": request.detail,
+            "execution": name,
+        },
         now=now,
     )
     return outcome

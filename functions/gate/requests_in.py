@@ -43,16 +43,19 @@ def read(event: dict[str, Any]) -> list[Request]:
         if not event.get("id"):
             raise ValueError('a manual request needs an "id" of your choice, so that a repeat is recognised')
         return [Request("manual", (event["id"],), event.get("detail", ""))]
-    raise ValueError('not an S3 object event, an SNS notification, a scheduled event or {"reason": "manual", "id": ...}')
+    raise ValueError(
+        'not an S3 object event, an SNS notification, a scheduled event or {"reason": "manual", "id": ...}'
+    )
 
 
 def _object_created(detail: dict[str, Any]) -> Request:
     bucket, item = detail["bucket"]["name"], detail["object"]
     key = item["key"]
-    # An unversioned bucket has no version id: the ETag then tells two uploads of the same name apart.
     version = item.get("version-id", "")
+    # Without a version id the ETag and the sequencer tell two uploads of the same name apart.
+    upload = version or f"{item.get('etag')}/{item.get('sequencer')}"
     source = {"bucket": bucket, "key": key, "version_id": version}
-    return Request("new_data", (bucket, key, version or item.get("etag", "")), f"s3://{bucket}/{key}", source)
+    return Request("new_data", (bucket, key, upload), f"s3://{bucket}/{key}", source)
 
 
 def _alarm(notification: dict[str, Any]) -> Request | None:

@@ -7,6 +7,7 @@ import boto3
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from message import compose
+
 from slipcast_aws import control
 from slipcast_aws.settings import setting
 

@@ -27,5 +27,7 @@ def compose(event: dict[str, Any]) -> tuple[str, str]:
     if event.get("version"):
         lines.append(f"Version:   {event['version']}")
     if counts := (event.get("dataset") or {}).get("counts"):
-        lines.append(f"Rows:      {counts['read']} read, {counts['accepted']} accepted, {counts['rejected']} in quarantine")
+        lines.append(
+            f"Rows:      {counts['read']} read, {counts['accepted']} accepted, {counts['rejected']} in quarantine"
+        )
     return subject, "\n".join(lines)

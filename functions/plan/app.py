@@ -5,10 +5,10 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from slipcast_aws import storage
-from slipcast_aws.settings import number, setting
 
 from slipcast import candidates, dataset, labels, split
+from slipcast_aws import storage
+from slipcast_aws.settings import number, setting
 
 logger = Logger()
 

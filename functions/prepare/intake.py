@@ -4,11 +4,11 @@ import hashlib
 from pathlib import PurePosixPath
 from typing import Any
 
-from slipcast_aws import storage
-from slipcast_aws.settings import number
+from slipcast.validation import ScheduleRefused, read_schedule
 
 from slipcast import dataset, labels
-from slipcast.validation import ScheduleRefused, read_schedule
+from slipcast_aws import storage
+from slipcast_aws.settings import number
 
 
 def take_in(bucket: str, source: dict[str, str], execution: str) -> dict[str, Any]:

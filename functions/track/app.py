@@ -4,6 +4,7 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
+
 from slipcast_aws import outbox, storage, tracking
 from slipcast_aws.settings import setting
 

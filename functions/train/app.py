@@ -6,12 +6,12 @@ from typing import Any
 import joblib
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from slipcast_aws import storage
-from slipcast_aws.settings import number, setting
-
-from slipcast import candidates, dataset
 from slipcast.feature_table import feature_table
 from slipcast.search import search
+
+from slipcast import candidates, dataset
+from slipcast_aws import storage
+from slipcast_aws.settings import number, setting
 
 logger = Logger()
 
@@ -31,7 +31,10 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     buffer = io.BytesIO()
     joblib.dump(result.model, buffer, compress=3)
     prefix = f"s3://{setting('DATA_BUCKET')}/runs/{event['execution']}/candidates/{candidate.name}"
-    model = {"uri": f"{prefix}/model.joblib", "sha256": storage.write_bytes(f"{prefix}/model.joblib", buffer.getvalue())}
+    model = {
+        "uri": f"{prefix}/model.joblib",
+        "sha256": storage.write_bytes(f"{prefix}/model.joblib", buffer.getvalue()),
+    }
     summary = {
         "family": candidate.name,
         "model": model,

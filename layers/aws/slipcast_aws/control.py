@@ -25,9 +25,11 @@ def timestamp(moment: datetime) -> str:
 
 def lease_holder(table: str, now: datetime) -> str | None:
     """Return the execution that holds the training lease; None if nobody does or the lease has run out."""
-    item = client().get_item(
-        TableName=table, Key={"pk": {"S": "LEASE"}, "sk": {"S": "training"}}, ConsistentRead=True
-    ).get("Item")
+    item = (
+        client()
+        .get_item(TableName=table, Key={"pk": {"S": "LEASE"}, "sk": {"S": "training"}}, ConsistentRead=True)
+        .get("Item")
+    )
     if item is None or int(item["expires_at_ms"]["N"]) <= now.timestamp() * 1000:
         return None
     return item["holder"]["S"]
@@ -83,10 +85,14 @@ def audit(table: str, *, identity: str, record: dict[str, Any], now: datetime | 
 
 def audit_trail(table: str) -> list[dict[str, str]]:
     """Return the audit entries, oldest first."""
-    pages = client().get_paginator("query").paginate(
-        TableName=table,
-        KeyConditionExpression="pk = :pk",
-        ExpressionAttributeValues={":pk": {"S": "AUDIT"}},
+    pages = (
+        client()
+        .get_paginator("query")
+        .paginate(
+            TableName=table,
+            KeyConditionExpression="pk = :pk",
+            ExpressionAttributeValues={":pk": {"S": "AUDIT"}},
+        )
     )
     return [
         {name: value["S"] for name, value in item.items() if name != "pk"} for page in pages for item in page["Items"]

@@ -92,7 +92,7 @@ def publish(
         RevisionId=current["RevisionId"],
     )
     client().get_waiter("function_updated_v2").wait(FunctionName=function)
-    # Without a change since the last version Lambda answers with that version, so a repeated release makes no second one.
+    # Without a change since the last version Lambda answers with that one: a repeated release makes no second.
     version = client().publish_version(FunctionName=function, Description=f"model {variables['MODEL_ID']}")["Version"]
     client().get_waiter("published_version_active").wait(FunctionName=function, Qualifier=version)
     return version, layer

@@ -20,10 +20,14 @@ def render(evaluation: dict[str, Any]) -> str:
     ]
     for item in evaluation["candidates"]:
         mark = " (challenger)" if item["family"] == evaluation["challenger"] else ""
-        lines.append(_row(f"{item['family']}{mark}", item["metrics"], f"{item['cv_brier']:.4f}", f"{item['seconds']:.1f}"))
+        lines.append(
+            _row(f"{item['family']}{mark}", item["metrics"], f"{item['cv_brier']:.4f}", f"{item['seconds']:.1f}")
+        )
     lines.append(_row("prior (training late rate)", evaluation["prior"], "", ""))
     if evaluation["champion_metrics"]:
-        lines.append(_row(f"champion, version {evaluation['champion']['version']}", evaluation["champion_metrics"], "", ""))
+        lines.append(
+            _row(f"champion, version {evaluation['champion']['version']}", evaluation["champion_metrics"], "", "")
+        )
     for item in evaluation["failed"]:
         lines.append(f"\n{item['family']} failed: {item['error']}")
     lines += [
@@ -47,10 +51,18 @@ def render(evaluation: dict[str, Any]) -> str:
 def _row(name: str, metrics: dict[str, Any], cv_brier: str, seconds: str) -> str:
     auc_low, auc_high = metrics["auc_ci"]
     brier_low, brier_high = metrics["brier_ci"]
-    return (
-        f"| {name} | {cv_brier} | {metrics['auc']:.3f} | {auc_low:.3f}–{auc_high:.3f} | {metrics['brier']:.4f} | "
-        f"{brier_low:.4f}–{brier_high:.4f} | {metrics['accuracy']:.3f} | {metrics['majority_accuracy']:.3f} | {seconds} |"
-    )
+    cells = [
+        name,
+        cv_brier,
+        f"{metrics['auc']:.3f}",
+        f"{auc_low:.3f}–{auc_high:.3f}",
+        f"{metrics['brier']:.4f}",
+        f"{brier_low:.4f}–{brier_high:.4f}",
+        f"{metrics['accuracy']:.3f}",
+        f"{metrics['majority_accuracy']:.3f}",
+        seconds,
+    ]
+    return f"| {' | '.join(cells)} |"
 
 
 def _value(value: Any) -> str:

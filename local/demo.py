@@ -1,0 +1,256 @@
+"""The demo: the whole loop on real data, from a dropped schedule to a model that a newer one replaces."""
+
+import json
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import pandas as pd
+
+from local.cloud import ROOT, LocalCloud
+from local.processes import LocalCloudError
+from local.watch import Stack, until
+
+OLDER, NEWER = "nyc_sca_2021-12.csv", "nyc_sca_2025-06.csv"
+# What is known when an activity starts; the outcome columns of the file stay at home.
+REQUEST_COLUMNS = (
+    *("activity_id", "phase", "work_type", "location", "project_id", "start"),
+    *("baseline_start", "baseline_finish", "baseline_duration_days", "budget", "total_float_days", "predecessor_count"),
+)
+PLAYED_YEARS = (2022, 2023)
+BATCH = 100
+
+
+class Demo:
+    """Plays the story and remembers what happened."""
+
+    def __init__(self, cloud: LocalCloud) -> None:
+        self.cloud = cloud
+        self.stack = Stack(cloud)
+        self.happened: dict[str, Any] = {"executions": [], "versions": [], "seconds": {}}
+
+    def play(self) -> None:
+        """Run every chapter."""
+        with self._chapter(f"1  A schedule is dropped: {OLDER}, what the agency's file said at the end of 2021"):
+            self._drop(OLDER)
+        with self._chapter("2  The API names the riskiest open activities"):
+            self._riskiest(OLDER)
+        with self._chapter(
+            f"3  {PLAYED_YEARS[0]} and {PLAYED_YEARS[1]} pass: their activities are asked about as they start"
+        ):
+            self._play_years()
+        with self._chapter("4  The schedule runs the monitor, the alarm goes off, the gate answers"):
+            self._alarm()
+        with self._chapter(f"5  The newer schedule is dropped: {NEWER}"):
+            self._drop(NEWER)
+        with self._chapter("6  The new version answers"):
+            self._riskiest(NEWER)
+
+    # Chapters
+
+    def _drop(self, name: str) -> None:
+        before = self.stack.executions()
+        self.stack.drop(name, (ROOT / "examples" / name).read_bytes())
+        print(f"  s3://{self.stack.bucket}/incoming/{name}")
+        outcome = self._follow(self.stack.new_execution(before))
+        evaluation = self.stack.document(f"reports/{outcome['name']}/evaluation.json")
+        self._table(evaluation)
+        decision = evaluation["decision"]
+        print(f"  gate: {'release' if decision['release'] else 'keep the live model'}")
+        for reason in decision["reasons"]:
+            print(f"    - {reason}")
+        version = self.stack.live_version()
+        print(
+            f"  alias live -> version {version} (model {evaluation['model']['model_id']}, {evaluation['challenger']})"
+        )
+        self.happened["versions"].append(
+            {
+                "version": version,
+                "model_id": evaluation["model"]["model_id"],
+                "family": evaluation["challenger"],
+                "dataset_id": evaluation["dataset"]["dataset_id"],
+                "cut": evaluation["cut"],
+                "metrics": next(
+                    item["metrics"] for item in evaluation["candidates"] if item["family"] == evaluation["challenger"]
+                ),
+                "champion_metrics": evaluation["champion_metrics"],
+                "decision": decision,
+            }
+        )
+        if not decision["release"]:
+            raise LocalCloudError(f"the model of {name} was not released: {'; '.join(decision['reasons'])}")
+
+    def _riskiest(self, name: str) -> None:
+        table = _read(name)
+        still_open = table[table["status"] == "in_progress"]
+        asked = still_open[still_open["start"] >= still_open["start"].max() - pd.DateOffset(months=12)]
+        answers = [
+            answer for batch in _batches(_requests(asked)) for answer in self.stack.predict(batch)["predictions"]
+        ]
+        described = asked.set_index("activity_id")
+        version = self.stack.ask("/model")[1]["version"]
+        print(f"  {len(answers)} open activities that began in the last 12 months, by version {version}:")
+        for answer in sorted(answers, key=lambda item: -item["probability"])[:5]:
+            row = described.loc[answer["activity_id"]]
+            mark = "AT RISK" if answer["at_risk"] else ""
+            what = f"{row['phase']:<7} {row['work_type']:<16} {str(row['activity_name'])[:48]:<48}"
+            print(f"    {answer['probability']:.2f}  {mark:<7}  {what}")
+        self.happened.setdefault("riskiest", {})[name] = sorted(answers, key=lambda item: -item["probability"])[:5]
+
+    def _play_years(self) -> None:
+        table = _read(NEWER)
+        started = table[table["start"].dt.year.isin(PLAYED_YEARS)].sort_values("start")
+        batches = list(_batches(_requests(started)))
+        for number, batch in enumerate(batches, 1):
+            self.stack.predict(batch)
+            print(f"\r  {number}/{len(batches)} requests, {len(started)} activities", end="", flush=True)
+        print()
+        self.happened["played_activities"] = len(started)
+
+    def _alarm(self) -> None:
+        wanted = self.happened["played_activities"]
+        before = self.stack.executions()
+
+        def seen() -> dict[str, Any] | None:
+            report = self.stack.latest_monitoring()
+            return report if report and report.get("n", 0) >= wanted else None
+
+        print("  waiting for the schedule (the monitor runs every minute here)")
+        report = until(seen, seconds=150, what="monitor run that has seen the played activities")
+        self.happened["monitoring"] = report
+        print(f"  state {report['state']}, {report['n']} predictions in the window")
+        print(f"  mean score {report['score_mean']:.3f}, in training {report['score_reference_mean']:.3f}")
+        moved = sorted(report["features"].items(), key=lambda item: -item[1]["psi"])[:5]
+        for name, item in moved:
+            mark = "drifted" if item["drifted"] else ""
+            print(f"    {name:<28} PSI {item['psi']:.3f}  p {item['p_value']:.1e}  {mark}")
+        until(lambda: self.stack.alarm_state() == "ALARM" or None, seconds=90, what="alarm state ALARM")
+        self.happened["alarm_transitions"] = self.stack.alarm_transitions()
+        for item in self.happened["alarm_transitions"]:
+            print(f"  {item['at'][11:19]} {self.stack.env['SLIPCAST_DRIFT_ALARM']}: {item['summary']}")
+        arn = self.stack.new_execution(before)
+        print("  the alarm's message reached the gate, the gate started the pipeline")
+        self._follow(arn)
+
+    # What several chapters use
+
+    def _follow(self, arn: str) -> dict[str, Any]:
+        began = time.monotonic()
+        print(f"  execution {arn.rsplit(':', 1)[-1]}")
+        last = began
+        for name in self.stack.states_passed(arn):
+            now = time.monotonic()
+            print(f"    {now - began:6.1f} s  {name}", flush=True)
+            last = now
+        outcome = self.stack.outcome(arn)
+        said = outcome["output"] or {"outcome": outcome.get("error"), "why": outcome.get("cause")}
+        print(f"    {last - began:6.1f} s  {outcome['status']}: {said['outcome']} - {said['why']}")
+        self.happened["executions"].append(
+            {
+                "name": outcome["name"],
+                "status": outcome["status"],
+                "input": json.loads(outcome["input"]),
+                "output": outcome["output"],
+                "seconds": round(time.monotonic() - began, 1),
+            }
+        )
+        if outcome["status"] != "SUCCEEDED":
+            raise LocalCloudError(f"execution {outcome['name']} {outcome['status']}: {outcome.get('cause', '')}")
+        return outcome
+
+    def _table(self, evaluation: dict[str, Any]) -> None:
+        rows = [
+            *((item["family"], item["cv_brier"], item["metrics"]) for item in evaluation["candidates"]),
+            ("prior", None, evaluation["prior"]),
+        ]
+        if evaluation["champion_metrics"]:
+            rows.append(
+                (f"champion (version {evaluation['champion']['version']})", None, evaluation["champion_metrics"])
+            )
+        holdout = evaluation["tables"]["holdout"]["rows"]
+        print(f"  holdout: {holdout} activities that start on or after {evaluation['cut']}")
+        print(f"    {'':<28} {'CV Brier':>8} {'AUC':>6} {'Brier':>7} {'accuracy':>9} {'majority':>9}")
+        for name, cv, metrics in rows:
+            shown = "" if cv is None else f"{cv:.4f}"
+            mark = "  <- challenger" if name == evaluation["challenger"] else ""
+            print(
+                f"    {name:<28} {shown:>8} {metrics['auc']:>6.3f} {metrics['brier']:>7.4f} "
+                f"{metrics['accuracy']:>9.3f} {metrics['majority_accuracy']:>9.3f}{mark}"
+            )
+
+    @contextmanager
+    def _chapter(self, title: str) -> Iterator[None]:
+        print(f"\n{title}", flush=True)
+        began = time.monotonic()
+        yield
+        self.happened["seconds"][title.split("  ")[0]] = round(time.monotonic() - began, 1)
+
+
+def _read(name: str) -> pd.DataFrame:
+    return pd.read_csv(
+        ROOT / "examples" / name,
+        parse_dates=["start"],
+        dtype={"activity_id": str, "project_id": str, "location": str},
+    )
+
+
+def _requests(table: pd.DataFrame) -> list[dict[str, Any]]:
+    present = table[[name for name in REQUEST_COLUMNS if name in table]]
+    return [
+        {
+            name: value.date().isoformat() if isinstance(value, pd.Timestamp) else value
+            for name, value in row.items()
+            if not pd.isna(value)
+        }
+        for row in present.to_dict("records")
+    ]
+
+
+def _batches(items: list[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+    for begin in range(0, len(items), BATCH):
+        yield items[begin : begin + BATCH]
+
+
+def main() -> int:
+    """Start a fresh local cloud, play the story, leave the cloud up; return the exit code."""
+    cloud = LocalCloud(ROOT / ".local", say=lambda line: print(line, flush=True))
+    began = time.monotonic()
+    try:
+        if cloud.running():
+            print("The local cloud is up from before: it is stopped, the story begins with an empty one")
+        cloud.down()
+        print("Starting the local cloud", flush=True)
+        cloud.up()
+        demo = Demo(cloud)
+        demo.play()
+    except (LocalCloudError, TimeoutError, RuntimeError) as error:
+        print(f"\nerror: {error}\nLogs: {cloud.home / 'logs'}", file=sys.stderr)
+        cloud.down()
+        return 1
+    except KeyboardInterrupt:
+        cloud.down()
+        print("\ninterrupted, nothing is left running", file=sys.stderr)
+        return 130
+    demo.happened |= {
+        "finished_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "set_up_seconds": cloud.seconds,
+        "total_seconds": round(time.monotonic() - began, 1),
+    }
+    (cloud.home / "demo.json").write_text(json.dumps(demo.happened, indent=1))
+    print(f"""
+The whole loop ran in {demo.happened["total_seconds"]:.0f} s. It is still up, look around:
+  API      {cloud.env["SLIPCAST_API_URL"]}
+           source {cloud.home / "env"}; curl -H "x-api-key: $SLIPCAST_API_KEY" $SLIPCAST_API_URL/model
+  MLflow   {cloud.env["MLFLOW_TRACKING_URI"]}
+  bucket   aws s3 ls s3://{cloud.env["SLIPCAST_BUCKET"]}/ (incoming, datasets, models, reports, monitoring, quarantine)
+  record   {cloud.home / "demo.json"}
+  logs     {cloud.home / "logs"}
+  stop it  make down""")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,170 @@
+"""The gate against DynamoDB and Step Functions: one execution for each request."""
+
+import json
+
+import boto3
+import pytest
+from moto import mock_aws
+
+ALARM = "slipcast-drift"
+
+
+@pytest.fixture
+def gate(load_app):
+    with mock_aws():
+        iam = boto3.client("iam")
+        role = iam.create_role(RoleName="states", AssumeRolePolicyDocument="{}")["Role"]["Arn"]
+        machine = boto3.client("stepfunctions").create_state_machine(
+            name="slipcast-pipeline",
+            definition=json.dumps({"StartAt": "Done", "States": {"Done": {"Type": "Succeed"}}}),
+            roleArn=role,
+        )["stateMachineArn"]
+        boto3.client("dynamodb").create_table(
+            TableName="control",
+            BillingMode="PAY_PER_REQUEST",
+            AttributeDefinitions=[
+                {"AttributeName": "pk", "AttributeType": "S"},
+                {"AttributeName": "sk", "AttributeType": "S"},
+            ],
+            KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
+        )
+        from slipcast_aws import control
+
+        control.client.cache_clear()
+        app = load_app(
+            "gate",
+            CONTROL_TABLE="control",
+            STATE_MACHINE_ARN=machine,
+            RETRAIN_ALARMS=ALARM,
+            COOLDOWN_MINUTES="60",
+        )
+        app.machine = machine
+        yield app
+        control.client.cache_clear()
+
+
+def executions(app) -> list[str]:
+    found = boto3.client("stepfunctions").list_executions(stateMachineArn=app.machine)["executions"]
+    return [item["name"] for item in found]
+
+
+def dropped(version: str = "v1", key: str = "incoming/a b+ü.csv") -> dict:
+    return {
+        "detail-type": "Object Created",
+        "detail": {"bucket": {"name": "data"}, "object": {"key": key, "version-id": version, "etag": "e"}},
+    }
+
+
+def alarm(at: str, name: str = ALARM, state: str = "ALARM", message_id: str = "m") -> dict:
+    message = {"AlarmName": name, "NewStateValue": state, "NewStateReason": "drift", "StateChangeTime": at}
+    return {"Records": [{"Sns": {"MessageId": message_id, "Message": json.dumps(message)}}]}
+
+
+def test_a_dropped_file_starts_one_execution_with_the_key_as_it_is(gate, lambda_context):
+    assert gate.handler(dropped(), lambda_context) == {"outcomes": ["started"]}
+
+    arn = boto3.client("stepfunctions").list_executions(stateMachineArn=gate.machine)["executions"][0]["executionArn"]
+    document = json.loads(boto3.client("stepfunctions").describe_execution(executionArn=arn)["input"])
+    assert document["reason"] == "new_data"
+    assert document["source"] == {"bucket": "data", "key": "incoming/a b+ü.csv", "version_id": "v1"}
+
+
+def test_the_same_event_twice_starts_one_execution(gate, lambda_context):
+    gate.handler(dropped(), lambda_context)
+
+    assert gate.handler(dropped(), lambda_context) == {"outcomes": ["duplicate"]}
+    assert len(executions(gate)) == 1
+
+
+def test_a_new_version_of_the_file_is_another_request(gate, lambda_context):
+    gate.handler(dropped("v1"), lambda_context)
+
+    assert gate.handler(dropped("v2"), lambda_context) == {"outcomes": ["started"]}
+    assert len(executions(gate)) == 2
+
+
+def test_of_many_alarms_one_starts_and_the_others_cool_down(gate, lambda_context):
+    outcomes = [
+        gate.handler(alarm(f"2026-01-01T00:00:{second:02}Z"), lambda_context)["outcomes"][0] for second in range(20)
+    ]
+
+    assert outcomes == ["started"] + ["cooldown"] * 19
+    assert len(executions(gate)) == 1
+
+
+def test_an_alarm_during_a_training_is_coalesced(gate, lambda_context):
+    boto3.client("dynamodb").put_item(
+        TableName="control",
+        Item={
+            "pk": {"S": "LEASE"},
+            "sk": {"S": "training"},
+            "holder": {"S": "other"},
+            "expires_at_ms": {"N": "99999999999999"},
+        },
+    )
+
+    assert gate.handler(alarm("2026-01-01T00:00:00Z"), lambda_context) == {"outcomes": ["coalesced"]}
+    assert executions(gate) == []
+
+
+def test_a_lease_that_ran_out_holds_nobody_up(gate, lambda_context):
+    boto3.client("dynamodb").put_item(
+        TableName="control",
+        Item={
+            "pk": {"S": "LEASE"},
+            "sk": {"S": "training"},
+            "holder": {"S": "crashed"},
+            "expires_at_ms": {"N": "1"},
+        },
+    )
+
+    assert gate.handler(alarm("2026-01-01T00:00:00Z"), lambda_context) == {"outcomes": ["started"]}
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        alarm("2026-01-01T00:00:00Z", name="slipcast-api-errors"),
+        alarm("2026-01-01T00:00:00Z", state="OK"),
+        {"Records": [{"Sns": {"MessageId": "m", "Message": "Slipcast: a new model is live"}}]},
+        {"Records": [{"Sns": {"MessageId": "m", "Message": "[]"}}]},
+    ],
+)
+def test_other_messages_of_the_topic_start_nothing(gate, lambda_context, event):
+    assert gate.handler(event, lambda_context) == {"outcomes": []}
+    assert executions(gate) == []
+
+
+def test_a_schedule_and_a_person_may_start_too(gate, lambda_context):
+    scheduled = {"detail-type": "Scheduled Event", "id": "1", "resources": ["arn:aws:events:r:a:rule/periodic"]}
+
+    assert gate.handler(scheduled, lambda_context) == {"outcomes": ["started"]}
+    assert gate.handler(scheduled, lambda_context) == {"outcomes": ["cooldown"]}
+    assert gate.handler({"reason": "manual", "id": "ann-1"}, lambda_context) == {"outcomes": ["started"]}
+    assert len(executions(gate)) == 2
+
+
+def test_a_failed_start_gives_its_claim_back(gate, lambda_context, monkeypatch):
+    monkeypatch.setenv("STATE_MACHINE_ARN", gate.machine.replace("slipcast-pipeline", "nowhere"))
+    with pytest.raises(Exception, match="nowhere"):
+        gate.handler(alarm("2026-01-01T00:00:00Z"), lambda_context)
+    monkeypatch.setenv("STATE_MACHINE_ARN", gate.machine)
+
+    assert gate.handler(alarm("2026-01-01T00:00:00Z"), lambda_context) == {"outcomes": ["started"]}
+
+
+def test_every_answer_is_in_the_audit_trail(gate, lambda_context):
+    from slipcast_aws import control
+
+    gate.handler(dropped(), lambda_context)
+    gate.handler(dropped(), lambda_context)
+
+    trail = control.audit_trail("control")
+    assert [entry["outcome"] for entry in trail] == ["started", "duplicate"]
+    assert {entry["reason"] for entry in trail} == {"new_data"}
+
+
+@pytest.mark.parametrize("event", [{}, {"reason": "manual"}, {"detail-type": "Object Deleted"}])
+def test_an_unknown_event_is_an_error_so_that_it_reaches_the_dead_letter_queue(gate, lambda_context, event):
+    with pytest.raises(ValueError, match=r"not an S3 object event|needs an"):
+        gate.handler(event, lambda_context)
