@@ -84,11 +84,11 @@ class Demo:
             raise LocalCloudError(f"the model of {name} was not released: {'; '.join(decision['reasons'])}")
 
     def _riskiest(self, name: str) -> None:
-        table = _read(name)
+        table = read_example(name)
         still_open = table[table["status"] == "in_progress"]
         asked = still_open[still_open["start"] >= still_open["start"].max() - pd.DateOffset(months=12)]
         answers = [
-            answer for batch in _batches(_requests(asked)) for answer in self.stack.predict(batch)["predictions"]
+            answer for batch in _batches(requests(asked)) for answer in self.stack.predict(batch)["predictions"]
         ]
         described = asked.set_index("activity_id")
         version = self.stack.ask("/model")[1]["version"]
@@ -101,9 +101,9 @@ class Demo:
         self.happened.setdefault("riskiest", {})[name] = sorted(answers, key=lambda item: -item["probability"])[:5]
 
     def _play_years(self) -> None:
-        table = _read(NEWER)
+        table = read_example(NEWER)
         started = table[table["start"].dt.year.isin(PLAYED_YEARS)].sort_values("start")
-        batches = list(_batches(_requests(started)))
+        batches = list(_batches(requests(started)))
         for number, batch in enumerate(batches, 1):
             self.stack.predict(batch)
             print(f"\r  {number}/{len(batches)} requests, {len(started)} activities", end="", flush=True)
@@ -189,7 +189,8 @@ class Demo:
         self.happened["seconds"][title.split("  ")[0]] = round(time.monotonic() - began, 1)
 
 
-def _read(name: str) -> pd.DataFrame:
+def read_example(name: str) -> pd.DataFrame:
+    """Return a file of examples/ with its start dates parsed."""
     return pd.read_csv(
         ROOT / "examples" / name,
         parse_dates=["start"],
@@ -197,7 +198,8 @@ def _read(name: str) -> pd.DataFrame:
     )
 
 
-def _requests(table: pd.DataFrame) -> list[dict[str, Any]]:
+def requests(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return the rows as prediction requests: what is known at the start, nothing that is missing."""
     present = table[[name for name in REQUEST_COLUMNS if name in table]]
     return [
         {

@@ -1,10 +1,13 @@
 """What the emulator does not do as AWS does, mended for exactly one version of it.
 
 Each patch replaces a private function of ministack, so it holds for `VERSION` alone and says so at once when another is
-installed. `tests/integration/test_local_emulator.py` shows that each is still needed.
+installed. `tests/integration/test_local_emulator.py` shows that each is still needed; local/README.md lists them.
 """
 
+import functools
 import json
+import logging
+import random
 import threading
 import time
 from importlib.metadata import version
@@ -12,10 +15,12 @@ from typing import Any
 
 import yaml
 
-from local import alarms, emf
+from local import alarms, emf, log_patterns
 
 VERSION = "1.5.33"
 EVALUATE_EVERY_SECONDS = 2.0
+
+_log = logging.getLogger(__name__)
 
 
 def apply() -> None:
@@ -30,79 +35,201 @@ def apply() -> None:
         raise RuntimeError(
             f"ministack {found} is installed, local/patches.py is for {VERSION}: run make again or adapt it"
         )
-    _metrics_from_logs()
-    _alarms_by_dimension_and_period()
-    _error_types()
-    _yaml_state_machines()
+    for patch in PATCHES:
+        patch()
 
 
-def _metrics_from_logs() -> None:
-    """CloudWatch turns embedded metric format in logs into metrics; the emulator only stores the lines."""
+def metrics_of_functions() -> None:
+    """CloudWatch turns embedded metric format in logs into metrics; the emulator only stores the lines.
+
+    AWS/Lambda metrics are counted here as well, once for each invocation: the emulator's own count leaves out those
+    that come from the API, a rule, a topic or a state machine.
+    """
     from ministack.services import cloudwatch, lambda_svc
 
-    emit = lambda_svc._emit_lambda_logs
+    emit, count = lambda_svc._emit_lambda_logs, lambda_svc._emit_lambda_metrics
 
-    def emit_and_measure(func: Any, request_id: str, log_text: str, error: bool, *rest: Any, **options: Any) -> None:
-        emit(func, request_id, log_text, error, *rest, **options)
+    def emit_and_measure(
+        func: Any, request_id: str, log_text: str, error: bool, duration_ms: int, **options: Any
+    ) -> None:
+        emit(func, request_id, log_text, error, duration_ms, **options)
+        count((func.get("config") or func)["FunctionName"], duration_ms, error, False)
         for line in (log_text or "").splitlines():
             for metric in emf.metrics(line):
                 cloudwatch.record_metric(*metric)
-        if error:
-            name = (func.get("config") or func)["FunctionName"]
-            cloudwatch.record_metric("AWS/Lambda", "Errors", 1, "Count", {"FunctionName": name})
-        cloudwatch._evaluate_all_alarms()
+
+    def count_throttles(name: str, duration_ms: float, error: bool, throttle: bool) -> None:
+        if throttle:
+            count(name, duration_ms, error, throttle)
 
     lambda_svc._emit_lambda_logs = emit_and_measure
+    lambda_svc._emit_lambda_metrics = count_throttles
 
 
-def _alarms_by_dimension_and_period() -> None:
+def alarms_by_dimension_and_period() -> None:
     """The emulator's own evaluation mixes dimensions and knows neither periods nor missing data."""
     from ministack.services import cloudwatch
+
+    one_at_a_time = threading.Lock()
 
     def evaluate(alarm: dict[str, Any]) -> None:
         if alarm.get("ComparisonOperator") not in alarms.BREACHES or not alarm.get("MetricName"):
             return
-        values = _periods(cloudwatch, alarm)
-        old, new = alarm["StateValue"], alarms.state(alarm, values)
-        if new == old:
-            return
-        reason = f"{alarm['MetricName']} by period, newest first: {values}; threshold {alarm.get('Threshold')}"
-        alarm.update(StateValue=new, StateReason=reason, StateUpdatedTimestamp=int(time.time()))
-        cloudwatch._record_history(alarm["AlarmName"], old, new, reason)
+        with one_at_a_time:
+            values = _values(cloudwatch, alarm)
+            old, new = alarm["StateValue"], alarms.state(alarm, values)
+            if new == old:
+                return
+            reason = f"{alarm['MetricName']} by period, newest first: {values}; threshold {alarm.get('Threshold')}"
+            alarm.update(StateValue=new, StateReason=reason, StateUpdatedTimestamp=int(time.time()))
+            cloudwatch._record_history(alarm["AlarmName"], old, new, reason)
         cloudwatch._dispatch_alarm_actions(alarm, old, new, reason)
         cloudwatch._evaluate_parent_alarms(alarm)
 
     cloudwatch._evaluate_alarm = evaluate
 
+    # Without a tick an alarm would not notice that data stopped coming.
     def tick() -> None:
         while True:
             time.sleep(EVALUATE_EVERY_SECONDS)
-            cloudwatch._evaluate_all_alarms()
+            try:
+                cloudwatch._evaluate_all_alarms()
+            except Exception:
+                _log.exception("alarms were not evaluated")
 
-    # Without a tick an alarm would not notice that data stopped coming.
     threading.Thread(target=tick, daemon=True, name="alarms").start()
 
 
-def _periods(cloudwatch: Any, alarm: dict[str, Any]) -> list[float | None]:
+def _values(cloudwatch: Any, alarm: dict[str, Any]) -> list[float | None]:
     wanted = {item["Name"]: item["Value"] for item in alarm.get("Dimensions") or []}
     points = [
         point
         for (namespace, name, _), series in cloudwatch._metrics.items()
         if (namespace, name) == (alarm["Namespace"], alarm["MetricName"])
-        for point in series
+        for point in list(series)
         if (point.get("Dimensions") or {}) == wanted
     ]
-    seconds, now = alarm.get("Period", 60), time.time()
     statistic = alarm.get("ExtendedStatistic") or alarm.get("Statistic", "Average")
-    values: list[float | None] = []
-    for age in range(alarm.get("EvaluationPeriods", 1)):
-        inside = [p for p in points if now - seconds * (age + 1) < p["Timestamp"] <= now - seconds * age]
-        found = cloudwatch._stat_value(cloudwatch._calc_stats(inside), statistic, inside) if inside else None
-        values.append(found)
-    return values
+    periods = alarms.by_period(
+        points, seconds=alarm.get("Period", 60), count=alarm.get("EvaluationPeriods", 1), now=time.time()
+    )
+    return [
+        cloudwatch._stat_value(cloudwatch._calc_stats(inside), statistic, inside) if inside else None
+        for inside in periods
+    ]
 
 
-def _error_types() -> None:
+def log_patterns_on_json() -> None:
+    """A subscription's pattern on a JSON property never matches: the emulator looks for its words in the line."""
+    from ministack.services import cloudwatch_logs
+
+    words = cloudwatch_logs._subscription_pattern_matches
+
+    def on_json(pattern: str, message: str) -> bool:
+        if not (pattern or "").lstrip().startswith("{"):
+            return words(pattern, message)
+        return log_patterns.matches(pattern, message or "")
+
+    cloudwatch_logs._subscription_pattern_matches = on_json
+
+
+def version_ids_in_bucket_events() -> None:
+    """EventBridge's "Object Created" from a versioned bucket names the version; the emulator's does not."""
+    from ministack.services import eventbridge, s3
+
+    current = threading.local()
+    fire, dispatch = s3._fire_s3_event, eventbridge._dispatch_event
+
+    @functools.wraps(fire)
+    def fire_and_remember(*args: Any, **options: Any) -> None:
+        current.version_id = options.get("version_id")
+        try:
+            fire(*args, **options)
+        finally:
+            current.version_id = None
+
+    def dispatch_with_version(event: dict[str, Any], *rest: Any) -> Any:
+        if event["Source"] == "aws.s3" and getattr(current, "version_id", None):
+            detail = json.loads(event["Detail"])
+            detail["object"]["version-id"] = current.version_id
+            event = {**event, "Detail": json.dumps(detail)}
+        return dispatch(event, *rest)
+
+    s3._fire_s3_event = fire_and_remember
+    eventbridge._dispatch_event = dispatch_with_version
+
+
+def asynchronous_invocations() -> None:
+    """Rules and topics invoke functions asynchronously: with retries, then the dead-letter queue.
+
+    The emulator does so for ``InvocationType=Event`` alone, and forgets a function's DeadLetterConfig in a template.
+    """
+    from ministack.services import eventbridge, lambda_svc, sns
+    from ministack.services.cloudformation import provisioners
+
+    def invoke(arn: str, event: Any) -> None:
+        func, config, name = lambda_svc._get_func_record_for_ref(arn)
+        if func and config:
+            record = lambda_svc._execution_record_for_config(func, config)
+            # The settings of asynchronous invocation belong to the function, not to one version's record.
+            function = lambda_svc._functions[name]
+            settings = {key: function.get(key) for key in ("event_invoke_config", "event_invoke_configs")}
+            lambda_svc.invoke_async_with_retry({**record, **settings}, event)
+        else:
+            _log.warning("function %s was not found", name)
+
+    def from_rule(arn: str, payload: str) -> None:
+        invoke(arn, json.loads(payload))
+
+    def from_topic(endpoint: str, envelope: str, topic_arn: str, sub_arn: str, *_: Any) -> None:
+        message = {"MessageAttributes": {}, **json.loads(envelope)}
+        record = {"EventVersion": "1.0", "EventSubscriptionArn": sub_arn, "EventSource": "aws:sns", "Sns": message}
+        invoke(endpoint, {"Records": [record]})
+
+    handler = provisioners._RESOURCE_HANDLERS["AWS::Lambda::Function"]
+    create = handler["create"]
+
+    def create_with_dead_letters(logical_id: str, props: dict[str, Any], stack_name: str) -> tuple[str, Any]:
+        name, attributes = create(logical_id, props, stack_name)
+        if props.get("DeadLetterConfig"):
+            lambda_svc._functions[name]["config"]["DeadLetterConfig"] = props["DeadLetterConfig"]
+        return name, attributes
+
+    eventbridge._dispatch_to_lambda = from_rule
+    sns._deliver_to_lambda = from_topic
+    handler["create"] = create_with_dead_letters
+
+
+def weighted_aliases() -> None:
+    """An alias's additional version weights are stored and then ignored: everything goes to its main version."""
+    from ministack.services import lambda_svc
+
+    resolve, invoke = lambda_svc._get_func_record_for_ref, lambda_svc._invoke
+
+    def draw(name: str, qualifier: str | None) -> str | None:
+        alias = (lambda_svc._functions.get(name) or {}).get("aliases", {}).get(qualifier) or {}
+        rest = random.random()  # noqa: S311 - traffic is split, nothing is kept secret
+        for other, weight in ((alias.get("RoutingConfig") or {}).get("AdditionalVersionWeights") or {}).items():
+            rest -= weight
+            if rest < 0:
+                return other
+        return None
+
+    def resolve_by_weight(ref: str) -> Any:
+        drawn = draw(*lambda_svc._resolve_name_and_qualifier(ref))
+        return resolve(f"{ref.rsplit(':', 1)[0]}:{drawn}" if drawn else ref)
+
+    async def invoke_by_weight(
+        name: str, event: Any, headers: Any, path_qualifier: str | None = None, query_params: Any = None
+    ) -> Any:
+        asked = path_qualifier or lambda_svc._qp_first(query_params or {}, "Qualifier")
+        return await invoke(name, event, headers, draw(name, asked) or path_qualifier, query_params)
+
+    lambda_svc._get_func_record_for_ref = resolve_by_weight
+    lambda_svc._invoke = invoke_by_weight
+
+
+def error_types() -> None:
     """Step Functions matches Retry and Catch by the exception's class; the emulator forgets the class."""
     from ministack.core import lambda_runtime
     from ministack.services import lambda_svc
@@ -132,7 +259,7 @@ def _error_types() -> None:
     lambda_svc._execute_function_warm = execute_and_name
 
 
-def _yaml_state_machines() -> None:
+def yaml_state_machines() -> None:
     """CloudFormation accepts a state machine's definition in YAML; the emulator parses JSON only."""
     from ministack.services.cloudformation import provisioners
 
@@ -143,3 +270,15 @@ def _yaml_state_machines() -> None:
         return text if text.lstrip().startswith("{") else json.dumps(yaml.safe_load(text))
 
     provisioners._sfn_definition = as_json
+
+
+PATCHES = (
+    metrics_of_functions,
+    alarms_by_dimension_and_period,
+    log_patterns_on_json,
+    version_ids_in_bucket_events,
+    asynchronous_invocations,
+    weighted_aliases,
+    error_types,
+    yaml_state_machines,
+)

@@ -30,18 +30,20 @@ class Child:
 
     def alive(self) -> bool:
         """Return whether this very process still runs."""
-        return bool(self.started) and _start_time(self.pid) == self.started
+        return bool(self.started) and start_time(self.pid) == self.started
 
 
-def _start_time(pid: int) -> str:
-    """Return the start time and state of `pid` as ps prints it; empty if there is none or it is a zombie."""
-    answer = subprocess.run(
-        ["ps", "-o", "stat=,lstart=", "-p", str(pid)],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "LC_ALL": "C"},
-    )
+def start_time(pid: int) -> str:
+    """Return when `pid` was started, in the system's own unit; empty if it does not run or is a zombie."""
+    if Path("/proc/self/stat").exists():
+        try:
+            # The name, in parentheses, may hold spaces; state and start time are the 1st and 20th field behind it.
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        except (OSError, UnicodeDecodeError):
+            return ""
+        return "" if fields[0] in "ZX" else fields[19]
+    command = ["ps", "-o", "stat=,lstart=", "-p", str(pid)]
+    answer = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, "LC_ALL": "C"})
     status, _, started = answer.stdout.strip().partition(" ")
     return "" if status.startswith("Z") else started.strip()
 
@@ -52,8 +54,12 @@ def free_port(wanted: str | None = None) -> int:
     Raises
     ------
     LocalCloudError
-        If the wanted port is taken.
+        If the wanted port is taken or is no port.
     """
+    if wanted and not (wanted.isascii() and wanted.isdigit() and 0 < int(wanted) < 65536):
+        raise LocalCloudError(f"{wanted!r} is not a port: choose a number from 1 to 65535")
+    if wanted and listening(int(wanted)):
+        raise LocalCloudError(f"port {wanted} on 127.0.0.1 is taken: stop what listens there or choose another")
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -76,7 +82,43 @@ def start(name: str, command: list[str], *, env: dict[str, str], port: int, log:
         process = subprocess.Popen(
             command, env=env, cwd=cwd, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
         )
-    return Child(name, process.pid, _start_time(process.pid), port, str(log))
+    return Child(name, process.pid, start_time(process.pid), port, str(log))
+
+
+def run(command: list[str], *, env: dict[str, str], log: Path, cwd: Path, beside: list[Child]) -> int:
+    """Run `command` to its end and return its exit code; `beside` are processes that it needs.
+
+    Raises
+    ------
+    LocalCloudError
+        If one of `beside` ends meanwhile; the command and its children are ended then, as on any other exception.
+    """
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            command, env=env, cwd=cwd, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
+        )
+    try:
+        while True:
+            try:
+                return process.wait(timeout=0.5)
+            except subprocess.TimeoutExpired:
+                for child in beside:
+                    ensure_alive(child)
+    finally:
+        _signal_group(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def ensure_alive(child: Child) -> None:
+    """Check that a process still runs.
+
+    Raises
+    ------
+    LocalCloudError
+        If it does not; the message has the end of its log.
+    """
+    if not child.alive():
+        raise LocalCloudError(f"{child.name} ended unasked; its log: {child.log}\n{tail(Path(child.log))}")
 
 
 def wait_until(ready: Callable[[], bool], child: Child, *, seconds: float) -> None:
@@ -89,8 +131,7 @@ def wait_until(ready: Callable[[], bool], child: Child, *, seconds: float) -> No
     """
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
-        if not child.alive():
-            raise LocalCloudError(f"{child.name} ended while it started; its log: {child.log}\n{tail(Path(child.log))}")
+        ensure_alive(child)
         if ready():
             return
         time.sleep(0.1)
@@ -113,7 +154,9 @@ def stop(child: Child, *, seconds: float = 10) -> None:
         while child.alive() and time.monotonic() < deadline:
             _reap(child.pid)
             time.sleep(0.05)
-    # The group outlives its leader when a grandchild ignores the request.
+    elif start_time(child.pid):
+        return  # The id belongs to somebody else by now.
+    # A group outlives its leader while it has members, and no new process gets the leader's id until then.
     _signal_group(child.pid, signal.SIGKILL)
     _reap(child.pid)
 

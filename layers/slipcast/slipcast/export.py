@@ -23,9 +23,7 @@ class ExportError(ValueError):
     """The pipeline holds something that the scorer cannot repeat exactly."""
 
 
-def export(
-    pipeline: Pipeline, *, family: str, threshold: float, metadata: Mapping[str, Any] | None = None
-) -> bytes:
+def export(pipeline: Pipeline, *, family: str, threshold: float, metadata: Mapping[str, Any] | None = None) -> bytes:
     """Return the artefact of a fitted pipeline; the same fitted pipeline always gives the same bytes.
 
     Parameters

@@ -125,7 +125,9 @@ def _join(trees: Sequence[Mapping[str, Any]]) -> tuple[list[int], list[int], lis
     return roots, feature, number, right
 
 
-def _descend(roots: list[int], feature: list[int], number: list[float], right: list[int], row: Sequence[float]) -> float:
+def _descend(
+    roots: list[int], feature: list[int], number: list[float], right: list[int], row: Sequence[float]
+) -> float:
     """Return the sum over the trees of the value of the leaf that `row` falls into."""
     total = 0.0
     for node in roots:

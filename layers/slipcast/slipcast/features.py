@@ -1,0 +1,75 @@
+"""Features of one activity, by the standard library alone: the prediction function computes them on its way.
+
+`feature_table` computes the same for a whole table; a test holds the two together.
+"""
+
+import math
+from collections.abc import Mapping
+from datetime import date
+from typing import Any
+
+NUMERIC = (
+    "baseline_duration_days",
+    "log_budget",
+    "log_budget_per_day",
+    "total_float_days",
+    "predecessor_count",
+    "start_month",
+)
+CATEGORICAL = ("phase", "work_type", "location")
+
+MISSING = "(missing)"
+
+
+def feature_row(activity: Mapping[str, Any]) -> dict[str, float | str | None]:
+    """Return the features of an activity given by canonical columns.
+
+    Parameters
+    ----------
+    activity : canonical columns; dates as `datetime.date` or ISO 8601 text, numbers as numbers; absent means unknown
+
+    Returns
+    -------
+    the features in `NUMERIC` (None where unknown) and `CATEGORICAL` (``(missing)`` where unknown)
+
+    Raises
+    ------
+    ValueError
+        If a date is not an ISO 8601 day.
+    """
+    start = _date(activity.get("start"))
+    days = _number(activity.get("baseline_duration_days"))
+    if days is None:
+        days = _days(_date(activity.get("baseline_start")) or start, _date(activity.get("baseline_finish")))
+    budget = _number(activity.get("budget"))
+    log_budget = math.log1p(budget) if budget is not None and budget >= 0 else None
+    per_day = log_budget - math.log(days) if log_budget is not None and days is not None and days > 0 else None
+    row: dict[str, float | str | None] = {
+        "baseline_duration_days": days,
+        "log_budget": log_budget,
+        "log_budget_per_day": per_day,
+        "total_float_days": _number(activity.get("total_float_days")),
+        "predecessor_count": _number(activity.get("predecessor_count")),
+        "start_month": float(start.month) if start else None,
+    }
+    for name in CATEGORICAL:
+        row[name] = str(activity.get(name) or MISSING)
+    return row
+
+
+def _date(value: Any) -> date | None:
+    if value is None or value == "":
+        return None
+    # A datetime is a date too, and has no place in a difference of days.
+    return value if type(value) is date else date.fromisoformat(str(value)[:10])
+
+
+def _number(value: Any) -> float | None:
+    if value is None:
+        return None
+    number = float(value)
+    return number if math.isfinite(number) else None
+
+
+def _days(begin: date | None, end: date | None) -> float | None:
+    return float((end - begin).days) if begin and end else None

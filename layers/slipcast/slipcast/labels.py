@@ -1,0 +1,42 @@
+"""Labels: which activities are known to be late, and since when.
+
+Only matured activities have a label. Completed rows alone would say that nearly everything recent is on time, because
+the late ones are still open.
+"""
+
+import pandas as pd
+
+
+def label(table: pd.DataFrame, tolerance_days: int) -> pd.DataFrame:
+    """Return the matured activities with their labels.
+
+    An activity has matured when its baseline finish plus the tolerance is not after its data date. It is late if it
+    finished after that day or is still open.
+
+    Parameters
+    ----------
+    table : DataFrame with ``baseline_finish``, ``actual_finish`` and ``data_date`` as ``datetime64``
+    tolerance_days : calendar days after the baseline finish that still count as on time
+
+    Returns
+    -------
+    the matured rows with ``is_late`` (1 late, 0 on time) and ``label_known_at``: the day from which the label could be
+    known, the finish of what finished in time, else the last day in time
+    """
+    limit = table["baseline_finish"] + pd.Timedelta(days=tolerance_days)
+    matured = table[limit <= table["data_date"]].copy()
+    limit = limit.loc[matured.index]
+    finish = matured["actual_finish"]
+    matured["is_late"] = (finish.isna() | (finish > limit)).astype("int64")
+    matured["label_known_at"] = finish.where(finish <= limit, limit)
+    return matured.reset_index(drop=True)
+
+
+def label_counts(table: pd.DataFrame, tolerance_days: int) -> dict[str, int]:
+    """Return how many activities are matured, censored (not yet matured) and late."""
+    labelled = label(table, tolerance_days)
+    return {
+        "matured": len(labelled),
+        "censored": len(table) - len(labelled),
+        "late": int(labelled["is_late"].sum()),
+    }

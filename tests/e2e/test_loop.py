@@ -1,0 +1,181 @@
+"""From a dropped file to a prediction, and from an alarm to a second version. The tests run in the order they stand in."""
+
+import json
+from pathlib import Path
+
+import mlflow
+import pytest
+from mlflow.tracking import MlflowClient
+
+from local.demo import NEWER, OLDER, read_example, requests
+from local.watch import Stack, until
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+pytestmark = pytest.mark.e2e
+
+
+@pytest.fixture(scope="module")
+def story() -> dict:
+    """What earlier tests of this module found out."""
+    return {}
+
+
+def drop(stack: Stack, name: str) -> dict:
+    before = stack.executions()
+    stack.drop(name, (EXAMPLES / name).read_bytes())
+    return stack.finish(stack.new_execution(before))
+
+
+def test_before_the_first_release_the_api_says_so(stack):
+    status, problem, headers = stack.ask("/predictions", {"activities": requests(read_example(OLDER).head(1))})
+
+    assert status == 503
+    assert "no model" in json.dumps(problem).lower()
+    assert "Retry-After" in headers
+
+
+def test_a_dropped_file_becomes_a_live_model(stack, story):
+    outcome = drop(stack, OLDER)
+
+    assert outcome["status"] == "SUCCEEDED", outcome
+    assert outcome["output"]["outcome"] == "released", outcome["output"]
+    assert stack.live_version() == outcome["output"]["version"]
+    story["first"] = outcome
+
+
+def test_the_same_event_again_starts_nothing(stack, story, cloud):
+    before = stack.executions()
+    source = json.loads(story["first"]["input"])["source"]
+    head = stack.s3.head_object(Bucket=source["bucket"], Key=source["key"])
+    rule_event = {
+        "detail-type": "Object Created",
+        "detail": {
+            "bucket": {"name": source["bucket"]},
+            "object": story_object(source, head),
+        },
+    }
+    answer = stack.lambdas.invoke(FunctionName=stack.env["SLIPCAST_GATE_FUNCTION"], Payload=json.dumps(rule_event))
+    again = stack.lambdas.invoke(FunctionName=stack.env["SLIPCAST_GATE_FUNCTION"], Payload=json.dumps(rule_event))
+
+    outcomes = [json.loads(item["Payload"].read())["outcomes"] for item in (answer, again)]
+    assert outcomes[1] == ["duplicate"]
+    started = stack.executions().keys() - before.keys()
+    assert len(started) == outcomes[0].count("started")
+    for arn in started:
+        assert stack.finish(arn)["output"]["outcome"] == "ingested"
+
+
+def story_object(source: dict, head: dict) -> dict:
+    return {"key": source["key"], "version-id": head.get("VersionId", ""), "etag": head["ETag"].strip('"')}
+
+
+def test_a_prediction_carries_the_released_version(stack, story):
+    activities = requests(read_example(OLDER).head(7))
+    answer = stack.predict(activities)
+
+    assert answer["model"]["version"] == story["first"]["output"]["version"]
+    assert [item["activity_id"] for item in answer["predictions"]] == [item["activity_id"] for item in activities]
+    assert all(0 < item["probability"] < 1 for item in answer["predictions"])
+    assert all(item["at_risk"] == (item["probability"] >= item["threshold"]) for item in answer["predictions"])
+    assert answer["request_id"]
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [({"start": None}, "start"), ({"budget": "a lot"}, "budget"), ({"start": "31/12/2021"}, "start")],
+)
+def test_a_wrong_field_is_named(stack, change, field):
+    activity = requests(read_example(OLDER).head(1))[0] | change
+
+    status, problem, _ = stack.ask("/predictions", {"activities": [activity]})
+
+    assert status in (400, 422)
+    assert field in json.dumps(problem)
+
+
+def test_a_broken_body_and_a_missing_key_are_refused(stack):
+    assert stack.ask("/predictions", raw=b"{")[0] in (400, 422)
+    assert stack.ask("/predictions", {"activities": []})[0] in (400, 422)
+    assert stack.ask("/model", key=False)[0] == 403
+
+
+def test_model_health_and_openapi_answer(stack, story):
+    status, model, _ = stack.ask("/model")
+    assert status == 200
+    assert model["version"] == story["first"]["output"]["version"]
+    assert model["metrics"]["auc"] > 0.5
+    assert model["trained_at"]
+    assert model["dataset_id"]
+
+    assert stack.ask("/health", key=False)[0] == 200
+    status, document, _ = stack.ask("/openapi.json", key=False)
+    assert status == 200
+    assert "/predictions" in document["paths"]
+
+
+def test_mlflow_has_the_runs_the_model_and_the_alias(stack, story, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", stack.env["MLFLOW_TRACKING_URI"])
+    mlflow.set_tracking_uri(stack.env["MLFLOW_TRACKING_URI"])
+    client = MlflowClient()
+    version = client.get_model_version_by_alias("slipcast", "champion")
+
+    assert version.tags["lambda_version"] == story["first"]["output"]["version"]
+    assert version.tags["execution"] == story["first"]["name"]
+    experiment = client.get_experiment_by_name(stack.env["SLIPCAST_STACK"])
+    runs = client.search_runs([experiment.experiment_id])
+    parents = [run for run in runs if "execution" in run.data.tags]
+    children = [run for run in runs if run.data.tags.get("execution_of") == story["first"]["name"]]
+    assert len(parents) == 1
+    assert {run.data.tags["family"] for run in children} == {
+        *("logistic_regression", "decision_tree", "random_forest", "hist_gradient_boosting")
+    }
+    assert parents[0].inputs.dataset_inputs[0].dataset.digest == version.tags["dataset_id"]
+    assert parents[0].data.metrics["auc"] > 0.5
+    assert stack.keys("tracking/pending/") == []
+
+
+def test_a_bad_file_is_refused_with_its_reason_and_kept(stack):
+    before = stack.executions()
+    stack.drop("broken.csv", b"activity_id,phase\n1,Design\n")
+    outcome = stack.finish(stack.new_execution(before))
+
+    assert outcome["status"] == "FAILED"
+    assert outcome["error"] == "ScheduleRefused"
+    assert "broken.csv" in outcome["cause"]
+    assert "start" in outcome["cause"]
+    assert stack.keys(f"quarantine/{outcome['name']}/") == [f"quarantine/{outcome['name']}/broken.csv"]
+
+
+def test_a_newer_file_waits_for_the_alarm(stack, story):
+    outcome = drop(stack, NEWER)
+
+    assert outcome["status"] == "SUCCEEDED"
+    assert outcome["output"]["outcome"] == "ingested"
+    assert stack.live_version() == story["first"]["output"]["version"]
+
+
+def test_drift_raises_the_alarm_and_the_alarm_releases_a_second_version(stack, story):
+    table = read_example(NEWER)
+    later = requests(table[table["start"].dt.year.isin((2022, 2023))].sort_values("start"))
+    before = stack.executions()
+    for begin in range(0, len(later), 200):
+        stack.predict(later[begin : begin + 200])
+
+    until(lambda: stack.alarm_state() == "ALARM" or None, seconds=240, what="alarm state ALARM")
+    outcome = stack.finish(stack.new_execution(before))
+
+    assert json.loads(outcome["input"])["reason"] == "alarm"
+    assert outcome["status"] == "SUCCEEDED", outcome
+    assert outcome["output"]["outcome"] == "released", outcome["output"]
+    second = outcome["output"]["version"]
+    assert int(second) > int(story["first"]["output"]["version"])
+    assert stack.predict(later[:1])["model"]["version"] == second
+    assert stack.latest_monitoring()["state"] in ("drift", "insufficient_data")
+
+
+def test_the_released_model_is_as_good_as_promised(stack):
+    model = stack.ask("/model")[1]
+
+    assert model["training_cut"] == "2024-01-01"
+    assert model["metrics"]["auc"] >= 0.72
+    assert model["metrics"]["brier"] <= 0.20
