@@ -10,7 +10,7 @@ sys.path.insert(0, str(HERE.parent / "layers" / "slipcast"))
 
 from slipcast.snapshot import as_of, canonical  # noqa: E402 - the path is set above
 
-DATES = {"nyc_sca_2021-12.csv": "2021-12-31", "nyc_sca_2025-06.csv": "2025-06-30"}
+DATES = {"nyc_sca_2022-12.csv": "2022-12-31", "nyc_sca_2025-06.csv": "2025-06-30"}
 
 
 def main(raw_file: str) -> None:

@@ -46,11 +46,12 @@ class Layer:
 
     ``without``: packages that the lock has below our requirements and that stay out, because the Lambda runtime or a
     layer beside this one holds them, or because nothing that we call imports them (test_layers.py proves that).
-    ``optimize``: as for ``compileall -o``; None leaves the source where it is.
+    ``optimize``: as for ``compileall -o``; None leaves the source where it is. Not 2: MLflow formats docstrings when
+    it is imported and registers no dataset source without them. Not 1: a library's assertions are worth their 0.1 MB.
     """
 
     without: frozenset[str] = frozenset()
-    optimize: int | None = 2
+    optimize: int | None = 0
 
 
 RUNTIME = {"boto3", "botocore", "s3transfer"}
@@ -62,11 +63,11 @@ IN_POWERTOOLS = {
     "typing-extensions",
     "typing-inspection",
 }
-# What only MLflow's Databricks client, AI gateway and own server import: 27 MB and a third of the packages.
+# What only MLflow's Databricks log-in and its own server import. Others look unused as well, but `import mlflow` needs
+# them: fastapi and starlette for its gateway, databricks-sdk because it looks for databricks.agents.
 NOT_CALLED = {
     "cffi",
     "cryptography",
-    "databricks-sdk",
     "google-auth",
     "h11",
     "pyasn1",
@@ -86,7 +87,8 @@ SPECIFICATIONS = {
 # --- What goes ---------------------------------------------------------------------------------------------------
 
 DROPPED_SUFFIXES = frozenset(
-    ".a .bat .c .cc .cpp .f .f90 .h .hpp .in .la .map .md .o .pc .pxd .pxi .pyf .pyi .pyx .rst .sh .src .tp".split()
+    {".a", ".bat", ".c", ".cc", ".cpp", ".f", ".f90", ".h", ".hpp", ".in", ".la", ".map", ".md", ".o", ".pc"}
+    | {".pxd", ".pxi", ".pyf", ".pyi", ".pyx", ".rst", ".sh", ".src", ".tp"}
 )
 DROPPED_NAMES = frozenset({"CMakeLists.txt", "Makefile", "meson.build", "py.typed", ".lock"})
 DROPPED_FOLDERS = frozenset({"__pycache__", "test", "tests"})
@@ -103,8 +105,6 @@ DROPPED_PATHS = (
 )
 # numpy.testing imports it, and scipy imports numpy.testing.
 KEPT = frozenset({"numpy/_core/tests/_natype.py"})
-# MLflow runs this file by its path to find out what a model imports.
-KEPT_SOURCE = frozenset({"mlflow/utils/_capture_modules.py"})
 # importlib.metadata reads versions and plug-ins from these; licences must travel with the code.
 KEPT_METADATA = re.compile(r"(METADATA|entry_points\.txt|(licenses/.*)|((LICEN[CS]E|COPYING|NOTICE|AUTHORS).*))$")
 
@@ -160,10 +160,7 @@ def compile_bytecode(folder: Path, optimize: int) -> None:
     subprocess.run(command, env=os.environ | {"PYTHONHASHSEED": "0"}, check=False)  # noqa: S603
     for path in files(folder):
         if path.suffix == ".py" and path.with_suffix(".pyc").exists():
-            if path.relative_to(folder).as_posix() in KEPT_SOURCE:
-                path.with_suffix(".pyc").unlink()
-            else:
-                path.unlink()
+            path.unlink()
 
 
 # --- What comes in -----------------------------------------------------------------------------------------------

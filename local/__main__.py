@@ -1,6 +1,7 @@
 """Command line: ``python -m local up|down|status|deploy``."""
 
 import argparse
+import signal
 import sys
 from pathlib import Path
 
@@ -14,6 +15,9 @@ def main() -> int:
     parser.add_argument("command", choices=["up", "down", "status", "deploy"])
     parser.add_argument("--home", type=Path, default=ROOT / ".local", help="folder of the local cloud (.local)")
     options = parser.parse_args()
+    # Whoever ends this command, by a signal or by closing the terminal, gets the same tidy end as with Ctrl-C.
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
     cloud = LocalCloud(options.home, say=lambda line: print(line, flush=True))
     try:
         return {"up": _up, "down": _down, "status": _status, "deploy": _deploy}[options.command](cloud)
@@ -21,15 +25,16 @@ def main() -> int:
         print(f"error: {error}\nLogs: {cloud.home / 'logs'}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("interrupted, nothing is left running", file=sys.stderr)
+        left = "" if options.command == "deploy" else ", nothing is left running"
+        print(f"interrupted{left}", file=sys.stderr)
         return 130
 
 
 def _up(cloud: LocalCloud) -> int:
-    print("Starting the local cloud", flush=True)
     env = cloud.up()
+    seconds = sum(cloud.seconds.values())
     print(f"""
-The local cloud is up.
+The local cloud is up{f", after {seconds:.0f} s" if seconds else ""}.
   API      {env["SLIPCAST_API_URL"]}
   MLflow   {env["MLFLOW_TRACKING_URI"]}
   bucket   {env["SLIPCAST_BUCKET"]}
@@ -56,9 +61,8 @@ def _status(cloud: LocalCloud) -> int:
 
 
 def _deploy(cloud: LocalCloud) -> int:
-    if not cloud.running():
-        raise LocalCloudError("the local cloud is not up: make up")
     cloud.redeploy()
+    print(f"Deployed to the running cloud; {cloud.home / 'env'} is up to date")
     return 0
 
 

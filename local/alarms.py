@@ -52,6 +52,4 @@ def by_period(points: Sequence[dict[str, Any]], *, seconds: int, count: int, now
     current = int(now // seconds)
     filled = {int(point["Timestamp"] // seconds) for point in points}
     newest = current if current in filled else current - 1
-    return [
-        [point for point in points if int(point["Timestamp"] // seconds) == newest - age] for age in range(count)
-    ]
+    return [[point for point in points if int(point["Timestamp"] // seconds) == newest - age] for age in range(count)]

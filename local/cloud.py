@@ -1,10 +1,10 @@
 """The local cloud: emulator, MLflow server and the deployed stack, as one thing that starts and ends."""
 
+import fcntl
 import json
 import os
 import shlex
 import shutil
-import subprocess
 import sys
 import time
 import urllib.error
@@ -31,6 +31,8 @@ PARAMETERS = {
     "DriftDatapointsToAlarm": "1",
     "RetrainCooldownMinutes": "5",
 }
+# A proxy of the machine's is for the world outside.
+DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 CREDENTIALS = {
     "AWS_ACCESS_KEY_ID": "test",
     "AWS_SECRET_ACCESS_KEY": "test",
@@ -47,14 +49,20 @@ class LocalCloud:
     home : folder for everything this cloud writes
     parameters : overrides of the template's parameters
     say : called with one line for each step
+    template : the SAM template to deploy
     """
 
     def __init__(
-        self, home: Path, parameters: dict[str, str] | None = None, say: Callable[[str], None] = print
+        self,
+        home: Path,
+        parameters: dict[str, str] | None = None,
+        say: Callable[[str], None] = print,
+        template: Path = ROOT / "template.yaml",
     ) -> None:
         self.home = home.resolve()
         self.parameters = {**PARAMETERS, **(parameters or {})}
         self.say = say
+        self.template = template
         self.children: list[Child] = []
         self.env: dict[str, str] = {}
         self.seconds: dict[str, float] = {}
@@ -69,10 +77,15 @@ class LocalCloud:
         LocalCloudError
             If a step fails; nothing is left running then.
         """
-        if self.running():
-            self.say(f"The local cloud is up already; its environment is in {self.home / 'env'}")
-            return self.env
-        shutil.rmtree(self.home / "work", ignore_errors=True)
+        with _locked(self.home / "lock", f"another command is at work on the local cloud in {self.home}"):
+            if self.running():
+                self.say(f"The local cloud is up already; its environment is in {self.home / 'env'}")
+                return self.env
+            return self._up()
+
+    def _up(self) -> dict[str, str]:
+        # What an earlier start left behind when it was killed.
+        self._stop_all()
         for name in ("logs", "work"):
             (self.home / name).mkdir(parents=True, exist_ok=True)
         try:
@@ -80,20 +93,31 @@ class LocalCloud:
                 self._start_emulator()
             # MLflow takes longer to start than anything else: it does so beside the build.
             mlflow = self._start_mlflow()
-            with self._step("sam build"):
-                self._sam("build")
-            with self._step("sam deploy"):
-                self._deploy()
+            self._build_and_deploy()
             with self._step("MLflow server"):
                 processes.wait_until(lambda: _answers(f"http://127.0.0.1:{mlflow.port}/health"), mlflow, seconds=180)
+            for child in self.children:
+                processes.ensure_alive(child)
             self._write_env()
         except BaseException:
-            self.down()
+            self._stop_all()
             raise
         return self.env
 
     def down(self) -> list[str]:
-        """Stop every process of this cloud and return their names; what was not started is no error."""
+        """Stop every process of this cloud and return their names; what was not started is no error.
+
+        Raises
+        ------
+        LocalCloudError
+            If a port is still open afterwards, or another command is at work.
+        """
+        if not self.home.exists():
+            return []
+        with _locked(self.home / "lock", f"another command is at work on the local cloud in {self.home}"):
+            return self._stop_all()
+
+    def _stop_all(self) -> list[str]:
         self._load()
         stopped = []
         for child in reversed(self.children):
@@ -101,9 +125,11 @@ class LocalCloud:
                 stopped.append(child.name)
             processes.stop(child)
         deadline = time.monotonic() + 10
-        while any(processes.listening(child.port) for child in self.children) and time.monotonic() < deadline:
+        while stopped and (busy := [c.port for c in self.children if processes.listening(c.port)]):
+            if time.monotonic() > deadline:
+                raise LocalCloudError(f"stopped {', '.join(stopped)}, but port {busy[0]} on 127.0.0.1 is still open")
             time.sleep(0.1)
-        self.children = []
+        self.children, self.env = [], {}
         for name in ("run.json", "env"):
             (self.home / name).unlink(missing_ok=True)
         shutil.rmtree(self.home / "work", ignore_errors=True)
@@ -122,11 +148,16 @@ class LocalCloud:
         self.down()
 
     def redeploy(self) -> None:
-        """Build and deploy the template again to the running cloud."""
-        with self._step("sam build"):
-            self._sam("build")
-        with self._step("sam deploy"):
-            self._deploy()
+        """Build and deploy the template again to the running cloud.
+
+        Raises
+        ------
+        LocalCloudError
+            If the cloud is not up or the template is refused; the cloud stays up then.
+        """
+        if not self.running():
+            raise LocalCloudError("the local cloud is not up: make up")
+        self._build_and_deploy()
         self._write_env()
 
     def client(self, service: str) -> Any:
@@ -137,7 +168,7 @@ class LocalCloud:
             region_name=REGION,
             aws_access_key_id=CREDENTIALS["AWS_ACCESS_KEY_ID"],
             aws_secret_access_key=CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
-            config=Config(retries={"max_attempts": 2}, read_timeout=120),
+            config=Config(retries={"max_attempts": 2}, read_timeout=120, proxies={}),
         )
 
     # Steps
@@ -160,10 +191,8 @@ class LocalCloud:
             "MINISTACK_HOST": "127.0.0.1",
             # Every Lambda worker unpacks its layers: keep that where down() sweeps.
             "TMPDIR": str(self.home / "work"),
-            "PYTHONPATH": str(ROOT),
         }
-        env.pop("AWS_ENDPOINT_URL", None)
-        child = self._start("emulator", [sys.executable, "-m", "local.emulator"], env, port)
+        child = self._start("emulator", [sys.executable, str(ROOT / "local" / "emulator.py")], env, port)
         processes.wait_until(lambda: _answers(f"{self._endpoint()}/_ministack/health"), child, seconds=60)
 
     def _start_mlflow(self) -> Child:
@@ -174,8 +203,14 @@ class LocalCloud:
             *(sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"),
             *("--backend-store-uri", f"sqlite:///{database}"),
             *("--serve-artifacts", "--artifacts-destination", "s3://mlflow-artifacts"),
+            # Names that another machine's page could point at 127.0.0.1 are refused.
+            *("--allowed-hosts", f"127.0.0.1:{port},localhost:{port}"),
         ]
-        env = self._environment() | {"MLFLOW_S3_ENDPOINT_URL": self._endpoint()}
+        env = self._environment() | {
+            "MLFLOW_S3_ENDPOINT_URL": self._endpoint(),
+            # Nothing here queues jobs; each queue would be one more process.
+            "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+        }
         return self._start("mlflow", command, env, port)
 
     def _start(self, name: str, command: list[str], env: dict[str, str], port: int) -> Child:
@@ -186,35 +221,37 @@ class LocalCloud:
         self._save()
         return child
 
+    def _build_and_deploy(self) -> None:
+        # The cache is shared by the clouds of one checkout: one build at a time. Its result is each cloud's own.
+        cache = ROOT / ".aws-sam" / "cache"
+        with _locked(ROOT / ".aws-sam" / "build.lock"), self._step("sam build"):
+            build = str(self.home / "work" / "build")
+            paths = ("--template-file", str(self.template), "--cache-dir", str(cache), "--build-dir", build)
+            self._sam("build", "--cached", "--parallel", *paths)
+        with self._step("sam deploy"):
+            self._deploy()
+
     def _deploy(self) -> None:
         with suppress(self.client("s3").exceptions.BucketAlreadyOwnedByYou):
             self.client("s3").create_bucket(Bucket="sam-artifacts")
         overrides = {**self.parameters, "MlflowTrackingUri": f"http://127.0.0.1:{self._port('mlflow')}"}
         self._sam(
             "deploy",
-            *("--template-file", str(ROOT / ".aws-sam" / "build" / "template.yaml")),
+            *("--template-file", str(self.home / "work" / "build" / "template.yaml")),
             *("--stack-name", STACK, "--s3-bucket", "sam-artifacts", "--region", REGION, "--no-progressbar"),
             *("--no-confirm-changeset", "--no-fail-on-empty-changeset", "--on-failure", "DO_NOTHING"),
             *("--capabilities", "CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"),
-            *("--parameter-overrides", *(f"ParameterKey={k},ParameterValue={v}" for k, v in overrides.items())),
+            *("--parameter-overrides", *map(_override, overrides.items())),
         )
 
     def _sam(self, command: str, *options: str) -> None:
         log = self.home / "logs" / f"sam-{command}.log"
         # samconfig.toml is for real accounts; here every option is on the command line.
-        arguments = ["sam", command, "--config-file", os.devnull, *options]
-        if command == "build":
-            arguments = ["sam", "build", "--cached", "--parallel"]
-        with log.open("wb") as output:
-            code = subprocess.run(
-                arguments,
-                cwd=ROOT,
-                env=self._environment(),
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                check=False,
-            ).returncode
+        # The project's samconfig.toml is for the real account.
+        config = self.home / "work" / "samconfig.toml"
+        config.write_text("version = 0.1\n")
+        arguments = ["sam", command, "--config-file", str(config), *options]
+        code = processes.run(arguments, env=self._environment(), log=log, cwd=ROOT, beside=self.children)
         if code:
             where = self._first_failure() if command == "deploy" else ""
             raise LocalCloudError(f"sam {command} failed{where}; its log: {log}\n{processes.tail(log)}")
@@ -250,23 +287,28 @@ class LocalCloud:
             "SLIPCAST_PREDICT_FUNCTION": out["PredictFunctionName"],
             "MLFLOW_TRACKING_URI": f"http://127.0.0.1:{self._port('mlflow')}",
         }
-        lines = [f"export {name}={shlex.quote(value)}" for name, value in self.env.items()]
-        (self.home / "env").write_text("\n".join(lines) + "\n")
+        (self.home / "env").write_text(env_file(self.env))
         self._save()
 
     def _environment(self) -> dict[str, str]:
         """The caller's environment, turned away from any real account."""
-        kept = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "MLFLOW_", "SAM_"))}
+        # PYTHONPATH as well: a function must find what its layers hold and nothing else.
+        kept = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "MLFLOW_", "SAM_", "PYTHON"))}
+        bypass = ",".join(
+            filter(None, [os.environ.get("NO_PROXY") or os.environ.get("no_proxy"), "127.0.0.1,localhost"])
+        )
         local = {
             **CREDENTIALS,
             "AWS_CONFIG_FILE": os.devnull,
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
             "AWS_EC2_METADATA_DISABLED": "true",
             "SAM_CLI_TELEMETRY": "0",
+            # Seconds between two looks at the stack: the default is for a cloud that is far away.
+            "SAM_CLI_POLL_DELAY": "0.5",
             "MLFLOW_DISABLE_TELEMETRY": "true",
             "DO_NOT_TRACK": "true",
-            "NO_PROXY": "127.0.0.1,localhost",
-            "no_proxy": "127.0.0.1,localhost",
+            "NO_PROXY": bypass,
+            "no_proxy": bypass,
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         }
         if any(child.name == "emulator" for child in self.children):
@@ -281,7 +323,9 @@ class LocalCloud:
 
     def _save(self) -> None:
         document = {"children": [child.as_dict() for child in self.children], "env": self.env}
-        (self.home / "run.json").write_text(json.dumps(document, indent=1))
+        written = self.home / "run.json.new"
+        written.write_text(json.dumps(document, indent=1))
+        written.replace(self.home / "run.json")
 
     def _load(self) -> None:
         path = self.home / "run.json"
@@ -291,9 +335,34 @@ class LocalCloud:
             self.env = document["env"]
 
 
+def env_file(env: dict[str, str]) -> str:
+    """Return a shell file that exports `env` when it is sourced."""
+    return "".join(f"export {name}={shlex.quote(value)}\n" for name, value in env.items())
+
+
+def _override(parameter: tuple[str, str]) -> str:
+    """Return one of sam's --parameter-overrides; without quotes sam cuts a value at its first space."""
+    key, value = parameter
+    if '"' in value or "\\" in value:
+        raise LocalCloudError(f"parameter {key}: quotes and backslashes do not reach sam unharmed")
+    return f'ParameterKey={key},ParameterValue="{value}"'
+
+
+@contextmanager
+def _locked(path: Path, refusal: str | None = None) -> Iterator[None]:
+    """Hold the lock file at `path`; while another process holds it, wait, or raise with the text of `refusal`."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | (fcntl.LOCK_NB if refusal else 0))
+        except BlockingIOError as error:
+            raise LocalCloudError(f"{refusal}: wait for it to end") from error
+        yield
+
+
 def _answers(url: str) -> bool:
     try:
-        with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310 - 127.0.0.1 only
+        with DIRECT.open(url, timeout=5) as answer:
             return answer.status == 200
     except (urllib.error.URLError, OSError):
         return False

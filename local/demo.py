@@ -14,13 +14,13 @@ from local.cloud import ROOT, LocalCloud
 from local.processes import LocalCloudError
 from local.watch import Stack, until
 
-OLDER, NEWER = "nyc_sca_2021-12.csv", "nyc_sca_2025-06.csv"
+OLDER, NEWER = "nyc_sca_2022-12.csv", "nyc_sca_2025-06.csv"
 # What is known when an activity starts; the outcome columns of the file stay at home.
 REQUEST_COLUMNS = (
     *("activity_id", "phase", "work_type", "location", "project_id", "start"),
     *("baseline_start", "baseline_finish", "baseline_duration_days", "budget", "total_float_days", "predecessor_count"),
 )
-PLAYED_YEARS = (2022, 2023)
+PLAYED_YEARS = (2023, 2024)
 BATCH = 100
 
 
@@ -34,7 +34,7 @@ class Demo:
 
     def play(self) -> None:
         """Run every chapter."""
-        with self._chapter(f"1  A schedule is dropped: {OLDER}, what the agency's file said at the end of 2021"):
+        with self._chapter(f"1  A schedule is dropped: {OLDER}, what the agency's file said at the end of 2022"):
             self._drop(OLDER)
         with self._chapter("2  The API names the riskiest open activities"):
             self._riskiest(OLDER)

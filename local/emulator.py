@@ -1,12 +1,18 @@
-"""The emulator's process: ministack with the patches, on 127.0.0.1 and the port in GATEWAY_PORT."""
+"""The emulator's process: ministack with the patches, on 127.0.0.1 and the port in GATEWAY_PORT.
+
+Run as a file, not as a module: the checkout is put on this process's path only, and the functions that it starts as
+subprocesses see nothing but their own code and layers.
+"""
 
 import sys
-
-from local import patches
+from pathlib import Path
 
 
 def main() -> None:
     """Apply the patches and serve until the process is told to end."""
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+    from local import patches
+
     patches.apply()
     from ministack.app import main as serve
 

@@ -6,8 +6,13 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
+
+
+# The processes that this very process started: they stay zombies until it has asked for their exit codes.
+_own: dict[int, subprocess.Popen] = {}
 
 
 class LocalCloudError(RuntimeError):
@@ -82,6 +87,7 @@ def start(name: str, command: list[str], *, env: dict[str, str], port: int, log:
         process = subprocess.Popen(
             command, env=env, cwd=cwd, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
         )
+    _own[process.pid] = process
     return Child(name, process.pid, start_time(process.pid), port, str(log))
 
 
@@ -152,13 +158,12 @@ def stop(child: Child, *, seconds: float = 10) -> None:
         _signal_group(child.pid, signal.SIGTERM)
         deadline = time.monotonic() + seconds
         while child.alive() and time.monotonic() < deadline:
-            _reap(child.pid)
             time.sleep(0.05)
     elif start_time(child.pid):
         return  # The id belongs to somebody else by now.
     # A group outlives its leader while it has members, and no new process gets the leader's id until then.
     _signal_group(child.pid, signal.SIGKILL)
-    _reap(child.pid)
+    _reap(child.pid, seconds=5)
 
 
 def _signal_group(pid: int, number: int) -> None:
@@ -168,8 +173,8 @@ def _signal_group(pid: int, number: int) -> None:
         return
 
 
-def _reap(pid: int) -> None:
-    try:
-        os.waitpid(pid, os.WNOHANG)
-    except ChildProcessError:
-        return
+def _reap(pid: int, *, seconds: float) -> None:
+    if (process := _own.get(pid)) is not None:
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=seconds)
+            del _own[pid]

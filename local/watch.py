@@ -7,7 +7,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
-from local.cloud import LocalCloud
+from local.cloud import DIRECT, LocalCloud
 
 Found = TypeVar("Found")
 
@@ -108,7 +108,7 @@ class Stack:
             headers["x-api-key"] = self.env["SLIPCAST_API_KEY"]
         request = urllib.request.Request(f"{self.env['SLIPCAST_API_URL']}{path}", payload, headers)  # noqa: S310
         try:
-            with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310 - 127.0.0.1 only
+            with DIRECT.open(request, timeout=60) as answer:
                 return answer.status, json.loads(answer.read()), dict(answer.headers)
         except urllib.error.HTTPError as error:
             return error.code, json.loads(error.read() or b"{}"), dict(error.headers)

@@ -7,7 +7,7 @@ import mlflow
 import pytest
 from mlflow.tracking import MlflowClient
 
-from local.demo import NEWER, OLDER, read_example, requests
+from local.demo import NEWER, OLDER, PLAYED_YEARS, read_example, requests
 from local.watch import Stack, until
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
@@ -156,7 +156,7 @@ def test_a_newer_file_waits_for_the_alarm(stack, story):
 
 def test_drift_raises_the_alarm_and_the_alarm_releases_a_second_version(stack, story):
     table = read_example(NEWER)
-    later = requests(table[table["start"].dt.year.isin((2022, 2023))].sort_values("start"))
+    later = requests(table[table["start"].dt.year.isin(PLAYED_YEARS)].sort_values("start"))
     before = stack.executions()
     for begin in range(0, len(later), 200):
         stack.predict(later[begin : begin + 200])

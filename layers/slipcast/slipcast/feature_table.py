@@ -18,20 +18,16 @@ def feature_table(table: pd.DataFrame) -> pd.DataFrame:
     DataFrame of shape (n_activities, n_features): `NUMERIC` as float64 with NaN where unknown, then `CATEGORICAL` as
     text, ``(missing)`` where unknown
     """
-    start = _dates(table, "start")
-    begin = _dates(table, "baseline_start").fillna(start)
+    begin = _dates(table, "baseline_start").fillna(_dates(table, "start"))
     days = _numbers(table, "baseline_duration_days")
     days = days.fillna((_dates(table, "baseline_finish") - begin).dt.days.astype("float64"))
     budget = _numbers(table, "budget")
-    log_budget = np.log1p(budget.where(budget >= 0))
     out = pd.DataFrame(
         {
             "baseline_duration_days": days,
-            "log_budget": log_budget,
-            "log_budget_per_day": log_budget - np.log(days.where(days > 0)),
+            "log_budget": np.log1p(budget.where(budget >= 0)),
             "total_float_days": _numbers(table, "total_float_days"),
             "predecessor_count": _numbers(table, "predecessor_count"),
-            "start_month": start.dt.month.astype("float64"),
         },
         index=table.index,
     )

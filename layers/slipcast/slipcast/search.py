@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -54,7 +55,7 @@ def time_folds(labelled: pd.DataFrame, folds: int = 5) -> Iterator[tuple[np.ndar
     ordered = np.sort(start)
     shares = FIRST_SHARE + (1 - FIRST_SHARE) * np.arange(folds) / folds
     edges = [*ordered[(len(ordered) * shares).astype(int)], ordered[-1] + np.timedelta64(1, "D")]
-    for begin, end in zip(edges, edges[1:], strict=False):
+    for begin, end in pairwise(edges):
         train = np.flatnonzero((known < begin) & (start < begin))
         test = np.flatnonzero((start >= begin) & (start < end))
         if all(len(np.unique(late[part])) == 2 for part in (train, test)):
