@@ -24,6 +24,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,6 +35,8 @@ LIMIT = 250 * 2**20
 ARCHITECTURES = {"x86_64": "x86_64", "arm64": "aarch64"}
 # The oldest time that a zip file can hold: the same content makes the same archive.
 EPOCH = 315_532_800
+# Part of the recipe, whatever the machine: see compile_bytecode.
+COMPILERS = 4
 
 
 class BuildError(Exception):
@@ -152,12 +155,27 @@ def strip(folder: Path, command: list[str]) -> None:
         run([*command, *found])
 
 
-def compile_bytecode(folder: Path, optimize: int) -> None:
-    """Put bytecode in the place of the source; what does not compile (a template, say) stays source."""
-    command = [sys.executable, "-m", "compileall", "-q", "-q", "-b", "-f", "-j", "0", "-o", str(optimize)]
-    command += ["--invalidation-mode", "unchecked-hash", "-s", str(folder), "-p", "/opt/python", str(folder)]
+def compile_bytecode(folder: Path, *arguments: str) -> None:
+    """Compile all source below ``folder``; what does not compile (a template, say) stays source.
+
+    Bytecode depends a little on what the same process compiled before: it shares constants with it. So the files are
+    dealt to a fixed number of processes in a fixed order; compileall's own workers take whatever comes next.
+    """
+    command = [sys.executable, "-m", "compileall", "-q", "-q", "-f", "--invalidation-mode", "unchecked-hash"]
+    command += ["-s", str(folder), "-p", "/opt/python", *arguments, "-i", "-"]
     # A fixed hash seed: the order of a set constant must not differ between two builds.
-    subprocess.run(command, env=os.environ | {"PYTHONHASHSEED": "0"}, check=False)  # noqa: S603
+    environment = os.environ | {"PYTHONHASHSEED": "0"}
+    sources = [str(path) for path in files(folder) if path.suffix == ".py"]
+
+    def compile_share(share: list[str]) -> None:
+        subprocess.run(command, input="\n".join(share), text=True, env=environment, check=False)  # noqa: S603
+
+    with ThreadPoolExecutor(COMPILERS) as pool:
+        list(pool.map(compile_share, [sources[first::COMPILERS] for first in range(COMPILERS)]))
+
+
+def drop_source(folder: Path) -> None:
+    """Remove each source file that has bytecode beside it."""
     for path in files(folder):
         if path.suffix == ".py" and path.with_suffix(".pyc").exists():
             path.unlink()
@@ -236,9 +254,7 @@ def copy_own(source: Path, folder: Path) -> None:
         target = folder / path.relative_to(source)
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, target)
-    command = [sys.executable, "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash"]
-    command += ["-s", str(folder), "-p", "/opt/python", str(folder)]
-    subprocess.run(command, env=os.environ | {"PYTHONHASHSEED": "0"}, check=True)  # noqa: S603
+    compile_bytecode(folder)
 
 
 def own_files(source: Path) -> list[Path]:
@@ -336,7 +352,8 @@ def _build(name: str, machine: str, requirements: str, target: Path) -> None:
             else:
                 say(f"{name}: no strip for {machine} here: the layer is some MB larger than it need be")
             if specification.optimize is not None:
-                compile_bytecode(folder, specification.optimize)
+                compile_bytecode(folder, "-b", "-o", str(specification.optimize))
+                drop_source(folder)
         else:
             copy_own(LAYERS / name, folder)
         finish(work)
@@ -425,8 +442,16 @@ def continue_on_the_right_python() -> None:
             found = subprocess.run([str(candidate), "-c", check], capture_output=True, check=False)  # noqa: S603
             if found.returncode == 0:
                 os.execve(str(candidate), [str(candidate), *sys.argv], environment)  # noqa: S606
-    uv = find_uv()
-    os.execve(uv, [uv, "run", "--no-project", "--quiet", "--python", wanted, *sys.argv], environment)  # noqa: S606
+    find = [find_uv(), "python", "find", wanted]
+    if subprocess.run(find, capture_output=True, check=False).returncode:  # noqa: S603
+        say(f"Python {wanted} is not installed: uv downloads one")
+        try:
+            run([find_uv(), "python", "install", wanted])
+        except BuildError as error:
+            raise BuildError(f"Python {wanted} is needed; install it and build again ({error})") from error
+    found = subprocess.run(find, capture_output=True, text=True, check=True)  # noqa: S603
+    python = found.stdout.strip()
+    os.execve(python, [python, *sys.argv], environment)  # noqa: S606
 
 
 def main() -> None:

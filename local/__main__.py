@@ -14,11 +14,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m local", description=__doc__)
     parser.add_argument("command", choices=["up", "down", "status", "deploy"])
     parser.add_argument("--home", type=Path, default=ROOT / ".local", help="folder of the local cloud (.local)")
+    parser.add_argument("--template", type=Path, default=ROOT / "template.yaml", help="template to deploy")
     options = parser.parse_args()
     # Whoever ends this command, by a signal or by closing the terminal, gets the same tidy end as with Ctrl-C.
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)
-    cloud = LocalCloud(options.home, say=lambda line: print(line, flush=True))
+    cloud = LocalCloud(options.home, say=lambda line: print(line, flush=True), template=options.template)
     try:
         return {"up": _up, "down": _down, "status": _status, "deploy": _deploy}[options.command](cloud)
     except LocalCloudError as error:

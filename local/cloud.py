@@ -86,11 +86,9 @@ class LocalCloud:
     def _up(self) -> dict[str, str]:
         # What an earlier start left behind when it was killed.
         self._stop_all()
-        for name in ("logs", "work"):
-            (self.home / name).mkdir(parents=True, exist_ok=True)
         try:
             with self._step("AWS emulator"):
-                self._start_emulator()
+                self.start_emulator()
             # MLflow takes longer to start than anything else: it does so beside the build.
             mlflow = self._start_mlflow()
             self._build_and_deploy()
@@ -181,7 +179,10 @@ class LocalCloud:
         self.seconds[name] = round(time.monotonic() - began, 1)
         self.say(f"  {name} done in {self.seconds[name]} s")
 
-    def _start_emulator(self) -> None:
+    def start_emulator(self) -> None:
+        """Start the emulator alone, with nothing in it; `down` stops it."""
+        for name in ("logs", "work"):
+            (self.home / name).mkdir(parents=True, exist_ok=True)
         port = processes.free_port(os.environ.get("SLIPCAST_PORT"))
         env = self._environment() | {
             "BIND_HOST": "127.0.0.1",

@@ -87,9 +87,7 @@ class Demo:
         table = read_example(name)
         still_open = table[table["status"] == "in_progress"]
         asked = still_open[still_open["start"] >= still_open["start"].max() - pd.DateOffset(months=12)]
-        answers = [
-            answer for batch in _batches(requests(asked)) for answer in self.stack.predict(batch)["predictions"]
-        ]
+        answers = [answer for batch in _batches(requests(asked)) for answer in self.stack.predict(batch)["predictions"]]
         described = asked.set_index("activity_id")
         version = self.stack.ask("/model")[1]["version"]
         print(f"  {len(answers)} open activities that began in the last 12 months, by version {version}:")

@@ -10,7 +10,6 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-
 # The processes that this very process started: they stay zombies until it has asked for their exit codes.
 _own: dict[int, subprocess.Popen] = {}
 

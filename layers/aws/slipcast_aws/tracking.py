@@ -5,6 +5,7 @@ Everything is read from the evaluation record in S3, so that logging can happen 
 
 import io
 import json
+import logging
 import os
 import tempfile
 from importlib.metadata import version
@@ -27,6 +28,9 @@ def connect(tracking_uri: str, experiment: str) -> None:
     """Use the tracking server at `tracking_uri` and the experiment of that name, made if need be."""
     for name, value in HTTP.items():
         os.environ.setdefault(name, value)
+    # What they warn of is known here: a tracking URI that is no ARN, a pickle (its digest is checked), no pip.
+    for name in ("mlflow.tracking.request_header.registry", "mlflow.sklearn", "mlflow.utils.environment"):
+        logging.getLogger(name).setLevel(logging.ERROR)
     mlflow.set_tracking_uri(tracking_uri)
     mlflow.set_experiment(experiment)
 
@@ -35,10 +39,11 @@ def log_execution(record: dict[str, Any]) -> None:
     """Log the execution of an evaluation record; one that is already complete in MLflow is left as it is."""
     evaluation = storage.read_json(record["evaluation_uri"])
     client, execution = MlflowClient(), evaluation["execution"]
-    for run in _runs(client, execution):
-        if run.info.status == "FINISHED":
-            return
-        # What a crash left half-written is logged anew.
+    parents = _runs(client, f"tags.execution = '{execution}'")
+    if any(run.info.status == "FINISHED" for run in parents):
+        return
+    # What a crash left half-written is logged anew.
+    for run in [*parents, *_runs(client, f"tags.execution_of = '{execution}'")]:
         client.delete_run(run.info.run_id)
     with mlflow.start_run(run_name=execution, tags=_lineage(evaluation)) as parent:
         client.log_inputs(parent.info.run_id, [_dataset(evaluation)])
@@ -75,9 +80,9 @@ def log_release(record: dict[str, Any]) -> None:
     client.set_registered_model_alias(MODEL_NAME, "champion", found[0].version)
 
 
-def _runs(client: MlflowClient, execution: str) -> list[Run]:
+def _runs(client: MlflowClient, which: str) -> list[Run]:
     experiment = mlflow.get_experiment_by_name(os.environ["MLFLOW_EXPERIMENT"])
-    return client.search_runs([experiment.experiment_id], f"tags.execution = '{execution}'")
+    return list(client.search_runs([experiment.experiment_id], which))
 
 
 def _lineage(evaluation: dict[str, Any]) -> dict[str, str]:
@@ -131,14 +136,12 @@ def _log_candidate(client: MlflowClient, evaluation: dict[str, Any], item: dict[
             metadata={"sha256_joblib": item["model"]["sha256"]},
         )
         if registered:
-            _register(client, evaluation, logged.model_uri, run.info.run_id)
+            _register(client, evaluation, logged.model_uri)
 
 
-def _register(client: MlflowClient, evaluation: dict[str, Any], model_uri: str, run_id: str) -> None:
-    if not client.search_registered_models(f"name = '{MODEL_NAME}'"):
-        client.create_registered_model(MODEL_NAME, description="Probability that a construction activity slips")
+def _register(client: MlflowClient, evaluation: dict[str, Any], model_uri: str) -> None:
     tags = _lineage(evaluation) | {"artefact_sha256": evaluation["model"]["sha256"]}
-    registered = client.create_model_version(MODEL_NAME, model_uri, run_id=run_id, tags=tags)
+    registered = mlflow.register_model(model_uri, MODEL_NAME, tags=tags)
     client.set_registered_model_alias(MODEL_NAME, "challenger", registered.version)
 
 

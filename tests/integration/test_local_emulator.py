@@ -1,0 +1,338 @@
+"""The patched emulator behaves as AWS does where ministack alone does not, and each patch is still needed."""
+
+import base64
+import gzip
+import inspect
+import io
+import json
+import time
+import uuid
+import zipfile
+
+import pytest
+
+from local import patches
+from local.cloud import LocalCloud
+
+ROLE = "arn:aws:iam::000000000000:role/any"
+# Prints what it is told to, and raises an exception of a class of its own if it is told to.
+HANDLER = """
+import json
+
+class OutOfCement(Exception):
+    pass
+
+def handler(event, context):
+    for line in event.get("lines", []):
+        print(line)
+    if "Records" in event or event.get("raise"):
+        raise OutOfCement("no cement left")
+    if "awslogs" in event:
+        print("GOT " + event["awslogs"]["data"])
+    return {"version": context.function_version}
+"""
+EMF = {
+    "_aws": {
+        "Timestamp": 0,
+        "CloudWatchMetrics": [
+            {"Namespace": "Site", "Dimensions": [["crane"]], "Metrics": [{"Name": "Load", "Unit": "Count"}]}
+        ],
+    },
+    "crane": "north",
+    "Load": [2.0],
+}
+
+
+def eventually(find, what, seconds=15):
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if found := find():
+            return found
+        time.sleep(0.1)
+    raise AssertionError(f"no {what} within {seconds} s")
+
+
+class Site:
+    """An emulator with the patches, and what the tests do with it again and again."""
+
+    def __init__(self, cloud):
+        for name in ("cloudformation", "cloudwatch", "events", "lambda", "logs", "s3", "sns", "sqs", "stepfunctions"):
+            setattr(self, name.replace("lambda", "lambdas"), cloud.client(name))
+
+    def function(self, **settings):
+        packed = io.BytesIO()
+        with zipfile.ZipFile(packed, "w") as archive:
+            archive.writestr("index.py", HANDLER)
+        return self.lambdas.create_function(
+            FunctionName=f"f-{uuid.uuid4().hex[:8]}",
+            Runtime="python3.13",
+            Role=ROLE,
+            Handler="index.handler",
+            Code={"ZipFile": packed.getvalue()},
+            **settings,
+        )
+
+    def invoke(self, name, event=None, **options):
+        answer = self.lambdas.invoke(FunctionName=name, Payload=json.dumps(event or {}), **options)
+        return json.loads(answer["Payload"].read())
+
+    def queue(self):
+        url = self.sqs.create_queue(QueueName=f"q-{uuid.uuid4().hex[:8]}")["QueueUrl"]
+        attributes = self.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]
+        return url, attributes["QueueArn"]
+
+    def message(self, url, what):
+        found = eventually(lambda: self.sqs.receive_message(QueueUrl=url).get("Messages"), what)
+        return json.loads(found[0]["Body"])
+
+    def stack(self, template):
+        name = f"s-{uuid.uuid4().hex[:8]}"
+        self.cloudformation.create_stack(StackName=name, TemplateBody=json.dumps(template))
+        stack = eventually(lambda: self._finished(name), "end of the deployment")
+        assert stack["StackStatus"] == "CREATE_COMPLETE", stack
+        return {item["OutputKey"]: item["OutputValue"] for item in stack["Outputs"]}
+
+    def _finished(self, name):
+        stack = self.cloudformation.describe_stacks(StackName=name)["Stacks"][0]
+        return None if stack["StackStatus"].endswith("IN_PROGRESS") else stack
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    cloud = LocalCloud(tmp_path_factory.mktemp("cloud"), say=lambda _: None)
+    cloud.start_emulator()
+    yield Site(cloud)
+    assert cloud.down() == ["emulator"]
+
+
+def alarm(site, name, crane, topic):
+    site.cloudwatch.put_metric_alarm(
+        AlarmName=name,
+        Namespace="Site",
+        MetricName="Load",
+        Dimensions=[{"Name": "crane", "Value": crane}],
+        Statistic="Maximum",
+        ComparisonOperator="GreaterThanOrEqualToThreshold",
+        Threshold=2,
+        Period=60,
+        EvaluationPeriods=3,
+        DatapointsToAlarm=1,
+        TreatMissingData="notBreaching",
+        AlarmActions=[topic],
+    )
+
+
+def test_a_metric_in_a_log_sets_off_the_alarm_of_its_dimension_alone(site):
+    topic = site.sns.create_topic(Name="alarms")["TopicArn"]
+    url, queue = site.queue()
+    site.sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=queue)
+    alarm(site, "north-overloaded", "north", topic)
+    alarm(site, "south-overloaded", "south", topic)
+
+    site.invoke(site.function()["FunctionName"], {"lines": [json.dumps(EMF)]})
+
+    told = json.loads(site.message(url, "message of the alarm")["Message"])
+    assert (told["AlarmName"], told["NewStateValue"]) == ("north-overloaded", "ALARM")
+    states = {item["AlarmName"]: item["StateValue"] for item in site.cloudwatch.describe_alarms()["MetricAlarms"]}
+    assert states == {"north-overloaded": "ALARM", "south-overloaded": "OK"}
+    history = site.cloudwatch.describe_alarm_history(AlarmName="north-overloaded", HistoryItemType="StateUpdate")
+    assert history["AlarmHistoryItems"][0]["HistorySummary"] == "Alarm updated from OK to ALARM"
+
+
+def test_every_invocation_is_counted_once(site):
+    name = site.function()["FunctionName"]
+
+    site.invoke(name)
+    site.invoke(name, {"raise": True})
+
+    def total(metric):
+        points = site.cloudwatch.get_metric_statistics(
+            Namespace="AWS/Lambda",
+            MetricName=metric,
+            Dimensions=[{"Name": "FunctionName", "Value": name}],
+            StartTime=time.time() - 600,
+            EndTime=time.time() + 60,
+            Period=3600,
+            Statistics=["Sum"],
+        )["Datapoints"]
+        return sum(point["Sum"] for point in points)
+
+    assert (total("Invocations"), total("Errors")) == (2, 1)
+
+
+def test_a_subscription_passes_on_the_lines_that_match_its_json_pattern(site):
+    source, collector = site.function(), site.function()
+    group = f"/aws/lambda/{source['FunctionName']}"
+    site.logs.create_log_group(logGroupName=group)
+    site.logs.put_subscription_filter(
+        logGroupName=group,
+        filterName="predictions",
+        filterPattern='{ $.log = "prediction" }',
+        destinationArn=collector["FunctionArn"],
+    )
+
+    site.invoke(source["FunctionName"], {"lines": ['{"log": "other"}', "prediction .log"]})
+    site.invoke(source["FunctionName"], {"lines": ['{"log": "prediction"}', '{"log": "other"}']})
+
+    def received():
+        groups = site.logs.describe_log_groups(logGroupNamePrefix=f"/aws/lambda/{collector['FunctionName']}")
+        events = [
+            event
+            for found in groups["logGroups"]
+            for event in site.logs.filter_log_events(logGroupName=found["logGroupName"])["events"]
+        ]
+        return [event["message"] for event in events if event["message"].startswith("GOT ")]
+
+    (line,) = eventually(received, "delivery to the collector")
+    assert [item["message"] for item in unpacked(line)["logEvents"]] == ['{"log": "prediction"}']
+
+
+def unpacked(line):
+    return json.loads(gzip.decompress(base64.b64decode(line.removeprefix("GOT "))))
+
+
+def test_the_event_of_a_versioned_bucket_names_the_version(site):
+    url, queue = site.queue()
+    site.s3.create_bucket(Bucket="schedules")
+    site.s3.put_bucket_versioning(Bucket="schedules", VersioningConfiguration={"Status": "Enabled"})
+    site.s3.put_bucket_notification_configuration(
+        Bucket="schedules", NotificationConfiguration={"EventBridgeConfiguration": {}}
+    )
+    site.events.put_rule(Name="dropped", EventPattern=json.dumps({"source": ["aws.s3"]}))
+    site.events.put_targets(Rule="dropped", Targets=[{"Id": "queue", "Arn": queue}])
+
+    put = site.s3.put_object(Bucket="schedules", Key="incoming/a b.csv", Body=b"x")
+
+    detail = site.message(url, "event of the bucket")["detail"]
+    assert detail["object"]["version-id"] == put["VersionId"]
+    assert detail["object"]["key"] == "incoming/a b.csv"
+
+
+def test_a_function_that_fails_on_a_message_leaves_it_in_its_dead_letter_queue(site):
+    out = site.stack(
+        {
+            "Resources": {
+                "Letters": {"Type": "AWS::SQS::Queue"},
+                "Topic": {"Type": "AWS::SNS::Topic"},
+                "Function": {
+                    "Type": "AWS::Lambda::Function",
+                    "Properties": {
+                        "Runtime": "python3.13",
+                        "Handler": "index.handler",
+                        "Role": ROLE,
+                        "Code": {"ZipFile": HANDLER},
+                        "DeadLetterConfig": {"TargetArn": {"Fn::GetAtt": ["Letters", "Arn"]}},
+                    },
+                },
+                "Settings": {
+                    "Type": "AWS::Lambda::EventInvokeConfig",
+                    "Properties": {
+                        "FunctionName": {"Ref": "Function"},
+                        "Qualifier": "$LATEST",
+                        "MaximumRetryAttempts": 0,
+                    },
+                },
+                "Subscription": {
+                    "Type": "AWS::SNS::Subscription",
+                    "Properties": {
+                        "TopicArn": {"Ref": "Topic"},
+                        "Protocol": "lambda",
+                        "Endpoint": {"Fn::GetAtt": ["Function", "Arn"]},
+                    },
+                },
+            },
+            "Outputs": {"Topic": {"Value": {"Ref": "Topic"}}, "Letters": {"Value": {"Ref": "Letters"}}},
+        }
+    )
+
+    site.sns.publish(TopicArn=out["Topic"], Message="pour")
+
+    letter = json.dumps(site.message(out["Letters"], "dead letter"))
+    assert "pour" in letter
+    assert "MessageAttributes" in letter
+
+
+def test_the_weights_of_an_alias_divide_its_traffic(site):
+    name = site.function(Publish=True)["FunctionName"]
+    site.lambdas.update_function_configuration(FunctionName=name, Description="second")
+    site.lambdas.publish_version(FunctionName=name)
+    site.lambdas.create_alias(FunctionName=name, Name="live", FunctionVersion="1")
+
+    assert site.invoke(name, Qualifier="live") == {"version": "1"}
+    site.lambdas.update_alias(FunctionName=name, Name="live", RoutingConfig={"AdditionalVersionWeights": {"2": 1.0}})
+
+    assert site.invoke(name, Qualifier="live") == {"version": "2"}
+    # The alias still is the first version's, whoever asks for its settings.
+    assert site.lambdas.get_function_configuration(FunctionName=name, Qualifier="live")["Version"] == "1"
+
+
+def test_a_state_machine_in_yaml_catches_an_exception_by_its_class(site):
+    function = site.function()["FunctionArn"]
+    site.s3.create_bucket(Bucket="definitions")
+    site.s3.put_object(
+        Bucket="definitions",
+        Key="machine.yaml",
+        Body=f"""
+QueryLanguage: JSONata
+StartAt: Pour
+States:
+  Pour:
+    Type: Task
+    Resource: arn:aws:states:::lambda:invoke
+    Arguments: {{FunctionName: "{function}", Payload: {{raise: true}}}}
+    Catch: [{{ErrorEquals: [OutOfCement], Next: Order}}]
+    End: true
+  Order: {{Type: Pass, Output: ordered, End: true}}
+""".encode(),
+    )
+    definition = {"Bucket": "definitions", "Key": "machine.yaml"}
+    machine = {"RoleArn": ROLE, "DefinitionS3Location": definition}
+    out = site.stack(
+        {
+            "Resources": {"Machine": {"Type": "AWS::StepFunctions::StateMachine", "Properties": machine}},
+            "Outputs": {"Machine": {"Value": {"Ref": "Machine"}}},
+        }
+    )
+
+    arn = site.stepfunctions.start_execution(stateMachineArn=out["Machine"])["executionArn"]
+
+    def ended():
+        found = site.stepfunctions.describe_execution(executionArn=arn)
+        return None if found["status"] == "RUNNING" else found
+
+    assert eventually(ended, "end of the execution")["output"] == '"ordered"'
+
+
+def test_the_patches_are_for_one_version(monkeypatch):
+    monkeypatch.setattr(patches, "version", lambda _: "9.9.9")
+
+    with pytest.raises(RuntimeError, match=r"ministack 9\.9\.9 is installed"):
+        patches.apply()
+
+
+def test_every_patch_is_still_needed():
+    """When this fails, ministack can do by itself what a patch adds: remove the patch."""
+    from ministack.core import lambda_runtime
+    from ministack.services import cloudwatch, cloudwatch_logs, eventbridge, lambda_svc, s3, sns
+    from ministack.services.cloudformation import provisioners
+
+    def knows(thing, word):
+        return word in inspect.getsource(thing)
+
+    pattern, line = '{ $.log = "prediction" }', '{"log": "prediction"}'
+    needed = {
+        "metrics_of_functions": not knows(lambda_svc, "CloudWatchMetrics")
+        and not knows(cloudwatch_logs, "CloudWatchMetrics"),
+        "alarms_by_dimension_and_period": not knows(cloudwatch._evaluate_alarm, "DatapointsToAlarm"),
+        "log_patterns_on_json": not cloudwatch_logs._subscription_pattern_matches(pattern, line),
+        "version_ids_in_bucket_events": not knows(s3._fire_s3_event, "version-id"),
+        "asynchronous_invocations": not knows(eventbridge._dispatch_to_lambda, "invoke_async_with_retry")
+        or not knows(sns._deliver_to_lambda, "invoke_async_with_retry")
+        or not knows(provisioners._lambda_create, "DeadLetterConfig"),
+        "weighted_aliases": not knows(lambda_svc._invoke, "AdditionalVersionWeights"),
+        "error_types": "type(e).__name__" not in lambda_runtime._PYTHON_WORKER_SCRIPT,
+        "yaml_state_machines": not knows(provisioners._sfn_definition, "yaml.safe_load"),
+    }
+
+    assert set(needed) == {patch.__name__ for patch in patches.PATCHES}
+    assert all(needed.values()), needed
