@@ -7,10 +7,10 @@ export SAM_CLI_TELEMETRY := 0
 # A build or a test must not reach an account that the shell happens to be logged in to.
 OFFLINE := env -u AWS_PROFILE -u AWS_ENDPOINT_URL
 
-.PHONY: help bootstrap demo test test-fast test-e2e up down status lint format build deploy clean
+.PHONY: help bootstrap demo test test-fast test-e2e up down status deploy-local lint format build deploy clean
 
 help: ## Show this list
-	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
 
 bootstrap:
 	@local/bootstrap.sh
@@ -34,6 +34,9 @@ down: ## Stop the local cloud
 
 status: bootstrap ## Say what runs
 	@$(PYTHON) -m local status
+
+deploy-local: bootstrap ## Build and deploy changes to the local cloud that is up
+	@$(OFFLINE) $(PYTHON) -m local deploy
 
 lint: bootstrap ## Check style, template and state machine
 	@ruff check .

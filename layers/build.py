@@ -437,7 +437,11 @@ def continue_on_the_right_python() -> None:
         raise BuildError(f"Python {wanted} is needed and {sys.executable} is not that")
     environment = os.environ | {"SLIPCAST_BUILD_PYTHON": wanted}
     check = f"import sys; sys.exit(sys.version_info[:2] != {PYTHON})"
-    for candidate in (ROOT / ".venv/bin/python", shutil.which(f"python{wanted}")):
+    pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
+    candidates = [ROOT / ".venv/bin/python", shutil.which(f"python{wanted}")]
+    # pyenv's shim refuses a version that is installed but not selected.
+    candidates += sorted(pyenv.glob(f"versions/{wanted}.*/bin/python{wanted}"))
+    for candidate in candidates:
         if candidate and os.access(candidate, os.X_OK):
             found = subprocess.run([str(candidate), "-c", check], capture_output=True, check=False)  # noqa: S603
             if found.returncode == 0:

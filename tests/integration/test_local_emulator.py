@@ -17,7 +17,7 @@ from local.cloud import LocalCloud
 ROLE = "arn:aws:iam::000000000000:role/any"
 # Prints what it is told to, and raises an exception of a class of its own if it is told to.
 HANDLER = """
-import json
+import json, os
 
 class OutOfCement(Exception):
     pass
@@ -29,7 +29,11 @@ def handler(event, context):
         raise OutOfCement("no cement left")
     if "awslogs" in event:
         print("GOT " + event["awslogs"]["data"])
-    return {"version": context.function_version}
+    try:
+        import brick
+    except ImportError:
+        return {"version": context.function_version}
+    return {"brick": brick.__file__, "copy": os.path.realpath(brick.__file__)}
 """
 EMF = {
     "_aws": {
@@ -266,6 +270,19 @@ def test_the_weights_of_an_alias_divide_its_traffic(site):
     assert site.lambdas.get_function_configuration(FunctionName=name, Qualifier="live")["Version"] == "1"
 
 
+def test_functions_share_one_copy_of_a_layer(site):
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("python/brick.py", "")
+    layer = site.lambdas.publish_layer_version(LayerName="bricks", Content={"ZipFile": packed.getvalue()})
+    names = [site.function(Layers=[layer["LayerVersionArn"]])["FunctionName"] for _ in range(2)]
+
+    one, other = (site.invoke(name) for name in names)
+
+    assert one["copy"] == other["copy"]
+    assert one["brick"] != other["brick"]
+
+
 def test_a_state_machine_in_yaml_catches_an_exception_by_its_class(site):
     function = site.function()["FunctionArn"]
     site.s3.create_bucket(Bucket="definitions")
@@ -331,6 +348,7 @@ def test_every_patch_is_still_needed():
         or not knows(provisioners._lambda_create, "DeadLetterConfig"),
         "weighted_aliases": not knows(lambda_svc._invoke, "AdditionalVersionWeights"),
         "error_types": "type(e).__name__" not in lambda_runtime._PYTHON_WORKER_SCRIPT,
+        "layers_unpacked_once": knows(lambda_runtime.Worker._spawn, "extractall(layer_dir)"),
         "yaml_state_machines": not knows(provisioners._sfn_definition, "yaml.safe_load"),
     }
 

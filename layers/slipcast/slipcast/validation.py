@@ -87,12 +87,12 @@ def read_schedule(raw: bytes, file_name: str, *, max_bad_share: float = 0.2) -> 
         raise ScheduleRefused(file_name, "there are no activities below the header", "Export the schedule again")
     _check_unique(rows)
     bad = [row for row in rows if row.problems]
-    if len(bad) > max_bad_share * len(rows):
+    if len(bad) > max_bad_share * len(rows) or len(bad) == len(rows):
         first = bad[0]
         column, value, reason, remedy = first.problems[0]
         raise ScheduleRefused(
             file_name,
-            f"{len(bad)} of {len(rows)} rows are bad, more than {max_bad_share:.0%}; the first: {value!r} {reason}",
+            f"{len(bad)} of {len(rows)} rows are bad, at most {max_bad_share:.0%} may be; the first: {value!r} {reason}",
             remedy,
             first.line,
             column,

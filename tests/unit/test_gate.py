@@ -1,0 +1,72 @@
+"""The gate lets through what is better, and only that."""
+
+import json
+
+import numpy as np
+import pytest
+
+from slipcast.gate import decide
+
+RNG = np.random.default_rng(11)
+TRUTH = RNG.uniform(0.05, 0.95, 600)
+Y = (RNG.random(600) < TRUTH).astype(int)
+RATE = float(Y.mean())
+BLURRED = np.clip(RATE + 0.35 * (TRUTH - RATE) + RNG.normal(0, 0.08, 600), 0.01, 0.99)
+
+
+def test_a_first_model_with_signal_is_released():
+    decision = decide(Y, TRUTH, None, RATE, seed=1)
+
+    assert decision.release
+    assert "first model" in decision.reasons[0]
+    assert decision.numbers["challenger_auc"] > 0.7
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_noise_is_not_released(seed):
+    rng = np.random.default_rng(seed)
+    y, p = (rng.random(300) < 0.4).astype(int), rng.uniform(0.2, 0.6, 300)
+    decision = decide(y, p, None, 0.4, seed=seed)
+
+    assert not decision.release
+    assert "no signal" in decision.reasons[0]
+
+
+def test_a_clearly_better_challenger_replaces_the_champion():
+    decision = decide(Y, TRUTH, BLURRED, RATE, seed=1)
+
+    assert decision.release
+    assert decision.numbers["brier_gain"] > 0
+    assert decision.numbers["brier_gain_ci"][0] > 0
+
+
+@pytest.mark.parametrize("challenger", [BLURRED, TRUTH])
+def test_a_challenger_that_is_not_better_is_kept_out(challenger):
+    decision = decide(Y, challenger, TRUTH, RATE, seed=1)
+
+    assert not decision.release
+    assert any("not better than the champion" in reason for reason in decision.reasons)
+
+
+def test_better_calibration_does_not_buy_a_worse_ranking():
+    overconfident = np.where(TRUTH > 0.5, 0.999 - 1e-4 * (1 - TRUTH), 0.001 + 1e-4 * TRUTH)
+    coarse = np.where(TRUTH > 0.5, 0.72, 0.28)
+    decision = decide(Y, coarse, overconfident, RATE, seed=1)
+
+    assert decision.numbers["brier_gain"] > 0
+    assert not decision.release
+    assert any("ranks worse" in reason for reason in decision.reasons)
+
+
+def test_suspected_leakage_is_kept_out():
+    decision = decide(Y, np.clip(Y * 0.9 + 0.05, 0, 1), None, RATE, seed=1)
+
+    assert not decision.release
+    assert "leakage" in decision.reasons[0]
+
+
+def test_the_decision_is_repeatable_and_json():
+    first, second = (decide(Y, TRUTH, BLURRED, RATE, seed=1).as_dict() for _ in range(2))
+
+    assert first == second
+    assert json.loads(json.dumps(first))["numbers"]["n"] == 600

@@ -1,0 +1,48 @@
+"""Only matured activities have a label."""
+
+import pandas as pd
+import pytest
+
+from slipcast.labels import label, label_counts
+
+DAY = "2024-06-30"
+
+
+def table(*rows: tuple[str, str | None]) -> pd.DataFrame:
+    frame = pd.DataFrame(rows, columns=["baseline_finish", "actual_finish"])
+    frame = frame.apply(pd.to_datetime)
+    return frame.assign(data_date=pd.Timestamp(DAY), activity_id=[str(i) for i in range(len(frame))])
+
+
+@pytest.mark.parametrize(
+    ("baseline_finish", "actual_finish", "late", "known"),
+    [
+        ("2024-01-01", "2023-12-01", 0, "2023-12-01"),
+        ("2024-01-01", "2024-01-31", 0, "2024-01-31"),
+        ("2024-01-01", "2024-02-01", 1, "2024-01-31"),
+        ("2024-01-01", None, 1, "2024-01-31"),
+        ("2024-05-31", None, 1, "2024-06-30"),
+    ],
+)
+def test_a_matured_activity_is_late_after_the_tolerance(baseline_finish, actual_finish, late, known):
+    row = label(table((baseline_finish, actual_finish)), 30).iloc[0]
+
+    assert row["is_late"] == late
+    assert row["label_known_at"] == pd.Timestamp(known)
+
+
+@pytest.mark.parametrize("actual_finish", [None, "2024-06-01"])
+def test_an_activity_whose_limit_is_ahead_has_no_label_finished_or_not(actual_finish):
+    assert label(table(("2024-06-01", actual_finish)), 30).empty
+
+
+def test_a_label_is_known_no_later_than_the_data_date():
+    labelled = label(table(("2024-01-01", None), ("2024-05-31", None), ("2023-01-01", "2024-06-29")), 30)
+
+    assert (labelled["label_known_at"] <= pd.Timestamp(DAY)).all()
+
+
+def test_counts_add_up():
+    counts = label_counts(table(("2024-01-01", None), ("2024-01-01", "2024-01-02"), ("2024-06-01", None)), 30)
+
+    assert counts == {"matured": 2, "censored": 1, "late": 1}
