@@ -171,7 +171,7 @@ def compile_bytecode(folder: Path, *arguments: str) -> None:
         subprocess.run(command, input="\n".join(share), text=True, env=environment, check=False)  # noqa: S603
 
     with ThreadPoolExecutor(COMPILERS) as pool:
-        list(pool.map(compile_share, [sources[first::COMPILERS] for first in range(COMPILERS)]))
+        list(pool.map(compile_share, filter(None, (sources[first::COMPILERS] for first in range(COMPILERS)))))
 
 
 def drop_source(folder: Path) -> None:

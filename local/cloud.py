@@ -123,7 +123,7 @@ class LocalCloud:
                 stopped.append(child.name)
             processes.stop(child)
         deadline = time.monotonic() + 10
-        while stopped and (busy := [c.port for c in self.children if processes.listening(c.port)]):
+        while stopped and (busy := [c.port for c in self.children if c.port and processes.listening(c.port)]):
             if time.monotonic() > deadline:
                 raise LocalCloudError(f"stopped {', '.join(stopped)}, but port {busy[0]} on 127.0.0.1 is still open")
             time.sleep(0.1)
@@ -134,9 +134,10 @@ class LocalCloud:
         return stopped
 
     def running(self) -> bool:
-        """Return whether every process of this cloud is alive; loads its environment if so."""
+        """Return whether the servers of this cloud are alive; loads its environment if so."""
         self._load()
-        return bool(self.env) and bool(self.children) and all(child.alive() for child in self.children)
+        servers = [child for child in self.children if child.port]
+        return bool(self.env) and bool(servers) and all(child.alive() for child in servers)
 
     def __enter__(self) -> "LocalCloud":
         self.up()
@@ -214,21 +215,21 @@ class LocalCloud:
         }
         return self._start("mlflow", command, env, port)
 
-    def _start(self, name: str, command: list[str], env: dict[str, str], port: int) -> Child:
+    def _start(self, name: str, command: list[str], env: dict[str, str], port: int, cwd: Path | None = None) -> Child:
         log = self.home / "logs" / f"{name}.log"
         log.unlink(missing_ok=True)
-        child = processes.start(name, command, env=env, port=port, log=log, cwd=self.home / "work")
+        child = processes.start(name, command, env=env, port=port, log=log, cwd=cwd or self.home / "work")
         self.children.append(child)
         self._save()
         return child
 
     def _build_and_deploy(self) -> None:
-        # The cache is shared by the clouds of one checkout: one build at a time. Its result is each cloud's own.
-        cache = ROOT / ".aws-sam" / "cache"
+        # sam throws away whatever in a cache is not of the template at hand: each cloud has its own. The layers' builds
+        # share what they download, one build at a time.
+        folder = self.home / "sam"
+        paths = ("--cache-dir", str(folder / "cache"), "--build-dir", str(folder / "build"))
         with _locked(ROOT / ".aws-sam" / "build.lock"), self._step("sam build"):
-            build = str(self.home / "work" / "build")
-            paths = ("--template-file", str(self.template), "--cache-dir", str(cache), "--build-dir", build)
-            self._sam("build", "--cached", "--parallel", *paths)
+            self._sam("build", "--cached", "--parallel", "--template-file", str(self.template), *paths)
         with self._step("sam deploy"):
             self._deploy()
 
@@ -238,7 +239,7 @@ class LocalCloud:
         overrides = {**self.parameters, "MlflowTrackingUri": f"http://127.0.0.1:{self._port('mlflow')}"}
         self._sam(
             "deploy",
-            *("--template-file", str(self.home / "work" / "build" / "template.yaml")),
+            *("--template-file", str(self.home / "sam" / "build" / "template.yaml")),
             *("--stack-name", STACK, "--s3-bucket", "sam-artifacts", "--region", REGION, "--no-progressbar"),
             *("--no-confirm-changeset", "--no-fail-on-empty-changeset", "--on-failure", "DO_NOTHING"),
             *("--capabilities", "CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"),
@@ -246,13 +247,19 @@ class LocalCloud:
         )
 
     def _sam(self, command: str, *options: str) -> None:
-        log = self.home / "logs" / f"sam-{command}.log"
-        # samconfig.toml is for real accounts; here every option is on the command line.
         # The project's samconfig.toml is for the real account.
         config = self.home / "work" / "samconfig.toml"
         config.write_text("version = 0.1\n")
+        servers = tuple(self.children)
         arguments = ["sam", command, "--config-file", str(config), *options]
-        code = processes.run(arguments, env=self._environment(), log=log, cwd=ROOT, beside=self.children)
+        # On record like the servers: `down` must find it if this process is killed.
+        sam = self._start(f"sam-{command}", arguments, self._environment(), 0, cwd=ROOT)
+        try:
+            code = processes.finish(sam, beside=servers)
+        finally:
+            self.children.remove(sam)
+            self._save()
+        log = Path(sam.log)
         if code:
             where = self._first_failure() if command == "deploy" else ""
             raise LocalCloudError(f"sam {command} failed{where}; its log: {log}\n{processes.tail(log)}")

@@ -5,7 +5,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,7 +20,10 @@ class LocalCloudError(RuntimeError):
 
 @dataclass(frozen=True)
 class Child:
-    """A started process. A process id is used again by the system; together with the start time it is not."""
+    """A started process. A process id is used again by the system; together with the start time it is not.
+
+    `port` is the one that a server listens on, 0 for what is no server.
+    """
 
     name: str
     pid: int
@@ -90,28 +93,24 @@ def start(name: str, command: list[str], *, env: dict[str, str], port: int, log:
     return Child(name, process.pid, start_time(process.pid), port, str(log))
 
 
-def run(command: list[str], *, env: dict[str, str], log: Path, cwd: Path, beside: list[Child]) -> int:
-    """Run `command` to its end and return its exit code; `beside` are processes that it needs.
+def finish(child: Child, *, beside: Sequence[Child]) -> int:
+    """Wait for the end of a process that was started here and return its exit code; `beside` are those that it needs.
 
     Raises
     ------
     LocalCloudError
-        If one of `beside` ends meanwhile; the command and its children are ended then, as on any other exception.
+        If one of `beside` ends meanwhile; the process and its children are ended then, as on any other exception.
     """
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            command, env=env, cwd=cwd, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
-        )
     try:
         while True:
             try:
-                return process.wait(timeout=0.5)
+                return _own[child.pid].wait(timeout=0.5)
             except subprocess.TimeoutExpired:
-                for child in beside:
-                    ensure_alive(child)
+                for other in beside:
+                    ensure_alive(other)
     finally:
-        _signal_group(process.pid, signal.SIGKILL)
-        process.wait()
+        _signal_group(child.pid, signal.SIGKILL)
+        _reap(child.pid, seconds=5)
 
 
 def ensure_alive(child: Child) -> None:

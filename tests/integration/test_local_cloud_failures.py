@@ -82,7 +82,7 @@ def test_a_failed_deployment_tells_the_first_reason(tmp_path, template):
 
     assert str(tmp_path / "cloud" / "logs" / "sam-deploy.log") in str(error.value)
     assert (tmp_path / "cloud" / "logs" / "sam-deploy.log").exists()
-    cloud.assert_nothing_left("emulator", "mlflow")
+    cloud.assert_nothing_left("emulator", "mlflow", "sam-build", "sam-deploy")
 
 
 def test_a_child_that_dies_meanwhile_ends_the_start(tmp_path, template):
@@ -95,7 +95,7 @@ def test_a_child_that_dies_meanwhile_ends_the_start(tmp_path, template):
     with pytest.raises(LocalCloudError, match=r"emulator ended unasked; its log: .*emulator\.log"):
         cloud.up()
 
-    cloud.assert_nothing_left("emulator", "mlflow")
+    cloud.assert_nothing_left("emulator", "mlflow", "sam-build")
 
 
 def test_a_start_that_is_told_to_end_tidies_up(tmp_path, template):
@@ -107,15 +107,25 @@ def test_a_start_that_is_told_to_end_tidies_up(tmp_path, template):
     deadline = time.monotonic() + 30
     while "sam build ..." not in up.stdout.readline():
         assert time.monotonic() < deadline
-    started = [Child(**item) for item in json.loads((home / "run.json").read_text())["children"]]
+    started = eventually_started(home, 3)
 
     up.terminate()
     _, errors = up.communicate(timeout=30)
 
     assert up.returncode == 130
     assert errors == "interrupted, nothing is left running\n"
-    assert [child.name for child in started] == ["emulator", "mlflow"]
+    assert [child.name for child in started] == ["emulator", "mlflow", "sam-build"]
     assert not any(child.alive() or processes.listening(child.port) for child in started)
+
+
+def eventually_started(home: Path, number: int) -> list[Child]:
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        items = json.loads((home / "run.json").read_text())["children"]
+        if len(items) == number:
+            return [Child(**item) for item in items]
+        time.sleep(0.02)
+    raise AssertionError(f"no {number} processes")
 
 
 def test_what_a_killed_start_left_behind_is_ended_by_down(tmp_path):

@@ -131,21 +131,17 @@ def test_waiting_has_an_end(started):
         processes.wait_until(lambda: False, child, seconds=0.2)
 
 
-def test_run_returns_the_exit_code_and_keeps_the_output(tmp_path):
-    command = [sys.executable, "-c", "print('hello'); raise SystemExit(3)"]
+def test_finish_returns_the_exit_code_and_keeps_the_output(started, tmp_path):
+    child = started("print('hello'); raise SystemExit(3)")
 
-    code = processes.run(command, env=dict(os.environ), log=tmp_path / "log", cwd=tmp_path, beside=[])
-
-    assert code == 3
+    assert processes.finish(child, beside=[]) == 3
     assert (tmp_path / "log").read_text() == "hello\n"
 
 
-def test_run_ends_when_a_process_beside_it_dies(started, tmp_path):
-    dead = started("raise SystemExit('gone')")
-    command = [sys.executable, "-c", "import os, time; print(os.getpid(), flush=True); time.sleep(60)"]
+def test_finish_ends_a_process_when_another_one_dies(started):
+    dead, child = started("raise SystemExit('gone')"), started("import time; time.sleep(60)")
 
     with pytest.raises(LocalCloudError, match="child ended unasked"):
-        processes.run(command, env=dict(os.environ), log=tmp_path / "run", cwd=tmp_path, beside=[dead])
+        processes.finish(child, beside=[dead])
 
-    # It may not even have come to say its id.
-    assert not (said := (tmp_path / "run").read_text()) or not processes.start_time(int(said))
+    assert not child.alive()

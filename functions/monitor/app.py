@@ -1,0 +1,43 @@
+"""Monitor: compares the live model's predictions of the last days with its training profile and reports metrics."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import log_reader
+from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from slipcast import monitoring
+from slipcast_aws import releases, storage
+from slipcast_aws.settings import number, setting
+
+logger = Logger()
+metrics = Metrics()
+
+
+@logger.inject_lambda_context
+@metrics.log_metrics
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Write a report under ``monitoring/`` and the metrics of the window; return the report.
+
+    Before the first release there is nothing to compare: the run is counted and its state is ``no_model``.
+    """
+    live = releases.live_model(setting("PREDICT_FUNCTION"))
+    if live is None:
+        metrics.add_metric("MonitorRuns", MetricUnit.Count, 1)
+        return {"state": "no_model"}
+    bucket, now = setting("DATA_BUCKET"), datetime.now(UTC)
+    since = now - timedelta(hours=number("MONITOR_WINDOW_HOURS"))
+    report = monitoring.summarise(
+        log_reader.predictions(bucket, since, now),
+        storage.read_json(live.profile_uri),
+        model_version=live.version,
+        min_n=int(number("DRIFT_MIN_ROWS")),
+    )
+    for name, value in monitoring.metrics(report).items():
+        metrics.add_metric(name, MetricUnit.NoUnit, value)
+    record = {"at": now.isoformat(), "since": since.isoformat(), "version": live.version, **report.as_dict()}
+    storage.write_json(f"s3://{bucket}/monitoring/{now:%Y-%m-%dT%H-%M-%S}.json", record)
+    logger.info("monitored", state=report.state, n=report.n)
+    return record

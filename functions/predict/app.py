@@ -1,0 +1,61 @@
+"""Predict: answers the API with the model of this version of the function. No AWS SDK, no scikit-learn on the way."""
+
+from typing import Annotated, Any
+
+import model_store
+import prediction_log
+import problems
+from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
+from aws_lambda_powertools.event_handler.openapi.params import Body
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from models import Health, Model, PredictionRequest, PredictionResponse
+from openapi_document import document
+
+app = APIGatewayRestResolver(enable_validation=True)
+problems.register(app)
+# Read once, in the init phase: a version of the function has one model for all its life.
+serving = model_store.load()
+
+
+@app.post("/predictions", summary="Probability of delay of activities", responses=problems.RESPONSES)
+def predict(request: Annotated[PredictionRequest, Body()]) -> PredictionResponse:
+    """Return the probability that each activity finishes later than its baseline finish plus the tolerance.
+
+    One activity may be sent without the list around it. Only what is known when an activity starts is used: status,
+    progress, actual dates and unknown columns may be sent and are not read.
+    """
+    model = serving.model()
+    activities = [activity.model_dump(exclude_none=True) for activity in request.activities]
+    rows = [model.scorer.features(activity) for activity in activities]
+    scores = model.scorer.score(rows)
+    answer = prediction_log.answer(_request_id(), model, activities, scores)
+    if app.current_event.request_context.stage != prediction_log.VERIFY_STAGE:
+        prediction_log.write(answer, rows)
+    return answer
+
+
+@app.get("/model", summary="The model that answers", responses=problems.RESPONSES)
+def model() -> Model:
+    """Return version, origin and holdout metrics of the model."""
+    return serving.model().describe()
+
+
+@app.get("/health", summary="Whether a model is ready", responses=problems.RESPONSES, security=[])
+def health() -> Health:
+    """Return ok, or 503 while no model is released."""
+    return Health(status="ok", version=serving.model().version)
+
+
+@app.get("/openapi.json", include_in_schema=False)
+def openapi() -> Response:
+    """Return the OpenAPI document of this API."""
+    return Response(200, "application/json", document(app))
+
+
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Answer a request of API Gateway (REST, Lambda proxy integration)."""
+    return app.resolve(event, context)
+
+
+def _request_id() -> str:
+    return app.current_event.request_context.request_id or app.lambda_context.aws_request_id

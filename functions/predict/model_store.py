@@ -1,0 +1,86 @@
+"""The model of this version of the function: found in its layer, read once, refused if its digest is another."""
+
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools.metrics import MetricUnit
+from models import Model, ModelRef
+
+from slipcast import scorer
+from slipcast.artefact import ArtefactError
+
+RELATIVE = Path("slipcast_model", "model.json")
+
+
+class NoModelError(RuntimeError):
+    """There is no model to answer with; the message may be shown to a client."""
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A model that is ready."""
+
+    scorer: scorer.Scorer
+    version: str
+
+    def reference(self) -> ModelRef:
+        """Return what every answer says about its model."""
+        metadata = self.scorer.metadata
+        return ModelRef(version=self.version, model_id=metadata["model_id"], dataset_id=metadata["dataset_id"])
+
+    def describe(self) -> Model:
+        """Return everything that is known about the model."""
+        return Model(
+            **self.scorer.metadata,
+            version=self.version,
+            sha256=os.environ["MODEL_SHA256"],
+            threshold=self.scorer.threshold,
+            trained_at=os.environ["MODEL_TRAINED_AT"],
+            execution=os.environ["MODEL_EXECUTION"],
+        )
+
+
+@dataclass(frozen=True)
+class Serving:
+    """What this version serves: a model, or the reason why there is none."""
+
+    loaded: LoadedModel | None
+    why_not: str = ""
+
+    def model(self) -> LoadedModel:
+        """Return the model.
+
+        Raises
+        ------
+        NoModelError
+            If there is none.
+        """
+        if self.loaded is None:
+            raise NoModelError(self.why_not)
+        return self.loaded
+
+
+def load() -> Serving:
+    """Read the model that ``MODEL_SHA256`` pins; fail closed if the layer holds another one or none."""
+    sha256 = os.environ.get("MODEL_SHA256")
+    if not sha256:
+        return Serving(None, "no model is released yet: drop a schedule into the bucket's incoming/ folder")
+    try:
+        loaded = scorer.load(_find().read_bytes(), sha256)
+    except (OSError, ArtefactError) as error:
+        Logger().error("the model was refused", error=str(error), model_sha256=sha256)
+        metrics = Metrics()
+        metrics.add_metric("ModelLoadFailed", MetricUnit.Count, 1)
+        metrics.flush_metrics()
+        return Serving(None, "the model of this version could not be read")
+    return Serving(LoadedModel(loaded, os.environ.get("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")))
+
+
+def _find() -> Path:
+    """Lambda unpacks layers in /opt; the local cloud unpacks each in a folder that it puts on the path."""
+    places = [Path(os.environ.get("MODEL_PATH", "/opt/slipcast_model/model.json"))]
+    places += [Path(folder, RELATIVE) for folder in sys.path]
+    return next((place for place in places if place.is_file()), places[0])

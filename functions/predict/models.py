@@ -1,0 +1,162 @@
+"""What the API takes and gives. Names are the canonical columns of a schedule."""
+
+import re
+from datetime import date
+from typing import Annotated, Any
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    Strict,
+    ValidationInfo,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
+
+MAX_ACTIVITIES = 1000
+DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
+
+
+def _iso_day(value: Any) -> Any:
+    # pydantic would also take a number of seconds since 1970 for a date.
+    if isinstance(value, date) or (isinstance(value, str) and DAY.fullmatch(value)):
+        return value
+    raise PydanticCustomError("date_format", "write the day as year-month-day, such as 2025-12-31")
+
+
+Day = Annotated[date, BeforeValidator(_iso_day), WithJsonSchema({"type": "string", "format": "date"})]
+Text = Annotated[str, Field(max_length=500)]
+Number = Annotated[float, Strict(), Field(allow_inf_nan=False)]
+
+
+class Activity(BaseModel):
+    """One activity as it is known at its start."""
+
+    model_config = ConfigDict(
+        extra="ignore",
+        json_schema_extra={
+            "examples": [
+                {
+                    "activity_id": "A1010",
+                    "phase": "Design",
+                    "work_type": "SCA CIP",
+                    "location": "district 01",
+                    "start": "2025-03-03",
+                    "baseline_finish": "2025-09-30",
+                    "budget": 343300,
+                }
+            ]
+        },
+    )
+
+    activity_id: Annotated[str, Field(min_length=1, max_length=200, description="Identifier; comes back in the answer")]
+    project_id: Text | None = None
+    phase: Text | None = None
+    work_type: Text | None = None
+    location: Text | None = None
+    start: Annotated[Day, Field(description="Actual start, else planned start")]
+    baseline_start: Day | None = None
+    baseline_duration_days: Annotated[Number, Field(gt=0, description="Calendar days")] | None = None
+    baseline_finish: Annotated[
+        Day | None, Field(validate_default=True, description="Required unless baseline_duration_days is given")
+    ] = None
+    budget: Annotated[Number, Field(ge=0)] | None = None
+    total_float_days: Number | None = None
+    predecessor_count: Annotated[Number, Field(ge=0)] | None = None
+
+    @field_validator("baseline_finish", mode="after")
+    @classmethod
+    def _finish_follows_start(cls, value: date | None, info: ValidationInfo) -> date | None:
+        known = info.data
+        if known.get("baseline_duration_days") is not None or not {"start", "baseline_duration_days"} <= known.keys():
+            return value
+        if value is None:
+            raise PydanticCustomError("missing", "give baseline_finish or baseline_duration_days")
+        if value <= (known.get("baseline_start") or known["start"]):
+            raise PydanticCustomError("date_order", "the baseline finish is not after the start")
+        return value
+
+
+class PredictionRequest(BaseModel):
+    """Activities to score; a body that is one activity stands for a list of one."""
+
+    activities: Annotated[list[Activity], Field(min_length=1, max_length=MAX_ACTIVITIES)]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_activity_is_a_list(cls, body: Any) -> Any:
+        if isinstance(body, dict) and "activities" not in body and "activity_id" in body:
+            return {"activities": [body]}
+        return body
+
+
+class ModelRef(BaseModel):
+    """Which model answered."""
+
+    version: Annotated[str, Field(description="Version of the serving function, one for each release")]
+    model_id: Annotated[str, Field(description="First digits of the SHA-256 of the model itself")]
+    dataset_id: str
+
+
+class Prediction(BaseModel):
+    """The answer for one activity."""
+
+    prediction_id: str
+    activity_id: str
+    probability: Annotated[float, Field(ge=0, le=1, description="Probability of delay")]
+    at_risk: Annotated[bool, Field(description="Whether the probability reaches the threshold")]
+    threshold: float
+
+
+class PredictionResponse(BaseModel):
+    """The answers, in the order of the request."""
+
+    request_id: str
+    model: ModelRef
+    predictions: list[Prediction]
+
+
+class Model(ModelRef):
+    """The model, where it comes from and how it did on its holdout."""
+
+    sha256: str
+    family: str
+    params: dict[str, Any]
+    threshold: float
+    trained_at: str
+    execution: str
+    data_date: str
+    training_cut: str
+    training_rows: int
+    tolerance_days: int
+    metrics: dict[str, Any]
+
+
+class Health(BaseModel):
+    """Readiness."""
+
+    status: str
+    version: str
+
+
+class FieldError(BaseModel):
+    """What is wrong with one field."""
+
+    field: Annotated[str, Field(description="Path in the body, such as activities.0.start")]
+    message: str
+    type: str
+
+
+class Problem(BaseModel):
+    """An error, as RFC 9457 describes it."""
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str
+    request_id: str
+    errors: list[FieldError] = []

@@ -1,0 +1,271 @@
+"""Each function of template.yaml starts with its layers alone, as on Lambda: no other package is to be found."""
+
+import importlib.util
+import inspect
+import json
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from samtranslator.yaml_helper import yaml_parse
+
+ROOT = Path(__file__).resolve().parents[2]
+LIMIT = 250 * 2**20
+# What the Lambda runtime for Python brings along.
+IN_RUNTIME = ("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "urllib3", "six.py")
+# Each costs the first prediction after a cold start more than the whole function takes.
+NOT_IN_PREDICT = {"boto3", "botocore", "joblib", "mlflow", "numpy", "pandas", "scipy", "sklearn", "slipcast_aws"}
+
+TEMPLATE = yaml_parse((ROOT / "template.yaml").read_text(encoding="utf-8"))
+RESOURCES = TEMPLATE["Resources"]
+GLOBALS = TEMPLATE["Globals"]["Function"]
+FUNCTIONS = {
+    name: resource["Properties"]
+    for name, resource in RESOURCES.items()
+    if resource["Type"] == "AWS::Serverless::Function"
+}
+LAYERS = {
+    name: Path(resource["Properties"]["ContentUri"]).name
+    for name, resource in RESOURCES.items()
+    if resource["Type"] == "AWS::Serverless::LayerVersion"
+}
+
+
+def _load_build_script():
+    spec = importlib.util.spec_from_file_location("layer_build_script", ROOT / "layers" / "build.py")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+BUILD = _load_build_script()
+
+
+def layers_of(function: str) -> list[str]:
+    """Logical ids of the layers of a function, in the template's order."""
+    return [reference["Ref"] for reference in FUNCTIONS[function].get("Layers", [])]
+
+
+def import_with_deferred(ours: list[str], handler: str) -> None:
+    """Import a handler's module, then whatever our own modules import later, inside their functions."""
+    import ast
+    import importlib
+    import json
+    import sys
+    from pathlib import Path
+
+    module, _, name = handler.rpartition(".")
+    assert callable(getattr(importlib.import_module(module), name))
+    at_start = sorted({name.split(".")[0] for name in sys.modules})
+    for loaded in list(sys.modules.values()):
+        source = getattr(loaded, "__file__", None) or ""
+        if not source.endswith(".py") or not any(source.startswith(f"{folder}/") for folder in ours):
+            continue
+        for node in ast.walk(ast.parse(Path(source).read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                for alias in node.names:
+                    importlib.import_module(alias.name)
+            elif isinstance(node, ast.ImportFrom) and not node.level:
+                importlib.import_module(node.module)
+    print(json.dumps(at_start))
+
+
+def train_and_save(folder: str) -> None:
+    """Fit, dump, load and hand to MLflow a pipeline of each kind that is trained."""
+    import io
+    import warnings
+
+    import joblib
+    import mlflow
+    import numpy as np
+    import pandas as pd
+    from mlflow.tracking.request_auth.registry import fetch_auth
+    from sklearn.compose import ColumnTransformer
+    from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
+    from sklearn.impute import SimpleImputer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import Pipeline
+    from sklearn.preprocessing import OneHotEncoder
+    from sklearn.tree import DecisionTreeClassifier
+
+    random = np.random.default_rng(1)
+    table = pd.DataFrame({"days": random.normal(size=300), "phase": random.choice(list("abc"), 300)})
+    table.loc[::9, "days"] = np.nan
+    late = (table["days"].fillna(0) + random.normal(size=300) > 0).astype(int)
+    families = [LogisticRegression(), DecisionTreeClassifier(max_depth=3)]
+    families += [RandomForestClassifier(10), HistGradientBoostingClassifier(max_iter=10)]
+    for number, family in enumerate(families):
+        encode = OneHotEncoder(handle_unknown="infrequent_if_exist", min_frequency=10, sparse_output=False)
+        prepare = ColumnTransformer(
+            [("numeric", SimpleImputer(add_indicator=True), ["days"]), ("categorical", encode, ["phase"])]
+        )
+        pipeline = Pipeline([("prepare", prepare), ("model", family)]).fit(table, late)
+        written = io.BytesIO()
+        joblib.dump(pipeline, written)
+        written.seek(0)
+        expected = pipeline.predict_proba(table)
+        assert np.array_equal(joblib.load(written).predict_proba(table), expected)
+        path = f"{folder}/{number}"
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            mlflow.sklearn.save_model(
+                pipeline, path, pip_requirements=["scikit-learn"], serialization_format="cloudpickle"
+            )
+        assert np.array_equal(mlflow.sklearn.load_model(path).predict_proba(table), expected)
+    # The plug-in for MLflow on SageMaker is found by its entry points.
+    mlflow.set_tracking_uri("arn:aws:sagemaker:us-east-1:123456789012:mlflow-app/app-1")
+    assert type(mlflow.MlflowClient()._tracking_client.store).__module__.startswith("sagemaker_mlflow")
+    assert fetch_auth("arn")
+
+
+def answer_and_describe() -> None:
+    """Validate a request and describe an API with Powertools and pydantic."""
+    import json
+
+    from aws_lambda_powertools.event_handler import APIGatewayRestResolver
+    from pydantic import BaseModel
+
+    class Activity(BaseModel):
+        days: float
+
+    app = APIGatewayRestResolver(enable_validation=True)
+
+    @app.post("/predictions")
+    def predict(activity: Activity) -> dict[str, float]:
+        """Answer."""
+        return {"days": activity.days}
+
+    def post(body: dict) -> dict:
+        event = {"httpMethod": "POST", "path": "/predictions", "body": json.dumps(body), "requestContext": {}}
+        return app.resolve(event | {"headers": {"content-type": "application/json"}}, None)
+
+    assert post({"days": 3})["statusCode"] == 200
+    refused = post({"days": "x"})
+    assert refused["statusCode"] == 422
+    assert "days" in refused["body"]
+    assert "Activity" in json.loads(app.get_openapi_json_schema())["components"]["schemas"]
+
+
+@pytest.fixture(scope="module")
+def built() -> dict[str, Path]:
+    """The python folder of each layer, by logical id."""
+    return {name: BUILD.built(folder, _architecture(name)) / "python" for name, folder in LAYERS.items()}
+
+
+def _architecture(layer: str) -> str:
+    return RESOURCES[layer]["Metadata"]["BuildArchitecture"]
+
+
+@pytest.fixture(scope="module")
+def runtime(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the packages of the Lambda runtime and no others."""
+    folder = tmp_path_factory.mktemp("runtime")
+    packages = Path(importlib.util.find_spec("boto3").origin).parents[1]
+    for name in IN_RUNTIME:
+        (folder / name).symlink_to(packages / name)
+    return folder
+
+
+def _alone(probe: Any, arguments: list[Any], path: list[Path], environment: dict[str, str]) -> str:
+    """Run ``probe`` in an interpreter that sees the standard library and ``path``; its output."""
+    script = (
+        f"import sys\nsys.path += {[str(folder) for folder in path]!r}\n"
+        f"{inspect.getsource(probe)}\n{probe.__name__}(*{arguments!r})\n"
+    )
+    base = {"PATH": os.environ["PATH"], "AWS_DEFAULT_REGION": "us-east-1", "AWS_REGION": "us-east-1"}
+    base |= {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing", "AWS_EC2_METADATA_DISABLED": "true"}
+    done = subprocess.run(  # noqa: S603
+        [sys._base_executable, "-I", "-S", "-B", "-c", script],
+        env=base | environment,
+        cwd=path[0],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    return done.stdout if done.returncode == 0 else f"FAILED\n{done.stderr[-3000:]}"
+
+
+def _environment(function: str) -> dict[str, str]:
+    variables = GLOBALS["Environment"]["Variables"] | FUNCTIONS[function].get("Environment", {}).get("Variables", {})
+    known = {name: str(value["Default"]) for name, value in TEMPLATE["Parameters"].items()}
+    # A reference to a parameter has its default, everything else some name.
+    return {
+        name: known.get(value.get("Ref"), "dummy") if isinstance(value, dict) else str(value)
+        for name, value in variables.items()
+    }
+
+
+@pytest.fixture(scope="module")
+def imported(built: dict[str, Path], runtime: Path) -> dict[str, str]:
+    """For each function the names of the packages that its import loads, or what went wrong."""
+
+    def run(function: str) -> str:
+        code = ROOT / FUNCTIONS[function]["CodeUri"]
+        if not code.is_dir():
+            return f"FAILED\n{code} does not exist"
+        path = [code, *(built[layer] for layer in layers_of(function)), runtime]
+        ours = [str(code)] + [
+            str(built[layer]) for layer in layers_of(function) if LAYERS[layer] in ("slipcast", "aws")
+        ]
+        handler = FUNCTIONS[function].get("Handler", GLOBALS["Handler"])
+        return _alone(import_with_deferred, [ours, handler], path, _environment(function))
+
+    with ThreadPoolExecutor(2) as pool:
+        return dict(zip(FUNCTIONS, pool.map(run, FUNCTIONS), strict=True))
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_function_imports_with_its_layers_alone(function: str, imported: dict[str, str]) -> None:
+    assert not imported[function].startswith("FAILED"), imported[function]
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_function_and_layers_fit_into_lambda(function: str, built: dict[str, Path]) -> None:
+    folders = [ROOT / FUNCTIONS[function]["CodeUri"], *(built[layer] for layer in layers_of(function))]
+    assert sum(BUILD.size(folder) for folder in folders) < LIMIT
+    assert len(layers_of(function)) <= 5 - (function == "PredictFunction"), "a release adds the model's layer"
+
+
+def test_predict_starts_without_heavy_packages(imported: dict[str, str]) -> None:
+    assert not imported["PredictFunction"].startswith("FAILED"), imported["PredictFunction"]
+    assert NOT_IN_PREDICT.isdisjoint(json.loads(imported["PredictFunction"]))
+
+
+def test_a_missing_layer_is_noticed(built: dict[str, Path], runtime: Path) -> None:
+    code = ROOT / FUNCTIONS["PlanFunction"]["CodeUri"]
+    path = [code, *(built[layer] for layer in layers_of("PlanFunction") if layer != "TrainingLayer"), runtime]
+    outcome = _alone(import_with_deferred, [[str(code)], "app.handler"], path, _environment("PlanFunction"))
+    assert outcome.startswith("FAILED")
+    assert "ModuleNotFoundError" in outcome
+
+
+def test_training_layer_trains_and_logs(built: dict[str, Path], runtime: Path, tmp_path: Path) -> None:
+    path = [built["PowertoolsLayer"], built["TrainingLayer"], runtime]
+    outcome = _alone(train_and_save, [str(tmp_path)], path, {"HOME": str(tmp_path)})
+    assert not outcome.startswith("FAILED"), outcome
+
+
+def test_powertools_layer_validates_and_describes(built: dict[str, Path]) -> None:
+    environment = {"POWERTOOLS_SERVICE_NAME": "slipcast"}
+    outcome = _alone(answer_and_describe, [], [built["PowertoolsLayer"]], environment)
+    assert not outcome.startswith("FAILED"), outcome
+    assert BUILD.size(built["PowertoolsLayer"]) < 11 * 2**20
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_layer_is_built_by_its_makefile(layer: str) -> None:
+    resource = RESOURCES[layer]
+    folder = ROOT / resource["Properties"]["ContentUri"]
+    assert resource["Metadata"]["BuildMethod"] == "makefile"
+    assert _architecture(layer) in GLOBALS["Architectures"]
+    assert f"\nbuild-{layer}:" in (folder / "Makefile").read_text(encoding="utf-8")
+    # sam's cache looks at nothing outside this folder.
+    assert (folder / "build.py").resolve() == ROOT / "layers" / "build.py"
+    if (folder / "requirements.txt").exists():
+        assert (folder / "uv.lock").resolve() == ROOT / "uv.lock"
