@@ -4,20 +4,20 @@ from typing import Annotated, Any
 
 import model_store
 import prediction_log
-import problems
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
 from aws_lambda_powertools.event_handler.openapi.params import Body
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from models import Health, Model, PredictionRequest, PredictionResponse
 from openapi_document import document
+from problems import register, with_problems
 
 app = APIGatewayRestResolver(enable_validation=True)
-problems.register(app)
+register(app)
 # Read once, in the init phase: a version of the function has one model for all its life.
 serving = model_store.load()
 
 
-@app.post("/predictions", summary="Probability of delay of activities", responses=problems.RESPONSES)
+@app.post("/predictions", summary="Probability of delay of activities", responses=with_problems(PredictionResponse))
 def predict(request: Annotated[PredictionRequest, Body()]) -> PredictionResponse:
     """Return the probability that each activity finishes later than its baseline finish plus the tolerance.
 
@@ -34,20 +34,20 @@ def predict(request: Annotated[PredictionRequest, Body()]) -> PredictionResponse
     return answer
 
 
-@app.get("/model", summary="The model that answers", responses=problems.RESPONSES)
+@app.get("/model", summary="The model that answers", responses=with_problems(Model))
 def model() -> Model:
     """Return version, origin and holdout metrics of the model."""
     return serving.model().describe()
 
 
-@app.get("/health", summary="Whether a model is ready", responses=problems.RESPONSES, security=[])
+@app.get("/health", summary="Whether a model is ready", responses=with_problems(Health), security=[])
 def health() -> Health:
     """Return ok, or 503 while no model is released."""
     return Health(status="ok", version=serving.model().version)
 
 
 @app.get("/openapi.json", include_in_schema=False)
-def openapi() -> Response:
+def openapi() -> Response[str]:
     """Return the OpenAPI document of this API."""
     return Response(200, "application/json", document(app))
 

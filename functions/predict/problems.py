@@ -8,11 +8,12 @@ from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
 from model_store import NoModelError
 from models import FieldError, Problem
+from pydantic import BaseModel
 
 CONTENT_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = "30"
 _PROBLEM = {"content": {CONTENT_TYPE: {"model": Problem}}}
-RESPONSES = {
+_RESPONSES = {
     400: {"description": "The body is not JSON", **_PROBLEM},
     422: {"description": "A field is missing or wrong; errors names it", **_PROBLEM},
     500: {"description": "Unexpected error", **_PROBLEM},
@@ -20,6 +21,11 @@ RESPONSES = {
 }
 
 logger = Logger()
+
+
+def with_problems(model: type[BaseModel]) -> dict[int, dict]:
+    """Return the responses of a route for its OpenAPI entry: `model` when all is well, else a problem."""
+    return {200: {"description": "Success", "content": {"application/json": {"model": model}}}, **_RESPONSES}
 
 
 def register(app: APIGatewayRestResolver) -> None:

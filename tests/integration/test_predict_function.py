@@ -1,0 +1,272 @@
+"""The serving function: events of API Gateway in, answers out."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from openapi_spec_validator import validate
+
+from slipcast import dataset, labels
+from slipcast.artefact import digest
+from slipcast.candidates import load_candidates
+from slipcast.export import export
+from slipcast.feature_table import feature_table
+from slipcast.pipeline import build_pipeline
+from slipcast.validation import read_schedule
+
+EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "nyc_sca_2022-12.csv"
+ACTIVITY = {
+    "activity_id": "A1",
+    "phase": "Design",
+    "work_type": "SCA CIP",
+    "location": "district 01",
+    "start": "2022-03-01",
+    "baseline_finish": "2022-09-30",
+    "budget": 250000,
+}
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A decision tree of the example, its artefact and the table it was trained on."""
+    schedule = read_schedule(EXAMPLE.read_bytes(), EXAMPLE.name)
+    labelled = labels.label(schedule.table, 30)
+    candidate = next(item for item in load_candidates() if item.name == "decision_tree")
+    model = build_pipeline(candidate, 1, max_depth=4).fit(feature_table(labelled), labelled["is_late"])
+    metadata = {
+        **{"model_id": "abc123", "dataset_id": dataset.dataset_id(schedule.table), "data_date": "2022-12-31"},
+        **{"family": "decision_tree", "params": {"max_depth": 4}, "training_cut": "2021-07-01"},
+        **{"training_rows": len(labelled), "tolerance_days": 30, "metrics": {"auc": 0.7, "auc_ci": [0.6, 0.8]}},
+    }
+    raw = export(model, family="decision_tree", threshold=1 / 3, metadata=metadata)
+    path = tmp_path_factory.mktemp("layer") / "model.json"
+    path.write_bytes(raw)
+    return model, path, digest(raw), labelled
+
+
+@pytest.fixture
+def app(load_app, trained):
+    _, path, sha256, _ = trained
+    return load_app("predict", **environment(path, sha256))
+
+
+def environment(path: Path, sha256: str) -> dict[str, str]:
+    return {
+        "MODEL_PATH": str(path),
+        "MODEL_SHA256": sha256,
+        "MODEL_TRAINED_AT": "2026-01-01T00:00:00+00:00",
+        "MODEL_EXECUTION": "new-data-1",
+        "AWS_LAMBDA_FUNCTION_VERSION": "4",
+    }
+
+
+def ask(app, context, method: str, path: str, body=None, *, raw: str | None = None, stage: str = "v1"):
+    event = {
+        "httpMethod": method,
+        "path": path,
+        "resource": path,
+        "headers": {"Content-Type": "application/json"},
+        "multiValueHeaders": {"Content-Type": ["application/json"]},
+        "queryStringParameters": None,
+        "multiValueQueryStringParameters": None,
+        "pathParameters": None,
+        "requestContext": {"stage": stage, "requestId": "request-1", "path": f"/{stage}{path}"},
+        "body": raw if raw is not None else None if body is None else json.dumps(body),
+        "isBase64Encoded": False,
+    }
+    answer = app.handler(event, context)
+    headers = {name: values[0] for name, values in answer["multiValueHeaders"].items()}
+    return answer["statusCode"], json.loads(answer["body"]), headers
+
+
+def test_predictions_are_scikit_learns(app, lambda_context, trained, capsys):
+    model, _, _, labelled = trained
+    rows = labelled.tail(250)
+    activities = [
+        {
+            **{name: row[name] for name in ("activity_id", "phase", "work_type", "location")},
+            **{name: row[name].date().isoformat() for name in ("start", "baseline_finish")},
+            **({} if np.isnan(row["budget"]) else {"budget": row["budget"]}),
+        }
+        for row in rows.to_dict("records")
+    ]
+    status, answer, _ = ask(app, lambda_context, "POST", "/predictions", {"activities": activities})
+
+    assert status == 200
+    expected = model.predict_proba(feature_table(rows))[:, 1]
+    np.testing.assert_allclose([item["probability"] for item in answer["predictions"]], expected, atol=1e-9)
+    assert [item["activity_id"] for item in answer["predictions"]] == rows["activity_id"].tolist()
+    assert answer["model"]["version"] == "4"
+    assert answer["request_id"] == "request-1"
+    for item in answer["predictions"]:
+        assert item["at_risk"] == (item["probability"] >= item["threshold"])
+
+
+def test_one_activity_needs_no_list(app, lambda_context):
+    one = ask(app, lambda_context, "POST", "/predictions", ACTIVITY)
+    listed = ask(app, lambda_context, "POST", "/predictions", {"activities": [ACTIVITY]})
+
+    assert one == listed
+    assert one[0] == 200
+
+
+def test_columns_that_tell_the_outcome_change_nothing(app, lambda_context):
+    told = ACTIVITY | {"actual_finish": "2022-05-01", "status": "complete", "percent_complete": 100, "colour": "red"}
+
+    assert (
+        ask(app, lambda_context, "POST", "/predictions", told)[1]
+        == (ask(app, lambda_context, "POST", "/predictions", ACTIVITY)[1])
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"start": None}, "activities.0.start"),
+        ({"start": "01/03/2022"}, "activities.0.start"),
+        ({"start": 1646092800}, "activities.0.start"),
+        ({"start": "2022-02-30"}, "activities.0.start"),
+        ({"budget": "a lot"}, "activities.0.budget"),
+        ({"budget": "5"}, "activities.0.budget"),
+        ({"budget": -1}, "activities.0.budget"),
+        ({"budget": True}, "activities.0.budget"),
+        ({"baseline_finish": None}, "activities.0.baseline_finish"),
+        ({"baseline_finish": "2022-03-01"}, "activities.0.baseline_finish"),
+        ({"baseline_duration_days": 0}, "activities.0.baseline_duration_days"),
+        ({"activity_id": ""}, "activities.0.activity_id"),
+        ({"phase": 7}, "activities.0.phase"),
+    ],
+)
+def test_a_wrong_field_is_named(app, lambda_context, change, field):
+    status, problem, headers = ask(app, lambda_context, "POST", "/predictions", {"activities": [ACTIVITY | change]})
+
+    assert status == 422
+    assert headers["Content-Type"] == "application/problem+json"
+    assert [error["field"] for error in problem["errors"]] == [field]
+    assert problem["errors"][0]["message"]
+    assert problem["request_id"] == "request-1"
+
+
+def test_a_duration_stands_for_the_finish(app, lambda_context):
+    activity = {name: value for name, value in ACTIVITY.items() if name != "baseline_finish"}
+    finish = ask(app, lambda_context, "POST", "/predictions", ACTIVITY)[1]["predictions"]
+    days = ask(app, lambda_context, "POST", "/predictions", activity | {"baseline_duration_days": 213})[1][
+        "predictions"
+    ]
+
+    assert days == finish
+
+
+@pytest.mark.parametrize(
+    ("raw", "status"),
+    [
+        ("{", 400),
+        ('{"activities": [{"activity_id": "a", "start": "2022-03-01", "budget": NaN}]}', 422),
+        ("null", 422),
+        ("[]", 422),
+        ('{"activities": []}', 422),
+        ('{"activities": "all"}', 422),
+        ("{}", 422),
+    ],
+)
+def test_a_body_that_is_no_request_is_refused(app, lambda_context, raw, status):
+    found, problem, _ = ask(app, lambda_context, "POST", "/predictions", raw=raw)
+
+    assert found == status
+    assert problem["status"] == status
+    assert "Traceback" not in json.dumps(problem)
+
+
+def test_more_than_a_thousand_activities_are_refused(app, lambda_context):
+    body = {"activities": [ACTIVITY] * 1001}
+
+    assert ask(app, lambda_context, "POST", "/predictions", body)[0] == 422
+    assert ask(app, lambda_context, "POST", "/predictions", {"activities": [ACTIVITY] * 1000})[0] == 200
+
+
+def test_predictions_are_logged_with_their_features(app, lambda_context, capsys):
+    ask(app, lambda_context, "POST", "/predictions", {"activities": [ACTIVITY] * 250})
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    logged = [line for line in lines if line.get("log") == "prediction"]
+
+    assert [len(line["items"]) for line in logged] == [100, 100, 50]
+    ids = [item["prediction_id"] for line in logged for item in line["items"]]
+    assert len(set(ids)) == 250
+    assert logged[0]["items"][0]["features"]["phase"] == "Design"
+    assert logged[0]["model_version"] == "4"
+    assert max(len(json.dumps(line)) for line in logged) < 200_000
+    (counted,) = [line for line in lines if "_aws" in line]
+    assert counted["Predictions"] == [250.0]
+
+
+def test_a_release_that_asks_is_not_logged(app, lambda_context, capsys):
+    status, _, _ = ask(app, lambda_context, "POST", "/predictions", ACTIVITY, stage="slipcast-verify")
+
+    assert status == 200
+    assert "prediction" not in capsys.readouterr().out
+
+
+def test_the_model_describes_itself(app, lambda_context, trained):
+    status, model, _ = ask(app, lambda_context, "GET", "/model")
+
+    assert status == 200
+    assert model["version"] == "4"
+    assert model["sha256"] == trained[2]
+    assert model["metrics"]["auc"] == 0.7
+    assert model["trained_at"] == "2026-01-01T00:00:00+00:00"
+
+
+def test_health_and_unknown_paths(app, lambda_context):
+    assert ask(app, lambda_context, "GET", "/health") == (
+        200,
+        {"status": "ok", "version": "4"},
+        {"Content-Type": "application/json"},
+    )
+    assert ask(app, lambda_context, "GET", "/nothing")[0] == 404
+
+
+def test_the_openapi_document_is_valid_and_complete(app, lambda_context):
+    status, document, _ = ask(app, lambda_context, "GET", "/openapi.json")
+
+    assert status == 200
+    validate(document)
+    assert set(document["paths"]) == {"/predictions", "/model", "/health"}
+    assert set(document["paths"]["/predictions"]["post"]["responses"]) >= {"200", "400", "422", "503"}
+    assert document["components"]["securitySchemes"]["api_key"]["name"] == "x-api-key"
+    assert document["servers"] == [{"url": "/v1"}]
+
+
+def test_before_the_first_release_every_answer_is_503(load_app, lambda_context):
+    app = load_app("predict", MODEL_SHA256="")
+    for method, path, body in (("POST", "/predictions", ACTIVITY), ("GET", "/model", None), ("GET", "/health", None)):
+        status, problem, headers = ask(app, lambda_context, method, path, body)
+
+        assert status == 503
+        assert headers["Retry-After"] == "30"
+        assert "no model is released" in problem["detail"]
+
+
+@pytest.mark.parametrize("harm", ["flip a byte", "remove the file"])
+def test_a_model_with_another_digest_is_refused_and_counted(load_app, lambda_context, trained, tmp_path, harm, capsys):
+    _, path, sha256, _ = trained
+    raw = bytearray(path.read_bytes())
+    raw[len(raw) // 2] ^= 1
+    harmed = tmp_path / "model.json"
+    if harm == "flip a byte":
+        harmed.write_bytes(raw)
+    app = load_app("predict", **environment(harmed, sha256))
+
+    status, problem, _ = ask(app, lambda_context, "POST", "/predictions", ACTIVITY)
+    assert status == 503
+    assert sha256 not in json.dumps(problem)
+    assert '"ModelLoadFailed":[1.0]' in capsys.readouterr().out.replace(" ", "")
+
+
+def test_an_unexpected_error_says_nothing_of_the_inside(app, lambda_context, monkeypatch):
+    monkeypatch.setattr(app.prediction_log, "answer", lambda *_: 1 / 0)
+    status, problem, _ = ask(app, lambda_context, "POST", "/predictions", ACTIVITY)
+
+    assert status == 500
+    assert "division" not in json.dumps(problem)
+    assert problem["request_id"] == "request-1"
