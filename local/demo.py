@@ -1,6 +1,7 @@
 """The demo: the whole loop on real data, from a dropped schedule to a model that a newer one replaces."""
 
 import json
+import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -104,8 +105,9 @@ class Demo:
         batches = list(_batches(requests(started)))
         for number, batch in enumerate(batches, 1):
             self.stack.predict(batch)
-            print(f"\r  {number}/{len(batches)} requests, {len(started)} activities", end="", flush=True)
-        print()
+            if number % 5 == 0 or number == len(batches):
+                print(f"  {number}/{len(batches)} requests", flush=True)
+        print(f"  {len(started)} activities were asked about")
         self.happened["played_activities"] = len(started)
 
     def _alarm(self) -> None:
@@ -138,21 +140,19 @@ class Demo:
     def _follow(self, arn: str) -> dict[str, Any]:
         began = time.monotonic()
         print(f"  execution {arn.rsplit(':', 1)[-1]}")
-        last = began
         for name in self.stack.states_passed(arn):
-            now = time.monotonic()
-            print(f"    {now - began:6.1f} s  {name}", flush=True)
-            last = now
+            print(f"    {time.monotonic() - began:6.1f} s  {name}", flush=True)
         outcome = self.stack.outcome(arn)
         said = outcome["output"] or {"outcome": outcome.get("error"), "why": outcome.get("cause")}
-        print(f"    {last - began:6.1f} s  {outcome['status']}: {said['outcome']} - {said['why']}")
+        print(f"    {time.monotonic() - began:6.1f} s  {outcome['status']}: {said['outcome']} - {said['why']}")
         self.happened["executions"].append(
             {
                 "name": outcome["name"],
                 "status": outcome["status"],
                 "input": json.loads(outcome["input"]),
                 "output": outcome["output"],
-                "seconds": round(time.monotonic() - began, 1),
+                "seconds": (outcome["stopDate"] - outcome["startDate"]).total_seconds(),
+                "seconds_per_state": self.stack.seconds_per_state(arn),
             }
         )
         if outcome["status"] != "SUCCEEDED":
@@ -216,6 +216,8 @@ def _batches(items: list[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
 
 def main() -> int:
     """Start a fresh local cloud, play the story, leave the cloud up; return the exit code."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
     cloud = LocalCloud(ROOT / ".local", say=lambda line: print(line, flush=True))
     began = time.monotonic()
     try:

@@ -5,6 +5,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from typing import Any, TypeVar
 
 from local.cloud import DIRECT, LocalCloud
@@ -75,6 +76,21 @@ class Stack:
         pages = self.states.get_paginator("get_execution_history").paginate(executionArn=arn)
         events = [event for page in pages for event in page["events"]]
         return [event["stateEnteredEventDetails"]["name"] for event in events if "stateEnteredEventDetails" in event]
+
+    def seconds_per_state(self, arn: str) -> dict[str, float]:
+        """Return how long an execution was in each state, the iterations of a Map added up."""
+        pages = self.states.get_paginator("get_execution_history").paginate(executionArn=arn)
+        events = {event["id"]: event for page in pages for event in page["events"]}
+        entered: dict[str, list[datetime]] = {}
+        spent: dict[str, float] = {}
+        for event in sorted(events.values(), key=lambda item: item["id"]):
+            if "stateEnteredEventDetails" in event:
+                entered.setdefault(event["stateEnteredEventDetails"]["name"], []).append(event["timestamp"])
+            elif "stateExitedEventDetails" in event:
+                name = event["stateExitedEventDetails"]["name"]
+                seconds = (event["timestamp"] - entered[name].pop(0)).total_seconds()
+                spent[name] = round(spent.get(name, 0.0) + seconds, 3)
+        return spent
 
     def finish(self, arn: str, *, seconds: float = 600) -> dict[str, Any]:
         """Wait until an execution has ended and return its description, the output parsed."""

@@ -1,4 +1,4 @@
-"""From a dropped file to a prediction, and from an alarm to a second version. The tests run in the order they stand in."""
+"""From a dropped file to a prediction, and from an alarm to a second version. The tests build on each other."""
 
 import json
 from pathlib import Path

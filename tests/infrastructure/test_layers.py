@@ -190,7 +190,7 @@ def _alone(probe: Any, arguments: list[Any], path: list[Path], environment: dict
     )
     base = {"PATH": os.environ["PATH"], "AWS_DEFAULT_REGION": "us-east-1", "AWS_REGION": "us-east-1"}
     base |= {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing", "AWS_EC2_METADATA_DISABLED": "true"}
-    done = subprocess.run(  # noqa: S603
+    done = subprocess.run(
         [sys._base_executable, "-I", "-S", "-B", "-c", script],
         env=base | environment,
         cwd=path[0],

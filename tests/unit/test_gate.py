@@ -32,6 +32,16 @@ def test_noise_is_not_released(seed):
     assert "no signal" in decision.reasons[0]
 
 
+def test_noise_is_released_no_more_often_than_the_limits_allow():
+    released = 0
+    for seed in range(100):
+        rng = np.random.default_rng(seed)
+        y, p = (rng.random(150) < 0.4).astype(int), np.clip(rng.normal(0.4, 0.03, 150), 0.01, 0.99)
+        released += decide(y, p, None, 0.4, seed=seed, n_boot=200).release
+
+    assert released <= 5
+
+
 def test_a_clearly_better_challenger_replaces_the_champion():
     decision = decide(Y, TRUTH, BLURRED, RATE, seed=1)
 

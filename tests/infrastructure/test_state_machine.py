@@ -1,0 +1,127 @@
+"""The pipeline's definition: valid, nothing without a limit, every failure on the failure path."""
+
+import re
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+import yaml
+from jsonata import jsonata
+from samtranslator.yaml_helper import yaml_parse
+from statelint.linter import Linter
+
+ROOT = Path(__file__).resolve().parents[2]
+TEXT = (ROOT / "statemachine" / "pipeline.asl.yaml").read_text(encoding="utf-8")
+DEFINITION = yaml.safe_load(TEXT)
+TEMPLATE = yaml_parse((ROOT / "template.yaml").read_text(encoding="utf-8"))
+MACHINE = TEMPLATE["Resources"]["Pipeline"]["Properties"]
+
+
+def states(definition: dict) -> Iterator[tuple[str, dict]]:
+    for name, state in definition["States"].items():
+        yield name, state
+        if "ItemProcessor" in state:
+            yield from states(state["ItemProcessor"])
+
+
+STATES = dict(states(DEFINITION))
+TASKS = {name: state for name, state in STATES.items() if state["Type"] == "Task"}
+
+
+def expressions(node) -> Iterator[str]:
+    if isinstance(node, dict):
+        for value in node.values():
+            yield from expressions(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from expressions(value)
+    elif isinstance(node, str) and node.startswith("{%"):
+        yield node.removeprefix("{%").removesuffix("%}")
+
+
+def test_statelint_finds_nothing():
+    assert Linter().validate(DEFINITION) == []
+
+
+def test_every_expression_is_jsonata():
+    found = list(expressions(DEFINITION))
+
+    assert len(found) > 30
+    for expression in found:
+        jsonata.Jsonata(expression)
+
+
+def test_every_state_can_be_reached_and_none_is_named_in_vain():
+    text = yaml.safe_dump(DEFINITION)
+    named = set(re.findall(r"(?:Next|Default|StartAt): (\w+)", text))
+
+    assert named == set(STATES)
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_a_task_has_a_time_limit_and_catches_what_goes_wrong(name):
+    task = TASKS[name]
+
+    assert 0 < task["TimeoutSeconds"] <= 900
+    assert any("States.ALL" in catcher["ErrorEquals"] for catcher in task["Catch"])
+
+
+LAMBDA_ERRORS = {
+    *("Lambda.ServiceException", "Lambda.AWSLambdaException", "Lambda.SdkClientException"),
+    "Lambda.TooManyRequestsException",
+}
+
+
+@pytest.mark.parametrize("name", [name for name, task in TASKS.items() if ":lambda:" in task["Resource"]])
+def test_a_lambda_task_retries_the_services_own_errors(name):
+    assert {error for retrier in TASKS[name]["Retry"] for error in retrier["ErrorEquals"]} >= LAMBDA_ERRORS
+
+
+WORK = ("Prepare", "AcquireLease", "Plan", "TrainCandidates", "Evaluate", "PublishVersion", "VerifyVersion", "Promote")
+
+
+@pytest.mark.parametrize("name", WORK)
+def test_a_failed_step_of_the_work_goes_to_the_failure_path(name):
+    assert STATES[name]["Catch"][0]["Next"] == "FreeLeaseAfterFailure"
+    assert STATES["FreeLeaseAfterFailure"]["Next"] == "NotifyFailed"
+    assert STATES["NotifyFailed"]["Next"] == "Failed"
+    assert STATES["Failed"]["Type"] == "Fail"
+
+
+@pytest.mark.parametrize("name", ["TrackRun", "TrackRelease"])
+def test_mlflow_stops_no_release(name):
+    assert STATES[name]["Catch"][0]["Next"] == STATES[name]["Next"]
+
+
+def test_a_candidate_that_fails_does_not_stop_the_others():
+    train = DEFINITION["States"]["TrainCandidates"]["ItemProcessor"]["States"]["Train"]
+
+    assert train["Catch"][0]["ErrorEquals"] == ["States.ALL"]
+    assert train["Catch"][0]["Next"] == "CandidateFailed"
+
+
+def test_the_alias_moves_only_after_the_new_version_was_verified():
+    order = ["Gate", "PublishVersion", "VerifyVersion", "Promote"]
+
+    assert STATES["Gate"]["Choices"][0]["Next"] == order[1]
+    for before, after in pairwise(order[1:]):
+        assert STATES[before]["Next"] == after
+
+
+def test_every_substitution_is_given_and_used():
+    used = set(re.findall(r"\$\{(\w+)\}", TEXT))
+
+    assert used == set(MACHINE["DefinitionSubstitutions"])
+
+
+def test_logging_and_tracing_are_on():
+    assert MACHINE["Logging"]["Level"] != "OFF"
+    assert MACHINE["Tracing"]["Enabled"] is True
+
+
+def test_the_state_machine_may_call_exactly_the_functions_it_names():
+    (allowed,) = [s["Resource"] for s in MACHINE["Policies"][0]["Statement"] if s["Action"] == "lambda:InvokeFunction"]
+    named = [value for value in MACHINE["DefinitionSubstitutions"].values() if "Fn::GetAtt" in value]
+
+    assert sorted(map(str, allowed)) == sorted(map(str, named))

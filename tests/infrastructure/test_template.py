@@ -1,0 +1,201 @@
+"""What template.yaml promises: nothing public, nothing lost, no wildcard without a reason, one owner of the alias."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from samtranslator.yaml_helper import yaml_parse
+
+ROOT = Path(__file__).resolve().parents[2]
+TEMPLATE = yaml_parse((ROOT / "template.yaml").read_text(encoding="utf-8"))
+RESOURCES = TEMPLATE["Resources"]
+
+
+def of_type(kind: str) -> dict[str, dict]:
+    return {name: item["Properties"] for name, item in RESOURCES.items() if item["Type"] == kind}
+
+
+FUNCTIONS = of_type("AWS::Serverless::Function")
+BUCKETS = of_type("AWS::S3::Bucket")
+
+
+def statements(properties: dict) -> list[dict]:
+    """Return the statements of a function's or state machine's own policies, those behind a condition included."""
+    found = []
+    for policy in properties.get("Policies", []):
+        for part in policy["Fn::If"][1:2] if "Fn::If" in policy else [policy]:
+            found += part["Statement"]
+    return found
+
+
+def listed(value) -> list:
+    return value if isinstance(value, list) else [value]
+
+
+def test_cfn_lint_finds_nothing():
+    answer = subprocess.run(
+        [str(Path(sys.executable).parent / "cfn-lint"), str(ROOT / "template.yaml")], capture_output=True, text=True
+    )
+
+    assert answer.returncode == 0, answer.stdout
+
+
+@pytest.mark.parametrize("name", BUCKETS)
+def test_a_bucket_is_versioned_encrypted_private_and_survives_its_stack(name):
+    bucket = BUCKETS[name]
+
+    assert bucket["VersioningConfiguration"]["Status"] == "Enabled"
+    assert bucket["BucketEncryption"]
+    assert set(bucket["PublicAccessBlockConfiguration"].values()) == {True}
+    assert RESOURCES[name]["DeletionPolicy"] == RESOURCES[name]["UpdateReplacePolicy"] == "Retain"
+
+
+@pytest.mark.parametrize("name", BUCKETS)
+def test_a_bucket_is_reached_by_tls_only(name):
+    policies = [
+        policy["PolicyDocument"]["Statement"]
+        for policy in of_type("AWS::S3::BucketPolicy").values()
+        if policy["Bucket"] == {"Ref": name}
+    ]
+    denied = [s for s in policies[0] if s["Effect"] == "Deny"]
+
+    assert denied[0]["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+    assert denied[0]["Action"] == "s3:*"
+
+
+def test_the_data_bucket_sends_its_events():
+    assert BUCKETS["DataBucket"]["NotificationConfiguration"]["EventBridgeConfiguration"]["EventBridgeEnabled"] is True
+
+
+def test_the_audit_trail_survives_its_stack_and_can_be_restored():
+    table = RESOURCES["ControlTable"]
+
+    assert table["DeletionPolicy"] == "Retain"
+    assert table["Properties"]["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"] is True
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_a_function_has_a_log_group_of_its_own_that_expires(name):
+    group = FUNCTIONS[name]["LoggingConfig"]["LogGroup"]["Ref"]
+
+    assert RESOURCES[group]["Type"] == "AWS::Logs::LogGroup"
+    assert RESOURCES[group]["Properties"]["RetentionInDays"] == {"Ref": "LogRetentionDays"}
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_no_function_may_use_a_wildcard(name):
+    for statement in statements(FUNCTIONS[name]):
+        for action in listed(statement["Action"]):
+            assert "*" not in action
+        for resource in listed(statement["Resource"]):
+            assert resource != "*"
+
+
+def test_predict_has_no_permission_at_all():
+    assert statements(FUNCTIONS["PredictFunction"]) == []
+
+
+WRITERS = {
+    "models/": {"EvaluateFunction"},
+    "datasets/": {"PrepareFunction"},
+    "quarantine/": {"PrepareFunction"},
+    "prediction-log/": {"CollectFunction"},
+    "monitoring/": {"MonitorFunction"},
+    "incoming/": set(),
+}
+
+
+@pytest.mark.parametrize("prefix", WRITERS)
+def test_a_prefix_has_one_writer(prefix):
+    writers = {
+        name
+        for name, function in FUNCTIONS.items()
+        for statement in statements(function)
+        if "s3:PutObject" in listed(statement["Action"])
+        for resource in listed(statement["Resource"])
+        if resource.get("Fn::Sub", "").endswith(f"/{prefix}*")
+    }
+
+    assert writers == WRITERS[prefix]
+
+
+def test_only_release_may_change_the_serving_function():
+    changers = {
+        name
+        for name, function in FUNCTIONS.items()
+        for statement in statements(function)
+        if {"lambda:UpdateAlias", "lambda:UpdateFunctionConfiguration", "lambda:PublishVersion"}
+        & set(listed(statement["Action"]))
+    }
+
+    assert changers == {"ReleaseFunction"}
+
+
+def test_the_alias_is_made_once_and_then_left_to_the_release_function():
+    """CloudFormation updates a resource only when its properties change: these never do."""
+    assert RESOURCES["LiveAlias"]["Properties"]["FunctionVersion"] == {"Fn::GetAtt": ["InitialVersion", "Version"]}
+    assert set(RESOURCES["InitialVersion"]["Properties"]) == {"FunctionName", "Description"}
+    assert "AutoPublishAlias" not in FUNCTIONS["PredictFunction"]
+
+
+def test_the_api_calls_the_alias_and_asks_for_a_key_where_it_should():
+    paths = RESOURCES["Api"]["Properties"]["DefinitionBody"]["paths"]
+    open_paths = set()
+    for path, methods in paths.items():
+        for operation in methods.values():
+            assert "${LiveAlias}" in operation["x-amazon-apigateway-integration"]["uri"]["Fn::Sub"]
+            if not operation["security"]:
+                open_paths.add(path)
+
+    assert open_paths == {"/health", "/openapi.json"}
+
+
+@pytest.mark.parametrize("name", of_type("AWS::CloudWatch::Alarm"))
+def test_an_alarm_says_what_it_means_and_what_to_do_and_tells_somebody(name):
+    alarm = RESOURCES[name]["Properties"]
+
+    assert len(re.findall(r"[.;:]", alarm["AlarmDescription"])) >= 2
+    assert alarm["AlarmActions"] == [{"Ref": "Topic"}]
+    assert alarm["TreatMissingData"] in ("breaching", "notBreaching")
+
+
+def test_the_gate_knows_the_retraining_alarm_by_its_name():
+    listened = FUNCTIONS["GateFunction"]["Environment"]["Variables"]["RETRAIN_ALARMS"]
+
+    assert listened == RESOURCES["DriftAlarm"]["Properties"]["AlarmName"]
+
+
+ASYNCHRONOUS = ("GateFunction", "CollectFunction", "MonitorFunction")
+
+
+@pytest.mark.parametrize("name", ASYNCHRONOUS)
+def test_what_a_function_cannot_handle_goes_to_the_dead_letter_queue(name):
+    assert FUNCTIONS[name]["DeadLetterQueue"]["TargetArn"] == {"Fn::GetAtt": ["DeadLetterQueue", "Arn"]}
+
+
+def test_every_rule_and_schedule_has_a_dead_letter_queue():
+    events = [event for function in FUNCTIONS.values() for event in function.get("Events", {}).values()]
+    timed = [event for event in events if event["Type"] in ("Schedule", "EventBridgeRule")]
+
+    assert len(timed) == 4
+    assert all(event["Properties"]["DeadLetterConfig"] for event in timed)
+
+
+def test_every_parameter_has_a_default_and_a_description():
+    for name, parameter in TEMPLATE["Parameters"].items():
+        assert "Default" in parameter, name
+        assert parameter["Description"], name
+
+
+def test_the_local_clouds_parameters_exist():
+    from local.cloud import PARAMETERS
+
+    assert set(PARAMETERS) | {"MlflowTrackingUri"} <= set(TEMPLATE["Parameters"])
+
+
+def test_no_secret_stands_in_the_environment_of_a_function():
+    for function in FUNCTIONS.values():
+        for name in function.get("Environment", {}).get("Variables", {}):
+            assert not re.search(r"SECRET|PASSWORD|TOKEN|API_KEY", name)
