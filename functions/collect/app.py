@@ -41,8 +41,10 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     ]
     if rows:
         name = hashlib.sha256("\n".join(item["id"] for item in data["logEvents"]).encode()).hexdigest()[:32]
-        day = datetime.fromtimestamp(data["logEvents"][0]["timestamp"] / 1000, UTC).date().isoformat()
+        first = datetime.fromtimestamp(data["logEvents"][0]["timestamp"] / 1000, UTC)
         body = gzip.compress("\n".join(json.dumps(row, sort_keys=True) for row in rows).encode(), mtime=0)
-        client().put_object(Bucket=setting("DATA_BUCKET"), Key=f"prediction-log/dt={day}/{name}.jsonl.gz", Body=body)
+        client().put_object(
+            Bucket=setting("DATA_BUCKET"), Key=f"prediction-log/{first:dt=%Y-%m-%d/hour=%H}/{name}.jsonl.gz", Body=body
+        )
     logger.info("collected", predictions=len(rows))
     return {"predictions": len(rows)}

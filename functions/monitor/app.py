@@ -39,5 +39,6 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         metrics.add_metric(name, MetricUnit.NoUnit, value)
     record = {"at": now.isoformat(), "since": since.isoformat(), "version": live.version, **report.as_dict()}
     storage.write_json(f"s3://{bucket}/monitoring/{now:%Y-%m-%dT%H-%M-%S}.json", record)
+    log_reader.put_together(bucket, since, now)
     logger.info("monitored", state=report.state, n=report.n)
     return record

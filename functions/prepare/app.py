@@ -5,9 +5,9 @@ from typing import Any
 import intake
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from slipcast.validation import ScheduleRefused
 
 from slipcast import retraining
+from slipcast.validation import ScheduleRefused
 from slipcast_aws import releases, storage
 from slipcast_aws.settings import number, setting
 

@@ -4,9 +4,8 @@ import hashlib
 from pathlib import PurePosixPath
 from typing import Any
 
-from slipcast.validation import ScheduleRefused, read_schedule
-
 from slipcast import dataset, labels
+from slipcast.validation import ScheduleRefused, read_schedule
 from slipcast_aws import storage
 from slipcast_aws.settings import number
 

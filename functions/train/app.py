@@ -6,10 +6,10 @@ from typing import Any
 import joblib
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from slipcast.feature_table import feature_table
-from slipcast.search import search
 
 from slipcast import candidates, dataset
+from slipcast.feature_table import feature_table
+from slipcast.search import search
 from slipcast_aws import storage
 from slipcast_aws.settings import number, setting
 

@@ -101,7 +101,7 @@ WRITERS = {
     "models/": {"EvaluateFunction"},
     "datasets/": {"PrepareFunction"},
     "quarantine/": {"PrepareFunction"},
-    "prediction-log/": {"CollectFunction"},
+    "prediction-log/": {"CollectFunction", "MonitorFunction"},
     "monitoring/": {"MonitorFunction"},
     "incoming/": set(),
 }
