@@ -1,0 +1,122 @@
+"""Every execution ends with an audit entry and a message."""
+
+import json
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from slipcast_aws import control
+
+SOURCE = {"bucket": "data", "key": "incoming/plan.csv", "version_id": "v1"}
+DATASET = {"dataset_id": "d1", "counts": {"read": 10, "accepted": 8, "rejected": 2}}
+HEAD = {"execution": "new-data-1", "reason": "new_data"}
+# As statemachine/pipeline.asl.yaml sends them.
+EVENTS = {
+    "released": {**HEAD, "source": SOURCE, "dataset": DATASET, "why": "first model with signal", "version": "4"},
+    "kept": {**HEAD, "source": SOURCE, "dataset": DATASET, "why": "not better than the champion"},
+    "ingested": {**HEAD, "source": SOURCE, "dataset": DATASET, "why": "nothing new to learn"},
+    "refused": {**HEAD, "source": SOURCE, "why": "plan.csv: the file is empty. Export the schedule again."},
+    "failed": {**HEAD, "why": "RuntimeError: every candidate failed"},
+}
+SUBJECTS = {
+    "released": "Slipcast: a new model is live",
+    "kept": "Slipcast: the live model stays",
+    "ingested": "Slipcast: data taken in, nothing trained",
+    "refused": "Slipcast: file refused",
+    "failed": "Slipcast: pipeline failed",
+}
+
+
+@pytest.fixture
+def notify(load_app):
+    with mock_aws():
+        topic = boto3.client("sns").create_topic(Name="slipcast")["TopicArn"]
+        sqs = boto3.client("sqs")
+        queue = sqs.create_queue(QueueName="mail")["QueueUrl"]
+        arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+        boto3.client("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
+        boto3.client("dynamodb").create_table(
+            TableName="control",
+            BillingMode="PAY_PER_REQUEST",
+            AttributeDefinitions=[
+                {"AttributeName": "pk", "AttributeType": "S"},
+                {"AttributeName": "sk", "AttributeType": "S"},
+            ],
+            KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
+        )
+        control.client.cache_clear()
+        app = load_app("notify", CONTROL_TABLE="control", TOPIC_ARN=topic)
+        app.queue = queue
+        yield app
+        control.client.cache_clear()
+
+
+def mail(app) -> list[dict]:
+    found = boto3.client("sqs").receive_message(QueueUrl=app.queue, MaxNumberOfMessages=10).get("Messages", [])
+    return [json.loads(message["Body"]) for message in found]
+
+
+@pytest.mark.parametrize("outcome", EVENTS)
+def test_each_outcome_is_recorded_and_told(notify, lambda_context, outcome):
+    event = EVENTS[outcome] | {"outcome": outcome}
+
+    answer = notify.handler(event, lambda_context)
+
+    assert answer == {"outcome": outcome, "why": event["why"], "version": event.get("version")}
+    (entry,) = control.audit_trail("control")
+    at, _, identity = entry.pop("sk").partition("#")
+    assert at.endswith("Z")
+    assert identity == "new-data-1"
+    version = {"version": "4"} if outcome == "released" else {}
+    assert entry == {
+        **{"what": "pipeline", "execution": "new-data-1", "reason": "new_data", "outcome": outcome},
+        **{"detail": event["why"], **version},
+    }
+    (message,) = mail(notify)
+    assert message["Subject"] == SUBJECTS[outcome]
+    assert message["MessageAttributes"]["outcome"]["Value"] == outcome
+    lines = message["Message"].splitlines()
+    assert f"Why:       {event['why']}" in lines
+    assert "Execution: new-data-1" in lines
+    assert ("Version:   4" in lines) == (outcome == "released")
+    assert ("Rows:      10 read, 8 accepted, 2 in quarantine" in lines) == ("dataset" in event)
+    assert ("incoming/plan.csv" in message["Message"]) == ("source" in event)
+
+
+@pytest.mark.parametrize("outcome", EVENTS)
+def test_a_subject_is_one_that_sns_takes(notify, lambda_context, monkeypatch, outcome):
+    import message
+
+    monkeypatch.setitem(message.HEADLINES, outcome, "x" * 200)
+    notify.handler(EVENTS[outcome] | {"outcome": outcome, "why": "because " * 200}, lambda_context)
+
+    (sent,) = mail(notify)
+    assert len(sent["Subject"]) == 100
+    assert "because " * 200 in sent["Message"] + " "
+
+
+def test_an_execution_without_a_file_says_so(notify, lambda_context):
+    event = EVENTS["kept"] | {"outcome": "kept", "reason": "alarm", "source": None}
+
+    notify.handler(event, lambda_context)
+
+    (message,) = mail(notify)
+    assert "Started by: alarm" in message["Message"].splitlines()
+
+
+def test_an_unknown_outcome_is_neither_recorded_nor_told(notify, lambda_context):
+    with pytest.raises(KeyError, match="lost"):
+        notify.handler({**HEAD, "outcome": "lost"}, lambda_context)
+
+    assert control.audit_trail("control") == []
+    assert mail(notify) == []
+
+
+def test_an_outcome_is_recorded_even_if_nobody_can_be_told(notify, lambda_context, monkeypatch):
+    monkeypatch.setenv("TOPIC_ARN", "arn:aws:sns:us-east-1:123456789012:nowhere")
+
+    with pytest.raises(Exception, match="NotFound"):
+        notify.handler(EVENTS["failed"] | {"outcome": "failed"}, lambda_context)
+
+    assert [entry["outcome"] for entry in control.audit_trail("control")] == ["failed"]

@@ -1,0 +1,119 @@
+"""Objects in S3 by their URI: what is written comes back, what was changed does not."""
+
+import hashlib
+import json
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+from botocore.stub import Stubber
+from moto import mock_aws
+
+from slipcast_aws import outbox, storage
+
+
+@pytest.fixture
+def s3(aws_environment):
+    with mock_aws():
+        client = boto3.client("s3")
+        client.create_bucket(Bucket="data")
+        client.put_bucket_versioning(Bucket="data", VersioningConfiguration={"Status": "Enabled"})
+        storage.client.cache_clear()
+        yield client
+        storage.client.cache_clear()
+
+
+@pytest.mark.parametrize("uri", ["data/key", "s3://data", "s3://data/", "s3:///key", "https://data/key", ""])
+def test_what_is_no_uri_is_refused(uri):
+    with pytest.raises(ValueError, match="is not an s3://bucket/key URI"):
+        storage.split_uri(uri)
+
+
+def test_a_key_keeps_slashes_blanks_and_umlauts(s3):
+    storage.write_bytes("s3://data/a/b c+ü.csv", b"rows")
+
+    assert storage.split_uri("s3://data/a/b c+ü.csv") == ("data", "a/b c+ü.csv")
+    assert storage.read_bytes("s3://data/a/b c+ü.csv") == b"rows"
+    assert list(storage.list_uris("s3://data/a/")) == ["s3://data/a/b c+ü.csv"]
+
+
+def test_bytes_are_read_with_the_digest_they_were_written_with(s3):
+    digest = storage.write_bytes("s3://data/model", b"model", "text/plain")
+
+    assert digest == hashlib.sha256(b"model").hexdigest()
+    assert storage.read_bytes("s3://data/model", sha256=digest) == b"model"
+    assert s3.head_object(Bucket="data", Key="model")["ContentType"] == "text/plain"
+
+
+def test_other_bytes_than_the_recorded_ones_are_not_returned(s3):
+    digest = storage.write_bytes("s3://data/model", b"model")
+    s3.put_object(Bucket="data", Key="model", Body=b"modeL")
+
+    with pytest.raises(storage.DigestMismatchError, match=f"s3://data/model has SHA-256 .*{digest} was recorded"):
+        storage.read_bytes("s3://data/model", sha256=digest)
+
+
+def test_an_older_version_can_be_read(s3):
+    first = s3.put_object(Bucket="data", Key="k", Body=b"first")["VersionId"]
+    s3.put_object(Bucket="data", Key="k", Body=b"second")
+
+    assert storage.read_bytes("s3://data/k", version_id=first) == b"first"
+    assert storage.read_bytes("s3://data/k") == b"second"
+
+
+def test_json_is_the_same_bytes_for_the_same_document(s3):
+    one = storage.write_json("s3://data/one.json", {"b": [1, 2.5], "a": None})
+    other = storage.write_json("s3://data/other.json", {"a": None, "b": [1, 2.5]})
+
+    assert one == other
+    assert storage.read_json("s3://data/one.json", sha256=one) == {"a": None, "b": [1, 2.5]}
+    assert s3.head_object(Bucket="data", Key="one.json")["ContentType"] == "application/json"
+    with pytest.raises(storage.DigestMismatchError):
+        storage.read_json("s3://data/one.json", sha256="0" * 64)
+
+
+def test_not_a_number_is_no_json(s3):
+    with pytest.raises(ValueError, match="JSON compliant"):
+        storage.write_json("s3://data/bad.json", {"auc": float("nan")})
+
+    assert not storage.exists("s3://data/bad.json")
+
+
+def test_an_object_is_there_until_it_is_deleted(s3):
+    assert not storage.exists("s3://data/k")
+
+    storage.write_bytes("s3://data/k", b"")
+    assert storage.exists("s3://data/k")
+
+    storage.delete("s3://data/k")
+    assert not storage.exists("s3://data/k")
+    with pytest.raises(ClientError, match="NoSuchKey"):
+        storage.read_bytes("s3://data/k")
+
+
+def test_a_forbidden_look_is_no_absence(s3):
+    with Stubber(storage.client()) as stub:
+        stub.add_client_error("head_object", "403", http_status_code=403)
+        with pytest.raises(ClientError, match="403"):
+            storage.exists("s3://data/k")
+
+
+def test_more_than_a_page_is_listed_in_key_order(s3):
+    names = [f"list/{number:04}" for number in range(1005)]
+    for name in [*reversed(names), "other/0"]:
+        s3.put_object(Bucket="data", Key=name, Body=b"")
+
+    assert list(storage.list_uris("s3://data/list/")) == [f"s3://data/{name}" for name in names]
+
+
+def test_the_outbox_gives_its_records_in_the_order_of_their_names(s3):
+    outbox.put("data", "e-2-release", {"kind": "release"})
+    outbox.put("data", "e-1-run", {"kind": "old"})
+    outbox.put("data", "e-1-run", {"kind": "run"})
+
+    assert list(outbox.pending("data")) == [
+        ("s3://data/tracking/pending/e-1-run.json", {"kind": "run"}),
+        ("s3://data/tracking/pending/e-2-release.json", {"kind": "release"}),
+    ]
+    raw = s3.get_object(Bucket="data", Key="tracking/pending/e-1-run.json")["Body"].read()
+    assert json.loads(raw) == {"kind": "run"}
