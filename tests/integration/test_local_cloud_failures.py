@@ -101,9 +101,7 @@ def test_a_child_that_dies_meanwhile_ends_the_start(tmp_path, template):
 def test_a_start_that_is_told_to_end_tidies_up(tmp_path, template):
     home = tmp_path / "cloud"
     arguments = [sys.executable, "-m", "local", "--home", str(home), "--template", str(template), "up"]
-    up = subprocess.Popen(
-        arguments, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+    up = subprocess.Popen(arguments, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 30
     while "sam build ..." not in up.stdout.readline():
         assert time.monotonic() < deadline

@@ -6,14 +6,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+
+from slipcast import scorer
 from slipcast.evaluation import cost_threshold, evaluate
+from slipcast.export import export
 from slipcast.feature_table import feature_table
 from slipcast.gate import decide
 from slipcast.profile import profile
 from slipcast.schema import FEATURE_COLUMNS
-
-from slipcast import scorer
-from slipcast.export import export
 
 GOLDEN_ROWS = 20
 

@@ -1,0 +1,217 @@
+"""The monitor: the prediction log in the bucket against the training profile, and the metrics that come of it."""
+
+import gzip
+import json
+from datetime import UTC, datetime, timedelta
+
+import boto3
+import numpy as np
+import pandas as pd
+import pytest
+from moto import mock_aws
+
+from slipcast.features import CATEGORICAL, NUMERIC
+from slipcast.profile import profile
+from slipcast_aws import releases, storage
+
+PROFILE_URI = "s3://data/models/m/profile.json"
+
+
+def features(rows: int, seed: int, shift: float = 0.0) -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
+    table = pd.DataFrame({name: rng.normal(shift, 1, rows) for name in NUMERIC})
+    for name in CATEGORICAL:
+        table[name] = rng.choice(["a", "b", "c"], rows)
+    return table
+
+
+def scores(rows: int, seed: int) -> np.ndarray:
+    return np.random.default_rng(seed).uniform(0.2, 0.6, rows)
+
+
+def predictions(rows: int, *, seed: int = 2, shift: float = 0.0, at=None, version="4", name="r") -> list[dict]:
+    at = at or datetime.now(UTC) - timedelta(hours=1)
+    return [
+        {
+            **{"prediction_id": f"{name}:{number}", "model_version": version, "at": at.isoformat()},
+            **{"features": row, "score": float(score)},
+        }
+        for number, (row, score) in enumerate(
+            zip(features(rows, seed, shift).to_dict("records"), scores(rows, seed), strict=True)
+        )
+    ]
+
+
+@pytest.fixture
+def s3(aws_environment):
+    with mock_aws():
+        client = boto3.client("s3")
+        client.create_bucket(Bucket="data")
+        storage.client.cache_clear()
+        reference = profile(features(2000, 1), scores(2000, 1), np.arange(2000) % 2)
+        storage.write_json(PROFILE_URI, reference)
+        yield client
+        storage.client.cache_clear()
+
+
+@pytest.fixture
+def live(monkeypatch):
+    """The live model; a test sets it to None to have none."""
+    state = {
+        "model": releases.LiveModel(
+            version="4", model_id="m", sha256="0", artefact_uri="-", profile_uri=PROFILE_URI, dataset_id="d"
+        )
+    }
+    monkeypatch.setattr(releases, "live_model", lambda function: state["model"])
+    return state
+
+
+@pytest.fixture
+def monitor(load_app, s3, live, lambda_context, capsys):
+    app = load_app(
+        "monitor",
+        DATA_BUCKET="data",
+        PREDICT_FUNCTION="slipcast-predict",
+        MONITOR_WINDOW_HOURS="48",
+        DRIFT_MIN_ROWS="200",
+    )
+
+    def run() -> tuple[dict, dict]:
+        """The report, and the metrics that CloudWatch reads off the log."""
+        capsys.readouterr()
+        record = app.handler({"detail-type": "Scheduled Event"}, lambda_context)
+        lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+        (embedded,) = [line for line in lines if "_aws" in line]
+        (declared,) = embedded["_aws"]["CloudWatchMetrics"]
+        assert declared["Namespace"] == "Slipcast"
+        # The alarms ask for this one dimension and no other.
+        assert declared["Dimensions"] == [["service"]]
+        assert embedded["service"] == "slipcast"
+        return record, {item["Name"]: embedded[item["Name"]][0] for item in declared["Metrics"]}
+
+    return run
+
+
+def log(s3, rows: list[dict], *, name: str = "one", day=None) -> None:
+    day = day or datetime.fromisoformat(rows[0]["at"]).date()
+    body = gzip.compress("\n".join(json.dumps(row) for row in rows).encode())
+    s3.put_object(Bucket="data", Key=f"prediction-log/dt={day.isoformat()}/{name}.jsonl.gz", Body=body)
+
+
+def reports(s3) -> list[dict]:
+    found = s3.list_objects_v2(Bucket="data", Prefix="monitoring/").get("Contents", [])
+    return [json.loads(s3.get_object(Bucket="data", Key=item["Key"])["Body"].read()) for item in found]
+
+
+def test_before_the_first_release_the_run_is_counted_and_nothing_compared(monitor, s3, live):
+    live["model"] = None
+
+    record, metrics = monitor()
+
+    assert record == {"state": "no_model"}
+    assert metrics == {"MonitorRuns": 1.0}
+    assert reports(s3) == []
+
+
+def test_no_predictions_are_no_drift(monitor, s3):
+    record, metrics = monitor()
+
+    assert record["state"] == "insufficient_data"
+    assert metrics == {"MonitorRuns": 1.0, "MonitoredPredictions": 0.0}
+    assert reports(s3) == [record]
+
+
+def test_too_few_predictions_give_no_verdict(monitor, s3):
+    log(s3, predictions(199, shift=3.0))
+
+    record, metrics = monitor()
+
+    assert record["state"] == "insufficient_data"
+    assert record["n"] == 199
+    assert metrics == {"MonitorRuns": 1.0, "MonitoredPredictions": 199.0}
+
+
+def test_predictions_like_the_training_data_are_no_drift(monitor, s3):
+    log(s3, predictions(400))
+
+    record, metrics = monitor()
+
+    assert record["state"] == "ok"
+    assert metrics["Drift"] == 0.0
+    assert metrics["DriftedFeatureShare"] == 0.0
+    assert metrics["MonitoredPredictions"] == 400.0
+    assert abs(metrics["ScoreShift"]) < 0.02
+
+
+def test_drift_is_reported_with_its_metrics(monitor, s3):
+    log(s3, predictions(400, shift=2.0))
+
+    record, metrics = monitor()
+
+    assert record["state"] == "drift"
+    assert record["version"] == "4"
+    assert reports(s3) == [record]
+    assert {name for name in NUMERIC if record["features"][name]["drifted"]} == set(NUMERIC)
+    assert not any(record["features"][name]["drifted"] for name in CATEGORICAL)
+    assert metrics["MonitorRuns"] == 1.0
+    assert metrics["Drift"] == 1.0
+    assert metrics["MaxPSI"] == pytest.approx(record["max_psi"])
+    assert metrics["MaxPSI"] > 0.2
+    assert metrics["DriftedFeatureShare"] == pytest.approx(len(NUMERIC) / len([*NUMERIC, *CATEGORICAL]))
+    assert metrics["ScoreMean"] == pytest.approx(record["score_mean"])
+
+
+def test_a_prediction_that_was_delivered_twice_counts_once(monitor, s3):
+    rows = predictions(150, shift=3.0)
+    log(s3, rows, name="one")
+    log(s3, rows, name="two")
+
+    record, _ = monitor()
+
+    assert record["n"] == 150
+    assert record["state"] == "insufficient_data"
+
+
+def test_predictions_outside_the_window_are_left_out(monitor, s3):
+    now = datetime.now(UTC)
+    log(s3, predictions(300), name="inside")
+    # In the folder of the window's first day, before its hour.
+    begin = now - timedelta(hours=48)
+    log(s3, predictions(300, shift=5.0, at=begin - timedelta(seconds=1), name="old"), name="edge", day=begin.date())
+    log(s3, predictions(300, shift=5.0, at=now - timedelta(days=9), name="older"), name="long-ago")
+    log(s3, predictions(300, shift=5.0, at=now + timedelta(minutes=9), name="next"), name="ahead", day=now.date())
+
+    record, _ = monitor()
+
+    assert record["n"] == 300
+    assert record["state"] == "ok"
+
+
+def test_every_day_of_the_window_is_read(monitor, s3):
+    now = datetime.now(UTC)
+    for day in (0, 1):
+        at = now - timedelta(days=day, minutes=1)
+        log(s3, predictions(120, seed=day + 5, at=at, name=f"day{day}"))
+    log(s3, predictions(120, seed=9, at=now - timedelta(hours=47, minutes=59), name="first"), name="first")
+
+    record, _ = monitor()
+
+    assert record["n"] == 360
+
+
+def test_predictions_of_another_version_are_left_out(monitor, s3):
+    log(s3, predictions(300) + predictions(300, shift=5.0, version="3", name="before"))
+
+    record, _ = monitor()
+
+    assert record["n"] == 300
+    assert record["state"] == "ok"
+
+
+def test_a_harmed_log_object_is_an_error(monitor, s3):
+    s3.put_object(
+        Bucket="data", Key=f"prediction-log/dt={datetime.now(UTC).date().isoformat()}/x.jsonl.gz", Body=b"not gzip"
+    )
+
+    with pytest.raises(gzip.BadGzipFile):
+        monitor()
