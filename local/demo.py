@@ -130,7 +130,7 @@ class Demo:
         until(lambda: self.stack.alarm_state() == "ALARM" or None, seconds=90, what="alarm state ALARM")
         self.happened["alarm_transitions"] = self.stack.alarm_transitions()
         for item in self.happened["alarm_transitions"]:
-            print(f"  {item['at'][11:19]} {self.stack.env['SLIPCAST_DRIFT_ALARM']}: {item['summary']}")
+            print(f"  {item['at'][11:19]} {self.stack.env['SLIPCAST_DRIFT_ALARM']}: {item['from']} -> {item['to']}")
         arn = self.stack.new_execution(before)
         print("  the alarm's message reached the gate, the gate started the pipeline")
         self._follow(arn)

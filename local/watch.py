@@ -154,8 +154,13 @@ class Stack:
         history = self.cloudwatch.describe_alarm_history(
             AlarmName=self.env["SLIPCAST_DRIFT_ALARM"], HistoryItemType="StateUpdate"
         )["AlarmHistoryItems"]
-        items = sorted(history, key=lambda item: item["Timestamp"])
-        return [{"at": item["Timestamp"].isoformat(), "summary": item["HistorySummary"]} for item in items]
+        found = []
+        for item in sorted(history, key=lambda item: item["Timestamp"]):
+            data = json.loads(item["HistoryData"])
+            old, new = data["oldState"]["stateValue"], data["newState"]["stateValue"]
+            if old != new:
+                found.append({"at": item["Timestamp"].isoformat(), "from": old, "to": new})
+        return found
 
     def latest_monitoring(self) -> dict[str, Any] | None:
         """Return the newest report of the monitor; None before its first run."""

@@ -17,7 +17,6 @@ metrics = Metrics()
 
 
 @logger.inject_lambda_context
-@metrics.log_metrics
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Write a report under ``monitoring/`` and the metrics of the window; return the report.
 
@@ -25,7 +24,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """
     live = releases.live_model(setting("PREDICT_FUNCTION"))
     if live is None:
-        metrics.add_metric("MonitorRuns", MetricUnit.Count, 1)
+        _emit({"MonitorRuns": 1})
         return {"state": "no_model"}
     bucket, now = setting("DATA_BUCKET"), datetime.now(UTC)
     since = now - timedelta(hours=number("MONITOR_WINDOW_HOURS"))
@@ -35,10 +34,15 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         model_version=live.version,
         min_n=int(number("DRIFT_MIN_ROWS")),
     )
-    for name, value in monitoring.metrics(report).items():
-        metrics.add_metric(name, MetricUnit.NoUnit, value)
+    _emit(monitoring.metrics(report))
     record = {"at": now.isoformat(), "since": since.isoformat(), "version": live.version, **report.as_dict()}
     storage.write_json(f"s3://{bucket}/monitoring/{now:%Y-%m-%dT%H-%M-%S}.json", record)
     log_reader.put_together(bucket, since, now)
     logger.info("monitored", state=report.state, n=report.n)
     return record
+
+
+def _emit(values: dict[str, float]) -> None:
+    for name, value in values.items():
+        metrics.add_metric(name, MetricUnit.NoUnit, value)
+    metrics.flush_metrics()

@@ -146,6 +146,31 @@ def test_a_bad_file_is_refused_with_its_reason_and_kept(stack):
     assert stack.keys(f"quarantine/{outcome['name']}/") == [f"quarantine/{outcome['name']}/broken.csv"]
 
 
+def test_what_fails_is_recorded_and_told_and_frees_the_lease(stack, cloud):
+    queue = cloud.client("sqs").create_queue(QueueName="listener")["QueueUrl"]
+    arn = cloud.client("sqs").get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"][
+        "QueueArn"
+    ]
+    stack.sns.subscribe(TopicArn=stack.env["SLIPCAST_TOPIC_ARN"], Protocol="sqs", Endpoint=arn)
+    source = {"bucket": stack.bucket, "key": "incoming/never-uploaded.csv", "version_id": ""}
+    started = stack.states.start_execution(
+        stateMachineArn=stack.machine, name="fails", input=json.dumps({"reason": "new_data", "source": source})
+    )
+    outcome = stack.finish(started["executionArn"])
+
+    assert outcome["status"] == "FAILED"
+    assert outcome["error"] == "NoSuchKey"
+    message = until(
+        lambda: cloud.client("sqs").receive_message(QueueUrl=queue).get("Messages"), seconds=20, what="message"
+    )
+    assert "pipeline failed" in message[0]["Body"]
+    table = stack.env["SLIPCAST_CONTROL_TABLE"]
+    items = cloud.client("dynamodb").scan(TableName=table)["Items"]
+    entries = [item for item in items if item.get("execution", {}).get("S") == "fails"]
+    assert [item["outcome"]["S"] for item in entries] == ["failed"]
+    assert not [item for item in items if item["pk"]["S"] == "LEASE"]
+
+
 def test_a_newer_file_waits_for_the_alarm(stack, story):
     outcome = drop(stack, NEWER)
 
