@@ -16,6 +16,7 @@ from botocore.exceptions import ClientError
 
 MODEL_FILE = "slipcast_model/model.json"
 ALIAS = "live"
+POLLING = {"Delay": 1, "MaxAttempts": 240}
 
 
 class ReleaseError(RuntimeError):
@@ -91,10 +92,11 @@ def publish(
         Environment={"Variables": {**current.get("Environment", {}).get("Variables", {}), **variables}},
         RevisionId=current["RevisionId"],
     )
-    client().get_waiter("function_updated_v2").wait(FunctionName=function)
+    # The second version of this waiter needs leave to download the function's code.
+    client().get_waiter("function_updated").wait(FunctionName=function, WaiterConfig=POLLING)
     # Without a change since the last version Lambda answers with that one: a repeated release makes no second.
     version = client().publish_version(FunctionName=function, Description=f"model {variables['MODEL_ID']}")["Version"]
-    client().get_waiter("published_version_active").wait(FunctionName=function, Qualifier=version)
+    client().get_waiter("published_version_active").wait(FunctionName=function, Qualifier=version, WaiterConfig=POLLING)
     return version, layer
 
 
