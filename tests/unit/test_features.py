@@ -1,7 +1,7 @@
 """Features of one activity and of a table of them."""
 
 import math
-from datetime import date
+from datetime import date, datetime
 
 import numpy as np
 import pandas as pd
@@ -69,12 +69,18 @@ def test_what_is_unknown_is_none_or_a_category_of_its_own():
 
 
 def test_dates_may_come_as_dates():
-    assert feature_row({"start": date(2024, 1, 1), "baseline_finish": date(2024, 1, 8)})["baseline_duration_days"] == 7
+    for first, last in ((date(2024, 1, 1), date(2024, 1, 8)), (datetime(2024, 1, 1, 9), datetime(2024, 1, 8, 8))):
+        assert feature_row({"start": first, "baseline_finish": last})["baseline_duration_days"] == 7
 
 
 def test_a_wrong_date_is_an_error():
     with pytest.raises(ValueError, match="31/12/2024"):
         feature_row({"start": "31/12/2024", "baseline_finish": "2024-12-31"})
+
+
+def test_a_date_with_something_behind_it_is_an_error():
+    with pytest.raises(ValueError, match="junk"):
+        feature_row({"start": "2024-01-01junk", "baseline_finish": "2024-12-31"})
 
 
 @pytest.mark.parametrize("name", sorted(POST_HOC))

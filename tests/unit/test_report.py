@@ -24,6 +24,7 @@ EVALUATION = {
     ],
     "prior": METRICS,
     "champion_metrics": METRICS,
+    "random_split": METRICS | {"auc": 0.8123},
     "failed": [{"family": "svc", "error": "MemoryError: no"}],
     "decision": {
         "release": True,
@@ -43,6 +44,7 @@ def test_every_candidate_and_the_champion_have_a_row():
     assert "| champion, version 2 |" in page
     assert "| prior (training late rate) |" in page
     assert "svc failed: MemoryError: no" in page
+    assert "split of the same rows would say AUC 0.812" in page
 
 
 def test_the_decision_stands_with_its_numbers():

@@ -54,6 +54,7 @@ def test_the_examples_are_accepted_whole(name):
         ("X,Design,2024-06-30,2024-01-01,2024-03-01,2024-07-01,1", "actual_finish", "after the data date"),
         ("X,Design,2024-06-30,2024-01-01,2024-03-01,,12k", "budget", "number"),
         ("X,Design,2024-06-30,2024-01-01,2024-03-01,,inf", "budget", "finite"),
+        ("X,Design,2024-06-30,2024-01-01,2024-03-01,,-1", "budget", "negative"),
         ("X,Design,2024-06-30,2024-01-01,2024-03-01,,1_000", "budget", "number"),
         ("X,Design,2024-06-30,2024-01-01,2024-03-01,,１２", "budget", "number"),
         ("X,Design,2024-06-30,2024-01-01,2024-W10-1,,1", "baseline_finish", "date"),

@@ -5,7 +5,7 @@
 
 import math
 from collections.abc import Mapping
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 # The calendar is left out on purpose: what is asked about always lies beyond the years that a model has seen. Cross-
@@ -51,8 +51,9 @@ def feature_row(activity: Mapping[str, Any]) -> dict[str, float | str | None]:
 def _date(value: Any) -> date | None:
     if value is None or value == "":
         return None
-    # A datetime is a date too, and has no place in a difference of days.
-    return value if type(value) is date else date.fromisoformat(str(value)[:10])
+    if isinstance(value, datetime):
+        return value.date()
+    return value if isinstance(value, date) else date.fromisoformat(value)
 
 
 def _number(value: Any) -> float | None:

@@ -28,6 +28,12 @@ def render(evaluation: dict[str, Any]) -> str:
         lines.append(
             _row(f"champion, version {evaluation['champion']['version']}", evaluation["champion_metrics"], "", "")
         )
+    flattered = evaluation["random_split"]
+    lines += [
+        "",
+        f"A shuffled 80/20 split of the same rows would say AUC {flattered['auc']:.3f} and Brier "
+        f"{flattered['brier']:.4f}; it flatters, because neighbours in time share their fate.",
+    ]
     for item in evaluation["failed"]:
         lines.append(f"\n{item['family']} failed: {item['error']}")
     lines += [

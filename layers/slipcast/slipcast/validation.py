@@ -227,6 +227,10 @@ def _check_values(row: _Row, file_name: str) -> None:
     share = values.get("percent_complete")
     if share is not None and not 0 <= share <= 100:
         row.reject("percent_complete", "is not between 0 and 100", "Give per cent")
+    for name in ("budget", "predecessor_count"):
+        number = values.get(name)
+        if number is not None and number < 0:
+            row.reject(name, "is negative", "Leave it empty if it is not known")
     _derive_status(row)
 
 
