@@ -65,7 +65,7 @@ def test_every_prediction_is_a_row_with_its_request_and_model(collect, lambda_co
     assert collect.handler(delivery(*messages), lambda_context) == {"predictions": 3}
 
     ((key, rows),) = stored().items()
-    assert key.startswith("prediction-log/dt=2026-01-05/")
+    assert key.startswith("prediction-log/dt=2026-01-05/hour=23/")
     assert key.endswith(".jsonl.gz")
     assert [row["prediction_id"] for row in rows] == ["r1:0", "r1:1", "r2:0"]
     assert rows[2] == {
@@ -91,7 +91,10 @@ def test_other_deliveries_are_other_objects(collect, lambda_context):
     collect.handler(delivery(json.dumps(line()), first=1), lambda_context)
     collect.handler(delivery(json.dumps(line()), first=2, at=MOMENT + 200), lambda_context)
 
-    assert [key.split("/")[1] for key in stored()] == ["dt=2026-01-05"] * 2 + ["dt=2026-01-06"]
+    assert [key.rpartition("/")[0] for key in stored()] == [
+        *["prediction-log/dt=2026-01-05/hour=23"] * 2,
+        "prediction-log/dt=2026-01-06/hour=00",
+    ]
 
 
 def test_a_control_message_is_no_prediction(collect, lambda_context):

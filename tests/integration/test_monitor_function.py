@@ -92,10 +92,20 @@ def monitor(load_app, s3, live, lambda_context, capsys):
     return run
 
 
-def log(s3, rows: list[dict], *, name: str = "one", day=None) -> None:
-    day = day or datetime.fromisoformat(rows[0]["at"]).date()
-    body = gzip.compress("\n".join(json.dumps(row) for row in rows).encode())
-    s3.put_object(Bucket="data", Key=f"prediction-log/dt={day.isoformat()}/{name}.jsonl.gz", Body=body)
+def folder(moment: datetime) -> str:
+    """The folder of an hour, as the collect function names it."""
+    return f"prediction-log/{moment:dt=%Y-%m-%d/hour=%H}"
+
+
+def log(s3, rows: list[dict], *, name: str = "one", at: datetime | None = None) -> None:
+    body = gzip.compress("\n".join(json.dumps(row, sort_keys=True) for row in rows).encode())
+    hour = folder(at or datetime.fromisoformat(rows[0]["at"]))
+    s3.put_object(Bucket="data", Key=f"{hour}/{name}.jsonl.gz", Body=body)
+
+
+def logged(s3) -> list[str]:
+    found = s3.list_objects_v2(Bucket="data", Prefix="prediction-log/").get("Contents", [])
+    return [item["Key"] for item in found]
 
 
 def reports(s3) -> list[dict]:
@@ -175,11 +185,11 @@ def test_a_prediction_that_was_delivered_twice_counts_once(monitor, s3):
 def test_predictions_outside_the_window_are_left_out(monitor, s3):
     now = datetime.now(UTC)
     log(s3, predictions(300), name="inside")
-    # In the folder of the window's first day, before its hour.
+    # In the folder of the window's first hour, before its minute.
     begin = now - timedelta(hours=48)
-    log(s3, predictions(300, shift=5.0, at=begin - timedelta(seconds=1), name="old"), name="edge", day=begin.date())
+    log(s3, predictions(300, shift=5.0, at=begin - timedelta(seconds=1), name="old"), name="edge", at=begin)
     log(s3, predictions(300, shift=5.0, at=now - timedelta(days=9), name="older"), name="long-ago")
-    log(s3, predictions(300, shift=5.0, at=now + timedelta(minutes=9), name="next"), name="ahead", day=now.date())
+    log(s3, predictions(300, shift=5.0, at=now + timedelta(minutes=9), name="next"), name="ahead", at=now)
 
     record, _ = monitor()
 
@@ -208,10 +218,51 @@ def test_predictions_of_another_version_are_left_out(monitor, s3):
     assert record["state"] == "ok"
 
 
+@pytest.mark.filterwarnings("ignore:No application metrics to publish:UserWarning:aws_lambda_powertools")
 def test_a_harmed_log_object_is_an_error(monitor, s3):
-    s3.put_object(
-        Bucket="data", Key=f"prediction-log/dt={datetime.now(UTC).date().isoformat()}/x.jsonl.gz", Body=b"not gzip"
-    )
+    s3.put_object(Bucket="data", Key=f"{folder(datetime.now(UTC))}/x.jsonl.gz", Body=b"not gzip")
 
     with pytest.raises(gzip.BadGzipFile):
         monitor()
+
+
+def test_the_objects_of_an_hour_that_is_over_become_one(monitor, s3):
+    hour = datetime.now(UTC).replace(minute=30) - timedelta(hours=5)
+    rows = predictions(300, at=hour)
+    for number in range(3):
+        log(s3, rows[number * 100 : number * 100 + 100], name=f"part{number}")
+    log(s3, rows[:100], name="repeated")
+    log(s3, predictions(20, at=hour - timedelta(hours=1), name="alone"), name="alone")
+
+    before, _ = monitor()
+
+    together = f"{folder(hour)}/all.jsonl.gz"
+    assert logged(s3) == [f"{folder(hour - timedelta(hours=1))}/alone.jsonl.gz", together]
+    body = gzip.decompress(s3.get_object(Bucket="data", Key=together)["Body"].read())
+    assert {json.loads(line)["prediction_id"] for line in body.splitlines()} == {f"r:{n}" for n in range(300)}
+    assert len(body.splitlines()) == 300
+    after, _ = monitor()
+    assert before["n"] == after["n"] == 320
+    assert before["features"] == after["features"]
+
+
+def test_what_comes_late_is_put_to_the_others(monitor, s3):
+    hour = datetime.now(UTC).replace(minute=30) - timedelta(hours=5)
+    rows = predictions(300, at=hour)
+    log(s3, rows[:200], name="all")
+    log(s3, rows[200:], name="late")
+
+    monitor()
+
+    assert logged(s3) == [f"{folder(hour)}/all.jsonl.gz"]
+    assert monitor()[0]["n"] == 300
+
+
+def test_the_objects_of_an_hour_under_way_stay(monitor, s3):
+    now = datetime.now(UTC)
+    rows = predictions(200, at=now)
+    log(s3, rows[:100], name="a", at=now)
+    log(s3, rows[100:], name="b", at=now)
+
+    assert monitor()[0]["n"] == 200
+    assert logged(s3) == [f"{folder(now)}/a.jsonl.gz", f"{folder(now)}/b.jsonl.gz"]

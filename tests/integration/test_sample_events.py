@@ -1,0 +1,184 @@
+"""The events under events/ are answered by the functions they are for: they can be sent to a deployed stack as well."""
+
+import base64
+import gzip
+import json
+from pathlib import Path
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from slipcast import labels
+from slipcast.artefact import digest
+from slipcast.candidates import load_candidates
+from slipcast.export import export
+from slipcast.feature_table import feature_table
+from slipcast.pipeline import build_pipeline
+from slipcast.validation import read_schedule
+from slipcast_aws import control
+
+ROOT = Path(__file__).resolve().parents[2]
+EXAMPLE = ROOT / "examples" / "nyc_sca_2022-12.csv"
+
+
+@pytest.fixture
+def gate(load_app):
+    with mock_aws():
+        role = boto3.client("iam").create_role(RoleName="states", AssumeRolePolicyDocument="{}")["Role"]["Arn"]
+        machine = boto3.client("stepfunctions").create_state_machine(
+            name="slipcast-pipeline",
+            definition=json.dumps({"StartAt": "Done", "States": {"Done": {"Type": "Succeed"}}}),
+            roleArn=role,
+        )["stateMachineArn"]
+        boto3.client("dynamodb").create_table(
+            TableName="control",
+            BillingMode="PAY_PER_REQUEST",
+            AttributeDefinitions=[
+                {"AttributeName": "pk", "AttributeType": "S"},
+                {"AttributeName": "sk", "AttributeType": "S"},
+            ],
+            KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
+        )
+        control.client.cache_clear()
+        app = load_app(
+            "gate",
+            CONTROL_TABLE="control",
+            STATE_MACHINE_ARN=machine,
+            RETRAIN_ALARMS="slipcast-drift",
+            COOLDOWN_MINUTES="60",
+        )
+        app.machine = machine
+        yield app
+        control.client.cache_clear()
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    labelled = labels.label(read_schedule(EXAMPLE.read_bytes(), EXAMPLE.name).table, 30)
+    candidate = next(item for item in load_candidates() if item.name == "decision_tree")
+    fitted = build_pipeline(candidate, 1, max_depth=4).fit(feature_table(labelled), labelled["is_late"])
+    metadata = {
+        **{"model_id": "abc123", "dataset_id": "d1", "data_date": "2022-12-31", "family": "decision_tree"},
+        **{"params": {"max_depth": 4}, "training_cut": "2021-07-01", "training_rows": len(labelled)},
+        **{"tolerance_days": 30, "metrics": {"auc": 0.7, "auc_ci": [0.6, 0.8]}},
+    }
+    raw = export(fitted, family="decision_tree", threshold=1 / 3, metadata=metadata)
+    path = tmp_path_factory.mktemp("layer") / "model.json"
+    path.write_bytes(raw)
+    return path, digest(raw)
+
+
+@pytest.fixture
+def predict(load_app, model):
+    path, sha256 = model
+    return load_app(
+        "predict",
+        MODEL_PATH=str(path),
+        MODEL_SHA256=sha256,
+        MODEL_TRAINED_AT="2026-01-01T00:00:00+00:00",
+        MODEL_EXECUTION="new-data-1",
+        AWS_LAMBDA_FUNCTION_VERSION="4",
+    )
+
+
+def log_lines(event: dict) -> list[dict]:
+    data = json.loads(gzip.decompress(base64.b64decode(event["awslogs"]["data"])))
+    return [json.loads(item["message"]) for item in data["logEvents"]]
+
+
+def shape(value):
+    """The names and kinds in a document, without its values."""
+    if isinstance(value, dict):
+        return {name: shape(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [shape(item) for item in value]
+    return "number" if isinstance(value, int | float) else type(value).__name__
+
+
+@pytest.mark.parametrize(
+    ("name", "document"),
+    [
+        (
+            "s3_object_created",
+            {
+                "reason": "new_data",
+                "detail": "s3://slipcast-data-123456789012/incoming/nyc_sca_2022-12.csv",
+                "source": {
+                    "bucket": "slipcast-data-123456789012",
+                    "key": "incoming/nyc_sca_2022-12.csv",
+                    "version_id": "IYV3p45BT0ac8hjHg1houSdS1a.Mro8e",
+                },
+            },
+        ),
+        (
+            "sns_drift_alarm",
+            {"reason": "alarm", "detail": "slipcast-drift: Threshold Crossed: 2 out of the last 3", "source": None},
+        ),
+        (
+            "scheduled_event",
+            {"reason": "schedule", "detail": "slipcast-GateFunctionPeriodic-1A2B3C4D5E6F7", "source": None},
+        ),
+        ("manual_retrain", {"reason": "manual", "detail": "after the new cost plan", "source": None}),
+    ],
+)
+def test_events_for_the_gate_start_one_execution(gate, lambda_context, event, name, document):
+    sample = event(name)
+
+    assert gate.handler(sample, lambda_context) == {"outcomes": ["started"]}
+
+    states = boto3.client("stepfunctions")
+    (execution,) = states.list_executions(stateMachineArn=gate.machine)["executions"]
+    given = json.loads(states.describe_execution(executionArn=execution["executionArn"])["input"])
+    assert given["detail"].startswith(document["detail"])
+    assert given | {"detail": document["detail"]} == document
+
+
+def test_events_for_the_api_that_ask_for_predictions(predict, lambda_context, event):
+    answer = predict.handler(event("api_post_predictions"), lambda_context)
+
+    assert answer["statusCode"] == 200
+    body = json.loads(answer["body"])
+    assert [item["activity_id"] for item in body["predictions"]] == ["A1", "A2"]
+    assert all(0 < item["probability"] < 1 for item in body["predictions"])
+    assert body["request_id"] == "0f4e2a7c-7a53-4a0b-9a5f-3f1a3c0e9b11"
+
+
+def test_events_for_the_api_that_ask_for_the_model(predict, lambda_context, event, model):
+    answer = predict.handler(event("api_get_model"), lambda_context)
+
+    assert answer["statusCode"] == 200
+    assert json.loads(answer["body"])["sha256"] == model[1]
+
+
+def test_events_of_the_prediction_log_are_collected(load_app, lambda_context, event):
+    with mock_aws():
+        s3 = boto3.client("s3")
+        s3.create_bucket(Bucket="data")
+        app = load_app("collect", DATA_BUCKET="data")
+
+        assert app.client.cache_info().currsize == 0
+        assert app.handler(event("logs_subscription"), lambda_context) == {"predictions": 2}
+
+        (item,) = s3.list_objects_v2(Bucket="data")["Contents"]
+        rows = gzip.decompress(s3.get_object(Bucket="data", Key=item["Key"])["Body"].read()).decode().splitlines()
+        app.client.cache_clear()
+    assert item["Key"].startswith("prediction-log/dt=2026-01-05/hour=08/")
+    assert [json.loads(row)["activity_id"] for row in rows] == ["A1", "A2"]
+
+
+def test_events_of_the_prediction_log_are_as_predict_writes_them(predict, lambda_context, event, capsys):
+    predict.handler(event("api_post_predictions"), lambda_context)
+    written = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    (line,) = [item for item in written if item.get("log") == "prediction"]
+
+    (sample,) = log_lines(event("logs_subscription"))
+    assert shape(sample) == shape(line)
+    assert [item["features"] for item in sample["items"]] == [item["features"] for item in line["items"]]
+
+
+def test_events_name_no_account_but_the_made_up_one(event):
+    for path in sorted((ROOT / "events").glob("*.json")):
+        sample = event(path.stem)
+        assert sample.get("account", "123456789012") == "123456789012"
+        assert path.stem in Path(__file__).read_text()

@@ -1,0 +1,299 @@
+"""Track: what waits in the outbox is logged to MLflow once, and waits on where that fails."""
+
+import io
+
+import boto3
+import joblib
+import mlflow
+import pytest
+from mlflow.tracking import MlflowClient
+from moto import mock_aws
+from sklearn.dummy import DummyClassifier
+
+from slipcast_aws import outbox, storage, tracking
+
+EXPERIMENT = "slipcast"
+# MLflow's own store uses what SQLAlchemy gives up, and its own modules are not typed as it asks of others.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy:sqlalchemy.exc.SADeprecationWarning"),
+    pytest.mark.filterwarnings("ignore:.*Any type hint is inferred as AnyType:UserWarning"),
+]
+
+
+@pytest.fixture
+def s3(aws_environment):
+    with mock_aws():
+        client = boto3.client("s3")
+        client.create_bucket(Bucket="data")
+        storage.client.cache_clear()
+        yield client
+        storage.client.cache_clear()
+
+
+@pytest.fixture
+def track(load_app, s3, lambda_context):
+    app = load_app(
+        "track", DATA_BUCKET="data", MLFLOW_TRACKING_URI="sqlite:///nowhere.db", MLFLOW_EXPERIMENT=EXPERIMENT
+    )
+    return lambda: app.handler({}, lambda_context)
+
+
+@pytest.fixture
+def server(monkeypatch):
+    """MLflow as a list of what it was given; names in ``broken`` cannot be logged."""
+    state = {"connected": [], "logged": [], "broken": set()}
+
+    def connect(uri, experiment):
+        state["connected"].append((uri, experiment))
+
+    def log(record):
+        if record["name"] in state["broken"]:
+            raise ConnectionError(f"no {record['name']}")
+        state["logged"].append(record["name"])
+
+    monkeypatch.setattr(tracking, "connect", connect)
+    monkeypatch.setattr(tracking, "log_execution", log)
+    monkeypatch.setattr(tracking, "log_release", log)
+    return state
+
+
+def waiting() -> list[str]:
+    return [uri.rsplit("/", 1)[-1] for uri, _ in outbox.pending("data")]
+
+
+def put(*names: str) -> None:
+    for name in names:
+        outbox.put("data", name, {"kind": "release" if name.endswith("release") else "run", "name": name})
+
+
+def test_an_empty_outbox_is_fine(track, server):
+    assert track() == {"logged": []}
+
+
+def test_what_waits_is_logged_in_order_and_taken_out(track, server):
+    put("b-1-run", "a-2-release", "a-1-run")
+
+    assert track() == {"logged": ["a-1-run.json", "a-2-release.json", "b-1-run.json"]}
+
+    assert server["connected"] == [("sqlite:///nowhere.db", EXPERIMENT)]
+    assert server["logged"] == ["a-1-run", "a-2-release", "b-1-run"]
+    assert waiting() == []
+
+
+def test_what_cannot_be_logged_stays_and_holds_back_nothing(track, server):
+    put("a-1-run", "b-1-run", "c-1-run", "c-2-release")
+    server["broken"] = {"a-1-run", "c-1-run"}
+
+    with pytest.raises(ExceptionGroup, match="some records stay in the outbox") as caught:
+        track()
+
+    assert [str(error) for error in caught.value.exceptions] == ["no a-1-run", "no c-1-run"]
+    assert server["logged"] == ["b-1-run", "c-2-release"]
+    assert waiting() == ["a-1-run.json", "c-1-run.json"]
+
+    server["broken"] = set()
+    assert track() == {"logged": ["a-1-run.json", "c-1-run.json"]}
+    assert waiting() == []
+
+
+def test_a_record_of_an_unknown_kind_stays(track, server):
+    outbox.put("data", "a", {"kind": "wish"})
+    put("b-1-run")
+
+    with pytest.raises(ExceptionGroup) as caught:
+        track()
+
+    assert caught.group_contains(KeyError, match="wish")
+    assert waiting() == ["a.json"]
+
+
+def test_a_server_that_does_not_answer_leaves_everything(track, server, monkeypatch):
+    def refuse(*_):
+        raise ConnectionError("down")
+
+    monkeypatch.setattr(tracking, "connect", refuse)
+    put("a-1-run", "a-2-release")
+
+    with pytest.raises(ConnectionError, match="down"):
+        track()
+
+    assert waiting() == ["a-1-run.json", "a-2-release.json"]
+
+
+# --- Against MLflow itself, on SQLite ---------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def empty_store(tmp_path_factory):
+    """A tracking database whose tables are made once: that takes most of the time."""
+    path = tmp_path_factory.mktemp("mlflow") / "empty.db"
+    MlflowClient(f"sqlite:///{path}").search_experiments()
+    return path
+
+
+@pytest.fixture
+def mlflow_store(empty_store, tmp_path, monkeypatch):
+    """An empty MLflow on SQLite; its artefacts are files beside it."""
+    database = tmp_path / "mlflow.db"
+    database.write_bytes(empty_store.read_bytes())
+    uri = f"sqlite:///{database}"
+    before = mlflow.get_tracking_uri()
+    for name, value in {"MLFLOW_TRACKING_URI": uri, "MLFLOW_DISABLE_TELEMETRY": "true", **tracking.HTTP}.items():
+        monkeypatch.setenv(name, value)
+    client = MlflowClient(uri)
+    client.create_experiment(EXPERIMENT, artifact_location=(tmp_path / "artefacts").as_uri())
+    yield client
+    mlflow.set_tracking_uri(before)
+
+
+@pytest.fixture
+def track_for_real(track, mlflow_store, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'mlflow.db'}")
+    return track
+
+
+def candidate(family: str, cv_brier: float, execution: str) -> dict:
+    buffer = io.BytesIO()
+    joblib.dump(DummyClassifier(strategy="prior").fit([[0], [1]], [0, 1]), buffer)
+    uri = f"s3://data/runs/{execution}/candidates/{family}/model.joblib"
+    return {
+        **{"family": family, "best_params": {"max_depth": 4}, "seconds": 1.5, "cv_brier": cv_brier},
+        "cv": [{"params": {"max_depth": 4}, "mean_brier": cv_brier, "std_brier": 0.01, "mean_auc": 0.7, "folds": 5}],
+        "metrics": {"n": 200, "auc": 0.72, "auc_ci": [0.65, 0.79], "brier": cv_brier},
+        "model": {"uri": uri, "sha256": storage.write_bytes(uri, buffer.getvalue())},
+    }
+
+
+def leave_execution(execution: str = "new-data-1") -> dict:
+    """Leave an evaluation as the evaluate function does."""
+    prefix = f"s3://data/reports/{execution}"
+    evaluation = {
+        **{"execution": execution, "reason": "new_data", "cut": "2021-07-01", "challenger": "decision_tree"},
+        "dataset": {
+            **{"dataset_id": "d1", "sha256": "5" * 64, "uri": "s3://data/datasets/d1/table.csv.gz"},
+            **{"rows": 900, "data_date": "2022-12-31"},
+            "sources": [{"uri": "s3://data/incoming/plan.csv", "version_id": "v1", "sha256": "7" * 64}],
+        },
+        "tables": {"train": {"rows": 600}, "holdout": {"rows": 200}},
+        "candidates": [candidate("decision_tree", 0.18, execution), candidate("logistic", 0.19, execution)],
+        "champion_metrics": {"auc": 0.6, "brier": 0.21, "auc_ci": [0.5, 0.7]},
+        "prior": {"brier": 0.22},
+        "decision": {"release": True, "reasons": ["better than the champion"]},
+        "model": {"model_id": "abc", "sha256": "9" * 64},
+    }
+    storage.write_json(f"{prefix}/evaluation.json", evaluation)
+    storage.write_bytes(f"{prefix}/report.md", b"# Report")
+    outbox.put("data", f"{execution}-1-run", {"kind": "run", "evaluation_uri": f"{prefix}/evaluation.json"})
+    return evaluation
+
+
+def runs(client: MlflowClient) -> list:
+    return client.search_runs([client.get_experiment_by_name(EXPERIMENT).experiment_id])
+
+
+def test_an_execution_is_a_parent_run_with_a_child_for_each_candidate(track_for_real, mlflow_store):
+    evaluation = leave_execution()
+
+    assert track_for_real() == {"logged": ["new-data-1-1-run.json"]}
+
+    by_name = {run.info.run_name: run for run in runs(mlflow_store)}
+    assert set(by_name) == {"new-data-1", "decision_tree", "logistic"}
+    parent = by_name["new-data-1"]
+    assert parent.info.status == "FINISHED"
+    assert parent.data.params == {
+        **{"challenger": "decision_tree", "cut": "2021-07-01", "training_rows": "600", "holdout_rows": "200"}
+    }
+    assert parent.data.metrics == {
+        **{"n": 200.0, "auc": 0.72, "brier": 0.18, "champion_auc": 0.6, "champion_brier": 0.21, "prior_brier": 0.22}
+    }
+    tags = {name: value for name, value in parent.data.tags.items() if not name.startswith("mlflow.")}
+    assert tags == {
+        **{"execution": "new-data-1", "reason": "new_data", "dataset_id": "d1", "dataset_sha256": "5" * 64},
+        **{"source_uri": "s3://data/incoming/plan.csv", "source_version_id": "v1", "source_sha256": "7" * 64},
+        **{"model_id": "abc", "decision": "release", "decision_reasons": "better than the champion"},
+    }
+    (used,) = parent.inputs.dataset_inputs
+    assert used.dataset.digest == "d1"
+    assert {item.path for item in mlflow_store.list_artifacts(parent.info.run_id)} == {"evaluation.json", "report.md"}
+    for item in evaluation["candidates"]:
+        child = by_name[item["family"]]
+        assert child.data.tags["mlflow.parentRunId"] == parent.info.run_id
+        assert child.data.params == {"max_depth": "4", "family": item["family"]}
+        assert child.data.metrics["cv_brier"] == item["cv_brier"]
+        assert child.info.status == "FINISHED"
+
+
+def test_the_challenger_is_registered_and_its_release_makes_it_the_champion(track_for_real, mlflow_store):
+    evaluation = leave_execution()
+    track_for_real()
+
+    version = mlflow_store.get_model_version_by_alias("slipcast", "challenger")
+    assert version.tags["execution"] == "new-data-1"
+    assert version.tags["artefact_sha256"] == "9" * 64
+    (child,) = [run for run in runs(mlflow_store) if run.data.tags.get("family") == "decision_tree"]
+    assert version.run_id == child.info.run_id
+    assert "champion" not in mlflow_store.get_registered_model("slipcast").aliases
+
+    record = {"kind": "release", "execution": "new-data-1", "version": "4", "previous": "3", "model_id": "abc"}
+    outbox.put("data", "new-data-1-2-release", record)
+    assert track_for_real() == {"logged": ["new-data-1-2-release.json"]}
+
+    champion = mlflow_store.get_model_version_by_alias("slipcast", "champion")
+    assert champion.version == version.version
+    assert champion.tags["lambda_version"] == "4"
+    logged = mlflow.sklearn.load_model("models:/slipcast@champion")
+    stored = joblib.load(io.BytesIO(storage.read_bytes(evaluation["candidates"][0]["model"]["uri"])))
+    assert logged.predict_proba([[0]]).tolist() == stored.predict_proba([[0]]).tolist()
+
+
+def test_the_same_execution_twice_is_one_parent_run(track_for_real, mlflow_store):
+    leave_execution()
+    track_for_real()
+    before = {run.info.run_id for run in runs(mlflow_store)}
+    leave_execution()
+
+    assert track_for_real() == {"logged": ["new-data-1-1-run.json"]}
+
+    assert {run.info.run_id for run in runs(mlflow_store)} == before
+    assert len(mlflow_store.search_model_versions("name = 'slipcast'")) == 1
+
+
+def test_what_a_crash_left_half_written_is_logged_anew(track_for_real, mlflow_store, monkeypatch):
+    leave_execution()
+    with monkeypatch.context() as patch:
+        patch.setattr(tracking, "_log_files", lambda _: 1 / 0)
+        with pytest.raises(ExceptionGroup):
+            track_for_real()
+    assert waiting() == ["new-data-1-1-run.json"]
+    (failed,) = [run for run in runs(mlflow_store) if run.info.run_name == "new-data-1"]
+    assert failed.info.status == "FAILED"
+
+    track_for_real()
+
+    found = runs(mlflow_store)
+    assert sorted(run.info.run_name for run in found) == ["decision_tree", "logistic", "new-data-1"]
+    assert {run.info.status for run in found} == {"FINISHED"}
+    assert failed.info.run_id not in {run.info.run_id for run in found}
+
+
+def test_a_release_before_its_run_waits(track_for_real, mlflow_store):
+    record = {"kind": "release", "execution": "new-data-1", "version": "4", "previous": "3", "model_id": "abc"}
+    outbox.put("data", "new-data-1-2-release", record)
+
+    with pytest.raises(ExceptionGroup) as caught:
+        track_for_real()
+
+    assert caught.group_contains(LookupError, match="no registered model of execution new-data-1 yet")
+    assert waiting() == ["new-data-1-2-release.json"]
+
+
+def test_a_candidate_with_another_digest_is_not_opened(track_for_real, mlflow_store):
+    evaluation = leave_execution()
+    storage.write_bytes(evaluation["candidates"][0]["model"]["uri"], b"other bytes")
+
+    with pytest.raises(ExceptionGroup) as caught:
+        track_for_real()
+
+    assert caught.group_contains(storage.DigestMismatchError)
+    assert waiting() == ["new-data-1-1-run.json"]
