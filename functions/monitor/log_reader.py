@@ -6,6 +6,7 @@ which readers allow for.
 """
 
 import gzip
+import hashlib
 import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +16,6 @@ from typing import Any
 
 from slipcast_aws import storage
 
-TOGETHER = "all.jsonl.gz"
 # Reading small objects is waiting: the connection pool of the S3 client has as many places.
 THREADS = 10
 # Deliveries may be late; what comes later still is put together by the next run.
@@ -25,8 +25,8 @@ HOUR_IS_OVER_AFTER = timedelta(hours=1, minutes=15)
 def predictions(bucket: str, since: datetime, until: datetime) -> Iterator[dict[str, Any]]:
     """Yield the logged predictions between two moments; one may come more than once."""
     with ThreadPoolExecutor(THREADS) as pool:
-        for raw in pool.map(storage.read_bytes, _objects(bucket, since, until)):
-            for line in gzip.decompress(raw).decode().splitlines():
+        for raw in pool.map(_read, _objects(bucket, since, until)):
+            for line in gzip.decompress(raw).decode().splitlines() if raw else []:
                 item = json.loads(line)
                 if since <= datetime.fromisoformat(item["at"]) <= until:
                     yield item
@@ -40,20 +40,33 @@ def put_together(bucket: str, since: datetime, now: datetime) -> int:
         if len(uris) < 2 or _hour(folder) > now - HOUR_IS_OVER_AFTER:
             continue
         with ThreadPoolExecutor(THREADS) as pool:
-            lines = {line for raw in pool.map(storage.read_bytes, uris) for line in gzip.decompress(raw).splitlines()}
-        storage.write_bytes(f"{folder}/{TOGETHER}", gzip.compress(b"\n".join(sorted(lines)), mtime=0))
+            parts = list(pool.map(_read, uris))
+        lines = sorted({line for raw in parts if raw for line in gzip.decompress(raw).splitlines()})
+        together = gzip.compress(b"\n".join(lines), mtime=0)
+        # Named by its content: two monitors at once never write over what the other has put together.
+        name = f"{folder}/all-{hashlib.sha256(together).hexdigest()[:32]}.jsonl.gz"
+        storage.write_bytes(name, together)
         for uri in uris:
-            if not uri.endswith(f"/{TOGETHER}"):
+            if uri != name:
                 storage.delete(uri)
         saved += len(uris) - 1
     return saved
 
 
 def _objects(bucket: str, since: datetime, until: datetime) -> Iterator[str]:
-    day = since.date()
+    # A delivery lies under the hour of its first line: one that crosses midnight is filed a day early.
+    day = (since - timedelta(hours=1)).date()
     while day <= until.date():
         yield from storage.list_uris(f"s3://{bucket}/prediction-log/dt={day.isoformat()}/")
         day += timedelta(days=1)
+
+
+def _read(uri: str) -> bytes | None:
+    """Return an object of the log; None if another run has just put it together with others."""
+    try:
+        return storage.read_bytes(uri)
+    except storage.client().exceptions.NoSuchKey:
+        return None
 
 
 def _hour(folder: str) -> datetime:

@@ -218,7 +218,6 @@ def test_predictions_of_another_version_are_left_out(monitor, s3):
     assert record["state"] == "ok"
 
 
-@pytest.mark.filterwarnings("ignore:No application metrics to publish:UserWarning:aws_lambda_powertools")
 def test_a_harmed_log_object_is_an_error(monitor, s3):
     s3.put_object(Bucket="data", Key=f"{folder(datetime.now(UTC))}/x.jsonl.gz", Body=b"not gzip")
 
@@ -236,8 +235,9 @@ def test_the_objects_of_an_hour_that_is_over_become_one(monitor, s3):
 
     before, _ = monitor()
 
-    together = f"{folder(hour)}/all.jsonl.gz"
-    assert logged(s3) == [f"{folder(hour - timedelta(hours=1))}/alone.jsonl.gz", together]
+    alone, together = logged(s3)
+    assert alone == f"{folder(hour - timedelta(hours=1))}/alone.jsonl.gz"
+    assert together.startswith(f"{folder(hour)}/all-")
     body = gzip.decompress(s3.get_object(Bucket="data", Key=together)["Body"].read())
     assert {json.loads(line)["prediction_id"] for line in body.splitlines()} == {f"r:{n}" for n in range(300)}
     assert len(body.splitlines()) == 300
@@ -249,12 +249,26 @@ def test_the_objects_of_an_hour_that_is_over_become_one(monitor, s3):
 def test_what_comes_late_is_put_to_the_others(monitor, s3):
     hour = datetime.now(UTC).replace(minute=30) - timedelta(hours=5)
     rows = predictions(300, at=hour)
-    log(s3, rows[:200], name="all")
+    log(s3, rows[:100], name="a")
+    log(s3, rows[100:200], name="b")
+    monitor()
     log(s3, rows[200:], name="late")
 
     monitor()
 
-    assert logged(s3) == [f"{folder(hour)}/all.jsonl.gz"]
+    assert len(logged(s3)) == 1
+    assert monitor()[0]["n"] == 300
+
+
+def test_an_object_that_another_run_has_just_put_together_is_no_error(monitor, s3, monkeypatch):
+    hour = datetime.now(UTC).replace(minute=30) - timedelta(hours=5)
+    log(s3, predictions(300, at=hour), name="here")
+    from slipcast_aws import storage
+
+    listed = storage.list_uris
+    gone = f"s3://data/{folder(hour)}/gone.jsonl.gz"
+    monkeypatch.setattr(storage, "list_uris", lambda prefix: [*listed(prefix), gone])
+
     assert monitor()[0]["n"] == 300
 
 

@@ -252,7 +252,14 @@ def test_scores_may_differ_by_rounding_alone(release, answers, difference, passe
 def test_an_answer_that_lacks_a_prediction_is_not_verified(release, answers):
     answers["/predictions"]["predictions"].pop()
 
-    with pytest.raises(ValueError, match="longer"):
+    with pytest.raises(releases.ReleaseError, match="answered 1 of 2"):
+        release("verify", model(), "2")
+
+
+def test_an_answer_that_is_no_number_is_not_verified(release, answers):
+    answers["/predictions"]["predictions"][1]["probability"] = float("nan")
+
+    with pytest.raises(releases.ReleaseError, match="differs"):
         release("verify", model(), "2")
 
 
