@@ -2,6 +2,7 @@
 
 from typing import Annotated, Any
 
+import json_body
 import model_store
 import prediction_log
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
@@ -11,7 +12,7 @@ from models import Health, Model, PredictionRequest, PredictionResponse
 from openapi_document import document
 from problems import register, with_problems
 
-app = APIGatewayRestResolver(enable_validation=True)
+app = APIGatewayRestResolver(enable_validation=True, json_body_deserializer=json_body.read)
 register(app)
 # Read once, in the init phase: a version of the function has one model for all its life.
 serving = model_store.load()

@@ -89,7 +89,8 @@ class PredictionRequest(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _one_activity_is_a_list(cls, body: Any) -> Any:
-        if isinstance(body, dict) and "activities" not in body and "activity_id" in body:
+        # Any field of an activity makes it one, so that a missing activity_id is named and not the list.
+        if isinstance(body, dict) and "activities" not in body and body.keys() & Activity.model_fields.keys():
             return {"activities": [body]}
         return body
 

@@ -3,7 +3,6 @@
 from functools import cache
 
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver
-from aws_lambda_powertools.event_handler.openapi.models import APIKey, APIKeyIn, Server
 
 VERSION = "1.0.0"
 
@@ -15,6 +14,9 @@ def document(app: APIGatewayRestResolver) -> str:
 
 @cache
 def _document(app: APIGatewayRestResolver, stage: str) -> str:
+    # A tenth of the init phase, and no prediction needs it.
+    from aws_lambda_powertools.event_handler.openapi.models import APIKey, APIKeyIn, Server
+
     return app.get_openapi_json_schema(
         title="Slipcast",
         version=VERSION,

@@ -5,7 +5,7 @@ Nothing is written on a request's way but lines of text, and no permission is ne
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,8 +14,10 @@ from aws_lambda_powertools.metrics import MetricUnit
 from model_store import LoadedModel
 from models import Prediction, PredictionResponse
 
-# A log event may have 256 KiB in every account, and a prediction with its features has about 500 bytes.
+# A prediction with its features has about 500 bytes, and up to 20 kB where texts are long and not ASCII. A log event
+# may have 256 KiB in every account; what is longer would be cut.
 PER_LINE = 100
+LINE_BYTES = 180_000
 # A release asks a new version before anybody is served by it: such answers are no predictions.
 VERIFY_STAGE = "slipcast-verify"
 
@@ -53,19 +55,32 @@ def write(response: PredictionResponse, rows: Sequence[dict[str, Any]]) -> None:
         "model_version": response.model.version,
         "model_id": response.model.model_id,
     }
-    for begin in range(0, len(rows), PER_LINE):
-        items = [
-            {
-                "prediction_id": prediction.prediction_id,
-                "activity_id": prediction.activity_id,
-                "features": row,
-                "score": prediction.probability,
-            }
-            for prediction, row in zip(
-                response.predictions[begin : begin + PER_LINE], rows[begin : begin + PER_LINE], strict=True
-            )
-        ]
-        sys.stdout.write(json.dumps({**head, "items": items}, separators=(",", ":")) + "\n")
+    items = (
+        {
+            "prediction_id": prediction.prediction_id,
+            "activity_id": prediction.activity_id,
+            "features": row,
+            "score": prediction.probability,
+        }
+        for prediction, row in zip(response.predictions, rows, strict=True)
+    )
+    start = json.dumps(head, separators=(",", ":")).removesuffix("}")
+    for line in _lines(json.dumps(item, separators=(",", ":")) for item in items):
+        sys.stdout.write(f'{start},"items":[{",".join(line)}]}}\n')
     metrics.add_metric("Predictions", MetricUnit.Count, len(rows))
     metrics.add_metric("AtRisk", MetricUnit.Count, sum(item.at_risk for item in response.predictions))
     metrics.flush_metrics()
+
+
+def _lines(items: Iterator[str]) -> Iterator[list[str]]:
+    """Yield the items, which are ASCII, in groups that fit into one log event each."""
+    line: list[str] = []
+    size = 0
+    for item in items:
+        if line and (len(line) == PER_LINE or size + len(item) > LINE_BYTES):
+            yield line
+            line, size = [], 0
+        line.append(item)
+        size += len(item)
+    if line:
+        yield line

@@ -2,10 +2,11 @@
 
 from http import HTTPStatus
 
+import json_body
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError
-from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
+from aws_lambda_powertools.event_handler.openapi.exceptions import RequestUnsupportedContentType, RequestValidationError
 from model_store import NoModelError
 from models import FieldError, Problem
 from pydantic import BaseModel
@@ -15,6 +16,7 @@ RETRY_AFTER_SECONDS = "30"
 _PROBLEM = {"content": {CONTENT_TYPE: {"model": Problem}}}
 _RESPONSES = {
     400: {"description": "The body is not JSON", **_PROBLEM},
+    415: {"description": "The body is not announced as application/json", **_PROBLEM},
     422: {"description": "A field is missing or wrong; errors names it", **_PROBLEM},
     500: {"description": "Unexpected error", **_PROBLEM},
     503: {"description": "No model is ready; try again later", **_PROBLEM},
@@ -41,8 +43,15 @@ def register(app: APIGatewayRestResolver) -> None:
         )
         return Response(status, CONTENT_TYPE, body.model_dump_json(), headers=headers or None)
 
+    @app.exception_handler(RequestUnsupportedContentType)
+    def _unsupported(_: Exception) -> Response:
+        return problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"send the body with Content-Type: {json_body.MEDIA_TYPE}")
+
     @app.exception_handler(RequestValidationError)
     def _invalid(error: RequestValidationError) -> Response:
+        # Powertools reads forms too, in which no field of ours can be: curl announces one unless it is told otherwise.
+        if not json_body.is_json(app.current_event.headers):
+            return _unsupported(error)
         found = error.errors()
         if any(item["type"] == "json_invalid" for item in found):
             return problem(HTTPStatus.BAD_REQUEST, "the body is not JSON")
@@ -61,7 +70,10 @@ def register(app: APIGatewayRestResolver) -> None:
         return problem(HTTPStatus.NOT_FOUND, "there is nothing at this path")
 
     @app.exception_handler(Exception)
-    def _unexpected(_: Exception) -> Response:
+    def _unexpected(error: Exception) -> Response:
+        # A form that cannot be read is a ValueError.
+        if isinstance(error, ValueError) and not json_body.is_json(app.current_event.headers):
+            return _unsupported(error)
         logger.exception("unexpected error")
         return problem(HTTPStatus.INTERNAL_SERVER_ERROR, "unexpected error; the request id helps to find it in the log")
 

@@ -33,7 +33,8 @@ def predictions(rows: int, *, seed: int = 2, shift: float = 0.0, at=None, versio
     at = at or datetime.now(UTC) - timedelta(hours=1)
     return [
         {
-            **{"prediction_id": f"{name}:{number}", "model_version": version, "at": at.isoformat()},
+            **{"prediction_id": f"{name}:{number}", "activity_id": f"A{number}", "model_version": version},
+            "at": at.isoformat(),
             **{"features": row, "score": float(score)},
         }
         for number, (row, score) in enumerate(

@@ -61,13 +61,13 @@ def environment(path: Path, sha256: str) -> dict[str, str]:
     }
 
 
-def ask(app, context, method: str, path: str, body=None, *, raw: str | None = None, stage: str = "v1"):
+def ask(app, context, method: str, path: str, body=None, *, raw=None, stage="v1", announced="application/json"):
     event = {
         "httpMethod": method,
         "path": path,
         "resource": path,
-        "headers": {"Content-Type": "application/json"},
-        "multiValueHeaders": {"Content-Type": ["application/json"]},
+        "headers": {"Content-Type": announced} if announced else {},
+        "multiValueHeaders": {"Content-Type": [announced]} if announced else {},
         "queryStringParameters": None,
         "multiValueQueryStringParameters": None,
         "pathParameters": None,
@@ -163,8 +163,12 @@ def test_a_duration_stands_for_the_finish(app, lambda_context):
     [
         ("{", 400),
         ('{"activities": [{"activity_id": "a", "start": "2022-03-01", "budget": NaN}]}', 422),
+        ("[" * 100_000, 400),
+        (json.dumps(ACTIVITY)[:-1] + ', "total_float_days": 1' + "0" * 5000 + "}", 400),
+        (json.dumps(ACTIVITY)[:-1] + ', "total_float_days": 1' + "0" * 400 + "}", 422),
         ("null", 422),
         ("[]", 422),
+        (json.dumps([ACTIVITY, ACTIVITY]), 422),
         ('{"activities": []}', 422),
         ('{"activities": "all"}', 422),
         ("{}", 422),
@@ -176,6 +180,31 @@ def test_a_body_that_is_no_request_is_refused(app, lambda_context, raw, status):
     assert found == status
     assert problem["status"] == status
     assert "Traceback" not in json.dumps(problem)
+
+
+@pytest.mark.parametrize("missing", ["activity_id", "start", "baseline_finish"])
+def test_a_field_missing_from_a_single_activity_is_named(app, lambda_context, missing):
+    body = {name: value for name, value in ACTIVITY.items() if name != missing}
+    status, problem, _ = ask(app, lambda_context, "POST", "/predictions", body)
+
+    assert status == 422
+    assert [error["field"] for error in problem["errors"]] == [f"activities.0.{missing}"]
+
+
+@pytest.mark.parametrize(
+    "announced",
+    ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "multipart/form-data"],
+)
+def test_another_media_type_is_refused_and_the_right_one_named(app, lambda_context, announced):
+    status, problem, _ = ask(app, lambda_context, "POST", "/predictions", ACTIVITY, announced=announced)
+
+    assert status == 415
+    assert "application/json" in problem["detail"]
+
+
+@pytest.mark.parametrize("announced", ["application/json; charset=utf-8", None])
+def test_json_is_taken_with_a_charset_and_without_a_media_type(app, lambda_context, announced):
+    assert ask(app, lambda_context, "POST", "/predictions", ACTIVITY, announced=announced)[0] == 200
 
 
 def test_more_than_a_thousand_activities_are_refused(app, lambda_context):
@@ -198,6 +227,18 @@ def test_predictions_are_logged_with_their_features(app, lambda_context, capsys)
     assert max(len(json.dumps(line)) for line in logged) < 200_000
     (counted,) = [line for line in lines if "_aws" in line]
     assert counted["Predictions"] == [250.0]
+
+
+def test_no_line_of_the_log_is_longer_than_a_log_event(app, lambda_context, capsys):
+    # The longest texts that are taken, of characters that take twelve bytes in ASCII JSON.
+    longest = ACTIVITY | dict.fromkeys(("phase", "work_type", "location"), "😀" * 500) | {"activity_id": "😀" * 200}
+    assert ask(app, lambda_context, "POST", "/predictions", {"activities": [longest] * 100})[0] == 200
+    raw = [line for line in capsys.readouterr().out.splitlines() if line.startswith('{"log":"prediction"')]
+    items = [item for line in raw for item in json.loads(line)["items"]]
+
+    assert max(len(line.encode()) for line in raw) < 200_000
+    assert [item["prediction_id"] for item in items] == [f"request-1:{number}" for number in range(100)]
+    assert items[99]["features"]["location"] == "😀" * 500
 
 
 def test_a_release_that_asks_is_not_logged(app, lambda_context, capsys):
@@ -232,7 +273,7 @@ def test_the_openapi_document_is_valid_and_complete(app, lambda_context):
     assert status == 200
     validate(document)
     assert set(document["paths"]) == {"/predictions", "/model", "/health"}
-    assert set(document["paths"]["/predictions"]["post"]["responses"]) >= {"200", "400", "422", "503"}
+    assert set(document["paths"]["/predictions"]["post"]["responses"]) >= {"200", "400", "415", "422", "503"}
     assert document["components"]["securitySchemes"]["api_key"]["name"] == "x-api-key"
     assert document["servers"] == [{"url": "/v1"}]
 

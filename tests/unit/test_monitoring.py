@@ -13,7 +13,7 @@ def logged(n: int, version: str = "3", seed: int = 1) -> list[dict]:
     rows = rows.where(rows.notna(), None)
     scores = np.random.default_rng(seed).uniform(0.2, 0.6, n)
     return [
-        {"prediction_id": f"{version}:{i}", "model_version": version, "features": row, "score": float(score)}
+        {"activity_id": f"A{i}", "model_version": version, "features": row, "score": float(score)}
         for i, (row, score) in enumerate(zip(rows.to_dict("records"), scores, strict=True))
     ]
 
@@ -29,6 +29,20 @@ def test_a_prediction_that_was_delivered_twice_counts_once(known):
     items = logged(300)
 
     assert summarise(items + items, known, model_version="3", min_n=200).n == 300
+
+
+def test_an_activity_that_is_asked_about_again_is_one_observation(known):
+    few = [item | {"request_id": str(hour)} for hour in range(48) for item in logged(20, seed=7)]
+    report = summarise(few, known, model_version="3", min_n=200)
+
+    assert (report.n, report.state) == (20, "insufficient_data")
+
+
+def test_an_activity_that_changed_and_one_of_another_project_count(known):
+    first, second = logged(2)
+    changed = first | {"features": second["features"]}
+
+    assert summarise([first, changed], known, model_version="3", min_n=200).n == 2
 
 
 def test_predictions_of_other_versions_are_left_out(known):

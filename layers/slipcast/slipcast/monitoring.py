@@ -1,5 +1,6 @@
 """One run of the monitor: the logged predictions of a window against the profile of the model that made them."""
 
+import json
 from collections.abc import Iterable
 from typing import Any
 
@@ -17,13 +18,20 @@ def summarise(
 
     Parameters
     ----------
-    items : logged predictions with ``prediction_id``, ``model_version``, ``features`` and ``score``; delivered at least
-        once, so an id may come again
+    items : logged predictions with ``activity_id``, ``model_version``, ``features`` and ``score``; delivered at least
+        once, so one may come again
     profile : training profile of that version
     model_version : predictions of other versions are left out
     min_n : with fewer predictions the state is ``insufficient_data``
     """
-    own = {item["prediction_id"]: item for item in items if item["model_version"] == model_version}
+    # An activity that is asked about every hour is one observation, not twenty-four: a few of them, repeated, would
+    # pass for a large sample that looks nothing like the training data. An identifier alone may be that of several
+    # projects.
+    own = {
+        (item["activity_id"], json.dumps(item["features"], sort_keys=True)): item
+        for item in items
+        if item["model_version"] == model_version
+    }
     rows = list(own.values())
     features = pd.DataFrame([row["features"] for row in rows], columns=[*NUMERIC, *CATEGORICAL])
     scores = np.array([row["score"] for row in rows], dtype="float64")
