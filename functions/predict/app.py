@@ -55,7 +55,7 @@ def openapi() -> Response[str]:
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Answer a request of API Gateway (REST, Lambda proxy integration)."""
-    return app.resolve(event, context)
+    return app.resolve(json_body.announce(event), context)
 
 
 def _request_id() -> str:

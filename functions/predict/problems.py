@@ -49,7 +49,7 @@ def register(app: APIGatewayRestResolver) -> None:
 
     @app.exception_handler(RequestValidationError)
     def _invalid(error: RequestValidationError) -> Response:
-        # Powertools reads forms too, in which no field of ours can be: curl announces one unless it is told otherwise.
+        # Powertools reads multipart forms too, in which no field of ours can be.
         if not json_body.is_json(app.current_event.headers):
             return _unsupported(error)
         found = error.errors()

@@ -191,9 +191,16 @@ def test_a_field_missing_from_a_single_activity_is_named(app, lambda_context, mi
     assert [error["field"] for error in problem["errors"]] == [f"activities.0.{missing}"]
 
 
+def test_json_that_curl_announces_as_a_form_is_read_as_json(app, lambda_context):
+    form = "application/x-www-form-urlencoded"
+
+    assert ask(app, lambda_context, "POST", "/predictions", ACTIVITY, announced=form)[0] == 200
+    assert ask(app, lambda_context, "POST", "/predictions", raw="a=1", announced=form)[0] == 400
+
+
 @pytest.mark.parametrize(
     "announced",
-    ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "multipart/form-data"],
+    ["text/plain", "multipart/form-data; boundary=x", "multipart/form-data"],
 )
 def test_another_media_type_is_refused_and_the_right_one_named(app, lambda_context, announced):
     status, problem, _ = ask(app, lambda_context, "POST", "/predictions", ACTIVITY, announced=announced)
