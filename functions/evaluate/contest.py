@@ -1,5 +1,6 @@
 """The contest on the holdout: every candidate, the challenger among them, and the champion."""
 
+import hashlib
 import io
 from datetime import UTC, datetime
 from typing import Any
@@ -33,10 +34,12 @@ def judge(event: dict[str, Any], trained: list[dict[str, Any]], champion: releas
             "training_cut": event["cut"],
         },
     )
-    prefix = f"s3://{bucket}/models/{assessed.model_id}"
-    key = f"models/{assessed.model_id}/layer.zip"
-    sha256 = storage.write_bytes(f"{prefix}/model.json", assessed.artefact, "application/json")
-    storage.write_bytes(f"s3://{bucket}/{key}", releases.layer_archive(assessed.artefact), "application/zip")
+    sha256 = hashlib.sha256(assessed.artefact).hexdigest()
+    # The same trees may come from another dataset: the digest keeps them from writing over an artefact that is live.
+    folder = f"models/{assessed.model_id}/{sha256}"
+    prefix = f"s3://{bucket}/{folder}"
+    storage.write_bytes(f"{prefix}/model.json", assessed.artefact, "application/json")
+    storage.write_bytes(f"{prefix}/layer.zip", releases.layer_archive(assessed.artefact), "application/zip")
     storage.write_json(f"{prefix}/profile.json", assessed.profile)
     storage.write_json(f"{prefix}/golden.json", assessed.golden)
     model = {
@@ -46,7 +49,7 @@ def judge(event: dict[str, Any], trained: list[dict[str, Any]], champion: releas
         "artefact_uri": f"{prefix}/model.json",
         "profile_uri": f"{prefix}/profile.json",
         "golden_uri": f"{prefix}/golden.json",
-        "layer_key": key,
+        "layer_key": f"{folder}/layer.zip",
         "dataset_id": event["dataset"]["dataset_id"],
         "trained_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "execution": execution,

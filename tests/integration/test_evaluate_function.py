@@ -165,13 +165,27 @@ def test_the_live_model_itself_is_not_better_than_the_live_model(event, evaluate
     assert evaluation["champion_metrics"]["auc"] == pytest.approx(evaluation["candidates"][0]["metrics"]["auc"])
 
 
+def test_the_same_model_from_another_dataset_leaves_the_live_one_readable(event, evaluate, champion):
+    first = evaluate(event)["model"]
+    champion["model"] = live(first)
+    event["dataset"] = event["dataset"] | {"dataset_id": "d2"}
+
+    second = evaluate(event | {"execution": "second"})["model"]
+
+    assert second["model_id"] == first["model_id"]
+    assert second["sha256"] != first["sha256"]
+    storage.read_bytes(first["artefact_uri"], sha256=first["sha256"])
+    # What a later comparison needs is still there.
+    assert evaluate(event | {"execution": "third"})["release"] is False
+
+
 def test_two_runs_give_the_same_model_id(event, evaluate):
     first = evaluate(event)["model"]
     second = evaluate(event | {"execution": "second"})["model"]
 
     assert first["model_id"] == second["model_id"]
     assert first["sha256"] == second["sha256"]
-    assert first["layer_key"] == f"models/{first['model_id']}/layer.zip"
+    assert first["layer_key"] == f"models/{first['model_id']}/{first['sha256']}/layer.zip"
     assert second["execution"] == "second"
 
 
