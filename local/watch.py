@@ -6,11 +6,9 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any
 
 from local.cloud import DIRECT, LocalCloud
-
-Found = TypeVar("Found")
 
 
 def until[Found](find: Callable[[], Found | None], *, seconds: float, what: str, every: float = 0.5) -> Found:
@@ -64,7 +62,11 @@ class Stack:
         deadline, seen = time.monotonic() + seconds, 0
         while time.monotonic() < deadline:
             status = self.states.describe_execution(executionArn=arn)["status"]
-            entered = self._entered(arn)
+            entered = [
+                event["stateEnteredEventDetails"]["name"]
+                for event in self._history(arn)
+                if "stateEnteredEventDetails" in event
+            ]
             yield from entered[seen:]
             seen = len(entered)
             if status != "RUNNING":
@@ -72,18 +74,15 @@ class Stack:
             time.sleep(0.3)
         raise TimeoutError(f"{arn} still runs after {seconds:.0f} s")
 
-    def _entered(self, arn: str) -> list[str]:
+    def _history(self, arn: str) -> list[dict[str, Any]]:
         pages = self.states.get_paginator("get_execution_history").paginate(executionArn=arn)
-        events = [event for page in pages for event in page["events"]]
-        return [event["stateEnteredEventDetails"]["name"] for event in events if "stateEnteredEventDetails" in event]
+        return [event for page in pages for event in page["events"]]
 
     def seconds_per_state(self, arn: str) -> dict[str, float]:
         """Return how long an execution was in each state, the iterations of a Map added up."""
-        pages = self.states.get_paginator("get_execution_history").paginate(executionArn=arn)
-        events = {event["id"]: event for page in pages for event in page["events"]}
         entered: dict[str, list[datetime]] = {}
         spent: dict[str, float] = {}
-        for event in sorted(events.values(), key=lambda item: item["id"]):
+        for event in self._history(arn):
             if "stateEnteredEventDetails" in event:
                 entered.setdefault(event["stateEnteredEventDetails"]["name"], []).append(event["timestamp"])
             elif "stateExitedEventDetails" in event:

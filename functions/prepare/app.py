@@ -30,10 +30,11 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
             return {"outcome": "refused", "why": "there is no dataset yet: drop a schedule CSV under incoming/"}
         dataset = storage.read_json(latest)
     else:
+        upload = intake.fetch(source)
         try:
-            dataset = intake.take_in(bucket, source, event["execution"])
+            dataset = intake.take_in(bucket, upload, event["execution"])
         except ScheduleRefused as refusal:
-            intake.record_refusal(bucket, source, event["execution"], refusal)
+            intake.record_refusal(bucket, upload, event["execution"], refusal)
             return {"outcome": "refused", "why": str(refusal)}
     champion = releases.live_model(setting("PREDICT_FUNCTION"))
     decision = retraining.should_train(

@@ -1,6 +1,7 @@
 """From an object in ``incoming/`` to a dataset version, a quarantine file and a report."""
 
 import hashlib
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -10,7 +11,23 @@ from slipcast_aws import storage
 from slipcast_aws.settings import number
 
 
-def take_in(bucket: str, source: dict[str, str], execution: str) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Upload:
+    """A dropped file: where it is, its name and its bytes."""
+
+    origin: dict[str, str]
+    name: str
+    raw: bytes
+
+
+def fetch(source: dict[str, str]) -> Upload:
+    """Read the version of the object that `source` names."""
+    uri = f"s3://{source['bucket']}/{source['key']}"
+    raw = storage.read_bytes(uri, version_id=source.get("version_id") or None)
+    return Upload({**source, "uri": uri}, PurePosixPath(source["key"]).name, raw)
+
+
+def take_in(bucket: str, upload: Upload, execution: str) -> dict[str, Any]:
     """Store the good rows as a dataset version and the bad ones in quarantine; return the manifest.
 
     Raises
@@ -18,16 +35,13 @@ def take_in(bucket: str, source: dict[str, str], execution: str) -> dict[str, An
     ScheduleRefused
         If the file cannot be used at all.
     """
-    uri = f"s3://{source['bucket']}/{source['key']}"
-    raw = storage.read_bytes(uri, version_id=source.get("version_id") or None)
-    schedule = read_schedule(raw, PurePosixPath(source["key"]).name, max_bad_share=number("MAX_BAD_SHARE"))
-    origin = {**source, "uri": uri, "sha256": hashlib.sha256(raw).hexdigest()}
+    schedule = read_schedule(upload.raw, upload.name, max_bad_share=number("MAX_BAD_SHARE"))
     if len(schedule.rejected):
         rejected = schedule.rejected.to_csv(index=False, lineterminator="\n").encode()
         storage.write_bytes(f"s3://{bucket}/quarantine/{execution}/rejected.csv", rejected, "text/csv")
     manifest = dataset.manifest(
         schedule.table,
-        source=origin,
+        source={**upload.origin, "sha256": hashlib.sha256(upload.raw).hexdigest()},
         data_date=schedule.data_date,
         counts=schedule.counts,
         labels=labels.label_counts(schedule.table, int(number("TOLERANCE_DAYS"))),
@@ -48,12 +62,10 @@ def _point_latest(bucket: str, manifest: dict[str, Any]) -> None:
         storage.write_json(latest, manifest)
 
 
-def record_refusal(bucket: str, source: dict[str, str], execution: str, refusal: ScheduleRefused) -> None:
+def record_refusal(bucket: str, upload: Upload, execution: str, refusal: ScheduleRefused) -> None:
     """Keep the refused file and the reason together in quarantine."""
-    uri = f"s3://{source['bucket']}/{source['key']}"
-    raw = storage.read_bytes(uri, version_id=source.get("version_id") or None)
-    storage.write_bytes(f"s3://{bucket}/quarantine/{execution}/{PurePosixPath(source['key']).name}", raw)
-    _report(bucket, execution, {"outcome": "refused", "sources": [{**source, "uri": uri}], "why": str(refusal)})
+    storage.write_bytes(f"s3://{bucket}/quarantine/{execution}/{upload.name}", upload.raw)
+    _report(bucket, execution, {"outcome": "refused", "sources": [upload.origin], "why": str(refusal)})
 
 
 def _report(bucket: str, execution: str, document: dict[str, Any]) -> None:

@@ -16,6 +16,7 @@ DATE_COLUMNS = (
     "actual_finish",
     "label_known_at",
 )
+TEXT_COLUMNS = ("activity_id", "activity_name", "phase", "work_type", "location", "project_id", "status")
 
 
 def to_bytes(table: pd.DataFrame) -> bytes:
@@ -23,11 +24,10 @@ def to_bytes(table: pd.DataFrame) -> bytes:
 
     Dates are written as ISO 8601 days and numbers with all their digits.
     """
-    raw = table.to_csv(index=False, date_format="%Y-%m-%d", lineterminator="\n").encode()
     buffer = io.BytesIO()
     # mtime and file name would make equal tables differ.
     with gzip.GzipFile(fileobj=buffer, mode="wb", mtime=0, filename="", compresslevel=6) as packed:
-        packed.write(raw)
+        packed.write(_csv(table))
     return buffer.getvalue()
 
 
@@ -42,13 +42,13 @@ def from_bytes(raw: bytes) -> pd.DataFrame:
     )
 
 
-TEXT_COLUMNS = ("activity_id", "activity_name", "phase", "work_type", "location", "project_id", "status")
-
-
 def dataset_id(table: pd.DataFrame) -> str:
     """Return the content address of `table`: the first 16 hex digits of the SHA-256 of its uncompressed CSV."""
-    with gzip.GzipFile(fileobj=io.BytesIO(to_bytes(table))) as packed:
-        return hashlib.sha256(packed.read()).hexdigest()[:16]
+    return hashlib.sha256(_csv(table)).hexdigest()[:16]
+
+
+def _csv(table: pd.DataFrame) -> bytes:
+    return table.to_csv(index=False, date_format="%Y-%m-%d", lineterminator="\n").encode()
 
 
 def manifest(
