@@ -7,9 +7,7 @@ import zipfile
 from datetime import date
 from pathlib import Path
 
-import boto3
 import pytest
-from moto import mock_aws
 
 from slipcast import labels, split
 from slipcast.validation import read_schedule
@@ -26,16 +24,6 @@ SETTINGS = {
 def found_once():
     """What plan and train answered for the example, and the objects they wrote: the search is done once."""
     return {}
-
-
-@pytest.fixture
-def s3(aws_environment):
-    with mock_aws():
-        client = boto3.client("s3")
-        client.create_bucket(Bucket="data")
-        storage.client.cache_clear()
-        yield client
-        storage.client.cache_clear()
 
 
 @pytest.fixture

@@ -4,43 +4,8 @@ import json
 
 import boto3
 import pytest
-from moto import mock_aws
 
 ALARM = "slipcast-drift"
-
-
-@pytest.fixture
-def gate(load_app):
-    with mock_aws():
-        iam = boto3.client("iam")
-        role = iam.create_role(RoleName="states", AssumeRolePolicyDocument="{}")["Role"]["Arn"]
-        machine = boto3.client("stepfunctions").create_state_machine(
-            name="slipcast-pipeline",
-            definition=json.dumps({"StartAt": "Done", "States": {"Done": {"Type": "Succeed"}}}),
-            roleArn=role,
-        )["stateMachineArn"]
-        boto3.client("dynamodb").create_table(
-            TableName="control",
-            BillingMode="PAY_PER_REQUEST",
-            AttributeDefinitions=[
-                {"AttributeName": "pk", "AttributeType": "S"},
-                {"AttributeName": "sk", "AttributeType": "S"},
-            ],
-            KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
-        )
-        from slipcast_aws import control
-
-        control.client.cache_clear()
-        app = load_app(
-            "gate",
-            CONTROL_TABLE="control",
-            STATE_MACHINE_ARN=machine,
-            RETRAIN_ALARMS=ALARM,
-            COOLDOWN_MINUTES="60",
-        )
-        app.machine = machine
-        yield app
-        control.client.cache_clear()
 
 
 def executions(app) -> list[str]:

@@ -4,11 +4,9 @@ import gzip
 import json
 from datetime import UTC, datetime, timedelta
 
-import boto3
 import numpy as np
 import pandas as pd
 import pytest
-from moto import mock_aws
 
 from slipcast.features import CATEGORICAL, NUMERIC
 from slipcast.profile import profile
@@ -44,15 +42,10 @@ def predictions(rows: int, *, seed: int = 2, shift: float = 0.0, at=None, versio
 
 
 @pytest.fixture
-def s3(aws_environment):
-    with mock_aws():
-        client = boto3.client("s3")
-        client.create_bucket(Bucket="data")
-        storage.client.cache_clear()
-        reference = profile(features(2000, 1), scores(2000, 1), np.arange(2000) % 2)
-        storage.write_json(PROFILE_URI, reference)
-        yield client
-        storage.client.cache_clear()
+def s3(s3):
+    reference = profile(features(2000, 1), scores(2000, 1), np.arange(2000) % 2)
+    storage.write_json(PROFILE_URI, reference)
+    return s3
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ import json
 
 import boto3
 import pytest
-from moto import mock_aws
 
 from slipcast_aws import control
 
@@ -29,27 +28,15 @@ SUBJECTS = {
 
 
 @pytest.fixture
-def notify(load_app):
-    with mock_aws():
-        topic = boto3.client("sns").create_topic(Name="slipcast")["TopicArn"]
-        sqs = boto3.client("sqs")
-        queue = sqs.create_queue(QueueName="mail")["QueueUrl"]
-        arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
-        boto3.client("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
-        boto3.client("dynamodb").create_table(
-            TableName="control",
-            BillingMode="PAY_PER_REQUEST",
-            AttributeDefinitions=[
-                {"AttributeName": "pk", "AttributeType": "S"},
-                {"AttributeName": "sk", "AttributeType": "S"},
-            ],
-            KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
-        )
-        control.client.cache_clear()
-        app = load_app("notify", CONTROL_TABLE="control", TOPIC_ARN=topic)
-        app.queue = queue
-        yield app
-        control.client.cache_clear()
+def notify(load_app, control_table):
+    topic = boto3.client("sns").create_topic(Name="slipcast")["TopicArn"]
+    sqs = boto3.client("sqs")
+    queue = sqs.create_queue(QueueName="mail")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    boto3.client("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
+    app = load_app("notify", CONTROL_TABLE=control_table, TOPIC_ARN=topic)
+    app.queue = queue
+    return app
 
 
 def mail(app) -> list[dict]:

@@ -5,11 +5,9 @@ import io
 import json
 from pathlib import Path
 
-import boto3
 import joblib
 import pandas as pd
 import pytest
-from moto import mock_aws
 
 from slipcast import dataset
 from slipcast.candidates import load_candidates
@@ -27,15 +25,11 @@ def example():
 
 
 @pytest.fixture
-def manifest(aws_environment, example):
+def manifest(s3, example):
     """The manifest of the example, as prepare returns it, with its table in the bucket."""
-    with mock_aws():
-        boto3.client("s3").create_bucket(Bucket="data")
-        storage.client.cache_clear()
-        uri = "s3://data/datasets/d1/table.csv.gz"
-        sha256 = storage.write_bytes(uri, dataset.to_bytes(example.table))
-        yield {"dataset_id": "d1", "data_date": example.data_date.isoformat(), "uri": uri, "sha256": sha256}
-        storage.client.cache_clear()
+    uri = "s3://data/datasets/d1/table.csv.gz"
+    sha256 = storage.write_bytes(uri, dataset.to_bytes(example.table))
+    return {"dataset_id": "d1", "data_date": example.data_date.isoformat(), "uri": uri, "sha256": sha256}
 
 
 @pytest.fixture

@@ -6,9 +6,7 @@ import hashlib
 import io
 import json
 
-import boto3
 import pytest
-from moto import mock_aws
 
 from slipcast_aws import releases, storage
 
@@ -28,15 +26,11 @@ def schedule(rows: int = 30, data_date: str = "2024-12-31", bad: tuple[int, ...]
 
 
 @pytest.fixture
-def s3(aws_environment):
-    with mock_aws():
-        client = boto3.client("s3")
-        for bucket in ("data", "elsewhere"):
-            client.create_bucket(Bucket=bucket)
-            client.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
-        storage.client.cache_clear()
-        yield client
-        storage.client.cache_clear()
+def s3(s3):
+    s3.create_bucket(Bucket="elsewhere")
+    for bucket in ("data", "elsewhere"):
+        s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    return s3
 
 
 @pytest.fixture

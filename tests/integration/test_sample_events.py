@@ -16,41 +16,9 @@ from slipcast.export import export
 from slipcast.feature_table import feature_table
 from slipcast.pipeline import build_pipeline
 from slipcast.validation import read_schedule
-from slipcast_aws import control
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLE = ROOT / "examples" / "nyc_sca_2022-12.csv"
-
-
-@pytest.fixture
-def gate(load_app):
-    with mock_aws():
-        role = boto3.client("iam").create_role(RoleName="states", AssumeRolePolicyDocument="{}")["Role"]["Arn"]
-        machine = boto3.client("stepfunctions").create_state_machine(
-            name="slipcast-pipeline",
-            definition=json.dumps({"StartAt": "Done", "States": {"Done": {"Type": "Succeed"}}}),
-            roleArn=role,
-        )["stateMachineArn"]
-        boto3.client("dynamodb").create_table(
-            TableName="control",
-            BillingMode="PAY_PER_REQUEST",
-            AttributeDefinitions=[
-                {"AttributeName": "pk", "AttributeType": "S"},
-                {"AttributeName": "sk", "AttributeType": "S"},
-            ],
-            KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
-        )
-        control.client.cache_clear()
-        app = load_app(
-            "gate",
-            CONTROL_TABLE="control",
-            STATE_MACHINE_ARN=machine,
-            RETRAIN_ALARMS="slipcast-drift",
-            COOLDOWN_MINUTES="60",
-        )
-        app.machine = machine
-        yield app
-        control.client.cache_clear()
 
 
 @pytest.fixture(scope="module")

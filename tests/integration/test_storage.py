@@ -3,24 +3,17 @@
 import hashlib
 import json
 
-import boto3
 import pytest
 from botocore.exceptions import ClientError
 from botocore.stub import Stubber
-from moto import mock_aws
 
 from slipcast_aws import outbox, storage
 
 
 @pytest.fixture
-def s3(aws_environment):
-    with mock_aws():
-        client = boto3.client("s3")
-        client.create_bucket(Bucket="data")
-        client.put_bucket_versioning(Bucket="data", VersioningConfiguration={"Status": "Enabled"})
-        storage.client.cache_clear()
-        yield client
-        storage.client.cache_clear()
+def s3(s3):
+    s3.put_bucket_versioning(Bucket="data", VersioningConfiguration={"Status": "Enabled"})
+    return s3
 
 
 @pytest.mark.parametrize("uri", ["data/key", "s3://data", "s3://data/", "s3:///key", "https://data/key", ""])

@@ -2,12 +2,10 @@
 
 import io
 
-import boto3
 import joblib
 import mlflow
 import pytest
 from mlflow.tracking import MlflowClient
-from moto import mock_aws
 from sklearn.dummy import DummyClassifier
 
 from slipcast_aws import outbox, storage, tracking
@@ -18,16 +16,6 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy:sqlalchemy.exc.SADeprecationWarning"),
     pytest.mark.filterwarnings("ignore:.*Any type hint is inferred as AnyType:UserWarning"),
 ]
-
-
-@pytest.fixture
-def s3(aws_environment):
-    with mock_aws():
-        client = boto3.client("s3")
-        client.create_bucket(Bucket="data")
-        storage.client.cache_clear()
-        yield client
-        storage.client.cache_clear()
 
 
 @pytest.fixture

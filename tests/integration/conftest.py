@@ -1,0 +1,63 @@
+"""AWS as moto plays it: a data bucket, the control table, the gate with a state machine to start."""
+
+import json
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from slipcast_aws import control, storage
+
+
+@pytest.fixture
+def mocked_aws(aws_environment):
+    """AWS without an account; adapters forget the clients of the test before, and of this one."""
+    with mock_aws():
+        for adapter in (storage, control):
+            adapter.client.cache_clear()
+        yield
+        for adapter in (storage, control):
+            adapter.client.cache_clear()
+
+
+@pytest.fixture
+def s3(mocked_aws):
+    """An S3 client and the bucket ``data``."""
+    client = boto3.client("s3")
+    client.create_bucket(Bucket="data")
+    return client
+
+
+@pytest.fixture
+def control_table(mocked_aws) -> str:
+    """The name of an empty control table."""
+    boto3.client("dynamodb").create_table(
+        TableName="control",
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[
+            {"AttributeName": "pk", "AttributeType": "S"},
+            {"AttributeName": "sk", "AttributeType": "S"},
+        ],
+        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
+    )
+    return "control"
+
+
+@pytest.fixture
+def gate(load_app, control_table):
+    """The gate's app with a state machine to start; ``app.machine`` is its ARN."""
+    role = boto3.client("iam").create_role(RoleName="states", AssumeRolePolicyDocument="{}")["Role"]["Arn"]
+    machine = boto3.client("stepfunctions").create_state_machine(
+        name="slipcast-pipeline",
+        definition=json.dumps({"StartAt": "Done", "States": {"Done": {"Type": "Succeed"}}}),
+        roleArn=role,
+    )["stateMachineArn"]
+    app = load_app(
+        "gate",
+        CONTROL_TABLE=control_table,
+        STATE_MACHINE_ARN=machine,
+        RETRAIN_ALARMS="slipcast-drift",
+        COOLDOWN_MINUTES="60",
+    )
+    app.machine = machine
+    return app
