@@ -5,16 +5,19 @@ windows are drawn from the other. Prints the share of 1,000 windows of each size
 """
 
 import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "layers" / "slipcast"))
 
-from slipcast import candidates, labels, split, validation  # noqa: E402 - the path is set above
+from slipcast import candidates, labels, split, versions  # noqa: E402 - the path is set above
 from slipcast.drift import compare  # noqa: E402
 from slipcast.feature_table import feature_table  # noqa: E402
+from slipcast.ingest.schedule import read_schedule  # noqa: E402
 from slipcast.pipeline import build_pipeline  # noqa: E402
 from slipcast.profile import profile  # noqa: E402
 
@@ -23,9 +26,14 @@ WINDOWS = 1000
 SIZES = (200, 300, 500, 1000)
 
 
+def _table() -> pd.DataFrame:
+    with tempfile.TemporaryDirectory() as folder:
+        return versions.read_table(read_schedule(EXAMPLE, EXAMPLE.name, workdir=Path(folder)).table)
+
+
 def main() -> None:
     """Measure and print."""
-    labelled = labels.label(validation.read_schedule(EXAMPLE.read_bytes(), EXAMPLE.name).table, 30)
+    labelled = labels.label(_table(), 30)
     reference, held = split.random_split(labelled, 0.5, seed=1)
     candidate = next(item for item in candidates.load_candidates() if item.name == "decision_tree")
     model = build_pipeline(candidate, 1, max_depth=6, min_samples_leaf=50)

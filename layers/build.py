@@ -84,6 +84,7 @@ SPECIFICATIONS = {
     "slipcast": Layer(optimize=None),
     "aws": Layer(optimize=None),
     "powertools": Layer(),
+    "preparation": Layer(without=frozenset(RUNTIME | IN_POWERTOOLS)),
     "training": Layer(without=frozenset(RUNTIME | IN_POWERTOOLS | NOT_CALLED)),
 }
 

@@ -26,8 +26,14 @@ def compose(event: dict[str, Any]) -> tuple[str, str]:
     ]
     if event.get("version"):
         lines.append(f"Version:   {event['version']}")
-    if counts := (event.get("dataset") or {}).get("counts"):
+    if upload := event.get("upload"):
+        counts = upload["counts"]
         lines.append(
-            f"Rows:      {counts['read']} read, {counts['accepted']} accepted, {counts['rejected']} in quarantine"
+            f"Rows:      {counts['read']} read, {counts['accepted']} accepted, {counts['rejected']} in quarantine, "
+            f"{counts['filtered']} left out"
         )
+        if upload["changes"]:
+            lines.append("Columns:   not those of the last file of this source, see the report")
+    if source:
+        lines.append(f"Report:    reports/{event['execution']}/intake.html in the bucket")
     return subject, "\n".join(lines)

@@ -1,12 +1,14 @@
 """Plan: cuts the dataset by time and lists the candidates to train, one task each."""
 
+import tempfile
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from slipcast import candidates, dataset, labels, split
+from slipcast import candidates, dataset, labels, split, versions
 from slipcast_aws import storage
 from slipcast_aws.settings import number, setting
 
@@ -22,7 +24,10 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     ``tasks`` (family and training table of each candidate), ``tables`` (URIs and digests), ``cut`` (ISO date)
     """
     source = event["dataset"]
-    table = dataset.from_bytes(storage.read_bytes(source["uri"], sha256=source["sha256"]))
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "table.parquet")
+        storage.download(source["uri"], file, sha256=source["sha256"])
+        table = versions.read_table(file)
     labelled = labels.label(table, int(number("TOLERANCE_DAYS")))
     cut = split.holdout_cut(date.fromisoformat(source["data_date"]), int(number("HOLDOUT_MONTHS")))
     train, holdout = split.split(labelled, cut)

@@ -7,8 +7,8 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from slipcast import retraining
-from slipcast.validation import ScheduleRefused
-from slipcast_aws import releases, storage
+from slipcast.ingest.refusal import ScheduleRefused
+from slipcast_aws import control, releases
 from slipcast_aws.settings import number, setting
 
 logger = Logger()
@@ -20,21 +20,18 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
 
     Returns
     -------
-    ``outcome`` (``train``, ``ingested`` or ``refused``), ``why``, and unless refused ``dataset`` (its manifest with
-    the URI of its table)
+    ``outcome`` (``train``, ``ingested`` or ``refused``), ``why``, and unless refused ``dataset`` (a reference to its
+    version) and ``upload`` (source, counts, and where the open activities are)
     """
-    bucket, source = setting("DATA_BUCKET"), event.get("source")
-    if source is None:
-        latest = f"s3://{bucket}/datasets/latest.json"
-        if not storage.exists(latest):
-            return {"outcome": "refused", "why": "there is no dataset yet: drop a schedule CSV under incoming/"}
-        dataset = storage.read_json(latest)
+    upload = None
+    if event.get("source") is None:
+        dataset = control.latest_dataset(setting("CONTROL_TABLE"))
+        if dataset is None:
+            return {"outcome": "refused", "why": "there is no dataset yet: drop a schedule under incoming/"}
     else:
-        upload = intake.fetch(source)
         try:
-            dataset = intake.take_in(bucket, upload, event["execution"])
+            dataset, upload = intake.take_in(event["source"], event["execution"])
         except ScheduleRefused as refusal:
-            intake.record_refusal(bucket, upload, event["execution"], refusal)
             return {"outcome": "refused", "why": str(refusal)}
     champion = releases.live_model(setting("PREDICT_FUNCTION"))
     decision = retraining.should_train(
@@ -44,6 +41,8 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         champion_dataset_id=champion and champion.dataset_id,
         train_on_new_data=setting("TRAIN_ON_NEW_DATA") == "true",
         min_matured=int(number("MIN_MATURED_ROWS")),
+        dated=dataset["dated"],
     )
     logger.info("prepared", dataset_id=dataset["dataset_id"], train=decision.train, why=decision.why)
-    return {"outcome": "train" if decision.train else "ingested", "why": decision.why, "dataset": dataset}
+    outcome = "train" if decision.train else "ingested"
+    return {"outcome": outcome, "why": decision.why, "dataset": dataset, "upload": upload}

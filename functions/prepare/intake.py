@@ -1,72 +1,194 @@
-"""From an object in ``incoming/`` to a dataset version, a quarantine file and a report."""
+"""From an object in ``incoming/`` to a dataset version, a quarantine file, a report and a list of open activities."""
 
-import hashlib
+import csv
+import tempfile
 from dataclasses import dataclass
-from pathlib import PurePosixPath
+from itertools import islice
+from pathlib import Path, PurePosixPath
 from typing import Any
 
-from slipcast import dataset, labels
-from slipcast.validation import ScheduleRefused, read_schedule
-from slipcast_aws import storage
-from slipcast_aws.settings import number
+from slipcast import versions
+from slipcast.ingest import report
+from slipcast.ingest.formats import Limits
+from slipcast.ingest.profile import Profile, built_in, load_profile
+from slipcast.ingest.refusal import ScheduleRefused
+from slipcast.ingest.schedule import Schedule, read_schedule
+from slipcast_aws import control, storage
+from slipcast_aws.settings import number, setting
+
+# Each try merges anew with what another execution has just made the latest.
+TRIES = 20
 
 
 @dataclass(frozen=True)
-class Upload:
-    """A dropped file: where it is, its name and its bytes."""
+class Drop:
+    """A dropped object: where it is, its name, its folder below ``incoming/``."""
 
     origin: dict[str, str]
     name: str
-    raw: bytes
+    folder: str
 
 
-def fetch(source: dict[str, str]) -> Upload:
-    """Read the version of the object that `source` names."""
-    uri = f"s3://{source['bucket']}/{source['key']}"
-    raw = storage.read_bytes(uri, version_id=source.get("version_id") or None)
-    return Upload({**source, "uri": uri}, PurePosixPath(source["key"]).name, raw)
-
-
-def take_in(bucket: str, upload: Upload, execution: str) -> dict[str, Any]:
-    """Store the good rows as a dataset version and the bad ones in quarantine; return the manifest.
+def take_in(source: dict[str, str], execution: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Read a dropped file, store what came of it, and return the dataset's reference and the upload's record.
 
     Raises
     ------
     ScheduleRefused
-        If the file cannot be used at all.
+        If the file cannot be used at all; it and the reason are then in quarantine.
     """
-    schedule = read_schedule(upload.raw, upload.name, max_bad_share=number("MAX_BAD_SHARE"))
-    if len(schedule.rejected):
-        rejected = schedule.rejected.to_csv(index=False, lineterminator="\n").encode()
-        storage.write_bytes(f"s3://{bucket}/quarantine/{execution}/rejected.csv", rejected, "text/csv")
-    manifest = dataset.manifest(
-        schedule.table,
-        source={**upload.origin, "sha256": hashlib.sha256(upload.raw).hexdigest()},
-        data_date=schedule.data_date,
-        counts=schedule.counts,
-        labels=labels.label_counts(schedule.table, int(number("TOLERANCE_DAYS"))),
+    bucket = setting("DATA_BUCKET")
+    path = PurePosixPath(source["key"])
+    folder = "/".join(path.parts[1:-1])
+    drop = Drop({**source, "uri": f"s3://{source['bucket']}/{source['key']}"}, path.name, folder)
+    with tempfile.TemporaryDirectory() as work:
+        workdir = Path(work)
+        file = workdir / "dropped"
+        try:
+            _check_size(drop)
+            digest = storage.download(drop.origin["uri"], file, version_id=source.get("version_id") or None)
+            return _take_in(bucket, drop, digest, file, execution, workdir)
+        except ScheduleRefused as refusal:
+            document = {**report.refused(drop.name, refusal), "sources": [drop.origin]}
+            storage.copy(drop.origin, f"s3://{bucket}/quarantine/{execution}/{drop.name}")
+            _write_report(bucket, execution, document)
+            raise
+
+
+def _check_size(drop: Drop) -> None:
+    limit = int(number("MAX_FILE_MEGABYTES")) * 1_000_000
+    size = storage.size(drop.origin["uri"], version_id=drop.origin.get("version_id") or None)
+    if size > limit:
+        raise ScheduleRefused(
+            drop.name,
+            f"the file has {size / 1e6:,.0f} MB, at most {limit / 1e6:,.0f} are taken",
+            "Raise the parameter MaxFileMegabytes, or drop the projects one by one",
+        )
+
+
+def _take_in(
+    bucket: str, drop: Drop, sha256: str, file: Path, execution: str, workdir: Path
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    readings = workdir / "reading"
+    readings.mkdir()
+    schedule = read_schedule(
+        file,
+        drop.name,
+        folder=drop.folder,
+        profile=_profile(bucket, drop) if drop.folder else None,
+        workdir=readings,
+        max_bad_share=number("MAX_BAD_SHARE"),
+        limits=Limits(max_bytes=int(number("MAX_FILE_MEGABYTES")) * 1_000_000),
+        sha256=sha256,
     )
-    prefix = f"s3://{bucket}/datasets/{manifest['dataset_id']}"
-    table_sha256 = storage.write_bytes(f"{prefix}/table.csv.gz", dataset.to_bytes(schedule.table), "application/gzip")
-    manifest |= {"uri": f"{prefix}/table.csv.gz", "sha256": table_sha256}
-    storage.write_json(f"{prefix}/manifest.json", manifest)
-    _report(bucket, execution, {"outcome": "accepted", **manifest})
-    _point_latest(bucket, manifest)
-    return manifest
+    own = versions.describe(schedule.table, workdir, tolerance_days=int(number("TOLERANCE_DAYS")))
+    last = f"s3://{bucket}/sources/{schedule.source}/latest.json"
+    before = storage.read_json(last) if storage.exists(last) else None
+    changes = versions.schema_changes(before, schedule) if before else []
+    if changes and setting("ON_SCHEMA_CHANGE") == "refuse":
+        raise ScheduleRefused(
+            drop.name,
+            f"the file differs from the last one of source {schedule.source}: {'; '.join(changes)}",
+            "Export the same columns as before, drop it under another name, or set OnSchemaChange to warn",
+            1,
+        )
+    upload = {
+        "source": schedule.source,
+        "data_date": schedule.data_date and schedule.data_date.isoformat(),
+        "profile": schedule.profile.name,
+        "counts": schedule.counts,
+        "changes": len(changes),
+        "open": _store_open(bucket, schedule, workdir, execution),
+    }
+    if schedule.rejected is not None:
+        storage.upload(schedule.rejected, f"s3://{bucket}/quarantine/{execution}/rejected.csv", "text/csv")
+    document = report.accepted(schedule, file=drop.name, labels=own["labels"], changes=changes)
+    object_ = {**drop.origin, "sha256": sha256, "profile": schedule.profile.name, "data_date": upload["data_date"]}
+    object_ |= {"source": schedule.source, "counts": schedule.counts}
+    reference = _version(bucket, schedule, object_, workdir)
+    _write_report(bucket, execution, {**document, "sources": [object_], "dataset": reference}, _sample(schedule))
+    if before is None or (before["data_date"] or "") <= (upload["data_date"] or ""):
+        shape = {"header": list(schedule.header), "mapped": list(schedule.mapped)}
+        storage.write_json(last, {**upload, **shape, "execution": execution})
+    return reference, upload
 
 
-def _point_latest(bucket: str, manifest: dict[str, Any]) -> None:
-    """An older schedule that arrives late becomes a dataset, not the latest one."""
-    latest = f"s3://{bucket}/datasets/latest.json"
-    if not storage.exists(latest) or storage.read_json(latest)["data_date"] <= manifest["data_date"]:
-        storage.write_json(latest, manifest)
+def _profile(bucket: str, drop: Drop) -> Profile:
+    """A folder below ``incoming/`` names the profile: the user's own one, else a built-in one."""
+    name = drop.folder
+    uri = f"s3://{bucket}/profiles/{name}.yaml"
+    if "/" not in name and storage.exists(uri):
+        profile = load_profile(storage.read_bytes(uri).decode("utf-8", errors="replace"), f"profiles/{name}.yaml")
+        if profile.name != name:
+            raise ScheduleRefused(
+                f"profiles/{name}.yaml", f"the profile calls itself {profile.name}", f"Write name: {name}"
+            )
+        return profile
+    for profile in built_in():
+        if profile.name == name:
+            return profile
+    raise ScheduleRefused(
+        drop.name,
+        f"there is no profile {name!r} for the folder incoming/{name}/",
+        f"Put profiles/{name}.yaml into the bucket (docs/profiles.md), or drop the file under incoming/ itself",
+    )
 
 
-def record_refusal(bucket: str, upload: Upload, execution: str, refusal: ScheduleRefused) -> None:
-    """Keep the refused file and the reason together in quarantine."""
-    storage.write_bytes(f"s3://{bucket}/quarantine/{execution}/{upload.name}", upload.raw)
-    _report(bucket, execution, {"outcome": "refused", "sources": [upload.origin], "why": str(refusal)})
+def _version(bucket: str, schedule: Schedule, source: dict[str, Any], workdir: Path) -> dict[str, Any]:
+    """Merge with the latest dataset and store the version; of executions at the same time none is lost."""
+    control_table = setting("CONTROL_TABLE")
+    for attempt in range(TRIES):
+        previous = control.latest_dataset(control_table) if schedule.data_date is not None else None
+        folder = workdir / f"version-{attempt}"
+        folder.mkdir()
+        new, target, old, sources = folder / "new.parquet", folder / "table.parquet", None, []
+        new.hardlink_to(schedule.table)
+        if previous is not None:
+            old = folder / "old.parquet"
+            storage.download(previous["uri"], old, sha256=previous["sha256"])
+            sources = storage.read_json(previous["manifest_uri"])["sources"]
+        versions.merge(old, new, target, folder)
+        manifest = versions.describe(target, folder, tolerance_days=int(number("TOLERANCE_DAYS")))
+        prefix = f"s3://{bucket}/datasets/{manifest['dataset_id']}"
+        manifest |= {"uri": f"{prefix}/table.parquet", "manifest_uri": f"{prefix}/manifest.json"}
+        manifest |= {"sources": _with(sources, source), "code_version": versions.code_version()}
+        manifest |= {"tolerance_days": int(number("TOLERANCE_DAYS"))}
+        # Immutable: the same version is not written twice.
+        if not storage.exists(manifest["manifest_uri"]):
+            storage.upload(target, manifest["uri"], "application/vnd.apache.parquet")
+            storage.write_json(manifest["manifest_uri"], manifest)
+        reference = versions.reference(manifest)
+        if not manifest["dated"] or control.move_latest(control_table, reference, previous=previous):
+            return reference
+    raise RuntimeError(f"{TRIES} times another file was faster: drop fewer files at once, this one is tried again")
 
 
-def _report(bucket: str, execution: str, document: dict[str, Any]) -> None:
-    storage.write_json(f"s3://{bucket}/reports/{execution}/intake.json", document)
+def _with(sources: list[dict[str, Any]], source: dict[str, Any]) -> list[dict[str, Any]]:
+    """The same object taken in again stands there once, in its last place."""
+    identity = ("uri", "version_id", "sha256")
+    kept = [item for item in sources if any(item.get(name) != source.get(name) for name in identity)]
+    return [*kept, source]
+
+
+def _store_open(bucket: str, schedule: Schedule, workdir: Path, execution: str) -> dict[str, Any]:
+    target = workdir / "open.jsonl.gz"
+    rows = versions.write_open(schedule.table, target, workdir)
+    uri = f"s3://{bucket}/runs/{execution}/open.jsonl.gz"
+    if rows:
+        storage.upload(target, uri, "application/gzip")
+    return {"rows": rows, "uri": uri, "sha256": versions.sha256(target)} if rows else {"rows": 0}
+
+
+def _sample(schedule: Schedule) -> list[dict[str, str]]:
+    if schedule.rejected is None:
+        return []
+    with schedule.rejected.open(encoding="utf-8", newline="") as file:
+        return list(islice(csv.DictReader(file), report.SAMPLE))
+
+
+def _write_report(
+    bucket: str, execution: str, document: dict[str, Any], sample: list[dict[str, str]] | None = None
+) -> None:
+    prefix = f"s3://{bucket}/reports/{execution}"
+    storage.write_json(f"{prefix}/intake.json", document)
+    storage.write_bytes(f"{prefix}/intake.html", report.page(document, sample).encode(), "text/html; charset=utf-8")

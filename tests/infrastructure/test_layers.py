@@ -250,7 +250,7 @@ def test_predict_starts_without_heavy_packages(imported: dict[str, str]) -> None
 
 def test_a_missing_layer_is_noticed(built: dict[str, Path], runtime: Path) -> None:
     code = ROOT / FUNCTIONS["PlanFunction"]["CodeUri"]
-    path = [code, *(built[layer] for layer in layers_of("PlanFunction") if layer != "TrainingLayer"), runtime]
+    path = [code, *(built[layer] for layer in layers_of("PlanFunction") if layer != "PreparationLayer"), runtime]
     outcome = _alone(import_with_deferred, [[str(code)], "app.handler"], path, _environment("PlanFunction"))
     assert outcome.startswith("FAILED")
     assert "ModuleNotFoundError" in outcome

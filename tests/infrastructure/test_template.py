@@ -179,7 +179,7 @@ def test_every_rule_and_schedule_has_a_dead_letter_queue():
     events = [event for function in FUNCTIONS.values() for event in function.get("Events", {}).values()]
     timed = [event for event in events if event["Type"] in ("Schedule", "EventBridgeRule")]
 
-    assert len(timed) == 4
+    assert len(timed) == 5
     assert all(event["Properties"]["DeadLetterConfig"] for event in timed)
 
 

@@ -5,15 +5,13 @@ import io
 import json
 import zipfile
 from datetime import date
-from pathlib import Path
 
 import pytest
+from schedules import example
 
 from slipcast import labels, split
-from slipcast.validation import read_schedule
 from slipcast_aws import outbox, releases, storage
 
-EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "nyc_sca_2022-12.csv"
 SETTINGS = {
     **{"DATA_BUCKET": "data", "PREDICT_FUNCTION": "slipcast-predict", "RANDOM_SEED": "20240101"},
     **{"TOLERANCE_DAYS": "30", "HOLDOUT_MONTHS": "18", "MISSED_DELAY_COST": "2", "FALSE_ALARM_COST": "1"},
@@ -38,14 +36,12 @@ def champion(monkeypatch):
 def event(s3, load_app, lambda_context, found_once):
     """The payload of the state machine: the example planned, one cheap family trained."""
     if not found_once:
-        from slipcast import dataset
-
-        schedule = read_schedule(EXAMPLE.read_bytes(), EXAMPLE.name)
-        uri = "s3://data/datasets/d1/table.csv.gz"
-        sha256 = storage.write_bytes(uri, dataset.to_bytes(schedule.table))
+        schedule = example("nyc_sca_2022-12.csv")
+        uri = "s3://data/datasets/d1/table.parquet"
+        sha256 = storage.write_bytes(uri, schedule.parquet)
         manifest = {
             **{"dataset_id": "d1", "data_date": schedule.data_date.isoformat(), "uri": uri, "sha256": sha256},
-            **{"counts": schedule.counts, "rows": len(schedule.table), "sources": [{"uri": "s3://data/incoming/x"}]},
+            **{"rows": len(schedule.table), "manifest_uri": "s3://data/datasets/d1/manifest.json"},
             "labels": labels.label_counts(schedule.table, 30),
         }
         plan = load_app("plan", **SETTINGS).handler({"execution": "first", "dataset": manifest}, lambda_context)
@@ -227,7 +223,7 @@ def test_a_family_that_failed_is_reported_and_stops_no_other(event, evaluate):
 
 def test_the_holdout_is_what_started_after_the_cut(event):
     # The event of this module is what plan wrote: the same cut by hand.
-    labelled = labels.label(read_schedule(EXAMPLE.read_bytes(), EXAMPLE.name).table, 30)
+    labelled = labels.label(example("nyc_sca_2022-12.csv").table, 30)
     train, holdout = split.split(labelled, date(2021, 7, 1))
 
     assert event["cut"] == "2021-07-01"

@@ -8,13 +8,13 @@ import pytest
 from slipcast_aws import control
 
 SOURCE = {"bucket": "data", "key": "incoming/plan.csv", "version_id": "v1"}
-DATASET = {"dataset_id": "d1", "counts": {"read": 10, "accepted": 8, "rejected": 2}}
+UPLOAD = {"counts": {"read": 10, "accepted": 8, "rejected": 2, "filtered": 0}, "changes": 0}
 HEAD = {"execution": "new-data-1", "reason": "new_data"}
 # As statemachine/pipeline.asl.yaml sends them.
 EVENTS = {
-    "released": {**HEAD, "source": SOURCE, "dataset": DATASET, "why": "first model with signal", "version": "4"},
-    "kept": {**HEAD, "source": SOURCE, "dataset": DATASET, "why": "not better than the champion"},
-    "ingested": {**HEAD, "source": SOURCE, "dataset": DATASET, "why": "nothing new to learn"},
+    "released": {**HEAD, "source": SOURCE, "upload": UPLOAD, "why": "first model with signal", "version": "4"},
+    "kept": {**HEAD, "source": SOURCE, "upload": UPLOAD, "why": "not better than the champion"},
+    "ingested": {**HEAD, "source": SOURCE, "upload": UPLOAD, "why": "nothing new to learn"},
     "refused": {**HEAD, "source": SOURCE, "why": "plan.csv: the file is empty. Export the schedule again."},
     "failed": {**HEAD, "why": "RuntimeError: every candidate failed"},
 }

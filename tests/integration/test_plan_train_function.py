@@ -3,33 +3,27 @@
 import hashlib
 import io
 import json
-from pathlib import Path
 
 import joblib
 import pandas as pd
 import pytest
+import schedules
 
 from slipcast import dataset
 from slipcast.candidates import load_candidates
 from slipcast.feature_table import feature_table
-from slipcast.validation import read_schedule
 from slipcast_aws import storage
 
-EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "nyc_sca_2022-12.csv"
 SETTINGS = {"DATA_BUCKET": "data", "TOLERANCE_DAYS": "30", "HOLDOUT_MONTHS": "18", "RANDOM_SEED": "20240101"}
 
 
-@pytest.fixture(scope="module")
-def example():
-    return read_schedule(EXAMPLE.read_bytes(), EXAMPLE.name)
-
-
 @pytest.fixture
-def manifest(s3, example):
+def manifest(s3):
     """The manifest of the example, as prepare returns it, with its table in the bucket."""
-    uri = "s3://data/datasets/d1/table.csv.gz"
-    sha256 = storage.write_bytes(uri, dataset.to_bytes(example.table))
-    return {"dataset_id": "d1", "data_date": example.data_date.isoformat(), "uri": uri, "sha256": sha256}
+    schedule = schedules.example("nyc_sca_2022-12.csv")
+    uri = "s3://data/datasets/d1/table.parquet"
+    sha256 = storage.write_bytes(uri, schedule.parquet)
+    return {"dataset_id": "d1", "data_date": schedule.data_date.isoformat(), "uri": uri, "sha256": sha256}
 
 
 @pytest.fixture
@@ -65,7 +59,7 @@ def test_there_is_a_task_for_each_family(plan):
     assert len(json.dumps(planned)) < 10_000
 
 
-def test_nothing_of_after_the_cut_is_in_the_training_table(plan, example):
+def test_nothing_of_after_the_cut_is_in_the_training_table(plan):
     planned = plan()
 
     assert planned["cut"] == "2021-07-01"

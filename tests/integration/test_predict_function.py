@@ -6,16 +6,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 from openapi_spec_validator import validate
+from schedules import example
 
-from slipcast import dataset, labels
+from slipcast import labels
 from slipcast.artefact import digest
 from slipcast.candidates import load_candidates
 from slipcast.export import export
 from slipcast.feature_table import feature_table
 from slipcast.pipeline import build_pipeline
-from slipcast.validation import read_schedule
 
-EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "nyc_sca_2022-12.csv"
 ACTIVITY = {
     "activity_id": "A1",
     "phase": "Design",
@@ -30,12 +29,11 @@ ACTIVITY = {
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     """A decision tree of the example, its artefact and the table it was trained on."""
-    schedule = read_schedule(EXAMPLE.read_bytes(), EXAMPLE.name)
-    labelled = labels.label(schedule.table, 30)
+    labelled = labels.label(example("nyc_sca_2022-12.csv").table, 30)
     candidate = next(item for item in load_candidates() if item.name == "decision_tree")
     model = build_pipeline(candidate, 1, max_depth=4).fit(feature_table(labelled), labelled["is_late"])
     metadata = {
-        **{"model_id": "abc123", "dataset_id": dataset.dataset_id(schedule.table), "data_date": "2022-12-31"},
+        **{"model_id": "abc123", "dataset_id": "0123456789abcdef", "data_date": "2022-12-31"},
         **{"family": "decision_tree", "params": {"max_depth": 4}, "training_cut": "2021-07-01"},
         **{"training_rows": len(labelled), "tolerance_days": 30, "metrics": {"auc": 0.7, "auc_ci": [0.6, 0.8]}},
     }

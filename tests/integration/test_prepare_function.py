@@ -5,10 +5,13 @@ import gzip
 import hashlib
 import io
 import json
+import tempfile
+from pathlib import Path
 
 import pytest
 
-from slipcast_aws import releases, storage
+from slipcast import versions
+from slipcast_aws import control, releases, storage
 
 COLUMNS = ("activity_id", "data_date", "start", "baseline_finish", "actual_finish", "budget")
 
@@ -52,10 +55,13 @@ def champion(monkeypatch):
 
 
 @pytest.fixture
-def prepare(load_app, s3, champion, lambda_context):
+def prepare(load_app, s3, control_table, champion, lambda_context):
     app = load_app(
         "prepare",
         DATA_BUCKET="data",
+        CONTROL_TABLE=control_table,
+        MAX_FILE_MEGABYTES="1",
+        ON_SCHEMA_CHANGE="warn",
         PREDICT_FUNCTION="slipcast-predict",
         TOLERANCE_DAYS="30",
         MAX_BAD_SHARE="0.2",
@@ -77,6 +83,14 @@ def read(s3, key: str) -> bytes:
     return s3.get_object(Bucket="data", Key=key)["Body"].read()
 
 
+def rows_of(dataset: dict, folder: Path | None = None):
+    """The table of a dataset version."""
+    with tempfile.TemporaryDirectory() as work:
+        file = Path(work, "table.parquet")
+        storage.download(dataset["uri"], file, sha256=dataset["sha256"])
+        return versions.read_table(file)
+
+
 def keys(s3, prefix: str = "") -> list[str]:
     return [item["Key"] for item in s3.list_objects_v2(Bucket="data", Prefix=prefix).get("Contents", [])]
 
@@ -88,28 +102,43 @@ def test_a_good_file_becomes_a_dataset_version(prepare, s3):
 
     assert answer["outcome"] == "train"
     assert answer["why"] == "no model is live yet"
-    dataset = answer["dataset"]
+    dataset, upload = answer["dataset"], answer["upload"]
     prefix = f"datasets/{dataset['dataset_id']}"
     assert keys(s3) == [
         f"{prefix}/manifest.json",
-        f"{prefix}/table.csv.gz",
-        "datasets/latest.json",
+        f"{prefix}/table.parquet",
         "incoming/plan ü.csv",
+        "reports/new-data-1/intake.html",
         "reports/new-data-1/intake.json",
+        "sources/plan/latest.json",
     ]
-    assert json.loads(read(s3, f"{prefix}/manifest.json")) == dataset
-    assert json.loads(read(s3, "datasets/latest.json")) == dataset
-    assert json.loads(read(s3, "reports/new-data-1/intake.json")) == dataset | {"outcome": "accepted"}
-    table = read(s3, f"{prefix}/table.csv.gz")
-    assert dataset["uri"] == f"s3://data/{prefix}/table.csv.gz"
-    assert dataset["sha256"] == hashlib.sha256(table).hexdigest()
-    rows = list(csv.DictReader(io.StringIO(gzip.decompress(table).decode())))
-    assert [row["activity_id"] for row in rows] == [f"A{number:02}" for number in range(30)]
-    assert {row["project_id"] for row in rows} == {"plan ü"}
+    manifest = json.loads(read(s3, f"{prefix}/manifest.json"))
+    assert versions.reference(manifest) == dataset
+    assert control.latest_dataset("control") == dataset
+    report = json.loads(read(s3, "reports/new-data-1/intake.json"))
+    assert (report["outcome"], report["dataset"], report["counts"]["read"]) == ("accepted", dataset, 30)
+    assert report["labels"] == {"matured": 30, "censored": 0, "late": 15, "open": 0}
+    assert "<b>30</b>rows read" in read(s3, "reports/new-data-1/intake.html").decode()
+    table = rows_of(dataset)
+    assert dataset["uri"] == f"s3://data/{prefix}/table.parquet"
+    assert dataset["sha256"] == hashlib.sha256(read(s3, f"{prefix}/table.parquet")).hexdigest()
+    assert list(table["activity_id"]) == [f"A{number:02}" for number in range(30)]
+    assert set(table["project_id"]) == {"plan"}
     assert dataset["data_date"] == "2024-12-31"
     assert dataset["rows"] == 30
-    assert dataset["labels"] == {"matured": 30, "censored": 0, "late": 15}
-    (source,) = dataset["sources"]
+    assert dataset["labels"] == {"matured": 30, "censored": 0, "late": 15, "open": 0}
+    assert upload["source"] == "plan"
+    assert upload["open"] == {"rows": 0}
+    assert manifest["code_version"] == versions.code_version()
+    assert manifest["columns"]["budget"] == {
+        "type": "DOUBLE",
+        "missing": 0,
+        "min": "1000.0",
+        "max": "1029.0",
+        "mean": 1014.5,
+    }
+    (source,) = manifest["sources"]
+    assert (source["profile"], source["counts"]["accepted"], source["data_date"]) == ("canonical", 30, "2024-12-31")
     assert source["uri"] == "s3://data/incoming/plan ü.csv"
     assert source["sha256"] == hashlib.sha256(raw).hexdigest()
     assert source["version_id"]
@@ -119,7 +148,7 @@ def test_bad_rows_go_to_quarantine_with_line_column_and_reason(prepare, s3):
     answer = prepare(schedule(bad=(3, 7)))
 
     assert answer["outcome"] == "train"
-    counts = answer["dataset"]["counts"]
+    counts = answer["upload"]["counts"]
     assert (counts["read"], counts["accepted"], counts["rejected"]) == (30, 28, 2)
     rejected = list(csv.DictReader(io.StringIO(read(s3, "quarantine/new-data-1/rejected.csv").decode())))
     assert [(row["line"], row["column"], row["value"], row["reason"]) for row in rejected] == [
@@ -127,17 +156,20 @@ def test_bad_rows_go_to_quarantine_with_line_column_and_reason(prepare, s3):
         ("9", "budget", "a lot", "is not a number"),
     ]
     assert all(row["remedy"] for row in rejected)
-    table = gzip.decompress(read(s3, storage.split_uri(answer["dataset"]["uri"])[1])).decode()
-    assert "A03" not in table
-    assert "A02" in table
+    ids = set(rows_of(answer["dataset"])["activity_id"])
+    assert "A03" not in ids
+    assert "A02" in ids
+    page = read(s3, "reports/new-data-1/intake.html").decode()
+    assert "partly accepted" in page
+    assert "a lot" in page
 
 
 @pytest.mark.parametrize(
     ("raw", "why"),
     [
         (b"", "the file is empty"),
-        (b"activity_id,data_date\nA1,2024-12-31\n", "required columns are missing: start, baseline_finish"),
-        (b"\xff\xfe\x00rows", "is not UTF-8 text"),
+        (b"activity_id,data_date\nA1,2024-12-31\n", "which misses start, baseline_finish"),
+        (b"\x89PNG\r\n\x1a\n\x00\x00", "image"),
         (schedule(bad=tuple(range(7))), "7 of 30 rows are bad, at most 20% may be"),
     ],
 )
@@ -166,7 +198,10 @@ def test_the_version_of_the_event_is_read_and_not_a_later_one(prepare, s3, lambd
     answer = app.handler({"execution": "e", "reason": "new_data", "source": source}, lambda_context)
 
     assert answer["dataset"]["rows"] == 25
-    assert answer["dataset"]["sources"][0]["sha256"] == hashlib.sha256(first).hexdigest()
+    assert (
+        storage.read_json(answer["dataset"]["manifest_uri"])["sources"][0]["sha256"]
+        == hashlib.sha256(first).hexdigest()
+    )
 
 
 def test_a_bucket_without_versions_works_too(prepare, s3, lambda_context, load_app):
@@ -181,24 +216,145 @@ def test_a_bucket_without_versions_works_too(prepare, s3, lambda_context, load_a
 def test_the_same_rows_are_the_same_dataset(prepare, s3):
     first = prepare(schedule(), execution="new-data-1")["dataset"]
     again = prepare(schedule(), execution="new-data-2")["dataset"]
-    other = prepare(schedule(rows=31), execution="new-data-3")["dataset"]
+    other = prepare(schedule(rows=31), execution="new-data-3", key="incoming/another.csv")["dataset"]
 
     assert (first["dataset_id"], first["sha256"]) == (again["dataset_id"], again["sha256"])
     assert other["dataset_id"] != first["dataset_id"]
-    tables = [key for key in keys(s3, "datasets/") if key.endswith("table.csv.gz")]
+    tables = [key for key in keys(s3, "datasets/") if key.endswith("table.parquet")]
     assert len(tables) == 2
 
 
-def test_an_older_schedule_does_not_become_the_latest_one(prepare, s3):
-    newer = prepare(schedule(data_date="2024-12-31"), execution="new-data-1")["dataset"]
-    older = prepare(schedule(data_date="2024-06-30"), execution="new-data-2")["dataset"]
+def test_an_activity_in_several_files_is_merged_whichever_comes_first(prepare):
+    older, newer = schedule(data_date="2024-06-30"), schedule(rows=31, data_date="2024-12-31")
+    prepare(newer, execution="new-data-1", key="incoming/plan_2024-12.csv")
+    merged = prepare(older, execution="new-data-2", key="incoming/plan_2024-06.csv")["dataset"]
 
-    assert older["dataset_id"] != newer["dataset_id"]
-    assert f"datasets/{older['dataset_id']}/manifest.json" in keys(s3)
-    assert json.loads(read(s3, "datasets/latest.json"))["dataset_id"] == newer["dataset_id"]
+    table = rows_of(merged)
+    assert len(table) == 31
+    assert set(table["data_date"].astype(str)) == {"2024-12-31"}
+    assert sorted(set(table["baseline_data_date"].astype(str))) == ["2024-06-30", "2024-12-31"]
+    manifest = storage.read_json(merged["manifest_uri"])
+    assert [source["data_date"] for source in manifest["sources"]] == ["2024-12-31", "2024-06-30"]
+    assert merged["data_date"] == "2024-12-31"
 
-    corrected = prepare(schedule(rows=31, data_date="2024-12-31"), execution="new-data-3")["dataset"]
-    assert json.loads(read(s3, "datasets/latest.json"))["dataset_id"] == corrected["dataset_id"]
+
+def test_a_correction_of_the_same_day_wins(prepare):
+    prepare(schedule(), execution="new-data-1")
+    corrected = prepare(schedule().replace(b",1000\n", b",7\n"), execution="new-data-2")["dataset"]
+
+    assert rows_of(corrected)["budget"].min() == 7
+
+
+def test_files_taken_in_at_the_same_time_are_all_in_the_dataset(prepare, monkeypatch):
+    move, raced = control.move_latest, []
+
+    def race(table, reference, *, previous):
+        if not raced:
+            raced.append(True)
+            prepare(schedule(rows=25), execution="new-data-2", key="incoming/other.csv")
+        return move(table, reference, previous=previous)
+
+    monkeypatch.setattr(control, "move_latest", race)
+    prepare(schedule(), execution="new-data-1", key="incoming/plan.csv")
+
+    assert set(rows_of(control.latest_dataset("control"))["project_id"]) == {"plan", "other"}
+
+
+def test_open_activities_are_listed_for_scoring(prepare, s3):
+    raw = schedule() + b"A98,2024-12-31,2024-12-01,2025-03-01,,5\nA99,2024-12-31,2025-02-01,2025-03-01,,5\n"
+
+    listed = prepare(raw)["upload"]["open"]
+
+    assert listed["rows"] == 2
+    lines = gzip.decompress(storage.read_bytes(listed["uri"], sha256=listed["sha256"])).splitlines()
+    assert [json.loads(line)["status"] for line in lines] == ["in_progress", "not_started"]
+    assert json.loads(read(s3, "sources/plan/latest.json"))["open"] == listed
+
+
+def test_a_changed_export_is_reported(prepare, s3):
+    prepare(schedule(), execution="new-data-1")
+    changed = schedule(data_date="2025-01-31").replace(b"budget", b"money", 1)
+
+    assert prepare(changed, execution="new-data-2")["upload"]["changes"] == 3
+
+    report = json.loads(read(s3, "reports/new-data-2/intake.json"))
+    assert report["changes"] == [
+        "no longer has the columns budget",
+        "newly has the columns money",
+        "lost for the model: budget",
+    ]
+    assert "lost for the model: budget" in read(s3, "reports/new-data-2/intake.html").decode()
+
+
+def test_a_changed_export_may_be_refused(prepare, monkeypatch):
+    monkeypatch.setenv("ON_SCHEMA_CHANGE", "refuse")
+    prepare(schedule(), execution="new-data-1")
+
+    answer = prepare(schedule().replace(b"budget", b"money", 1), execution="new-data-2")
+
+    assert answer["outcome"] == "refused"
+    assert "lost for the model: budget" in answer["why"]
+    assert "OnSchemaChange" in answer["why"]
+
+
+PROFILE = b"""
+name: contractor
+title: Contractor's list
+columns: {activity_id: Nr, start: Beginn, baseline_finish: Soll, actual_finish: Ist}
+"""
+
+
+def test_a_users_own_profile_reads_what_is_dropped_into_its_folder(prepare, s3):
+    s3.put_object(Bucket="data", Key="profiles/contractor.yaml", Body=PROFILE)
+    raw = b"Nr;Beginn;Soll;Ist\n1;01.02.2024;28.02.2024;15.03.2024\n2;01.02.2024;30.03.2024;\n"
+
+    answer = prepare(raw, key="incoming/contractor/hall_2024-06-30.csv")
+
+    assert answer["upload"]["profile"] == "contractor"
+    assert answer["upload"]["source"] == "contractor-hall"
+    assert list(rows_of(answer["dataset"])["status"]) == ["complete", "in_progress"]
+
+
+@pytest.mark.parametrize(
+    ("profile", "folder", "why"),
+    [
+        (None, "contractor", "there is no profile 'contractor'"),
+        (b"name: other\ntitle: x\n", "contractor", "the profile calls itself other"),
+        (b"title: [", "contractor", "profiles/contractor.yaml, line"),
+        (PROFILE, "contractor/deeper", "there is no profile 'contractor/deeper'"),
+    ],
+)
+def test_a_profile_that_cannot_be_used_refuses_the_file(prepare, s3, profile, folder, why):
+    if profile is not None:
+        s3.put_object(Bucket="data", Key="profiles/contractor.yaml", Body=profile)
+
+    answer = prepare(b"Nr;Beginn;Soll\n1;01.02.2024;28.02.2024\n", key=f"incoming/{folder}/hall_2024-06-30.csv")
+
+    assert answer["outcome"] == "refused"
+    assert why in answer["why"]
+
+
+def test_a_file_over_the_limit_is_refused_with_the_parameter_to_raise(prepare, s3):
+    answer = prepare(b"x" * 1_000_001)
+
+    assert answer["outcome"] == "refused"
+    assert "Raise the parameter MaxFileMegabytes" in answer["why"]
+    assert len(read(s3, "quarantine/new-data-1/plan ü.csv")) == 1_000_001
+
+
+def test_a_file_without_dates_is_a_dataset_of_its_own(prepare, s3):
+    s3.put_object(
+        Bucket="data",
+        Key="profiles/labelled.yaml",
+        Body=b"name: labelled\ntitle: x\nlabel: {column: OK, late: ['0'], on_time: ['1']}\nfeatures: [Size]\n",
+    )
+    before = prepare(schedule(), execution="new-data-1")["dataset"]
+
+    answer = prepare(b"Size,OK\n5,1\n6,0\n", execution="new-data-2", key="incoming/labelled/sizes.csv")
+
+    assert (answer["outcome"], answer["dataset"]["rows"]) == ("ingested", 2)
+    assert "has no dates" in answer["why"]
+    assert control.latest_dataset("control") == before
 
 
 def test_without_a_file_the_latest_dataset_is_taken(prepare, s3):
@@ -215,7 +371,7 @@ def test_without_a_file_and_without_a_dataset_there_is_nothing_to_do(prepare, s3
     answer = prepare(None, reason="schedule")
 
     assert answer["outcome"] == "refused"
-    assert "drop a schedule CSV under incoming/" in answer["why"]
+    assert "drop a schedule under incoming/" in answer["why"]
     assert keys(s3) == []
 
 
@@ -241,7 +397,7 @@ def test_too_few_known_outcomes_are_taken_in_and_not_trained(prepare, s3):
 
     assert answer["outcome"] == "ingested"
     assert answer["why"].startswith("19 activities have a known outcome, 20 are needed")
-    assert json.loads(read(s3, "datasets/latest.json")) == answer["dataset"]
+    assert control.latest_dataset("control") == answer["dataset"]
 
 
 def test_files_may_wait_for_the_next_alarm(prepare, champion, monkeypatch):

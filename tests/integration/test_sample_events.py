@@ -8,6 +8,7 @@ from pathlib import Path
 import boto3
 import pytest
 from moto import mock_aws
+from schedules import example
 
 from slipcast import labels
 from slipcast.artefact import digest
@@ -15,15 +16,13 @@ from slipcast.candidates import load_candidates
 from slipcast.export import export
 from slipcast.feature_table import feature_table
 from slipcast.pipeline import build_pipeline
-from slipcast.validation import read_schedule
 
 ROOT = Path(__file__).resolve().parents[2]
-EXAMPLE = ROOT / "examples" / "nyc_sca_2022-12.csv"
 
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
-    labelled = labels.label(read_schedule(EXAMPLE.read_bytes(), EXAMPLE.name).table, 30)
+    labelled = labels.label(example("nyc_sca_2022-12.csv").table, 30)
     candidate = next(item for item in load_candidates() if item.name == "decision_tree")
     fitted = build_pipeline(candidate, 1, max_depth=4).fit(feature_table(labelled), labelled["is_late"])
     metadata = {

@@ -156,12 +156,14 @@ def candidate(family: str, cv_brier: float, execution: str) -> dict:
 def leave_execution(execution: str = "new-data-1") -> dict:
     """Leave an evaluation as the evaluate function does."""
     prefix = f"s3://data/reports/{execution}"
+    manifest_uri = "s3://data/datasets/d1/manifest.json"
+    source = {"uri": "s3://data/incoming/plan.csv", "version_id": "v1", "sha256": "7" * 64}
+    storage.write_json(manifest_uri, {"sources": [{"uri": "s3://data/incoming/older.csv"}, source]})
     evaluation = {
         **{"execution": execution, "reason": "new_data", "cut": "2021-07-01", "challenger": "decision_tree"},
         "dataset": {
-            **{"dataset_id": "d1", "sha256": "5" * 64, "uri": "s3://data/datasets/d1/table.csv.gz"},
-            **{"rows": 900, "data_date": "2022-12-31"},
-            "sources": [{"uri": "s3://data/incoming/plan.csv", "version_id": "v1", "sha256": "7" * 64}],
+            **{"dataset_id": "d1", "sha256": "5" * 64, "uri": "s3://data/datasets/d1/table.parquet"},
+            **{"rows": 900, "data_date": "2022-12-31", "manifest_uri": manifest_uri},
         },
         "tables": {"train": {"rows": 600}, "holdout": {"rows": 200}},
         "candidates": [candidate("decision_tree", 0.18, execution), candidate("logistic", 0.19, execution)],
@@ -198,6 +200,7 @@ def test_an_execution_is_a_parent_run_with_a_child_for_each_candidate(track_for_
     tags = {name: value for name, value in parent.data.tags.items() if not name.startswith("mlflow.")}
     assert tags == {
         **{"execution": "new-data-1", "reason": "new_data", "dataset_id": "d1", "dataset_sha256": "5" * 64},
+        **{"dataset_manifest_uri": "s3://data/datasets/d1/manifest.json", "dataset_sources": "2"},
         **{"source_uri": "s3://data/incoming/plan.csv", "source_version_id": "v1", "source_sha256": "7" * 64},
         **{"model_id": "abc", "decision": "release", "decision_reasons": "better than the champion"},
     }

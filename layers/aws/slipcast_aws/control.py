@@ -1,9 +1,10 @@
-"""The control table: training lease, cooldown and audit trail in DynamoDB.
+"""The control table: training lease, cooldown, latest dataset and audit trail in DynamoDB.
 
 One table, keys ``pk`` and ``sk``: ``LEASE/training`` (written by the state machine), ``GATE/last_start``,
-``AUDIT/<UTC time>#<identity>``.
+``DATASET/latest``, ``AUDIT/<UTC time>#<identity>``.
 """
 
+import json
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any
@@ -68,6 +69,33 @@ def release_claim(table: str, *, execution: str) -> None:
     except ClientError as error:
         if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
             raise
+
+
+def latest_dataset(table: str) -> dict[str, Any] | None:
+    """Return the reference of the dataset version that all files so far have led to; None if there is none."""
+    found = client().get_item(TableName=table, Key={"pk": {"S": "DATASET"}, "sk": {"S": "latest"}}, ConsistentRead=True)
+    return json.loads(found["Item"]["reference"]["S"]) if "Item" in found else None
+
+
+def move_latest(table: str, reference: dict[str, Any], *, previous: dict[str, Any] | None) -> bool:
+    """Make a dataset version the latest one if `previous` still is; False if another file came in between."""
+    item = {
+        **{"pk": {"S": "DATASET"}, "sk": {"S": "latest"}, "dataset_id": {"S": reference["dataset_id"]}},
+        "reference": {"S": json.dumps(reference, sort_keys=True)},
+    }
+    condition: dict[str, Any] = {"ConditionExpression": "attribute_not_exists(pk)"}
+    if previous is not None:
+        condition = {
+            "ConditionExpression": "dataset_id = :previous",
+            "ExpressionAttributeValues": {":previous": {"S": previous["dataset_id"]}},
+        }
+    try:
+        client().put_item(TableName=table, Item=item, **condition)
+    except ClientError as error:
+        if error.response["Error"]["Code"] == "ConditionalCheckFailedException":
+            return False
+        raise
+    return True
 
 
 def audit(table: str, *, identity: str, record: dict[str, Any], now: datetime | None = None) -> None:

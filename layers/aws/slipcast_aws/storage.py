@@ -4,10 +4,13 @@ import hashlib
 import json
 from collections.abc import Iterator
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import boto3
 from botocore.config import Config
+
+BLOCK = 1 << 20
 
 
 class DigestMismatchError(RuntimeError):
@@ -50,6 +53,33 @@ def read_bytes(uri: str, *, version_id: str | None = None, sha256: str | None = 
     return raw
 
 
+def download(uri: str, target: Path, *, version_id: str | None = None, sha256: str | None = None) -> str:
+    """Write an object to a file, block by block, and return the SHA-256 (hex) of its bytes.
+
+    Raises
+    ------
+    DigestMismatchError
+        If `sha256` is given and the bytes do not have it.
+    """
+    bucket, key = split_uri(uri)
+    which = {"VersionId": version_id} if version_id else {}
+    digest = hashlib.sha256()
+    body = client().get_object(Bucket=bucket, Key=key, **which)["Body"]
+    with target.open("wb") as file:
+        for block in body.iter_chunks(BLOCK):
+            digest.update(block)
+            file.write(block)
+    if sha256 is not None and digest.hexdigest() != sha256:
+        raise DigestMismatchError(f"{uri} has SHA-256 {digest.hexdigest()}, {sha256} was recorded: it is not used")
+    return digest.hexdigest()
+
+
+def upload(path: Path, uri: str, content_type: str = "application/octet-stream") -> None:
+    """Write a file to an object, in parts if it is large."""
+    bucket, key = split_uri(uri)
+    client().upload_file(str(path), bucket, key, ExtraArgs={"ContentType": content_type})
+
+
 def read_json(uri: str, *, sha256: str | None = None) -> Any:
     """Return the JSON document at `uri`."""
     return json.loads(read_bytes(uri, sha256=sha256))
@@ -65,6 +95,23 @@ def exists(uri: str) -> bool:
             return False
         raise
     return True
+
+
+def size(uri: str, *, version_id: str | None = None) -> int:
+    """Return the size of an object in bytes."""
+    bucket, key = split_uri(uri)
+    which = {"VersionId": version_id} if version_id else {}
+    return client().head_object(Bucket=bucket, Key=key, **which)["ContentLength"]
+
+
+def copy(origin: dict[str, str], uri: str) -> None:
+    """Copy an object, of `origin` with ``uri`` and perhaps ``version_id``, within S3."""
+    from_bucket, from_key = split_uri(origin["uri"])
+    bucket, key = split_uri(uri)
+    source = {"Bucket": from_bucket, "Key": from_key}
+    if origin.get("version_id"):
+        source["VersionId"] = origin["version_id"]
+    client().copy(source, bucket, key)
 
 
 def write_bytes(uri: str, raw: bytes, content_type: str = "application/octet-stream") -> str:

@@ -86,12 +86,16 @@ def _runs(client: MlflowClient, which: str) -> list[Run]:
 
 
 def _lineage(evaluation: dict[str, Any]) -> dict[str, str]:
-    source = evaluation["dataset"]["sources"][0]
+    # The file that made this version; the manifest names all that it consists of.
+    sources = storage.read_json(evaluation["dataset"]["manifest_uri"])["sources"]
+    source = sources[-1]
     return {
         "execution": evaluation["execution"],
         "reason": evaluation["reason"],
         "dataset_id": evaluation["dataset"]["dataset_id"],
         "dataset_sha256": evaluation["dataset"]["sha256"],
+        "dataset_manifest_uri": evaluation["dataset"]["manifest_uri"],
+        "dataset_sources": str(len(sources)),
         "source_uri": source["uri"],
         "source_version_id": source.get("version_id", ""),
         "source_sha256": source["sha256"],
@@ -108,7 +112,7 @@ def _dataset(evaluation: dict[str, Any]) -> DatasetInput:
             name="activities",
             digest=dataset["dataset_id"],
             source_type="s3",
-            source=json.dumps({"uri": dataset["uri"]}),
+            source=json.dumps({"uri": dataset["uri"], "manifest": dataset["manifest_uri"]}),
             profile=json.dumps({"num_rows": dataset["rows"], "data_date": dataset["data_date"]}),
         )
     )

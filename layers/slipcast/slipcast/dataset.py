@@ -1,10 +1,7 @@
-"""Dataset versions: a table of activities as bytes whose digest is its name."""
+"""Tables that the steps of an execution hand to each other, as bytes."""
 
 import gzip
-import hashlib
 import io
-from datetime import date
-from typing import Any
 
 import pandas as pd
 
@@ -15,8 +12,19 @@ DATE_COLUMNS = (
     "baseline_finish",
     "actual_finish",
     "label_known_at",
+    "baseline_data_date",
 )
-TEXT_COLUMNS = ("activity_id", "activity_name", "phase", "work_type", "location", "project_id", "status")
+TEXT_COLUMNS = (
+    "activity_id",
+    "activity_name",
+    "phase",
+    "work_type",
+    "location",
+    "project_id",
+    "status",
+    "source",
+    "source_sha256",
+)
 
 
 def to_bytes(table: pd.DataFrame) -> bytes:
@@ -42,39 +50,5 @@ def from_bytes(raw: bytes) -> pd.DataFrame:
     )
 
 
-def dataset_id(table: pd.DataFrame) -> str:
-    """Return the content address of `table`: the first 16 hex digits of the SHA-256 of its uncompressed CSV."""
-    return hashlib.sha256(_csv(table)).hexdigest()[:16]
-
-
 def _csv(table: pd.DataFrame) -> bytes:
     return table.to_csv(index=False, date_format="%Y-%m-%d", lineterminator="\n").encode()
-
-
-def manifest(
-    table: pd.DataFrame,
-    *,
-    source: dict[str, Any],
-    data_date: date,
-    counts: dict[str, int],
-    labels: dict[str, int],
-) -> dict[str, Any]:
-    """Return the JSON-able description that is stored beside a dataset version.
-
-    Parameters
-    ----------
-    table : DataFrame of shape (n_activities, n_columns)
-    source : bucket, key, version id and SHA-256 of the object the rows came from
-    counts : rows read, accepted and rejected
-    labels : matured, censored and late activities
-    """
-    return {
-        "dataset_id": dataset_id(table),
-        "data_date": data_date.isoformat(),
-        "rows": len(table),
-        "columns": {name: str(kind) for name, kind in table.dtypes.items()},
-        "missing": {name: int(share) for name, share in table.isna().sum().items()},
-        "sources": [source],
-        "counts": counts,
-        "labels": labels,
-    }

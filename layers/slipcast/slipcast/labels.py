@@ -15,7 +15,8 @@ def label(table: pd.DataFrame, tolerance_days: int) -> pd.DataFrame:
 
     Parameters
     ----------
-    table : DataFrame with ``baseline_finish``, ``actual_finish`` and ``data_date`` as ``datetime64``
+    table : DataFrame with ``baseline_finish``, ``actual_finish`` and ``data_date`` as ``datetime64``; where it has
+        ``schedule_adherence``, that is the label
     tolerance_days : calendar days after the baseline finish that still count as on time
 
     Returns
@@ -27,16 +28,20 @@ def label(table: pd.DataFrame, tolerance_days: int) -> pd.DataFrame:
     matured = table[limit <= table["data_date"]].copy()
     limit = limit.loc[matured.index]
     finish = matured["actual_finish"]
-    matured["is_late"] = (finish.isna() | (finish > limit)).astype("int64")
+    late = finish.isna() | (finish > limit)
+    if "schedule_adherence" in matured:
+        late = late.where(matured["schedule_adherence"].isna(), matured["schedule_adherence"] == 0)
+    matured["is_late"] = late.astype("int64")
     matured["label_known_at"] = finish.where(finish <= limit, limit)
     return matured.reset_index(drop=True)
 
 
 def label_counts(table: pd.DataFrame, tolerance_days: int) -> dict[str, int]:
-    """Return how many activities are matured, censored (not yet matured) and late."""
+    """Return how many activities are matured, censored (not yet matured), late and open."""
     labelled = label(table, tolerance_days)
     return {
         "matured": len(labelled),
         "censored": len(table) - len(labelled),
         "late": int(labelled["is_late"].sum()),
+        "open": int(table["actual_finish"].isna().sum()),
     }

@@ -25,6 +25,7 @@ def should_train(
     champion_dataset_id: str | None,
     train_on_new_data: bool,
     min_matured: int,
+    dated: bool = True,
 ) -> TrainingDecision:
     """Decide whether the dataset is worth a training.
 
@@ -36,7 +37,10 @@ def should_train(
     champion_dataset_id : the dataset that trained the live model; None if no model is live
     train_on_new_data : False leaves new files to the next alarm or schedule
     min_matured : below this number of labels nothing is trained
+    dated : whether the activities have dates, without which no model can be tested on later ones
     """
+    if not dated:
+        return TrainingDecision(False, "the file has no dates: without them nothing can be tested on later activities")
     if n_matured < min_matured:
         return TrainingDecision(
             False, f"{n_matured} activities have a known outcome, {min_matured} are needed: drop a longer history"

@@ -42,6 +42,7 @@ COLUMNS = (
     Column("predecessor_count", "number", False, "Number of predecessors"),
     Column("budget", "number", False, "Budget in the currency of the file"),
     Column("percent_complete", "number", False, "0 to 100"),
+    Column("schedule_adherence", "number", False, "1 on time, 0 late; derived from the dates where absent"),
 )
 
 # Written by what happened after the start: with them a model reaches an AUC of .99 and predicts nothing.

@@ -1,0 +1,49 @@
+"""Score: the open activities of a dropped file, or of every source that another model scored, with the live model."""
+
+from functools import cache
+from typing import Any
+
+import boto3
+import sources
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from slipcast import scorer
+from slipcast_aws import releases, storage
+from slipcast_aws.settings import setting
+
+logger = Logger()
+
+
+@cache
+def client():
+    """Return the SNS client of this execution environment."""
+    return boto3.client("sns")
+
+
+@logger.inject_lambda_context
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Score the upload in ``event["upload"]``; without one, every source whose predictions are not the live model's.
+
+    Returns
+    -------
+    ``scored``: for each source its predictions' URI and how many activities are in which risk band
+    """
+    live = releases.live_model(setting("PREDICT_FUNCTION"))
+    if live is None:
+        return {"scored": [], "why": "no model is live yet"}
+    bucket = setting("DATA_BUCKET")
+    uploads = [event["upload"]] if event.get("upload") else list(sources.stale(bucket, live.sha256))
+    scored = []
+    if uploads:
+        model = scorer.load(storage.read_bytes(live.artefact_uri, sha256=live.sha256), live.sha256)
+        scored = [sources.score(bucket, upload, model, live) for upload in uploads]
+    for summary in scored:
+        client().publish(
+            TopicArn=setting("TOPIC_ARN"),
+            Subject=f"Slipcast: {summary['bands']['high']} of {summary['rows']} open activities at risk"[:100],
+            Message=sources.message(summary),
+            MessageAttributes={"outcome": {"DataType": "String", "StringValue": "scored"}},
+        )
+    logger.info("scored", sources=[summary["source"] for summary in scored], model_version=live.version)
+    return {"scored": scored}

@@ -1,0 +1,68 @@
+"""Sources: the open activities that each series of files last listed, and the predictions for them."""
+
+import gzip
+import json
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+from slipcast import batch
+from slipcast.scorer import Scorer
+from slipcast_aws import storage
+from slipcast_aws.releases import LiveModel
+
+
+def stale(bucket: str, model_sha256: str) -> Iterator[dict[str, Any]]:
+    """Yield the last upload of each source with open activities that another model scored, or none."""
+    for uri in storage.list_uris(f"s3://{bucket}/sources/"):
+        upload = storage.read_json(uri)
+        if not upload["open"]["rows"]:
+            continue
+        summary = f"{_prefix(bucket, upload)}.json"
+        if not storage.exists(summary) or storage.read_json(summary)["model_sha256"] != model_sha256:
+            yield upload
+
+
+def score(bucket: str, upload: dict[str, Any], model: Scorer, live: LiveModel) -> dict[str, Any]:
+    """Write the predictions for an upload's open activities and return their summary."""
+    raw = storage.read_bytes(upload["open"]["uri"], sha256=upload["open"]["sha256"])
+    activities = [json.loads(line) for line in gzip.decompress(raw).splitlines()]
+    rows = batch.score(activities, model, list, model_version=live.version)
+    bands = Counter(row["risk_band"] for row in rows)
+    prefix = _prefix(bucket, upload)
+    summary = {
+        "source": upload["source"],
+        "data_date": upload["data_date"],
+        "uri": f"{prefix}.csv",
+        "sha256": storage.write_bytes(f"{prefix}.csv", batch.to_csv(rows), "text/csv; charset=utf-8"),
+        "rows": len(rows),
+        "bands": {band: bands[band] for band in batch.BANDS},
+        "threshold": model.threshold,
+        "model_version": live.version,
+        "model_id": live.model_id,
+        "model_sha256": live.sha256,
+    }
+    # Written last: what is scored but not noted here is scored again.
+    storage.write_json(f"{prefix}.json", summary)
+    return summary
+
+
+def message(summary: dict[str, Any]) -> str:
+    """Return the words of the notification."""
+    bands = summary["bands"]
+    return "\n".join(
+        [
+            f"{summary['rows']} open activities of {summary['source']} (data date {summary['data_date']}) were scored "
+            f"with model version {summary['model_version']}.",
+            "",
+            f"High:   {bands['high']}  (probability of delay {summary['threshold']:.2f} or more)",
+            f"Medium: {bands['medium']}",
+            f"Low:    {bands['low']}",
+            "",
+            f"Predictions: {summary['uri']}",
+        ]
+    )
+
+
+def _prefix(bucket: str, upload: dict[str, Any]) -> str:
+    return f"s3://{bucket}/predictions/{upload['source']}/{upload['data_date']}"

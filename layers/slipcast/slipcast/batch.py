@@ -1,0 +1,87 @@
+"""Batch scoring: the open activities of a schedule with their probability of delay, as a table for people."""
+
+import csv
+import io
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from slipcast.scorer import Scorer
+from slipcast.spreadsheet import neutral
+
+COLUMNS = (
+    *("project_id", "activity_id", "activity_name", "status", "start", "baseline_finish"),
+    *("probability", "risk_band", "at_risk", "reasons", "model_version", "model_id"),
+)
+# Features of so many activities at a time are looked up and held in memory.
+CHUNK = 1_000
+BANDS = ("low", "medium", "high")
+
+
+def risk_band(probability: float, threshold: float) -> str:
+    """Return ``high`` from the threshold on, ``medium`` from half of it on, else ``low``.
+
+    The threshold is the probability from which a warning costs less than a delay that nobody was warned of.
+    """
+    return BANDS[(probability >= threshold / 2) + (probability >= threshold)]
+
+
+def score(
+    activities: Iterable[Mapping[str, Any]],
+    scorer: Scorer,
+    history: Callable[[Sequence[Mapping[str, Any]]], Sequence[Mapping[str, Any]]],
+    *,
+    model_version: str,
+) -> list[dict[str, Any]]:
+    """Return a prediction for each activity, the highest probability first.
+
+    Parameters
+    ----------
+    activities : canonical columns of open activities
+    history : adds to a list of activities what was known of their like when they start
+    model_version : version of the function that serves the model
+
+    Returns
+    -------
+    rows with `COLUMNS`; ``reasons`` is empty where the model gives none
+    """
+    rows: list[dict[str, Any]] = []
+    chunk: list[Mapping[str, Any]] = []
+
+    def flush() -> None:
+        known = history(chunk)
+        scores = scorer.score([scorer.features(activity) for activity in known])
+        for activity, probability in zip(chunk, scores, strict=True):
+            given = {name: activity.get(name) for name in COLUMNS[:6]}
+            rows.append(
+                {
+                    **given,
+                    "probability": probability,
+                    "risk_band": risk_band(probability, scorer.threshold),
+                    "at_risk": probability >= scorer.threshold,
+                    "reasons": "",
+                    "model_version": model_version,
+                    "model_id": scorer.metadata["model_id"],
+                }
+            )
+        chunk.clear()
+
+    for activity in activities:
+        chunk.append(activity)
+        if len(chunk) == CHUNK:
+            flush()
+    if chunk:
+        flush()
+    return sorted(rows, key=lambda row: (-row["probability"], str(row["project_id"]), str(row["activity_id"])))
+
+
+def to_csv(rows: Iterable[Mapping[str, Any]]) -> bytes:
+    """Return predictions as CSV for a spreadsheet: probabilities to four digits, no cell a formula."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for row in rows:
+        cells = {name: neutral(value) for name, value in row.items()}
+        cells["probability"] = f"{row['probability']:.4f}"
+        cells["at_risk"] = "yes" if row["at_risk"] else "no"
+        writer.writerow([cells[name] for name in COLUMNS])
+    return buffer.getvalue().encode()

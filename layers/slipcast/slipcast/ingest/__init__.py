@@ -1,0 +1,1 @@
+"""From a dropped file to a checked table: formats, mapping profiles, rules, quarantine."""

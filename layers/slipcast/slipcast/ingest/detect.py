@@ -1,0 +1,130 @@
+"""Which line is the header, and which profile reads the file."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from slipcast.ingest.profile import Profile, headers, normal
+from slipcast.ingest.refusal import ScheduleRefused
+
+
+@dataclass(frozen=True)
+class Found:
+    """The header of a file.
+
+    Attributes
+    ----------
+    profile : the profile that reads the file
+    delimiter : between the cells
+    index : position of the header among the records at the head of the file
+    header : its cells, stripped
+    """
+
+    profile: Profile
+    delimiter: str
+    index: int
+    header: tuple[str, ...]
+
+
+def detect(heads: Mapping[str, Sequence[Sequence[str]]], profiles: Sequence[Profile], file: str) -> Found:
+    """Return the header and the one profile that fits best.
+
+    A profile fits if the header has its ``requires`` and a source for each required canonical column. Of those that
+    fit, the one that knows the most columns of the file is taken.
+
+    Parameters
+    ----------
+    heads : for each delimiter that was tried the first records of the file
+    profiles : those to choose from; a single one is the user's choice
+
+    Raises
+    ------
+    ScheduleRefused
+        If none fits, naming the nearest and the columns that do not match; if two fit equally well; if the header
+        names a column twice that the profile reads.
+    """
+    tried = [
+        (_fit(profile, record), Found(profile, delimiter, index, tuple(cell.strip() for cell in record)))
+        for delimiter, records in heads.items()
+        for index, record in enumerate(records)
+        for profile in profiles
+    ]
+    fitting = [(known, found) for (missing, known), found in tried if not missing]
+    if not fitting:
+        raise _unknown(tried, file)
+    most = max(known for known, _ in fitting)
+    best = [found for known, found in fitting if known == most]
+    names = sorted({found.profile.name for found in best})
+    if len(names) > 1:
+        raise ScheduleRefused(
+            file,
+            f"the header fits the profiles {' and '.join(names)} equally well",
+            f"Drop the file under incoming/<profile>/, e.g. incoming/{names[0]}/",
+            best[0].index + 1,
+        )
+    # Spreadsheet exports of Primavera have the field names in one line and their titles in the next.
+    found = max(best, key=lambda item: item.index)
+    _refuse_repeated(found, file)
+    return found
+
+
+def _fit(profile: Profile, record: Sequence[str]) -> tuple[list[str], int]:
+    """Return what a record lacks to be the header of a profile, and how many of its columns the profile knows."""
+    present = {normal(cell) for cell in record} - {""}
+    missing = [header for header in profile.requires if normal(header) not in present]
+    for column in profile.required:
+        mapping = profile.columns.get(column)
+        if mapping is None or not any(normal(header) in present for header in headers(mapping)):
+            missing.append(column)
+    if profile.undated:
+        missing += [header for header in profile.features if normal(header) not in present]
+    if profile.label.column is not None and normal(profile.label.column) not in present:
+        missing.append(profile.label.column)
+    return missing, len(present & known(profile))
+
+
+def known(profile: Profile) -> frozenset[str]:
+    """Return the headers that a profile reads, as `normal` writes them."""
+    names = {normal(header) for mapping in profile.columns.values() for header in headers(mapping)}
+    names |= {normal(header) for header in profile.features}
+    names |= {normal(item.column) for item in profile.filters}
+    if profile.label.column is not None:
+        names.add(normal(profile.label.column))
+    return frozenset(names | {normal(header) for header in profile.requires})
+
+
+def _unknown(tried: list[tuple[tuple[list[str], int], Found]], file: str) -> ScheduleRefused:
+    if not tried:
+        return ScheduleRefused(file, "there is no header", "Export the schedule again")
+    (missing, _), found = max(tried, key=lambda item: (item[0][1], -len(item[0][0]), len(item[1].header)))
+    profile = found.profile
+    wanted = []
+    for name in missing:
+        mapping = profile.columns.get(name)
+        named = " or ".join(repr(header) for header in headers(mapping)) if mapping else repr(name)
+        wanted.append(f"{name} ({named})" if mapping and named != repr(name) else name)
+    foreign = [cell for cell in found.header if cell and normal(cell) not in known(profile)]
+    reason = f"no profile knows this header; the nearest is {profile.name} ({profile.title}), which misses "
+    reason += ", ".join(wanted)
+    if foreign:
+        reason += f"; it does not know {', '.join(foreign)[:300]}"
+    return ScheduleRefused(
+        file,
+        reason,
+        "Export these columns too, or write a profile (docs/profiles.md)",
+        found.index + 1,
+        missing[0] if missing else None,
+    )
+
+
+def _refuse_repeated(found: Found, file: str) -> None:
+    reads = known(found.profile)
+    names = [normal(cell) for cell in found.header]
+    for position, name in enumerate(names):
+        if name in reads and names.index(name) != position:
+            raise ScheduleRefused(
+                file,
+                f"the header names {found.header[position]} twice",
+                "Remove or rename one of them",
+                found.index + 1,
+                found.header[position],
+            )

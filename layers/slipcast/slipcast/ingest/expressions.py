@@ -1,0 +1,135 @@
+"""SQL expressions that turn the text of a cell into a value, for duckdb.
+
+Cells are named by position, and every word of a profile goes through `literal`: nothing that a file or a profile holds
+is read as SQL.
+"""
+
+from collections.abc import Iterable
+
+from slipcast.ingest.profile import Dates, Durations, Numbers, Source
+
+SEPARATED = {
+    "YMD": ("%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d"),
+    # Two digits first: %Y reads 25 as the year 25.
+    "DMY": ("%d/%m/%y", "%d.%m.%y", "%d-%m-%y", "%d/%m/%Y", "%d.%m.%Y", "%d-%m-%Y"),
+    "MDY": ("%m/%d/%y", "%m-%d-%y", "%m.%d.%y", "%m/%d/%Y", "%m-%d-%Y", "%m.%d.%Y"),
+}
+NAMED = ("%d-%b-%y", "%d-%b-%Y", "%d %b %y", "%d %b %Y", "%d %B %Y", "%b %d, %Y", "%B %d, %Y", "%b %d %Y", "%B %d %Y")
+MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+# Primavera, MS Project in English, German, French, Spanish, Italian; a month is 20 working days, as in MS Project.
+NAMES = {
+    "h": "h hr hrs hour hours std stunde stunden heure heures hora horas ora ore",
+    "d": "d dy day days t tag tage j jr jour jours día días dia dias g giorno giorni",
+    "w": "w wk wks week weeks woche wochen sem semaine semaines semana semanas",
+    "m": "m mo mon mons month months monat monate mois mes meses",
+}
+UNITS = {unit: tuple(names.split()) for unit, names in NAMES.items()}
+WORKING_DAYS_PER_MONTH = 20
+
+
+def literal(text: str) -> str:
+    """Return `text` as a SQL string."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def words(items: Iterable[str]) -> str:
+    """Return words as a SQL list to compare lower-case cells with."""
+    return "(" + ", ".join(literal(item.strip().lower()) for item in items) + ")"
+
+
+def cell(position: int, missing: Iterable[str], *, bare: bool) -> str:
+    """Return the text of a cell, NULL where it is empty or one of the words for missing.
+
+    `bare` says that there are no quotes and no white space but spaces: to trim all white space off every cell takes
+    longer than all checks together.
+    """
+    name = f"c{position}"
+    text = f"nullif(trim({name}, ' \t\u00a0\r\n'), '')"
+    if bare:
+        text = f"(CASE WHEN contains({name}, ' ') THEN nullif(trim({name}), '') ELSE {name} END)"
+    listed = [item for item in missing if item.strip()]
+    return f"(CASE WHEN lower({text}) IN {words(listed)} THEN NULL ELSE {text} END)" if listed else text
+
+
+def only_if(text: str, source: Source) -> str:
+    """Return the text only if the source's pattern is found in it."""
+    if source.matching is None:
+        return text
+    return f"(CASE WHEN regexp_matches({text}, {literal(source.matching)}) THEN {text} END)"
+
+
+def day(text: str, dates: Dates, order: str) -> str:
+    """Return a day from text; NULL where it is none.
+
+    Parameters
+    ----------
+    order : ``YMD``, ``DMY`` or ``MDY``; year first is always understood
+    """
+    if order == "YMD" and not (dates.formats or dates.suffixes or dates.months):
+        # A cast is twice as fast as strptime, but knows the words epoch and infinity.
+        return f"(CASE WHEN strlen({text}) BETWEEN 8 AND 10 THEN try_cast({text} AS DATE) END)"
+    clean = text
+    if dates.suffixes:
+        marks = "|".join(_quoted(mark) for mark in dates.suffixes)
+        clean = f"regexp_replace({clean}, {literal(rf'\s*({marks})+$')}, '')"
+    # "Mon 05/05/25", "2025-05-05T08:00:00", "05/05/25 8:00 AM"
+    clean = f"regexp_replace({clean}, '^\\pL{{2,10}}\\.?,?\\s+(\\d{{1,4}}[./-]|\\d{{1,2}}\\s+\\pL)', '\\1')"
+    clock = r"(\d)(T|,?\s+)\d{1,2}:\d\d(:\d\d(\.\d+)?)?(\s*[AaPp]\.?[Mm]\.?)?Z?$"
+    clean = f"regexp_replace({clean}, {literal(clock)}, '\\1')"
+    if dates.months:
+        clean = f"lower({clean})"
+        for own, english in sorted(zip(dates.months, MONTHS, strict=True), key=lambda pair: -len(pair[0])):
+            if own.casefold() != english.casefold():
+                pattern = rf"(^|[\d\s.\-/]){_quoted(own.lower())}\.?($|[\d\s.\-/])"
+                clean = f"regexp_replace({clean}, {literal(pattern)}, '\\1{english}\\2')"
+        clean = f"regexp_replace({clean}, '[.\\s-]+', '-', 'g')"
+    formats = [*dates.formats, *(SEPARATED[order] if order != "YMD" else ()), *SEPARATED["YMD"], *NAMED]
+    if dates.months:
+        formats += ["%d-%b-%y", "%d-%b-%Y", *(item for item in SEPARATED[order] if "-" in item)]
+    tried = ", ".join(literal(item) for item in dict.fromkeys(formats))
+    return f"(CASE WHEN {text} IS NOT NULL THEN try_strptime({clean}, [{tried}])::DATE END)"
+
+
+def number(text: str, numbers: Numbers) -> str:
+    """Return a finite number from text; NULL where it is none. Currency and per cent signs mean nothing."""
+    clean = f"regexp_replace({text}, '[%$€£\\s\u00a0]', '', 'g')"
+    if numbers.thousands.strip():
+        clean = f"replace({clean}, {literal(numbers.thousands)}, '')"
+    if numbers.decimal != ".":
+        clean = f"replace({clean}, {literal(numbers.decimal)}, '.')"
+    value = f"try_cast({clean} AS DOUBLE)"
+    if numbers == Numbers():
+        # COALESCE cleans only the cells that need it.
+        value = f"coalesce(try_cast({text} AS DOUBLE), {value})"
+    # What is infinite or no number fails the comparison; that 1_000 is a number only programmers know.
+    return f"(CASE WHEN abs({value}) < 1e15 AND NOT contains({text}, '_') THEN {value} END)"
+
+
+def calendar_days(text: str, durations: Durations, numbers: Numbers, unit: str | None) -> str:
+    """Return a duration in calendar days from text such as ``12d``, ``365 days``, ``40`` or ``3 ewks``.
+
+    A unit that begins with ``e`` (elapsed) is calendar time already.
+    """
+    lower = f"lower({text})"
+    amount = number(f"regexp_extract({lower}, '^([-+]?[0-9.,'' ]*[0-9.])\\s*(e?)(\\pL*)\\.?\\??$', 1)", numbers)
+    elapsed = f"(regexp_extract({lower}, '[0-9.]\\s*(e?)\\pL*\\.?\\??$', 1) = 'e')"
+    name = f"regexp_extract({lower}, '[0-9.]\\s*e?(\\pL*)\\.?\\??$', 1)"
+    week = durations.days_per_week
+    in_days = {"h": 1 / durations.hours_per_day, "d": 1.0, "w": week, "m": float(WORKING_DAYS_PER_MONTH)}
+    elapsed_days = {"h": 1 / 24, "d": 1.0, "w": 7.0, "m": 30.0}
+    default = in_days[unit or durations.unit]
+    working = " ".join(f"WHEN {name} IN {words(UNITS[key])} THEN {days!r}" for key, days in in_days.items())
+    calendar = " ".join(f"WHEN {name} IN {words(UNITS[key])} THEN {days!r}" for key, days in elapsed_days.items())
+    working = f"CASE WHEN {name} = '' THEN {default!r} {working} END * {7 / week!r}"
+    factor = f"(CASE WHEN {elapsed} THEN CASE {calendar} END ELSE {working} END)"
+    # COALESCE looks for a unit only where the cell is not a bare number.
+    return f"coalesce({number(text, numbers)} * {default * 7 / week!r}, {amount} * {factor})"
+
+
+def count(text: str) -> str:
+    """Return how many entries a list such as ``12FS+3d;14`` has."""
+    return f"len(list_filter(regexp_split_to_array({text}, '[;,]'), lambda x: trim(x) <> ''))::DOUBLE"
+
+
+def _quoted(text: str) -> str:
+    return "".join(character if character.isalnum() else "\\" + character for character in text)

@@ -1,0 +1,149 @@
+"""A dropped file, in any format that is read, as delimited UTF-8 text on disk."""
+
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from slipcast.ingest import _archive, _sniff, _xlsx, xer
+from slipcast.ingest._encoding import to_utf8
+from slipcast.ingest.refusal import ScheduleRefused
+
+HEAD = 1 << 16
+CONVERTED = "converted"
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one upload may take.
+
+    Attributes
+    ----------
+    max_bytes : largest size of the unpacked file, bytes (parameter ``MaxFileMegabytes``)
+    max_ratio : largest unpacked size as a multiple of the packed size; not applied below 64 MiB
+    max_columns : most columns of a sheet, or of the table made of an XER file
+    xlsx_memory_bytes, xlsx_seconds : what reading a workbook may take
+    """
+
+    max_bytes: int = 2_000_000_000
+    max_ratio: float = 200
+    max_columns: int = 1_000
+    xlsx_memory_bytes: int = 2 << 30
+    xlsx_seconds: float = 300
+
+
+@dataclass(frozen=True)
+class Text:
+    """A file as delimited UTF-8 text.
+
+    Attributes
+    ----------
+    path : UTF-8 without byte order mark and NUL; the dropped file itself where it already is so
+    kind : ``csv``, ``xlsx`` or ``xer``
+    encoding : what the file was in: ``utf-8``, ``utf-8-sig``, ``utf-16`` or ``cp1252``
+    delimiter : ``,`` for xlsx and xer; None for csv, to be found
+    numbered : whether the first column is ``#line`` and holds the row of the sheet or the line of the XER file
+    notes : for the report, such as ``read as cp1252``
+    """
+
+    path: Path
+    kind: str
+    encoding: str
+    delimiter: str | None
+    numbered: bool
+    notes: tuple[str, ...]
+
+
+def open_upload(path: Path, name: str, *, workdir: Path, limits: Limits | None = None) -> Text:
+    """Return a dropped file as delimited UTF-8 text.
+
+    The content decides what the file is: gzip or zip around one CSV or XER file, xlsx, XER, delimited text. Large
+    files pass in blocks.
+
+    Parameters
+    ----------
+    path : the dropped file; never changed
+    name : its name, for messages; the suffix is compared with the content
+    workdir : an empty folder of this upload, for what is unpacked or converted
+
+    Raises
+    ------
+    ScheduleRefused
+        For every file that cannot be used: empty, damaged, cut, encrypted, too large, binary, or in another format.
+    OSError
+        If the disk, not the file, fails.
+    """
+    limits = limits or Limits()
+    size = path.stat().st_size
+    head = _head(path)
+    budget = _archive.Budget(name, size, limits.max_bytes, limits.max_ratio)
+    unpacked, suffix, notes = workdir / "unpacked", _suffix(name), []
+    if size > limits.max_bytes:
+        raise _archive.too_large(name, limits.max_bytes, "has")
+    if head.startswith(_sniff.GZIP):
+        _archive.gunzip(path, unpacked, budget)
+        notes.append("unpacked from gzip")
+    elif head.startswith(_sniff.ZIP):
+        archive = _archive.Archive(path, name)
+        try:
+            if _xlsx.is_workbook(archive):
+                return _workbook(archive, workdir / "sheet.csv", budget, limits, _misnamed(suffix, "xlsx"))
+            _xlsx.refuse_other_documents(archive, name)
+            member = _archive.unzip_only(archive, unpacked, budget)
+        finally:
+            archive.close()
+        suffix = _suffix(member)
+        notes.append(f"{member!r} unpacked from zip")
+    source = unpacked if notes else path
+    head = _head(source)
+    if notes and head.startswith((_sniff.GZIP, *_sniff.ZIP)):
+        raise ScheduleRefused(name, "the archive holds another archive", "Pack the schedule once, or not at all")
+    _sniff.refuse_other_formats(head, suffix, name)
+    text = _text(source, name, suffix, workdir, limits, tuple(notes))
+    for leftover in {unpacked, workdir / CONVERTED} - {text.path}:
+        leftover.unlink(missing_ok=True)
+    return text
+
+
+def _text(source: Path, name: str, suffix: str, workdir: Path, limits: Limits, notes: tuple[str, ...]) -> Text:
+    kind = "xer" if _sniff.beginning(_head(source)).startswith("ERMHDR") else "csv"
+    if suffix == ".xer" and kind == "csv":
+        raise ScheduleRefused(name, "the file does not begin with ERMHDR as XER files do", _sniff.PRIMAVERA, 1)
+    path, encoding = to_utf8(source, workdir / CONVERTED, name)
+    if encoding in ("cp1252", "utf-16"):
+        notes += (f"read as {encoding}",)
+    notes += _misnamed(suffix, kind)
+    if kind == "csv":
+        return Text(path, kind, encoding, None, False, notes)
+    target = workdir / "tasks.csv"
+    notes += xer.to_csv(path, target, name=name, max_columns=limits.max_columns)
+    return Text(target, kind, encoding, ",", True, notes)
+
+
+def _workbook(
+    archive: _archive.Archive, target: Path, budget: _archive.Budget, limits: Limits, notes: tuple[str, ...]
+) -> Text:
+    notes += tuple(
+        _xlsx.xlsx_to_csv(
+            archive,
+            target,
+            budget,
+            max_columns=limits.max_columns,
+            memory_bytes=limits.xlsx_memory_bytes,
+            seconds=limits.xlsx_seconds,
+        )
+    )
+    return Text(target, "xlsx", "utf-8", ",", True, notes)
+
+
+def _head(path: Path) -> bytes:
+    with path.open("rb") as stream:
+        return stream.read(HEAD)
+
+
+def _suffix(name: str) -> str:
+    pure = PurePosixPath(name.lower())
+    return PurePosixPath(pure.stem).suffix if pure.suffix in (".gz", ".zip") else pure.suffix
+
+
+def _misnamed(suffix: str, kind: str) -> tuple[str, ...]:
+    usual = {"csv": ("", ".csv", ".txt", ".tsv"), "xlsx": (".xlsx", ".xlsm"), "xer": (".xer",)}[kind]
+    return () if suffix in usual else (f"named {suffix or 'without suffix'}, but the content is {kind}",)

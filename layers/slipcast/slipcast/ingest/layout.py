@@ -1,0 +1,150 @@
+"""Text on disk as a grid of cells that duckdb can read: at full speed where the text is plain, else line by line."""
+
+import csv
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+DELIMITERS = (",", ";", "\t", "|")
+HEAD = 15
+BLOCK = 1 << 24
+# An opening quote that is never closed would swallow the rest of the file.
+MAX_LINES_IN_RECORD = 200
+# What is longer is refused cell by cell; csv's own limit of 128 KiB would end in an error without a row.
+MAX_CELL = 10_000
+csv.field_size_limit(1 << 30)
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Records below the header, as a file for duckdb.
+
+    Attributes
+    ----------
+    path : UTF-8 text
+    delimiter : between the cells
+    skip : physical lines before the first record
+    width : cells of the header
+    numbered : whether each record begins with two further cells: its line in the dropped file, and how many cells it
+        had there
+    bare : whether the cells have no quotes and no white space but spaces
+    """
+
+    path: Path
+    delimiter: str
+    skip: int
+    width: int
+    numbered: bool
+    bare: bool = False
+
+
+@dataclass(frozen=True)
+class Plain:
+    """Text in which each line may be a record: how many follow the header, and what its cells may hold.
+
+    Attributes
+    ----------
+    lines : physical lines below the header
+    bare : whether there are no quotes and no white space but spaces
+    """
+
+    lines: int
+    bare: bool
+
+
+@dataclass(frozen=True)
+class Record:
+    """A record as it stands in the file: first physical line, and cells."""
+
+    line: int
+    cells: list[str]
+
+
+def heads(path: Path, delimiter: str | None) -> dict[str, list[Record]]:
+    """Return the first `HEAD` records that are not blank, for `delimiter` or for each that people use."""
+    return {
+        mark: [record for record in islice(records(path, mark), HEAD) if any(cell.strip() for cell in record.cells)]
+        for mark in ([delimiter] if delimiter else DELIMITERS)
+    }
+
+
+def records(path: Path, delimiter: str) -> Iterator[Record]:
+    """Yield the records of delimited text, bad ones too: a record that cannot be read is its first line alone."""
+    with path.open(encoding="utf-8", newline="") as text:
+        pending: list[str] = []
+        number = 0
+        while True:
+            line = pending.pop(0) if pending else text.readline()
+            if not line:
+                return
+            number += 1
+            if line.count('"') % 2 == 0:
+                yield Record(number, _cells(line, delimiter))
+                continue
+            lines = [line]
+            quotes = line.count('"')
+            while quotes % 2 and len(lines) < MAX_LINES_IN_RECORD:
+                following = pending.pop(0) if pending else text.readline()
+                if not following:
+                    break
+                lines.append(following)
+                quotes += following.count('"')
+            if quotes % 2:
+                # Alone in one cell, so that it is seen to lack the others.
+                yield Record(number, [line.rstrip("\r\n")])
+                pending = lines[1:] + pending
+                continue
+            yield Record(number, _cells("".join(lines), delimiter))
+            number += len(lines) - 1
+
+
+def _cells(text: str, delimiter: str) -> list[str]:
+    try:
+        return next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter), [])
+    except csv.Error:
+        return text.rstrip("\r\n").split(delimiter)
+
+
+def plain(path: Path, header_line: int, delimiter: str) -> Plain | None:
+    """Return what can be told at a glance about the text below its header; None if lines surely are not records.
+
+    As many records as lines will show that no line is blank and no cell holds a line break.
+    """
+    odd = [b'"', b"\xa0"] if delimiter == "\t" else [b'"', b"\xa0", b"\t"]
+    lines, bare, last = -header_line, True, b"\n"
+    with path.open("rb", buffering=0) as file:
+        while block := file.read(BLOCK):
+            newlines = block.count(b"\n")
+            # Each line ends in CR LF, but for one pair that the block's border may split.
+            if b"\r" in block and abs(block.count(b"\r") - newlines) > 1:
+                return None
+            bare = bare and not any(byte in block for byte in odd)
+            lines += newlines
+            last = block[-1:]
+    return Plain(lines + (last != b"\n"), bare)
+
+
+def number(path: Path, delimiter: str, header: Record, target: Path, *, numbered: bool) -> Grid:
+    """Write the records after the header so that each has the header's width and knows its line.
+
+    Blank records are left out. `numbered` says that the first cell already is the line in the dropped file.
+    """
+    width = len(header.cells) - numbered
+    with target.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n", quoting=csv.QUOTE_ALL)
+        for record in records(path, delimiter):
+            if record.line <= header.line:
+                continue
+            line, cells = record.line, record.cells
+            if numbered:
+                line, cells = (int(cells[0]) if cells[0].isdigit() else record.line), cells[1:]
+            while len(cells) > width and not cells[-1].strip():
+                cells.pop()
+            if not any(cell.strip() for cell in cells):
+                continue
+            count = len(cells)
+            cells = [cell if len(cell) <= MAX_CELL else cell[: MAX_CELL + 1] for cell in cells[:width]]
+            writer.writerow([line, count, *cells, *[""] * (width - len(cells))])
+    return Grid(target, ",", 0, width, True)

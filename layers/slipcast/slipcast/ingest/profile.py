@@ -1,0 +1,283 @@
+"""Mapping profiles: how the columns and cells of an export become the canonical schedule.
+
+A profile is a small YAML document; `docs/data.md` teaches writing one. The built-in ones are in `profiles/`.
+"""
+
+import re
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from slipcast.ingest.refusal import ScheduleRefused
+from slipcast.schema import COLUMNS, POST_HOC, STATUSES
+
+BUILT_IN = Path(__file__).parent / "profiles"
+CANONICAL = {column.name: column for column in COLUMNS}
+# Mapped to one of these, a column that was written after the start would tell the model the outcome.
+PREDICTING = frozenset(
+    {"phase", "work_type", "location", "baseline_duration_days", "total_float_days", "predecessor_count", "budget"}
+)
+AFTER_THE_START = re.compile(
+    r"\b(actual|act|remaining|remain|complete|completed|completion|pct|spent|spend|spending|eac|etc|forecast|status"
+    r"|variance|slip|slippage|delay|delayed|late|finish|finished|elapsed|to date|at completion|adherence|outcome)\b"
+)
+# In a schedule that is under way these hold what became of the plan.
+CURRENT = frozenset({"duration", "cost", "work", "total float at completion"})
+# A name such as "../x" would leave the folder that the profile is read from.
+NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
+MAX_BYTES = 65_536
+
+
+def normal(header: str) -> str:
+    """Return a header as it is compared: lower case, every run of other characters than letters and digits a space."""
+    return " ".join(re.sub(r"[\W_]+", " ", header.casefold()).split())
+
+
+def _words(value: Any) -> Any:
+    # YAML reads NO and 0 as a boolean and a number; people mean the words in the cells.
+    return [_word(item) for item in value] if isinstance(value, list) else value
+
+
+def _word(item: Any) -> Any:
+    if isinstance(item, bool):
+        raise ValueError(f"{item} was read by YAML as true or false: put quotes around the word")
+    return str(item) if isinstance(item, int | float) else item
+
+
+Words = Annotated[list[str], BeforeValidator(_words)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Source(_Strict):
+    """One place where a canonical column may come from.
+
+    Attributes
+    ----------
+    name : header in the export, compared by `normal`
+    unit : for a duration without unit in its cell: ``d``, ``h`` or ``w``
+    matching : the cell counts only if this regular expression (RE2) is found in it
+    count : the cell is a list (``12FS;14``) of which the length is meant
+    """
+
+    name: str
+    unit: Literal["h", "d", "w"] | None = None
+    matching: str | None = None
+    count: bool = False
+
+
+class Join(_Strict):
+    """A text put together from several columns."""
+
+    join: Annotated[list[str], Field(min_length=1)]
+    separator: str = " / "
+
+
+def _sources(value: Any) -> Any:
+    if isinstance(value, str):
+        value = [value]
+    return [{"name": item} if isinstance(item, str) else item for item in value] if isinstance(value, list) else value
+
+
+Mapping = Annotated[Join | list[Source], BeforeValidator(_sources)]
+
+
+class Dates(_Strict):
+    """How dates are written.
+
+    Attributes
+    ----------
+    order : of day, month and year where all are digits; ``auto`` finds the one order in which the whole file is valid
+    months : names of the twelve months where they are not English, January first
+    suffixes : marks after a date that mean nothing for the day (``A`` actual, ``*`` constraint)
+    formats : further ``strptime`` formats, tried first
+    """
+
+    order: Literal["auto", "DMY", "MDY", "YMD"] = "auto"
+    months: Annotated[Words, Field(min_length=12, max_length=12)] | None = None
+    suffixes: Words = []
+    formats: Words = []
+
+
+class Numbers(_Strict):
+    """How numbers are written."""
+
+    decimal: Literal[".", ","] = "."
+    thousands: Literal[",", ".", " ", "'", ""] = ""
+
+
+class Durations(_Strict):
+    """How durations become calendar days.
+
+    Attributes
+    ----------
+    unit : of a number without one
+    hours_per_day : hours in a working day
+    days_per_week : working days in a week; 7 if durations are calendar days already
+    """
+
+    unit: Literal["h", "d", "w"] = "d"
+    hours_per_day: Annotated[float, Field(gt=0, le=24)] = 8
+    days_per_week: Annotated[float, Field(gt=0, le=7)] = 7
+
+
+class Filter(_Strict):
+    """Rows that are not activities, or not of interest: left out and counted, not quarantined.
+
+    Attributes
+    ----------
+    column : header in the export; without it in the file the filter does nothing
+    keep : only rows with one of these words (case does not matter; ``""`` is an empty cell)
+    drop : no rows with one of these words
+    """
+
+    column: str
+    keep: Words | None = None
+    drop: Words | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> "Filter":
+        if (self.keep is None) == (self.drop is None):
+            raise ValueError("give either keep or drop")
+        return self
+
+
+class Label(_Strict):
+    """Where the label comes from: the dates, or a column with words for late and for on time."""
+
+    column: str | None = None
+    late: Words = []
+    on_time: Words = []
+
+    @model_validator(mode="after")
+    def _words(self) -> "Label":
+        if self.column is not None and not (self.late and self.on_time):
+            raise ValueError("a label column needs the words for late and for on_time")
+        return self
+
+
+class Profile(_Strict):
+    """A mapping profile.
+
+    Attributes
+    ----------
+    name : lower case; a folder ``incoming/<name>/`` uses it
+    title : for messages and reports
+    columns : for each canonical column where it comes from; of several sources the first that has a value counts
+    requires : headers without which a file is not of this kind, beside the required canonical columns
+    missing : words that mean "not known", in any cell (case does not matter)
+    status : words for each status
+    key : canonical columns that make an activity one
+    duplicates : what becomes of a further row with the same key
+    features : further numeric columns that may predict, for files with a label of their own
+    """
+
+    name: str
+    title: str
+    columns: dict[str, Mapping] = {}
+    requires: Words = []
+    dates: Dates = Dates()
+    numbers: Numbers = Numbers()
+    durations: Durations = Durations()
+    missing: Words = []
+    status: dict[Literal["not_started", "in_progress", "complete"], Words] = {}
+    filters: list[Filter] = []
+    key: list[Literal["project_id", "activity_id"]] = ["project_id", "activity_id"]
+    duplicates: Literal["reject", "keep_first", "keep_last"] = "reject"
+    label: Label = Label()
+    features: Words = []
+
+    @model_validator(mode="after")
+    def _check(self) -> "Profile":
+        if not NAME.fullmatch(self.name):
+            raise ValueError("name: use lower case letters, digits, '-' and '_'")
+        for column, mapping in self.columns.items():
+            if column not in CANONICAL:
+                raise ValueError(f"columns: {column} is not a canonical column; they are {', '.join(CANONICAL)}")
+            if column in PREDICTING:
+                for header in headers(mapping):
+                    _refuse_post_hoc(header, column)
+        for header in self.features:
+            _refuse_post_hoc(header, "features")
+        if self.features and self.label.column is None:
+            raise ValueError("features: only a file with a label column may bring features of its own")
+        return self
+
+    @property
+    def undated(self) -> bool:
+        """Whether files of this kind bring a label instead of dates."""
+        return self.label.column is not None and "start" not in self.columns
+
+    @property
+    def required(self) -> tuple[str, ...]:
+        """Canonical columns that a file must have."""
+        if self.undated:
+            return ()
+        return tuple(name for name in ("activity_id", "start", "baseline_finish") if CANONICAL[name].required)
+
+
+def headers(mapping: Join | list[Source]) -> list[str]:
+    """Return the headers that a mapping names."""
+    return mapping.join if isinstance(mapping, Join) else [source.name for source in mapping]
+
+
+def _refuse_post_hoc(header: str, column: str) -> None:
+    if AFTER_THE_START.search(normal(header)) or normal(header) in CURRENT | {normal(name) for name in POST_HOC}:
+        raise ValueError(
+            f"{column}: {header!r} is written after the activity started and would tell the outcome; "
+            "map a column that is known before"
+        )
+
+
+def load_profile(text: str, file: str) -> Profile:
+    """Return the profile in the YAML document `text`.
+
+    Parameters
+    ----------
+    text : the document
+    file : its name, for messages
+
+    Raises
+    ------
+    ScheduleRefused
+        If it is not YAML, has an unknown or missing entry, or maps what happened after the start to a feature.
+    """
+    if len(text) > MAX_BYTES:
+        raise ScheduleRefused(file, f"a profile of more than {MAX_BYTES} characters", "Shorten it")
+    try:
+        document = yaml.load(text, _NoAliases)  # noqa: S506 - a SafeLoader
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        mark = getattr(error, "problem_mark", None)
+        reason = f"not YAML ({getattr(error, 'problem', None) or error})"
+        raise ScheduleRefused(file, reason, "Mend the line, or quote the word", mark and mark.line + 1) from error
+    try:
+        return Profile.model_validate(document)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"] if part not in ("list[Source]", "Join")) or None
+        reason = first["msg"].removeprefix("Value error, ")
+        remedy = f"See {', '.join(sorted(p.stem for p in BUILT_IN.glob('*.yaml')))} among the built-in profiles"
+        raise ScheduleRefused(file, reason, remedy, column=where) from error
+
+
+class _NoAliases(yaml.SafeLoader):
+    """A few nested aliases unfold to gigabytes."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.check_event(yaml.events.AliasEvent):
+            raise yaml.MarkedYAMLError(problem="aliases are not allowed", problem_mark=self.peek_event().start_mark)
+        return super().compose_node(parent, index)
+
+
+@cache
+def built_in() -> tuple[Profile, ...]:
+    """Return the built-in profiles."""
+    return tuple(load_profile(path.read_text(), path.name) for path in sorted(BUILT_IN.glob("*.yaml")))
+
+
+assert set(STATUSES) == {"not_started", "in_progress", "complete"}  # noqa: S101 - the Literal in Profile names them

@@ -1,0 +1,200 @@
+"""Dataset versions: the activities of all files so far, each as last seen, as an immutable Parquet file.
+
+The bytes of the table are its identity. An activity that stands in several files is merged by its project and id: the
+file with the latest data date says what became of it, the earliest one what the baseline was.
+"""
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+import slipcast
+from slipcast.ingest.expressions import literal
+from slipcast.ingest.schedule import Schedule, connect
+from slipcast.schema import COLUMNS
+
+BASELINE = ("baseline_start", "baseline_finish", "baseline_duration_days", "baseline_data_date")
+CATEGORIES = ("project_id", "phase", "work_type", "location", "status", "source")
+ID_DIGITS = 16
+# What a Step Functions payload carries of a manifest: it may have 256 KiB.
+REFERENCE = ("dataset_id", "uri", "sha256", "manifest_uri", "data_date", "rows", "labels", "dated", "profile")
+
+
+def merge(previous: Path | None, new: Path, target: Path, workdir: Path) -> None:
+    """Write the activities of two tables, each one once.
+
+    The result does not depend on which of the two came first, unless both have an activity of the same data date: then
+    `new` is a correction and wins. What is known of an activity's total float was known before it started, so it stays
+    when a later file no longer says it.
+
+    Parameters
+    ----------
+    previous : Parquet file of the dataset so far; None if there is none
+    new : Parquet file of the schedule that was read last
+    target : Parquet file to write; rows in the order of project and activity
+    workdir : for what does not fit into memory
+    """
+    with connect(workdir) as database:
+        last = f"read_parquet({literal(str(new))})"
+        # Merged with nothing: a file taken in twice leads to the same bytes as once.
+        old = f"read_parquet({literal(str(previous))})" if previous else f"(SELECT * FROM {last} LIMIT 0)"
+        columns = _columns(database, old), _columns(database, last)
+        names = [*columns[0], *(name for name in columns[1] if name not in columns[0])]
+        database.execute(
+            f"COPY (SELECT {', '.join(_merged(name, columns) for name in names)} "
+            f"FROM {old} AS o FULL JOIN {last} AS n "
+            "ON o.project_id = n.project_id AND o.activity_id = n.activity_id "
+            "ORDER BY coalesce(o.project_id, n.project_id), coalesce(o.activity_id, n.activity_id)) "
+            f"TO {literal(str(target))} (FORMAT parquet, COMPRESSION zstd)"
+        )
+
+
+def _columns(database: Any, relation: str) -> list[str]:
+    return [row[0] for row in database.execute(f"DESCRIBE SELECT * FROM {relation}").fetchall()]
+
+
+def _merged(name: str, columns: tuple[list[str], list[str]]) -> str:
+    old = f'o."{name}"' if name in columns[0] else "NULL"
+    new = f'n."{name}"' if name in columns[1] else "NULL"
+    # A row that is on one side alone has no data date on the other.
+    newer = "(n.data_date >= o.data_date OR o.data_date IS NULL)"
+    if name in BASELINE:
+        first = "(n.baseline_data_date <= o.baseline_data_date OR o.baseline_data_date IS NULL)"
+        return f'CASE WHEN {first} THEN {new} ELSE {old} END AS "{name}"'
+    if name == "total_float_days":
+        return f'CASE WHEN {newer} THEN coalesce({new}, {old}) ELSE coalesce({old}, {new}) END AS "{name}"'
+    return f'CASE WHEN {newer} THEN {new} ELSE {old} END AS "{name}"'
+
+
+def sha256(path: Path) -> str:
+    """Return the SHA-256 (hex) of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def code_version() -> str:
+    """Return the version of this package with the digest of its source, e.g. ``0.1.0+3f2a…``."""
+    folder = Path(slipcast.__file__).parent
+    digest = hashlib.sha256()
+    for path in sorted((*folder.rglob("*.py"), *folder.rglob("*.yaml"), *folder.rglob("*.json"))):
+        digest.update(path.relative_to(folder).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
+    return f"{slipcast.__version__}+{digest.hexdigest()[:12]}"
+
+
+def describe(table: Path, workdir: Path, *, tolerance_days: int) -> dict[str, Any]:
+    """Return what the manifest says about a table: rows, columns with their statistics, labels.
+
+    Returns
+    -------
+    ``dataset_id``, ``sha256``, ``rows``, ``data_date`` (ISO day or None), ``dated``, ``columns`` (for each column its
+    type, how many are missing, smallest and largest value, mean of numbers, distinct values of categories), ``labels``
+    (matured, late, open, censored)
+    """
+    digest = sha256(table)
+    with connect(workdir) as database:
+        relation = f"read_parquet({literal(str(table))})"
+        types = {row[0]: row[1] for row in database.execute(f"DESCRIBE SELECT * FROM {relation}").fetchall()}
+        rows, data_date = database.execute(f"SELECT count(*), max(data_date) FROM {relation}").fetchone()
+        columns = {name: _statistics(database, relation, name, kind) for name, kind in types.items()}
+        labels = _labels(database, relation, tolerance_days)
+    return {
+        "dataset_id": digest[:ID_DIGITS],
+        "sha256": digest,
+        "rows": rows,
+        "data_date": data_date and data_date.isoformat(),
+        "dated": data_date is not None,
+        "columns": columns,
+        "labels": labels,
+    }
+
+
+def _statistics(database: Any, relation: str, name: str, kind: str) -> dict[str, Any]:
+    extra = "NULL" if kind != "DOUBLE" else f'avg("{name}")'
+    distinct = f'count(DISTINCT "{name}")' if name in CATEGORIES else "NULL"
+    present, low, high, mean, values, rows = database.execute(
+        f'SELECT count("{name}"), min("{name}")::VARCHAR, max("{name}")::VARCHAR, {extra}, {distinct}, count(*) '
+        f"FROM {relation}"
+    ).fetchone()
+    found = {"type": kind, "missing": rows - present, "min": low and low[:80], "max": high and high[:80]}
+    if mean is not None:
+        found["mean"] = mean
+    if values is not None:
+        found["distinct"] = values
+    return found
+
+
+def _labels(database: Any, relation: str, tolerance_days: int) -> dict[str, int]:
+    limit = f"(baseline_finish + INTERVAL {tolerance_days} DAY)"
+    matured = f"(coalesce({limit} <= data_date, false) OR (data_date IS NULL AND schedule_adherence IS NOT NULL))"
+    late = (
+        f"CASE WHEN schedule_adherence IS NOT NULL THEN schedule_adherence = 0 "
+        f"ELSE actual_finish IS NULL OR actual_finish > {limit} END"
+    )
+    names = ("matured", "late", "open", "censored")
+    found = database.execute(
+        f"SELECT count(*) FILTER ({matured}), count(*) FILTER ({matured} AND {late}), "
+        "count(*) FILTER (actual_finish IS NULL AND data_date IS NOT NULL), "
+        f"count(*) FILTER (NOT {matured}) FROM {relation}"
+    ).fetchone()
+    return dict(zip(names, found, strict=True))
+
+
+def reference(manifest: dict[str, Any]) -> dict[str, Any]:
+    """Return what the steps of the pipeline need of a manifest."""
+    return {name: manifest[name] for name in REFERENCE if name in manifest}
+
+
+def read_table(path: Path, where: str = "true") -> pd.DataFrame:
+    """Return a dataset's rows: dates ``datetime64[s]``, numbers float64, text object with None where missing."""
+    with connect(path.parent) as database:
+        table = database.execute(f"SELECT * FROM read_parquet({literal(str(path))}) WHERE {where}").df()
+    kinds = {column.name: column.kind for column in COLUMNS} | {"baseline_data_date": "date"}
+    for name in table.columns:
+        kind = kinds.get(name)
+        if kind == "date":
+            table[name] = pd.to_datetime(table[name]).astype("datetime64[s]")
+        elif kind == "number" or (kind is None and table[name].dtype.kind == "f"):
+            table[name] = table[name].astype("float64")
+        else:
+            table[name] = table[name].astype(object).where(table[name].notna(), None)
+    return table
+
+
+def write_open(table: Path, target: Path, workdir: Path) -> int:
+    """Write the open activities of a schedule as gzipped JSON lines and return how many there are.
+
+    Parameters
+    ----------
+    table : Parquet file of one schedule
+    target : file to write; canonical columns, dates as ISO days, what is not known left out
+    """
+    names = ", ".join(f'"{column.name}"' for column in COLUMNS)
+    with connect(workdir) as database:
+        return database.execute(
+            f"COPY (SELECT {names} FROM read_parquet({literal(str(table))}) "
+            "WHERE data_date IS NOT NULL AND actual_finish IS NULL) "
+            f"TO {literal(str(target))} (FORMAT json, COMPRESSION gzip)"
+        ).fetchone()[0]
+
+
+def schema_changes(before: dict[str, Any], schedule: Schedule) -> list[str]:
+    """Return in words how a file differs in kind from the last one of its source.
+
+    Parameters
+    ----------
+    before : ``profile``, ``header`` and ``mapped`` of the last file
+    """
+    changes = []
+    if before["profile"] != schedule.profile.name:
+        changes.append(f"read with profile {schedule.profile.name}, the last one with {before['profile']}")
+    for verb, names in (
+        ("no longer has", [name for name in before["header"] if name and name not in schedule.header]),
+        ("newly has", [name for name in schedule.header if name and name not in before["header"]]),
+    ):
+        if names:
+            changes.append(f"{verb} the columns {', '.join(names)}"[:500])
+    if lost := [name for name in before["mapped"] if name not in schedule.mapped]:
+        changes.append(f"lost for the model: {', '.join(lost)}")
+    return changes
