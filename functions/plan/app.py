@@ -9,6 +9,7 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from slipcast import candidates, dataset, labels, split, versions
+from slipcast.history_table import history_table
 from slipcast_aws import storage
 from slipcast_aws.settings import number, setting
 
@@ -28,7 +29,9 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         file = Path(folder, "table.parquet")
         storage.download(source["uri"], file, sha256=source["sha256"])
         table = versions.read_table(file)
-    labelled = labels.label(table, int(number("TOLERANCE_DAYS")))
+    tolerance_days = int(number("TOLERANCE_DAYS"))
+    labelled = labels.label(table, tolerance_days)
+    labelled = labelled.join(history_table(table, labelled, tolerance_days))
     cut = split.holdout_cut(date.fromisoformat(source["data_date"]), int(number("HOLDOUT_MONTHS")))
     train, holdout = split.split(labelled, cut)
     if not len(train) or not len(holdout):

@@ -2,6 +2,7 @@
 
 from typing import Annotated, Any
 
+import feature_lookup
 import json_body
 import model_store
 import prediction_log
@@ -27,7 +28,8 @@ def predict(request: Annotated[PredictionRequest, Body()]) -> PredictionResponse
     """
     model = serving.model()
     activities = [activity.model_dump(exclude_none=True) for activity in request.activities]
-    rows = [model.scorer.features(activity) for activity in activities]
+    known = feature_lookup.with_history(activities, model.scorer.history)
+    rows = [model.scorer.features(activity) for activity in known]
     scores = model.scorer.score(rows)
     answer = prediction_log.answer(_request_id(), model, activities, scores)
     if app.current_event.request_context.stage != prediction_log.VERIFY_STAGE:

@@ -2,7 +2,7 @@
 
 import re
 from datetime import date
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     BaseModel,
@@ -17,6 +17,8 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from slipcast.history import HISTORY
+
 MAX_ACTIVITIES = 1000
 DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 
@@ -30,6 +32,7 @@ def _iso_day(value: Any) -> Any:
 
 Day = Annotated[date, BeforeValidator(_iso_day), WithJsonSchema({"type": "string", "format": "date"})]
 Text = Annotated[str, Field(max_length=500)]
+HistoryFeature = Literal[HISTORY]
 Number = Annotated[float, Strict(), Field(allow_inf_nan=False)]
 
 
@@ -54,6 +57,7 @@ class Activity(BaseModel):
     )
 
     activity_id: Annotated[str, Field(min_length=1, max_length=200, description="Identifier; comes back in the answer")]
+    activity_name: Text | None = None
     project_id: Text | None = None
     phase: Text | None = None
     work_type: Text | None = None
@@ -67,6 +71,10 @@ class Activity(BaseModel):
     budget: Annotated[Number, Field(ge=0)] | None = None
     total_float_days: Number | None = None
     predecessor_count: Annotated[Number, Field(ge=0)] | None = None
+    history: Annotated[
+        dict[HistoryFeature, Number] | None,
+        Field(description="Point-in-time features, as the log of predictions names them; looked up where absent"),
+    ] = None
 
     @field_validator("baseline_finish", mode="after")
     @classmethod

@@ -45,8 +45,7 @@ def take_in(source: dict[str, str], execution: str) -> tuple[dict[str, Any], dic
         workdir = Path(work)
         file = workdir / "dropped"
         try:
-            _check_size(drop)
-            digest = storage.download(drop.origin["uri"], file, version_id=source.get("version_id") or None)
+            digest = _fetch(drop, file)
             return _take_in(bucket, drop, digest, file, execution, workdir)
         except ScheduleRefused as refusal:
             document = {**report.refused(drop.name, refusal), "sources": [drop.origin]}
@@ -55,15 +54,21 @@ def take_in(source: dict[str, str], execution: str) -> tuple[dict[str, Any], dic
             raise
 
 
-def _check_size(drop: Drop) -> None:
-    limit = int(number("MAX_FILE_MEGABYTES")) * 1_000_000
-    size = storage.size(drop.origin["uri"], version_id=drop.origin.get("version_id") or None)
-    if size > limit:
+def _fetch(drop: Drop, file: Path) -> str:
+    limit = _max_bytes()
+    version_id = drop.origin.get("version_id") or None
+    try:
+        return storage.download(drop.origin["uri"], file, version_id=version_id, max_bytes=limit)
+    except storage.ObjectTooLargeError as error:
         raise ScheduleRefused(
             drop.name,
-            f"the file has {size / 1e6:,.0f} MB, at most {limit / 1e6:,.0f} are taken",
+            f"the file has {error.size / 1e6:,.0f} MB, at most {limit / 1e6:,.0f} are taken",
             "Raise the parameter MaxFileMegabytes, or drop the projects one by one",
-        )
+        ) from error
+
+
+def _max_bytes() -> int:
+    return int(number("MAX_FILE_MEGABYTES")) * 1_000_000
 
 
 def _take_in(
@@ -78,7 +83,7 @@ def _take_in(
         profile=_profile(bucket, drop) if drop.folder else None,
         workdir=readings,
         max_bad_share=number("MAX_BAD_SHARE"),
-        limits=Limits(max_bytes=int(number("MAX_FILE_MEGABYTES")) * 1_000_000),
+        limits=Limits(max_bytes=_max_bytes()),
         sha256=sha256,
     )
     own = versions.describe(schedule.table, workdir, tolerance_days=int(number("TOLERANCE_DAYS")))

@@ -8,8 +8,9 @@ from typing import Any
 
 from slipcast import batch
 from slipcast.scorer import Scorer
-from slipcast_aws import storage
+from slipcast_aws import feature_store, storage
 from slipcast_aws.releases import LiveModel
+from slipcast_aws.settings import setting
 
 
 def stale(bucket: str, model_sha256: str) -> Iterator[dict[str, Any]]:
@@ -27,7 +28,13 @@ def score(bucket: str, upload: dict[str, Any], model: Scorer, live: LiveModel) -
     """Write the predictions for an upload's open activities and return their summary."""
     raw = storage.read_bytes(upload["open"]["uri"], sha256=upload["open"]["sha256"])
     activities = [json.loads(line) for line in gzip.decompress(raw).splitlines()]
-    rows = batch.score(activities, model, list, model_version=live.version)
+    table = setting("FEATURE_TABLE")
+    rows = batch.score(
+        activities,
+        model,
+        lambda chunk: feature_store.with_history(table, chunk, model.history),
+        model_version=live.version,
+    )
     bands = Counter(row["risk_band"] for row in rows)
     prefix = _prefix(bucket, upload)
     summary = {

@@ -93,13 +93,22 @@ def test_no_function_may_use_a_wildcard(name):
             assert resource != "*"
 
 
-def test_predict_has_no_permission_at_all():
-    assert statements(FUNCTIONS["PredictFunction"]) == []
+def test_predict_may_read_the_feature_store_and_nothing_else():
+    assert statements(FUNCTIONS["PredictFunction"]) == [
+        {
+            "Effect": "Allow",
+            "Action": "dynamodb:BatchGetItem",
+            "Resource": {"Fn::GetAtt": ["FeatureTable", "Arn"]},
+        }
+    ]
 
 
 WRITERS = {
     "models/": {"EvaluateFunction"},
     "datasets/": {"PrepareFunction"},
+    "features/": {"RefreshFunction"},
+    "predictions/": {"ScoreFunction"},
+    "sources/": {"PrepareFunction"},
     "quarantine/": {"PrepareFunction"},
     "prediction-log/": {"CollectFunction", "MonitorFunction"},
     "monitoring/": {"MonitorFunction"},

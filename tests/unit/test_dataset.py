@@ -1,6 +1,5 @@
 """Dataset versions are named by their content."""
 
-
 import pandas as pd
 import pytest
 

@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from slipcast.labels import label, label_counts
+from slipcast.labels import label
 
 DAY = "2024-06-30"
 
@@ -40,9 +40,3 @@ def test_a_label_is_known_no_later_than_the_data_date():
     labelled = label(table(("2024-01-01", None), ("2024-05-31", None), ("2023-01-01", "2024-06-29")), 30)
 
     assert (labelled["label_known_at"] <= pd.Timestamp(DAY)).all()
-
-
-def test_counts_add_up():
-    counts = label_counts(table(("2024-01-01", None), ("2024-01-01", "2024-01-02"), ("2024-06-01", None)), 30)
-
-    assert counts == {"matured": 2, "censored": 1, "late": 1}

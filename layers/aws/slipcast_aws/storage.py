@@ -17,6 +17,14 @@ class DigestMismatchError(RuntimeError):
     """An object's bytes are not the ones that were recorded."""
 
 
+class ObjectTooLargeError(RuntimeError):
+    """An object has more bytes than the caller takes; `size` says how many."""
+
+    def __init__(self, uri: str, size: int) -> None:
+        super().__init__(f"{uri} has {size} bytes")
+        self.size = size
+
+
 @cache
 def client():
     """Return the S3 client of this execution environment."""
@@ -53,20 +61,27 @@ def read_bytes(uri: str, *, version_id: str | None = None, sha256: str | None = 
     return raw
 
 
-def download(uri: str, target: Path, *, version_id: str | None = None, sha256: str | None = None) -> str:
+def download(
+    uri: str, target: Path, *, version_id: str | None = None, sha256: str | None = None, max_bytes: int | None = None
+) -> str:
     """Write an object to a file, block by block, and return the SHA-256 (hex) of its bytes.
 
     Raises
     ------
     DigestMismatchError
         If `sha256` is given and the bytes do not have it.
+    ObjectTooLargeError
+        If the object has more than `max_bytes`; nothing is read then.
     """
     bucket, key = split_uri(uri)
     which = {"VersionId": version_id} if version_id else {}
     digest = hashlib.sha256()
-    body = client().get_object(Bucket=bucket, Key=key, **which)["Body"]
+    found = client().get_object(Bucket=bucket, Key=key, **which)
+    if max_bytes is not None and found["ContentLength"] > max_bytes:
+        found["Body"].close()
+        raise ObjectTooLargeError(uri, found["ContentLength"])
     with target.open("wb") as file:
-        for block in body.iter_chunks(BLOCK):
+        for block in found["Body"].iter_chunks(BLOCK):
             digest.update(block)
             file.write(block)
     if sha256 is not None and digest.hexdigest() != sha256:
@@ -95,13 +110,6 @@ def exists(uri: str) -> bool:
             return False
         raise
     return True
-
-
-def size(uri: str, *, version_id: str | None = None) -> int:
-    """Return the size of an object in bytes."""
-    bucket, key = split_uri(uri)
-    which = {"VersionId": version_id} if version_id else {}
-    return client().head_object(Bucket=bucket, Key=key, **which)["ContentLength"]
 
 
 def copy(origin: dict[str, str], uri: str) -> None:

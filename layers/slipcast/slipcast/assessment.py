@@ -14,6 +14,7 @@ from slipcast.evaluation import cost_threshold, evaluate
 from slipcast.export import export
 from slipcast.feature_table import feature_table
 from slipcast.gate import decide
+from slipcast.history import HISTORY
 from slipcast.profile import profile
 from slipcast.schema import FEATURE_COLUMNS
 from slipcast.split import random_split
@@ -136,14 +137,16 @@ def _cv_brier(candidate: dict[str, Any]) -> float:
 
 def _requests(table: pd.DataFrame) -> list[dict[str, Any]]:
     """Return the rows as prediction requests: feature columns only, ISO dates, nothing that is missing."""
-    columns = [column for column in FEATURE_COLUMNS if column in table]
+    columns = [column for column in (*FEATURE_COLUMNS, *HISTORY) if column in table]
     rows = []
     for row in table[columns].to_dict("records"):
         present = {name: value for name, value in row.items() if not pd.isna(value)}
-        rows.append(
-            {
-                name: value.date().isoformat() if isinstance(value, pd.Timestamp) else value
-                for name, value in present.items()
-            }
-        )
+        request: dict[str, Any] = {
+            name: value.date().isoformat() if isinstance(value, pd.Timestamp) else value
+            for name, value in present.items()
+            if name not in HISTORY
+        }
+        # Given, so that the answer does not depend on what the feature store has learnt since.
+        request["history"] = {name: present[name] for name in HISTORY if name in present}
+        rows.append(request)
     return rows

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from slipcast.features import CATEGORICAL, MISSING, NUMERIC
+from slipcast.history import HISTORY
 
 
 def feature_table(table: pd.DataFrame) -> pd.DataFrame:
@@ -11,7 +12,8 @@ def feature_table(table: pd.DataFrame) -> pd.DataFrame:
 
     Parameters
     ----------
-    table : DataFrame of shape (n_activities, n_columns) with canonical columns, dates as ``datetime64``
+    table : DataFrame of shape (n_activities, n_columns) with canonical columns, dates as ``datetime64``, and with those
+        of `history_table.history_table` if they are known
 
     Returns
     -------
@@ -28,6 +30,7 @@ def feature_table(table: pd.DataFrame) -> pd.DataFrame:
             "log_budget": np.log1p(budget.where(budget >= 0)),
             "total_float_days": _numbers(table, "total_float_days"),
             "predecessor_count": _numbers(table, "predecessor_count"),
+            **{name: _numbers(table, name) for name in HISTORY},
         },
         index=table.index,
     )

@@ -34,14 +34,3 @@ def label(table: pd.DataFrame, tolerance_days: int) -> pd.DataFrame:
     matured["is_late"] = late.astype("int64")
     matured["label_known_at"] = finish.where(finish <= limit, limit)
     return matured.reset_index(drop=True)
-
-
-def label_counts(table: pd.DataFrame, tolerance_days: int) -> dict[str, int]:
-    """Return how many activities are matured, censored (not yet matured), late and open."""
-    labelled = label(table, tolerance_days)
-    return {
-        "matured": len(labelled),
-        "censored": len(table) - len(labelled),
-        "late": int(labelled["is_late"].sum()),
-        "open": int(table["actual_finish"].isna().sum()),
-    }

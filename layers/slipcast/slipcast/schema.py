@@ -49,7 +49,7 @@ COLUMNS = (
 POST_HOC = frozenset({"status", "percent_complete", "actual_finish", "data_date", "is_late", "schedule_adherence"})
 
 FEATURE_COLUMNS = (
-    *("activity_id", "project_id", "phase", "work_type", "location"),
+    *("activity_id", "activity_name", "project_id", "phase", "work_type", "location"),
     *("start", "baseline_start", "baseline_finish"),
     *("baseline_duration_days", "total_float_days", "predecessor_count", "budget"),
 )

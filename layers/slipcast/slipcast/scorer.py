@@ -11,6 +11,7 @@ from typing import Any
 
 from slipcast import artefact, features
 from slipcast.artefact import ArtefactError
+from slipcast.history import HISTORY
 
 Row = list[float]
 
@@ -34,6 +35,7 @@ class Scorer:
     family : candidate family of the model
     threshold : probability from which an activity counts as at risk
     metadata : what the training recorded about the model
+    history : point-in-time features that it needs
     """
 
     def __init__(self, document: Mapping[str, Any]) -> None:
@@ -44,6 +46,7 @@ class Scorer:
         unknown = {*names["numeric"], *names["categorical"]} - {*features.NUMERIC, *features.CATEGORICAL}
         if unknown:
             raise ArtefactError(f"the model needs features that are not computed here: {sorted(unknown)}")
+        self.history = tuple(name for name in names["numeric"] if name in HISTORY)
         self._prepare = _Preparation(names, document["preparation"])
         self._model = _MODELS[document["model"]["kind"]](document["model"])
 

@@ -339,7 +339,8 @@ class _Reading:
         accepted = f"read_parquet({expressions.literal(str(table))})"
         self.database.execute(
             "CREATE OR REPLACE TEMP TABLE repeated AS SELECT * FROM (SELECT line, activity_id, "
-            f"first_value(line) OVER w AS kept, row_number() OVER w AS place FROM {relation} WHERE {GOOD} AND hash({keys}) IN "
+            "first_value(line) OVER w AS kept, row_number() OVER w AS place "
+            f"FROM {relation} WHERE {GOOD} AND hash({keys}) IN "
             f"(SELECT hash({keys}) FROM {accepted} GROUP BY ALL HAVING count(*) > 1)"
             f" WINDOW w AS (PARTITION BY {keys} ORDER BY line {direction})) WHERE place > 1"
         )

@@ -1,0 +1,34 @@
+"""Point-in-time features of a request's activities, from the feature store, if the model needs any."""
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools.metrics import MetricUnit
+
+logger = Logger()
+metrics = Metrics()
+
+
+def with_history(activities: Sequence[dict[str, Any]], names: tuple[str, ...]) -> Sequence[dict[str, Any]]:
+    """Return the activities with the point-in-time features `names`.
+
+    A store that does not answer costs accuracy, not the answer: the features are then unknown, as for a key that is
+    new, and a metric counts it.
+    """
+    table = os.environ.get("FEATURE_TABLE")
+    if not names or not table or all(activity.get("history") is not None for activity in activities):
+        return activities
+    # The AWS SDK takes 0.3 s to import: only a model that needs the store pays for it.
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    from slipcast_aws import feature_store
+
+    try:
+        return feature_store.with_history(table, activities, names)
+    except (BotoCoreError, ClientError, feature_store.FeatureStoreError, ValueError) as error:
+        logger.error("the feature store did not answer", error=str(error))
+        metrics.add_metric("FeatureStoreFailed", MetricUnit.Count, 1)
+        metrics.flush_metrics()
+        return activities

@@ -1,0 +1,52 @@
+"""Refresh: writes to the feature store what the latest dataset knows of each project, phase, location, …"""
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from slipcast import history, versions
+from slipcast.history_table import build_series
+from slipcast_aws import control, feature_store, storage
+from slipcast_aws.settings import number, setting
+
+logger = Logger()
+
+
+@logger.inject_lambda_context
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Bring the feature store to the latest dataset, whatever dataset asked for it.
+
+    Returns
+    -------
+    ``keys``: how many keys the store knows, ``written`` and ``deleted``: how many of them changed
+    """
+    dataset, changes = control.latest_dataset(setting("CONTROL_TABLE")), {"keys": 0, "written": 0, "deleted": 0}
+    index = f"s3://{setting('DATA_BUCKET')}/features/index.json.gz"
+    before = feature_store.unpack(storage.read_bytes(index)) if storage.exists(index) else {}
+    while dataset is not None:
+        digests = feature_store.refresh(setting("FEATURE_TABLE"), _series(dataset), before)
+        # Written last: a refresh that was cut off is repeated in full.
+        storage.write_bytes(index, feature_store.pack(digests), "application/gzip")
+        changes = {
+            "keys": len(digests),
+            "written": sum(before.get(key) != digest for key, digest in digests.items()),
+            "deleted": len(before.keys() - digests.keys()),
+        }
+        logger.info("refreshed", dataset_id=dataset["dataset_id"], **changes)
+        latest = control.latest_dataset(setting("CONTROL_TABLE"))
+        if latest == dataset:
+            break
+        # Another file came in, and its refresh may have been overtaken by this one: no item can be trusted.
+        dataset, before = latest, dict.fromkeys(digests, "")
+    return changes
+
+
+def _series(dataset: dict[str, Any]) -> dict[str, history.Series]:
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "table.parquet")
+        storage.download(dataset["uri"], file, sha256=dataset["sha256"])
+        table = versions.read_table(file)
+    return build_series(table, int(number("TOLERANCE_DAYS")), history.NEEDED_KEYS)

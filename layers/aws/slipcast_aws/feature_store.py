@@ -1,0 +1,142 @@
+"""The feature store: in DynamoDB what is known of each project, phase, location, … on every day so far.
+
+Key ``pk`` is the key's text, or its digest where that is long; ``series`` holds `slipcast.history.encode`. The pipeline
+writes what changed, the prediction function and batch scoring read by key.
+"""
+
+import gzip
+import hashlib
+import json
+import time
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import cache
+from typing import Any
+
+import boto3
+from botocore.config import Config
+
+from slipcast import history
+from slipcast.history import Series
+
+# Limits of BatchGetItem.
+BATCH = 100
+# DynamoDB takes keys of 2048 bytes.
+LONGEST_KEY = 1024
+ATTEMPTS = 8
+# The pipeline refreshes the store when a file is dropped: minutes late is early enough. The portfolio's series alone
+# takes longer to unpack than a prediction.
+CACHE_SECONDS = 300
+CACHE_KEYS = 20_000
+_cache: dict[tuple[str, str], tuple[float, Series | None]] = {}
+
+
+class FeatureStoreError(RuntimeError):
+    """The store did not answer in full."""
+
+
+@cache
+def client():
+    """Return the DynamoDB client of this execution environment."""
+    return boto3.client("dynamodb", config=Config(retries={"mode": "standard", "max_attempts": 4}, read_timeout=3))
+
+
+def item_key(text: str) -> str:
+    """Return the item's key for a key's text."""
+    return text if len(text.encode()) <= LONGEST_KEY else "sha256:" + hashlib.sha256(text.encode()).hexdigest()
+
+
+def refresh(table: str, series: Mapping[str, Series], before: Mapping[str, str]) -> dict[str, str]:
+    """Write the series that changed and return the digests of all.
+
+    Parameters
+    ----------
+    table : name of the DynamoDB table
+    series : by key text
+    before : digests that the last refresh returned, by item key
+    """
+    items, digests = [], {}
+    for text, known in series.items():
+        raw = history.encode(known)
+        key, digest = item_key(text), hashlib.sha256(raw).hexdigest()[:16]
+        digests[key] = digest
+        if before.get(key) != digest:
+            items.append({"pk": key, "series": raw})
+    writer = boto3.resource("dynamodb").Table(table)
+    with writer.batch_writer() as batch:
+        for item in items:
+            batch.put_item(Item=item)
+        # A merge may move a row to another project: what no activity has any more must not be found.
+        for key in before.keys() - digests.keys():
+            batch.delete_item(Key={"pk": key})
+    return digests
+
+
+def pack(digests: Mapping[str, str]) -> bytes:
+    """Return the digests of a refresh as gzipped JSON."""
+    return gzip.compress(json.dumps(digests, sort_keys=True).encode(), mtime=0)
+
+
+def unpack(raw: bytes) -> dict[str, str]:
+    """Return what `pack` wrote."""
+    return json.loads(gzip.decompress(raw))
+
+
+def fetch(table: str, texts: Iterable[str]) -> dict[str, Series]:
+    """Return the series of the keys that the store has; what was read in the last `CACHE_SECONDS` is not read again.
+
+    Raises
+    ------
+    FeatureStoreError
+        If DynamoDB leaves keys unread, again and again.
+    """
+    now = time.monotonic()
+    if len(_cache) > CACHE_KEYS:
+        _cache.clear()
+    wanted = list(texts)
+    absent = [text for text in wanted if (table, text) not in _cache or _cache[table, text][0] < now]
+    if absent:
+        read = _read(table, absent)
+        _cache.update({(table, text): (now + CACHE_SECONDS, read.get(text)) for text in absent})
+    series = {text: _cache[table, text][1] for text in wanted}
+    return {text: known for text, known in series.items() if known is not None}
+
+
+def _read(table: str, texts: list[str]) -> dict[str, Series]:
+    texts_by_key = {item_key(text): text for text in texts}
+    keys, found = list(texts_by_key), {}
+    for start in range(0, len(keys), BATCH):
+        pending: dict[str, Any] = {table: {"Keys": [{"pk": {"S": key}} for key in keys[start : start + BATCH]]}}
+        for attempt in range(ATTEMPTS):
+            answer = client().batch_get_item(RequestItems=pending)
+            for item in answer["Responses"].get(table, []):
+                found[texts_by_key[item["pk"]["S"]]] = history.decode(item["series"]["B"])
+            pending = answer.get("UnprocessedKeys") or {}
+            if not pending:
+                break
+            time.sleep(0.05 * 2**attempt)
+        else:
+            raise FeatureStoreError(f"DynamoDB left keys of {table} unread in {ATTEMPTS} attempts")
+    return found
+
+
+def with_history(
+    table: str, activities: Sequence[Mapping[str, Any]], names: Collection[str]
+) -> list[Mapping[str, Any]]:
+    """Return the activities with their point-in-time features under ``history``; those that bring them keep theirs.
+
+    Parameters
+    ----------
+    table : name of the DynamoDB table
+    activities : canonical columns
+    names : features that the model needs
+    """
+    lacking = [activity for activity in activities if activity.get("history") is None]
+    if not names or not lacking:
+        return list(activities)
+    series = fetch(table, dict.fromkeys(text for activity in lacking for text in history.keys_of(activity, names)))
+    return [
+        activity
+        if activity.get("history") is not None
+        else {**activity, "history": history.history_features(activity, series, names)}
+        for activity in activities
+    ]

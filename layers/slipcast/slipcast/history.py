@@ -1,0 +1,384 @@
+"""Point-in-time features: what was known strictly before the day on which an activity starts.
+
+One definition for training and for prediction. What is known of a *key* (a project, a location, ...) is a `Series`:
+cumulative totals at the end of each day on which something became known. A feature takes the last entry from before the
+activity's start, so neither the activity itself nor anything of the same day counts. `history_table` computes the same
+for a whole table; a test holds the two together. Standard library only: the prediction function imports it.
+
+A label counts from its last day in time on, late or not. Counting a timely one from its finish on would have every
+recent rate look good, because the late ones take longer to be known; it would also depend on the data date, as an
+activity that finished early has no label before it matures.
+"""
+
+import math
+import struct
+import zlib
+from bisect import bisect_left
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from itertools import accumulate, pairwise
+from operator import sub
+from typing import Any, NamedTuple
+from urllib.parse import quote
+
+PORTFOLIO = "portfolio"
+
+# Canonical columns whose values, together, are a key.
+KEYS: dict[str, tuple[str, ...]] = {
+    PORTFOLIO: (),
+    "project": ("project_id",),
+    "phase": ("phase",),
+    "work_type": ("work_type",),
+    "location": ("location",),
+    "phase_work_type": ("phase", "work_type"),
+    "activity_name": ("phase", "activity_name"),
+}
+
+# One activity that is years late must not outweigh all others of its key.
+SLIP_DAYS = (-365, 730)
+# A key's rate counts as much as the portfolio's once it rests on so many activities.
+PRIOR_COUNT = 10
+
+_EPOCH = date(1970, 1, 1).toordinal()
+
+
+class Totals(NamedTuple):
+    """What is known of a key at the end of a day; integers, or int64 arrays of one shape.
+
+    Attributes
+    ----------
+    labels, late : matured activities, and those of them that were late
+    finishes, slip : finished activities, and the sum of their slips (days after the baseline finish, in `SLIP_DAYS`)
+    started : activities that have started
+    due : sum of the baseline finishes of the activities under way (days since 1970)
+    overdue : activities under way whose baseline finish has passed
+    last_slip, last_finish : of the last day on which something finished the largest slip, and the day; 0 without any
+    """
+
+    labels: Any
+    late: Any
+    finishes: Any
+    slip: Any
+    started: Any
+    due: Any
+    overdue: Any
+    last_slip: Any
+    last_finish: Any
+
+
+NOTHING = Totals(*[0] * len(Totals._fields))
+
+
+@dataclass(frozen=True)
+class Series:
+    """The history of a key.
+
+    Attributes
+    ----------
+    days : days since 1970 on which something became known, ascending, of length n_days
+    totals : columns of length n_days: totals at the end of each day
+    """
+
+    days: list[int]
+    totals: Totals
+
+    def before(self, day: int) -> Totals:
+        """Return what was known strictly before `day` (days since 1970)."""
+        index = bisect_left(self.days, day) - 1
+        return Totals(*[column[index] for column in self.totals]) if index >= 0 else NOTHING
+
+
+class AsOf(NamedTuple):
+    """What a feature may look at: one activity's, or arrays for many.
+
+    Attributes
+    ----------
+    start : day of the start (days since 1970)
+    key, key_earlier : totals of the feature's key before the start, and before the feature's window
+    portfolio, portfolio_earlier : the same of the whole portfolio
+    """
+
+    start: Any
+    key: Totals
+    key_earlier: Totals
+    portfolio: Totals
+    portfolio_earlier: Totals
+
+
+# The formulas keep to operators that numbers and arrays share, so one text serves both and gives the same bits.
+
+
+def _larger(a: Any, b: Any) -> Any:
+    return a * (a >= b) + b * (b > a)
+
+
+def _clip(days: Any) -> Any:
+    low, high = SLIP_DAYS
+    return -_larger(-_larger(days, low), -high)
+
+
+def _quotient(part: Any, count: Any) -> Any:
+    return part / (count + (count == 0))
+
+
+def _deviation(part: Any, count: Any, all_parts: Any, all_counts: Any) -> tuple[Any, Any]:
+    """Return the key's mean less the portfolio's, shrunk towards 0, and whether the portfolio has one."""
+    return (part - count * _quotient(all_parts, all_counts)) / (count + PRIOR_COUNT), all_counts > 0
+
+
+def _late_rate(known: AsOf) -> tuple[Any, Any]:
+    return _deviation(
+        known.key.late - known.key_earlier.late,
+        known.key.labels - known.key_earlier.labels,
+        known.portfolio.late - known.portfolio_earlier.late,
+        known.portfolio.labels - known.portfolio_earlier.labels,
+    )
+
+
+def _mean_slip(known: AsOf) -> tuple[Any, Any]:
+    return _deviation(
+        known.key.slip - known.key_earlier.slip,
+        known.key.finishes - known.key_earlier.finishes,
+        known.portfolio.slip - known.portfolio_earlier.slip,
+        known.portfolio.finishes - known.portfolio_earlier.finishes,
+    )
+
+
+def _under_way(known: AsOf) -> tuple[Any, Any]:
+    return (known.key.started - known.key.finishes) * 1.0, True
+
+
+def _recent_starts(known: AsOf) -> tuple[Any, Any]:
+    return (known.key.started - known.key_earlier.started) * 1.0, True
+
+
+def _overdue_share(known: AsOf) -> tuple[Any, Any]:
+    count = known.key.started - known.key.finishes
+    return _quotient(known.key.overdue, count), count > 0
+
+
+def _slip_so_far(known: AsOf) -> tuple[Any, Any]:
+    """The larger of the last slip and of the days by which what is under way has passed its baseline finish."""
+    key = known.key
+    count = key.started - key.finishes
+    nothing_finished, nothing_open = key.finishes == 0, count == 0
+    lowest = SLIP_DAYS[0]
+    last = key.last_slip * (key.finishes > 0) + lowest * nothing_finished
+    passed = _clip(known.start - _quotient(key.due, count)) * (count > 0) + lowest * nothing_open
+    return _larger(last, passed) * 1.0, key.started > 0
+
+
+def _gap(known: AsOf) -> tuple[Any, Any]:
+    """Days since the last finish, 0 while something is under way."""
+    key = known.key
+    return (known.start - key.last_finish) * (key.started == key.finishes) * 1.0, key.started > 0
+
+
+@dataclass(frozen=True)
+class Feature:
+    """A feature of what is known of one key.
+
+    Attributes
+    ----------
+    name : column of the feature table
+    group : what is kept or left out together
+    key : name in `KEYS`
+    formula : gives the value, and whether there is one
+    window_days : how far back it looks; None for everything
+    """
+
+    name: str
+    group: str
+    key: str
+    formula: Callable[[AsOf], tuple[Any, Any]]
+    window_days: int | None = None
+
+
+FEATURES = (
+    Feature("project_slip_days", "project", "project", _slip_so_far),
+    Feature("project_gap_days", "project", "project", _gap),
+    Feature("location_late_rate", "location", "location", _late_rate, 365),
+    Feature("activity_name_late_rate", "activity name", "activity_name", _late_rate, 730),
+    Feature("project_late_rate", "project rates", "project", _late_rate),
+    Feature("project_mean_slip", "project rates", "project", _mean_slip),
+    Feature("phase_late_rate", "phase and work type", "phase", _late_rate, 365),
+    Feature("work_type_late_rate", "phase and work type", "work_type", _late_rate, 365),
+    Feature("phase_work_type_late_rate", "phase and work type", "phase_work_type", _late_rate, 365),
+    Feature("phase_mean_slip", "mean slips", "phase", _mean_slip, 365),
+    Feature("work_type_mean_slip", "mean slips", "work_type", _mean_slip, 365),
+    Feature("location_mean_slip", "mean slips", "location", _mean_slip, 365),
+    Feature("project_under_way", "load", "project", _under_way),
+    Feature("location_under_way", "load", "location", _under_way),
+    Feature("location_recent_starts", "load", "location", _recent_starts, 90),
+    Feature("portfolio_recent_starts", "portfolio", PORTFOLIO, _recent_starts, 90),
+    Feature("portfolio_overdue_share", "portfolio", PORTFOLIO, _overdue_share),
+)
+
+# Sine and cosine of the month's place in the year, so that December lies beside January.
+SEASON = tuple((math.sin(math.tau * month / 12), math.cos(math.tau * month / 12)) for month in range(1, 13))
+SEASONS = {
+    "finish_season_sin": ("baseline_finish", 0),
+    "finish_season_cos": ("baseline_finish", 1),
+    "start_season_sin": ("start", 0),
+    "start_season_cos": ("start", 1),
+}
+
+GROUPS: dict[str, tuple[str, ...]] = {
+    "finish season": ("finish_season_sin", "finish_season_cos"),
+    "start season": ("start_season_sin", "start_season_cos"),
+    **{group: tuple(item.name for item in FEATURES if item.group == group) for group in {f.group: 0 for f in FEATURES}},
+}
+
+# What cross-validation in time keeps (benchmarks/point_in_time.py). A value of the whole portfolio is the same for all
+# that start on a day: it is the date in disguise, which lowers one period's Brier score and ranks no activity better.
+KEPT_GROUPS = ("project", "finish season", "location", "activity name")
+HISTORY = tuple(name for group in KEPT_GROUPS for name in GROUPS[group])
+NEEDED_KEYS = tuple(dict.fromkeys([PORTFOLIO, *(feature.key for feature in FEATURES if feature.name in HISTORY)]))
+
+
+def key_text(name: str, activity: Mapping[str, Any]) -> str | None:
+    """Return the text form of a key of `activity`, None where one of its columns is missing.
+
+    ``phase=Design``, ``phase=Design&activity_name=Roof%20%26%20walls``; the key without columns is its name.
+
+    Parameters
+    ----------
+    name : name in `KEYS`
+    activity : canonical columns
+    """
+    parts = []
+    for column in KEYS[name]:
+        value = activity.get(column)
+        if value is None or value == "" or value != value:
+            return None
+        parts.append(f"{column}={quote(str(value), safe='')}")
+    return "&".join(parts) or name
+
+
+def keys_of(activity: Mapping[str, Any], names: Collection[str] = HISTORY) -> list[str]:
+    """Return the text forms of the keys whose series the features `names` of `activity` need, each once."""
+    keys = (PORTFOLIO, *(feature.key for feature in FEATURES if feature.name in names))
+    texts = (key_text(key, activity) for key in dict.fromkeys(keys))
+    return [text for text in texts if text is not None]
+
+
+def history_features(
+    activity: Mapping[str, Any], series_by_key: Mapping[str, Series], names: Collection[str] = HISTORY
+) -> dict[str, float | None]:
+    """Return the point-in-time features of one activity.
+
+    Rates and mean slips are deviations from the portfolio's in the same window, shrunk towards it: 0 for a key that is
+    new, missing or not among `series_by_key`.
+
+    Parameters
+    ----------
+    activity : canonical columns; dates as `datetime.date` or ISO 8601 text; absent means unknown
+    series_by_key : series by text form, at least those of `keys_of` that exist
+    names : features to compute
+
+    Returns
+    -------
+    the features `names`, in their order; None where nothing is known: no start, nothing earlier in the project, or no
+    label in the portfolio
+
+    Raises
+    ------
+    ValueError
+        If a date is not an ISO 8601 day.
+    """
+    start = _date(activity.get("start"))
+    values = dict.fromkeys(names)
+    for name in names:
+        if name in SEASONS:
+            column, part = SEASONS[name]
+            day = _date(activity.get(column))
+            values[name] = SEASON[day.month - 1][part] if day else None
+    if start is None:
+        return values
+    day = start.toordinal() - _EPOCH
+    for feature in FEATURES:
+        if feature.name in values:
+            totals = []
+            for key in (feature.key, PORTFOLIO):
+                text = key_text(key, activity)
+                series = series_by_key.get(text) if text is not None else None
+                totals += _totals(series, day, feature.window_days)
+            value, known = feature.formula(AsOf(day, *totals))
+            values[feature.name] = float(value) if known else None
+    return values
+
+
+def _totals(series: Series | None, day: int, window_days: int | None) -> tuple[Totals, Totals]:
+    if series is None:
+        return NOTHING, NOTHING
+    return series.before(day), NOTHING if window_days is None else series.before(day - window_days)
+
+
+def _date(value: Any) -> date | None:
+    if value is None or value == "" or value != value:
+        return None
+    if isinstance(value, datetime):
+        return value.date()
+    return value if isinstance(value, date) else date.fromisoformat(value)
+
+
+VERSION = 1
+_HEADER = struct.Struct("<BI")
+_WIDTH = 1 + len(Totals._fields)
+# 270 years with a change on each day; more is no schedule, and must not be unpacked.
+MAX_DAYS = 100_000
+
+
+def encode(series: Series) -> bytes:
+    """Return `series` as bytes: version and number of days, then the zlib-packed differences from day to day.
+
+    A day takes 40 bytes before packing, and a fraction packed: even 10,000 days that do not pack at all stay below the
+    400 KB (409,600 bytes) of a DynamoDB item.
+
+    Raises
+    ------
+    ValueError
+        If there are more than `MAX_DAYS` days, or a difference does not fit 32 bits.
+    """
+    count = len(series.days)
+    if count > MAX_DAYS:
+        raise ValueError(f"{count} days are more than a series holds ({MAX_DAYS})")
+    columns = [map(sub, column, [0, *column]) for column in (series.days, *series.totals)]
+    try:
+        raw = struct.pack(f"<{_WIDTH * count}i", *(value for column in columns for value in column))
+    except struct.error as error:
+        raise ValueError(f"a total changes by more than 32 bits hold: {error}") from None
+    return _HEADER.pack(VERSION, count) + zlib.compress(raw)
+
+
+def decode(raw: bytes) -> Series:
+    """Return the series that `encode` wrote.
+
+    Raises
+    ------
+    ValueError
+        If the bytes are of another version, cut, damaged, or not a series.
+    """
+    if len(raw) < _HEADER.size:
+        raise ValueError(f"{len(raw)} bytes are no series: its header has {_HEADER.size}")
+    version, count = _HEADER.unpack_from(raw)
+    if version != VERSION:
+        raise ValueError(f"a series of version {version}; this code reads version {VERSION}")
+    if count > MAX_DAYS:
+        raise ValueError(f"{count} days are more than a series holds ({MAX_DAYS})")
+    size = 4 * _WIDTH * count
+    unpacker = zlib.decompressobj()
+    try:
+        packed = unpacker.decompress(raw[_HEADER.size :], size + 1)
+    except zlib.error as error:
+        raise ValueError(f"the series is damaged: {error}") from None
+    if len(packed) != size or not unpacker.eof or unpacker.unused_data:
+        raise ValueError(f"the series does not hold the {count} days that its header says")
+    columns = [
+        list(accumulate(struct.unpack_from(f"<{count}i", packed, 4 * count * column))) for column in range(_WIDTH)
+    ]
+    days = columns[0]
+    if any(earlier >= later for earlier, later in pairwise(days)):
+        raise ValueError("the days of the series do not ascend")
+    return Series(days, Totals(*columns[1:]))
