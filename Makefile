@@ -7,7 +7,7 @@ export SAM_CLI_TELEMETRY := 0
 # A build or a test must not reach an account that the shell happens to be logged in to.
 OFFLINE := env -u AWS_PROFILE -u AWS_ENDPOINT_URL
 
-.PHONY: help bootstrap demo test test-fast test-e2e up down status deploy-local lint format build deploy clean
+.PHONY: help bootstrap demo test test-fast test-e2e up down status deploy-local lineage lint format build deploy clean
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -37,6 +37,12 @@ status: bootstrap ## Say what runs
 
 deploy-local: bootstrap ## Build and deploy changes to the local cloud that is up
 	@$(OFFLINE) $(PYTHON) -m local deploy
+
+# A shell that points at an account or a cloud is left alone; else the local cloud that is up is asked.
+lineage: bootstrap ## Walk from a prediction to model, dataset and source objects: make lineage PREDICTION=<id>
+	@if [ -z "$(PREDICTION)" ]; then echo "error: make lineage PREDICTION=<prediction_id of an answer>" >&2; exit 2; fi
+	@if [ -z "$${AWS_ENDPOINT_URL:-}$${AWS_PROFILE:-}$${AWS_ACCESS_KEY_ID:-}" ] && [ -f .local/env ]; then source .local/env; fi; \
+	  PYTHONPATH=layers/aws:layers/slipcast $(PYTHON) -m slipcast_aws.lineage --stack "$(or $(STACK),$${SLIPCAST_STACK:-slipcast})" "$(PREDICTION)"
 
 lint: bootstrap ## Check style, template and state machine
 	@ruff check .

@@ -1,6 +1,10 @@
 """Watching a running stack through AWS's own APIs, for the demo and the e2e tests."""
 
+import gzip
 import json
+import os
+import subprocess
+import sys
 import time
 import urllib.error
 import urllib.request
@@ -8,7 +12,7 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any
 
-from local.cloud import DIRECT, LocalCloud
+from local.cloud import DIRECT, ROOT, LocalCloud
 
 
 def until[Found](find: Callable[[], Found | None], *, seconds: float, what: str, every: float = 0.5) -> Found:
@@ -134,6 +138,24 @@ class Stack:
         if status != 200:
             raise RuntimeError(f"POST /predictions answered {status}: {answer}")
         return answer
+
+    def prediction_log(self, request_id: str) -> list[dict[str, Any]]:
+        """Return what the log of predictions has of a request."""
+        keys = self.keys("prediction-log/")
+        raws = (self.s3.get_object(Bucket=self.bucket, Key=key)["Body"].read() for key in keys)
+        rows = [json.loads(line) for raw in raws for line in gzip.decompress(raw).splitlines()]
+        return [row for row in rows if row["request_id"] == request_id]
+
+    def run(self, module: str, *arguments: str) -> str:
+        """Run one of our modules against the local cloud, as a user does, and return what it printed."""
+        path = os.pathsep.join(str(ROOT / "layers" / layer) for layer in ("slipcast", "aws"))
+        command = [sys.executable, "-m", module, *arguments]
+        done = subprocess.run(
+            command, env=os.environ | self.env | {"PYTHONPATH": path}, capture_output=True, text=True, check=False
+        )
+        if done.returncode:
+            raise RuntimeError(f"{module} failed: {done.stderr}")
+        return done.stdout
 
     def live_version(self) -> str:
         """Return the Lambda version that the alias live points at."""

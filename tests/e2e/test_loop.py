@@ -1,14 +1,21 @@
 """From a dropped file to a prediction, and from an alarm to a second version. The tests build on each other."""
 
+import csv
+import hashlib
+import io
 import json
 from pathlib import Path
 
 import mlflow
+import pandas as pd
 import pytest
 from mlflow.tracking import MlflowClient
+from schedules import example
 
 from local.demo import NEWER, OLDER, PLAYED_YEARS, read_example, requests
 from local.watch import Stack, until
+from slipcast.history import HISTORY
+from slipcast.history_table import history_table
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 pytestmark = pytest.mark.e2e
@@ -132,6 +139,71 @@ def test_mlflow_has_the_runs_the_model_and_the_alias(stack, story, monkeypatch):
     assert parents[0].inputs.dataset_inputs[0].dataset.digest == version.tags["dataset_id"]
     assert parents[0].data.metrics["auc"] > 0.5
     assert stack.keys("tracking/pending/") == []
+
+
+def test_what_is_open_in_the_file_is_scored_by_the_new_model(stack, story):
+    version = story["first"]["output"]["version"]
+    summary = until(
+        lambda: next(
+            (
+                stack.document(key)
+                for key in stack.keys("predictions/nyc_sca/")
+                if key.endswith(".json") and stack.document(key)["model_version"] == version
+            ),
+            None,
+        ),
+        seconds=60,
+        what="predictions by the new model",
+    )
+    raw = stack.s3.get_object(Bucket=stack.bucket, Key="predictions/nyc_sca/2022-12-31.csv")["Body"].read().decode()
+    rows = list(csv.DictReader(io.StringIO(raw)))
+
+    assert summary["rows"] == len(rows) == int(read_example(OLDER)["actual_finish"].isna().sum())
+    assert {row["model_version"] for row in rows} == {version}
+    assert [float(row["probability"]) for row in rows] == sorted(
+        (float(row["probability"]) for row in rows), reverse=True
+    )
+    story["scored"] = rows[0]
+
+
+def test_features_by_key_are_those_of_the_training_table(stack):
+    table = example("nyc_sca_2022-12.csv").table
+    sample = table[table["status"] == "in_progress"].head(20)
+    expected = history_table(table, sample, 30)
+    answer = stack.predict(requests(sample))
+
+    logged = until(
+        lambda: {row["activity_id"]: row for row in stack.prediction_log(answer["request_id"])} or None,
+        seconds=60,
+        what="the log of the predictions",
+    )
+    for (_, activity), (_, known) in zip(sample.iterrows(), expected.iterrows(), strict=True):
+        features = logged[activity["activity_id"]]["features"]
+        assert {name: features[name] for name in HISTORY} == {
+            name: None if pd.isna(value) else value for name, value in known.items()
+        }
+    assert expected["project_slip_days"].notna().any()
+
+
+def test_the_lineage_of_a_prediction_ends_at_the_dropped_object(stack, story):
+    source = json.loads(story["first"]["input"])["source"]
+    first = stack.predict(requests(read_example(OLDER).head(1)))["predictions"][0]["prediction_id"]
+    until(lambda: stack.prediction_log(first.rsplit(":", 1)[0]) or None, seconds=60, what="the log of the prediction")
+
+    for prediction in (first, f"nyc_sca/2022-12-31/{story['scored']['activity_id']}"):
+        found = json.loads(
+            stack.run("slipcast_aws.lineage", "--json", "--stack", stack.env["SLIPCAST_STACK"], prediction)
+        )
+
+        assert found["run"]["execution"] == story["first"]["name"]
+        assert found["run"]["mlflow"].startswith(stack.env["MLFLOW_TRACKING_URI"])
+        (dropped,) = found["sources"]
+        assert (dropped["uri"], dropped["version_id"]) == (
+            f"s3://{source['bucket']}/{source['key']}",
+            source["version_id"],
+        )
+        assert dropped["sha256"] == hashlib.sha256((EXAMPLES / OLDER).read_bytes()).hexdigest()
+        assert dropped["training_rows"] == found["rows"]["rows"] > 500
 
 
 def test_a_bad_file_is_refused_with_its_reason_and_kept(stack):

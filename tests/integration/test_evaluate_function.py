@@ -48,7 +48,7 @@ def event(s3, load_app, lambda_context, found_once):
             },
         }
         plan = load_app("plan", **SETTINGS).handler({"execution": "first", "dataset": manifest}, lambda_context)
-        task = next(item for item in plan["tasks"] if item["family"] == "decision_tree")
+        task = next(item for item in plan["tasks"] if item["family"] == "hist_gradient_boosting")
         result = load_app("train", **SETTINGS).handler({"execution": "first", **task}, lambda_context)
         found_once["event"] = {
             **{"execution": "first", "reason": "new_data", "dataset": manifest},
@@ -84,7 +84,7 @@ def test_the_first_model_with_signal_is_released(event, evaluate):
     assert verdict["why"].startswith("first model with signal: AUC 0.")
     assert verdict["evaluation_uri"] == "s3://data/reports/first/evaluation.json"
     model = verdict["model"]
-    assert model["family"] == "decision_tree"
+    assert model["family"] == "hist_gradient_boosting"
     assert model["dataset_id"] == "d1"
     assert model["execution"] == "first"
 
@@ -136,7 +136,7 @@ def test_the_evaluation_holds_what_mlflow_is_to_log(event, evaluate):
     assert evaluation["prior"]["brier"] > candidate["metrics"]["brier"]
     page = storage.read_bytes("s3://data/reports/first/report.md").decode()
     assert verdict["why"] in page
-    assert "decision_tree" in page
+    assert "hist_gradient_boosting" in page
 
 
 def test_the_live_model_itself_is_not_better_than_the_live_model(event, evaluate, champion):
@@ -182,7 +182,7 @@ def test_a_candidate_with_another_digest_is_not_opened(event, evaluate, monkeypa
     monkeypatch.setattr(contest.joblib, "load", lambda _: pytest.fail("unchecked bytes were opened"))
     event["results"][0]["model"]["sha256"] = "0" * 64
 
-    with pytest.raises(storage.DigestMismatchError, match=r"decision_tree/model\.joblib"):
+    with pytest.raises(storage.DigestMismatchError, match=r"hist_gradient_boosting/model\.joblib"):
         evaluate(event)
 
     assert list(outbox.pending("data")) == []
@@ -205,7 +205,10 @@ def test_a_champion_that_was_changed_is_not_used(event, evaluate, champion):
 
 
 def test_without_any_trained_candidate_there_is_no_verdict(event, evaluate):
-    failed = [{"family": "decision_tree", "error": "Sandbox.Timedout: 900 s"}, {"family": "logistic", "error": "x"}]
+    failed = [
+        {"family": "hist_gradient_boosting", "error": "Sandbox.Timedout: 900 s"},
+        {"family": "logistic", "error": "x"},
+    ]
 
     with pytest.raises(RuntimeError, match=r"every candidate failed: .*Sandbox\.Timedout"):
         evaluate(event | {"results": failed})
@@ -221,7 +224,7 @@ def test_a_family_that_failed_is_reported_and_stops_no_other(event, evaluate):
     assert verdict["release"] is True
     evaluation = storage.read_json(verdict["evaluation_uri"])
     assert evaluation["failed"] == [failed]
-    assert [item["family"] for item in evaluation["candidates"]] == ["decision_tree"]
+    assert [item["family"] for item in evaluation["candidates"]] == ["hist_gradient_boosting"]
 
 
 def test_the_holdout_is_what_started_after_the_cut(event):

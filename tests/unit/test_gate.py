@@ -80,3 +80,10 @@ def test_the_decision_is_repeatable_and_json():
 
     assert first == second
     assert json.loads(json.dumps(first))["numbers"]["n"] == 600
+
+
+def test_the_same_model_in_other_arithmetic_is_not_better():
+    decision = decide(Y, TRUTH, TRUTH + np.where(TRUTH > Y, 1e-15, -1e-15), RATE, seed=1)
+
+    assert not decision.release
+    assert decision.numbers["probability_better_than_champion"] == 0

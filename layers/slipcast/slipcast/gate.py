@@ -14,6 +14,9 @@ RULE = (
     "bootstrap) and its AUC is not lower by more than {auc_loss}."
 )
 
+# The champion is scored by another evaluator than the challenger: the same forest differs from itself in the last bits.
+NEGLIGIBLE = 1e-9
+
 
 @dataclass(frozen=True)
 class Decision:
@@ -62,7 +65,7 @@ def decide(
         "challenger_auc_ci": interval(aucs),
         "challenger_brier": brier(y, challenger_p),
         "prior_brier": brier(y, np.full(len(y), train_late_rate)),
-        "probability_better_than_prior": float(np.mean(gain_prior > 0)),
+        "probability_better_than_prior": float(np.mean(gain_prior > NEGLIGIBLE)),
     }
     reasons = _against_chance(numbers, max_auc, min_probability)
     if champion_p is not None:
@@ -72,7 +75,7 @@ def decide(
             "champion_brier": brier(y, champion_p),
             "brier_gain": brier(y, champion_p) - brier(y, challenger_p),
             "brier_gain_ci": interval(gains),
-            "probability_better_than_champion": float(np.mean(gains > 0)),
+            "probability_better_than_champion": float(np.mean(gains > NEGLIGIBLE)),
         }
         reasons += _against_champion(numbers, max_auc_loss, min_probability)
     release = not reasons

@@ -79,7 +79,7 @@ class Join(_Strict):
 
 
 def _sources(value: Any) -> Any:
-    if isinstance(value, str):
+    if isinstance(value, str) or (isinstance(value, dict) and "name" in value):
         value = [value]
     return [{"name": item} if isinstance(item, str) else item for item in value] if isinstance(value, list) else value
 

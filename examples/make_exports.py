@@ -1,0 +1,784 @@
+"""Make `exports/`, files in the shape in which people export schedules, from the raw NYC Open Data file.
+
+    python examples/make_exports.py RAW.csv SCHEDULE_MANAGEMENT.csv
+
+It prints how many rows of each kind it wrote: what a reader has to find in the files.
+"""
+
+import csv
+import gzip
+import io
+import random
+import shutil
+import sys
+import zipfile
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from xml.sax.saxutils import escape
+
+import pandas as pd
+
+HERE = Path(__file__).resolve().parent
+EXPORTS = HERE / "exports"
+sys.path.insert(0, str(HERE.parent / "layers" / "slipcast"))
+
+from slipcast.snapshot import as_of, canonical  # noqa: E402 - the path is set above
+
+DISTRICTS = {"p6": (24, 25, 26, 27), "xlsx": (2, 3), "xer": (10, 11), "msproject": (13, 14, 15, 20), "canonical": (31,)}
+# A zip entry without a time of its own gets this day, so that the same rows are the same bytes.
+EPOCH = (1980, 1, 1, 0, 0, 0)
+MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+
+@dataclass(frozen=True)
+class Activity:
+    """A design or scope phase as a scheduling tool would show it on the data date.
+
+    Attributes
+    ----------
+    start : actual start; of an activity that has not started the planned one
+    finish : actual finish; None while the activity is open
+    forecast : finish as expected on the data date
+    float_days : working days, None once the activity has started
+    predecessors : codes
+    """
+
+    code: str
+    building: str
+    school: str
+    name: str
+    phase: str
+    kind: str
+    district: int
+    start: date
+    plan: date
+    finish: date | None
+    forecast: date
+    budget: int
+    status: str
+    percent: int
+    float_days: int | None
+    predecessors: tuple[str, ...]
+
+    @property
+    def started(self) -> bool:
+        return self.status != "not_started"
+
+    @property
+    def days(self) -> int:
+        """Working days in the baseline."""
+        return max(1, working_days(self.start, self.plan))
+
+
+def working_days(first: date, last: date) -> int:
+    """Return the weekdays from `first` to `last`, both included."""
+    return sum((first + timedelta(days=day)).weekday() < 5 for day in range((last - first).days + 1))
+
+
+def activities(raw: Path, districts: Sequence[int], data_date: date, seed: int) -> list[Activity]:
+    """Return the scope and design phases of some districts as of a day; floats and forecasts are invented."""
+    chance = random.Random(seed)  # noqa: S311 - examples
+    with raw.open(encoding="utf-8-sig", newline="") as lines:
+        rows = [{name.strip(): cell.strip() for name, cell in row.items()} for row in csv.DictReader(lines)]
+    found: list[Activity] = []
+    counted: Counter[str] = Counter()
+    scopes: dict[tuple[str, str, str], str] = {}
+    for row in rows:
+        if row["Project Phase Name"] not in ("Scope", "Design") or row["Project Status Name"] == "PNS":
+            continue
+        if int(row["Project Geographic District"]) not in districts:
+            continue
+        start, plan, finish = (
+            _day(row[f"Project Phase {part} Date"]) for part in ("Actual Start", "Planned End", "Actual End")
+        )
+        if start is None or plan is None or plan < start:
+            continue
+        building, phase = row["Project Building Identifier"], row["Project Phase Name"]
+        counted[building] += 10
+        code = f"{building}-{phase[0]}{counted[building]:04}"
+        project = (building, row["DSF Number(s)"], row["Project Description"])
+        predecessors = (scopes[project],) if phase == "Design" and project in scopes else ()
+        if phase == "Scope":
+            scopes[project] = code
+        finish = finish if finish is not None and finish <= data_date else None
+        if start > data_date:
+            status, percent, forecast = "not_started", 0, plan + timedelta(days=chance.choice((0, 0, 0, 7, 21)))
+        elif finish is None:
+            elapsed = (data_date - start).days / max(1, (plan - start).days)
+            forecast = max(plan, data_date) + timedelta(days=chance.randint(3, 60))
+            status, percent = "in_progress", round(min(95, max(5, 80 * elapsed)))
+        else:
+            status, percent, forecast = "complete", 100, finish
+        found.append(
+            Activity(
+                code=code,
+                building=building,
+                school=row["Project School Name"],
+                name=f"{row['Project Description'].title()} - {phase}",
+                phase=phase,
+                kind=row["Project Type"],
+                district=int(row["Project Geographic District"]),
+                start=start,
+                plan=plan,
+                finish=finish,
+                forecast=forecast,
+                budget=int(float(row["Project Budget Amount"].replace(",", ""))),
+                status=status,
+                percent=percent,
+                float_days=chance.randint(0, 40) if status == "not_started" else None,
+                predecessors=predecessors,
+            )
+        )
+    return found
+
+
+def _day(text: str) -> date | None:
+    return datetime.strptime(text, "%m/%d/%Y").date() if text else None
+
+
+def by_building(found: Iterable[Activity]) -> dict[str, list[Activity]]:
+    """Return the activities of each building, in the order of the file."""
+    groups: dict[str, list[Activity]] = {}
+    for item in found:
+        groups.setdefault(item.building, []).append(item)
+    return groups
+
+
+class Sheet:
+    """Rows of a file, and how many there are of each kind."""
+
+    def __init__(self, header: Sequence[str]) -> None:
+        self.header = list(header)
+        self.rows: list[list[object]] = []
+        self.counts: Counter[str] = Counter()
+
+    def add(self, kind: str, **cells: object) -> list[object]:
+        """Append a row; `kind` is a status, ``rejected`` or ``filtered``."""
+        row = [cells.get(name, "") for name in self.header]
+        self.rows.append(row)
+        self.counts[kind] += 1
+        return row
+
+    def csv(self, delimiter: str = ",", titles: Sequence[str] | None = None) -> str:
+        """Return the rows as text with CR LF, as Windows programs write it."""
+        text = io.StringIO(newline="")
+        writer = csv.writer(text, delimiter=delimiter, lineterminator="\r\n")
+        writer.writerow(titles or self.header)
+        writer.writerows(self.rows)
+        return text.getvalue()
+
+
+def report(name: str, counts: Counter[str]) -> None:
+    """Print what a reader has to find in a file."""
+    statuses = {status: counts[status] for status in ("not_started", "in_progress", "complete")}
+    kinds = {"accepted": sum(statuses.values()), "rejected": counts["rejected"], "filtered": counts["filtered"]}
+    print(f"{name}: { ({'read': sum(kinds.values())} | kinds | statuses) }")
+
+
+P6_STATUS = {"not_started": "Not Started", "in_progress": "In Progress", "complete": "Completed"}
+
+
+def write_p6_csv(raw: Path) -> None:
+    """Primavera P6, a layout with bands copied to CSV: ``05-Jan-25 A``, ``12d``, ``73%``."""
+    data_date, file = date(2024, 9, 30), "p6_queens_2024-09-30.csv"
+    found = activities(raw, DISTRICTS["p6"], data_date, 1)
+    titles = {
+        "code": "Activity ID",
+        "name": "Activity Name",
+        "status": "Activity Status",
+        "type": "Activity Type",
+        "start": "Start",
+        "finish": "Finish",
+        "bl_start": "BL Project Start",
+        "bl_finish": "BL Project Finish",
+        "act_start": "Actual Start",
+        "act_finish": "Actual Finish",
+        "original": "Original Duration",
+        "bl_days": "BL Project Duration",
+        "float": "Total Float(h)",
+        "percent": "Activity % Complete",
+        "budget": "Budgeted Total Cost",
+        "wbs": "WBS Name",
+        "project": "Project ID",
+        "predecessors": "Predecessors",
+        "location": "Location",
+    }
+    sheet = Sheet(titles)
+    for building, items in by_building(found).items():
+        first, last = min(item.start for item in items), max(item.forecast for item in items)
+        sheet.add("filtered", code=f"  {building}  {items[0].school}", start=_p6(first, True), finish=_p6(last, False))
+        for item in items:
+            row = sheet.add(item.status, **_p6_cells(item))
+            if item.status == "not_started" and item.float_days == 0:
+                row[sheet.header.index("start")] = f"{_p6(item.start, False)}*"
+        sheet.add(
+            "filtered",
+            code=f"{building}-M9000",
+            name="Design approved",
+            status="Not Started",
+            type="Finish Milestone",
+            finish=_p6(last, False),
+            bl_finish=_p6(last, False),
+            original="0d",
+            bl_days="0d",
+            float=0,
+            percent="0%",
+            project=f"SCA-{building}",
+        )
+    _spoil(sheet, 7, "bl_finish", "31-Jun-24")
+    _spoil(sheet, 40, "bl_finish", "TBC")
+    _spoil(sheet, 90, "act_start", "12-Foo-19 A")
+    for place in (120, 260, 300):
+        # Added to the scope after the baseline was set.
+        _spoil(sheet, place, "bl_finish", "")
+    _spoil(sheet, 330, "act_finish", "05-Jan-25 A", status="complete")
+    _spoil(sheet, 410, "percent", "110%")
+    _spoil(sheet, 450, "status", "Suspended")
+    for place in (500, 501):
+        sheet.rows.append(list(_activity_rows(sheet)[place]))
+        sheet.counts["rejected"] += 1
+    _write(EXPORTS / file, sheet.csv(titles=list(titles.values())).encode("utf-8-sig"))
+    report(file, sheet.counts)
+
+
+def _p6(day: date | None, actual: bool) -> str:
+    return "" if day is None else f"{day.day:02}-{MONTHS[day.month - 1]}-{day:%y}{' A' if actual else ''}"
+
+
+def _p6_cells(item: Activity) -> dict[str, object]:
+    return {
+        "code": item.code,
+        "name": item.name,
+        "status": P6_STATUS[item.status],
+        "type": "Task Dependent",
+        "start": _p6(item.start, item.started),
+        "finish": _p6(item.forecast, item.finish is not None),
+        "bl_start": _p6(item.start, False),
+        "bl_finish": _p6(item.plan, False),
+        "act_start": _p6(item.start if item.started else None, True),
+        "act_finish": _p6(item.finish, True),
+        "original": f"{item.days}d",
+        "bl_days": f"{item.days}d",
+        "float": "" if item.float_days is None else item.float_days * 8,
+        "percent": f"{item.percent}%",
+        "budget": f"${item.budget:,}.00",
+        "wbs": item.phase,
+        "project": f"SCA-{item.building}",
+        "predecessors": ", ".join(item.predecessors),
+        "location": f"District {item.district}",
+    }
+
+
+def _activity_rows(sheet: Sheet) -> list[list[object]]:
+    """Rows of activities that are as the tool wrote them, bands and milestones left out."""
+    types = sheet.header.index("type")
+    return [row for row in sheet.rows if row[types] == "Task Dependent"]
+
+
+def _spoil(sheet: Sheet, place: int, column: str, value: str, status: str | None = None) -> None:
+    """Write `value` into one cell of the next activity from `place` on that has the status: its row is bad from then on."""
+    position = sheet.header.index("status")
+    words = {word: name for name, word in P6_STATUS.items()}
+    for row in _activity_rows(sheet)[place:]:
+        if status is None or words[row[position]] == status:
+            sheet.counts[words[row[position]]] -= 1
+            sheet.counts["rejected"] += 1
+            row[sheet.header.index(column)] = value
+            return
+
+
+def write_p6_xlsx(raw: Path) -> None:
+    """Primavera P6, File > Export > Spreadsheet: field names, below them titles, further sheets."""
+    data_date, file = date(2024, 12, 31), "p6_manhattan_2024-12-31.xlsx"
+    found = activities(raw, DISTRICTS["xlsx"], data_date, 2)
+    titles = {
+        "task_code": "Activity ID",
+        "status_code": "Activity Status",
+        "wbs_id": "WBS Code",
+        "task_name": "Activity Name",
+        "task_type": "(*)Activity Type",
+        "start_date": "(*)Start",
+        "end_date": "(*)Finish",
+        "base_start_date": "(*)BL Project Start",
+        "base_end_date": "(*)BL Project Finish",
+        "act_start_date": "Actual Start",
+        "act_end_date": "Actual Finish",
+        "target_drtn_hr_cnt": "Original Duration(h)",
+        "total_float_hr_cnt": "(*)Total Float(h)",
+        "complete_pct": "Activity % Complete(%)",
+        "actv_code_phase_id": "Phase",
+        "actv_code_location_id": "Location",
+        "pred_list": "(*)Predecessors",
+        "delete_record_flag": "Delete This Row",
+    }
+    sheet = Sheet(titles)
+    for item in found:
+        sheet.add(
+            item.status,
+            task_code=item.code,
+            status_code=P6_STATUS[item.status],
+            wbs_id=f"SCA-M.{item.building}.{item.phase[0]}",
+            task_name=item.name,
+            task_type="Task Dependent",
+            start_date=_at(item.start, 8),
+            end_date=_at(item.forecast, 17),
+            base_start_date=_at(item.start, 8),
+            base_end_date=_at(item.plan, 17),
+            act_start_date=_at(item.start, 8) if item.started else "",
+            act_end_date=_at(item.finish, 17),
+            target_drtn_hr_cnt=item.days * 8,
+            total_float_hr_cnt="" if item.float_days is None else item.float_days * 8,
+            complete_pct=item.percent,
+            actv_code_phase_id=item.phase,
+            actv_code_location_id=f"District {item.district}",
+            pred_list=", ".join(item.predecessors),
+        )
+    for number, kind in enumerate(("Level of Effort", "Level of Effort", "WBS Summary", "Start Milestone"), 1):
+        sheet.add(
+            "filtered",
+            task_code=f"SCA-M-{number}",
+            status_code="In Progress",
+            wbs_id="SCA-M",
+            task_name="Site management",
+            task_type=kind,
+            start_date=_at(date(2019, 1, 7), 8),
+            end_date=_at(date(2026, 12, 31), 17),
+            base_start_date=_at(date(2019, 1, 7), 8),
+            base_end_date=_at(date(2026, 12, 31), 17),
+            act_start_date=_at(date(2019, 1, 7), 8),
+            target_drtn_hr_cnt=16_000,
+        )
+    for place in (11, 150):
+        row = sheet.rows[place]
+        row[sheet.header.index("base_end_date")] = ""
+        sheet.counts[{word: name for name, word in P6_STATUS.items()}[row[1]]] -= 1
+        sheet.counts["rejected"] += 1
+    links = [["pred_task_id", "task_id", "pred_type"], ["(*)Predecessor", "(*)Successor", "Relationship Type"]]
+    links += [[before, item.code, "FS"] for item in found for before in item.predecessors]
+    user = [["user_data"], ["UserSettings Do Not Edit"], ["DurationQtyType=QT_Hour ShowAsPercentage=0"]]
+    sheets = {"TASK": [list(titles), list(titles.values()), *sheet.rows], "TASKPRED": links, "USERDATA": user}
+    _write(EXPORTS / file, workbook(sheets))
+    report(file, sheet.counts)
+
+
+def _at(day: date | None, hour: int) -> datetime | str:
+    return "" if day is None else datetime(day.year, day.month, day.day, hour)
+
+
+def workbook(sheets: dict[str, list[list[object]]]) -> bytes:
+    """Return an xlsx with text, numbers and moments."""
+    spreadsheet, office = (
+        "http://schemas.openxmlformats.org/spreadsheetml/2006/main",
+        "http://schemas.openxmlformats.org",
+    )
+    relation = f"{office}/officeDocument/2006/relationships"
+    head = '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n'
+    content = f"{office}/package/2006/content-types"
+    kind = "application/vnd.openxmlformats-officedocument.spreadsheetml"
+    numbers = range(1, len(sheets) + 1)
+    types = "".join(
+        f'<Override PartName="/xl/worksheets/sheet{n}.xml" ContentType="{kind}.worksheet+xml"/>' for n in numbers
+    )
+    listed = "".join(
+        f'<sheet name="{escape(name)}" sheetId="{n}" r:id="rId{n}"/>' for n, name in zip(numbers, sheets, strict=True)
+    )
+    targets = "".join(
+        f'<Relationship Id="rId{n}" Type="{relation}/worksheet" Target="worksheets/sheet{n}.xml"/>' for n in numbers
+    )
+    parts = {
+        "[Content_Types].xml": f'{head}<Types xmlns="{content}"><Default Extension="rels" '
+        'ContentType="application/vnd.openxmlformats-package.relationships+xml"/><Default Extension="xml" '
+        f'ContentType="application/xml"/><Override PartName="/xl/workbook.xml" ContentType="{kind}.sheet.main+xml"/>'
+        f'<Override PartName="/xl/styles.xml" ContentType="{kind}.styles+xml"/>{types}</Types>',
+        "_rels/.rels": f'{head}<Relationships xmlns="{office}/package/2006/relationships"><Relationship Id="rId1" '
+        f'Type="{relation}/officeDocument" Target="xl/workbook.xml"/></Relationships>',
+        "xl/workbook.xml": f'{head}<workbook xmlns="{spreadsheet}" xmlns:r="{relation}"><sheets>{listed}</sheets></workbook>',
+        "xl/_rels/workbook.xml.rels": f'{head}<Relationships xmlns="{office}/package/2006/relationships">{targets}'
+        f'<Relationship Id="rId0" Type="{relation}/styles" Target="styles.xml"/></Relationships>',
+        # Format 22 is a day with its time.
+        "xl/styles.xml": f'{head}<styleSheet xmlns="{spreadsheet}"><fonts count="1"><font/></fonts><fills count="1"><fill/>'
+        '</fills><borders count="1"><border/></borders><cellStyleXfs count="1"><xf/></cellStyleXfs><cellXfs count="2">'
+        '<xf numFmtId="0" xfId="0"/><xf numFmtId="22" xfId="0" applyNumberFormat="1"/></cellXfs></styleSheet>',
+    }
+    for n, rows in zip(numbers, sheets.values(), strict=True):
+        body = "".join(f"<row>{''.join(map(_xlsx_cell, row))}</row>" for row in rows)
+        parts[f"xl/worksheets/sheet{n}.xml"] = (
+            f'{head}<worksheet xmlns="{spreadsheet}"><sheetData>{body}</sheetData></worksheet>'
+        )
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+        for name, text in parts.items():
+            archive.writestr(zipfile.ZipInfo(name, EPOCH), text, zipfile.ZIP_DEFLATED)
+    return packed.getvalue()
+
+
+def _xlsx_cell(value: object) -> str:
+    if value == "":
+        return "<c/>"
+    if isinstance(value, datetime):
+        serial = (value - datetime(1899, 12, 30)) / timedelta(days=1)
+        return f'<c s="1"><v>{serial!r}</v></c>'
+    if isinstance(value, int):
+        return f"<c><v>{value}</v></c>"
+    return f'<c t="inlineStr"><is><t>{escape(str(value))}</t></is></c>'
+
+
+XER_STATUS = {"not_started": "TK_NotStart", "in_progress": "TK_Active", "complete": "TK_Complete"}
+
+
+def write_xer(raw: Path) -> None:
+    """Primavera P6, File > Export > XER with the baseline project, in Windows-1252."""
+    data_date, file = date(2024, 6, 30), "p6_bronx_2024-06-30.xer"
+    found = activities(raw, DISTRICTS["xer"], data_date, 3)
+    counts: Counter[str] = Counter(item.status for item in found)
+    current, baseline = "4100", "4101"
+    # Activities that came after the baseline was set; one late entry has a finish after the data date.
+    added = {found[place].code for place in (30, 111, 200)}
+    ahead = next(item.code for item in found[60:] if item.status == "complete")
+    for item in found:
+        if item.code in added | {ahead}:
+            counts[item.status] -= 1
+            counts["rejected"] += 1
+    wbs = {("", current): "500", ("", baseline): "600"}
+    for project in (current, baseline):
+        for phase in ("Scope", "Design"):
+            wbs[(phase, project)] = str(int(project[-1]) * 100 + 500 + len(wbs))
+    task_fields = (
+        *("task_id", "proj_id", "wbs_id", "clndr_id", "phys_complete_pct", "task_type", "status_code", "task_code"),
+        *("task_name", "total_float_hr_cnt", "remain_drtn_hr_cnt", "target_drtn_hr_cnt", "target_start_date"),
+        *("target_end_date", "act_start_date", "act_end_date", "early_start_date", "early_end_date"),
+    )
+    tasks, numbers = [], {}
+    for item in found:
+        numbers[item.code] = str(70_000 + len(numbers))
+        finish = data_date + timedelta(days=9) if item.code == ahead else item.finish
+        tasks.append(
+            {
+                "task_id": numbers[item.code],
+                "proj_id": current,
+                "wbs_id": wbs[(item.phase, current)],
+                "clndr_id": "9",
+                "phys_complete_pct": item.percent,
+                "task_type": "TT_Task",
+                "status_code": XER_STATUS[item.status],
+                "task_code": item.code,
+                "task_name": item.name.replace("Facade", "Façade"),
+                "total_float_hr_cnt": "" if item.finish else (item.float_days or 0) * 8,
+                "remain_drtn_hr_cnt": 0 if item.finish else item.days * 8 * (100 - item.percent) // 100,
+                "target_drtn_hr_cnt": item.days * 8,
+                # What is open was moved with the last update: these are no baseline.
+                "target_start_date": _clock(item.start, 8),
+                "target_end_date": _clock(item.plan if item.finish else item.forecast, 17),
+                "act_start_date": _clock(item.start, 8) if item.started else "",
+                "act_end_date": _clock(finish, 17),
+                "early_start_date": "" if item.started else _clock(item.start, 8),
+                "early_end_date": "" if item.finish else _clock(item.forecast, 17),
+            }
+        )
+    others = (("LOE1", "TT_LOE"), ("LOE2", "TT_LOE"), ("MS1", "TT_Mile"), ("MS2", "TT_FinMile"), ("WBS1", "TT_WBS"))
+    for code, kind in others:
+        counts["filtered"] += 1
+        tasks.append(
+            {
+                "task_id": str(80_000 + counts["filtered"]),
+                "proj_id": current,
+                "wbs_id": wbs[("", current)],
+                "clndr_id": "9",
+                "task_type": kind,
+                "status_code": "TK_NotStart",
+                "task_code": code,
+                "task_name": "Approvals – façades and roofs",
+                "target_drtn_hr_cnt": 0,
+                "target_start_date": _clock(data_date, 8),
+                "target_end_date": _clock(data_date + timedelta(days=200), 17),
+            }
+        )
+    for item in found:
+        if item.code in added:
+            continue
+        tasks.append(
+            {
+                "task_id": str(int(numbers[item.code]) + 20_000),
+                "proj_id": baseline,
+                "wbs_id": wbs[(item.phase, baseline)],
+                "clndr_id": "9",
+                "task_type": "TT_Task",
+                "status_code": "TK_NotStart",
+                "task_code": item.code,
+                "task_name": item.name.replace("Facade", "Façade"),
+                "target_drtn_hr_cnt": item.days * 8,
+                "target_start_date": _clock(item.start, 8),
+                "target_end_date": _clock(item.plan, 17),
+            }
+        )
+    project_fields = ("proj_id", "proj_short_name", "last_recalc_date", "orig_proj_id", "sum_base_proj_id")
+    districts = sorted({item.district for item in found})
+    lines = [
+        "\t".join(
+            ("ERMHDR", "19.12", f"{data_date:%Y-%m-%d}", "Project", "admin", "José Núñez", "dbxDatabaseNoName", "USD")
+        ),
+        *_table(
+            "PROJECT",
+            project_fields,
+            [
+                (current, "SCA-BRONX", _clock(data_date, 0), "", baseline),
+                (baseline, "SCA-BRONX - B1", _clock(date(2018, 1, 1), 0), current, ""),
+            ],
+        ),
+        *_table("CALENDAR", ("clndr_id", "clndr_name", "day_hr_cnt"), [("9", "5 days × 8 h", 8)]),
+        *_table(
+            "PROJWBS",
+            ("wbs_id", "proj_id", "proj_node_flag", "wbs_short_name", "wbs_name", "parent_wbs_id"),
+            [
+                (
+                    number,
+                    project,
+                    "N" if phase else "Y",
+                    phase[:1] or "SCA-BRONX",
+                    phase or "Bronx",
+                    _parent(phase, project, wbs),
+                )
+                for (phase, project), number in wbs.items()
+            ],
+        ),
+        *_table("ACTVTYPE", ("actv_code_type_id", "actv_code_type"), [("31", "Location")]),
+        *_table(
+            "ACTVCODE",
+            ("actv_code_id", "actv_code_type_id", "actv_code_name", "short_name"),
+            [(str(3100 + number), "31", f"District {number}", f"D{number}") for number in districts],
+        ),
+        *_table("TASK", task_fields, [[task.get(name, "") for name in task_fields] for task in tasks]),
+        *_table(
+            "TASKACTV",
+            ("task_id", "actv_code_type_id", "actv_code_id", "proj_id"),
+            [(numbers[item.code], "31", str(3100 + item.district), current) for item in found],
+        ),
+        *_table(
+            "TASKRSRC",
+            ("taskrsrc_id", "task_id", "proj_id", "target_cost"),
+            [(str(40_000 + number), numbers[item.code], current, item.budget) for number, item in enumerate(found)],
+        ),
+        *_table(
+            "TASKPRED",
+            ("task_pred_id", "task_id", "pred_task_id", "proj_id", "pred_type", "lag_hr_cnt"),
+            [
+                (str(60_000 + number), numbers[item.code], numbers[before], current, "PR_FS", 0)
+                for number, item in enumerate(found)
+                for before in item.predecessors
+            ],
+        ),
+        "%E",
+    ]
+    _write(EXPORTS / file, ("\r\n".join(lines) + "\r\n").encode("cp1252"))
+    report(file, counts)
+
+
+def _parent(phase: str, project: str, wbs: dict[tuple[str, str], str]) -> str:
+    return wbs[("", project)] if phase else "1"
+
+
+def _clock(day: date | None, hour: int) -> str:
+    return "" if day is None else f"{day.isoformat()} {hour:02}:00"
+
+
+def _table(name: str, fields: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:
+    lines = ("\t".join(map(str, ("%R", *row))) for row in rows)
+    return [f"%T\t{name}", "\t".join(("%F", *fields)), *lines]
+
+
+def write_msproject(raw: Path) -> None:
+    """Microsoft Project, Save As CSV on a computer with European settings: semicolons, day first, UTF-16."""
+    data_date, file = date(2024, 12, 31), "msproject_brooklyn_2024-12-31.csv"
+    found = activities(raw, DISTRICTS["msproject"], data_date, 4)
+    titles = (
+        *("ID", "Unique ID", "Outline Level", "WBS", "Name", "Duration", "Start", "Finish", "% Complete"),
+        *("Baseline Start", "Baseline Finish", "Baseline Duration", "Actual Start", "Actual Finish", "Total Slack"),
+        *("Baseline Cost", "Predecessors", "Summary", "Milestone", "Phase", "Location", "Resource Names"),
+    )
+    sheet = Sheet(titles)
+    lines: dict[str, int] = {}
+    for group, (building, items) in enumerate(by_building(found).items(), 1):
+        first, last = min(item.start for item in items), max(item.forecast for item in items)
+        shared = {"Unique ID": 9000 + group, "Outline Level": 1, "WBS": group, "Name": items[0].school.title()}
+        begun = any(item.started for item in items)
+        sheet.add(
+            "filtered",
+            ID=len(sheet.rows) + 1,
+            **shared,
+            **_span(first, last),
+            **{"Baseline Start": _dmy(first), "Baseline Finish": _dmy(max(item.plan for item in items))},
+            **{"Baseline Duration": "0 days", "Actual Start": _dmy(first) if begun else "NA", "Actual Finish": "NA"},
+            **{"Summary": "Yes", "Milestone": "No"},
+        )
+        for number, item in enumerate(items, 1):
+            lines[item.code] = len(sheet.rows) + 1
+            before = [f"{lines[code]}FS+2 days" if item.days > 60 else str(lines[code]) for code in item.predecessors]
+            sheet.add(
+                item.status,
+                ID=len(sheet.rows) + 1,
+                **{"Unique ID": 1000 + len(lines), "Outline Level": 2, "WBS": f"{group}.{number}", "Name": item.name},
+                **_span(item.start, item.forecast),
+                **{
+                    "% Complete": f"{item.percent}%",
+                    "Baseline Start": _dmy(item.start),
+                    "Baseline Finish": _dmy(item.plan),
+                },
+                **{"Baseline Duration": f"{item.days} day{'s' * (item.days > 1)}"},
+                **{"Actual Start": _dmy(item.start) if item.started else "NA", "Actual Finish": _dmy(item.finish)},
+                **{"Total Slack": f"{item.float_days or 0} days", "Baseline Cost": f"${item.budget:,}.00"},
+                **{"Predecessors": ";".join(before), "Summary": "No", "Milestone": "No", "Phase": item.phase},
+                **{"Location": f"District {item.district}", "Resource Names": "Müller & Ibáñez; Façade team"},
+            )
+        if group % 3 == 0:
+            sheet.add("filtered", ID=len(sheet.rows) + 1)
+        if group % 4 == 0:
+            milestone = {"Name": "Permit", "Baseline Duration": "0 days", "Summary": "No", "Milestone": "Yes"}
+            dates = dict.fromkeys(("Start", "Finish", "Baseline Start", "Baseline Finish"), _dmy(last))
+            numbers = {"ID": len(sheet.rows) + 1, "Unique ID": 8000 + group}
+            sheet.add("filtered", **numbers, **milestone, **dates, **{"Actual Start": "NA", "Actual Finish": "NA"})
+    tasks = [row for row in sheet.rows if row[titles.index("Phase")]]
+    finish, baseline, actual = (titles.index(name) for name in ("Actual Finish", "Baseline Finish", "Actual Start"))
+    for place, column, value in (
+        (5, baseline, "NA"),
+        (77, baseline, "NA"),
+        (150, baseline, "31/06/2021"),
+        (222, actual, "n.n."),
+        (303, baseline, "TBD"),
+    ):
+        row = tasks[place]
+        begun, done = row[actual] != "NA", row[finish] != "NA"
+        sheet.counts["complete" if done else "in_progress" if begun else "not_started"] -= 1
+        sheet.counts["rejected"] += 1
+        row[column] = value
+    # A line copied in the spreadsheet program keeps its number.
+    sheet.rows.append(list(tasks[10]))
+    sheet.counts["rejected"] += 1
+    _write(EXPORTS / file, b"\xff\xfe" + sheet.csv(";").encode("utf-16-le"))
+    report(file, sheet.counts)
+
+
+def _dmy(day: date | None) -> str:
+    return "NA" if day is None else f"{day:%d/%m/%Y}"
+
+
+def _span(first: date, last: date) -> dict[str, object]:
+    return {"Duration": f"{working_days(first, last)} days", "Start": _dmy(first), "Finish": _dmy(last)}
+
+
+def write_canonical(raw: Path) -> None:
+    """Slipcast's own columns, with the mistakes that people make in a spreadsheet program."""
+    data_date, file = pd.Timestamp("2025-03-31"), "canonical_staten_island_2025-03-31.csv"
+    cells = pd.read_csv(raw, dtype=str, keep_default_na=False)
+    cells = cells[
+        cells["Project Geographic District "].str.strip().isin([str(item) for item in DISTRICTS["canonical"]])
+    ]
+    table = as_of(canonical(cells), data_date).astype(object)
+    table = table.where(table.notna(), None).map(
+        lambda value: value.date() if isinstance(value, pd.Timestamp) else value
+    )
+    counts: Counter[str] = Counter(table["status"])
+    for place, column, value in ((3, "start", "31.04.2022"), (50, "baseline_finish", ""), (99, "budget", "12k")):
+        counts[table.loc[place, "status"]] -= 1
+        counts["rejected"] += 1
+        table.loc[place, column] = value
+    table.loc[len(table)] = table.loc[20]
+    counts["rejected"] += 1
+    _write(EXPORTS / file, table.to_csv(index=False, lineterminator="\n").encode())
+    report(file, counts)
+
+
+GERMAN = ("Jan", "Feb", "Mär", "Apr", "Mai", "Jun", "Jul", "Aug", "Sep", "Okt", "Nov", "Dez")
+TRADES = ("Erdarbeiten", "Rohbau", "Dachabdichtung", "Fenster", "Elektro", "Heizung", "Estrich", "Trockenbau", "Maler")
+
+
+def write_custom() -> None:
+    """A German contractor's own table, wholly invented: the worked example of docs/profiles.md."""
+    chance = random.Random(5)  # noqa: S311 - examples
+    data_date, file = date(2025, 6, 30), "custom/hochbau_2025-06-30.csv"
+    sheet = Sheet(
+        (
+            *("Stichtag", "Projekt", "Vorgang", "Bezeichnung", "Art", "Bauabschnitt", "Gewerk", "Zustand"),
+            *(
+                "Beginn Soll",
+                "Ende Soll",
+                "Beginn Ist",
+                "Ende Ist",
+                "Dauer Soll",
+                "Puffer",
+                "Auftragssumme",
+                "Kosten Ist",
+            ),
+        )
+    )
+    shared = {"Stichtag": "30.06.2025", "Projekt": "Kita Südhang"}
+    words = {"not_started": "offen", "in_progress": "in Arbeit", "complete": "fertig"}
+    for block in range(1, 5):
+        begin = date(2024, 5, 6) + timedelta(weeks=12 * block)
+        sheet.add("filtered", **shared, Vorgang=f"{block}00", Bezeichnung=f"Haus {block}", Art="Sammelvorgang")
+        for number, trade in enumerate(TRADES, 1):
+            start = begin + timedelta(weeks=3 * number)
+            days = chance.randint(4, 24)
+            plan = start + timedelta(days=days * 7 // 5)
+            begun = start + timedelta(days=chance.choice((0, 0, 3, 10)))
+            end = plan + timedelta(days=chance.choice((-3, 0, 5, 21, 45)))
+            finish = end if end <= data_date else None
+            status = "complete" if finish else "in_progress" if begun <= data_date else "not_started"
+            begun_text = f"{begun.day}. {GERMAN[begun.month - 1]} {begun.year}" if status != "not_started" else "k.A."
+            end_text = f"{finish.day}. {GERMAN[finish.month - 1]} {finish.year}" if finish else "k.A."
+            amount = f"{chance.randint(8_000, 250_000):,}".replace(",", ".") + ",50 €"
+            sheet.add(
+                status,
+                **shared,
+                **{"Vorgang": f"{block}{number:02}", "Bezeichnung": f"{trade} Haus {block}", "Art": "Vorgang"},
+                **{"Bauabschnitt": f"BA {block}", "Gewerk": trade, "Zustand": words[status]},
+                **{"Beginn Soll": f"{start:%d.%m.%Y}", "Ende Soll": f"{plan:%d.%m.%Y}"},
+                **{"Beginn Ist": begun_text, "Ende Ist": end_text},
+                **{
+                    "Dauer Soll": f"{days},5 Tage",
+                    "Puffer": f"{chance.randint(0, 12)},5 Tage",
+                    "Auftragssumme": amount,
+                },
+                **{"Kosten Ist": "k.A."},
+            )
+    # Row 2: a day that does not exist. Row 14: words. Last row: a line entered again, of which the last one counts.
+    for place, column, value in ((1, "Ende Soll", "31.09.2024"), (13, "Beginn Soll", "nach Abruf")):
+        row = sheet.rows[place]
+        kind = {word: name for name, word in words.items()}[row[sheet.header.index("Zustand")]]
+        if column == "Beginn Soll":
+            column = "Beginn Ist"
+        sheet.counts[kind] -= 1
+        sheet.counts["rejected"] += 1
+        row[sheet.header.index(column)] = value
+    again = list(sheet.rows[5])
+    again[sheet.header.index("Auftragssumme")] = "99.999,50 €"
+    sheet.rows.append(again)
+    sheet.counts["filtered"] += 1
+    _write(EXPORTS / file, sheet.csv(";").encode("cp1252"))
+    report(file, sheet.counts)
+
+
+def _write(path: Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+
+
+def main(raw_file: str, paper_file: str) -> None:
+    """Write all files."""
+    raw = Path(raw_file)
+    write_p6_csv(raw)
+    write_p6_xlsx(raw)
+    write_xer(raw)
+    write_msproject(raw)
+    write_canonical(raw)
+    write_custom()
+    _write(EXPORTS / "nyc_sca_2025-06.csv.gz", gzip.compress(raw.read_bytes(), 9, mtime=0))
+    shutil.copyfile(paper_file, EXPORTS / "schedule_management.csv")
+    total = sum(path.stat().st_size for path in EXPORTS.rglob("*") if path.is_file())
+    print(f"{total / 1e6:.2f} MB")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

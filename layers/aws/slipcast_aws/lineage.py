@@ -1,0 +1,209 @@
+"""Lineage: from a prediction to its model, run, dataset, rows and source objects, each digest checked on the way.
+
+``python -m slipcast_aws.lineage --stack slipcast PREDICTION_ID``; ``make lineage PREDICTION=…`` calls it. An id is that
+of an answer of the API, or ``<source>/<data date>/<activity id>`` for a row of ``predictions/``.
+"""
+
+import argparse
+import csv
+import gzip
+import io
+import json
+import os
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import boto3
+from botocore.exceptions import BotoCoreError, ClientError
+
+from slipcast_aws import storage
+
+THREADS = 10
+
+
+class LineageError(RuntimeError):
+    """The prediction, or something that it leads to, is not there; the message says what."""
+
+
+def trace(bucket: str, predict_function: str, prediction_id: str) -> dict[str, Any]:
+    """Return everything that led to a prediction.
+
+    Parameters
+    ----------
+    bucket : the data bucket
+    predict_function : name of the function whose versions hold the models
+    prediction_id : as the API answered it, or ``<source>/<data date>/<activity id>``
+
+    Returns
+    -------
+    ``prediction``, ``model``, ``run``, ``dataset``, ``rows`` (training rows by source object) and ``sources``
+
+    Raises
+    ------
+    LineageError
+        If the prediction is not in the log, or a link is missing.
+    DigestMismatchError
+        If an object is not the one that was recorded.
+    """
+    prediction = _of_batch(bucket, prediction_id) if prediction_id.count("/") >= 2 else _of_log(bucket, prediction_id)
+    pinned = _pinned(predict_function, prediction["model_version"])
+    artefact = json.loads(storage.read_bytes(pinned["MODEL_URI"], sha256=pinned["MODEL_SHA256"]))
+    evaluation = storage.read_json(f"s3://{bucket}/reports/{pinned['MODEL_EXECUTION']}/evaluation.json")
+    dataset = evaluation["dataset"]
+    manifest = storage.read_json(dataset["manifest_uri"])
+    train = evaluation["tables"]["train"]
+    by_source = _rows_by_source(storage.read_bytes(train["uri"], sha256=train["sha256"]))
+    return {
+        "prediction": prediction,
+        "model": {
+            "model_id": pinned["MODEL_ID"],
+            "lambda_version": prediction["model_version"],
+            "uri": pinned["MODEL_URI"],
+            "sha256": pinned["MODEL_SHA256"],
+            "trained_at": pinned["MODEL_TRAINED_AT"],
+            **{name: artefact["metadata"][name] for name in ("family", "params", "training_cut", "tolerance_days")},
+        },
+        "run": {
+            "execution": pinned["MODEL_EXECUTION"],
+            "reason": evaluation["reason"],
+            "decision": "; ".join(evaluation["decision"]["reasons"]),
+            "report": f"s3://{bucket}/reports/{pinned['MODEL_EXECUTION']}/report.md",
+            "mlflow": _mlflow_run(pinned["MODEL_EXECUTION"]),
+        },
+        "dataset": {
+            **{name: dataset[name] for name in ("dataset_id", "uri", "sha256", "rows", "data_date", "manifest_uri")},
+            "code_version": manifest["code_version"],
+        },
+        "rows": {"uri": train["uri"], "sha256": train["sha256"], "rows": train["rows"], "by_source": by_source},
+        "sources": [{**source, "training_rows": by_source.get(source["sha256"], 0)} for source in manifest["sources"]],
+    }
+
+
+def _of_log(bucket: str, prediction_id: str) -> dict[str, Any]:
+    """Search the log from its newest day back: an id does not say when it was given."""
+    days = sorted(_folders(f"s3://{bucket}/prediction-log/"), reverse=True)
+    with ThreadPoolExecutor(THREADS) as pool:
+        for day in days:
+            for raw in pool.map(storage.read_bytes, list(storage.list_uris(day))):
+                # Most objects need not be parsed: the id stands in them or not.
+                text = gzip.decompress(raw).decode()
+                if prediction_id not in text:
+                    continue
+                for line in text.splitlines():
+                    item = json.loads(line)
+                    if item["prediction_id"] == prediction_id:
+                        return item
+    raise LineageError(
+        f"prediction {prediction_id!r} is not in the log s3://{bucket}/prediction-log/; "
+        "the log is written up to some minutes after the answer"
+    )
+
+
+def _folders(prefix_uri: str) -> Iterator[str]:
+    bucket, prefix = storage.split_uri(prefix_uri)
+    pages = storage.client().get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix, Delimiter="/")
+    for page in pages:
+        for item in page.get("CommonPrefixes", []):
+            yield f"s3://{bucket}/{item['Prefix']}"
+
+
+def _of_batch(bucket: str, prediction_id: str) -> dict[str, Any]:
+    source, data_date, activity_id = prediction_id.split("/", 2)
+    prefix = f"s3://{bucket}/predictions/{source}/{data_date}"
+    if not storage.exists(f"{prefix}.json"):
+        raise LineageError(f"nothing was scored under {prefix}.csv")
+    summary = storage.read_json(f"{prefix}.json")
+    raw = storage.read_bytes(summary["uri"], sha256=summary["sha256"])
+    for row in csv.DictReader(io.StringIO(raw.decode())):
+        if row["activity_id"] in (activity_id, f"'{activity_id}"):
+            return {
+                "prediction_id": prediction_id,
+                "activity_id": activity_id,
+                "score": float(row["probability"]),
+                "model_version": row["model_version"],
+                "model_id": row["model_id"],
+                "predictions": summary["uri"],
+            }
+    raise LineageError(f"activity {activity_id!r} is not in {summary['uri']}")
+
+
+def _pinned(function: str, version: str) -> dict[str, str]:
+    """Return what a version of the predict function was released with."""
+    client = boto3.client("lambda")
+    try:
+        configuration = client.get_function_configuration(FunctionName=function, Qualifier=version)
+    except client.exceptions.ResourceNotFoundException as error:
+        raise LineageError(f"version {version} of {function} is no longer there") from error
+    return configuration["Environment"]["Variables"]
+
+
+def _rows_by_source(raw: bytes) -> dict[str, int]:
+    reader = csv.DictReader(io.StringIO(gzip.decompress(raw).decode(), newline=""))
+    return dict(Counter(row["source_sha256"] for row in reader))
+
+
+def _mlflow_run(execution: str) -> str | None:
+    """Return the URL or id of the parent run, None if no tracking server is named or it does not answer."""
+    uri = os.environ.get("MLFLOW_TRACKING_URI")
+    if not uri:
+        return None
+    import mlflow
+    from mlflow.exceptions import MlflowException
+
+    client = mlflow.MlflowClient(uri)
+    try:
+        experiments = [item.experiment_id for item in client.search_experiments()]
+        found = client.search_runs(experiments, f"tags.execution = '{execution}'")
+    except MlflowException:
+        return None
+    if not found:
+        return None
+    run = found[0].info
+    return f"{uri}/#/experiments/{run.experiment_id}/runs/{run.run_id}" if uri.startswith("http") else run.run_id
+
+
+def render(found: dict[str, Any]) -> str:
+    """Return a lineage as text."""
+    lines = []
+    for part in ("prediction", "model", "run", "dataset"):
+        lines.append(part)
+        for name, value in found[part].items():
+            if value is not None:
+                shown = json.dumps(value) if isinstance(value, dict) else value
+                lines.append(f"  {name:15} {shown}")
+    rows = found["rows"]
+    lines += ["rows", f"  {rows['rows']} training rows in {rows['uri']}", f"  sha256          {rows['sha256']}"]
+    lines.append("source objects")
+    for source in found["sources"]:
+        lines.append(f"  {source['uri']}")
+        lines.append(f"    version {source.get('version_id') or '-'}, sha256 {source['sha256']}")
+        lines.append(
+            f"    profile {source['profile']}, data date {source['data_date']}, {source['counts']['accepted']} rows "
+            f"accepted, {source['training_rows']} of them as last seen there in the training rows"
+        )
+    return "\n".join(lines)
+
+
+def main() -> int:
+    """Print the lineage of one prediction."""
+    parser = argparse.ArgumentParser(prog="python -m slipcast_aws.lineage", description=__doc__)
+    parser.add_argument("prediction", help="prediction_id of an answer, or <source>/<data date>/<activity id>")
+    parser.add_argument("--stack", default="slipcast", help="name of the CloudFormation stack (slipcast)")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    options = parser.parse_args()
+    try:
+        stacks = boto3.client("cloudformation").describe_stacks(StackName=options.stack)["Stacks"]
+        outputs = {item["OutputKey"]: item["OutputValue"] for item in stacks[0]["Outputs"]}
+        found = trace(outputs["DataBucketName"], outputs["PredictFunctionName"], options.prediction)
+    except (LineageError, storage.DigestMismatchError, ClientError, BotoCoreError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    print(json.dumps(found, indent=1) if options.json else render(found))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
