@@ -162,6 +162,18 @@ class Sheet:
         self.counts[kind] += 1
         return row
 
+    def spoil(self, place: int, kind: str, column: str, value: object) -> None:
+        """Write `value` into a good row of the kind: it is rejected from then on."""
+        self.rows[place][self.header.index(column)] = value
+        self.counts[kind] -= 1
+        self.counts["rejected"] += 1
+
+    def repeat(self, place: int, kind: str) -> list[object]:
+        """Append a copy of a row."""
+        self.rows.append(list(self.rows[place]))
+        self.counts[kind] += 1
+        return self.rows[-1]
+
     def csv(self, delimiter: str = ",", titles: Sequence[str] | None = None) -> str:
         """Return the rows as text with CR LF, as Windows programs write it."""
         text = io.StringIO(newline="")
@@ -237,9 +249,9 @@ def write_p6_csv(raw: Path) -> None:
     _spoil(sheet, 330, "act_finish", "05-Jan-25 A", status="complete")
     _spoil(sheet, 410, "percent", "110%")
     _spoil(sheet, 450, "status", "Suspended")
-    for place in (500, 501):
-        sheet.rows.append(list(_activity_rows(sheet)[place]))
-        sheet.counts["rejected"] += 1
+    good = [place for place, row in enumerate(sheet.rows) if row[sheet.header.index("type")] == "Task Dependent"]
+    for place in good[500:502]:
+        sheet.repeat(place, "rejected")
     _write(EXPORTS / file, sheet.csv(titles=list(titles.values())).encode("utf-8-sig"))
     report(file, sheet.counts)
 
@@ -272,22 +284,13 @@ def _p6_cells(item: Activity) -> dict[str, object]:
     }
 
 
-def _activity_rows(sheet: Sheet) -> list[list[object]]:
-    """Rows of activities that are as the tool wrote them, bands and milestones left out."""
-    types = sheet.header.index("type")
-    return [row for row in sheet.rows if row[types] == "Task Dependent"]
-
-
-def _spoil(sheet: Sheet, place: int, column: str, value: str, status: str | None = None) -> None:
-    """Write `value` into one cell of the next activity from `place` on that has the status: its row is bad from then on."""
-    position = sheet.header.index("status")
-    words = {word: name for name, word in P6_STATUS.items()}
-    for row in _activity_rows(sheet)[place:]:
-        if status is None or words[row[position]] == status:
-            sheet.counts[words[row[position]]] -= 1
-            sheet.counts["rejected"] += 1
-            row[sheet.header.index(column)] = value
-            return
+def _spoil(sheet: Sheet, activity: int, column: str, value: str, status: str | None = None) -> None:
+    """Spoil a cell of the next activity, from the given one on, that has the status."""
+    kinds = {word: name for name, word in P6_STATUS.items()}
+    types, states = sheet.header.index("type"), sheet.header.index("status")
+    places = [place for place, row in enumerate(sheet.rows) if row[types] == "Task Dependent"]
+    place = next(place for place in places[activity:] if status in (None, kinds.get(sheet.rows[place][states])))
+    sheet.spoil(place, kinds[sheet.rows[place][states]], column, value)
 
 
 def write_p6_xlsx(raw: Path) -> None:
@@ -352,10 +355,7 @@ def write_p6_xlsx(raw: Path) -> None:
             target_drtn_hr_cnt=16_000,
         )
     for place in (11, 150):
-        row = sheet.rows[place]
-        row[sheet.header.index("base_end_date")] = ""
-        sheet.counts[{word: name for name, word in P6_STATUS.items()}[row[1]]] -= 1
-        sheet.counts["rejected"] += 1
+        sheet.spoil(place, found[place].status, "base_end_date", "")
     links = [["pred_task_id", "task_id", "pred_type"], ["(*)Predecessor", "(*)Successor", "Relationship Type"]]
     links += [[before, item.code, "FS"] for item in found for before in item.predecessors]
     user = [["user_data"], ["UserSettings Do Not Edit"], ["DurationQtyType=QT_Hour ShowAsPercentage=0"]]
@@ -395,11 +395,13 @@ def workbook(sheets: dict[str, list[list[object]]]) -> bytes:
         f'<Override PartName="/xl/styles.xml" ContentType="{kind}.styles+xml"/>{types}</Types>',
         "_rels/.rels": f'{head}<Relationships xmlns="{office}/package/2006/relationships"><Relationship Id="rId1" '
         f'Type="{relation}/officeDocument" Target="xl/workbook.xml"/></Relationships>',
-        "xl/workbook.xml": f'{head}<workbook xmlns="{spreadsheet}" xmlns:r="{relation}"><sheets>{listed}</sheets></workbook>',
+        "xl/workbook.xml": f'{head}<workbook xmlns="{spreadsheet}" xmlns:r="{relation}"><sheets>{listed}</sheets>'
+        "</workbook>",
         "xl/_rels/workbook.xml.rels": f'{head}<Relationships xmlns="{office}/package/2006/relationships">{targets}'
         f'<Relationship Id="rId0" Type="{relation}/styles" Target="styles.xml"/></Relationships>',
         # Format 22 is a day with its time.
-        "xl/styles.xml": f'{head}<styleSheet xmlns="{spreadsheet}"><fonts count="1"><font/></fonts><fills count="1"><fill/>'
+        "xl/styles.xml": f'{head}<styleSheet xmlns="{spreadsheet}"><fonts count="1"><font/></fonts><fills count="1">'
+        "<fill/>"
         '</fills><borders count="1"><border/></borders><cellStyleXfs count="1"><xf/></cellStyleXfs><cellXfs count="2">'
         '<xf numFmtId="0" xfId="0"/><xf numFmtId="22" xfId="0" applyNumberFormat="1"/></cellXfs></styleSheet>',
     }
@@ -465,7 +467,7 @@ def write_xer(raw: Path) -> None:
                 "task_type": "TT_Task",
                 "status_code": XER_STATUS[item.status],
                 "task_code": item.code,
-                "task_name": item.name.replace("Facade", "Façade"),
+                "task_name": item.name.replace("Exterior Masonry", "Façade"),
                 "total_float_hr_cnt": "" if item.finish else (item.float_days or 0) * 8,
                 "remain_drtn_hr_cnt": 0 if item.finish else item.days * 8 * (100 - item.percent) // 100,
                 "target_drtn_hr_cnt": item.days * 8,
@@ -508,7 +510,7 @@ def write_xer(raw: Path) -> None:
                 "task_type": "TT_Task",
                 "status_code": "TK_NotStart",
                 "task_code": item.code,
-                "task_name": item.name.replace("Facade", "Façade"),
+                "task_name": item.name.replace("Exterior Masonry", "Façade"),
                 "target_drtn_hr_cnt": item.days * 8,
                 "target_start_date": _clock(item.start, 8),
                 "target_end_date": _clock(item.plan, 17),
@@ -600,7 +602,9 @@ def write_msproject(raw: Path) -> None:
     )
     sheet = Sheet(titles)
     lines: dict[str, int] = {}
-    for group, (building, items) in enumerate(by_building(found).items(), 1):
+    groups = list(by_building(found).values())
+    found_in_order = [item for items in groups for item in items]
+    for group, items in enumerate(groups, 1):
         first, last = min(item.start for item in items), max(item.forecast for item in items)
         shared = {"Unique ID": 9000 + group, "Outline Level": 1, "WBS": group, "Name": items[0].school.title()}
         begun = any(item.started for item in items)
@@ -639,23 +643,17 @@ def write_msproject(raw: Path) -> None:
             dates = dict.fromkeys(("Start", "Finish", "Baseline Start", "Baseline Finish"), _dmy(last))
             numbers = {"ID": len(sheet.rows) + 1, "Unique ID": 8000 + group}
             sheet.add("filtered", **numbers, **milestone, **dates, **{"Actual Start": "NA", "Actual Finish": "NA"})
-    tasks = [row for row in sheet.rows if row[titles.index("Phase")]]
-    finish, baseline, actual = (titles.index(name) for name in ("Actual Finish", "Baseline Finish", "Actual Start"))
-    for place, column, value in (
-        (5, baseline, "NA"),
-        (77, baseline, "NA"),
-        (150, baseline, "31/06/2021"),
-        (222, actual, "n.n."),
-        (303, baseline, "TBD"),
+    places = [place for place, row in enumerate(sheet.rows) if row[titles.index("Phase")]]
+    for number, column, value in (
+        (5, "Baseline Finish", "NA"),
+        (77, "Baseline Finish", "NA"),
+        (150, "Baseline Finish", "31/06/2021"),
+        (222, "Actual Start", "n.n."),
+        (303, "Baseline Finish", "TBD"),
     ):
-        row = tasks[place]
-        begun, done = row[actual] != "NA", row[finish] != "NA"
-        sheet.counts["complete" if done else "in_progress" if begun else "not_started"] -= 1
-        sheet.counts["rejected"] += 1
-        row[column] = value
+        sheet.spoil(places[number], found_in_order[number].status, column, value)
     # A line copied in the spreadsheet program keeps its number.
-    sheet.rows.append(list(tasks[10]))
-    sheet.counts["rejected"] += 1
+    sheet.repeat(places[10], "rejected")
     _write(EXPORTS / file, b"\xff\xfe" + sheet.csv(";").encode("utf-16-le"))
     report(file, sheet.counts)
 
@@ -672,22 +670,18 @@ def write_canonical(raw: Path) -> None:
     """Slipcast's own columns, with the mistakes that people make in a spreadsheet program."""
     data_date, file = pd.Timestamp("2025-03-31"), "canonical_staten_island_2025-03-31.csv"
     cells = pd.read_csv(raw, dtype=str, keep_default_na=False)
-    cells = cells[
-        cells["Project Geographic District "].str.strip().isin([str(item) for item in DISTRICTS["canonical"]])
-    ]
-    table = as_of(canonical(cells), data_date).astype(object)
-    table = table.where(table.notna(), None).map(
-        lambda value: value.date() if isinstance(value, pd.Timestamp) else value
-    )
-    counts: Counter[str] = Counter(table["status"])
+    districts = [str(district) for district in DISTRICTS["canonical"]]
+    cells = cells[cells["Project Geographic District "].str.strip().isin(districts)]
+    table = as_of(canonical(cells), data_date)
+    sheet = Sheet(table.columns)
+    for row in csv.DictReader(io.StringIO(table.to_csv(index=False, date_format="%Y-%m-%d"))):
+        sheet.add(row["status"], **row)
+    status = sheet.header.index("status")
     for place, column, value in ((3, "start", "31.04.2022"), (50, "baseline_finish", ""), (99, "budget", "12k")):
-        counts[table.loc[place, "status"]] -= 1
-        counts["rejected"] += 1
-        table.loc[place, column] = value
-    table.loc[len(table)] = table.loc[20]
-    counts["rejected"] += 1
-    _write(EXPORTS / file, table.to_csv(index=False, lineterminator="\n").encode())
-    report(file, counts)
+        sheet.spoil(place, sheet.rows[place][status], column, value)
+    sheet.repeat(20, "rejected")
+    _write(EXPORTS / file, sheet.csv().encode())
+    report(file, sheet.counts)
 
 
 GERMAN = ("Jan", "Feb", "Mär", "Apr", "Mai", "Jun", "Jul", "Aug", "Sep", "Okt", "Nov", "Dez")
@@ -743,19 +737,12 @@ def write_custom() -> None:
                 },
                 **{"Kosten Ist": "k.A."},
             )
-    # Row 2: a day that does not exist. Row 14: words. Last row: a line entered again, of which the last one counts.
-    for place, column, value in ((1, "Ende Soll", "31.09.2024"), (13, "Beginn Soll", "nach Abruf")):
-        row = sheet.rows[place]
-        kind = {word: name for name, word in words.items()}[row[sheet.header.index("Zustand")]]
-        if column == "Beginn Soll":
-            column = "Beginn Ist"
-        sheet.counts[kind] -= 1
-        sheet.counts["rejected"] += 1
-        row[sheet.header.index(column)] = value
-    again = list(sheet.rows[5])
-    again[sheet.header.index("Auftragssumme")] = "99.999,50 €"
-    sheet.rows.append(again)
-    sheet.counts["filtered"] += 1
+    kinds = {word: name for name, word in words.items()}
+    state = sheet.header.index("Zustand")
+    for place, column, value in ((1, "Ende Soll", "31.09.2024"), (13, "Beginn Ist", "nach Abruf")):
+        sheet.spoil(place, kinds[sheet.rows[place][state]], column, value)
+    # Entered again: the later line counts.
+    sheet.repeat(5, "filtered")[sheet.header.index("Auftragssumme")] = "99.999,50 €"
     _write(EXPORTS / file, sheet.csv(";").encode("cp1252"))
     report(file, sheet.counts)
 

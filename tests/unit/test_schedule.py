@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from slipcast import versions
 from slipcast.ingest.profile import load_profile
 from slipcast.ingest.refusal import ScheduleRefused
 from slipcast.ingest.schedule import read_schedule
@@ -325,8 +326,11 @@ def test_a_file_with_labels_and_no_dates(read):
     ]
 
 
-def test_the_table_is_the_same_bytes_each_time(read):
+def test_the_version_of_a_large_file_is_the_same_bytes_each_time(read, tmp_path):
     rows = [f"A{number},Design,2024-06-30,2024-01-01,2024-03-01,,{number}" for number in range(300_000)]
     raw = file(*rows)
 
-    assert read(raw).table.read_bytes() == read(raw).table.read_bytes()
+    for name in ("first", "second"):
+        versions.merge(None, read(raw).table, tmp_path / name, tmp_path)
+
+    assert (tmp_path / "first").read_bytes() == (tmp_path / "second").read_bytes()

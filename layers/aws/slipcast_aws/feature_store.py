@@ -88,6 +88,8 @@ def fetch(table: str, texts: Iterable[str]) -> dict[str, Series]:
     ------
     FeatureStoreError
         If DynamoDB leaves keys unread, again and again.
+    ValueError
+        If an item holds something else than a series.
     """
     now = time.monotonic()
     if len(_cache) > CACHE_KEYS:
@@ -109,7 +111,8 @@ def _read(table: str, texts: list[str]) -> dict[str, Series]:
         for attempt in range(ATTEMPTS):
             answer = client().batch_get_item(RequestItems=pending)
             for item in answer["Responses"].get(table, []):
-                found[texts_by_key[item["pk"]["S"]]] = history.decode(item["series"]["B"])
+                key = item["pk"]["S"]
+                found[texts_by_key[key]] = history.decode(_raw(item, key))
             pending = answer.get("UnprocessedKeys") or {}
             if not pending:
                 break
@@ -117,6 +120,13 @@ def _read(table: str, texts: list[str]) -> dict[str, Series]:
         else:
             raise FeatureStoreError(f"DynamoDB left keys of {table} unread in {ATTEMPTS} attempts")
     return found
+
+
+def _raw(item: dict[str, Any], key: str) -> bytes:
+    try:
+        return item["series"]["B"]
+    except KeyError:
+        raise ValueError(f"the item {key!r} holds no series") from None
 
 
 def with_history(

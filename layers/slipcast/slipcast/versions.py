@@ -168,13 +168,13 @@ def write_open(table: Path, target: Path, workdir: Path) -> int:
     Parameters
     ----------
     table : Parquet file of one schedule
-    target : file to write; canonical columns, dates as ISO days, what is not known left out
+    target : file to write; canonical columns, dates as ISO days, null where not known
     """
     names = ", ".join(f'"{column.name}"' for column in COLUMNS)
     with connect(workdir) as database:
         return database.execute(
             f"COPY (SELECT {names} FROM read_parquet({literal(str(table))}) "
-            "WHERE data_date IS NOT NULL AND actual_finish IS NULL) "
+            "WHERE data_date IS NOT NULL AND actual_finish IS NULL ORDER BY project_id, activity_id) "
             f"TO {literal(str(target))} (FORMAT json, COMPRESSION gzip)"
         ).fetchone()[0]
 

@@ -27,6 +27,9 @@ UNITS = {unit: tuple(names.split()) for unit, names in NAMES.items()}
 WORKING_DAYS_PER_MONTH = 20
 
 
+WHITE = " \t\u00a0\r\n"
+
+
 def literal(text: str) -> str:
     """Return `text` as a SQL string."""
     return "'" + text.replace("'", "''") + "'"
@@ -40,13 +43,15 @@ def words(items: Iterable[str]) -> str:
 def cell(position: int, missing: Iterable[str], *, bare: bool) -> str:
     """Return the text of a cell, NULL where it is empty or one of the words for missing.
 
-    `bare` says that there are no quotes and no white space but spaces: to trim all white space off every cell takes
-    longer than all checks together.
+    `bare` says that there is no white space but spaces. To trim white space off every cell takes longer than all checks
+    together, so only cells that have any are trimmed.
     """
     name = f"c{position}"
-    text = f"nullif(trim({name}, ' \t\u00a0\r\n'), '')"
     if bare:
-        text = f"(CASE WHEN contains({name}, ' ') THEN nullif(trim({name}), '') ELSE {name} END)"
+        text = f"nullif(CASE WHEN contains({name}, ' ') THEN trim({name}) ELSE {name} END, '')"
+    else:
+        white = " OR ".join(f"contains({name}, {literal(mark)})" for mark in WHITE)
+        text = f"nullif(CASE WHEN {white} THEN trim({name}, {literal(WHITE)}) ELSE {name} END, '')"
     listed = [item for item in missing if item.strip()]
     return f"(CASE WHEN lower({text}) IN {words(listed)} THEN NULL ELSE {text} END)" if listed else text
 
@@ -72,8 +77,9 @@ def day(text: str, dates: Dates, order: str) -> str:
     if dates.suffixes:
         marks = "|".join(_quoted(mark) for mark in dates.suffixes)
         clean = f"regexp_replace({clean}, {literal(rf'\s*({marks})+$')}, '')"
+    # RE2 takes milliseconds to compile \pL{2,10}, for each of hundreds of expressions.
     # "Mon 05/05/25", "2025-05-05T08:00:00", "05/05/25 8:00 AM"
-    clean = f"regexp_replace({clean}, '^\\pL{{2,10}}\\.?,?\\s+(\\d{{1,4}}[./-]|\\d{{1,2}}\\s+\\pL)', '\\1')"
+    clean = f"regexp_replace({clean}, '^[^\\d\\s.,]+\\.?,?\\s+(\\d{{1,4}}[./-]|\\d{{1,2}}\\s+[^\\d\\s])', '\\1')"
     clock = r"(\d)(T|,?\s+)\d{1,2}:\d\d(:\d\d(\.\d+)?)?(\s*[AaPp]\.?[Mm]\.?)?Z?$"
     clean = f"regexp_replace({clean}, {literal(clock)}, '\\1')"
     if dates.months:
@@ -111,9 +117,9 @@ def calendar_days(text: str, durations: Durations, numbers: Numbers, unit: str |
     A unit that begins with ``e`` (elapsed) is calendar time already.
     """
     lower = f"lower({text})"
-    amount = number(f"regexp_extract({lower}, '^([-+]?[0-9.,'' ]*[0-9.])\\s*(e?)(\\pL*)\\.?\\??$', 1)", numbers)
-    elapsed = f"(regexp_extract({lower}, '[0-9.]\\s*(e?)\\pL*\\.?\\??$', 1) = 'e')"
-    name = f"regexp_extract({lower}, '[0-9.]\\s*e?(\\pL*)\\.?\\??$', 1)"
+    amount = number(f"regexp_extract({lower}, '^([-+]?[0-9.,'' ]*[0-9.])\\s*(e?)([^\\d\\s.?]*)\\.?\\??$', 1)", numbers)
+    elapsed = f"(regexp_extract({lower}, '[0-9.]\\s*(e?)[^\\d\\s.?]*\\.?\\??$', 1) = 'e')"
+    name = f"regexp_extract({lower}, '[0-9.]\\s*e?([^\\d\\s.?]*)\\.?\\??$', 1)"
     week = durations.days_per_week
     in_days = {"h": 1 / durations.hours_per_day, "d": 1.0, "w": week, "m": float(WORKING_DAYS_PER_MONTH)}
     elapsed_days = {"h": 1 / 24, "d": 1.0, "w": 7.0, "m": 30.0}

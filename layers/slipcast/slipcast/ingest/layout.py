@@ -29,7 +29,7 @@ class Grid:
     width : cells of the header
     numbered : whether each record begins with two further cells: its line in the dropped file, and how many cells it
         had there
-    bare : whether the cells have no quotes and no white space but spaces
+    bare : whether the cells have no white space but spaces
     """
 
     path: Path
@@ -47,7 +47,7 @@ class Plain:
     Attributes
     ----------
     lines : physical lines below the header
-    bare : whether there are no quotes and no white space but spaces
+    bare : whether there is no white space but spaces
     """
 
     lines: int
@@ -112,7 +112,7 @@ def plain(path: Path, header_line: int, delimiter: str) -> Plain | None:
 
     As many records as lines will show that no line is blank and no cell holds a line break.
     """
-    odd = [b'"', b"\xa0"] if delimiter == "\t" else [b'"', b"\xa0", b"\t"]
+    odd = [b"\xa0"] if delimiter == "\t" else [b"\xa0", b"\t"]
     lines, bare, last = -header_line, True, b"\n"
     with path.open("rb", buffering=0) as file:
         while block := file.read(BLOCK):

@@ -7,7 +7,8 @@ from pathlib import PurePosixPath
 
 SUFFIXES = {".csv", ".txt", ".tsv", ".gz", ".zip", ".xlsx", ".xer"}
 DAY = re.compile(r"(?<!\d)((?:19|20)\d\d)([-_.]?)(0[1-9]|1[0-2])\2(0[1-9]|[12]\d|3[01])(?!\d)")
-MONTH = re.compile(r"(?<!\d)((?:19|20)\d\d)[-_.](0[1-9]|1[0-2])(?!\d)")
+# Not the first part of a day that is none or is written otherwise, as in 2025-02-31 and 2025-06-7.
+MONTH = re.compile(r"(?<!\d)((?:19|20)\d\d)[-_.](0[1-9]|1[0-2])(?!\d|[-_.]\d\d?(?!\d))")
 
 
 def stem(name: str) -> str:

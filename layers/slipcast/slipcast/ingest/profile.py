@@ -4,12 +4,23 @@ A profile is a small YAML document; `docs/data.md` teaches writing one. The buil
 """
 
 import re
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import duckdb
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationError,
+    model_validator,
+)
 
 from slipcast.ingest.refusal import ScheduleRefused
 from slipcast.schema import COLUMNS, POST_HOC, STATUSES
@@ -26,6 +37,8 @@ AFTER_THE_START = re.compile(
 )
 # In a schedule that is under way these hold what became of the plan.
 CURRENT = frozenset({"duration", "cost", "work", "total float at completion"})
+# A baseline that follows the activity is none.
+MOVED = re.compile(r"\b(actual|act|forecast|expected|current|remaining|early)\b")
 # A name such as "../x" would leave the folder that the profile is read from.
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 MAX_BYTES = 65_536
@@ -36,18 +49,26 @@ def normal(header: str) -> str:
     return " ".join(re.sub(r"[\W_]+", " ", header.casefold()).split())
 
 
-def _words(value: Any) -> Any:
-    # YAML reads NO and 0 as a boolean and a number; people mean the words in the cells.
-    return [_word(item) for item in value] if isinstance(value, list) else value
-
-
 def _word(item: Any) -> Any:
+    # YAML reads NO and 0 as a boolean and a number; people mean the words in the cells.
     if isinstance(item, bool):
         raise ValueError(f"{item} was read by YAML as true or false: put quotes around the word")
     return str(item) if isinstance(item, int | float) else item
 
 
-Words = Annotated[list[str], BeforeValidator(_words)]
+def _said_twice(*lists: Iterable[str]) -> str | None:
+    """Return a word that stands in two of the lists, which are compared without case."""
+    seen: set[str] = set()
+    for words in lists:
+        lower = {word.strip().lower() for word in words}
+        if both := seen & lower:
+            return min(both)
+        seen |= lower
+    return None
+
+
+Word = Annotated[str, BeforeValidator(_word)]
+Words = list[Word]
 
 
 class _Strict(BaseModel):
@@ -65,7 +86,7 @@ class Source(_Strict):
     count : the cell is a list (``12FS;14``) of which the length is meant
     """
 
-    name: str
+    name: Word
     unit: Literal["h", "d", "w"] | None = None
     matching: str | None = None
     count: bool = False
@@ -74,17 +95,27 @@ class Source(_Strict):
 class Join(_Strict):
     """A text put together from several columns."""
 
-    join: Annotated[list[str], Field(min_length=1)]
+    join: Annotated[Words, Field(min_length=1)]
     separator: str = " / "
 
 
 def _sources(value: Any) -> Any:
-    if isinstance(value, str) or (isinstance(value, dict) and "name" in value):
-        value = [value]
-    return [{"name": item} if isinstance(item, str) else item for item in value] if isinstance(value, list) else value
+    if _kind(value) == "Join":
+        return value
+    items = value if isinstance(value, list) else [value]
+    return [item if isinstance(item, dict | Source) else {"name": item} for item in items]
 
 
-Mapping = Annotated[Join | list[Source], BeforeValidator(_sources)]
+def _kind(value: Any) -> str:
+    return "Join" if isinstance(value, Join) or (isinstance(value, dict) and "join" in value) else "list[Source]"
+
+
+# Tagged, so that a message is about what was meant.
+Mapping = Annotated[
+    Annotated[Join, Tag("Join")] | Annotated[list[Source], Tag("list[Source]")],
+    Discriminator(_kind),
+    BeforeValidator(_sources),
+]
 
 
 class Dates(_Strict):
@@ -109,6 +140,12 @@ class Numbers(_Strict):
 
     decimal: Literal[".", ","] = "."
     thousands: Literal[",", ".", " ", "'", ""] = ""
+
+    @model_validator(mode="after")
+    def _differ(self) -> "Numbers":
+        if self.decimal == self.thousands:
+            raise ValueError(f"decimal and thousands are both {self.decimal!r}")
+        return self
 
 
 class Durations(_Strict):
@@ -136,7 +173,7 @@ class Filter(_Strict):
     drop : no rows with one of these words
     """
 
-    column: str
+    column: Word
     keep: Words | None = None
     drop: Words | None = None
 
@@ -150,7 +187,7 @@ class Filter(_Strict):
 class Label(_Strict):
     """Where the label comes from: the dates, or a column with words for late and for on time."""
 
-    column: str | None = None
+    column: Word | None = None
     late: Words = []
     on_time: Words = []
 
@@ -158,6 +195,8 @@ class Label(_Strict):
     def _words(self) -> "Label":
         if self.column is not None and not (self.late and self.on_time):
             raise ValueError("a label column needs the words for late and for on_time")
+        if word := _said_twice(self.late, self.on_time):
+            raise ValueError(f"{word!r} stands for both late and on_time")
         return self
 
 
@@ -187,7 +226,7 @@ class Profile(_Strict):
     missing: Words = []
     status: dict[Literal["not_started", "in_progress", "complete"], Words] = {}
     filters: list[Filter] = []
-    key: list[Literal["project_id", "activity_id"]] = ["project_id", "activity_id"]
+    key: Annotated[list[Literal["project_id", "activity_id"]], Field(min_length=1)] = ["project_id", "activity_id"]
     duplicates: Literal["reject", "keep_first", "keep_last"] = "reject"
     label: Label = Label()
     features: Words = []
@@ -202,11 +241,35 @@ class Profile(_Strict):
             if column in PREDICTING:
                 for header in headers(mapping):
                     _refuse_post_hoc(header, column)
+            if column.startswith("baseline_"):
+                for header in headers(mapping):
+                    _refuse_moved(header, column)
         for header in self.features:
             _refuse_post_hoc(header, "features")
+        if complaint := self._try_out():
+            raise ValueError(complaint)
+        if word := _said_twice(*({status, *said} for status, said in self.status.items())):
+            raise ValueError(f"status: {word!r} stands for two of them")
         if self.features and self.label.column is None:
             raise ValueError("features: only a file with a label column may bring features of its own")
         return self
+
+    def _try_out(self) -> str | None:
+        """Return what duckdb, which will read the cells with them, says against a pattern or a format of dates."""
+        texts = [("dates.formats", "try_strptime", text) for text in self.dates.formats]
+        for column, mapping in self.columns.items():
+            sources = [] if isinstance(mapping, Join) else mapping
+            texts += [(f"columns.{column}", "regexp_matches", item.matching) for item in sources if item.matching]
+        if not texts:
+            return None
+        with duckdb.connect(config={"threads": 1}) as database:
+            for where, function, text in texts:
+                try:
+                    database.execute(f"SELECT {function}('', $1)", [text])
+                except duckdb.Error as error:
+                    reason = str(error).partition(": ")[2] or error
+                    return f"{where}: {text!r} cannot be used: {reason}"
+        return None
 
     @property
     def undated(self) -> bool:
@@ -234,6 +297,13 @@ def _refuse_post_hoc(header: str, column: str) -> None:
         )
 
 
+def _refuse_moved(header: str, column: str) -> None:
+    if MOVED.search(normal(header)):
+        raise ValueError(
+            f"{column}: {header!r} follows what happened, so nothing would ever be late; map the date of the baseline"
+        )
+
+
 def load_profile(text: str, file: str) -> Profile:
     """Return the profile in the YAML document `text`.
 
@@ -250,7 +320,7 @@ def load_profile(text: str, file: str) -> Profile:
     if len(text) > MAX_BYTES:
         raise ScheduleRefused(file, f"a profile of more than {MAX_BYTES} characters", "Shorten it")
     try:
-        document = yaml.load(text, _NoAliases)  # noqa: S506 - a SafeLoader
+        document = yaml.load(text, _Plain)  # noqa: S506 - a SafeLoader
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         reason = f"not YAML ({getattr(error, 'problem', None) or error})"
@@ -265,13 +335,21 @@ def load_profile(text: str, file: str) -> Profile:
         raise ScheduleRefused(file, reason, remedy, column=where) from error
 
 
-class _NoAliases(yaml.SafeLoader):
-    """A few nested aliases unfold to gigabytes."""
+class _Plain(yaml.SafeLoader):
+    """Without aliases, of which a few nested ones unfold to gigabytes, and without entries that replace others."""
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         if self.check_event(yaml.events.AliasEvent):
             raise yaml.MarkedYAMLError(problem="aliases are not allowed", problem_mark=self.peek_event().start_mark)
         return super().compose_node(parent, index)
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
+        seen: set[str] = set()
+        for key, _ in node.value if isinstance(node, yaml.MappingNode) else ():
+            if isinstance(key.value, str) and key.value in seen:
+                raise yaml.MarkedYAMLError(problem=f"{key.value} stands here twice", problem_mark=key.start_mark)
+            seen.add(str(key.value))
+        return super().construct_mapping(node, deep)
 
 
 @cache

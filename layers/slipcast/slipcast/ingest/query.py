@@ -4,12 +4,14 @@ from dataclasses import dataclass
 from datetime import date
 
 from slipcast.ingest import expressions, rules
-from slipcast.ingest.layout import Grid
+from slipcast.ingest.layout import MAX_CELL, Grid
 from slipcast.ingest.profile import Join, Profile, headers, normal
 from slipcast.schema import COLUMNS, STATUSES
 
 KINDS = {column.name: column.kind for column in COLUMNS}
 DURATIONS = frozenset({"baseline_duration_days", "total_float_days"})
+# duckdb's own size; left to itself it would shrink with the longest line.
+BUFFER = 32 << 20
 TYPES = {"text": "VARCHAR", "date": "DATE", "number": "DOUBLE"}
 # Where the row came from; the last one lets versions of an activity be merged in any order.
 ORIGIN = ("source", "source_sha256", "baseline_data_date")
@@ -57,11 +59,15 @@ class Query:
         mapped = [*self.mapped, *self._given_label(), *self.features]
         if self.profile.undated:
             required = ["schedule_adherence", *self.features]
-            return [wrong, *rules.cell_rules(mapped, required, self.features)]
+            return [wrong, *rules.cell_rules(mapped, required, self.features, measured=self.grid.numbered)]
         required = list(self.profile.required)
         if "data_date" in mapped:
             required.append("data_date")
-        return [wrong, *rules.cell_rules(mapped, required, self.features), *rules.ROW_RULES]
+        return [
+            wrong,
+            *rules.cell_rules(mapped, required, self.features, measured=self.grid.numbered),
+            *rules.ROW_RULES,
+        ]
 
     def _given_label(self) -> list[str]:
         return [] if self.profile.label.column is None else ["schedule_adherence"]
@@ -79,8 +85,12 @@ class Query:
         return (
             f"read_csv({expressions.literal(str(self.grid.path))}, header=false, auto_detect=false, strict_mode=true, "
             f"delim={expressions.literal(self.grid.delimiter)}, quote='\"', escape='\"', skip={self.grid.skip}, "
-            f"encoding='utf-8', columns={{{columns}}})"
+            f"encoding='utf-8', {self._longest_line()}columns={{{columns}}})"
         )
+
+    def _longest_line(self) -> str:
+        # With this no cell of plain text can be too long, so none is measured; longer lines are read one by one.
+        return "" if self.grid.numbered else f"max_line_size={MAX_CELL}, buffer_size={BUFFER}, "
 
     def numbered(self) -> str:
         """Return the relation of the cells with the line of each."""
@@ -177,7 +187,8 @@ class Query:
         if name == "schedule_adherence" and self._given_label():
             label = self.profile.label
             late, on_time = expressions.words(label.late), expressions.words(label.on_time)
-            return f"CASE WHEN lower({text}) IN {late} THEN 0.0 WHEN lower({text}) IN {on_time} THEN 1.0 END"
+            value = f"CASE WHEN lower({text}) IN {late} THEN 0 WHEN lower({text}) IN {on_time} THEN 1 END"
+            return f"({value})::DOUBLE"
         if KINDS[name] == "date":
             return expressions.day(text, self.profile.dates, self.order)
         if name in DURATIONS or name == "predecessor_count":

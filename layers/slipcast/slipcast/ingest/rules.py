@@ -35,7 +35,9 @@ NUMBER = Rule("", "", "is not a number", "Write digits with a decimal point, or 
 DURATION = Rule("", "", "is not a duration", "Write days as a number, or with a unit as in 12d")
 
 
-def cell_rules(mapped: Iterable[str], required: Iterable[str], features: Iterable[str] = ()) -> list[Rule]:
+def cell_rules(
+    mapped: Iterable[str], required: Iterable[str], features: Iterable[str] = (), *, measured: bool = True
+) -> list[Rule]:
     """Return the rules about single cells.
 
     Parameters
@@ -43,13 +45,16 @@ def cell_rules(mapped: Iterable[str], required: Iterable[str], features: Iterabl
     mapped : canonical columns that the file has
     required : canonical columns that must not be empty
     features : further numeric columns
+    measured : whether a cell may be too long
     """
     kinds = {column.name: column.kind for column in COLUMNS} | dict.fromkeys(features, "number")
     rules = []
     for name in mapped:
         text = f'"text_{name}"'
-        rules.append(Rule(name, f"strlen({text}) > {MAX_CELL}", f"is longer than {MAX_CELL} bytes", "Shorten it"))
-        unread = f'{text} IS NOT NULL AND strlen({text}) <= {MAX_CELL} AND "{name}" IS NULL'
+        unread = f'{text} IS NOT NULL AND "{name}" IS NULL'
+        if measured:
+            rules.append(Rule(name, f"strlen({text}) > {MAX_CELL}", f"is longer than {MAX_CELL} bytes", "Shorten it"))
+            unread += f" AND strlen({text}) <= {MAX_CELL}"
         if name == "status":
             known = f"is not one of {', '.join(STATUSES)}, nor a word for one in the profile"
             rules.append(Rule(name, unread, known, "Use one of them, or leave it empty"))

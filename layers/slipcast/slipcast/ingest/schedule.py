@@ -189,7 +189,7 @@ class _Reading:
         data_date = self._one_data_date(query, table)
         counts = {"read": read, "accepted": accepted, "rejected": bad, "filtered": filtered, **self._statuses(table)}
         notes = list(self.text.notes)
-        if query.order in ("DMY", "MDY"):
+        if query.order in ("DMY", "MDY") and "order" not in self.tally:
             notes.append(f"numeric dates read as {query.order}")
         return Schedule(
             table=table,
@@ -206,7 +206,12 @@ class _Reading:
 
     def _copy(self, query: Query, relation: str, where: str, target: Path) -> int:
         sql = f"COPY (SELECT {query.table()} FROM {relation} WHERE {where}) TO {expressions.literal(str(target))}"
-        return self.database.execute(f"{sql} (FORMAT parquet, COMPRESSION zstd)").fetchone()[0]
+        # A dataset version is sorted anyway; in the order of the file this takes a sixth longer. Line numbers need it.
+        self.database.execute(f"SET preserve_insertion_order = {'row_number()' in relation}")
+        try:
+            return self.database.execute(f"{sql} (FORMAT parquet, COMPRESSION zstd)").fetchone()[0]
+        finally:
+            self.database.execute("SET preserve_insertion_order = true")
 
     def _count(self, query: Query) -> tuple[int, int, int]:
         records, blank, filtered, bad = self.database.execute(
@@ -237,6 +242,7 @@ class _Reading:
         found = self.database.execute(f"SELECT {', '.join(sums)} FROM {relation} WHERE NOT filtered").fetchone()
         not_dmy, not_mdy, differ = (sum(found[offset::3]) for offset in range(3))
         if not_dmy == not_mdy == differ == 0:
+            self.tally["order"] = 0
             return replace(query, order="YMD" if not (dates.formats or dates.suffixes or dates.months) else "DMY")
         orders = {"DMY": not_dmy, "MDY": not_mdy}
         if not_dmy == not_mdy:

@@ -1,0 +1,309 @@
+"""Open activities are scored with the live model, written as a table for people, and told."""
+
+import csv
+import gzip
+import io
+import json
+from collections import Counter
+
+import boto3
+import pytest
+from schedules import example
+
+from slipcast import batch, labels, scorer, versions
+from slipcast.artefact import ArtefactError, digest
+from slipcast.candidates import load_candidates
+from slipcast.export import export
+from slipcast.feature_table import feature_table
+from slipcast.history import NEEDED_KEYS
+from slipcast.history_table import build_series, history_table
+from slipcast.pipeline import build_pipeline
+from slipcast_aws import feature_store, releases, storage
+
+THRESHOLD = 0.5
+UPLOAD = {"source": "nyc_sca", "data_date": "2022-12-31", "profile": "canonical"}
+
+
+@pytest.fixture(scope="module")
+def trained() -> bytes:
+    """A model of the example that looks at what was known before each start."""
+    table = example("nyc_sca_2022-12.csv").table
+    labelled = labels.label(table, 30)
+    rows = feature_table(labelled.join(history_table(table, labelled, 30)))
+    candidate = next(item for item in load_candidates() if item.name == "decision_tree")
+    model = build_pipeline(candidate, 1, max_depth=5).fit(rows, labelled["is_late"])
+    metadata = {
+        **{"model_id": "abc123", "dataset_id": "0123456789abcdef", "data_date": "2022-12-31"},
+        **{"family": "decision_tree", "params": {"max_depth": 5}, "training_cut": "2021-07-01"},
+        **{"training_rows": len(labelled), "tolerance_days": 30, "metrics": {}},
+    }
+    return export(model, family="decision_tree", threshold=THRESHOLD, metadata=metadata)
+
+
+@pytest.fixture(scope="module")
+def open_list(tmp_path_factory) -> bytes:
+    """The example's open activities, as the prepare function lists them."""
+    folder = tmp_path_factory.mktemp("open")
+    (folder / "table.parquet").write_bytes(example("nyc_sca_2022-12.csv").parquet)
+    versions.write_open(folder / "table.parquet", folder / "open.jsonl.gz", folder)
+    return (folder / "open.jsonl.gz").read_bytes()
+
+
+@pytest.fixture
+def live(monkeypatch):
+    """What the alias ``live`` serves: nothing until a test calls this with a model's bytes."""
+    found: list[releases.LiveModel] = []
+    monkeypatch.setattr(releases, "live_model", lambda function: found[-1] if found else None)
+
+    def release(raw: bytes, version: str = "3", sha256: str | None = None) -> str:
+        uri = f"s3://data/models/{version}/model.json"
+        storage.write_bytes(uri, raw)
+        sha256 = sha256 or digest(raw)
+        names = {"model_id": "abc123", "profile_uri": "s3://data/x", "dataset_id": "0123456789abcdef"}
+        found.append(releases.LiveModel(version=version, sha256=sha256, artefact_uri=uri, **names))
+        return sha256
+
+    return release
+
+
+@pytest.fixture
+def table(mocked_aws):
+    client = feature_store.client
+    client.cache_clear()
+    feature_store._cache.clear()
+    boto3.client("dynamodb").create_table(
+        TableName="features",
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
+        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
+    )
+    yield "features"
+    client.cache_clear()
+    feature_store._cache.clear()
+
+
+@pytest.fixture
+def score(load_app, s3, table, live, lambda_context):
+    topic = boto3.client("sns").create_topic(Name="slipcast")["TopicArn"]
+    sqs = boto3.client("sqs")
+    queue = sqs.create_queue(QueueName="mail")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    boto3.client("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
+    names = {"DATA_BUCKET": "data", "FEATURE_TABLE": table, "PREDICT_FUNCTION": "slipcast-predict"}
+    app = load_app("score", **names, TOPIC_ARN=topic)
+
+    def run(upload: dict | None = None) -> dict:
+        return app.handler({"upload": upload} if upload else {}, lambda_context)
+
+    run.queue = queue
+    return run
+
+
+def upload_of(raw: bytes, **other) -> dict:
+    """The record of an upload whose list of open activities is `raw`; it is the last one of its source."""
+    upload = UPLOAD | other
+    rows = gzip.decompress(raw).count(b"\n")
+    uri = f"s3://data/runs/{upload['source']}/open.jsonl.gz"
+    upload["open"] = {"rows": rows, "uri": uri, "sha256": storage.write_bytes(uri, raw)} if rows else {"rows": 0}
+    storage.write_json(f"s3://data/sources/{upload['source']}/latest.json", upload)
+    return upload
+
+
+def listed(*activities: dict) -> bytes:
+    return gzip.compress(b"".join(json.dumps(activity).encode() + b"\n" for activity in activities))
+
+
+def activity(name: str, **other) -> dict:
+    known = {"activity_id": name, "project_id": "p", "status": "not_started", "actual_finish": None}
+    return {**known, "start": "2023-01-10", "baseline_finish": "2023-06-30", **other}
+
+
+def predictions(summary: dict) -> list[dict[str, str]]:
+    raw = storage.read_bytes(summary["uri"], sha256=summary["sha256"])
+    return list(csv.DictReader(io.StringIO(raw.decode(), newline="")))
+
+
+def mail(run) -> list[dict]:
+    found = boto3.client("sqs").receive_message(QueueUrl=run.queue, MaxNumberOfMessages=10).get("Messages", [])
+    return [json.loads(message["Body"]) for message in found]
+
+
+def objects(s3) -> set[str]:
+    found = s3.list_objects_v2(Bucket="data", Prefix="predictions/").get("Contents", [])
+    return {item["Key"] for item in found}
+
+
+def test_without_a_live_model_nothing_is_scored(score, s3, open_list):
+    answer = score(upload_of(open_list))
+
+    assert answer == {"scored": [], "why": "no model is live yet"}
+    assert objects(s3) == set()
+    assert mail(score) == []
+
+
+def test_an_uploads_open_activities_are_scored(score, s3, live, trained, open_list):
+    sha256 = live(trained)
+
+    (summary,) = score(upload_of(open_list))["scored"]
+
+    assert objects(s3) == {"predictions/nyc_sca/2022-12-31.csv", "predictions/nyc_sca/2022-12-31.json"}
+    assert storage.read_json("s3://data/predictions/nyc_sca/2022-12-31.json") == summary
+    assert summary["uri"] == "s3://data/predictions/nyc_sca/2022-12-31.csv"
+    assert (summary["model_version"], summary["model_id"], summary["model_sha256"]) == ("3", "abc123", sha256)
+    assert (summary["source"], summary["data_date"], summary["threshold"]) == ("nyc_sca", "2022-12-31", THRESHOLD)
+    rows = predictions(summary)
+    assert tuple(rows[0]) == batch.COLUMNS
+    assert len(rows) == summary["rows"] == example("nyc_sca_2022-12.csv").counts["in_progress"] == 346
+    probabilities = [float(row["probability"]) for row in rows]
+    assert probabilities == sorted(probabilities, reverse=True)
+    bands = ["high" if one >= THRESHOLD else "medium" if one >= THRESHOLD / 2 else "low" for one in probabilities]
+    assert [row["risk_band"] for row in rows] == bands
+    assert [row["at_risk"] for row in rows] == ["yes" if band == "high" else "no" for band in bands]
+    assert summary["bands"] == {"low": 0, "medium": 0, "high": 0} | Counter(bands)
+    assert min(summary["bands"].values()) > 0
+    assert {(row["model_version"], row["model_id"]) for row in rows} == {("3", "abc123")}
+    given = {row["activity_id"]: row for row in map(json.loads, gzip.decompress(open_list).splitlines())}
+    assert {row["activity_id"] for row in rows} == given.keys()
+    for row in rows:
+        for name in ("project_id", "activity_name", "status", "start", "baseline_finish"):
+            assert row[name] == given[row["activity_id"]][name]
+
+
+def test_the_message_counts_the_risk_bands(score, live, trained, open_list):
+    live(trained)
+
+    (summary,) = score(upload_of(open_list))["scored"]
+
+    (message,) = mail(score)
+    bands = summary["bands"]
+    assert message["Subject"] == f"Slipcast: {bands['high']} of 346 open activities at risk"
+    assert message["MessageAttributes"]["outcome"]["Value"] == "scored"
+    text = message["Message"]
+    assert "346 open activities of nyc_sca (data date 2022-12-31) were scored with model version 3." in text
+    assert f"High:   {bands['high']}  (probability of delay 0.50 or more)" in text
+    assert f"Medium: {bands['medium']}" in text
+    assert f"Low:    {bands['low']}" in text
+    assert "s3://data/predictions/nyc_sca/2022-12-31.csv" in text
+
+
+def test_scores_are_those_of_the_prediction_function(
+    score, live, trained, open_list, table, load_app, tmp_path, lambda_context
+):
+    sha256 = live(trained)
+    rows = example("nyc_sca_2022-12.csv").table
+    feature_store.refresh(table, build_series(rows, 30, NEEDED_KEYS), {})
+    activities = [json.loads(line) for line in gzip.decompress(open_list).splitlines()]
+
+    (summary,) = score(upload_of(open_list))["scored"]
+
+    found = {row["activity_id"]: row["probability"] for row in predictions(summary)}
+    path = tmp_path / "model.json"
+    path.write_bytes(trained)
+    predict = load_app("predict", MODEL_PATH=str(path), MODEL_SHA256=sha256, AWS_LAMBDA_FUNCTION_VERSION="3")
+    event = {
+        **{"httpMethod": "POST", "path": "/predictions", "resource": "/predictions", "isBase64Encoded": False},
+        **{"headers": {"Content-Type": "application/json"}, "queryStringParameters": None},
+        "multiValueHeaders": {"Content-Type": ["application/json"]},
+        "requestContext": {"stage": "v1", "requestId": "request-1", "path": "/v1/predictions"},
+        "body": json.dumps({"activities": activities}),
+    }
+    answer = json.loads(predict.handler(event, lambda_context)["body"])
+    online = {item["activity_id"]: f"{item['probability']:.4f}" for item in answer["predictions"]}
+    assert found == online
+    # With the history that the model was trained on, and not without it.
+    still_open = rows[rows["actual_finish"].isna()]
+    known = feature_table(still_open.join(history_table(rows, still_open, 30))).to_dict("records")
+    model = scorer.load(trained, sha256)
+    ids = still_open["activity_id"]
+    assert found == {one: f"{value:.4f}" for one, value in zip(ids, model.score(known), strict=True)}
+    blind = model.predict_proba(activities)
+    assert found != {one["activity_id"]: f"{value:.4f}" for one, value in zip(activities, blind, strict=True)}
+
+
+def test_a_model_without_history_features_does_not_read_the_store(score, live, trained, open_list, monkeypatch):
+    monkeypatch.setattr(scorer, "HISTORY", ())
+    monkeypatch.setattr(feature_store, "fetch", lambda *_: pytest.fail("the store was read"))
+    live(trained)
+
+    assert score(upload_of(open_list))["scored"][0]["rows"] == 346
+
+
+def test_no_cell_is_a_formula(score, live, trained):
+    live(trained)
+    named = {"activity_name": '=HYPERLINK("http://x","y")', "project_id": "-1+2", "status": "@SUM(A1)"}
+    raw = listed(activity(' =cmd|"/c calc"!A0', **named), activity("+1", activity_name="a,\nb\r'c'"))
+
+    rows = predictions(score(upload_of(raw))["scored"][0])
+
+    assert {(row["activity_id"], row["activity_name"]) for row in rows} == {
+        ('\' =cmd|"/c calc"!A0', '\'=HYPERLINK("http://x","y")'),
+        ("'+1", "a,\nb\r'c'"),
+    }
+    assert {row["project_id"] for row in rows} == {"'-1+2", "p"}
+    assert {row["status"] for row in rows} == {"'@SUM(A1)", "not_started"}
+
+
+def test_without_an_upload_only_what_another_model_scored_is_scored(score, s3, live, trained):
+    live(trained, "3")
+    for source in ("a", "b"):
+        upload_of(listed(activity(source)), source=source)
+    upload_of(listed(), source="closed")
+    assert [item["source"] for item in score()["scored"]] == ["a", "b"]
+    assert score() == {"scored": []}
+
+    upload_of(listed(activity("c1"), activity("c2")), source="c")
+    assert [(item["source"], item["rows"]) for item in score()["scored"]] == [("c", 2)]
+    # Another data date of a source has no predictions yet.
+    upload_of(listed(activity("b2")), source="b", data_date="2023-01-31")
+    assert [(item["source"], item["data_date"]) for item in score()["scored"]] == [("b", "2023-01-31")]
+    assert score() == {"scored": []}
+
+    live(trained.replace(b'"abc123"', b'"abc124"'), "4")
+    answer = score()["scored"]
+    assert [(item["source"], item["model_version"]) for item in answer] == [("a", "4"), ("b", "4"), ("c", "4")]
+    assert score() == {"scored": []}
+    assert not any("closed" in key for key in objects(s3))
+    assert len(mail(score)) == 7
+
+
+def test_predictions_that_are_not_noted_are_made_again(score, live, trained, monkeypatch):
+    live(trained)
+    upload = upload_of(listed(activity("a")))
+    with monkeypatch.context() as patch:
+        patch.setattr(storage, "write_json", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            score(upload)
+
+    assert [item["source"] for item in score()["scored"]] == ["nyc_sca"]
+    assert score() == {"scored": []}
+
+
+def test_an_upload_is_scored_again_when_it_is_dropped_again(score, live, trained):
+    live(trained)
+    score(upload_of(listed(activity("a"))))
+
+    (summary,) = score(upload_of(listed(activity("a"), activity("b"))))["scored"]
+
+    assert {row["activity_id"] for row in predictions(summary)} == {"a", "b"}
+
+
+def test_a_model_with_another_digest_is_refused(score, s3, live, trained, open_list):
+    live(trained, sha256="0" * 64)
+
+    with pytest.raises((storage.DigestMismatchError, ArtefactError)):
+        score(upload_of(open_list))
+
+    assert objects(s3) == set()
+    assert mail(score) == []
+
+
+def test_a_list_of_open_activities_with_another_digest_is_refused(score, s3, live, trained):
+    live(trained)
+    upload = upload_of(listed(activity("a")))
+    storage.write_bytes(upload["open"]["uri"], listed(activity("b")))
+
+    with pytest.raises(storage.DigestMismatchError):
+        score(upload)
+
+    assert objects(s3) == set()
+    assert mail(score) == []
