@@ -251,7 +251,7 @@ def test_a_word_that_yaml_takes_for_a_number_is_the_word():
         ("missing: [2025-13-01]", None, "month must be"),
         (f"missing: [{'9' * 5000}]", None, "digits"),
         ("title: \0", None, "special characters"),
-        ("missing: " + "[" * 3000, None, "recursion"),
+        ("missing: " + "[" * 3000, 3, "nested too deeply"),
     ],
 )
 def test_a_document_that_is_no_plain_yaml_is_refused_with_its_line(text, line, words):

@@ -1,6 +1,6 @@
 """Mapping profiles: how the columns and cells of an export become the canonical schedule.
 
-A profile is a small YAML document; `docs/data.md` teaches writing one. The built-in ones are in `profiles/`.
+A profile is a small YAML document; `docs/profiles.md` teaches writing one. The built-in ones are in `profiles/`.
 """
 
 import re
@@ -42,6 +42,7 @@ MOVED = re.compile(r"\b(actual|act|forecast|expected|current|remaining|early)\b"
 # A name such as "../x" would leave the folder that the profile is read from.
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 MAX_BYTES = 65_536
+DEEPEST = 20
 
 
 def normal(header: str) -> str:
@@ -338,10 +339,18 @@ def load_profile(text: str, file: str) -> Profile:
 class _Plain(yaml.SafeLoader):
     """Without aliases, of which a few nested ones unfold to gigabytes, and without entries that replace others."""
 
+    depth = 0
+
     def compose_node(self, parent: Any, index: Any) -> Any:
         if self.check_event(yaml.events.AliasEvent):
             raise yaml.MarkedYAMLError(problem="aliases are not allowed", problem_mark=self.peek_event().start_mark)
-        return super().compose_node(parent, index)
+        if self.depth > DEEPEST:
+            raise yaml.MarkedYAMLError(problem="nested too deeply", problem_mark=self.peek_event().start_mark)
+        self.depth += 1
+        try:
+            return super().compose_node(parent, index)
+        finally:
+            self.depth -= 1
 
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
         seen: set[str] = set()

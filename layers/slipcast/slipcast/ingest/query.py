@@ -85,12 +85,15 @@ class Query:
         return (
             f"read_csv({expressions.literal(str(self.grid.path))}, header=false, auto_detect=false, strict_mode=true, "
             f"delim={expressions.literal(self.grid.delimiter)}, quote='\"', escape='\"', skip={self.grid.skip}, "
-            f"encoding='utf-8', {self._longest_line()}columns={{{columns}}})"
+            f"encoding='utf-8', {self._lines()}columns={{{columns}}})"
         )
 
-    def _longest_line(self) -> str:
+    def _lines(self) -> str:
+        # A carriage return in the first cells would be taken for the end of lines.
+        if self.grid.numbered:
+            return "new_line='\\n', "
         # With this no cell of plain text can be too long, so none is measured; longer lines are read one by one.
-        return "" if self.grid.numbered else f"max_line_size={MAX_CELL}, buffer_size={BUFFER}, "
+        return f"max_line_size={MAX_CELL}, buffer_size={BUFFER}, "
 
     def numbered(self) -> str:
         """Return the relation of the cells with the line of each."""
