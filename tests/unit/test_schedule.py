@@ -179,6 +179,11 @@ def test_an_unusable_file_is_refused_with_place_and_remedy(read, raw, word, row,
     assert refused.value.remedy in str(refused.value)
 
 
+def test_a_schedule_without_a_baseline_is_told_so(read):
+    with pytest.raises(ScheduleRefused, match=r"column baseline_finish: it is empty in all 9 rows\. Assign a baseline"):
+        read(file(*(row.replace("2024-03-01", "") for row in GOOD)))
+
+
 def test_the_data_date_may_stand_in_the_name(read):
     raw = file(*GOOD).replace(b"data_date", b"whatever")
 

@@ -9,6 +9,7 @@ import csv
 import gzip
 import io
 import json
+import logging
 import os
 import sys
 from collections import Counter
@@ -153,6 +154,8 @@ def _mlflow_run(execution: str) -> str | None:
     import mlflow
     from mlflow.exceptions import MlflowException
 
+    # It warns of a tracking URI that is no ARN.
+    logging.getLogger("mlflow.tracking.request_header.registry").setLevel(logging.ERROR)
     client = mlflow.MlflowClient(uri)
     try:
         experiments = [item.experiment_id for item in client.search_experiments()]

@@ -278,8 +278,22 @@ class _Reading:
     def _refuse_mostly_bad(self, query: Query, rows: int, bad: int) -> None:
         if bad == 0 or (bad <= self.max_bad_share * rows and bad < rows):
             return
+        if bad == rows:
+            self._refuse_empty_column(query, rows)
         line, column, value, rule = next(self._bad_cells(query, "ORDER BY line LIMIT 1"))
         raise self._mostly_bad(rows, bad, line, column, value, rule)
+
+    def _refuse_empty_column(self, query: Query, rows: int) -> None:
+        """A schedule without a baseline is no file of bad rows: nothing can be late against nothing."""
+        columns = [name for name in query.profile.required if name in query.mapped]
+        counts = ", ".join(f"count(text_{name})" for name in columns) or "1"
+        found = self.database.execute(f"SELECT {counts} FROM {query.checked()} WHERE NOT blank AND NOT filtered")
+        for name, filled in zip(columns, found.fetchone(), strict=False):
+            if not filled:
+                remedy = "Export it as well"
+                if name == "baseline_finish":
+                    remedy = "Assign a baseline in the scheduling tool and export its dates with the schedule"
+                raise ScheduleRefused(self.name, f"it is empty in all {rows} rows", remedy, self.header.line, name)
 
     def _mostly_bad(self, rows: int, bad: int, line: int, column: str, value: Any, rule: Rule) -> ScheduleRefused:
         return ScheduleRefused(
