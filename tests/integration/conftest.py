@@ -1,12 +1,13 @@
 """AWS as moto plays it: a data bucket, the control table, the gate with a state machine to start."""
 
 import json
+from collections.abc import Iterator
 
 import boto3
 import pytest
 from moto import mock_aws
 
-from slipcast_aws import control, storage
+from slipcast_aws import control, feature_store, storage
 
 
 @pytest.fixture
@@ -41,6 +42,24 @@ def control_table(mocked_aws) -> str:
         KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
     )
     return "control"
+
+
+@pytest.fixture
+def empty_store(mocked_aws) -> Iterator[str]:
+    """The name of an empty feature table; the adapter remembers nothing of other tests."""
+    # Held here: a test may put something else in its place.
+    client = feature_store.client
+    client.cache_clear()
+    feature_store._cache.clear()
+    boto3.client("dynamodb").create_table(
+        TableName="features",
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
+        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
+    )
+    yield "features"
+    client.cache_clear()
+    feature_store._cache.clear()
 
 
 @pytest.fixture

@@ -23,20 +23,8 @@ def series(seed: int, days: int = 3) -> Series:
 
 
 @pytest.fixture
-def table(mocked_aws):
-    """The name of an empty feature table; the adapter remembers nothing of other tests."""
-    client = feature_store.client
-    client.cache_clear()
-    feature_store._cache.clear()
-    boto3.client("dynamodb").create_table(
-        TableName="features",
-        BillingMode="PAY_PER_REQUEST",
-        AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
-        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
-    )
-    yield "features"
-    client.cache_clear()
-    feature_store._cache.clear()
+def table(empty_store):
+    return empty_store
 
 
 class Reads:

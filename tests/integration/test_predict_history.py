@@ -70,22 +70,10 @@ def plain(rows, tmp_path_factory):
 
 
 @pytest.fixture
-def table(mocked_aws):
+def table(empty_store):
     """A feature table that knows what the example knows."""
-    client = feature_store.client
-    client.cache_clear()
-    feature_store._cache.clear()
-    boto3.client("dynamodb").create_table(
-        TableName="features",
-        BillingMode="PAY_PER_REQUEST",
-        AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
-        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
-    )
-    series = build_series(example("nyc_sca_2022-12.csv").table, 30, NEEDED_KEYS)
-    feature_store.refresh("features", series, {})
-    yield "features"
-    client.cache_clear()
-    feature_store._cache.clear()
+    feature_store.refresh(empty_store, build_series(example("nyc_sca_2022-12.csv").table, 30, NEEDED_KEYS), {})
+    return empty_store
 
 
 def environment(path: Path, **more: str) -> dict[str, str]:

@@ -51,16 +51,10 @@ def make_latest(table: pd.DataFrame) -> dict:
 
 
 @pytest.fixture
-def refresh(load_app, s3, control_table, lambda_context):
-    boto3.client("dynamodb").create_table(
-        TableName="features",
-        BillingMode="PAY_PER_REQUEST",
-        AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
-        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
-    )
+def refresh(load_app, s3, control_table, empty_store, lambda_context):
     app = load_app(
         "refresh",
-        **{"DATA_BUCKET": "data", "CONTROL_TABLE": control_table, "FEATURE_TABLE": "features"},
+        **{"DATA_BUCKET": "data", "CONTROL_TABLE": control_table, "FEATURE_TABLE": empty_store},
         TOLERANCE_DAYS=str(TOLERANCE),
     )
     return lambda: app.handler({}, lambda_context)

@@ -67,19 +67,8 @@ def live(monkeypatch):
 
 
 @pytest.fixture
-def table(mocked_aws):
-    client = feature_store.client
-    client.cache_clear()
-    feature_store._cache.clear()
-    boto3.client("dynamodb").create_table(
-        TableName="features",
-        BillingMode="PAY_PER_REQUEST",
-        AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
-        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
-    )
-    yield "features"
-    client.cache_clear()
-    feature_store._cache.clear()
+def table(empty_store):
+    return empty_store
 
 
 @pytest.fixture
