@@ -146,6 +146,12 @@ def test_lines_are_counted_through_quoted_line_breaks_and_blank_lines(read):
     assert schedule.rows()[-1]["activity_id"] == "A\nB"
 
 
+def test_a_quote_within_a_cell_opens_none(read):
+    rows = [*GOOD, 'X,12" pipe,2024-06-30,2024-01-01,2024-03-01,,1', 'Y,6" and 8",2024-06-30,2024-01-01,2024-03-01,,1']
+
+    assert [row["phase"] for row in read(file(*rows)).rows()][-2:] == ['12" pipe', '6" and 8"']
+
+
 def test_a_quote_that_is_never_closed_costs_one_row(read):
     schedule = read(file('"X,Design,2024-06-30,2024-01-01,2024-03-01,,1', *GOOD))
 

@@ -33,8 +33,8 @@ def refuse_other_documents(archive: Archive, file: str) -> None:
 
 def xlsx_to_csv(
     archive: Archive, target: Path, budget: Budget, *, max_columns: int, memory_bytes: int, seconds: float
-) -> list[str]:
-    """Write the schedule's sheet to `target` as CSV with the column ``#line``, and return notes for the report.
+) -> tuple[int, list[str]]:
+    """Write the schedule's sheet to `target` as CSV with the column ``#line``.
 
     Parameters
     ----------
@@ -43,6 +43,10 @@ def xlsx_to_csv(
     budget : bytes that the parts of the workbook may unpack to
     max_columns : most columns of the sheet
     memory_bytes, seconds : what reading may take
+
+    Returns
+    -------
+    row where the sheet begins, and notes for the report
 
     Raises
     ------
@@ -60,7 +64,7 @@ def xlsx_to_csv(
         notes.append(f"sheets not read: {', '.join(result['others'])[:200]}")
     if result["first"] > 1:
         notes.append(f"the sheet begins at row {result['first']}")
-    return notes
+    return result["first"], notes
 
 
 def _repack(archive: Archive, target: Path, budget: Budget) -> None:

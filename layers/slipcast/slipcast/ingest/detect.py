@@ -17,15 +17,22 @@ class Found:
     delimiter : between the cells
     index : position of the header among the records at the head of the file
     header : its cells, stripped
+    line : where it stands in the file; None if it is not in there
     """
 
     profile: Profile
     delimiter: str
     index: int
     header: tuple[str, ...]
+    line: int | None
 
 
-def detect(heads: Mapping[str, Sequence[Sequence[str]]], profiles: Sequence[Profile], file: str) -> Found:
+def detect(
+    heads: Mapping[str, Sequence[Sequence[str]]],
+    profiles: Sequence[Profile],
+    file: str,
+    lines: Mapping[str, Sequence[int | None]] | None = None,
+) -> Found:
     """Return the header and the one profile that fits best.
 
     A profile fits if the header has its ``requires`` and a source for each required canonical column. Of those that
@@ -35,6 +42,7 @@ def detect(heads: Mapping[str, Sequence[Sequence[str]]], profiles: Sequence[Prof
     ----------
     heads : for each delimiter that was tried the first records of the file
     profiles : those to choose from; a single one is the user's choice
+    lines : where these records stand in the file; they follow each other from its first line by default
 
     Raises
     ------
@@ -42,12 +50,16 @@ def detect(heads: Mapping[str, Sequence[Sequence[str]]], profiles: Sequence[Prof
         If none fits, naming the nearest and the columns that do not match; if two fit equally well; if the header
         names a column twice that the profile reads.
     """
-    tried = [
-        (_fit(profile, record), Found(profile, delimiter, index, tuple(cell.strip() for cell in record)))
-        for delimiter, records in heads.items()
-        for index, record in enumerate(records)
-        for profile in profiles
-    ]
+    reads = [known(profile) for profile in profiles]
+    tried = []
+    for delimiter, records in heads.items():
+        places = lines[delimiter] if lines else range(1, len(records) + 1)
+        for index, (record, line) in enumerate(zip(records, places, strict=True)):
+            header, present = tuple(cell.strip() for cell in record), {normal(cell) for cell in record} - {""}
+            tried += [
+                (_fit(profile, present, names), Found(profile, delimiter, index, header, line))
+                for profile, names in zip(profiles, reads, strict=True)
+            ]
     fitting = [(known, found) for (missing, known), found in tried if not missing]
     if not fitting:
         raise _unknown(tried, file)
@@ -59,7 +71,7 @@ def detect(heads: Mapping[str, Sequence[Sequence[str]]], profiles: Sequence[Prof
             file,
             f"the header fits the profiles {' and '.join(names)} equally well",
             f"Drop the file under incoming/<profile>/, e.g. incoming/{names[0]}/",
-            best[0].index + 1,
+            best[0].line,
         )
     # Spreadsheet exports of Primavera have the field names in one line and their titles in the next.
     found = max(best, key=lambda item: item.index)
@@ -67,9 +79,8 @@ def detect(heads: Mapping[str, Sequence[Sequence[str]]], profiles: Sequence[Prof
     return found
 
 
-def _fit(profile: Profile, record: Sequence[str]) -> tuple[list[str], int]:
+def _fit(profile: Profile, present: set[str], reads: frozenset[str]) -> tuple[list[str], int]:
     """Return what a record lacks to be the header of a profile, and how many of its columns the profile knows."""
-    present = {normal(cell) for cell in record} - {""}
     missing = [header for header in profile.requires if normal(header) not in present]
     for column in profile.required:
         mapping = profile.columns.get(column)
@@ -79,7 +90,7 @@ def _fit(profile: Profile, record: Sequence[str]) -> tuple[list[str], int]:
         missing += [header for header in profile.features if normal(header) not in present]
     if profile.label.column is not None and normal(profile.label.column) not in present:
         missing.append(profile.label.column)
-    return missing, len(present & known(profile))
+    return missing, len(present & reads)
 
 
 def known(profile: Profile) -> frozenset[str]:
@@ -102,7 +113,8 @@ def _unknown(tried: list[tuple[tuple[list[str], int], Found]], file: str) -> Sch
         mapping = profile.columns.get(name)
         named = " or ".join(repr(header) for header in headers(mapping)) if mapping else repr(name)
         wanted.append(f"{name} ({named})" if mapping and named != repr(name) else name)
-    foreign = [cell for cell in found.header if cell and normal(cell) not in known(profile)]
+    reads = known(profile)
+    foreign = [cell for cell in found.header if cell and normal(cell) not in reads]
     reason = f"no profile knows this header; the nearest is {profile.name} ({profile.title}), which misses "
     reason += ", ".join(wanted)
     if foreign:
@@ -111,7 +123,7 @@ def _unknown(tried: list[tuple[tuple[list[str], int], Found]], file: str) -> Sch
         file,
         reason,
         "Export these columns too, or write a profile (docs/profiles.md)",
-        found.index + 1,
+        found.line,
         missing[0] if missing else None,
     )
 
@@ -123,8 +135,8 @@ def _refuse_repeated(found: Found, file: str) -> None:
         if name in reads and names.index(name) != position:
             raise ScheduleRefused(
                 file,
-                f"the header names {found.header[position]} twice",
+                f"the header names {found.header[position][:100]} twice",
                 "Remove or rename one of them",
-                found.index + 1,
-                found.header[position],
+                found.line,
+                found.header[position][:100],
             )

@@ -42,6 +42,7 @@ class Text:
     delimiter : ``,`` for xlsx and xer; None for csv, to be found
     numbered : whether the first column is ``#line`` and holds the row of the sheet or the line of the XER file
     notes : for the report, such as ``read as cp1252``
+    first : where its first line stands in the dropped file; None for the header of the table made of an XER file
     """
 
     path: Path
@@ -50,6 +51,7 @@ class Text:
     delimiter: str | None
     numbered: bool
     notes: tuple[str, ...]
+    first: int | None = 1
 
 
 def open_upload(path: Path, name: str, *, workdir: Path, limits: Limits | None = None) -> Text:
@@ -115,23 +117,21 @@ def _text(source: Path, name: str, suffix: str, workdir: Path, limits: Limits, n
         return Text(path, kind, encoding, None, False, notes)
     target = workdir / "tasks.csv"
     notes += xer.to_csv(path, target, name=name, max_columns=limits.max_columns)
-    return Text(target, kind, encoding, ",", True, notes)
+    return Text(target, kind, encoding, ",", True, notes, None)
 
 
 def _workbook(
     archive: _archive.Archive, target: Path, budget: _archive.Budget, limits: Limits, notes: tuple[str, ...]
 ) -> Text:
-    notes += tuple(
-        _xlsx.xlsx_to_csv(
-            archive,
-            target,
-            budget,
-            max_columns=limits.max_columns,
-            memory_bytes=limits.xlsx_memory_bytes,
-            seconds=limits.xlsx_seconds,
-        )
+    first, found = _xlsx.xlsx_to_csv(
+        archive,
+        target,
+        budget,
+        max_columns=limits.max_columns,
+        memory_bytes=limits.xlsx_memory_bytes,
+        seconds=limits.xlsx_seconds,
     )
-    return Text(target, "xlsx", "utf-8", ",", True, notes)
+    return Text(target, "xlsx", "utf-8", ",", True, (*notes, *found), first)
 
 
 def _head(path: Path) -> bytes:

@@ -80,24 +80,42 @@ def records(path: Path, delimiter: str) -> Iterator[Record]:
             if not line:
                 return
             number += 1
-            if line.count('"') % 2 == 0:
-                yield Record(number, _cells(line, delimiter))
-                continue
-            lines = [line]
-            quotes = line.count('"')
-            while quotes % 2 and len(lines) < MAX_LINES_IN_RECORD:
+            lines, inside = [line], _goes_on(line, delimiter)
+            while inside and len(lines) < MAX_LINES_IN_RECORD:
                 following = pending.pop(0) if pending else text.readline()
                 if not following:
                     break
                 lines.append(following)
-                quotes += following.count('"')
-            if quotes % 2:
+                inside = _goes_on(following, delimiter, inside=True)
+            if inside:
                 # Alone in one cell, so that it is seen to lack the others.
                 yield Record(number, [line.rstrip("\r\n")])
                 pending = lines[1:] + pending
                 continue
             yield Record(number, _cells("".join(lines), delimiter))
             number += len(lines) - 1
+
+
+def _goes_on(line: str, delimiter: str, *, inside: bool = False) -> bool:
+    """Return whether a quoted cell goes on in the next line. Only at its beginning does a quote open a cell (12" pipe).
+
+    `inside` says that the line begins in such a cell.
+    """
+    place = 0
+    if not inside and line.startswith('"'):
+        inside, place = True, 1
+    while True:
+        if inside:
+            place = line.find('"', place) + 1
+            if not place:
+                return True
+            inside = line.startswith('"', place)
+            place += inside
+        else:
+            place = line.find(delimiter + '"', place) + 2
+            if place == 1:
+                return False
+            inside = True
 
 
 def _cells(text: str, delimiter: str) -> list[str]:

@@ -111,9 +111,17 @@ def read_schedule(
     text = open_upload(path, name, workdir=workdir, limits=limits or Limits())
     heads = layout.heads(text.path, text.delimiter)
     cells = {mark: [record.cells for record in found] for mark, found in heads.items()}
-    found = detect(cells, [profile] if profile is not None else (profiles or built_in()), name)
+    lines = {mark: [_line(text, record) for record in found] for mark, found in heads.items()}
+    found = detect(cells, [profile] if profile is not None else (profiles or built_in()), name, lines)
     header = heads[found.delimiter][found.index]
     return _Reading(text, name, folder, found, header, workdir, max_bad_share, sha256).read()
+
+
+def _line(text: Text, record: Record) -> int | None:
+    """Return where a record stands in the dropped file."""
+    if not text.numbered:
+        return record.line
+    return int(record.cells[0]) if record.cells[0].isdecimal() else text.first
 
 
 @dataclass
@@ -254,7 +262,7 @@ class _Reading:
                 self.name,
                 "the dates may be day/month or month/day, the file fits both",
                 "Write dates year first, or write a profile with dates.order (docs/profiles.md)",
-                self.header.line + 1,
+                self.found.line and self.found.line + 1,
                 column,
             )
         return replace(query, order=min(orders, key=orders.get))
@@ -270,7 +278,7 @@ class _Reading:
                 self.name,
                 "the file does not say which day it describes",
                 "Put the data date into its name, as in name_2025-06-30.csv, or into a column data_date",
-                self.header.line,
+                self.found.line,
                 "data_date",
             )
         return last
@@ -293,7 +301,7 @@ class _Reading:
                 remedy = "Export it as well"
                 if name == "baseline_finish":
                     remedy = "Assign a baseline in the scheduling tool and export its dates with the schedule"
-                raise ScheduleRefused(self.name, f"it is empty in all {rows} rows", remedy, self.header.line, name)
+                raise ScheduleRefused(self.name, f"it is empty in all {rows} rows", remedy, self.found.line, name)
 
     def _mostly_bad(self, rows: int, bad: int, line: int, column: str, value: Any, rule: Rule) -> ScheduleRefused:
         return ScheduleRefused(
@@ -390,9 +398,9 @@ class _Reading:
     def _nothing(self, read: int, filtered: int) -> ScheduleRefused:
         if read:
             reason = f"all {filtered} rows are left out by the filters of profile {self.found.profile.name}"
-            return ScheduleRefused(self.name, reason, "Look at the profile's filters", self.header.line)
+            return ScheduleRefused(self.name, reason, "Look at the profile's filters", self.found.line)
         return ScheduleRefused(
-            self.name, "there are no activities below the header", "Export the schedule again", self.header.line
+            self.name, "there are no activities below the header", "Export the schedule again", self.found.line
         )
 
     def _one_data_date(self, query: Query, table: Path) -> date | None:
