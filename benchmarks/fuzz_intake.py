@@ -3,7 +3,6 @@
 ``.venv/bin/python benchmarks/fuzz_intake.py --cases 10000 --seed 1`` mutates the examples: cells, columns, quotes,
 line ends, encodings, bytes, archives, profiles. Each case must end in a dataset, with a quarantine that adds up, or in
 a refusal with file, place and remedy. Prints how they ended; stops at the first that did not, and keeps its input.
-``tests/unit/test_intake_fuzz.py`` runs a small share of it.
 """
 
 import argparse
@@ -36,7 +35,6 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "layers" / "slipcast"))
 
 from slipcast.ingest import layout, report  # noqa: E402 - the path is set above
-from slipcast.ingest.detect import known  # noqa: E402
 from slipcast.ingest.profile import BUILT_IN, Profile, load_profile, normal  # noqa: E402
 from slipcast.ingest.refusal import ScheduleRefused  # noqa: E402
 from slipcast.ingest.schedule import REJECTED_COLUMNS, Schedule, read_schedule  # noqa: E402
@@ -48,170 +46,69 @@ LONG = 10**6
 KEPT = Path(tempfile.gettempdir()) / "slipcast-fuzz"
 CHUNK = 50
 
+# fmt: off
 FORMULAS = (
-    *("=1+1", "+1+1", "-2+3", "@SUM(A1)", "\t=1+1", "\r=1+1", "\n=1+1", " =1+1", "\u00a0=1+1", "\uff1d1+1", "\uff0b1"),
-    *('=cmd|"/c calc"!A1', '=HYPERLINK("http://x","y")', "+cmd|'/C calc'!A0", 'DDE("cmd";"/c calc";"x")'),
-    *("'=1+1", "\ufeff=1+1", "\u200b=1+1", "-", "=", "@"),
+    "=1+1", "+1+1", "-2+3", "@SUM(A1)", "\t=1+1", "\r=1+1", "\n=1+1", " =1+1", "\u00a0=1+1", "\uff1d1+1", "\uff0b1",
+    "=",
+    '=cmd|"/c calc"!A1', '=HYPERLINK("http://x","y")', "+cmd|'/C calc'!A0", '=DDE("cmd";"/c calc";"x")', "'=1+1", "-",
+    "@",
+    "\ufeff=1+1", "\u200b=1+1",
 )
 MARKUP = (
-    "<script>alert(1)</script>",
-    '"><svg onload=alert(1)>',
-    "<b>",
-    "&lt;",
-    "&#61;1",
-    "</td></table>",
-    "<!--",
-    "]]>",
+    "<script>alert(1)</script>", '"><svg onload=alert(1)>', "<b>", "&lt;", "&#61;1", "</td></table>", "<!--", "]]>",
+    "<?x",
 )
 SQL = (
-    *("'; DROP TABLE t; --", "' OR 1=1 --", "\\'", "$$", "$1", "?", "{}", "%s", "c0", "NULL", "null", "/*", "''", "\\"),
-    *("') UNION SELECT * FROM read_text('/etc/hostname')--", "NaN", "\\N", "\\0", "E'\\x00'"),
+    "'; DROP TABLE t; --", "' OR 1=1 --", "\\'", "$$", "$1", "?", "{}", "%s", "c0", "NULL", "null", "/*", "''", "\\",
+    "') UNION SELECT * FROM read_text('/etc/hostname')--", "NaN", "\\N", "\\0", "E'\\x00'",
 )
 NUMBERS = (
-    *("1e400", "-1e400", "nan", "inf", "-inf", "Infinity", "1e308", "1" * 400, "0x10", "1_000", "-0", "1,5", "1.2.3"),
-    *(
-        "٣",
-        "１２",
-        "½",
-        "1e15",
-        "-1",
-        "1e-320",
-        "00",
-        "+5",
-        "5-",
-        "1 000",
-        "1'000",
-        "$5",
-        "%",
-        "€",
-        ".",
-        ",",
-        "²",
-        "12d",
-    ),
-    *(
-        "-3 wks?",
-        "1e5 days",
-        "99999999999 mons",
-        "3 ed",
-        "e",
-        "1ew",
-        "0.0",
-        "true",
-        "18446744073709551616",
-        "5 ",
-        "5\t",
-    ),
+    "1e400", "-1e400", "nan", "inf", "-inf", "Infinity", "1e308", "1" * 400, "0x10", "1_000", "-0", "1,5", "1.2.3", "٣",
+    "１２", "½", "1e15", "-1", "1e-320", "00", "+5", "5-", "1 000", "1'000", "$5", "%", "€", ".", ",", "²", "12d",
+    "1ew",
+    "-3 wks?", "1e5 days", "99999999999 mons", "3 ed", "e", "0.0", "true", "18446744073709551616", "5 ", "5\t",
 )
 DATES = (
-    *("0001-01-01", "9999-12-31", "2024-02-30", "epoch", "infinity", "-infinity", "today", "now", "0044-03-15 (BC)"),
-    *("2024-01-01 BC", "1969-12-31", "2101-01-01", "290000-12-31", "5877642-06-25", "2024-W10-1", "20240101", "45000"),
-    *("2024-06-30T00:00:00Z", "31/12/2024", "12/31/2024", "01/02/03", "1/1/1", "2024-1-1", "2024-13-01", "2024/06/30"),
-    *("Mon 05/05/25", "30 Feb 2024", "05-Jan-25 A", "05-Jän-25", "2024-06-30 25:61", "0000-00-00", "-2024-01-01", "A"),
-    *(
-        "24-06-30",
-        "2024\u201306\u201330",
-        "2024-06-30+05:30",
-        "31.12.2024 08:00",
-        "29-Feb-23",
-        "1.1.1970",
-        "2024-06-30 A*",
-    ),
+    "0001-01-01", "9999-12-31", "2024-02-30", "epoch", "infinity", "-infinity", "today", "now", "0044-03-15 (BC)", "A",
+    "2024-01-01 BC", "1969-12-31", "2101-01-01", "290000-12-31", "5877642-06-25", "2024-W10-1", "20240101", "45000",
+    "2024-06-30T00:00:00Z", "31/12/2024", "12/31/2024", "01/02/03", "1/1/1", "2024-1-1", "2024-13-01", "2024/06/30",
+    "Mon 05/05/25", "30 Feb 2024", "05-Jan-25 A", "05-Jän-25", "2024-06-30 25:61", "0000-00-00", "-2024-01-01",
+    "1.1.1970",
+    "24-06-30", "2024\u201306\u201330", "2024-06-30+05:30", "31.12.2024 08:00", "29-Feb-23", "2024-06-30 A*",
 )
 WHITE = (
-    " ",
-    "\u00a0",
-    "\u3000",
-    "\t",
-    "\v",
-    "\f",
-    "\x1c",
-    "\x85",
-    "\u2028",
-    "\u200b",
-    "\ufeff",
-    "\x1a",
-    "\x7f",
-    "\x01",
+    " ", "\u00a0", "\u3000", "\t", "\v", "\f", "\x1c", "\x85", "\u2028", "\u200b", "\ufeff", "\x1a", "\x7f", "\x01",
 )
 QUOTES = ('"', '""', '"""', 'a"b', '12" pipe', '"a', 'a"', '"a"b', '"a""', ' "a"', "'", "“a”", '",', '"\n', ',"')
 BREAKS = ("a\nb", "a\r\nb", "a\rb", "\n", "\r", "a\n\nb", "a\n,b", "\n" * 250)
 DELIMITERS = (",", ";", "\t", "|")
 NAMES = (
-    *("upload.csv", "upload_2024-06-30.csv", "Upload 2025-06.csv", "x.txt", "x_2031-12-31.csv", "x"),
-    *("=cmd|' C calc'!A0 2024-06-30.csv", "<script>alert(1)</script>2024-06.csv", "'; DROP TABLE t; --_2024-06-30.csv"),
-    *("../../x_2024-06-30.csv", "x.xlsx", "x.xer", "x.mpp", "ünïcödé 2024-06-30.csv", "@x_2024-02-30.csv", "a" * 300),
-    *("x_2024-06-30.csv.gz", "x_2024-06-30.csv.zip", "x_2024-06-30.xlsx", "\n2024-06-30.csv", "x\t2024-06-30.csv"),
+    "upload.csv", "upload_2024-06-30.csv", "Upload 2025-06.csv", "x.txt", "x_2031-12-31.csv", "x", "x.xlsx", "x.xer",
+    "x.mpp",
+    "=cmd|' C calc'!A0 2024-06-30.csv", "<script>alert(1)</script>2024-06.csv", "'; DROP TABLE t; --_2024-06-30.csv",
+    "../../x_2024-06-30.csv", "ünïcödé 2024-06-30.csv", "@x_2024-02-30.csv", "a" * 300, "\n2024-06-30.csv",
+    "x_2024-06-30.csv.gz", "x_2024-06-30.csv.zip", "x_2024-06-30.xlsx", "x\t2024-06-30.csv",
 )
 ENCODINGS = (
-    *("utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "cp1252", "latin-1", "utf-32", "cp1251", "utf-7"),
-    *("shift_jis", "cp437", "mixed"),
+    "utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "cp1252", "latin-1", "utf-32", "cp1251", "utf-7",
+    "shift_jis",
+    "cp437", "mixed",
 )
 YAML = (
-    *("[", "{", "*a", "&a x", "!!python/object:os.system x", "!!binary x", "0x10", "1e400", ".nan", "2024-02-30", "~"),
-    *(
-        '"\\ud800"',
-        '"\\0"',
-        "? x",
-        "|",
-        ">",
-        "- -",
-        "null",
-        "[[[[[[[[",
-        "[" * 3000,
-        "{a: [b, {c: d}]}",
-        "no",
-        "1_0",
-        "''",
-    ),
-    *(
-        "'; DROP TABLE t; --",
-        "(",
-        "(?<x>a)",
-        "\\",
-        "%Q",
-        "%Y-%m-%d %H:%M:%S.%f %z",
-        "a{1000}",
-        "(a{100}){100}",
-        "x" * 5000,
-    ),
-    *(
-        "{join: []}",
-        '{join: [a], separator: "\'"}',
-        "{name: Start, matching: '('}",
-        "{name: Start, count: true}",
-        "é",
-        "İ",
-    ),
-    *(
-        "[1, 2.5, x]",
-        "[true]",
-        "-1",
-        "1e-300",
-        "25",
-        "start",
-        "activity_id",
-        "budget",
-        "YMD",
-        "DMY",
-        "keep_first",
-        "d",
-        "h",
-    ),
-    *(
-        '"\\u2028"',
-        '"\\n"',
-        "<<: x",
-        "!!set {a}",
-        "2024-01-01",
-        "12:30:45",
-        "0o17",
-        "[[a, b]]",
-        "\u0000",
-        "\ufffe",
-        "\t",
-    ),
+    "[", "{", "*a", "&a x", "!!python/object:os.system x", "!!binary x", "0x10", "1e400", ".nan", "2024-02-30", "~",
+    "é",
+    "İ",
+    '"\\ud800"', '"\\0"', "? x", "|", ">", "- -", "null", "[[[[[[[[", "[" * 3000, "{a: [b, {c: d}]}", "no", "1_0", "''",
+    "d",
+    "(", "(?<x>a)", "\\", "%Q", "%Y-%m-%d %H:%M:%S.%f %z", "a{1000}", "(a{100}){100}", "x" * 5000, "{join: []}", "h",
+    "25",
+    "{join: [a], separator: \"'\"}", "{name: Start, matching: '('}", "{name: Start, count: true}", "[1, 2.5, x]",
+    "[true]",
+    "-1", "1e-300", "start", "activity_id", "budget", "YMD", "DMY", "keep_first", '"\\u2028"', '"\\n"', "<<: x",
+    "!!set {a}",
+    "2024-01-01", "12:30:45", "0o17", "[[a, b]]", "\u0000", "\ufffe", "\t", "'.*'", "'%d'", "'%Y'", "'\\b'",
 )
+# fmt: on
 
 
 class Violation(AssertionError):
@@ -423,12 +320,27 @@ def _header_again(rows: Rows, rng: random.Random) -> None:
 
 
 CELLS: dict[str, Callable[[Rows, random.Random], None]] = {
-    **{"formulas": _put(FORMULAS), "markup": _put(MARKUP), "sql": _put(SQL), "numbers": _put(NUMBERS)},
-    **{"dates": _put(DATES), "white": _put(WHITE), "quotes": _put(QUOTES), "breaks": _put(BREAKS)},
-    **{"fill_column": _fill_column, "long_cell": _long_cell, "shuffle_columns": _by_column(_shuffled)},
-    **{"double_column": _by_column(_doubled), "drop_column": _by_column(_dropped), "rename": _rename},
-    **{"swap_columns": _swap_columns, "repeat_rows": _repeat_rows, "ragged": _ragged, "blank_rows": _blank_rows},
-    **{"fewer_rows": _fewer_rows, "title_above": _title_above, "header_again": _header_again},
+    "formulas": _put(FORMULAS),
+    "markup": _put(MARKUP),
+    "sql": _put(SQL),
+    "numbers": _put(NUMBERS),
+    "dates": _put(DATES),
+    "white": _put(WHITE),
+    "quotes": _put(QUOTES),
+    "breaks": _put(BREAKS),
+    "fill_column": _fill_column,
+    "long_cell": _long_cell,
+    "shuffle_columns": _by_column(_shuffled),
+    "double_column": _by_column(_doubled),
+    "drop_column": _by_column(_dropped),
+    "rename": _rename,
+    "swap_columns": _swap_columns,
+    "repeat_rows": _repeat_rows,
+    "ragged": _ragged,
+    "blank_rows": _blank_rows,
+    "fewer_rows": _fewer_rows,
+    "title_above": _title_above,
+    "header_again": _header_again,
     "shuffle_rows": lambda rows, rng: rng.shuffle(rows),
 }
 
@@ -479,13 +391,17 @@ def _one_line(text: str, rng: random.Random) -> str:
 
 
 TEXTS: dict[str, Callable[[str, random.Random], str]] = {
-    **{"insert_quotes": _insert(QUOTES), "insert_breaks": _insert(("\n", "\r", "\r\n", "\n\n\n", "\v", "\f", "\x85"))},
-    **{"insert_white": _insert(WHITE), "insert_nul": _insert(("\0",)), "insert_delimiter": _insert(DELIMITERS)},
-    **{
-        "insert_line": _insert(("sep=;\n", "# x\n", ",,,,,,,,,,,\n", "x\n", '"\n', ";\n")),
-        "insert_formula": _insert(FORMULAS),
-    },
-    **{"mixed_ends": _mixed_ends, "no_end": _no_end, "other_delimiter": _other_delimiter, "one_line": _one_line},
+    "insert_quotes": _insert(QUOTES),
+    "insert_breaks": _insert(("\n", "\r", "\r\n", "\n\n\n", "\v", "\f", "\x85")),
+    "insert_white": _insert(WHITE),
+    "insert_nul": _insert(("\0",)),
+    "insert_delimiter": _insert(DELIMITERS),
+    "insert_line": _insert(("sep=;\n", "# x\n", ",,,,,,,,,,,\n", "x\n", '"\n', ";\n")),
+    "insert_formula": _insert(FORMULAS),
+    "mixed_ends": _mixed_ends,
+    "no_end": _no_end,
+    "other_delimiter": _other_delimiter,
+    "one_line": _one_line,
 }
 
 
@@ -521,7 +437,10 @@ def _double_bytes(raw: bytes, rng: random.Random) -> bytes:
 
 
 BYTES: dict[str, Callable[[bytes, random.Random], bytes]] = {
-    **{"flip": _flip, "cut": _cut, "insert_bytes": _insert_bytes, "double_bytes": _double_bytes}
+    "flip": _flip,
+    "cut": _cut,
+    "insert_bytes": _insert_bytes,
+    "double_bytes": _double_bytes,
 }
 
 
@@ -540,10 +459,10 @@ def workbook(rows: Rows, sheet: str = "Sheet1") -> bytes:
     office = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
     package = "http://schemas.openxmlformats.org/package/2006"
     allowed = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-    lines = "".join(
-        f'<row r="{number}">{"".join(f'<c t="inlineStr"><is><t>{escape(allowed.sub(" ", c))}</t></is></c>' for c in row)}</row>'
-        for number, row in enumerate(rows, 1)
-    )
+    lines = ""
+    for number, row in enumerate(rows, 1):
+        cells = (f'<c t="inlineStr"><is><t>{escape(allowed.sub(" ", cell))}</t></is></c>' for cell in row)
+        lines += f'<row r="{number}">{"".join(cells)}</row>'
     kinds = "application/vnd.openxmlformats-officedocument.spreadsheetml"
     return zipped(
         (
@@ -621,7 +540,8 @@ def mutated_profile(text: str, rng: random.Random) -> str:
 
 def make_case(rng: random.Random) -> Case:
     """Return a mutated example."""
-    seed = rng.choice(seeds())
+    # Broken archives all end alike.
+    seed = rng.choices(seeds(), [4 if seed.rows else 2 if seed.name.endswith(".xer") else 1 for seed in seeds()])[0]
     steps = [seed.name]
     name = seed.name if rng.random() < 0.7 else rng.choice(NAMES)
     raw = seed.raw
@@ -781,7 +701,6 @@ def _check_schedule(case: Case, schedule: Schedule, text: str | None, lines: lis
         relation = database.execute("SELECT count(*) FROM read_parquet(?)", [str(schedule.table)])
         demand(relation.fetchone()[0] == counts["accepted"], f"the table does not hold {counts['accepted']} rows")
     cells = rejected_cells(schedule)
-    demand({int(cell["line"]) for cell in cells} >= set(), "a line is no number")
     distinct = {cell["line"] for cell in cells}
     demand(len(distinct) == counts["rejected"], f"{len(distinct)} lines in quarantine: {counts}")
     demand(sum(item["cells"] for item in schedule.problems) == len(cells), f"{len(cells)} cells: {schedule.problems}")
@@ -857,7 +776,7 @@ def rejected_cells(schedule: Schedule) -> list[dict[str, str]]:
 def _check_again(case: Case, profile: Profile | None, first: Outcome, folder: Path) -> None:
     """The same bytes give the same bytes; line by line they give the same rows."""
     again = _read(case, profile, folder / "again")
-    with mock.patch.object(layout, "plain", lambda *_: None):
+    with mock.patch.object(layout, "plain", return_value=None):
         careful = _read(case, profile, folder / "careful")
     for other in (again, careful):
         demand(other.kind == first.kind, f"first {first.kind} ({first.refusal}), then {other.kind} ({other.refusal})")
@@ -875,7 +794,7 @@ def _comparable(schedule: Schedule) -> list[object]:
     return [
         schedule.counts,
         [list(cell.values()) for cell in rejected_cells(schedule)],
-        sorted((repr(row) for row in schedule.rows())),
+        sorted(repr(row) for row in schedule.rows()),
         schedule.problems,
         schedule.data_date,
         schedule.header,
@@ -905,8 +824,10 @@ def _lines(text: str) -> list[str]:
 class _Page(HTMLParser):
     """Tags that the report has, all closed, and the text between two of them."""
 
-    TAGS = frozenset("html meta title style body h1 h2 p span div b table tr th td".split())
-    ATTRIBUTES = frozenset("lang charset name content class".split())
+    TAGS = frozenset(
+        ["html", "meta", "title", "style", "body", "h1", "h2", "p", "span", "div", "b", "table", "tr", "th", "td"]
+    )
+    ATTRIBUTES = frozenset(["lang", "charset", "name", "content", "class"])
 
     def __init__(self) -> None:
         super().__init__()
@@ -975,11 +896,11 @@ class Tally:
 
     outcomes: Counter[tuple[str, str]] = field(default_factory=Counter)
     slowest: tuple[float, int] = (0.0, 0)
-    failed: tuple[int, str] | None = None
+    failed: list[tuple[int, str]] = field(default_factory=list)
 
 
-def run(seed: int, indices: range, *, thorough: int = 1) -> Tally:
-    """Check cases until one fails; every `thorough`-th is read three times."""
+def run(seed: int, indices: range, *, thorough: int = 1, go_on: bool = False) -> Tally:
+    """Check cases until one fails, or all; every `thorough`-th is read three times."""
     tally = Tally()
     unraisable: list[str] = []
     hook = sys.unraisablehook
@@ -990,10 +911,12 @@ def run(seed: int, indices: range, *, thorough: int = 1) -> Tally:
             try:
                 outcome = check(case(seed, index), thorough=index % thorough == 0)
                 demand(not unraisable, f"{unraisable}")
+                tally.outcomes[outcome.kind, outcome.reason] += 1
             except Exception:
-                tally.failed = (index, traceback.format_exc())
-                return tally
-            tally.outcomes[outcome.kind, outcome.reason] += 1
+                tally.failed.append((index, traceback.format_exc()))
+                unraisable.clear()
+                if not go_on:
+                    break
             tally.slowest = max(tally.slowest, (time.perf_counter() - begun, index))
     finally:
         sys.unraisablehook = hook
@@ -1031,37 +954,39 @@ def main() -> int:
         print(keep(options.seed, options.only), case(options.seed, options.only).steps)
         print(check(case(options.seed, options.only)))
         return 0
-    begun, total, failed = time.perf_counter(), Tally(), 0
+    begun, total = time.perf_counter(), Tally()
     with ProcessPoolExecutor(options.processes) as pool:
-        jobs = [pool.submit(run, options.seed, chunk, thorough=options.thorough) for chunk in _chunks(options.cases)]
+        jobs = [
+            pool.submit(run, options.seed, chunk, thorough=options.thorough, go_on=options.go_on)
+            for chunk in _chunks(options.cases)
+        ]
         for job in jobs:
             tally = job.result()
             total.outcomes += tally.outcomes
             total.slowest = max(total.slowest, tally.slowest)
-            if tally.failed:
-                failed += 1
-                index, trace = tally.failed
+            total.failed += tally.failed
+            for index, trace in tally.failed:
                 print(f"{trace}\nseed {options.seed}, case {index}: kept in {keep(options.seed, index)}", flush=True)
-                if not options.go_on:
-                    pool.shutdown(cancel_futures=True)
-                    break
-    seconds = time.perf_counter() - begun
-    for kind, count in sorted(Counter[str]().items()):
-        print(kind, count)
+            if tally.failed and not options.go_on:
+                pool.shutdown(cancel_futures=True)
+                break
+    _print(total, f"seed {options.seed}, {time.perf_counter() - begun:.0f} s")
+    return bool(total.failed)
+
+
+def _print(tally: Tally, about: str) -> None:
     kinds: Counter[str] = Counter()
-    for (kind, _), count in total.outcomes.items():
+    for (kind, _), count in tally.outcomes.items():
         kinds[kind] += count
     for kind, count in kinds.most_common():
         print(f"{count:>7,} {kind}")
-        for (owner, reason), part in total.outcomes.most_common():
+        for (owner, reason), part in tally.outcomes.most_common():
             if owner == kind and reason:
                 print(f"{part:>15,} {reason}")
-    done = sum(kinds.values())
+    seconds, index = tally.slowest
     print(
-        f"{done:,} cases of seed {options.seed} in {seconds:.0f} s, the slowest {total.slowest[0]:.1f} s "
-        f"(case {total.slowest[1]}); {failed} violations"
+        f"{kinds.total():,} cases, {about}, the slowest {seconds:.1f} s (case {index}); {len(tally.failed)} violations"
     )
-    return bool(failed)
 
 
 if __name__ == "__main__":

@@ -4,12 +4,23 @@ from functools import cache
 
 import numpy as np
 import pandas as pd
+from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import ColumnTransformer
-from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
+from sklearn.dummy import DummyClassifier
+from sklearn.ensemble import (
+    AdaBoostClassifier,
+    ExtraTreesClassifier,
+    GradientBoostingClassifier,
+    HistGradientBoostingClassifier,
+    RandomForestClassifier,
+)
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
+from sklearn.naive_bayes import GaussianNB
+from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.svm import LinearSVC
 from sklearn.tree import DecisionTreeClassifier
 
 from slipcast.features import CATEGORICAL, NUMERIC
@@ -19,7 +30,20 @@ ESTIMATORS = {
     "decision_tree": lambda seed: DecisionTreeClassifier(max_depth=6, random_state=seed),
     "random_forest": lambda seed: RandomForestClassifier(25, max_depth=8, random_state=seed),
     "hist_gradient_boosting": lambda seed: HistGradientBoostingClassifier(max_iter=30, random_state=seed),
+    "extra_trees": lambda seed: ExtraTreesClassifier(25, max_depth=8, random_state=seed),
+    "gradient_boosting": lambda seed: GradientBoostingClassifier(n_estimators=30, subsample=0.7, random_state=seed),
+    "ada_boost": lambda seed: AdaBoostClassifier(
+        DecisionTreeClassifier(max_depth=2), n_estimators=20, random_state=seed
+    ),
+    "linear_svc": lambda seed: CalibratedClassifierCV(
+        LinearSVC(C=0.01, dual=False, random_state=seed), method="sigmoid", cv=3, ensemble=False
+    ),
+    "naive_bayes": lambda seed: GaussianNB(var_smoothing=0.01),
+    # Without patience for its weights, which may be any.
+    "mlp": lambda seed: MLPClassifier((8, 4), tol=1.0, random_state=seed),
+    "prior": lambda seed: DummyClassifier(strategy="prior"),
 }
+SCALED = ("logistic_regression", "linear_svc", "naive_bayes", "mlp")
 
 
 def feature_frame(rows: int, seed: int, *, missing: float = 0.1, step: float = 0.25) -> pd.DataFrame:
@@ -47,7 +71,7 @@ def late(frame: pd.DataFrame, seed: int) -> np.ndarray:
 def pipeline(family: str, seed: int = 0, estimator=None, numeric=None) -> Pipeline:
     """Return the unfitted pipeline of a candidate family, prepared as slipcast.pipeline does."""
     steps = [("impute", SimpleImputer(strategy="median", add_indicator=True, keep_empty_features=True))]
-    if family == "logistic_regression":
+    if family in SCALED:
         steps.append(("scale", StandardScaler()))
     encoder = OneHotEncoder(handle_unknown="infrequent_if_exist", min_frequency=10, sparse_output=False)
     model = ESTIMATORS[family](seed) if estimator is None else estimator

@@ -2,14 +2,15 @@
 
 from typing import Annotated, Any
 
+import explanations
 import feature_lookup
 import json_body
 import model_store
 import prediction_log
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
-from aws_lambda_powertools.event_handler.openapi.params import Body
+from aws_lambda_powertools.event_handler.openapi.params import Body, Query
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from models import Health, Model, PredictionRequest, PredictionResponse
+from models import ExplainedResponse, Health, Model, PredictionRequest, PredictionResponse
 from openapi_document import document
 from problems import register, with_problems
 
@@ -19,13 +20,23 @@ register(app)
 serving = model_store.load()
 
 
-@app.post("/predictions", summary="Probability of delay of activities", responses=with_problems(PredictionResponse))
-def predict(request: Annotated[PredictionRequest, Body()]) -> PredictionResponse:
+@app.post(
+    "/predictions",
+    summary="Probability of delay of activities",
+    responses=with_problems(PredictionResponse | ExplainedResponse),
+)
+def predict(
+    request: Annotated[PredictionRequest, Body()],
+    explain: Annotated[bool, Query(description="Give reasons, as explain in the body does")] = False,
+) -> PredictionResponse | ExplainedResponse:
     """Return the probability that each activity finishes later than its baseline finish plus the tolerance.
 
     One activity may be sent without the list around it. Only what is known when an activity starts is used: status,
-    progress, actual dates and unknown columns may be sent and are not read.
+    progress, actual dates and unknown columns may be sent and are not read. Reasons are given where asked for.
     """
+    explained = explain or request.explain
+    if explained:
+        explanations.check(len(request.activities))
     model = serving.model()
     activities = [activity.model_dump(exclude_none=True) for activity in request.activities]
     known = feature_lookup.with_history(activities, model.scorer.history)
@@ -34,7 +45,7 @@ def predict(request: Annotated[PredictionRequest, Body()]) -> PredictionResponse
     answer = prediction_log.answer(_request_id(), model, activities, scores)
     if app.current_event.request_context.stage != prediction_log.VERIFY_STAGE:
         prediction_log.write(answer, rows)
-    return answer
+    return explanations.add(answer, model.scorer, rows) if explained else answer
 
 
 @app.get("/model", summary="The model that answers", responses=with_problems(Model))

@@ -20,6 +20,8 @@ from pydantic_core import PydanticCustomError
 from slipcast.history import HISTORY
 
 MAX_ACTIVITIES = 1000
+# A forest takes about 30 ms for the reasons of an activity, and API Gateway waits for 29 s.
+MAX_EXPLAINED = 100
 DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
@@ -93,13 +95,16 @@ class PredictionRequest(BaseModel):
     """Activities to score; a body that is one activity stands for a list of one."""
 
     activities: Annotated[list[Activity], Field(min_length=1, max_length=MAX_ACTIVITIES)]
+    explain: Annotated[
+        Annotated[bool, Strict()], Field(description=f"Whether to give reasons, for at most {MAX_EXPLAINED} activities")
+    ] = False
 
     @model_validator(mode="before")
     @classmethod
     def _one_activity_is_a_list(cls, body: Any) -> Any:
         # Any field of an activity makes it one, so that a missing activity_id is named and not the list.
         if isinstance(body, dict) and "activities" not in body and body.keys() & Activity.model_fields.keys():
-            return {"activities": [body]}
+            return {"activities": [body], **{name: body[name] for name in ("explain",) if name in body}}
         return body
 
 
@@ -127,6 +132,30 @@ class PredictionResponse(BaseModel):
     request_id: str
     model: ModelRef
     predictions: list[Prediction]
+
+
+class Reason(BaseModel):
+    """What a feature does to the log-odds of a delay."""
+
+    feature: Annotated[str, Field(description="Feature, as the log of predictions names it")]
+    value: Annotated[float | str | None, Field(description="Its value; null where unknown")]
+    contribution: Annotated[float, Field(description="Change of the log-odds; above 0 it speaks for delay")]
+
+
+class ExplainedPrediction(Prediction):
+    """The answer for one activity, with its reasons."""
+
+    base: Annotated[float | None, Field(description="Log-odds before anything is known of the activity")]
+    reasons: Annotated[
+        list[Reason] | None, Field(description="The three largest contributions; null where the model gives none")
+    ]
+
+
+class ExplainedResponse(PredictionResponse):
+    """The answers, in the order of the request, with their reasons."""
+
+    predictions: list[ExplainedPrediction]
+    note: Annotated[str | None, Field(description="Why there are no reasons; null where there are")]
 
 
 class Model(ModelRef):

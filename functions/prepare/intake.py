@@ -104,6 +104,8 @@ def _take_in(
         "counts": schedule.counts,
         "changes": len(changes),
         "open": _store_open(bucket, schedule, workdir, execution),
+        # Batch scoring gives its reasons in the user's words.
+        "own_names": schedule.own_names,
     }
     if schedule.rejected is not None:
         storage.upload(schedule.rejected, f"s3://{bucket}/quarantine/{execution}/rejected.csv", "text/csv")

@@ -8,7 +8,7 @@ import sources
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from slipcast import scorer
+from slipcast import batch, scorer
 from slipcast_aws import releases, storage
 from slipcast_aws.settings import setting
 
@@ -37,7 +37,9 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     scored = []
     if uploads:
         model = scorer.load(storage.read_bytes(live.artefact_uri, sha256=live.sha256), live.sha256)
-        scored = [sources.score(bucket, upload, model, live) for upload in uploads]
+        # Reasons take longer than scores: all uploads together must be done before the function's time is over.
+        explained = batch.EXPLAINED // len(uploads)
+        scored = [sources.score(bucket, upload, model, live, explained) for upload in uploads]
     for summary in scored:
         client().publish(
             TopicArn=setting("TOPIC_ARN"),

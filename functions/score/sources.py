@@ -24,8 +24,8 @@ def stale(bucket: str, model_sha256: str) -> Iterator[dict[str, Any]]:
             yield upload
 
 
-def score(bucket: str, upload: dict[str, Any], model: Scorer, live: LiveModel) -> dict[str, Any]:
-    """Write the predictions for an upload's open activities and return their summary."""
+def score(bucket: str, upload: dict[str, Any], model: Scorer, live: LiveModel, explained: int) -> dict[str, Any]:
+    """Write the predictions for an upload's open activities, `explained` with reasons, and return their summary."""
     raw = storage.read_bytes(upload["open"]["uri"], sha256=upload["open"]["sha256"])
     activities = [json.loads(line) for line in gzip.decompress(raw).splitlines()]
     table = setting("FEATURE_TABLE")
@@ -34,6 +34,9 @@ def score(bucket: str, upload: dict[str, Any], model: Scorer, live: LiveModel) -
         model,
         lambda chunk: feature_store.with_history(table, chunk, model.history),
         model_version=live.version,
+        # An upload of an older version of the pipeline has none.
+        own_names=upload.get("own_names"),
+        explained=explained,
     )
     bands = Counter(row["risk_band"] for row in rows)
     prefix = _prefix(bucket, upload)

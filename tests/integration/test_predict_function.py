@@ -1,6 +1,7 @@
 """The serving function: events of API Gateway in, answers out."""
 
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -8,8 +9,8 @@ import pytest
 from openapi_spec_validator import validate
 from schedules import example
 
-from slipcast import labels
-from slipcast.artefact import digest
+from slipcast import labels, reasons, scorer
+from slipcast.artefact import decode, digest, encode
 from slipcast.candidates import load_candidates
 from slipcast.export import export
 from slipcast.feature_table import feature_table
@@ -59,15 +60,17 @@ def environment(path: Path, sha256: str) -> dict[str, str]:
     }
 
 
-def ask(app, context, method: str, path: str, body=None, *, raw=None, stage="v1", announced="application/json"):
+def ask(
+    app, context, method: str, path: str, body=None, *, raw=None, stage="v1", announced="application/json", query=None
+):
     event = {
         "httpMethod": method,
         "path": path,
         "resource": path,
         "headers": {"Content-Type": announced} if announced else {},
         "multiValueHeaders": {"Content-Type": [announced]} if announced else {},
-        "queryStringParameters": None,
-        "multiValueQueryStringParameters": None,
+        "queryStringParameters": query,
+        "multiValueQueryStringParameters": query and {name: [value] for name, value in query.items()},
         "pathParameters": None,
         "requestContext": {"stage": stage, "requestId": "request-1", "path": f"/{stage}{path}"},
         "body": raw if raw is not None else None if body is None else json.dumps(body),
@@ -253,6 +256,91 @@ def test_a_release_that_asks_is_not_logged(app, lambda_context, capsys):
     assert "prediction" not in capsys.readouterr().out
 
 
+def test_reasons_are_given_to_those_who_ask(app, lambda_context, trained):
+    plain = ask(app, lambda_context, "POST", "/predictions", ACTIVITY)[1]
+    status, explained, _ = ask(app, lambda_context, "POST", "/predictions", ACTIVITY | {"explain": True})
+
+    assert status == 200
+    assert explained["note"] is None
+    (item,) = explained["predictions"]
+    assert {name: item[name] for name in plain["predictions"][0]} == plain["predictions"][0]
+    loaded = scorer.load(trained[1].read_bytes(), trained[2])
+    found = reasons.contributions(loaded, ACTIVITY)
+    assert item["base"] == found.base
+    assert item["reasons"] == [dict(one._asdict()) for one in reasons.top(found, loaded.features(ACTIVITY))]
+    assert len(item["reasons"]) == 3
+    assert plain.keys() == {"request_id", "model", "predictions"}
+    assert plain["predictions"][0].keys().isdisjoint({"base", "reasons"})
+
+
+@pytest.mark.parametrize(
+    ("body", "query"),
+    [
+        ({"activities": [ACTIVITY], "explain": True}, None),
+        (ACTIVITY, {"explain": "true"}),
+        ({"activities": [ACTIVITY]}, {"explain": "1"}),
+        ({"activities": [ACTIVITY], "explain": False}, {"explain": "true"}),
+    ],
+)
+def test_reasons_may_be_asked_for_in_the_body_or_in_the_query(app, lambda_context, body, query):
+    expected = ask(app, lambda_context, "POST", "/predictions", ACTIVITY | {"explain": True})
+
+    assert ask(app, lambda_context, "POST", "/predictions", body, query=query) == expected
+
+
+@pytest.mark.parametrize("query", [None, {"explain": "false"}])
+def test_without_being_asked_for_reasons_are_not_even_imported(load_app, trained, lambda_context, query, monkeypatch):
+    for name in ("slipcast.reasons", "slipcast._tree_shap"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    app = load_app("predict", **environment(trained[1], trained[2]))
+
+    status, answer, _ = ask(app, lambda_context, "POST", "/predictions", ACTIVITY | {"explain": False}, query=query)
+
+    assert status == 200
+    assert "note" not in answer
+    assert "slipcast.reasons" not in sys.modules
+
+
+@pytest.mark.parametrize(
+    ("body", "query", "field"),
+    [
+        (ACTIVITY | {"explain": "yes"}, None, "explain"),
+        ({"activities": [ACTIVITY], "explain": 1}, None, "explain"),
+        (ACTIVITY, {"explain": "perhaps"}, "query.explain"),
+        ({"activities": [ACTIVITY] * 101, "explain": True}, None, "activities"),
+        ({"activities": [ACTIVITY] * 101}, {"explain": "true"}, "activities"),
+    ],
+)
+def test_a_wrong_wish_for_reasons_is_named(app, lambda_context, body, query, field):
+    status, problem, _ = ask(app, lambda_context, "POST", "/predictions", body, query=query)
+
+    assert status == 422
+    assert [error["field"] for error in problem["errors"]] == [field]
+
+
+def test_a_hundred_activities_are_explained(app, lambda_context):
+    body = {"activities": [ACTIVITY] * 100, "explain": True}
+
+    assert len(ask(app, lambda_context, "POST", "/predictions", body)[1]["predictions"]) == 100
+
+
+def test_a_model_without_reasons_answers_with_a_note(load_app, trained, tmp_path, lambda_context):
+    document = decode(trained[1].read_bytes(), trained[2])
+    for tree in document["model"]["trees"]:
+        del tree["cover"]
+    path = tmp_path / "model.json"
+    path.write_bytes(encode(document))
+    app = load_app("predict", **environment(path, digest(path.read_bytes())))
+
+    status, answer, _ = ask(app, lambda_context, "POST", "/predictions", ACTIVITY | {"explain": True})
+
+    assert status == 200
+    assert answer["note"].startswith("no reasons: the model was stored without")
+    (item,) = answer["predictions"]
+    assert (item["base"], item["reasons"]) == (None, None)
+    assert 0 < item["probability"] < 1
+
+
 def test_the_model_describes_itself(app, lambda_context, trained):
     status, model, _ = ask(app, lambda_context, "GET", "/model")
 
@@ -281,6 +369,15 @@ def test_the_openapi_document_is_valid_and_complete(app, lambda_context):
     assert set(document["paths"]["/predictions"]["post"]["responses"]) >= {"200", "400", "415", "422", "503"}
     assert document["components"]["securitySchemes"]["api_key"]["name"] == "x-api-key"
     assert document["servers"] == [{"url": "/v1"}]
+    post = document["paths"]["/predictions"]["post"]
+    assert [(item["name"], item["in"], item["required"]) for item in post["parameters"]] == [
+        ("explain", "query", False)
+    ]
+    answers = post["responses"]["200"]["content"]["application/json"]["schema"]["anyOf"]
+    assert [item["$ref"].rpartition("/")[2] for item in answers] == ["PredictionResponse", "ExplainedResponse"]
+    schemas = document["components"]["schemas"]
+    assert schemas["PredictionRequest"]["properties"]["explain"]["default"] is False
+    assert {"base", "reasons"} <= set(schemas["ExplainedPrediction"]["required"])
 
 
 def test_before_the_first_release_every_answer_is_503(load_app, lambda_context):

@@ -271,6 +271,14 @@ def test_open_activities_are_listed_for_scoring(prepare, s3):
     assert json.loads(read(s3, "sources/plan/latest.json"))["open"] == listed
 
 
+def test_the_files_own_names_go_on_to_scoring(prepare, s3):
+    upload = prepare(schedule().replace(b"budget", b"Budget", 1))["upload"]
+
+    assert upload["own_names"]["budget"] == "Budget"
+    assert upload["own_names"]["start"] == "start"
+    assert json.loads(read(s3, "sources/plan/latest.json"))["own_names"] == upload["own_names"]
+
+
 def test_a_changed_export_is_reported(prepare, s3):
     prepare(schedule(), execution="new-data-1")
     changed = schedule(data_date="2025-01-31").replace(b"budget", b"money", 1)

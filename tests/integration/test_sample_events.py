@@ -111,6 +111,15 @@ def test_events_for_the_api_that_ask_for_predictions(predict, lambda_context, ev
     assert body["request_id"] == "0f4e2a7c-7a53-4a0b-9a5f-3f1a3c0e9b11"
 
 
+def test_events_for_the_api_that_ask_for_reasons(predict, lambda_context, event):
+    answer = predict.handler(event("api_post_predictions_explained"), lambda_context)
+
+    assert answer["statusCode"] == 200
+    body = json.loads(answer["body"])
+    assert body["note"] is None
+    assert [len(item["reasons"]) for item in body["predictions"]] == [3, 3]
+
+
 def test_events_for_the_api_that_ask_for_the_model(predict, lambda_context, event, model):
     answer = predict.handler(event("api_get_model"), lambda_context)
 

@@ -4,6 +4,7 @@ import csv
 import gzip
 import io
 import json
+import re
 from collections import Counter
 
 import boto3
@@ -21,6 +22,7 @@ from slipcast.pipeline import build_pipeline
 from slipcast_aws import feature_store, releases, storage
 
 THRESHOLD = 0.5
+REASONS = re.compile(r"[^;]+ \([+-]\d+\.\d\d\)(; [^;]+ \([+-]\d+\.\d\d\)){0,2}")
 UPLOAD = {"source": "nyc_sca", "data_date": "2022-12-31", "profile": "canonical"}
 
 
@@ -156,6 +158,36 @@ def test_an_uploads_open_activities_are_scored(score, s3, live, trained, open_li
     for row in rows:
         for name in ("project_id", "activity_name", "status", "start", "baseline_finish"):
             assert row[name] == given[row["activity_id"]][name]
+
+
+def test_reasons_are_given_in_the_words_of_the_schedule(score, live, trained, open_list):
+    live(trained)
+    own = {"budget": "Project Budget", "location": "Project Geographic District", "phase": "Project Phase Name"}
+
+    plain = predictions(score(upload_of(open_list))["scored"][0])
+    worded = predictions(score(upload_of(open_list, own_names=own))["scored"][0])
+
+    assert all(REASONS.fullmatch(row["reasons"]) for row in plain + worded)
+    assert any("Project Budget" in row["reasons"] for row in worded)
+    back = {column: word for word, column in {"budget": "Project Budget", "phase": "Project Phase Name"}.items()}
+    for before, after in zip(plain, worded, strict=True):
+        text = after["reasons"].replace("Project Geographic District", "location")
+        for column, word in back.items():
+            text = text.replace(column, word)
+        assert text == before["reasons"]
+    assert any("project slip so far " in row["reasons"] for row in worded)
+
+
+def test_many_uploads_share_the_time_for_reasons(score, live, trained, monkeypatch):
+    live(trained)
+    monkeypatch.setattr(batch, "EXPLAINED", 5)
+    for source in ("a", "b"):
+        upload_of(listed(*(activity(f"{source}{number}") for number in range(4))), source=source)
+
+    summaries = score()["scored"]
+
+    given = [[bool(row["reasons"]) for row in predictions(summary)] for summary in summaries]
+    assert given == [[True, True, False, False]] * 2
 
 
 def test_the_message_counts_the_risk_bands(score, live, trained, open_list):

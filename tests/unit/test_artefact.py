@@ -46,7 +46,8 @@ def test_decode_refuses_bytes_that_differ_even_if_the_document_does_not(change):
         (b"\xff\xfe", "not JSON"),
         (b"[]", "not a slipcast-model"),
         (encode({**MINIMAL, "format": "pickle"}), "not a slipcast-model"),
-        (encode({**MINIMAL, "format_version": 2}), "format version 2"),
+        (encode({**MINIMAL, "format_version": 3}), "format version 3, this reader knows 1 and 2"),
+        (encode({**MINIMAL, "format_version": None}), "format version None"),
         (encode({**MINIMAL, "model": {"kind": "svm"}}), "unknown kind 'svm'"),
         (encode({**MINIMAL, "model": None}), "unknown kind None"),
     ],
@@ -54,3 +55,9 @@ def test_decode_refuses_bytes_that_differ_even_if_the_document_does_not(change):
 def test_decode_says_what_it_cannot_read(raw, message):
     with pytest.raises(ArtefactError, match=message):
         decode(raw, digest(raw))
+
+
+def test_decode_reads_the_format_of_the_release_before():
+    older = {**MINIMAL, "format_version": 1}
+    raw = encode(older)
+    assert decode(raw, digest(raw)) == older

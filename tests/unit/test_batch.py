@@ -6,7 +6,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from slipcast import batch
+from slipcast import batch, reasons
+from slipcast.features import CATEGORICAL, NUMERIC
 
 
 def scorer(**other) -> SimpleNamespace:
@@ -16,6 +17,8 @@ def scorer(**other) -> SimpleNamespace:
         metadata={"model_id": "abc"},
         features=lambda activity: activity.get("history", activity)["chance"],
         score=lambda rows: [float(row) for row in rows],
+        # A kind that gives no reasons.
+        document={"model": {"kind": "mlp"}},
         **other,
     )
 
@@ -124,3 +127,60 @@ def test_no_cell_is_a_formula(formula, column):
 def test_nothing_to_score_is_a_table_without_rows():
     assert batch.score([], scorer(), as_they_are, model_version="7") == []
     assert batch.to_csv([]) == ",".join(batch.COLUMNS).encode() + b"\n"
+
+
+class Explained(SimpleNamespace):
+    """A model whose probability stands in the activity, and that reasons with its project's slip."""
+
+    def __init__(self, monkeypatch) -> None:
+        super().__init__(threshold=0.4, metadata={"model_id": "abc"}, asked=[])
+        monkeypatch.setattr(reasons, "unavailable", lambda model: None)
+        monkeypatch.setattr(reasons, "contributions_of", self._contributions)
+
+    def features(self, activity):
+        empty = {**dict.fromkeys(NUMERIC), **dict.fromkeys(CATEGORICAL, "(missing)")}
+        return empty | {
+            "project_slip_days": activity["chance"] * 100,
+            "location": activity.get("location", "(missing)"),
+        }
+
+    def score(self, rows):
+        return [row["project_slip_days"] / 100 for row in rows]
+
+    def _contributions(self, model, features):
+        self.asked.append(features["project_slip_days"])
+        given = dict.fromkeys(features, 0.0) | {"project_slip_days": 0.62, "location": -0.1}
+        return reasons.Contributions(0.0, given)
+
+
+def test_reasons_are_text_in_the_words_of_the_schedule(monkeypatch):
+    model = Explained(monkeypatch)
+    given = [activity("A", 0.45, location="East")]
+
+    (row,) = batch.score(given, model, as_they_are, model_version="7", own_names={"location": "Bauteil"})
+    (plain,) = batch.score(given, model, as_they_are, model_version="7")
+
+    assert row["reasons"] == "project slip so far 45 (+0.62); Bauteil East (-0.10)"
+    assert plain["reasons"] == "project slip so far 45 (+0.62); location East (-0.10)"
+
+
+@pytest.mark.parametrize(("chunk", "explained"), [(2, 3), (4, 3), (100, 3), (3, 0), (2, 100)])
+def test_only_the_most_urgent_activities_are_explained(monkeypatch, chunk, explained):
+    monkeypatch.setattr(batch, "CHUNK", chunk)
+    model = Explained(monkeypatch)
+    given = [activity(str(number), chance) for number, chance in enumerate((0.1, 0.6, 0.3, 0.9, 0.2, 0.7, 0.5))]
+
+    rows = batch.score(given, model, as_they_are, model_version="7", explained=explained)
+
+    assert model.asked == [90.0, 70.0, 60.0, 50.0, 30.0, 20.0, 10.0][:explained]
+    assert [bool(row["reasons"]) for row in rows] == [place < explained for place in range(7)]
+
+
+def test_a_reason_is_no_formula(monkeypatch):
+    model, names = Explained(monkeypatch), {"location": "=1+1"}
+    monkeypatch.setattr(
+        reasons, "contributions_of", lambda *_: reasons.Contributions(0.0, {"location": 1.0, "phase": 0.0})
+    )
+    rows = batch.score([activity("A", 0.5)], model, as_they_are, model_version="7", own_names=names)
+
+    assert cells(batch.to_csv(rows))[0]["reasons"] == "'=1+1 unknown (+1.00)"

@@ -1,16 +1,23 @@
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import ColumnTransformer
-from sklearn.ensemble import ExtraTreesClassifier, HistGradientBoostingClassifier
+from sklearn.dummy import DummyClassifier
+from sklearn.ensemble import AdaBoostClassifier, GradientBoostingClassifier, HistGradientBoostingClassifier
+from sklearn.exceptions import NotFittedError
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
+from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import MinMaxScaler, OneHotEncoder, StandardScaler
+from sklearn.svm import SVC, LinearSVC
 from sklearn.tree import DecisionTreeClassifier
 
-from slipcast.export import ExportError, export
+from slipcast.candidates import load_candidates
+from slipcast.export import ExportError, export, servable
 from slipcast.features import CATEGORICAL, NUMERIC
 from tests.serving_cases import ESTIMATORS, feature_frame, fitted, late, pipeline
 
@@ -69,10 +76,25 @@ def _with_encoder(encoder):
     return model
 
 
+def _of(estimator):
+    return pipeline("linear_svc", estimator=estimator)
+
+
+def _sigmoid(estimator, **options):
+    return CalibratedClassifierCV(estimator, **{"method": "sigmoid", "cv": 3, "ensemble": False} | options)
+
+
 @pytest.mark.parametrize(
     ("model", "message"),
     [
-        (pipeline("any", estimator=ExtraTreesClassifier(5)), "ExtraTreesClassifier cannot be exported; known"),
+        (_of(KNeighborsClassifier(5)), "KNeighborsClassifier cannot be exported; known"),
+        (_of(_sigmoid(SVC())), "CalibratedClassifierCV of SVC cannot be exported"),
+        (_of(_sigmoid(LinearSVC(dual=False), ensemble=True)), "ensemble=False"),
+        (_of(_sigmoid(LinearSVC(dual=False), method="isotonic")), 'method="sigmoid"'),
+        (_of(DummyClassifier(strategy="stratified")), "only the prior"),
+        (_of(GradientBoostingClassifier(n_estimators=2, loss="exponential")), "only log_loss"),
+        (_of(GradientBoostingClassifier(n_estimators=2, init=LogisticRegression(max_iter=9999))), "another init"),
+        (_of(AdaBoostClassifier(LogisticRegression(max_iter=9999), n_estimators=2)), "anything but DecisionTree"),
         (Pipeline([("model", LogisticRegression())]), "not prepare and model"),
         (pipeline("logistic_regression", numeric=_numeric(IMPUTE, ("scale", MinMaxScaler()))), "StandardScaler"),
         (
@@ -147,3 +169,77 @@ def test_categorical_splits_of_boosting_are_refused():
 def test_threshold_must_be_a_probability(threshold):
     with pytest.raises(ExportError, match="not a probability"):
         _export(fitted("decision_tree")[0], threshold=threshold)
+
+
+@pytest.mark.parametrize("candidate", load_candidates(), ids=lambda candidate: candidate.name)
+def test_every_family_is_servable_but_two(candidate):
+    options = {name: 5 for name in ("n_estimators", "max_iter") if name in candidate.grid | candidate.params}
+    if candidate.name in ("logistic_regression", "linear_svc", "mlp"):
+        options = {"tol": 1.0}
+    estimator = candidate.build(0, **options)
+    why = servable(_fit(pipeline("linear_svc" if candidate.scale else "any", estimator=estimator)))
+    if candidate.name in ("rbf_svc", "k_nearest_neighbours"):
+        assert "cannot be exported" in why
+    else:
+        assert why is None
+
+
+def test_only_a_fitted_model_can_be_asked_whether_it_is_servable():
+    with pytest.raises(NotFittedError):
+        servable(pipeline("decision_tree"))
+
+
+def _line(slope, intercept, **other):
+    return SimpleNamespace(slope=slope, intercept=intercept, **other)
+
+
+@pytest.mark.parametrize(
+    ("calibration", "stored"),
+    [
+        (None, None),
+        (_line(1.0, 0.0), None),
+        (_line(0.5, -0.25), {"slope": 0.5, "intercept": -0.25, "clip": 1e-6}),
+        (_line(np.float64(1), 1, clip=1e-3), {"slope": 1.0, "intercept": 1.0, "clip": 1e-3}),
+    ],
+)
+def test_a_calibration_is_stored_unless_it_changes_nothing(calibration, stored):
+    assert json.loads(_export(fitted("decision_tree")[0], calibration=calibration))["calibration"] == stored
+
+
+@pytest.mark.parametrize("calibration", [_line(float("nan"), 0.0), _line(1.0, float("inf"))])
+def test_a_calibration_must_be_finite(calibration):
+    with pytest.raises(ExportError, match="not finite"):
+        _export(fitted("decision_tree")[0], calibration=calibration)
+
+
+@pytest.mark.parametrize("family", ["logistic_regression", "linear_svc"])
+def test_linear_models_refer_to_the_means_of_their_training_rows(family):
+    model, frame, _ = fitted(family)
+    described = json.loads(_export(model, training=frame))["model"]
+    prepared = model.named_steps["prepare"].transform(frame)
+    terms = prepared * described["coefficients"]
+    assert described["reference"] == pytest.approx(terms.mean(axis=0), abs=1e-12)
+    assert json.loads(_export(model))["model"]["reference"] is None
+
+
+def test_naive_bayes_knows_the_means_of_its_terms():
+    model, frame, _ = fitted("naive_bayes")
+    bayes = model.named_steps["model"]
+    prepared = model.named_steps["prepare"].transform(frame)
+    squares = [(prepared - bayes.theta_[one]) ** 2 / bayes.var_[one] for one in (0, 1)]
+    terms = 0.5 * (np.log(bayes.var_[0]) - np.log(bayes.var_[1]) + squares[0] - squares[1])
+    assert json.loads(_export(model))["model"]["reference"] == pytest.approx(terms.mean(axis=0), rel=1e-9)
+
+
+@pytest.mark.parametrize("family", ["random_forest", "hist_gradient_boosting", "ada_boost"])
+def test_leaves_keep_their_training_weights(family):
+    model = fitted(family)[0]
+    trees = json.loads(_export(model))["model"]["trees"]
+    estimator = model.named_steps["model"]
+    for number, tree in enumerate(trees):
+        if family == "hist_gradient_boosting":
+            root = estimator._predictors[number][0].nodes["count"][0]
+        else:
+            root = estimator.estimators_[number].tree_.weighted_n_node_samples[0]
+        assert len(tree["cover"]) == tree["feature"].count(-1)
+        assert sum(tree["cover"]) == pytest.approx(root, rel=1e-7)

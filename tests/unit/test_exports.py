@@ -334,3 +334,12 @@ def test_the_documentation_shows_the_tested_example_and_names_every_entry():
 def test_exports_stay_small():
     assert sum(path.stat().st_size for path in EXPORTS.rglob("*") if path.is_file()) < 1_500_000
     assert gzip.decompress((EXPORTS / "nyc_sca_2025-06.csv.gz").read_bytes()).count(b"\n") >= 13_153
+
+
+def test_columns_are_known_by_their_own_names(export):
+    schedule = export("nyc_sca_2025-06.csv.gz")
+
+    assert schedule.own_names.keys() == set(schedule.mapped)
+    assert {name for text in schedule.own_names.values() for name in text.split(" / ")} <= set(schedule.header)
+    assert schedule.own_names["phase"] == "Project Phase Name"
+    assert schedule.own_names["project_id"] == "Project Building Identifier / DSF Number(s) / Project Description"

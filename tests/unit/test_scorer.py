@@ -1,13 +1,21 @@
 import math
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
+from sklearn.ensemble import (
+    AdaBoostClassifier,
+    GradientBoostingClassifier,
+    HistGradientBoostingClassifier,
+    RandomForestClassifier,
+)
+from sklearn.naive_bayes import GaussianNB
+from sklearn.neural_network import MLPClassifier
 from sklearn.preprocessing import OneHotEncoder
 from sklearn.tree import DecisionTreeClassifier
 
@@ -62,7 +70,82 @@ def test_equals_scikit_learn_on_rows_it_has_not_seen(family, seed, missing, data
     assert _worst(model, unseen) <= TOLERANCE
 
 
-@pytest.mark.parametrize("family", ["decision_tree", "random_forest", "hist_gradient_boosting"])
+@pytest.mark.parametrize("activation", ["identity", "logistic", "tanh", "relu"])
+@pytest.mark.parametrize("layers", [(5,), (6, 4, 3)])
+def test_neural_networks_of_every_activation(activation, layers):
+    frame = feature_frame(200, seed=3)
+    network = MLPClassifier(layers, activation=activation, tol=1.0, random_state=1)
+    model = pipeline("mlp", estimator=network).fit(frame, late(frame, 3))
+    assert _worst(model, feature_frame(100, seed=4, missing=0.3)) <= TOLERANCE
+
+
+@pytest.mark.parametrize("smoothing", [1e-9, 0.1])
+@pytest.mark.parametrize("priors", [None, [0.9, 0.1]])
+def test_naive_bayes_of_every_smoothing(smoothing, priors):
+    frame = feature_frame(200, seed=3)
+    model = pipeline("naive_bayes", estimator=GaussianNB(var_smoothing=smoothing, priors=priors))
+    model.fit(frame, late(frame, 3))
+    assert _worst(model, feature_frame(200, seed=4, missing=0.3)) <= TOLERANCE
+
+
+def test_boosting_may_start_from_zero():
+    frame = feature_frame(200, seed=3)
+    model = pipeline("any", estimator=GradientBoostingClassifier(n_estimators=5, init="zero")).fit(
+        frame, late(frame, 3)
+    )
+    assert _worst(model, frame) <= TOLERANCE
+
+
+def test_a_tie_in_a_tree_of_ada_boost_is_a_vote_against_delay():
+    frame = feature_frame(120, seed=3, missing=0.0)
+    # Two rows of each kind, one of them late: leaves of equal shares are all there can be.
+    doubled = frame.loc[np.repeat(np.arange(60), 2)].reset_index(drop=True)
+    noisy = np.where(np.arange(120) < 100, np.arange(120) % 2, 1)
+    model = pipeline("any", estimator=AdaBoostClassifier(DecisionTreeClassifier(), n_estimators=3, random_state=0))
+    model.fit(doubled, noisy)
+    shares = model.named_steps["model"].estimators_[0].tree_.value[:, 0, 1]
+    assert (shares == 0.5).any()
+    assert _worst(model, doubled) <= TOLERANCE
+
+
+@pytest.mark.parametrize("family", ESTIMATORS)
+@pytest.mark.parametrize(("slope", "intercept"), [(0.6, -0.3), (1.7, 2.0)])
+def test_the_probability_is_the_calibrated_one(family, slope, intercept):
+    model, frame, _ = fitted(family)
+    raw = export(model, family="any", threshold=0.4, calibration=SimpleNamespace(slope=slope, intercept=intercept))
+    p = np.clip(model.predict_proba(frame)[:, 1], 1e-6, 1 - 1e-6)
+    expected = 1 / (1 + np.exp(-(slope * np.log(p / (1 - p)) + intercept)))
+    assert scorer.load(raw, digest(raw)).score(records(frame)) == pytest.approx(expected, abs=TOLERANCE)
+
+
+def test_a_model_of_the_format_before_scores_as_it_did():
+    for family in ("decision_tree", "hist_gradient_boosting", "logistic_regression"):
+        model, frame, _ = fitted(family)
+        document = decode(raw := export(model, family="any", threshold=0.5), digest(raw))
+        del document["calibration"]
+        document["format_version"] = 1
+        for tree in document["model"].get("trees", []):
+            del tree["cover"]
+        document["model"].pop("single_precision", None)
+        document["model"].pop("reference", None)
+        older = encode(document)
+        assert scorer.load(older, digest(older)).score(records(frame)) == _load(model).score(records(frame))
+
+
+@pytest.mark.parametrize("family", ESTIMATORS)
+def test_no_number_is_too_large_for_a_probability(family):
+    model, frame, _ = fitted(family)
+    rows = records(frame.head(4))
+    for row, value in zip(rows, (1e300, -1e300, 1.7e308, -1.7e308), strict=True):
+        row.update(dict.fromkeys(NUMERIC, value))
+    rows[0][NUMERIC[1]] = rows[1][NUMERIC[2]] = -1e308
+    assert all(0 <= p <= 1 for p in _load(model).score(rows))
+
+
+@pytest.mark.parametrize(
+    "family",
+    ["decision_tree", "random_forest", "extra_trees", "gradient_boosting", "ada_boost", "hist_gradient_boosting"],
+)
 def test_equals_scikit_learn_at_and_beside_every_threshold(family):
     model, frame, _ = fitted(family)
     cases = []

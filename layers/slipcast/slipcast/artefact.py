@@ -1,8 +1,8 @@
 """The model artefact: one JSON document that holds everything a prediction needs, and no code.
 
-Layout of format version 1 (indices count from 0)::
+Layout of format version 2 (indices count from 0)::
 
-    format, format_version     "slipcast-model", 1
+    format, format_version     "slipcast-model", 2
     family, threshold          candidate family; probability from which an activity counts as at risk
     metadata                   free JSON object: who trained this, on what, with what result
     features                   {"numeric": [names], "categorical": [names]}, as slipcast.features computes them
@@ -10,15 +10,26 @@ Layout of format version 1 (indices count from 0)::
                                mean and scale ([float] or null; over imputed values and indicators together)
     preparation.categorical    one entry for each feature: columns {category: offset in its block}, other (offset
                                for any other category, or null: none), width (columns in its block)
-    model                      kind "linear": coefficients, intercept
+    calibration                null, or slope, intercept, clip: the probability is
+                               expit(slope * logit(p) + intercept), p being the model's, held in [clip, 1 - clip]
+    model                      kind "linear": coefficients, intercept, reference
+                               kind "gaussian": log_prior ([on time, late]), mean and variance (a list each for on
+                               time and late), reference
+                               kind "mlp": activation, layers ([{weights: one list for each output, bias}])
                                kind "forest": trees (mean of their leaf values is the probability)
-                               kind "boosting": trees, baseline (expit of baseline + sum of leaf values)
+                               kind "boosting": trees, baseline (expit of baseline + sum of leaf values),
+                               single_precision (whether rows are rounded to float32 first, as forests always do)
 
 The prepared row is: numeric values, missing-value indicators, then one block of columns for each categorical feature.
 A tree is three arrays over its nodes in depth-first order, which makes a left child the next node: ``feature`` (index
 into the prepared row, -1 at a leaf), ``number`` (threshold, or value at a leaf; a row goes left if value <= threshold)
-and ``right`` (index of the right child, 0 at a leaf). Boosting trees add ``missing_left`` (node indices at which a
+and ``right`` (index of the right child, 0 at a leaf). Boosting trees may add ``missing_left`` (node indices at which a
 missing value goes left).
+
+Only reasons need ``reference`` (null, or for each column of the prepared row the mean of its term in the log-odds over
+the training rows) and a tree's ``cover`` (training weight of each leaf, in the order of the leaves).
+
+Version 1 knew linear models, forests and boosting without calibration, reference, cover and single precision.
 """
 
 import hashlib
@@ -28,8 +39,10 @@ from collections.abc import Mapping
 from typing import Any
 
 FORMAT = "slipcast-model"
-FORMAT_VERSION = 1
-KINDS = ("linear", "forest", "boosting")
+FORMAT_VERSION = 2
+# The champion of a stack that is brought up to date has the older format.
+READABLE = (1, 2)
+KINDS = ("linear", "gaussian", "mlp", "forest", "boosting")
 
 
 class ArtefactError(ValueError):
@@ -70,9 +83,10 @@ def decode(raw: bytes, sha256: str) -> dict[str, Any]:
         raise ArtefactError(f"the model is not JSON: {error}") from error
     if not isinstance(document, dict) or document.get("format") != FORMAT:
         raise ArtefactError(f"the document is not a {FORMAT}")
-    if document.get("format_version") != FORMAT_VERSION:
+    if document.get("format_version") not in READABLE:
         raise ArtefactError(
-            f"the model has format version {document.get('format_version')!r}, this reader knows {FORMAT_VERSION}"
+            f"the model has format version {document.get('format_version')!r}, this reader knows "
+            f"{' and '.join(map(str, READABLE))}"
         )
     model = document.get("model")
     kind = model.get("kind") if isinstance(model, dict) else None

@@ -5,6 +5,8 @@ import io
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from slipcast import reasons
+from slipcast._words import sentence
 from slipcast.scorer import Scorer
 from slipcast.spreadsheet import neutral
 
@@ -14,6 +16,8 @@ COLUMNS = (
 )
 # Features of so many activities at a time are looked up and held in memory.
 CHUNK = 1_000
+# A forest takes about 30 ms for the reasons of an activity: so many fit into a Lambda function's time.
+EXPLAINED = 10_000
 BANDS = ("low", "medium", "high")
 
 
@@ -31,6 +35,8 @@ def score(
     history: Callable[[Sequence[Mapping[str, Any]]], Sequence[Mapping[str, Any]]],
     *,
     model_version: str,
+    own_names: Mapping[str, str] | None = None,
+    explained: int = EXPLAINED,
 ) -> list[dict[str, Any]]:
     """Return a prediction for each activity, the highest probability first.
 
@@ -39,6 +45,8 @@ def score(
     activities : canonical columns of open activities
     history : adds to a list of activities what was known of their like when they start
     model_version : version of the function that serves the model
+    own_names : canonical column → how the user's schedule calls it, for the reasons
+    explained : at most so many activities get reasons, those with the highest probabilities
 
     Returns
     -------
@@ -46,24 +54,29 @@ def score(
     """
     rows: list[dict[str, Any]] = []
     chunk: list[Mapping[str, Any]] = []
+    # Rows that may get reasons, with their features: never many more than will.
+    urgent: list[tuple[dict[str, Any], Mapping[str, Any]]] = []
+    if reasons.unavailable(scorer) is not None:
+        explained = 0
 
     def flush() -> None:
-        known = history(chunk)
-        scores = scorer.score([scorer.features(activity) for activity in known])
-        for activity, probability in zip(chunk, scores, strict=True):
+        known = [scorer.features(activity) for activity in history(chunk)]
+        for activity, features, probability in zip(chunk, known, scorer.score(known), strict=True):
             given = {name: activity.get(name) for name in COLUMNS[:6]}
-            rows.append(
-                {
-                    **given,
-                    "probability": probability,
-                    "risk_band": risk_band(probability, scorer.threshold),
-                    "at_risk": probability >= scorer.threshold,
-                    "reasons": "",
-                    "model_version": model_version,
-                    "model_id": scorer.metadata["model_id"],
-                }
-            )
+            row = {
+                **given,
+                "probability": probability,
+                "risk_band": risk_band(probability, scorer.threshold),
+                "at_risk": probability >= scorer.threshold,
+                "reasons": "",
+                "model_version": model_version,
+                "model_id": scorer.metadata["model_id"],
+            }
+            rows.append(row)
+            urgent.append((row, features))
         chunk.clear()
+        urgent.sort(key=lambda item: _urgency(item[0]))
+        del urgent[explained:]
 
     for activity in activities:
         chunk.append(activity)
@@ -71,7 +84,13 @@ def score(
             flush()
     if chunk:
         flush()
-    return sorted(rows, key=lambda row: (-row["probability"], str(row["project_id"]), str(row["activity_id"])))
+    for row, features in urgent:
+        row["reasons"] = sentence(reasons.contributions_of(scorer, features), features, own_names)
+    return sorted(rows, key=_urgency)
+
+
+def _urgency(row: Mapping[str, Any]) -> tuple[float, str, str]:
+    return -row["probability"], str(row["project_id"]), str(row["activity_id"])
 
 
 def to_csv(rows: Iterable[Mapping[str, Any]]) -> bytes:

@@ -46,6 +46,15 @@ class Query:
         return [name for name in self.profile.columns if self._positions(name)]
 
     @property
+    def own_names(self) -> dict[str, str]:
+        """Canonical columns that the file has → their headers: the first of several, all that are joined."""
+        names = {}
+        for name in self.mapped:
+            found = [self.header[position] for position in self._positions(name)]
+            names[name] = " / ".join(found) if isinstance(self.profile.columns[name], Join) else found[0]
+        return names
+
+    @property
     def features(self) -> dict[str, str]:
         """Further numeric columns: name in the dataset → header."""
         return {normal(header).replace(" ", "_"): header for header in self.profile.features}

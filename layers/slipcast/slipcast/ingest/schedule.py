@@ -42,6 +42,7 @@ class Schedule:
     problems : how many cells broke which rule: ``column``, ``reason``, ``remedy``, ``cells``, most first
     data_date : the day that the file describes; None for files without dates
     notes : what a reader should know: encoding, order of dates, sheet
+    own_names : canonical columns that the file has → how its header calls them
     """
 
     table: Path
@@ -54,6 +55,7 @@ class Schedule:
     header: tuple[str, ...]
     mapped: tuple[str, ...]
     notes: tuple[str, ...]
+    own_names: dict[str, str] = field(default_factory=dict)
 
     def rows(self) -> list[dict[str, Any]]:
         """Return the accepted activities, for small files."""
@@ -210,6 +212,7 @@ class _Reading:
             header=query.header,
             mapped=tuple(query.mapped),
             notes=tuple(notes),
+            own_names=query.own_names,
         )
 
     def _copy(self, query: Query, relation: str, where: str, target: Path) -> int:

@@ -1,0 +1,46 @@
+"""Reasons for predictions, for those who ask."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
+from models import MAX_EXPLAINED, ExplainedPrediction, ExplainedResponse, PredictionResponse, Reason
+
+from slipcast.scorer import Scorer
+
+
+def check(count: int) -> None:
+    """Refuse to explain more activities than there is time for.
+
+    Raises
+    ------
+    RequestValidationError
+        If `count` activities are too many.
+    """
+    if count > MAX_EXPLAINED:
+        message = f"with explain at most {MAX_EXPLAINED} activities can be sent, these are {count}"
+        raise RequestValidationError([{"type": "too_long", "loc": ("body", "activities"), "msg": message}])
+
+
+def add(answer: PredictionResponse, scorer: Scorer, rows: Sequence[dict[str, Any]]) -> ExplainedResponse:
+    """Return the answer with the reasons for each prediction; `rows` are its features."""
+    # Not in the init phase: a prediction without reasons does not need it.
+    from slipcast import reasons
+
+    note = reasons.unavailable(scorer)
+    predictions = []
+    for prediction, row in zip(answer.predictions, rows, strict=True):
+        found = reasons.contributions_of(scorer, row)
+        predictions.append(
+            ExplainedPrediction(
+                **prediction.model_dump(),
+                base=None if found is None else found.base,
+                reasons=None if found is None else [Reason(**item._asdict()) for item in reasons.top(found, row)],
+            )
+        )
+    return ExplainedResponse(
+        request_id=answer.request_id,
+        model=answer.model,
+        predictions=predictions,
+        note=None if note is None else f"no reasons: {note}",
+    )

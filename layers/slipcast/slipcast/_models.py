@@ -1,0 +1,174 @@
+"""The kinds of models, by the standard library: each turns what an artefact holds into prepared row → probability."""
+
+import math
+from array import array
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from slipcast._preparation import Row
+
+Model = Callable[[Row], float]
+
+
+def expit(value: float) -> float:
+    """Return 1 / (1 + exp(-value)) without overflow."""
+    if value >= 0:
+        return 1.0 / (1.0 + math.exp(-value))
+    power = math.exp(value)
+    return power / (1.0 + power)
+
+
+def single(row: Row) -> Row:
+    """Return the row rounded to float32; what is too large for it becomes an infinity, which compares the same."""
+    return array("f", row).tolist()
+
+
+def calibrated(model: Model, spec: Mapping[str, float]) -> Model:
+    """Return `model` with its log-odds recalibrated (Cox 1958)."""
+    link = log_odds(spec)
+    return lambda row: expit(link(model(row)))
+
+
+def log_odds(spec: Mapping[str, float]) -> Callable[[float], float]:
+    """Return the function from the model's probability to the calibrated log-odds."""
+    slope, intercept, clip = spec["slope"], spec["intercept"], spec["clip"]
+
+    def link(probability: float) -> float:
+        held = min(max(probability, clip), 1.0 - clip)
+        return slope * math.log(held / (1.0 - held)) + intercept
+
+    return link
+
+
+def _linear(model: Mapping[str, Any]) -> Model:
+    coefficients, intercept = model["coefficients"], model["intercept"]
+    return lambda row: expit(math.sumprod(row, coefficients) + intercept)
+
+
+def gaussian_terms(model: Mapping[str, Any]) -> tuple[float, Callable[[Row], list[float]]]:
+    """Return the log-odds of naive Bayes without any feature, and what each column of a row adds to them."""
+    means, variances = zip(*model["mean"], strict=True), zip(*model["variance"], strict=True)
+    columns = [
+        (mean_0, mean_1, 0.5 / variance_0, 0.5 / variance_1, 0.5 * math.log(variance_0 / variance_1))
+        for (mean_0, mean_1), (variance_0, variance_1) in zip(means, variances, strict=True)
+    ]
+
+    def terms(row: Row) -> list[float]:
+        return [
+            offset + (value - mean_0) ** 2 * half_0 - (value - mean_1) ** 2 * half_1
+            for value, (mean_0, mean_1, half_0, half_1, offset) in zip(row, columns, strict=True)
+        ]
+
+    return model["log_prior"][1] - model["log_prior"][0], terms
+
+
+def _gaussian(model: Mapping[str, Any]) -> Model:
+    prior, terms = gaussian_terms(model)
+    return lambda row: expit(prior + math.fsum(terms(row)))
+
+
+_ACTIVATIONS: dict[str, Callable[[float], float]] = {
+    "identity": float,
+    "logistic": expit,
+    "relu": lambda value: max(value, 0.0),
+    "tanh": math.tanh,
+}
+
+
+def _mlp(model: Mapping[str, Any]) -> Model:
+    activation = _ACTIVATIONS[model["activation"]]
+    *hidden, last = [list(zip(layer["weights"], layer["bias"], strict=True)) for layer in model["layers"]]
+    ((weights, bias),) = last
+
+    def probability(row: Row) -> float:
+        for layer in hidden:
+            row = [activation(math.sumprod(row, inputs) + offset) for inputs, offset in layer]
+        return expit(math.sumprod(row, weights) + bias)
+
+    return probability
+
+
+def _join(trees: Sequence[Mapping[str, Any]]) -> tuple[list[int], list[int], list[float], list[int]]:
+    """Return the roots, and the three arrays of all trees one after the other."""
+    roots: list[int] = []
+    feature: list[int] = []
+    number: list[float] = []
+    right: list[int] = []
+    for tree in trees:
+        root = len(feature)
+        roots.append(root)
+        feature += tree["feature"]
+        number += tree["number"]
+        right += [root + child for child in tree["right"]]
+    return roots, feature, number, right
+
+
+def _descend(
+    roots: list[int], feature: list[int], number: list[float], right: list[int], row: Sequence[float]
+) -> float:
+    """Return the sum over the trees of the value of the leaf that `row` falls into."""
+    total = 0.0
+    for node in roots:
+        column = feature[node]
+        while column >= 0:
+            if row[column] <= number[node]:
+                node += 1
+            else:
+                node = right[node]
+            column = feature[node]
+        total += number[node]
+    return total
+
+
+def _forest(model: Mapping[str, Any]) -> Model:
+    arrays = _join(model["trees"])
+    count = len(model["trees"])
+    return lambda row: _descend(*arrays, single(row)) / count
+
+
+def _boosting(model: Mapping[str, Any]) -> Model:
+    arrays = _join(model["trees"])
+    baseline = model["baseline"]
+    if model.get("single_precision"):
+        return lambda row: expit(baseline + _descend(*arrays, single(row)))
+    roots = arrays[0]
+    missing_left = frozenset(
+        root + node for root, tree in zip(roots, model["trees"], strict=True) for node in tree["missing_left"]
+    )
+
+    def probability(row: Row) -> float:
+        complete = all(value == value for value in row)
+        total = _descend(*arrays, row) if complete else _descend_missing(*arrays, missing_left, row)
+        return expit(baseline + total)
+
+    return probability
+
+
+def _descend_missing(
+    roots: list[int],
+    feature: list[int],
+    number: list[float],
+    right: list[int],
+    missing_left: frozenset[int],
+    row: Sequence[float],
+) -> float:
+    """As :func:`_descend`, for a row with NaN: each node says which way a missing value goes."""
+    total = 0.0
+    for node in roots:
+        column = feature[node]
+        while column >= 0:
+            value = row[column]
+            left = value <= number[node] if value == value else node in missing_left
+            node = node + 1 if left else right[node]
+            column = feature[node]
+        total += number[node]
+    return total
+
+
+KINDS: dict[str, Callable[[Mapping[str, Any]], Model]] = {
+    "linear": _linear,
+    "gaussian": _gaussian,
+    "mlp": _mlp,
+    "forest": _forest,
+    "boosting": _boosting,
+}

@@ -1,0 +1,82 @@
+"""Reasons as people read them, in the words of their own schedule where it has them."""
+
+import math
+from calendar import month_name
+from collections.abc import Mapping
+from typing import Any
+
+from slipcast.features import MISSING
+from slipcast.reasons import Contributions, Reason, top
+
+# Plain words, for what no column of a schedule is or where a schedule's own name is not known.
+_PLAIN = {
+    "baseline_duration_days": "planned duration in days",
+    "log_budget": "budget",
+    "total_float_days": "total float in days",
+    "predecessor_count": "number of predecessors",
+    "project_slip_days": "project slip so far",
+    "project_gap_days": "days since the project's last finish",
+    "location_late_rate": "late rate of the location above that of all",
+    "activity_name_late_rate": "late rate of such activities above that of all",
+    "finish_season": "month of the planned finish",
+    "phase": "phase",
+    "work_type": "work type",
+    "location": "location",
+}
+_COLUMNS = {"log_budget": "budget"}
+# Read in the file's own unit, and turned into days.
+_IN_DAYS = ("baseline_duration_days", "total_float_days")
+_SEASON = ("finish_season_sin", "finish_season_cos")
+_LONGEST = 80
+
+
+def sentence(
+    found: Contributions, features: Mapping[str, Any], own_names: Mapping[str, str] | None = None, count: int = 3
+) -> str:
+    """Return the largest contributions as text: ``project slip so far 45 (+0.62); Budget 5000 (-0.11)``.
+
+    Parameters
+    ----------
+    found, features : contributions of an activity, and its features
+    own_names : canonical column → how the user's schedule calls it
+    count : how many
+    """
+    merged, values = _one_season(found, features)
+    return "; ".join(
+        f"{_name(reason.feature, own_names or {})} {_value(reason)} ({reason.contribution:+.2f})"
+        for reason in top(merged, values, count)
+    )
+
+
+def _one_season(found: Contributions, features: Mapping[str, Any]) -> tuple[Contributions, Mapping[str, Any]]:
+    """The sine and the cosine of a month are one thing to people."""
+    if not all(name in found.features for name in _SEASON):
+        return found, features
+    others = {name: value for name, value in found.features.items() if name not in _SEASON}
+    season = math.fsum(found.features[name] for name in _SEASON)
+    sine, cosine = (features[name] for name in _SEASON)
+    month = None
+    if sine is not None and cosine is not None:
+        month = month_name[round(math.atan2(sine, cosine) / math.tau * 12) % 12 or 12]
+    return Contributions(found.base, {**others, "finish_season": season}), {**features, "finish_season": month}
+
+
+def _name(feature: str, own_names: Mapping[str, str]) -> str:
+    own = own_names.get(_COLUMNS.get(feature, feature))
+    if own is None:
+        return _PLAIN.get(feature, feature.replace("_", " "))
+    return f"{_short(own)} in days" if feature in _IN_DAYS else _short(own)
+
+
+def _value(reason: Reason) -> str:
+    value = reason.value
+    if value is None or value == MISSING or value != value:
+        return "unknown"
+    if isinstance(value, str):
+        return _short(value)
+    number = math.expm1(value) if reason.feature == "log_budget" else value
+    return f"{number:.2f}".rstrip("0").rstrip(".")
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
