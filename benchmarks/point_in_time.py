@@ -17,11 +17,12 @@ import pandas as pd
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "layers" / "slipcast"))
 
-from slipcast import candidates, history, labels, pipeline, search, split  # noqa: E402 - the path is set above
+from slipcast import candidates, history, labels, pipeline, split  # noqa: E402 - the path is set above
 from slipcast.evaluation import auc, brier, interval, resamples  # noqa: E402
 from slipcast.feature_table import feature_table  # noqa: E402
 from slipcast.features import CATEGORICAL, NUMERIC  # noqa: E402
 from slipcast.history_table import build_series, history_table  # noqa: E402
+from slipcast.search.folds import time_folds  # noqa: E402
 
 EXAMPLE = ROOT / "examples" / "nyc_sca_2025-06.csv"
 TOLERANCE_DAYS = 30
@@ -125,7 +126,7 @@ def cv(features: pd.DataFrame, train: pd.DataFrame, cut: date, groups: list[str]
     scores = []
     for family, params in PARAMS.items():
         folds = []
-        for fit, test in search.time_folds(train):
+        for fit, test in time_folds(train):
             judged = test[matured[test]]
             p = np.mean(
                 [fitted(family, seed, params, features, y, fit)(features.iloc[judged]) for seed in SEEDS], axis=0

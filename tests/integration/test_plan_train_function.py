@@ -1,20 +1,44 @@
-"""Plan and train: the split of a dataset by time, and one family searched on it."""
+"""Plan and train: the split of a dataset by time, and the search, round by round."""
 
 import hashlib
 import io
 import json
 
 import joblib
+import numpy as np
 import pandas as pd
 import pytest
 import schedules
 
 from slipcast import dataset
-from slipcast.candidates import load_candidates
 from slipcast.feature_table import feature_table
 from slipcast_aws import storage
 
-SETTINGS = {"DATA_BUCKET": "data", "TOLERANCE_DAYS": "30", "HOLDOUT_MONTHS": "18", "RANDOM_SEED": "20240101"}
+SETTINGS = {
+    "DATA_BUCKET": "data",
+    "TOLERANCE_DAYS": "30",
+    "HOLDOUT_MONTHS": "18",
+    "RANDOM_SEED": "20240101",
+    "SEARCH_BUDGET_SECONDS": "0",
+    "PAPER_PROTOCOL": "false",
+    "TOLERATED_FAILURE_SHARE": "0.25",
+    "INLINE_TASKS": "100",
+    "TRAIN_MEMORY_MB": "3538",
+}
+# Declared slower than they are, so that there are several tasks.
+COST = {"seconds": 20.0, "growth": 1.0}
+TREE = {"name": "tree", "estimator": "sklearn.tree.DecisionTreeClassifier", "grid": {"max_depth": [2, 4]}, "cost": COST}
+LOGIT = {
+    "name": "logit",
+    "estimator": "sklearn.linear_model.LogisticRegression",
+    "scale": True,
+    "params": {"max_iter": 2000},
+    "grid": {"C": [0.01, 0.1]},
+    "cost": COST,
+}
+# One whose parameters scikit-learn refuses, and a family that is too large for the rows.
+BROKEN = {**TREE, "name": "broken", "grid": {"max_depth": [-1]}}
+HUGE = {**TREE, "name": "huge", "max_rows": 10}
 
 
 @pytest.fixture
@@ -27,48 +51,84 @@ def manifest(s3):
 
 
 @pytest.fixture
-def plan(load_app, manifest, lambda_context):
+def declare(s3):
+    return lambda *families: storage.write_bytes("s3://data/config/candidates.json", json.dumps(families).encode())
+
+
+@pytest.fixture
+def plan(load_app, manifest, lambda_context, declare):
     app = load_app("plan", **SETTINGS)
+    declare(TREE, LOGIT)
 
     def run(execution: str = "new-data-1", **changed: str) -> dict:
         return app.handler({"execution": execution, "dataset": manifest | changed}, lambda_context)
 
+    run.after = lambda step: app.handler({"round": step["round"]}, lambda_context)
     return run
 
 
 @pytest.fixture
 def train(load_app, manifest, lambda_context):
     app = load_app("train", **SETTINGS)
-    return lambda task, execution="new-data-1": app.handler({"execution": execution, **task}, lambda_context)
+    return lambda step, task: app.handler({"task": task, "round": step["round"]}, lambda_context)
+
+
+@pytest.fixture
+def search(plan, train):
+    """Carry a search through as the state machine does; `lose` names tasks of the first round that never end."""
+
+    def run(execution: str = "new-data-1", lose: tuple[str, ...] = ()) -> dict:
+        step = plan(execution)
+        while step["next"] != "evaluate":
+            for task in step["tasks"]:
+                if "/r0/" not in step["round"]["uri"] or task not in lose:
+                    train(step, task)
+            step = plan.after(step)
+        return storage.read_json(step["search"]["uri"], sha256=step["search"]["sha256"])
+
+    return run
 
 
 def table(item: dict) -> pd.DataFrame:
     return dataset.from_bytes(storage.read_bytes(item["uri"], sha256=item["sha256"]))
 
 
-def task_of(planned: dict, family: str) -> dict:
-    return next(item for item in planned["tasks"] if item["family"] == family)
+def planned(step: dict) -> dict:
+    document = storage.read_json(step["round"]["uri"], sha256=step["round"]["sha256"])
+    return storage.read_json(document["plan"]["uri"], sha256=document["plan"]["sha256"])
 
 
-def test_there_is_a_task_for_each_family(plan):
-    planned = plan()
+def family(found: dict, name: str) -> dict:
+    return next(item for item in found["families"] if item["family"] == name)
 
-    assert [task["family"] for task in planned["tasks"]] == [candidate.name for candidate in load_candidates()]
-    assert all(task["train"] == planned["tables"]["train"] for task in planned["tasks"])
-    # Step Functions carries 256 KiB: tables travel as URIs.
-    assert len(json.dumps(planned)) < 10_000
+
+def test_the_first_round_covers_every_point_and_fold_once(plan):
+    step = plan()
+    document = storage.read_json(step["round"]["uri"])
+    units = [tuple(unit) for task in document["tasks"] for unit in task["units"]]
+
+    assert step["next"] == "inline"
+    assert sorted(units) == [(name, point, fold) for name in ("logit", "tree") for point in (0, 1) for fold in range(5)]
+    # Step Functions carries 256 KiB: tables and tasks travel as URIs.
+    assert len(json.dumps(step)) < 2_000
+
+
+def test_more_tasks_than_an_execution_can_hold_are_distributed(plan, monkeypatch):
+    monkeypatch.setenv("INLINE_TASKS", "2")
+
+    assert plan()["next"] == "distributed"
 
 
 def test_nothing_of_after_the_cut_is_in_the_training_table(plan):
-    planned = plan()
+    found = planned(plan())
 
-    assert planned["cut"] == "2021-07-01"
-    cut = pd.Timestamp(planned["cut"])
-    train, holdout = (table(planned["tables"][name]) for name in ("train", "holdout"))
+    assert found["cut"] == "2021-07-01"
+    cut = pd.Timestamp(found["cut"])
+    train, holdout = (table(found["tables"][name]) for name in ("train", "holdout"))
     assert train["start"].max() < cut
     assert train["label_known_at"].max() < cut
     assert holdout["start"].min() >= cut
-    assert (len(train), len(holdout)) == tuple(planned["tables"][name]["rows"] for name in ("train", "holdout"))
+    assert (len(train), len(holdout)) == tuple(found["tables"][name]["rows"] for name in ("train", "holdout"))
     assert min(len(train), len(holdout)) > 100
     assert not set(train["activity_id"]) & set(holdout["activity_id"])
     assert set(train["is_late"]) == set(holdout["is_late"]) == {0, 1}
@@ -78,15 +138,17 @@ def test_the_tables_of_an_execution_are_its_own_and_repeatable(plan):
     first, again, other = plan("e1"), plan("e1"), plan("e2")
 
     assert first == again
-    assert first["tables"]["train"]["uri"] == "s3://data/runs/e1/train.csv.gz"
-    assert other["tables"]["train"]["uri"] == "s3://data/runs/e2/train.csv.gz"
-    assert other["tables"]["train"]["sha256"] == first["tables"]["train"]["sha256"]
+    one, two = planned(first), planned(other)
+    assert one["tables"]["train"]["uri"] == "s3://data/runs/e1/train.csv.gz"
+    assert two["tables"]["train"]["uri"] == "s3://data/runs/e2/train.csv.gz"
+    assert two["tables"]["train"]["sha256"] == one["tables"]["train"]["sha256"]
+    assert two["tracks"]["main"]["data"]["sha256"] == one["tracks"]["main"]["data"]["sha256"]
 
 
 def test_the_length_of_the_holdout_is_a_setting(plan, monkeypatch):
     monkeypatch.setenv("HOLDOUT_MONTHS", "12")
 
-    assert plan()["cut"] == "2022-01-01"
+    assert planned(plan())["cut"] == "2022-01-01"
 
 
 def test_a_history_that_leaves_nothing_to_train_on_is_refused(plan, monkeypatch):
@@ -103,42 +165,130 @@ def test_a_dataset_with_another_digest_is_not_planned(plan):
         plan(sha256="0" * 64)
 
 
-def test_a_family_is_searched_and_its_pipeline_stored(plan, train):
-    planned = plan()
-    result = train(task_of(planned, "decision_tree"))
+def test_a_declaration_that_is_wrong_names_its_object_and_the_remedy(plan, declare):
+    declare({**TREE, "depth": 3})
 
-    assert result["family"] == "decision_tree"
-    assert result["model"]["uri"] == "s3://data/runs/new-data-1/candidates/decision_tree/model.joblib"
-    raw = storage.read_bytes(result["model"]["uri"])
-    assert hashlib.sha256(raw).hexdigest() == result["model"]["sha256"]
-    assert storage.read_json("s3://data/runs/new-data-1/candidates/decision_tree/result.json") == result
-    candidate = next(item for item in load_candidates() if item.name == "decision_tree")
-    points = 1
-    for values in candidate.grid.values():
-        points *= len(values)
-    assert len(result["cv"]) == points
-    best = min(result["cv"], key=lambda point: point["mean_brier"])
-    assert result["best_params"] == best["params"]
-    assert 0 < best["mean_brier"] < 0.25
-    model = joblib.load(io.BytesIO(raw))
-    scores = model.predict_proba(feature_table(table(planned["tables"]["holdout"])))[:, 1]
-    assert scores.min() < scores.max()
+    with pytest.raises(ValueError, match=r"s3://data/config/candidates\.json: tree: unknown field depth; there are "):
+        plan()
 
 
-def test_the_same_search_finds_the_same(plan, train):
-    task = task_of(plan(), "decision_tree")
-    first, again = train(task), train(task, "new-data-2")
+def test_rows_that_do_not_fit_into_the_function_are_refused_before_it_runs(plan, monkeypatch):
+    monkeypatch.setenv("TRAIN_MEMORY_MB", "1")
 
-    assert again["best_params"] == first["best_params"]
-    assert again["cv"] == first["cv"]
-    assert again["model"]["sha256"] == first["model"]["sha256"]
+    with pytest.raises(ValueError, match="raise MemorySize of TrainFunction"):
+        plan()
 
 
-def test_a_training_table_with_another_digest_is_not_used(plan, train):
-    task = task_of(plan(), "decision_tree")
-    storage.write_bytes(task["train"]["uri"], b"other rows")
+def test_a_search_fits_the_best_point_of_each_family_and_says_how_the_others_did(search, declare):
+    declare(TREE, LOGIT, BROKEN, HUGE)
+    found = search()
 
-    with pytest.raises(storage.DigestMismatchError, match=r"runs/new-data-1/train\.csv\.gz"):
-        train(task)
+    assert {item["family"]: item["status"] for item in found["families"]} == {
+        **{"tree": "fitted", "logit": "fitted"},
+        **{"broken": "failed", "huge": "skipped"},
+    }
+    assert "max_depth" in family(found, "broken")["why"]
+    assert "max_rows of 10" in family(found, "huge")["why"]
+    for name in ("tree", "logit"):
+        item = family(found, name)
+        best = min(item["points"], key=lambda point: point["mean_brier"])
+        assert (item["best_params"], item["cv_score"]) == (best["params"], best["mean_brier"])
+        assert len(item["points"]) == 2
+        assert 0 < item["cv_score"] < 0.3
+    assert found["tasks"]["failed_fits"] == 5
+    assert found["tasks"]["failed_share"] == 0.2
 
-    assert list(storage.list_uris("s3://data/runs/new-data-1/candidates/")) == []
+
+def test_what_is_stored_of_a_family_is_what_the_record_says(search):
+    found = search()
+    train, holdout = (table(found["tables"][name]) for name in ("train", "holdout"))
+    for item in found["families"]:
+        raw = storage.read_bytes(item["model"]["uri"], sha256=item["model"]["sha256"])
+        model = joblib.load(io.BytesIO(raw))
+        p = np.load(io.BytesIO(storage.read_bytes(**item["holdout_p"])))
+        np.testing.assert_array_equal(model.predict_proba(feature_table(holdout))[:, 1], p)
+        with np.load(io.BytesIO(storage.read_bytes(**item["oof"]))) as oof:
+            assert len(oof["row"]) == sum(fold["test"] for fold in found["folds"])
+            late = train["is_late"].to_numpy()[oof["row"]]
+            briers = [np.mean((oof["p"] - late)[oof["fold"] == fold] ** 2) for fold in range(5)]
+        assert np.mean(briers) == pytest.approx(item["cv_score"], abs=1e-12)
+
+
+def test_the_same_search_finds_the_same(search):
+    first, again = search(), search("new-data-2")
+
+    for one, two in zip(first["families"], again["families"], strict=True):
+        assert two["cv_score"] == one["cv_score"]
+        assert two["model"]["sha256"] == one["model"]["sha256"]
+        assert two["oof"]["sha256"] == one["oof"]["sha256"]
+
+
+def test_a_task_that_never_ended_is_counted_and_told(search, plan, monkeypatch):
+    # Eight tasks: the lost one holds fits of one family.
+    monkeypatch.setenv("TOLERATED_FAILURE_SHARE", "0.6")
+    found = search(lose=("t0000",))
+
+    assert found["tasks"]["failed"] == 1
+    errors = [point["error"] for item in found["families"] for point in item["points"] if point["error"]]
+    assert errors
+    assert all(error.startswith("did not finish") for error in errors)
+
+
+def test_more_failures_than_tolerated_stop_the_search(search, declare):
+    declare(TREE, BROKEN)
+
+    with pytest.raises(RuntimeError, match=r"5 of 15 fits failed, more than the tolerated share of 25%.*max_depth"):
+        search()
+
+
+def test_beside_the_protocol_in_time_stands_that_of_the_literature(search, monkeypatch):
+    monkeypatch.setenv("PAPER_PROTOCOL", "true")
+    found = search()
+    paper = found["paper"]
+
+    assert paper["rows"]["train"] == round((paper["rows"]["train"] + paper["rows"]["test"]) * 0.8)
+    assert {item["family"] for item in paper["families"]} == {"tree", "logit"}
+    assert paper["chosen"] == paper["families"][0]["family"]
+    for item in paper["families"]:
+        (tn, fp), (fn, tp) = item["test"]["confusion"]
+        assert tn + fp + fn + tp == paper["rows"]["test"]
+        assert item["test"]["accuracy"] == pytest.approx((tn + tp) / paper["rows"]["test"])
+    assert found["select_by"] == "brier"
+
+
+def test_a_file_without_dates_is_searched_by_the_protocol_of_the_literature(search, manifest, plan):
+    schedule = schedules.example("exports/schedule_management.csv")
+    manifest["sha256"] = storage.write_bytes(manifest["uri"], schedule.parquet)
+    manifest["data_date"] = None
+    found = search()
+
+    assert (found["protocol"], found["select_by"], found["cut"]) == ("paper", "accuracy", None)
+    assert found["features"] == {
+        "numeric": ["project_schedules", "construction_activity_data"],
+        "categorical": [],
+    }
+    assert (found["tables"]["train"]["rows"], found["tables"]["holdout"]["rows"]) == (80, 20)
+    assert {item["status"] for item in found["families"]} == {"fitted"}
+
+
+def test_rows_with_another_digest_are_not_used(plan, train):
+    step = plan()
+    storage.write_bytes("s3://data/runs/new-data-1/search/main.npz", b"other rows")
+
+    with pytest.raises(storage.DigestMismatchError, match=r"runs/new-data-1/search/main\.npz"):
+        train(step, "t0000")
+
+    assert list(storage.list_uris("s3://data/runs/new-data-1/search/r0/")) == [step["round"]["uri"]]
+
+
+def test_a_round_with_another_digest_is_not_run(plan, train):
+    step = plan()
+    storage.write_bytes(step["round"]["uri"], b"{}")
+
+    with pytest.raises(storage.DigestMismatchError, match=r"r0/round\.json"):
+        train(step, "t0000")
+
+
+def test_the_digest_of_a_model_is_that_of_its_bytes(search):
+    for item in search()["families"]:
+        assert hashlib.sha256(storage.read_bytes(item["model"]["uri"])).hexdigest() == item["model"]["sha256"]

@@ -358,10 +358,14 @@ def test_a_file_without_dates_is_a_dataset_of_its_own(prepare, s3):
     )
     before = prepare(schedule(), execution="new-data-1")["dataset"]
 
-    answer = prepare(b"Size,OK\n5,1\n6,0\n", execution="new-data-2", key="incoming/labelled/sizes.csv")
+    few = prepare(b"Size,OK\n5,1\n6,0\n", execution="new-data-2", key="incoming/labelled/sizes.csv")
+    rows = b"".join(b"%d,%d\n" % (size, size % 2) for size in range(60))
+    many = prepare(b"Size,OK\n" + rows, execution="new-data-3", key="incoming/labelled/more.csv")
 
-    assert (answer["outcome"], answer["dataset"]["rows"]) == ("ingested", 2)
-    assert "has no dates" in answer["why"]
+    assert (few["outcome"], few["dataset"]["rows"]) == ("ingested", 2)
+    assert "2 activities have a label" in few["why"]
+    assert (many["outcome"], many["dataset"]["rows"]) == ("train", 60)
+    assert "nothing is released" in many["why"]
     assert control.latest_dataset("control") == before
 
 

@@ -5,8 +5,10 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.model_selection import ParameterGrid
 
-from slipcast.candidates import CandidateError, load_candidates
+from slipcast.candidates import CandidateError, check, dump_candidates, load_candidates
+from slipcast.export import servable
 from slipcast.features import CATEGORICAL, NUMERIC
 from slipcast.pipeline import build_pipeline
 
@@ -17,25 +19,59 @@ def declared(**changes) -> str:
 
 
 def test_the_packaged_families():
-    names = [candidate.name for candidate in load_candidates()]
+    assert [candidate.name for candidate in load_candidates()] == [
+        *("prior", "logistic_regression", "linear_svc", "rbf_svc", "decision_tree", "random_forest", "extra_trees"),
+        *("gradient_boosting", "hist_gradient_boosting", "ada_boost", "k_nearest_neighbours", "naive_bayes", "mlp"),
+    ]
 
-    assert names == ["logistic_regression", "decision_tree", "random_forest", "hist_gradient_boosting"]
+
+@pytest.mark.parametrize("candidate", load_candidates(), ids=lambda candidate: candidate.name)
+def test_a_packaged_family_is_known_to_scikit_learn(candidate):
+    check(candidate)
+    assert candidate.points() == list(ParameterGrid(candidate.grid))
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
+        ("[", "not JSON"),
+        ("{}", "not a list of families"),
+        ("[]", "not a list of families"),
         (declared(estimator="os.system"), "not a class of scikit-learn"),
-        (declared(estimator="sklearn.tree.Oak"), "scikit-learn has no"),
-        (declared(estimator="sklearn.oak.Tree"), "scikit-learn has no"),
-        (declared(grid={"depth": [1]}), "no parameter depth"),
-        (declared(params={"colour": 1}), "no parameter colour"),
+        (declared(depth=1), "unknown field depth; there are calibrate"),
+        (declared(name="../x"), "no name of a family"),
+        (declared(grid={"max_depth": []}), "at least one"),
+        (declared(grid={"max_depth": 3}), "a list of values"),
+        (declared(cost={"seconds": 1}), "cost has the fields growth, seconds"),
+        (declared(cost={"seconds": 0, "growth": 1}), "each a number above 0"),
+        (json.dumps([{"name": "tree"}]), "tree: estimator is missing"),
         (json.dumps(json.loads(declared()) * 2), "declared twice"),
     ],
 )
 def test_a_wrong_declaration_is_refused_with_its_reason(text, message):
     with pytest.raises(CandidateError, match=message):
         load_candidates(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (declared(estimator="sklearn.tree.Oak"), "scikit-learn has no"),
+        (declared(estimator="sklearn.oak.Tree"), "scikit-learn has no"),
+        (declared(grid={"depth": [1]}), "no parameter depth"),
+        (declared(params={"colour": 1}), "no parameter colour"),
+    ],
+)
+def test_what_scikit_learn_does_not_have_is_refused_when_it_is_built(text, message):
+    (candidate,) = load_candidates(text)
+    with pytest.raises(CandidateError, match=message):
+        candidate.build(1)
+
+
+def test_a_declaration_survives_being_written():
+    families = load_candidates()
+
+    assert load_candidates(dump_candidates(families)) == families
 
 
 def test_the_seed_reaches_estimators_that_have_one():
@@ -46,7 +82,14 @@ def test_the_seed_reaches_estimators_that_have_one():
     assert "random_state" not in bayes.build(7).get_params()
 
 
-def table(n: int = 60) -> pd.DataFrame:
+def test_the_cost_grows_with_the_rows():
+    (tree,) = load_candidates(declared(cost={"seconds": 2.0, "growth": 1.5}))
+
+    assert tree.seconds(10_000) == 2.0
+    assert tree.seconds(40_000) == pytest.approx(16.0)
+
+
+def table(n: int = 120) -> pd.DataFrame:
     rng = np.random.default_rng(0)
     features = pd.DataFrame({name: rng.normal(size=n) for name in NUMERIC})
     features.iloc[::7, 0] = np.nan
@@ -56,19 +99,30 @@ def table(n: int = 60) -> pd.DataFrame:
     return features
 
 
-def test_a_pipeline_takes_missing_numbers_empty_columns_and_unknown_categories():
-    features, y = table(), np.arange(60) % 2
-    for candidate in load_candidates():
-        point = {name: values[0] for name, values in candidate.grid.items()}
-        model = build_pipeline(candidate, 1, **point).fit(features, y)
-        unseen = features.head(3).assign(phase="never seen")
-        p = model.predict_proba(unseen)
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("candidate", load_candidates(), ids=lambda candidate: candidate.name)
+def test_a_pipeline_takes_missing_numbers_empty_columns_and_unknown_categories(candidate):
+    features, y = table(), np.arange(120) % 2
+    model = build_pipeline(candidate, 1, **candidate.points()[0]).fit(features, y)
+    p = model.predict_proba(features.head(3).assign(phase="never seen"))
 
-        assert p.shape == (3, 2)
-        assert np.isfinite(p).all()
+    assert p.shape == (3, 2)
+    assert np.isfinite(p).all()
+    # What is declared as servable has a file that the prediction function reads.
+    assert (servable(model) is None) == candidate.serve
 
 
 def test_only_families_that_ask_for_it_are_scaled():
     steps = {c.name: dict(build_pipeline(c)["prepare"].transformers[0][1].steps) for c in load_candidates()}
 
-    assert [name for name, numeric in steps.items() if "scale" in numeric] == ["logistic_regression"]
+    assert [name for name, numeric in steps.items() if "scale" in numeric] == [
+        *("logistic_regression", "linear_svc", "rbf_svc", "k_nearest_neighbours", "naive_bayes", "mlp"),
+    ]
+
+
+def test_a_pipeline_can_have_columns_of_its_own():
+    (tree,) = load_candidates(declared())
+    own = pd.DataFrame({"progress": [1.0, 2.0, 3.0, 4.0], "crew": pd.Series(["a", "b", "a", "b"], dtype=object)})
+    model = build_pipeline(tree, columns=own, max_depth=1).fit(own, [0, 0, 1, 1])
+
+    assert model.predict(own).tolist() == [0, 0, 1, 1]

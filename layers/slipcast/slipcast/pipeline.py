@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pandas as pd
 from sklearn.compose import ColumnTransformer
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline
@@ -11,20 +12,34 @@ from slipcast.candidates import Candidate
 from slipcast.features import CATEGORICAL, NUMERIC
 
 
-def build_pipeline(candidate: Candidate, seed: int = 0, **params: Any) -> Pipeline:
+def build_pipeline(
+    candidate: Candidate, seed: int = 0, *, columns: pd.DataFrame | None = None, **params: Any
+) -> Pipeline:
     """Return the unfitted pipeline of a candidate with `params` set on its estimator.
+
+    `columns` is a table whose columns are the features, by default those of `features`.
+    """
+    prepare = build_preparation(columns, scale=candidate.scale)
+    return Pipeline([("prepare", prepare), ("model", candidate.build(seed, **params))])
+
+
+def build_preparation(columns: pd.DataFrame | None = None, *, scale: bool) -> ColumnTransformer:
+    """Return the unfitted preparation of features.
 
     Missing numbers become the training median plus an indicator; categories seen fewer than ten times in training share
     one column, which unknown categories use too.
     """
-    numeric: list[tuple[str, Any]] = [
+    numeric, categorical = list(NUMERIC), list(CATEGORICAL)
+    if columns is not None:
+        numeric = list(columns.select_dtypes("number").columns)
+        categorical = [name for name in columns if name not in numeric]
+    steps: list[tuple[str, Any]] = [
         ("impute", SimpleImputer(strategy="median", add_indicator=True, keep_empty_features=True))
     ]
-    if candidate.scale:
-        numeric.append(("scale", StandardScaler()))
+    if scale:
+        steps.append(("scale", StandardScaler()))
     encoder = OneHotEncoder(handle_unknown="infrequent_if_exist", min_frequency=10, sparse_output=False)
-    prepare = ColumnTransformer(
-        [("numeric", Pipeline(numeric), list(NUMERIC)), ("categorical", encoder, list(CATEGORICAL))],
+    return ColumnTransformer(
+        [("numeric", Pipeline(steps), numeric), ("categorical", encoder, categorical)],
         verbose_feature_names_out=True,
     )
-    return Pipeline([("prepare", prepare), ("model", candidate.build(seed, **params))])

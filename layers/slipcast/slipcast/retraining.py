@@ -6,6 +6,9 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 Reason = Literal["new_data", "alarm", "schedule", "manual"]
+# Five folds of the four fifths that are not held back: fewer and a fold tests on a handful.
+MIN_UNDATED = 50
+
 REASONS: tuple[str, ...] = ("new_data", "alarm", "schedule", "manual")
 
 
@@ -37,10 +40,10 @@ def should_train(
     champion_dataset_id : the dataset that trained the live model; None if no model is live
     train_on_new_data : False leaves new files to the next alarm or schedule
     min_matured : below this number of labels nothing is trained
-    dated : whether the activities have dates, without which no model can be tested on later ones
+    dated : whether the activities have dates; without them candidates are compared, and nothing is released
     """
     if not dated:
-        return TrainingDecision(False, "the file has no dates: without them nothing can be tested on later activities")
+        return _without_dates(n_matured, reason, train_on_new_data)
     if n_matured < min_matured:
         return TrainingDecision(
             False, f"{n_matured} activities have a known outcome, {min_matured} are needed: drop a longer history"
@@ -54,6 +57,18 @@ def should_train(
     if reason == "new_data" and not train_on_new_data:
         return TrainingDecision(False, "new files wait for the next alarm or schedule (TrainOnNewData is false)")
     return TrainingDecision(True, f"dataset {dataset_id} is new since the live model ({reason})")
+
+
+def _without_dates(n_matured: int, reason: str, train_on_new_data: bool) -> TrainingDecision:
+    if n_matured < MIN_UNDATED:
+        return TrainingDecision(
+            False, f"{n_matured} activities have a label, {MIN_UNDATED} are needed even to compare candidates"
+        )
+    if reason == "new_data" and not train_on_new_data:
+        return TrainingDecision(False, "new files wait for the next alarm or schedule (TrainOnNewData is false)")
+    return TrainingDecision(
+        True, "the file has no dates: candidates are compared by the protocol of the literature, nothing is released"
+    )
 
 
 def execution_name(reason: str, *identity: str) -> str:

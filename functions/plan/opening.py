@@ -1,0 +1,122 @@
+"""The first step of a search: the tables of the execution, the plan and the first round."""
+
+import json
+import tempfile
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import rounds
+
+from slipcast import candidates, dataset, labels, split, versions
+from slipcast.history_table import history_table
+from slipcast.search import conduct, protocols
+from slipcast.search.data import pack
+from slipcast_aws import storage
+from slipcast_aws.settings import number, setting
+
+OWN_CANDIDATES = "config/candidates.json"
+# A task holds the table, its prepared folds and the copies that an estimator makes of them.
+BYTES_PER_CELL = 8 * 8
+
+
+def begin(execution: str, source: dict[str, Any]) -> dict[str, Any]:
+    """Write the tables and the plan of an execution and return its first round, see `rounds.publish`.
+
+    Raises
+    ------
+    ValueError
+        If the dataset cannot be split or cross-validated, or is too large for the function that trains.
+    """
+    table = _read(source)
+    prefix = f"s3://{setting('DATA_BUCKET')}/runs/{execution}"
+    seed = int(number("RANDOM_SEED"))
+    tracks, cut = _protocols(table, source, seed)
+    main = tracks[conduct.MAIN]
+    declared = _candidates()
+    plan = {
+        "execution": execution,
+        "protocol": "time" if cut else "paper",
+        "cut": cut,
+        "seed": seed,
+        "budget_seconds": number("SEARCH_BUDGET_SECONDS") or None,
+        "tolerated_share": number("TOLERATED_FAILURE_SHARE"),
+        "candidates": json.loads(candidates.dump_candidates(declared)),
+        "features": {
+            "numeric": list(main.data.features.select_dtypes("number").columns),
+            "categorical": list(main.data.features.select_dtypes(exclude="number").columns),
+        },
+        "tables": {
+            name: _write_table(f"{prefix}/{name}.csv.gz", part)
+            for name, part in {"train": main.train, "holdout": main.holdout}.items()
+        },
+        "tracks": {name: _write_track(f"{prefix}/search/{name}.npz", track) for name, track in tracks.items()},
+    }
+    uri = f"{prefix}/search/plan.json"
+    return rounds.publish({"uri": uri, "sha256": storage.write_json(uri, plan)}, conduct.first_round(plan))
+
+
+def _read(source: dict[str, Any]) -> pd.DataFrame:
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "table.parquet")
+        storage.download(source["uri"], file, sha256=source["sha256"])
+        return versions.read_table(file)
+
+
+def _protocols(
+    table: pd.DataFrame, source: dict[str, Any], seed: int
+) -> tuple[dict[str, protocols.Protocol], str | None]:
+    if not source.get("data_date"):
+        return {conduct.MAIN: protocols.paper_protocol(protocols.undated_labels(table), seed, dated=False)}, None
+    tolerance_days = int(number("TOLERANCE_DAYS"))
+    labelled = labels.label(table, tolerance_days)
+    labelled = labelled.join(history_table(table, labelled, tolerance_days))
+    cut = split.holdout_cut(date.fromisoformat(source["data_date"]), int(number("HOLDOUT_MONTHS")))
+    train, holdout = split.split(labelled, cut)
+    if not len(train) or not len(holdout):
+        raise ValueError(
+            f"the cut {cut} leaves {len(train)} activities to train on and {len(holdout)} to test on: "
+            "drop a longer history or lower HoldoutMonths"
+        )
+    tracks = {conduct.MAIN: protocols.time_protocol(train, holdout)}
+    if setting("PAPER_PROTOCOL") == "true":
+        tracks[conduct.SIDE] = protocols.paper_protocol(labelled, seed)
+    return tracks, cut.isoformat()
+
+
+def _candidates() -> list[candidates.Candidate]:
+    uri = f"s3://{setting('DATA_BUCKET')}/{OWN_CANDIDATES}"
+    if not storage.exists(uri):
+        return candidates.load_candidates()
+    try:
+        return candidates.load_candidates(storage.read_bytes(uri).decode())
+    except (candidates.CandidateError, UnicodeDecodeError) as error:
+        raise ValueError(f"{uri}: {error}") from None
+
+
+def _write_table(uri: str, part: pd.DataFrame) -> dict[str, Any]:
+    return {"uri": uri, "sha256": storage.write_bytes(uri, dataset.to_bytes(part)), "rows": len(part)}
+
+
+def _write_track(uri: str, track: protocols.Protocol) -> dict[str, Any]:
+    features = track.data.features
+    text = features.select_dtypes(exclude="number")
+    # Categories that are rare share a column, so this is an upper limit.
+    columns = features.shape[1] - text.shape[1] + sum(min(text[name].nunique(), 100) for name in text)
+    needed, given = track.data.fitted * columns * BYTES_PER_CELL / 2**20, number("TRAIN_MEMORY_MB")
+    if needed > given:
+        raise ValueError(
+            f"{track.data.fitted:,} rows of {columns} columns need about {needed:,.0f} MB to train, the function has "
+            f"{given:,.0f}: raise MemorySize of TrainFunction in template.yaml (and TRAIN_MEMORY_MB of PlanFunction)"
+        )
+    rate = float(track.holdout["is_late"].mean())
+    return {
+        "data": {"uri": uri, "sha256": storage.write_bytes(uri, pack(track.data))},
+        "folds": track.folds,
+        "rows": track.data.fitted,
+        "rest": len(features) - track.data.fitted,
+        "columns": columns,
+        "select_by": track.select_by,
+        "majority_accuracy": max(rate, 1 - rate),
+    }

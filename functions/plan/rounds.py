@@ -1,0 +1,51 @@
+"""Rounds of a search, as objects: what the tasks have to do, what they left, and the record at the end."""
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from slipcast.search import conduct
+from slipcast_aws import storage
+from slipcast_aws.settings import number
+
+READERS = 16
+
+
+def publish(plan: dict[str, str], document: dict[str, Any]) -> dict[str, Any]:
+    """Write a round beside its plan and return how the state machine is to run it."""
+    folder = plan["uri"].rsplit("/", 1)[0]
+    uri = f"{folder}/r{document['round']}/round.json"
+    sha256 = storage.write_json(uri, document | {"plan": plan})
+    tasks = [task["id"] for task in document["tasks"]]
+    mode = "inline" if len(tasks) <= number("INLINE_TASKS") else "distributed"
+    return {"next": mode, "tasks": tasks, "round": {"uri": uri, "sha256": sha256}}
+
+
+def go_on(ran: dict[str, str]) -> dict[str, Any]:
+    """Return the round after the one that `ran`, or that the search is over.
+
+    Parameters
+    ----------
+    ran : URI and digest of a round whose tasks have ended
+    """
+    document = storage.read_json(ran["uri"], sha256=ran["sha256"])
+    plan = storage.read_json(document["plan"]["uri"], sha256=document["plan"]["sha256"])
+    results = _results(ran["uri"], document)
+    if document["kind"] == "search":
+        return publish(document["plan"], conduct.next_round(plan, document, results))
+    found = conduct.conclude(plan, document, results)
+    shared = {name: plan[name] for name in ("execution", "protocol", "seed", "cut", "tables", "features")}
+    largest = max(len(document["tasks"]), *(item["tasks"] for item in document["history"]))
+    mode = "inline" if largest <= number("INLINE_TASKS") else "distributed"
+    uri = f"{document['plan']['uri'].rsplit('/', 1)[0]}/search.json"
+    sha256 = storage.write_json(uri, {**shared, **found, "mode": mode})
+    return {"next": "evaluate", "tasks": [], "round": ran, "search": {"uri": uri, "sha256": sha256}}
+
+
+def _results(round_uri: str, document: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    folder = round_uri.rsplit("/", 1)[0]
+    # What is listed, not what is hoped for: a task that died left nothing.
+    there = set(storage.list_uris(f"{folder}/t"))
+    wanted = {task["id"]: f"{folder}/{task['id']}.json" for task in document["tasks"]}
+    wanted = {name: uri for name, uri in wanted.items() if uri in there}
+    with ThreadPoolExecutor(READERS) as pool:
+        return dict(zip(wanted, pool.map(storage.read_json, wanted.values()), strict=True))

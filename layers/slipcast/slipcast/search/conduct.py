@@ -1,0 +1,258 @@
+"""The course of a search: its first round, the round after each, and the record at the end. Knows no storage.
+
+The plan is a JSON document (``candidates``, ``seed``, ``budget_seconds``, ``tolerated_share`` and for each of its
+``tracks`` the ``folds``, ``rows``, ``columns`` and ``select_by``); so is each round. Whoever keeps them can stop
+between two rounds and go on elsewhere.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from slipcast.candidates import Candidate, load_candidates
+from slipcast.search import record, tasks
+from slipcast.search.race import Entry, Race
+
+MAIN, SIDE = "main", "paper"
+
+
+class SearchFailedError(RuntimeError):
+    """Too much of the search failed; the message says what and how much."""
+
+
+def race_of(plan: Mapping[str, Any], track: str) -> Race:
+    """Return the rules of one track. The budget is for the main track; the other runs in full beside it."""
+    rows = plan["tracks"][track]
+    return Race(
+        candidates_of(plan),
+        folds=[fold["train"] for fold in rows["folds"]],
+        rows=rows["rows"],
+        columns=rows["columns"],
+        budget=plan["budget_seconds"] if track == MAIN else None,
+        higher_is_better=rows["select_by"] == "accuracy",
+    )
+
+
+def candidates_of(plan: Mapping[str, Any]) -> list[Candidate]:
+    """Return the candidates that the plan declares."""
+    return load_candidates(json.dumps(plan["candidates"]))
+
+
+def first_round(plan: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the first round: ``kind`` search, its ``tasks`` and what the next step must know.
+
+    Raises
+    ------
+    SearchFailedError
+        If no family is left.
+    """
+    race = race_of(plan, MAIN)
+    if not race.entries():
+        raise SearchFailedError(f"no candidate is left to train: {race.skipped}")
+    begun = race.first()
+    planned = _search_tasks(race, begun.entries, begun.share, MAIN)
+    entries = {MAIN: begun.entries}
+    if SIDE in plan["tracks"]:
+        beside = race_of(plan, SIDE)
+        entries[SIDE] = beside.entries()
+        more = _search_tasks(beside, entries[SIDE], 1.0, SIDE)
+        planned = {"tasks": planned["tasks"] + more["tasks"], "grain": _sum(planned["grain"], more["grain"])}
+    return _round(0, "search", planned, entries, begun.share, [], {}, _dump(begun.left_out))
+
+
+def next_round(
+    plan: Mapping[str, Any], done: Mapping[str, Any], results: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Any]:
+    """Return the round after `done`: another one of search, or that of the fits on all rows.
+
+    Parameters
+    ----------
+    plan : the plan
+    done : the round that ran
+    results : by the task's id, what `done` left; what did not finish is absent
+
+    Raises
+    ------
+    SearchFailedError
+        If more of the fits failed than the plan tolerates, or everything.
+    """
+    race = race_of(plan, MAIN)
+    history = [*done["history"], _summary(plan, done, results, MAIN)]
+    beside = done["beside"]
+    if SIDE in done["entries"]:
+        beside = _summary(plan, done, results, SIDE)
+    _tolerate(plan, history[-1])
+    left_out = list(done["left_out"])
+    following = race.following(history)
+    if following is not None:
+        speed = race.measured_speed(history)
+        planned = _search_tasks(race, following.entries, following.share, MAIN, speed)
+        left_out += _dump(following.left_out)
+        entries = {MAIN: following.entries}
+        return _round(done["round"] + 1, "search", planned, entries, following.share, history, beside, left_out)
+    winners, beyond = race.winners(history)
+    fits = [_fit_task(MAIN, entry, history[-1]) for entry in winners]
+    if beside:
+        other = race_of(plan, SIDE)
+        chosen, _ = other.winners([beside])
+        fits += [_fit_task(SIDE, entry, beside) for entry in chosen]
+    speed = race.measured_speed(history)
+    fits.sort(key=lambda task: -race.fit_seconds(task["family"], race.rows, speed))
+    planned = {"tasks": fits, "grain": {}}
+    return _round(done["round"] + 1, "fit", planned, {}, 1.0, history, beside, left_out) | {"beyond": beyond}
+
+
+def conclude(
+    plan: Mapping[str, Any], done: Mapping[str, Any], results: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Any]:
+    """Return what the search found, once the round of the fits has run.
+
+    Raises
+    ------
+    SearchFailedError
+        If nothing could be fitted.
+    """
+    race, history = race_of(plan, MAIN), done["history"]
+    fitted: dict[str, dict[str, dict[str, Any]]] = {MAIN: {}, SIDE: {}}
+    for task in done["tasks"]:
+        fitted[task["track"]][task["family"]] = results.get(task["id"], {"error": record.LOST})
+    families = record.families(race, history, fitted[MAIN], done["beyond"])
+    if not any(family["status"] == "fitted" for family in families):
+        why = "; ".join(f"{family['family']}: {family['why']}" for family in families)
+        raise SearchFailedError(f"no family could be fitted: {why}")
+    select_by = plan["tracks"][MAIN]["select_by"]
+    seconds = sum(result.get("fit_seconds", 0.0) for result in fitted[MAIN].values())
+    left_out = [(Entry(*entry), cost) for entry, cost in done["left_out"]]
+    planned, failed = (sum(item[name] for item in history) for name in ("fits", "failed_fits"))
+    return {
+        "select_by": select_by,
+        "folds": plan["tracks"][MAIN]["folds"],
+        "grain": done["grain"],
+        "tasks": {
+            "planned": sum(item["tasks"] for item in history) + len(done["tasks"]),
+            "failed": sum(item["failed_tasks"] for item in history)
+            + sum("error" in result for result in fitted[MAIN].values()),
+            "fits": planned,
+            "failed_fits": failed,
+            "failed_share": failed / planned,
+            "tolerated_share": plan["tolerated_share"],
+        },
+        "rounds": _rounds(history),
+        "budget": record.budget(race, history, left_out, select_by=select_by, fit_seconds=seconds),
+        "families": families,
+        "paper": _beside(plan, done["beside"], fitted[SIDE]) if done["beside"] else None,
+    }
+
+
+def _rounds(history: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    kept = [len(item["points"]) for item in history[1:]] + [0]
+    return [
+        {"share": item["share"], "points": len(item["points"]), "kept": after, "seconds": item["seconds"]}
+        for item, after in zip(history, kept, strict=True)
+    ]
+
+
+def _beside(
+    plan: Mapping[str, Any], summary: Mapping[str, Any], fitted: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Any]:
+    track, race = plan["tracks"][SIDE], race_of(plan, SIDE)
+    families = []
+    for family in record.families(race, [summary], fitted, []):
+        if family["status"] == "fitted":
+            best = next(
+                point
+                for point in summary["points"]
+                if point["family"] == family["family"] and point["score"] == family["cv_score"]
+            )
+            families.append(
+                {
+                    "family": family["family"],
+                    "best_params": family["best_params"],
+                    "cv_accuracy": family["cv_score"],
+                    "cv_accuracy_std": best["std_accuracy"],
+                    "test": family["test"],
+                }
+            )
+    families.sort(key=lambda family: -family["cv_accuracy"])
+    return {
+        "rows": {"train": track["rows"], "test": track["rest"]},
+        "majority_accuracy": track["majority_accuracy"],
+        "chosen": families[0]["family"] if families else None,
+        "families": families,
+    }
+
+
+def _search_tasks(
+    race: Race, entries: Sequence[Entry], share: float, track: str, speed: dict[str, float] | None = None
+) -> dict[str, Any]:
+    planned, grain = tasks.cut(race, entries, share, speed or {})
+    return {"tasks": [{"kind": "search", "track": track, "share": share, **task} for task in planned], "grain": grain}
+
+
+def _fit_task(track: str, entry: Entry, summary: Mapping[str, Any]) -> dict[str, Any]:
+    point = next(item for item in summary["points"] if (item["family"], item["point"]) == (entry.family, entry.point))
+    kept = {"family": entry.family, "point": entry.point, "params": entry.params, "oof": point["oof"]}
+    return {"kind": "fit", "track": track, **kept}
+
+
+def _round(
+    number: int,
+    kind: str,
+    planned: Mapping[str, Any],
+    entries: Mapping[str, Sequence[Entry]],
+    share: float,
+    history: Sequence[Mapping[str, Any]],
+    beside: Mapping[str, Any],
+    left_out: Sequence[Any],
+) -> dict[str, Any]:
+    return {
+        "round": number,
+        "kind": kind,
+        "share": share,
+        "tasks": [{"id": f"t{place:04d}", **task} for place, task in enumerate(planned["tasks"])],
+        "grain": planned["grain"] if kind == "search" else _grain(history),
+        "entries": {name: [[e.family, e.point, e.params] for e in members] for name, members in entries.items()},
+        "history": list(history),
+        "beside": beside,
+        "left_out": list(left_out),
+    }
+
+
+def _grain(history: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+    total: dict[str, int] = {}
+    for item in history:
+        total = _sum(total, item["grain"])
+    return total
+
+
+def _summary(
+    plan: Mapping[str, Any], done: Mapping[str, Any], results: Mapping[str, Mapping[str, Any]], track: str
+) -> dict[str, Any]:
+    planned = [task for task in done["tasks"] if task["track"] == track]
+    here = {task["id"] for task in planned}
+    found = record.summarise(
+        planned,
+        {name: result for name, result in results.items() if name in here},
+        [Entry(*entry) for entry in done["entries"][track]],
+        share=done["share"] if track == MAIN else 1.0,
+        select_by=plan["tracks"][track]["select_by"],
+    )
+    return found | {"grain": done["grain"]}
+
+
+def _tolerate(plan: Mapping[str, Any], summary: Mapping[str, Any]) -> None:
+    share = summary["failed_fits"] / summary["fits"]
+    if share > plan["tolerated_share"] or summary["failed_fits"] == summary["fits"]:
+        first = next(point for point in summary["points"] if point["error"])
+        raise SearchFailedError(
+            f"{summary['failed_fits']} of {summary['fits']} fits failed, more than the tolerated share of "
+            f"{plan['tolerated_share']:.0%}; the first: {first['family']} {first['params']}: {first['error']}"
+        )
+
+
+def _dump(left_out: Sequence[tuple[Entry, float]]) -> list[Any]:
+    return [[[entry.family, entry.point, entry.params], seconds] for entry, seconds in left_out]
+
+
+def _sum(one: Mapping[str, int], other: Mapping[str, int]) -> dict[str, int]:
+    return {name: one.get(name, 0) + other.get(name, 0) for name in {**one, **other}}

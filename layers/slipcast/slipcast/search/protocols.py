@@ -1,0 +1,108 @@
+"""Protocols: how rows are split, cross-validated and scored.
+
+``time`` is the one that a release is judged by. ``paper`` repeats the one of the literature: a shuffled 80/20 split,
+five shuffled folds, accuracy. It flatters wherever activities of one project or one year stand on both sides.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from slipcast.feature_table import feature_table
+from slipcast.schema import COLUMNS
+from slipcast.search.data import SearchData
+from slipcast.search.folds import FoldError, shuffled_folds, time_folds
+from slipcast.split import random_split
+
+FOLDS = 5
+PAPER_TEST_SHARE = 0.2
+# Columns that ingestion adds to those of the file.
+ADDED = ("source", "source_sha256", "baseline_data_date", "is_late", "label_known_at")
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """A protocol applied to rows.
+
+    Attributes
+    ----------
+    train, holdout : labelled tables
+    data : their features, outcomes and folds
+    folds : size and days of each fold, JSON-able
+    select_by : measure that chooses among candidates, ``brier`` or ``accuracy``
+    """
+
+    train: pd.DataFrame
+    holdout: pd.DataFrame
+    data: SearchData
+    folds: list[dict[str, Any]]
+    select_by: str
+
+
+def time_protocol(train: pd.DataFrame, holdout: pd.DataFrame) -> Protocol:
+    """Return the protocol in the order of time, of the two parts that `split.split` returns.
+
+    Raises
+    ------
+    slipcast.search.folds.FoldError
+        If the training rows leave no fold.
+    """
+    folds = time_folds(train, FOLDS)
+    features = feature_table(pd.concat([train, holdout], ignore_index=True))
+    data = SearchData(features, _late(train, holdout), len(train), folds)
+    return Protocol(train, holdout, data, [fold.summary() for fold in folds], "brier")
+
+
+def paper_protocol(labelled: pd.DataFrame, seed: int, *, dated: bool = True) -> Protocol:
+    """Return the protocol of the literature.
+
+    Parameters
+    ----------
+    labelled : DataFrame with ``is_late``
+    dated : False for a file without dates, whose features are its own columns
+
+    Raises
+    ------
+    slipcast.search.folds.FoldError
+        If the rows are too few or of one class.
+    """
+    train, holdout = random_split(labelled, PAPER_TEST_SHARE, seed)
+    if not len(train) or holdout["is_late"].nunique() < 2:
+        raise FoldError(f"{len(labelled)} activities leave no test part with both outcomes: more rows are needed")
+    folds = shuffled_folds(train["is_late"].to_numpy(), FOLDS, seed)
+    both = pd.concat([train, holdout], ignore_index=True)
+    features = feature_table(both) if dated else own_features(both)
+    data = SearchData(features, _late(train, holdout), len(train), folds)
+    return Protocol(train, holdout, data, [fold.summary() for fold in folds], "accuracy")
+
+
+def undated_labels(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of an undated dataset whose label is given, with ``is_late``."""
+    labelled = table[table["schedule_adherence"].notna()].reset_index(drop=True)
+    return labelled.assign(is_late=(labelled["schedule_adherence"] == 0).astype("int64"))
+
+
+def own_features(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the columns of an undated file as features: those that the canonical schedule does not know.
+
+    Raises
+    ------
+    FoldError
+        If there is none.
+    """
+    known = {column.name for column in COLUMNS} | set(ADDED)
+    names = [name for name in table if name not in known]
+    if not names:
+        raise FoldError("the file has no column that could predict: its profile must name features")
+    return pd.DataFrame(
+        {
+            name: table[name].astype("float64") if table[name].dtype.kind in "fiub" else table[name].astype(str)
+            for name in names
+        }
+    ).astype({name: object for name in names if table[name].dtype.kind not in "fiub"})
+
+
+def _late(train: pd.DataFrame, holdout: pd.DataFrame) -> np.ndarray:
+    return np.concatenate([train["is_late"].to_numpy(), holdout["is_late"].to_numpy()])
