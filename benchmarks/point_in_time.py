@@ -22,7 +22,9 @@ from slipcast.evaluation import auc, brier, interval, resamples  # noqa: E402
 from slipcast.feature_table import feature_table  # noqa: E402
 from slipcast.features import CATEGORICAL, NUMERIC  # noqa: E402
 from slipcast.history_table import build_series, history_table  # noqa: E402
+from slipcast.search.data import SearchData  # noqa: E402
 from slipcast.search.folds import time_folds  # noqa: E402
+from slipcast.search.work import Worker  # noqa: E402
 
 EXAMPLE = ROOT / "examples" / "nyc_sca_2025-06.csv"
 TOLERANCE_DAYS = 30
@@ -126,8 +128,8 @@ def cv(features: pd.DataFrame, train: pd.DataFrame, cut: date, groups: list[str]
     scores = []
     for family, params in PARAMS.items():
         folds = []
-        for fit, test in time_folds(train):
-            judged = test[matured[test]]
+        for fold in time_folds(train):
+            fit, judged = fold.train, fold.test[matured[fold.test]]
             p = np.mean(
                 [fitted(family, seed, params, features, y, fit)(features.iloc[judged]) for seed in SEEDS], axis=0
             )
@@ -175,8 +177,15 @@ def searched(
 ) -> tuple[np.ndarray, float]:
     """Return the holdout probabilities of the searched family, and its cross-validated Brier score."""
     use(groups)
-    found = search.search(FAMILIES[family], features, train, seed=0)
-    return found.model.predict_proba(held)[:, 1], min(point["mean_brier"] for point in found.cv)
+    candidate, folds = FAMILIES[family], time_folds(train)
+    late = np.concatenate([train["is_late"], np.zeros(len(held), dtype=int)])
+    rows = SearchData(pd.concat([features, held], ignore_index=True), late, len(train), folds)
+    worker, points = Worker(rows, seed=0), candidate.points()
+    fits = [(point, fold) for point in range(len(points)) for fold in range(len(folds))]
+    measured = pd.DataFrame(worker.search(candidate, fits, 1.0)[0])
+    scores = measured.groupby("point")["brier"].mean()
+    model = pipeline.build_pipeline(candidate, 0, **points[scores.idxmin()]).fit(features, train["is_late"])
+    return model.predict_proba(held)[:, 1], float(scores.min())
 
 
 def compare(

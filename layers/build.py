@@ -78,13 +78,14 @@ NOT_CALLED = {
     "pycparser",
     "uvicorn",
 }
-
 SPECIFICATIONS = {
     # Ours, and small: tracebacks in the logs keep their source lines.
     "slipcast": Layer(optimize=None),
     "aws": Layer(optimize=None),
     "powertools": Layer(),
     "preparation": Layer(without=frozenset(RUNTIME | IN_POWERTOOLS)),
+    # The report has no contours.
+    "reporting": Layer(without=frozenset({"contourpy"})),
     "training": Layer(without=frozenset(RUNTIME | IN_POWERTOOLS | NOT_CALLED)),
 }
 
@@ -100,6 +101,11 @@ DROPPED_PATHS = (
     "bin",
     "include",
     "share",
+    "matplotlib/mpl-data/fonts/afm",
+    "matplotlib/mpl-data/fonts/pdfcorefonts",
+    "matplotlib/mpl-data/images",
+    "matplotlib/mpl-data/sample_data",
+    "matplotlib/mpl-data/stylelib",
     "mlflow/assistant/skills",
     "numpy/_core/include",
     "numpy/_core/lib",

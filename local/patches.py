@@ -304,6 +304,40 @@ def layers_unpacked_once() -> None:
     lambda_runtime.zipfile = SimpleNamespace(**vars(zipfile) | {"ZipFile": SharingZipFile})
 
 
+def tasks_with_a_token() -> None:
+    """A task that waits for its token has the time limit of its JSONata, and fails when its function does.
+
+    The emulator takes the limit as it is written, and goes on waiting for a function that raised.
+    """
+    from ministack.services import stepfunctions
+
+    wait, call = stepfunctions._invoke_with_callback, stepfunctions._call_lambda
+    waiting = threading.local()
+
+    def wait_within_limit(resource: str, arguments: Any, token: str, state: dict[str, Any]) -> Any:
+        limit = state.get("TimeoutSeconds")
+        if isinstance(limit, str):
+            expression = limit.removeprefix("{%").removesuffix("%}").strip()
+            state = {**state, "TimeoutSeconds": stepfunctions._evaluate_jsonata(expression, arguments)}
+        waiting.token = token
+        try:
+            return wait(resource, arguments, token, state)
+        finally:
+            waiting.token = None
+
+    def call_and_tell(function: str, event: Any) -> Any:
+        try:
+            return call(function, event)
+        except stepfunctions._ExecutionError as error:
+            if info := stepfunctions._task_tokens.get(getattr(waiting, "token", None)):
+                info["error"] = {"Error": error.error, "Cause": error.cause}
+                info["event"].set()
+            raise
+
+    stepfunctions._invoke_with_callback = wait_within_limit
+    stepfunctions._call_lambda = call_and_tell
+
+
 PATCHES = (
     metrics_of_functions,
     alarms_by_dimension_and_period,
@@ -314,4 +348,5 @@ PATCHES = (
     error_types,
     layers_unpacked_once,
     yaml_state_machines,
+    tasks_with_a_token,
 )

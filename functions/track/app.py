@@ -5,7 +5,7 @@ from typing import Any
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from slipcast_aws import outbox, storage, tracking
+from slipcast_aws import approval_tracking, outbox, storage, tracking
 from slipcast_aws.settings import setting
 
 logger = Logger()
@@ -20,7 +20,11 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     ``logged``: names of the records that were logged
     """
     tracking.connect(setting("MLFLOW_TRACKING_URI"), setting("MLFLOW_EXPERIMENT"))
-    steps = {"run": tracking.log_execution, "release": tracking.log_release}
+    steps = {
+        "run": tracking.log_execution,
+        "release": tracking.log_release,
+        "approval": approval_tracking.log_approval,
+    }
     logged, failures = [], []
     for uri, record in outbox.pending(setting("DATA_BUCKET")):
         try:

@@ -154,11 +154,13 @@ def test_the_api_calls_the_alias_and_asks_for_a_key_where_it_should():
     open_paths = set()
     for path, methods in paths.items():
         for operation in methods.values():
-            assert "${LiveAlias}" in operation["x-amazon-apigateway-integration"]["uri"]["Fn::Sub"]
+            function = "function:${AWS::StackName}-approve/" if "approvals" in path else "${LiveAlias}"
+            assert function in operation["x-amazon-apigateway-integration"]["uri"]["Fn::Sub"]
             if not operation["security"]:
                 open_paths.add(path)
 
-    assert open_paths == {"/health", "/openapi.json"}
+    # An approval asks for the key in its link: a browser sends no header.
+    assert open_paths == {"/health", "/openapi.json", "/approvals/{id}"}
 
 
 @pytest.mark.parametrize("name", of_type("AWS::CloudWatch::Alarm"))

@@ -320,6 +320,29 @@ States:
     assert eventually(ended, "end of the execution")["output"] == '"ordered"'
 
 
+def test_a_task_that_waits_for_its_token_ends_by_its_limit_or_with_its_function(site):
+    function = site.function()["FunctionArn"]
+    caught = [{"ErrorEquals": ["States.Timeout"], "Next": "Late"}, {"ErrorEquals": ["OutOfCement"], "Next": "Order"}]
+    wait = {
+        **{"Type": "Task", "Resource": "arn:aws:states:::lambda:invoke.waitForTaskToken", "Catch": caught, "End": True},
+        "Arguments": {"FunctionName": function, "Payload": "{% $states.input %}"},
+        "TimeoutSeconds": "{% $number('0.5') * 2 %}",
+    }
+    ends = {name: {"Type": "Pass", "Output": name.lower(), "End": True} for name in ("Late", "Order")}
+    machine = site.stepfunctions.create_state_machine(
+        name="waits",
+        roleArn=ROLE,
+        definition=json.dumps({"QueryLanguage": "JSONata", "StartAt": "Wait", "States": {"Wait": wait, **ends}}),
+    )["stateMachineArn"]
+
+    def output(event):
+        arn = site.stepfunctions.start_execution(stateMachineArn=machine, input=json.dumps(event))["executionArn"]
+        return eventually(lambda: site.stepfunctions.describe_execution(executionArn=arn).get("output"), "output")
+
+    assert output({"raise": True}) == '"order"'
+    assert output({}) == '"late"'
+
+
 def test_the_patches_are_for_one_version(monkeypatch):
     monkeypatch.setattr(patches, "version", lambda _: "9.9.9")
 
@@ -330,7 +353,7 @@ def test_the_patches_are_for_one_version(monkeypatch):
 def test_every_patch_is_still_needed():
     """When this fails, ministack can do by itself what a patch adds: remove the patch."""
     from ministack.core import lambda_runtime
-    from ministack.services import cloudwatch, cloudwatch_logs, eventbridge, lambda_svc, s3, sns
+    from ministack.services import cloudwatch, cloudwatch_logs, eventbridge, lambda_svc, s3, sns, stepfunctions
     from ministack.services.cloudformation import provisioners
 
     def knows(thing, word):
@@ -349,6 +372,7 @@ def test_every_patch_is_still_needed():
         "weighted_aliases": not knows(lambda_svc._invoke, "AdditionalVersionWeights"),
         "error_types": "type(e).__name__" not in lambda_runtime._PYTHON_WORKER_SCRIPT,
         "layers_unpacked_once": knows(lambda_runtime.Worker._spawn, "extractall(layer_dir)"),
+        "tasks_with_a_token": not knows(stepfunctions._invoke_with_callback, "jsonata"),
         "yaml_state_machines": not knows(provisioners._sfn_definition, "yaml.safe_load"),
     }
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import boto3
 import pytest
+from approval_records import EVALUATION_URI, leave_evaluation
 from moto import mock_aws
 from schedules import example
 
@@ -16,6 +17,7 @@ from slipcast.candidates import load_candidates
 from slipcast.export import export
 from slipcast.feature_table import feature_table
 from slipcast.pipeline import build_pipeline
+from slipcast_aws import approvals
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -151,6 +153,35 @@ def test_events_of_the_prediction_log_are_as_predict_writes_them(predict, lambda
     (sample,) = log_lines(event("logs_subscription"))
     assert shape(sample) == shape(line)
     assert [item["features"] for item in sample["items"]] == [item["features"] for item in line["items"]]
+
+
+@pytest.fixture
+def approve(load_app, s3, control_table, monkeypatch):
+    """The approve function with a request for the key and the execution of the samples; it tells nobody."""
+    monkeypatch.setattr(approvals, "hand_on", lambda table, approval: approval)
+    sample = json.loads((ROOT / "events" / "api_get_approval.json").read_text())
+    leave_evaluation()
+    pending = approvals.Approval(
+        **{"execution": sample["pathParameters"]["id"], "status": "pending", "asked_at": "2026-01-05T08:00:00.000000Z"},
+        **{"expires_at": "9999-01-01T00:00:00.000000Z", "evaluation_uri": EVALUATION_URI},
+        **{"model_id": "abc123", "model_sha256": "9" * 64, "task_token": "token"},
+        key_sha256=approvals.digest(sample["queryStringParameters"]["key"]),
+    )
+    approvals.ask(control_table, pending)
+    return load_app("approve", CONTROL_TABLE=control_table, DATA_BUCKET="data")
+
+
+def test_events_for_the_api_that_look_at_and_decide_an_approval(approve, lambda_context, event):
+    shown = approve.handler(event("api_get_approval"), lambda_context)
+    decided = approve.handler(event("api_post_approval"), lambda_context)
+
+    assert [answer["statusCode"] for answer in (shown, decided)] == [200, 200]
+    assert "Approve and release" in shown["body"]
+    assert "<td>looks right</td>" in decided["body"]
+
+
+def test_events_that_decide_an_approval_by_invocation(approve, lambda_context, event):
+    assert approve.handler(event("approval_decide"), lambda_context)["status"] == "approved"
 
 
 def test_events_name_no_account_but_the_made_up_one(event):

@@ -68,9 +68,9 @@ class Candidate:
             params = {"random_state": seed, **params}
         estimator = kind(**{**self.params, **params})
         if self.calibrate:
-            from sklearn.calibration import CalibratedClassifierCV
-
-            return CalibratedClassifierCV(estimator, method="sigmoid", cv=3, ensemble=False)
+            # By name like the families themselves: planning needs this module and has no scikit-learn.
+            wrap = _class("sklearn.calibration.CalibratedClassifierCV")
+            return wrap(estimator, method="sigmoid", cv=3, ensemble=False)
         return estimator
 
     def seconds(self, rows: float) -> float:
@@ -152,8 +152,12 @@ def _positive(value: Any) -> bool:
 
 
 def _estimator_class(candidate: Candidate) -> type:
-    module, _, name = candidate.estimator.rpartition(".")
     try:
-        return getattr(importlib.import_module(module), name)
+        return _class(candidate.estimator)
     except (ImportError, AttributeError):
         raise CandidateError(f"{candidate.name}: scikit-learn has no {candidate.estimator}") from None
+
+
+def _class(dotted: str) -> type:
+    module, _, name = dotted.rpartition(".")
+    return getattr(importlib.import_module(module), name)

@@ -1,0 +1,29 @@
+"""Approve: asks a person whether a model that the gate lets through is released, and takes the answer."""
+
+from typing import Any
+
+import asking
+import concluding
+import deciding
+import web
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+logger = Logger()
+STEPS = {"ask": asking.ask, "conclude": concluding.conclude, "decide": deciding.invoked}
+
+
+# The events hold the task token and the key: they are never logged, whatever the environment says.
+@logger.inject_lambda_context(log_event=False)
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Carry out ``event["step"]``, or answer a request of API Gateway (REST, Lambda proxy integration).
+
+    The state machine calls ``ask`` and ``conclude``; ``decide`` is for whoever may invoke the function.
+    """
+    if "step" in event:
+        result = STEPS[event["step"]](event)
+        logger.info("approval", step=event["step"], execution=event["execution"], outcome=result.get("outcome"))
+        return result
+    answer, note = web.answer(event)
+    logger.info("approval page", **note)
+    return answer

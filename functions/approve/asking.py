@@ -1,0 +1,58 @@
+"""Step ``ask``: store the request, then send the link."""
+
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from typing import Any
+from urllib.parse import quote
+
+import boto3
+import mail
+import report_link
+
+from slipcast_aws import approvals, control, storage
+from slipcast_aws.settings import number, setting
+
+
+@cache
+def client():
+    """Return the SNS client of this execution environment."""
+    return boto3.client("sns")
+
+
+def ask(event: dict[str, Any]) -> dict[str, Any]:
+    """Ask for the approval of an execution's model; the state machine waits with ``event["task_token"]``.
+
+    A repeat replaces key and token: the link that was sent last is the one that counts.
+
+    Raises
+    ------
+    slipcast_aws.approvals.ClosedError
+        If it was decided in the meantime.
+    ValueError
+        If the evaluation is about another model.
+    """
+    now, key, execution = datetime.now(UTC), approvals.new_key(), event["execution"]
+    evaluation = storage.read_json(event["evaluation_uri"])
+    if evaluation["model"]["sha256"] != event["model"]["sha256"]:
+        raise ValueError(f"{event['evaluation_uri']} is about another model than the one to be released: train anew")
+    approval = approvals.Approval(
+        execution=execution,
+        status="pending",
+        asked_at=control.timestamp(now),
+        expires_at=control.timestamp(now + timedelta(hours=number("APPROVAL_HOURS"))),
+        evaluation_uri=event["evaluation_uri"],
+        model_id=event["model"]["model_id"],
+        model_sha256=event["model"]["sha256"],
+        task_token=event["task_token"],
+        key_sha256=approvals.digest(key),
+    )
+    approvals.ask(setting("CONTROL_TABLE"), approval)
+    link = f"{setting('PUBLIC_BASE_URL').rstrip('/')}/approvals/{quote(execution, safe='')}?key={key}"
+    subject, text = mail.compose(approval, evaluation, link, report_link.location(execution))
+    client().publish(
+        TopicArn=setting("TOPIC_ARN"),
+        Subject=subject,
+        Message=text,
+        MessageAttributes={"outcome": {"DataType": "String", "StringValue": "approval"}},
+    )
+    return {"expires_at": approval.expires_at}

@@ -1,0 +1,44 @@
+"""Step ``conclude``: what becomes of the release once the wait is over, and the record of it."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from slipcast import approval as wording
+from slipcast_aws import approvals, control, outbox, releases, storage
+from slipcast_aws.settings import setting
+
+RECORDED = ("asked_at", "expires_at", "decided_at", "by", "comment", "via", "source_ip", "delivery", "evaluation_uri")
+
+
+def conclude(event: dict[str, Any]) -> dict[str, Any]:
+    """Close the request, look whether the champion is still the one of the evaluation, and keep a record.
+
+    The control table is what counts: a callback that brings no recorded approval releases nothing.
+
+    Returns
+    -------
+    ``release`` (bool), ``outcome`` and ``why``, which goes on from ``event["why"]`` if it is a release
+    """
+    execution, table, bucket = event["execution"], setting("CONTROL_TABLE"), setting("DATA_BUCKET")
+    closed = approvals.close(table, execution)
+    champion = storage.read_json(closed.evaluation_uri)["champion"]
+    live = releases.live_model(setting("PREDICT_FUNCTION"))
+    versions = {"champion": champion and champion["version"], "live": live and live.version}
+    outcome = wording.outcome(closed.status, in_time=event["in_time"], **versions)
+    approvals.conclude(table, execution, outcome=outcome, in_time=event["in_time"])
+    closed = approvals.read(table, execution)
+    uri = f"s3://{bucket}/reports/{execution}/approval.json"
+    record = {
+        **{"execution": execution, "outcome": outcome, "status": closed.status, **versions},
+        **{"model_id": closed.model_id, "model_sha256": closed.model_sha256},
+        **{name: getattr(closed, name) for name in RECORDED},
+    }
+    record["why"] = wording.sentence(record)
+    storage.write_json(uri, record)
+    outbox.put(bucket, f"{execution}-3-approval", {**record, "kind": "approval", "approval_uri": uri})
+    # Dated by the decision, so that a repeat of this step writes the same entry.
+    at = datetime.fromisoformat(closed.decided_at or closed.expires_at).astimezone(UTC)
+    entry = {"what": "approval", "execution": execution, "outcome": outcome, "detail": record["why"]}
+    control.audit(table, identity=f"{execution}-approval", record=entry, now=at)
+    why = f"{event['why']}; {record['why']}" if outcome == "approved" else record["why"]
+    return {"release": outcome == "approved", "outcome": outcome, "why": why}

@@ -1,0 +1,122 @@
+"""The HTTP side: GET shows, POST decides; pages for people, JSON for programs."""
+
+import base64
+import json
+import re
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import parse_qs
+
+import deciding
+import page
+import report_link
+from aws_lambda_powertools import Logger
+
+from slipcast_aws import approvals, storage
+from slipcast_aws.settings import setting
+
+logger = Logger()
+MAX_BODY = 16_384
+IDENTIFIER = re.compile(r"[A-Za-z0-9_-]{1,80}")
+NOT_FOUND = (
+    "There is nothing to approve at this address. A link that is cut off or was replaced by a later mail ends here."
+)
+
+
+class Refusal(Exception):
+    """A request that gets no more than a status and a sentence."""
+
+    def __init__(self, status: HTTPStatus, detail: str) -> None:
+        super().__init__(detail)
+        self.status, self.detail = status, detail
+
+
+def answer(event: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the answer to a request and what may be logged of it: no key, no token, nothing that was typed in."""
+    headers = {name.lower(): value or "" for name, value in (event.get("headers") or {}).items()}
+    accepted = headers.get("accept", "")
+    as_page = "text/html" in accepted or not ("application/json" in accepted or _is_json(headers))
+    # Not what the path says but the part that API Gateway cut out of it.
+    execution = (event.get("pathParameters") or {}).get("id") or ""
+    try:
+        status, content = _respond(event, headers, execution)
+    except Refusal as refusal:
+        status, content = refusal.status, page.problem(refusal.status, refusal.detail)
+    except Exception:
+        logger.exception("unexpected error")
+        status = HTTPStatus.INTERNAL_SERVER_ERROR
+        content = page.problem(status, "Unexpected error. Whether a decision was recorded, the link shows.")
+    note = {"method": event.get("httpMethod"), "status": int(status)}
+    if IDENTIFIER.fullmatch(execution) and status != HTTPStatus.NOT_FOUND:
+        note["execution"] = execution
+    return content.response(status, as_page=as_page), note
+
+
+def _respond(event: dict[str, Any], headers: dict[str, str], execution: str) -> tuple[HTTPStatus, page.Content]:
+    query = event.get("queryStringParameters") or {}
+    posted = event.get("httpMethod") == "POST"
+    fields = _fields(event, headers) if posted else {}
+    key = fields.get("key") or query.get("key")
+    approval = None
+    if IDENTIFIER.fullmatch(execution) and isinstance(key, str):
+        approval = approvals.find(setting("CONTROL_TABLE"), execution, key)
+    if approval is None:
+        raise Refusal(HTTPStatus.NOT_FOUND, NOT_FOUND)
+    if posted:
+        return _decide(approval, fields, event)
+    if approval.expired(datetime.now(UTC)):
+        return HTTPStatus.GONE, page.expired(approval)
+    if not approval.decidable(datetime.now(UTC)):
+        return HTTPStatus.OK, page.decided(approval, "This release has been decided")
+    evaluation = storage.read_json(approval.evaluation_uri)
+    return HTTPStatus.OK, page.request(approval, evaluation, key, report_link.link(execution))
+
+
+def _decide(
+    approval: approvals.Approval, fields: dict[str, Any], event: dict[str, Any]
+) -> tuple[HTTPStatus, page.Content]:
+    identity = (event.get("requestContext") or {}).get("identity") or {}
+    try:
+        decided = deciding.decide(approval, fields, via="link", source_ip=identity.get("sourceIp") or "")
+    except ValueError as error:
+        raise Refusal(HTTPStatus.BAD_REQUEST, f"Nothing was decided: {error}.") from error
+    except approvals.ClosedError as closed:
+        found = closed.approval
+        if found.expired(datetime.now(UTC)):
+            return HTTPStatus.GONE, page.expired(found)
+        if found.status == "pending":
+            raise Refusal(HTTPStatus.NOT_FOUND, NOT_FOUND) from closed
+        return HTTPStatus.CONFLICT, page.decided(found, "This release had been decided before")
+    except approvals.HandOnError as error:
+        logger.warning("the decision could not be handed on", detail=str(error))
+        raise Refusal(
+            HTTPStatus.SERVICE_UNAVAILABLE,
+            "Your decision is recorded, but the pipeline could not be told of it. Open the link again and send the "
+            "same decision once more.",
+        ) from None
+    if decided.delivery == "too_late":
+        return HTTPStatus.GONE, page.decided(decided, "Your decision came too late")
+    return HTTPStatus.OK, page.decided(decided, "Your decision is recorded")
+
+
+def _is_json(headers: dict[str, str]) -> bool:
+    return headers.get("content-type", "").split(";")[0].strip().lower() == "application/json"
+
+
+def _fields(event: dict[str, Any], headers: dict[str, str]) -> dict[str, Any]:
+    raw = (event.get("body") or "").encode("utf-8", "surrogatepass")
+    if len(raw) > MAX_BODY:
+        raise Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"The body has more than {MAX_BODY} bytes.")
+    try:
+        text = (base64.b64decode(raw, validate=True) if event.get("isBase64Encoded") else raw).decode("utf-8")
+        if _is_json(headers):
+            fields = json.loads(text)
+            if not isinstance(fields, dict):
+                raise ValueError
+            return fields
+        return {name: values[0] for name, values in parse_qs(text, max_num_fields=20).items()}
+    except (ValueError, RecursionError):
+        raise Refusal(
+            HTTPStatus.BAD_REQUEST, "The body is neither the form of the page nor a JSON object in UTF-8."
+        ) from None

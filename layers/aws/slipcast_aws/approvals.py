@@ -1,0 +1,260 @@
+"""Approvals: requests for a person's decision, in the control table under ``APPROVAL/<execution>``.
+
+Of the link's key only the SHA-256 is stored. The task token with which the state machine waits is stored until it was
+used; it is in no log, no page and no representation of an `Approval`.
+"""
+
+import hashlib
+import hmac
+import json
+import secrets
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cache
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from slipcast_aws import control
+
+PK = "APPROVAL"
+KEY_BYTES = 32
+STATUSES = {"approve": "approved", "reject": "rejected"}
+# What Step Functions says of a token whose task has ended, whatever ended it.
+GONE = {"TaskTimedOut", "TaskDoesNotExist", "InvalidToken"}
+
+
+class ClosedError(RuntimeError):
+    """The request can no longer be decided; `approval` says what became of it."""
+
+    def __init__(self, approval: "Approval") -> None:
+        super().__init__(f"the approval of execution {approval.execution} is closed: {approval.status}")
+        self.approval = approval
+
+
+class HandOnError(RuntimeError):
+    """A decision is recorded, but Step Functions could not be told; the same decision can be sent again."""
+
+
+@dataclass(frozen=True)
+class Approval:
+    """A request for approval and what became of it.
+
+    Attributes
+    ----------
+    status : ``pending``, ``approved``, ``rejected`` or ``expired``
+    delivery : whether Step Functions knows of the decision: ``""`` (not told yet), ``failed``, ``delivered`` or
+        ``too_late``
+    asked_at, expires_at, decided_at : UTC times as text that sorts; ``decided_at`` is ``""`` while pending
+    via : ``link`` or ``invoke``; ``source_ip`` is known of a link only
+    outcome : what the pipeline made of it (`slipcast.approval.outcome`), ``""`` before
+    """
+
+    execution: str
+    status: str
+    asked_at: str
+    expires_at: str
+    evaluation_uri: str
+    model_id: str
+    model_sha256: str
+    delivery: str = ""
+    decided_at: str = ""
+    by: str = ""
+    comment: str = ""
+    via: str = ""
+    source_ip: str = ""
+    outcome: str = ""
+    task_token: str = field(default="", repr=False)
+    key_sha256: str = field(default="", repr=False)
+
+    def expired(self, now: datetime) -> bool:
+        """Return whether the time for a decision is over and none was made."""
+        return self.status == "expired" or (self.status == "pending" and self.expires_at <= control.timestamp(now))
+
+    def decidable(self, now: datetime) -> bool:
+        """Return whether a decision is to be made, or made again because it could not be handed on."""
+        return (self.status == "pending" and not self.expired(now)) or self.undelivered()
+
+    def undelivered(self) -> bool:
+        """Return whether a decision is recorded that could not be handed on, while that may still help."""
+        return self.delivery == "failed" and not self.outcome
+
+
+@cache
+def states():
+    """Return the Step Functions client of this execution environment; it gives up before the API does."""
+    return boto3.client(
+        "stepfunctions", config=Config(connect_timeout=3, read_timeout=5, retries={"total_max_attempts": 2})
+    )
+
+
+def new_key() -> str:
+    """Return a key of 256 random bits that can stand in a URL."""
+    return secrets.token_urlsafe(KEY_BYTES)
+
+
+def ask(table: str, approval: Approval) -> None:
+    """Store a request; one of the same execution that is still pending is replaced, its key and its token with it.
+
+    Raises
+    ------
+    ClosedError
+        If the request of that execution has been decided.
+    """
+    item = {name: {"S": value} for name, value in vars(approval).items() if value and name != "execution"}
+    try:
+        control.client().put_item(
+            TableName=table,
+            Item=_key(approval.execution) | item,
+            ConditionExpression="attribute_not_exists(pk) OR #status = :pending",
+            ExpressionAttributeNames={"#status": "status"},
+            ExpressionAttributeValues={":pending": {"S": "pending"}},
+        )
+    except ClientError as error:
+        raise _closed(table, approval.execution, error) from error
+
+
+def read(table: str, execution: str) -> Approval | None:
+    """Return the request of an execution; None if there is none."""
+    found = control.client().get_item(TableName=table, Key=_key(execution), ConsistentRead=True).get("Item")
+    if found is None:
+        return None
+    return Approval(execution=execution, **{k: v["S"] for k, v in found.items() if k in Approval.__dataclass_fields__})
+
+
+def find(table: str, execution: str, key: str) -> Approval | None:
+    """Return the request of an execution to whoever has its key; None for a wrong key as for no request."""
+    approval = read(table, execution)
+    stored = approval.key_sha256 if approval else digest("")
+    known = hmac.compare_digest(digest(key), stored)
+    return approval if known and approval else None
+
+
+def digest(key: str) -> str:
+    """Return the SHA-256 of a key (hex)."""
+    return hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def decide(table: str, approval: Approval, decision: str, *, now: datetime, **person: str) -> Approval:
+    """Record a decision; of many callers at once exactly one gets through.
+
+    Parameters
+    ----------
+    decision : ``approve`` or ``reject``
+    person : ``by``, ``comment``, ``via`` and ``source_ip`` of who decided
+
+    Raises
+    ------
+    ClosedError
+        If the request was decided, asked anew or has expired; the same decision is taken once more where it could not
+        be handed on.
+    """
+    status = STATUSES[decision]
+    if approval.undelivered() and approval.status == status:
+        return approval
+    values = {"status": status, "decided_at": control.timestamp(now)} | {k: v for k, v in person.items() if v}
+    try:
+        control.client().update_item(
+            TableName=table,
+            Key=_key(approval.execution),
+            UpdateExpression="SET " + ", ".join(f"#{name} = :{name}" for name in values),
+            ConditionExpression="#status = :pending AND expires_at > :decided_at AND key_sha256 = :key",
+            ExpressionAttributeNames={f"#{name}": name for name in values},
+            ExpressionAttributeValues={f":{name}": {"S": value} for name, value in values.items()}
+            | {":pending": {"S": "pending"}, ":key": {"S": approval.key_sha256}},
+        )
+    except ClientError as error:
+        raise _closed(table, approval.execution, error) from error
+    return read(table, approval.execution)
+
+
+def hand_on(table: str, approval: Approval) -> Approval:
+    """Tell the waiting execution of a decision; ``delivery`` of what is returned says whether it still waited.
+
+    Raises
+    ------
+    HandOnError
+        If Step Functions did not answer: whether the execution knows of the decision is then open.
+    """
+    try:
+        states().send_task_success(
+            taskToken=approval.task_token, output=json.dumps({"decision": approval.status, "at": approval.decided_at})
+        )
+        delivery = "delivered"
+    except (ClientError, BotoCoreError) as error:
+        code = error.response["Error"]["Code"] if isinstance(error, ClientError) else type(error).__name__
+        delivery = "too_late" if code in GONE else "failed"
+    _mark(table, approval.execution, delivery)
+    if delivery == "failed":
+        # Without its cause: the message of the service may repeat the token.
+        raise HandOnError(f"Step Functions could not be told of the decision on {approval.execution}: {code}")
+    return read(table, approval.execution)
+
+
+def close(table: str, execution: str) -> Approval:
+    """Close a request, as expired if nobody decided it, and return what it has become.
+
+    Raises
+    ------
+    LookupError
+        If the execution never asked.
+    """
+    try:
+        control.client().update_item(
+            TableName=table,
+            Key=_key(execution),
+            UpdateExpression="SET #status = :expired REMOVE task_token",
+            ConditionExpression="#status = :pending",
+            ExpressionAttributeNames={"#status": "status"},
+            ExpressionAttributeValues={":expired": {"S": "expired"}, ":pending": {"S": "pending"}},
+        )
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
+            raise
+    approval = read(table, execution)
+    if approval is None:
+        raise LookupError(f"execution {execution} has no request for approval in table {table}")
+    return approval
+
+
+def conclude(table: str, execution: str, *, outcome: str, in_time: bool) -> None:
+    """Note what the pipeline made of a request; a decision that reached it in time counts as delivered."""
+    values = {"outcome": outcome} | ({"delivery": "delivered"} if in_time else {})
+    _update(table, execution, values)
+
+
+def _key(execution: str) -> dict[str, Any]:
+    return {"pk": {"S": PK}, "sk": {"S": execution}}
+
+
+def _mark(table: str, execution: str, delivery: str) -> None:
+    try:
+        _update(table, execution, {"delivery": delivery}, unless_delivered=delivery != "delivered")
+    except ClientError as error:
+        # An answer that was lost: the execution had gone on with this decision before it was sent again.
+        if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
+            raise
+
+
+def _update(table: str, execution: str, values: dict[str, str], *, unless_delivered: bool = False) -> None:
+    # Only what may be needed once more is kept.
+    removed = "" if values.get("delivery") == "failed" else " REMOVE task_token"
+    guard = {"ConditionExpression": "attribute_not_exists(delivery) OR delivery <> :delivered"}
+    control.client().update_item(
+        TableName=table,
+        Key=_key(execution),
+        UpdateExpression="SET " + ", ".join(f"#{name} = :{name}" for name in values) + removed,
+        ExpressionAttributeNames={f"#{name}": name for name in values},
+        ExpressionAttributeValues={f":{name}": {"S": value} for name, value in values.items()}
+        | ({":delivered": {"S": "delivered"}} if unless_delivered else {}),
+        **(guard if unless_delivered else {}),
+    )
+
+
+def _closed(table: str, execution: str, error: ClientError) -> Exception:
+    if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
+        return error
+    approval = read(table, execution)
+    return ClosedError(approval) if approval else error

@@ -1,0 +1,124 @@
+"""Approval of a release by a person: what the person is shown, and what a decision means."""
+
+from collections.abc import Mapping
+from typing import Any
+
+# The order is that of importance to who decides; lower is better for the first, as the gate judges by it.
+MEASURES = {
+    "brier": "Brier score (lower is better)",
+    "auc": "AUC (higher is better)",
+    "average_precision": "Average precision",
+    "accuracy": "Accuracy",
+}
+
+
+def figures(evaluation: Mapping[str, Any]) -> list[dict[str, str]]:
+    """Return the key figures of an evaluation record on the holdout, as text.
+
+    Returns
+    -------
+    rows with ``measure``, ``challenger`` and ``champion``; ``champion`` is ``-`` before the first release
+    """
+    champion = evaluation.get("champion_metrics") or {}
+    challenger = _challenger_metrics(evaluation)
+    return [
+        {"measure": label, "challenger": _figure(challenger, name), "champion": _figure(champion, name)}
+        for name, label in MEASURES.items()
+        if name in challenger
+    ]
+
+
+def facts(evaluation: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return what is to be released and what it would replace, as pairs of name and text."""
+    model, dataset, champion = evaluation["model"], evaluation["dataset"], evaluation.get("champion")
+    replaces = "nothing: it is the first model"
+    if champion:
+        replaces = f"version {champion['version']}, model {champion['model_id']}"
+    return [
+        ("Model", f"{evaluation['challenger']}, {model['model_id']}"),
+        ("Would replace", replaces),
+        ("The gate says", "; ".join(evaluation["decision"]["reasons"])),
+        ("Trained on", f"dataset {dataset['dataset_id']}, data date {dataset.get('data_date') or 'unknown'}"),
+        ("Started by", evaluation["reason"]),
+        ("Execution", evaluation["execution"]),
+        ("SHA-256", model["sha256"]),
+    ]
+
+
+def outcome(status: str, *, in_time: bool, champion: str | None, live: str | None) -> str:
+    """Return what becomes of a release that was waited for.
+
+    Parameters
+    ----------
+    status : of the request: ``approved``, ``rejected`` or ``expired``
+    in_time : whether the decision reached the pipeline while it waited
+    champion, live : versions that the challenger was compared with, and that is live now; None where no model was
+
+    Returns
+    -------
+    ``approved``, ``rejected``, ``expired``, ``undelivered`` (approved, but the pipeline had stopped waiting),
+    ``unrecorded`` (something made the pipeline go on, but no decision did) or ``superseded`` (approved, but compared
+    with a model that is live no more)
+    """
+    if status == "expired" and in_time:
+        return "unrecorded"
+    if status != "approved":
+        return status
+    if not in_time:
+        return "undelivered"
+    return "approved" if champion == live else "superseded"
+
+
+def sentence(record: Mapping[str, Any]) -> str:
+    """Return in words what became of a release, from a record as `outcome` completes it.
+
+    Parameters
+    ----------
+    record : ``outcome``, ``by``, ``decided_at``, ``comment``, ``expires_at``, ``champion`` and ``live``
+    """
+    who = f"by {record['by'] or 'a person with the link'} on {moment(record['decided_at'])}"
+    comment = f": {record['comment']}" if record["comment"] else ""
+    words = {
+        "approved": f"approved {who}{comment}",
+        "rejected": f"the release was rejected {who}{comment}",
+        "expired": (
+            f"the release expired: nobody decided until {moment(record['expires_at'])}. A new training asks anew"
+        ),
+        "unrecorded": (
+            "the pipeline was told to go on past the approval, but no decision is recorded: nothing was released. "
+            "A new training asks anew; decide by its link"
+        ),
+        "undelivered": (
+            f"the release was approved {who}, but the decision reached the pipeline only after it had stopped waiting "
+            f"({moment(record['expires_at'])}){comment}. A new training asks anew"
+        ),
+        "superseded": (
+            f"the release was approved {who}, but is superseded: the model was compared with "
+            f"{_version(record['champion'])}, and {_version(record['live'])} is live now{comment}. A new training "
+            "compares anew"
+        ),
+    }
+    return words[record["outcome"]]
+
+
+def moment(timestamp: str) -> str:
+    """Return a UTC time such as ``2026-01-05T08:58:18.000000Z`` to the minute, for people."""
+    return f"{timestamp[:10]} {timestamp[11:16]} UTC"
+
+
+def _version(version: str | None) -> str:
+    return f"version {version}" if version else "no model"
+
+
+def _challenger_metrics(evaluation: Mapping[str, Any]) -> Mapping[str, Any]:
+    # What is released is the calibrated model; an older record measured the candidates alone.
+    if "metrics" in evaluation:
+        return evaluation["metrics"]
+    return next(item["metrics"] for item in evaluation["candidates"] if item["family"] == evaluation["challenger"])
+
+
+def _figure(metrics: Mapping[str, Any], name: str) -> str:
+    value, interval = metrics.get(name), metrics.get(f"{name}_ci")
+    if value is None:
+        return "-"
+    return f"{value:.3f}" + (f" ({interval[0]:.3f}–{interval[1]:.3f})" if interval else "")

@@ -1,0 +1,84 @@
+"""The page: templates, charts and the figures of an evaluation record put together."""
+
+from functools import cache
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from slipcast.training_report import verdict, words
+from slipcast.training_report.charts import candidates, confusion, curves, features, groups, search
+
+# In the order of the page: anchor (and template), heading.
+SECTIONS = (
+    ("card", "Model card"),
+    ("candidates", "Candidates"),
+    ("ranking", "Ranking"),
+    ("threshold", "Warnings"),
+    ("calibration", "Calibration"),
+    ("features", "What the model looks at"),
+    ("slices", "Where it is weaker"),
+    ("fairness", "Fairness"),
+    ("leakage", "Leakage checks"),
+    ("gate", "The gate"),
+    ("data", "Data profile"),
+    ("drift", "Drift"),
+    ("search", "Search"),
+    ("protocol", "Protocol"),
+    ("reproducibility", "Reproducibility"),
+)
+
+
+def render(record: dict[str, Any]) -> str:
+    """Return the report on an execution as a page that needs no other file, no network and no script.
+
+    Parameters
+    ----------
+    record : ``evaluation.json``; the parts that may be absent (champion, drift, paper, worst slice, dates) are None
+
+    Returns
+    -------
+    the page; the same record makes the same text
+
+    Raises
+    ------
+    KeyError, jinja2.UndefinedError
+        If the record lacks a field.
+    """
+    template = _environment().get_template("page.html.j2")
+    return template.render(
+        r=record, sections=SECTIONS, charts=_charts(record), verdict=verdict.words(record), card=verdict.card(record)
+    )
+
+
+def _charts(record: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "accuracy": candidates.bars(record, "accuracy"),
+        "auc": candidates.bars(record, "auc"),
+        "roc": curves.roc(record),
+        "pr": curves.precision_recall(record),
+        "confusion": confusion.confusion(record),
+        "reliability": curves.reliability(record),
+        "importance": features.importances(record),
+        "dependences": features.dependences(record),
+        "slices": groups.slices(record),
+        "gaps": groups.gaps(record),
+        "leakage": features.leakage(record),
+        "drift": features.drift(record),
+        "budget": search.budget(record),
+        "windows": search.windows(record),
+    }
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("slipcast.training_report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        # A character that no page may hold comes in with a name from a file, wherever that name is written.
+        finalize=lambda value: words.clean(value) if type(value) is str else value,
+    )
+    environment.filters |= words.FILTERS
+    return environment

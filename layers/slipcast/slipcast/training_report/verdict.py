@@ -1,0 +1,103 @@
+"""The verdict and the model card in words that need no statistics."""
+
+from typing import Any
+
+from slipcast.training_report.words import clean, compact, day, number, percent, plain
+
+
+def words(record: dict[str, Any]) -> dict[str, Any]:
+    """Return the verdict: ``release``, a ``headline``, a sentence on what follows, and sentences on how good it is."""
+    release, champion = record["decision"]["release"], record["champion"]
+    if release:
+        headline = "Released: the new model may go live" if champion is None else "Released: the new model takes over"
+        follows = (
+            "The gate found nothing against it. This page is written before the model is put into service: approval, "
+            "where it is required, and the checks of the release come after it."
+        )
+    elif champion is None:
+        headline = "Kept back: no model goes live"
+        follows = "There is still no model in service. Nothing is forecast until one passes the gate."
+    else:
+        headline = f"Kept: version {clean(champion['version'])} stays live"
+        follows = "Forecasts go on as before. The new model is stored with its figures and is not used."
+    return {"release": release, "headline": headline, "follows": follows, "sentences": _sentences(record)}
+
+
+def _sentences(record: dict[str, Any]) -> list[str]:
+    metrics, prior, threshold = record["metrics"], record["prior"], record["threshold"]
+    when = f"that started on or after {day(record['cut'])}" if record["cut"] else "that were set aside at random"
+    said = [
+        f"It was judged on {number(metrics['n'])} activities {when} and that it had never seen; "
+        f"{number(metrics['n_late'])} of them ({percent(metrics['late_rate'], 0)}) finished late."
+    ]
+    if metrics["auc"] is not None:
+        said.append(
+            f"Given one late and one timely activity, it rates the late one as riskier {metrics['auc'] * 100:.0f} times "
+            "in 100; guessing does so 50 times."
+        )
+    if metrics["brier"] is not None and prior["brier"]:
+        change = 1 - metrics["brier"] / prior["brier"]
+        than = "smaller" if change >= 0 else "larger"
+        said.append(
+            f"Its squared error is {percent(abs(change), 0)} {than} than that of telling everybody the usual late rate."
+        )
+    said.append(_warnings(threshold))
+    live = record["champion_metrics"]
+    if live is not None and live["brier"] is not None and metrics["brier"] is not None:
+        than = "smaller" if metrics["brier"] < live["brier"] else "not smaller"
+        said.append(
+            f"Its squared error, {number(metrics['brier'], 4)}, is {than} than that of the live model on the same "
+            f"activities, {number(live['brier'], 4)}."
+        )
+    return said
+
+
+def _warnings(threshold: dict[str, Any]) -> str:
+    (_, false_alarms), (missed, found) = threshold["confusion"]
+    if not found + false_alarms:
+        return f"At the cost threshold {number(threshold['value'])} it would have warned of nothing."
+    late = f"it finds {found} of {found + missed} delays" if found + missed else "there was no delay to find"
+    return (
+        f"At the cost threshold {number(threshold['value'])} {late}; of its {number(found + false_alarms)} warnings "
+        f"{number(found)} came true and {number(false_alarms)} were false alarms."
+    )
+
+
+def card(record: dict[str, Any]) -> dict[str, str]:
+    """Return the parts of the model card that depend on the record (Mitchell and others, Model Cards, 2019)."""
+    dataset, tables = record["dataset"], record["tables"]
+    licence = dataset.get("licence") or dataset.get("license")
+    tolerance = dataset.get("tolerance_days")
+    late = "late by more than the tolerance" if tolerance is None else f"more than {number(tolerance)} days late"
+    rows = number(tables["train"]["rows"])
+    if record["cut"]:
+        begins = [fold["begin"] for fold in record["search"]["folds"] if fold["begin"] is not None]
+        since = f"; the folds of the search test on starts from {day(min(begins))} on" if begins else ""
+        window = f"{rows} activities whose outcome was known before {day(record['cut'])}{since}"
+    else:
+        window = f"{rows} activities without dates: nobody can say of which years"
+    model = record["model"]
+    return {
+        "what": f"Scikit-learn's {plain(record['challenger'])}, {_calibration(record)}; model {model['model_id']}.",
+        "late": late,
+        "window": window,
+        "held": _held(record),
+        "licence": clean(licence) if licence else "not stated by the dataset: ask whoever delivered the schedules",
+    }
+
+
+def _calibration(record: dict[str, Any]) -> str:
+    calibration = record["calibration"]
+    if not calibration["used"]:
+        return "with its probabilities as they are"
+    slope, intercept = compact(calibration["slope"]), compact(calibration["intercept"])
+    return f"recalibrated on the log-odds (slope {slope}, intercept {intercept})"
+
+
+def _held(record: dict[str, Any]) -> str:
+    rows = number(record["tables"]["holdout"]["rows"])
+    if record["cut"] is None:
+        return f"{rows} activities drawn at random"
+    until = record["dataset"].get("data_date")
+    ends = f", as known on {day(until)}" if until else ""
+    return f"{rows} activities that start on or after {day(record['cut'])}{ends}"
