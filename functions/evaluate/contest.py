@@ -6,70 +6,67 @@ from datetime import UTC, datetime
 from typing import Any
 
 import joblib
+import numpy as np
+import policy
 
-from slipcast import assessment, dataset, report
+from slipcast import assessment, challenger, dataset
+from slipcast.provenance import provenance
 from slipcast_aws import outbox, releases, storage
 from slipcast_aws.settings import number, setting
 
 
-def judge(event: dict[str, Any], trained: list[dict[str, Any]], champion: releases.LiveModel | None) -> dict[str, Any]:
-    """Assess the candidates, store artefact, profile and report, and leave a record for MLflow in the outbox."""
-    execution, bucket = event["execution"], setting("DATA_BUCKET")
-    tables = {
-        name: dataset.from_bytes(storage.read_bytes(item["uri"], sha256=item["sha256"]))
-        for name, item in event["tables"].items()
-    }
+def judge(event: dict[str, Any], live: releases.LiveModel | None) -> dict[str, Any]:
+    """Assess what a search found, store what a release needs and the evaluation, and tell the outbox of MLflow."""
+    now = datetime.now(UTC)
+    search = storage.read_json(event["search"]["uri"], sha256=event["search"]["sha256"])
+    tables = {name: dataset.from_bytes(_checked(item)) for name, item in search["tables"].items()}
+    chosen = challenger.choose(search, lambda item: _pipeline(item["model"]), lambda item: _oof(item["oof"]))
+    champion = live and _champion(live, now)
     assessed = assessment.assess(
+        search=search,
         train=tables["train"],
         holdout=tables["holdout"],
-        candidates=[{**item, "pipeline": _load(item["model"])} for item in trained],
-        champion_artefact=champion and storage.read_bytes(champion.artefact_uri, sha256=champion.sha256),
-        champion_sha256=champion and champion.sha256,
-        costs=(number("MISSED_DELAY_COST"), number("FALSE_ALARM_COST")),
-        seed=int(number("RANDOM_SEED")),
+        holdout_p={item["family"]: _array(item["holdout_p"]) for item in challenger.ranked(search)},
+        challenger=chosen,
+        champion=champion,
+        policy=policy.from_settings(),
+        reason=event["reason"],
         metadata={
             "dataset_id": event["dataset"]["dataset_id"],
-            "data_date": event["dataset"]["data_date"],
+            "data_date": event["dataset"].get("data_date"),
             "tolerance_days": int(number("TOLERANCE_DAYS")),
-            "training_cut": event["cut"],
+            "training_cut": search["cut"],
         },
     )
-    sha256 = hashlib.sha256(assessed.artefact).hexdigest()
-    # The same trees may come from another dataset: the digest keeps them from writing over an artefact that is live.
-    folder = f"models/{assessed.model_id}/{sha256}"
-    prefix = f"s3://{bucket}/{folder}"
-    storage.write_bytes(f"{prefix}/model.json", assessed.artefact, "application/json")
-    storage.write_bytes(f"{prefix}/layer.zip", releases.layer_archive(assessed.artefact), "application/zip")
-    storage.write_json(f"{prefix}/profile.json", assessed.profile)
-    storage.write_json(f"{prefix}/golden.json", assessed.golden)
-    model = {
-        "model_id": assessed.model_id,
-        "family": assessed.challenger,
-        "sha256": sha256,
-        "artefact_uri": f"{prefix}/model.json",
-        "profile_uri": f"{prefix}/profile.json",
-        "golden_uri": f"{prefix}/golden.json",
-        "layer_key": f"{folder}/layer.zip",
-        "dataset_id": event["dataset"]["dataset_id"],
-        "trained_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "execution": execution,
-    }
+    model = _store(assessed, chosen.family, event, now)
     evaluation = {
-        "execution": execution,
+        "execution": event["execution"],
         "reason": event["reason"],
+        "created_at": now.isoformat(timespec="seconds"),
         "dataset": event["dataset"],
-        "cut": event["cut"],
-        "tables": event["tables"],
-        "failed": [item for item in event["results"] if "error" in item],
-        "champion": champion and {"version": champion.version, "model_id": champion.model_id},
+        **{name: search[name] for name in ("protocol", "cut", "tables", "seed", "paper")},
+        "reproducibility": {
+            **provenance(),
+            "seed": search["seed"],
+            "dataset_id": event["dataset"]["dataset_id"],
+            "model_sha256": model["sha256"],
+        },
+        "search": {
+            **event["search"],
+            **{name: search[name] for name in ("mode", "grain", "tasks", "rounds", "budget", "folds", "select_by")},
+        },
+        "champion": champion
+        and {
+            **{"version": champion.version, "model_id": champion.model_id},
+            **{"trained_at": live.trained_at or None, "age_days": champion.age_days},
+        },
         "model": model,
         **assessed.record,
     }
-    uri = f"s3://{bucket}/reports/{execution}/evaluation.json"
+    bucket = setting("DATA_BUCKET")
+    uri = f"s3://{bucket}/reports/{event['execution']}/evaluation.json"
     storage.write_json(uri, evaluation)
-    page = report.render(evaluation).encode()
-    storage.write_bytes(f"s3://{bucket}/reports/{execution}/report.md", page, "text/markdown; charset=utf-8")
-    outbox.put(bucket, f"{execution}-1-run", {"kind": "run", "evaluation_uri": uri})
+    outbox.put(bucket, f"{event['execution']}-1-run", {"kind": "run", "evaluation_uri": uri})
     decision = assessed.record["decision"]
     return {
         "release": decision["release"],
@@ -79,6 +76,56 @@ def judge(event: dict[str, Any], trained: list[dict[str, Any]], champion: releas
     }
 
 
-def _load(model: dict[str, str]) -> Any:
-    # A joblib file is code: only the bytes whose digest the training step returned are opened.
-    return joblib.load(io.BytesIO(storage.read_bytes(model["uri"], sha256=model["sha256"])))
+def _store(assessed: assessment.Assessment, family: str, event: dict[str, Any], now: datetime) -> dict[str, Any]:
+    sha256 = hashlib.sha256(assessed.artefact).hexdigest()
+    # The same trees may come from another dataset: the digest keeps them from writing over an artefact that is live.
+    folder = f"models/{assessed.model_id}/{sha256}"
+    prefix = f"s3://{setting('DATA_BUCKET')}/{folder}"
+    storage.write_bytes(f"{prefix}/model.json", assessed.artefact, "application/json")
+    storage.write_bytes(f"{prefix}/layer.zip", releases.layer_archive(assessed.artefact), "application/zip")
+    storage.write_json(f"{prefix}/profile.json", assessed.profile)
+    storage.write_json(f"{prefix}/golden.json", assessed.golden)
+    return {
+        "model_id": assessed.model_id,
+        "family": family,
+        "sha256": sha256,
+        "artefact_uri": f"{prefix}/model.json",
+        "profile_uri": f"{prefix}/profile.json",
+        "golden_uri": f"{prefix}/golden.json",
+        "layer_key": f"{folder}/layer.zip",
+        "dataset_id": event["dataset"]["dataset_id"],
+        "trained_at": now.isoformat(timespec="seconds"),
+        "execution": event["execution"],
+    }
+
+
+def _champion(live: releases.LiveModel, now: datetime) -> assessment.Champion:
+    age = None
+    if live.trained_at:
+        age = (now - datetime.fromisoformat(live.trained_at)).total_seconds() / 86400
+    return assessment.Champion(
+        version=live.version,
+        model_id=live.model_id,
+        sha256=live.sha256,
+        artefact=storage.read_bytes(live.artefact_uri, sha256=live.sha256),
+        profile=storage.read_json(live.profile_uri),
+        age_days=age,
+    )
+
+
+def _checked(item: dict[str, str]) -> bytes:
+    return storage.read_bytes(item["uri"], sha256=item["sha256"])
+
+
+def _pipeline(item: dict[str, str]) -> Any:
+    # A joblib file is code: only the bytes whose digest the search recorded are opened.
+    return joblib.load(io.BytesIO(_checked(item)))
+
+
+def _oof(item: dict[str, str]) -> dict[str, np.ndarray]:
+    with np.load(io.BytesIO(_checked(item)), allow_pickle=False) as arrays:
+        return {name: arrays[name] for name in ("row", "fold", "p")}
+
+
+def _array(item: dict[str, str]) -> np.ndarray:
+    return np.load(io.BytesIO(_checked(item)), allow_pickle=False)

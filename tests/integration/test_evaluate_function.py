@@ -4,24 +4,30 @@ import hashlib
 import io
 import json
 import zipfile
-from datetime import date
 
 import pytest
-from schedules import example
+from search_records import in_memory, search_record, tables
 
-from slipcast import labels, split
 from slipcast_aws import outbox, releases, storage
 
 SETTINGS = {
-    **{"DATA_BUCKET": "data", "PREDICT_FUNCTION": "slipcast-predict", "RANDOM_SEED": "20240101"},
-    **{"TOLERANCE_DAYS": "30", "HOLDOUT_MONTHS": "18", "MISSED_DELAY_COST": "2", "FALSE_ALARM_COST": "1"},
+    **{"DATA_BUCKET": "data", "PREDICT_FUNCTION": "slipcast-predict", "TOLERANCE_DAYS": "30"},
+    **{"MISSED_DELAY_COST": "2", "FALSE_ALARM_COST": "1", "FAIRNESS_COLUMNS": "location, phase"},
+    **{"MAX_SELECTION_RATE_GAP": "1", "MAX_FALSE_NEGATIVE_RATE_GAP": "1", "MAX_CALIBRATION_GAP": "1"},
+    **{"MAX_MODEL_AGE_DAYS": "365", "NON_INFERIORITY_MARGIN": "0.005"},
+}
+SEARCH_URI = "s3://data/runs/first/search/search.json"
+DATASET = {
+    **{"dataset_id": "d1", "data_date": "2022-12-31", "uri": "s3://data/datasets/d1/table.parquet", "rows": 900},
+    **{"sha256": "5" * 64, "manifest_uri": "s3://data/datasets/d1/manifest.json"},
 }
 
 
 @pytest.fixture(scope="module")
 def found_once():
-    """What plan and train answered for the example, and the objects they wrote: the search is done once."""
-    return {}
+    """A search and the objects that it wrote: the pipelines are fitted once."""
+    objects, write = in_memory()
+    return search_record(tables(), write), objects
 
 
 @pytest.fixture
@@ -33,31 +39,16 @@ def champion(monkeypatch):
 
 
 @pytest.fixture
-def event(s3, load_app, lambda_context, found_once):
-    """The payload of the state machine: the example planned, one cheap family trained."""
-    if not found_once:
-        schedule = example("nyc_sca_2022-12.csv")
-        uri = "s3://data/datasets/d1/table.parquet"
-        sha256 = storage.write_bytes(uri, schedule.parquet)
-        manifest = {
-            **{"dataset_id": "d1", "data_date": schedule.data_date.isoformat(), "uri": uri, "sha256": sha256},
-            **{
-                "rows": len(schedule.table),
-                "labels": {"matured": 1375},
-                "manifest_uri": "s3://data/datasets/d1/manifest.json",
-            },
-        }
-        plan = load_app("plan", **SETTINGS).handler({"execution": "first", "dataset": manifest}, lambda_context)
-        task = next(item for item in plan["tasks"] if item["family"] == "hist_gradient_boosting")
-        result = load_app("train", **SETTINGS).handler({"execution": "first", **task}, lambda_context)
-        found_once["event"] = {
-            **{"execution": "first", "reason": "new_data", "dataset": manifest},
-            **{"cut": plan["cut"], "tables": plan["tables"], "results": [result]},
-        }
-        found_once["objects"] = {uri: storage.read_bytes(uri) for uri in storage.list_uris("s3://data/runs/")}
-    for uri, raw in found_once["objects"].items():
+def event(s3, found_once):
+    """The payload of the state machine after a search."""
+    search, objects = found_once
+    for uri, raw in objects.items():
         storage.write_bytes(uri, raw)
-    return json.loads(json.dumps(found_once["event"]))
+    return {"execution": "first", "reason": "new_data", "dataset": dict(DATASET), "search": put_search(search)}
+
+
+def put_search(search: dict) -> dict[str, str]:
+    return {"uri": SEARCH_URI, "sha256": storage.write_json(SEARCH_URI, search)}
 
 
 @pytest.fixture
@@ -66,7 +57,7 @@ def evaluate(load_app, s3, champion, lambda_context):
     return lambda event: app.handler(event, lambda_context)
 
 
-def live(model: dict) -> releases.LiveModel:
+def live(model: dict, trained_at: str | None = None) -> releases.LiveModel:
     return releases.LiveModel(
         version="3",
         model_id=model["model_id"],
@@ -74,6 +65,7 @@ def live(model: dict) -> releases.LiveModel:
         artefact_uri=model["artefact_uri"],
         profile_uri=model["profile_uri"],
         dataset_id=model["dataset_id"],
+        trained_at=model["trained_at"] if trained_at is None else trained_at,
     )
 
 
@@ -84,12 +76,14 @@ def test_the_first_model_with_signal_is_released(event, evaluate):
     assert verdict["why"].startswith("first model with signal: AUC 0.")
     assert verdict["evaluation_uri"] == "s3://data/reports/first/evaluation.json"
     model = verdict["model"]
-    assert model["family"] == "hist_gradient_boosting"
+    assert model["family"] in {"decision_tree", "logistic_regression"}
     assert model["dataset_id"] == "d1"
     assert model["execution"] == "first"
 
 
-def test_artefact_layer_profile_and_golden_answers_are_stored(event, evaluate, s3):
+def test_artefact_layer_profile_and_golden_answers_are_stored(event, evaluate, s3, found_once):
+    from slipcast import scorer
+
     model = evaluate(event)["model"]
 
     artefact = storage.read_bytes(model["artefact_uri"])
@@ -101,20 +95,19 @@ def test_artefact_layer_profile_and_golden_answers_are_stored(event, evaluate, s
     assert described["model_id"] == model["model_id"]
     assert described["dataset_id"] == "d1"
     assert described["data_date"] == "2022-12-31"
-    assert described["training_cut"] == event["cut"]
-    assert described["training_rows"] == event["tables"]["train"]["rows"]
-    assert storage.read_json(model["profile_uri"])["n"] == event["tables"]["train"]["rows"]
+    assert described["training_cut"] == found_once[0]["cut"]
+    assert described["training_rows"] == found_once[0]["tables"]["train"]["rows"]
+    assert storage.read_json(model["profile_uri"])["n"] == found_once[0]["tables"]["train"]["rows"]
     golden = storage.read_json(model["golden_uri"])
     assert len(golden["activities"]) == len(golden["scores"]) == 20
     # The golden answers are scikit-learn's: the artefact has to give the same.
-    from slipcast import scorer
-
     found = scorer.load(artefact, model["sha256"]).predict_proba(golden["activities"])
     assert list(found) == pytest.approx(golden["scores"], abs=1e-9)
     assert not {"actual_finish", "is_late", "status"} & {name for row in golden["activities"] for name in row}
 
 
-def test_the_evaluation_holds_what_mlflow_is_to_log(event, evaluate):
+def test_the_evaluation_holds_what_report_and_mlflow_need(event, evaluate, found_once):
+    search, _ = found_once
     verdict = evaluate(event)
 
     assert list(outbox.pending("data")) == [
@@ -125,18 +118,27 @@ def test_the_evaluation_holds_what_mlflow_is_to_log(event, evaluate):
     ]
     evaluation = storage.read_json(verdict["evaluation_uri"])
     assert evaluation["model"] == verdict["model"]
+    assert evaluation["challenger"] == verdict["model"]["family"]
     assert evaluation["champion"] is None
     assert evaluation["champion_metrics"] is None
     assert evaluation["decision"]["release"] is True
-    assert evaluation["tables"] == event["tables"]
+    for name in ("tables", "protocol", "cut", "seed", "paper"):
+        assert evaluation[name] == search[name]
+    for name in ("mode", "grain", "tasks", "rounds", "budget", "folds", "select_by"):
+        assert evaluation["search"][name] == search[name]
+    assert evaluation["search"]["sha256"] == event["search"]["sha256"]
     assert evaluation["reason"] == "new_data"
-    (candidate,) = evaluation["candidates"]
-    assert candidate["model"] == event["results"][0]["model"]
-    assert candidate["cv_brier"] == min(point["mean_brier"] for point in event["results"][0]["cv"])
-    assert evaluation["prior"]["brier"] > candidate["metrics"]["brier"]
-    page = storage.read_bytes("s3://data/reports/first/report.md").decode()
-    assert verdict["why"] in page
-    assert "hist_gradient_boosting" in page
+    assert evaluation["dataset"] == DATASET
+    assert evaluation["reproducibility"]["model_sha256"] == verdict["model"]["sha256"]
+    assert evaluation["reproducibility"]["seed"] == search["seed"]
+    assert {item["family"]: item["model"] for item in evaluation["candidates"]} == {
+        item["family"]: item["model"] for item in search["families"] if item["status"] == "fitted"
+    }
+    scores = [item["cv_score"] for item in evaluation["candidates"]]
+    assert scores == sorted(scores)
+    assert evaluation["prior"]["brier"] > evaluation["metrics"]["brier"]
+    assert evaluation["failed"] == [{"family": "rbf_svc", "status": "failed", "why": "States.Timeout"}]
+    assert evaluation["fairness"]["columns"] == ["location", "phase"]
 
 
 def test_the_live_model_itself_is_not_better_than_the_live_model(event, evaluate, champion):
@@ -147,9 +149,23 @@ def test_the_live_model_itself_is_not_better_than_the_live_model(event, evaluate
     assert again["release"] is False
     assert "not better than the champion" in again["why"]
     evaluation = storage.read_json(again["evaluation_uri"])
-    assert evaluation["champion"] == {"version": "3", "model_id": champion["model"].model_id}
+    known = {name: evaluation["champion"][name] for name in ("version", "model_id", "trained_at")}
+    model = champion["model"]
+    assert known == {"version": "3", "model_id": model.model_id, "trained_at": model.trained_at}
+    assert 0 <= evaluation["champion"]["age_days"] < 0.1
     assert evaluation["decision"]["numbers"]["brier_gain"] == pytest.approx(0, abs=1e-12)
-    assert evaluation["champion_metrics"]["auc"] == pytest.approx(evaluation["candidates"][0]["metrics"]["auc"])
+    assert evaluation["champion_metrics"]["auc"] == pytest.approx(evaluation["metrics"]["auc"])
+    assert evaluation["drift"]["against"].endswith("version 3")
+
+
+@pytest.mark.parametrize(("trained_at", "needed"), [("2020-01-01T00:00:00+00:00", True), ("", False)])
+def test_the_age_of_the_champion_counts_if_it_is_known(event, evaluate, champion, trained_at, needed):
+    champion["model"] = live(evaluate(event)["model"], trained_at)
+
+    evaluation = storage.read_json(evaluate(event | {"execution": "second"})["evaluation_uri"])
+
+    assert (evaluation["decision"]["needed"] is not None) == needed
+    assert (evaluation["champion"]["age_days"] is not None) == needed
 
 
 def test_the_same_model_from_another_dataset_leaves_the_live_one_readable(event, evaluate, champion):
@@ -176,23 +192,59 @@ def test_two_runs_give_the_same_model_id(event, evaluate):
     assert second["execution"] == "second"
 
 
-def test_a_candidate_with_another_digest_is_not_opened(event, evaluate, monkeypatch):
+def test_only_the_challenger_is_opened(event, evaluate, found_once):
+    search = found_once[0]
+    challenger = min((item for item in search["families"] if item["status"] == "fitted"), key=lambda i: i["cv_score"])
+    for item in search["families"]:
+        if item["status"] == "fitted" and item is not challenger:
+            storage.delete(item["model"]["uri"])
+
+    assert evaluate(event)["model"]["family"] == challenger["family"]
+
+
+def test_a_limit_of_the_owner_is_kept(event, evaluate, monkeypatch):
+    # Short activities are seldom warned of: no model with signal selects both groups alike.
+    table = tables()
+    for part in table.values():
+        days = (part["baseline_finish"] - part["start"]).dt.days
+        part["work_type"] = days.gt(200).map({True: "long", False: "short"})
+    event["search"] = put_search(search_record(table, storage.write_bytes, families=["decision_tree"]))
+    monkeypatch.setenv("FAIRNESS_COLUMNS", "work_type")
+    assert evaluate(event)["release"] is True
+
+    monkeypatch.setenv("MAX_SELECTION_RATE_GAP", "0.2")
+    verdict = evaluate(event)
+
+    assert verdict["release"] is False
+    assert "unfair: selection rate by work_type differs by at least 0." in verdict["why"]
+
+
+def test_a_candidate_with_another_digest_is_not_opened(event, evaluate, found_once, monkeypatch):
     import contest
 
     monkeypatch.setattr(contest.joblib, "load", lambda _: pytest.fail("unchecked bytes were opened"))
-    event["results"][0]["model"]["sha256"] = "0" * 64
+    changed = json.loads(json.dumps(found_once[0]))
+    for item in changed["families"]:
+        if item["status"] == "fitted":
+            item["model"]["sha256"] = "0" * 64
+    event["search"] = put_search(changed)
 
-    with pytest.raises(storage.DigestMismatchError, match=r"hist_gradient_boosting/model\.joblib"):
+    with pytest.raises(storage.DigestMismatchError, match=r"model\.joblib"):
         evaluate(event)
 
     assert list(outbox.pending("data")) == []
 
 
-@pytest.mark.parametrize("table", ["train", "holdout"])
-def test_a_table_that_was_changed_is_not_used(event, evaluate, table):
-    storage.write_bytes(event["tables"][table]["uri"], b"other rows")
+@pytest.mark.parametrize("what", ["train", "holdout", "oof", "holdout_p", "search"])
+def test_what_was_changed_is_not_used(event, evaluate, found_once, what):
+    search = found_once[0]
+    uris = {name: [item["uri"]] for name, item in search["tables"].items()} | {"search": [SEARCH_URI]}
+    for name in ("oof", "holdout_p"):
+        uris[name] = [item[name]["uri"] for item in search["families"] if item["status"] == "fitted"]
+    for uri in uris[what]:
+        storage.write_bytes(uri, b"other bytes")
 
-    with pytest.raises(storage.DigestMismatchError, match=f"first/{table}"):
+    with pytest.raises(storage.DigestMismatchError, match="runs/first"):
         evaluate(event)
 
 
@@ -202,35 +254,3 @@ def test_a_champion_that_was_changed_is_not_used(event, evaluate, champion):
 
     with pytest.raises(storage.DigestMismatchError, match="models/"):
         evaluate(event | {"execution": "second"})
-
-
-def test_without_any_trained_candidate_there_is_no_verdict(event, evaluate):
-    failed = [
-        {"family": "hist_gradient_boosting", "error": "Sandbox.Timedout: 900 s"},
-        {"family": "logistic", "error": "x"},
-    ]
-
-    with pytest.raises(RuntimeError, match=r"every candidate failed: .*Sandbox\.Timedout"):
-        evaluate(event | {"results": failed})
-
-    assert list(outbox.pending("data")) == []
-
-
-def test_a_family_that_failed_is_reported_and_stops_no_other(event, evaluate):
-    failed = {"family": "random_forest", "error": "Sandbox.Timedout: 900 s"}
-
-    verdict = evaluate(event | {"results": [failed, *event["results"]]})
-
-    assert verdict["release"] is True
-    evaluation = storage.read_json(verdict["evaluation_uri"])
-    assert evaluation["failed"] == [failed]
-    assert [item["family"] for item in evaluation["candidates"]] == ["hist_gradient_boosting"]
-
-
-def test_the_holdout_is_what_started_after_the_cut(event):
-    # The event of this module is what plan wrote: the same cut by hand.
-    labelled = labels.label(example("nyc_sca_2022-12.csv").table, 30)
-    train, holdout = split.split(labelled, date(2021, 7, 1))
-
-    assert event["cut"] == "2021-07-01"
-    assert (event["tables"]["train"]["rows"], event["tables"]["holdout"]["rows"]) == (len(train), len(holdout))

@@ -1,12 +1,18 @@
 """Track: what waits in the outbox is logged to MLflow once, and waits on where that fails."""
 
 import io
+import json
+import os
+import subprocess
+import sys
 
 import joblib
 import mlflow
 import pytest
 from mlflow.tracking import MlflowClient
-from sklearn.dummy import DummyClassifier
+from scipy.special import expit, logit
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import Pipeline
 
 from slipcast_aws import outbox, storage, tracking
 
@@ -141,39 +147,76 @@ def track_for_real(track, mlflow_store, monkeypatch, tmp_path):
     return track
 
 
-def candidate(family: str, cv_brier: float, execution: str) -> dict:
+NAMES = ("auc", "average_precision", "brier", "log_loss", "accuracy", "balanced_accuracy", "majority_accuracy")
+
+
+def metrics(brier: float) -> dict:
+    measured = dict.fromkeys(NAMES, 0.7) | {"brier": brier, "calibration_slope": None, "calibration_intercept": 0.1}
+    intervals = {
+        f"{name}_ci": None if value is None else [value - 0.05, value + 0.05] for name, value in measured.items()
+    }
+    return {"n": 200, "n_late": 70, "late_rate": 0.35, "mean_score": 0.36, **measured, **intervals}
+
+
+def candidate(family: str, cv_score: float, execution: str) -> dict:
     buffer = io.BytesIO()
-    joblib.dump(DummyClassifier(strategy="prior").fit([[0], [1]], [0, 1]), buffer)
+    pipeline = Pipeline([("model", LogisticRegression().fit([[0], [1], [0], [1]], [0, 1, 1, 1]))])
+    joblib.dump(pipeline, buffer)
     uri = f"s3://data/runs/{execution}/candidates/{family}/model.joblib"
     return {
-        **{"family": family, "best_params": {"max_depth": 4}, "seconds": 1.5, "cv_brier": cv_brier},
-        "cv": [{"params": {"max_depth": 4}, "mean_brier": cv_brier, "std_brier": 0.01, "mean_auc": 0.7, "folds": 5}],
-        "metrics": {"n": 200, "auc": 0.72, "auc_ci": [0.65, 0.79], "brier": cv_brier},
+        **{"family": family, "best_params": {"max_depth": 4}, "cv_score": cv_score, "cv_auc": 0.71},
+        **{"seconds": 1.5, "fit_seconds": 0.2, "points": [{"params": {"max_depth": 4}, "mean_brier": cv_score}]},
+        "metrics": metrics(cv_score),
         "model": {"uri": uri, "sha256": storage.write_bytes(uri, buffer.getvalue())},
     }
 
 
-def leave_execution(execution: str = "new-data-1") -> dict:
-    """Leave an evaluation as the evaluate function does."""
+LINEAGE = {
+    **{"execution": "new-data-1", "reason": "new_data", "dataset_id": "d1", "dataset_sha256": "5" * 64},
+    **{"dataset_manifest_uri": "s3://data/datasets/d1/manifest.json", "dataset_sources": "2"},
+    **{"source_uri": "s3://data/incoming/plan.csv", "source_version_id": "v1", "source_sha256": "7" * 64},
+    **{"model_id": "abc", "code_version": "0.1.0+abc"},
+}
+DECISION = {
+    **{"slipcast.decision": "release", "slipcast.reasons": "better than the champion", "slipcast.rule": "a rule"},
+    **{"slipcast.broken_limits": "", "slipcast.needed": ""},
+}
+
+
+def leave_execution(execution: str = "new-data-1", *, report: bool = True, **changes) -> dict:
+    """Leave an evaluation as the evaluate function does, and the report beside it."""
     prefix = f"s3://data/reports/{execution}"
     manifest_uri = "s3://data/datasets/d1/manifest.json"
     source = {"uri": "s3://data/incoming/plan.csv", "version_id": "v1", "sha256": "7" * 64}
     storage.write_json(manifest_uri, {"sources": [{"uri": "s3://data/incoming/older.csv"}, source]})
     evaluation = {
-        **{"execution": execution, "reason": "new_data", "cut": "2021-07-01", "challenger": "decision_tree"},
+        **{"execution": execution, "reason": "new_data", "protocol": "time", "cut": "2021-07-01"},
+        "challenger": "decision_tree",
         "dataset": {
             **{"dataset_id": "d1", "sha256": "5" * 64, "uri": "s3://data/datasets/d1/table.parquet"},
             **{"rows": 900, "data_date": "2022-12-31", "manifest_uri": manifest_uri},
         },
+        "reproducibility": {"code_version": "0.1.0+abc"},
         "tables": {"train": {"rows": 600}, "holdout": {"rows": 200}},
         "candidates": [candidate("decision_tree", 0.18, execution), candidate("logistic", 0.19, execution)],
-        "champion_metrics": {"auc": 0.6, "brier": 0.21, "auc_ci": [0.5, 0.7]},
-        "prior": {"brier": 0.22},
-        "decision": {"release": True, "reasons": ["better than the champion"]},
+        "metrics": metrics(0.17),
+        "champion_metrics": metrics(0.21),
+        "prior": metrics(0.22),
+        "calibration": {"used": True, "slope": 0.5, "intercept": -0.2, "clip": 1e-6},
+        "threshold": {"value": 0.3, "cost_per_activity": 0.4, "cost_ci": [0.3, 0.5], "precision": None},
+        "slices": {"worst": {"column": "phase", "value": "Scope", "brier": 0.25, "n": 60}},
+        "fairness": {"gaps": [{"column": "location", "measure": "selection_rate", "gap": 0.12}]},
+        "decision": {
+            **{"release": True, "rule": "a rule", "reasons": ["better than the champion"], "needed": None},
+            "numbers": {"brier_gain": 0.04, "brier_gain_ci": [0.01, 0.07]},
+            "limits": [{"name": "leakage: AUC, above", "value": 0.7, "limit": 0.95, "broken": False}],
+        },
         "model": {"model_id": "abc", "sha256": "9" * 64},
+        **changes,
     }
     storage.write_json(f"{prefix}/evaluation.json", evaluation)
-    storage.write_bytes(f"{prefix}/report.md", b"# Report")
+    if report:
+        storage.write_bytes(f"{prefix}/report.html", b"<!doctype html>")
     outbox.put("data", f"{execution}-1-run", {"kind": "run", "evaluation_uri": f"{prefix}/evaluation.json"})
     return evaluation
 
@@ -192,31 +235,34 @@ def test_an_execution_is_a_parent_run_with_a_child_for_each_candidate(track_for_
     parent = by_name["new-data-1"]
     assert parent.info.status == "FINISHED"
     assert parent.data.params == {
-        **{"challenger": "decision_tree", "cut": "2021-07-01", "training_rows": "600", "holdout_rows": "200"}
+        **{"challenger": "decision_tree", "protocol": "time", "cut": "2021-07-01"},
+        **{"training_rows": "600", "holdout_rows": "200"},
     }
-    assert parent.data.metrics == {
-        **{"n": 200.0, "auc": 0.72, "brier": 0.18, "champion_auc": 0.6, "champion_brier": 0.21, "prior_brier": 0.22}
-    }
+    logged = parent.data.metrics
+    # The challenger's are those of the recalibrated probabilities, not of its candidate run.
+    assert (logged["brier"], logged["brier_ci_low"]) == (0.17, pytest.approx(0.12))
+    assert (logged["champion_brier"], logged["prior_brier"]) == (0.21, 0.22)
+    assert {*NAMES} <= logged.keys()
+    assert "calibration_slope" not in logged
+    assert (logged["threshold_cost_per_activity"], logged["threshold_cost_ci_high"]) == (0.4, 0.5)
+    assert (logged["recalibration_slope"], logged["worst_slice_brier"]) == (0.5, 0.25)
+    assert logged["selection_rate_gap_by_location"] == 0.12
     tags = {name: value for name, value in parent.data.tags.items() if not name.startswith("mlflow.")}
-    assert tags == {
-        **{"execution": "new-data-1", "reason": "new_data", "dataset_id": "d1", "dataset_sha256": "5" * 64},
-        **{"dataset_manifest_uri": "s3://data/datasets/d1/manifest.json", "dataset_sources": "2"},
-        **{"source_uri": "s3://data/incoming/plan.csv", "source_version_id": "v1", "source_sha256": "7" * 64},
-        **{"model_id": "abc", "decision": "release", "decision_reasons": "better than the champion"},
-    }
+    assert tags == LINEAGE | DECISION
     (used,) = parent.inputs.dataset_inputs
     assert used.dataset.digest == "d1"
-    assert {item.path for item in mlflow_store.list_artifacts(parent.info.run_id)} == {"evaluation.json", "report.md"}
+    assert {item.path for item in mlflow_store.list_artifacts(parent.info.run_id)} == {"evaluation.json", "report.html"}
     for item in evaluation["candidates"]:
         child = by_name[item["family"]]
         assert child.data.tags["mlflow.parentRunId"] == parent.info.run_id
         assert child.data.params == {"max_depth": "4", "family": item["family"]}
-        assert child.data.metrics["cv_brier"] == item["cv_brier"]
+        assert child.data.metrics["cv_score"] == item["cv_score"]
+        assert child.data.metrics["brier"] == item["metrics"]["brier"]
         assert child.info.status == "FINISHED"
 
 
 def test_the_challenger_is_registered_and_its_release_makes_it_the_champion(track_for_real, mlflow_store):
-    evaluation = leave_execution()
+    leave_execution()
     track_for_real()
 
     version = mlflow_store.get_model_version_by_alias("slipcast", "challenger")
@@ -233,9 +279,72 @@ def test_the_challenger_is_registered_and_its_release_makes_it_the_champion(trac
     champion = mlflow_store.get_model_version_by_alias("slipcast", "champion")
     assert champion.version == version.version
     assert champion.tags["lambda_version"] == "4"
-    logged = mlflow.sklearn.load_model("models:/slipcast@champion")
+
+
+def test_the_version_carries_every_number_of_the_decision(track_for_real, mlflow_store):
+    leave_execution()
+    track_for_real()
+
+    tags = mlflow_store.get_model_version_by_alias("slipcast", "challenger").tags
+    assert DECISION.items() <= tags.items()
+    assert LINEAGE.items() <= tags.items()
+    assert json.loads(tags["slipcast.number.brier_gain_ci"]) == [0.01, 0.07]
+    assert json.loads(tags["slipcast.number.brier_gain"]) == 0.04
+    limit = tags["slipcast.limit.leakage  AUC  above"]
+    assert json.loads(limit) == {"value": 0.7, "limit": 0.95, "broken": False}
+
+
+def test_what_was_kept_out_says_by_which_limit(track_for_real, mlflow_store):
+    limits = [{"name": name, "value": 1.0, "limit": 0.5, "broken": name != "c"} for name in "abc"]
+    decision = {"release": False, "rule": "r", "reasons": ["x", "y"], "numbers": {}, "needed": "drift alarm"}
+    leave_execution(decision=decision | {"limits": limits}, champion_metrics=None, slices={"worst": None})
+    track_for_real()
+
+    tags = mlflow_store.get_model_version_by_alias("slipcast", "challenger").tags
+    assert tags["slipcast.decision"] == "keep"
+    assert tags["slipcast.reasons"] == "x; y"
+    assert tags["slipcast.broken_limits"] == "a; b"
+    assert tags["slipcast.needed"] == "drift alarm"
+
+
+def test_the_registered_model_gives_the_served_probabilities_without_slipcast(track_for_real, mlflow_store, tmp_path):
+    evaluation = leave_execution()
+    track_for_real()
+    version = mlflow_store.get_model_version_by_alias("slipcast", "challenger")
     stored = joblib.load(io.BytesIO(storage.read_bytes(evaluation["candidates"][0]["model"]["uri"])))
-    assert logged.predict_proba([[0]]).tolist() == stored.predict_proba([[0]]).tolist()
+    raw = stored.predict_proba([[0], [1]])[:, 1]
+    expected = expit(0.5 * logit(raw) - 0.2)
+
+    folder = mlflow.artifacts.download_artifacts(version.source, dst_path=str(tmp_path / "fetched"))
+    code = (
+        "import sys, json, importlib.util, mlflow.pyfunc, numpy\n"
+        "assert importlib.util.find_spec('slipcast') is None\n"
+        "model = mlflow.pyfunc.load_model(sys.argv[1])\n"
+        "print(json.dumps(model.predict(numpy.array([[0], [1]]))[:, 1].tolist()))"
+    )
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    done = subprocess.run(
+        [sys.executable, "-c", code, folder], capture_output=True, text=True, check=True, env=environment, cwd=tmp_path
+    )
+
+    assert json.loads(done.stdout.splitlines()[-1]) == pytest.approx(expected.tolist())
+
+
+def test_without_recalibration_the_pipeline_itself_is_registered(track_for_real, mlflow_store):
+    line = {"used": False, "slope": 1.0, "intercept": 0.0, "clip": 1e-6}
+    leave_execution(calibration=line)
+    track_for_real()
+
+    assert isinstance(mlflow.sklearn.load_model("models:/slipcast@challenger"), Pipeline)
+
+
+def test_a_report_that_could_not_be_drawn_holds_back_nothing(track_for_real, mlflow_store):
+    leave_execution(report=False)
+
+    assert track_for_real() == {"logged": ["new-data-1-1-run.json"]}
+
+    (parent,) = [run for run in runs(mlflow_store) if run.info.run_name == "new-data-1"]
+    assert [item.path for item in mlflow_store.list_artifacts(parent.info.run_id)] == ["evaluation.json"]
 
 
 def test_the_same_execution_twice_is_one_parent_run(track_for_real, mlflow_store):

@@ -4,9 +4,27 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sklearn.metrics import brier_score_loss, roc_auc_score
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import (
+    average_precision_score,
+    balanced_accuracy_score,
+    brier_score_loss,
+    log_loss,
+    roc_auc_score,
+)
 
-from slipcast.evaluation import auc, brier, cost_threshold, evaluate
+from slipcast.evaluation import (
+    MEASURED,
+    auc,
+    brier,
+    cost_threshold,
+    evaluate,
+    log_odds,
+    logistic,
+    multiplicities,
+    resamples,
+    weighted,
+)
 
 RNG = np.random.default_rng(5)
 Y = (RNG.random(400) < 0.4).astype(int)
@@ -40,10 +58,82 @@ def test_the_figures_of_a_known_case():
 def test_intervals_hold_their_estimate_and_are_repeatable():
     measured = evaluate(Y, P, seed=1, n_boot=300)
 
-    for name in ("auc", "brier", "accuracy"):
+    for name in MEASURED:
         low, high = measured[f"{name}_ci"]
         assert low < measured[name] < high
     assert measured == evaluate(Y, P, seed=1, n_boot=300)
+
+
+@given(st.lists(st.tuples(st.booleans(), st.sampled_from([0.1, 0.2, 0.5, 0.5, 0.9])), min_size=2))
+def test_every_metric_is_scikit_learns(pairs):
+    y, p = np.array([int(late) for late, _ in pairs]), np.array([value for _, value in pairs])
+    measured = evaluate(y, p, seed=0, n_boot=2)
+
+    assert measured["log_loss"] == pytest.approx(log_loss(y, p, labels=[0, 1]))
+    if not y.any():
+        assert measured["average_precision"] is None
+    else:
+        assert measured["average_precision"] == pytest.approx(average_precision_score(y, p))
+    if 0 < y.sum() < len(y):
+        assert measured["auc"] == pytest.approx(roc_auc_score(y, p))
+        assert measured["balanced_accuracy"] == pytest.approx(balanced_accuracy_score(y, p >= 0.5))
+    else:
+        assert measured["auc"] == 0.5
+        assert measured["balanced_accuracy"] is None
+
+
+def test_the_samples_are_measured_as_if_one_by_one():
+    # Ties on purpose: rounding leaves some 50 distinct scores.
+    p = np.round(P, 2)
+    (weights,) = multiplicities(400, 5, seed=3)
+    together = weighted(Y, p, weights)
+
+    for sample, rows in enumerate(resamples(400, 5, seed=3)):
+        y, scores = Y[rows], p[rows]
+        assert together["auc"][sample] == pytest.approx(roc_auc_score(y, scores))
+        assert together["average_precision"][sample] == pytest.approx(average_precision_score(y, scores))
+        assert together["brier"][sample] == pytest.approx(brier_score_loss(y, scores))
+        assert together["log_loss"][sample] == pytest.approx(log_loss(y, scores))
+        assert together["balanced_accuracy"][sample] == pytest.approx(balanced_accuracy_score(y, scores >= 0.5))
+        fitted = LogisticRegression(C=np.inf, max_iter=1000, tol=1e-9).fit(log_odds(scores)[:, None], y)
+        assert together["calibration_slope"][sample] == pytest.approx(fitted.coef_[0, 0], abs=1e-4)
+        assert together["calibration_intercept"][sample] == pytest.approx(fitted.intercept_[0], abs=1e-4)
+
+
+def test_newtons_steps_come_back_from_a_start_that_is_far_off():
+    intercept, slope = logistic(log_odds(P), Y, np.ones((1, 400)), np.array([-8.0, 30.0]))
+    expected = logistic(log_odds(P), Y, np.ones((1, 400)))
+
+    assert (intercept[0], slope[0]) == pytest.approx((expected[0][0], expected[1][0]))
+
+
+def test_separated_classes_have_no_calibration():
+    measured = evaluate(np.array([0, 0, 1, 1]), np.array([0.1, 0.2, 0.8, 0.9]), seed=0, n_boot=20)
+
+    assert measured["auc"] == 1
+    assert measured["calibration_slope"] is None
+    assert measured["calibration_slope_ci"] is None
+
+
+def test_a_metric_that_many_samples_leave_undefined_has_no_interval():
+    y = np.zeros(40, dtype=int)
+    y[0] = 1
+    measured = evaluate(y, np.linspace(0.9, 0.1, 40), seed=0, n_boot=200)
+
+    # A third of the samples does not draw the only late activity.
+    assert measured["average_precision"] == 1
+    assert measured["average_precision_ci"] is None
+    assert measured["brier_ci"][0] < measured["brier"] < measured["brier_ci"][1]
+
+
+def test_samples_in_blocks_are_the_samples(monkeypatch):
+    whole = np.concatenate(list(multiplicities(50, 7, seed=2)))
+    monkeypatch.setattr("slipcast.evaluation.BLOCK", 100)
+
+    blocks = list(multiplicities(50, 7, seed=2))
+
+    assert [len(block) for block in blocks] == [2, 2, 2, 1]
+    np.testing.assert_array_equal(np.concatenate(blocks), whole)
 
 
 def test_an_interval_covers_the_truth_about_as_often_as_it_says():

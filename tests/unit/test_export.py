@@ -19,6 +19,7 @@ from sklearn.tree import DecisionTreeClassifier
 from slipcast.candidates import load_candidates
 from slipcast.export import ExportError, export, servable
 from slipcast.features import CATEGORICAL, NUMERIC
+from slipcast.pipeline import build_pipeline
 from tests.serving_cases import ESTIMATORS, feature_frame, fitted, late, pipeline
 
 
@@ -243,3 +244,15 @@ def test_leaves_keep_their_training_weights(family):
             root = estimator.estimators_[number].tree_.weighted_n_node_samples[0]
         assert len(tree["cover"]) == tree["feature"].count(-1)
         assert sum(tree["cover"]) == pytest.approx(root, rel=1e-7)
+
+
+def test_a_model_without_categories_can_be_served():
+    numbers = feature_frame(200, seed=0)[[*NUMERIC[:2]]]
+    candidate = next(item for item in load_candidates() if item.name == "decision_tree")
+    model = build_pipeline(candidate, 1, columns=numbers).fit(numbers, late(feature_frame(200, seed=0), seed=0))
+
+    document = json.loads(_export(model))
+
+    assert servable(model) is None
+    assert document["features"] == {"numeric": list(NUMERIC[:2]), "categorical": []}
+    assert document["preparation"]["categorical"] == []

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from slipcast.gate import decide
+from slipcast.gate import Limit, decide, need
 
 RNG = np.random.default_rng(11)
 TRUTH = RNG.uniform(0.05, 0.95, 600)
@@ -68,11 +68,81 @@ def test_better_calibration_does_not_buy_a_worse_ranking():
     assert any("ranks worse" in reason for reason in decision.reasons)
 
 
-def test_suspected_leakage_is_kept_out():
-    decision = decide(Y, np.clip(Y * 0.9 + 0.05, 0, 1), None, RATE, seed=1)
+def test_a_broken_limit_keeps_out_the_best_model():
+    kept = Limit("leakage", 0.8, 0.95, False, "not said")
+    broken = Limit("fairness", 0.3, 0.2, True, "unfair: by location")
+    decision = decide(Y, TRUTH, BLURRED, RATE, seed=1, limits=[kept, broken])
 
     assert not decision.release
-    assert "leakage" in decision.reasons[0]
+    assert decision.reasons == ["unfair: by location"]
+    assert decision.limits[:2] == [
+        {"name": "leakage", "value": 0.8, "limit": 0.95, "broken": False},
+        {"name": "fairness", "value": 0.3, "limit": 0.2, "broken": True},
+    ]
+    assert decide(Y, TRUTH, BLURRED, RATE, seed=1, limits=[kept]).release
+
+
+def nearly(amount: float) -> np.ndarray:
+    """Return the champion's probabilities with so much noise."""
+    return np.clip(TRUTH + np.random.default_rng(4).normal(0, amount, len(Y)), 0.01, 0.99)
+
+
+def test_a_needed_challenger_that_is_not_worse_is_released():
+    assert not decide(Y, nearly(0.02), TRUTH, RATE, seed=1).release
+
+    decision = decide(Y, nearly(0.02), TRUTH, RATE, seed=1, needed="drift alarm")
+
+    assert decision.release
+    assert decision.reasons[0].startswith("needed (drift alarm) and not worse than the champion: Brier 0.")
+    assert decision.numbers["probability_better_than_champion"] < 0.95
+    assert decision.numbers["brier_loss_upper_bound"] < decision.numbers["non_inferiority_margin"] == 0.005
+
+
+def test_need_does_not_release_what_may_be_worse_by_more_than_the_margin():
+    decision = decide(Y, nearly(0.25), TRUTH, RATE, seed=1, needed="drift alarm")
+
+    assert not decision.release
+    assert decision.numbers["brier_loss_upper_bound"] > 0.005
+    assert any("perhaps worse than the champion" in reason for reason in decision.reasons)
+
+
+def test_the_margin_decides():
+    bound = decide(Y, nearly(0.02), TRUTH, RATE, seed=1).numbers["brier_loss_upper_bound"]
+
+    assert decide(Y, nearly(0.02), TRUTH, RATE, seed=1, needed="age", margin=bound * 1.01).release
+    assert not decide(Y, nearly(0.02), TRUTH, RATE, seed=1, needed="age", margin=bound * 0.99).release
+
+
+def test_need_does_not_excuse_a_worse_ranking_a_lost_signal_or_a_limit():
+    coarse = np.where(TRUTH > 0.5, 0.72, 0.28)
+    flat = np.full(len(Y), RATE)
+    limit = Limit("protocol", None, None, True, "no time order")
+
+    assert not decide(Y, coarse, TRUTH, RATE, seed=1, needed="drift alarm", margin=1).release
+    assert not decide(Y, flat, TRUTH, RATE, seed=1, needed="drift alarm", margin=1).release
+    assert not decide(Y, nearly(0.02), TRUTH, RATE, seed=1, needed="drift alarm", limits=[limit]).release
+
+
+def test_a_needed_copy_of_the_champion_changes_nothing_and_is_not_released():
+    decision = decide(Y, TRUTH, TRUTH + 1e-15, RATE, seed=1, needed="drift alarm")
+
+    assert not decision.release
+    assert "the same probabilities" in decision.reasons[0]
+
+
+@pytest.mark.parametrize(
+    ("reason", "age", "expected"),
+    [
+        ("alarm", None, "drift alarm"),
+        ("alarm", 10, "drift alarm"),
+        ("schedule", 366, "the champion is 366 days old, more than 365"),
+        ("schedule", 365, None),
+        ("new_data", None, None),
+        ("manual", 3, None),
+    ],
+)
+def test_a_model_is_needed_after_drift_and_for_an_old_champion(reason, age, expected):
+    assert need(reason, age, 365) == expected
 
 
 def test_the_decision_is_repeatable_and_json():

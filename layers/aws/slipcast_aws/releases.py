@@ -25,7 +25,7 @@ class ReleaseError(RuntimeError):
 
 @dataclass(frozen=True)
 class LiveModel:
-    """The model behind the alias."""
+    """The model behind the alias; `trained_at` is ISO 8601, empty where a release did not note it."""
 
     version: str
     model_id: str
@@ -33,6 +33,7 @@ class LiveModel:
     artefact_uri: str
     profile_uri: str
     dataset_id: str
+    trained_at: str = ""
 
 
 @cache
@@ -54,6 +55,7 @@ def live_model(function: str) -> LiveModel | None:
         artefact_uri=variables["MODEL_URI"],
         profile_uri=variables["MODEL_PROFILE_URI"],
         dataset_id=variables["MODEL_DATASET_ID"],
+        trained_at=variables.get("MODEL_TRAINED_AT", ""),
     )
 
 

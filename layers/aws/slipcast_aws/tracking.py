@@ -7,19 +7,27 @@ import io
 import json
 import logging
 import os
+import re
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import cloudpickle
 import joblib
 import mlflow
 from mlflow.entities import Dataset, DatasetInput, Run
 from mlflow.tracking import MlflowClient
 
+from slipcast import calibration, evaluation
 from slipcast_aws import storage
 
 MODEL_NAME = "slipcast"
+PACKAGES = ("scikit-learn", "pandas", "scipy", "cloudpickle")
+# MLflow takes up to 8,000 characters for the value of a tag; some servers less.
+MAX_TAG = 4000
 # A server that hangs must cost this execution seconds, not its time limit: the record stays in the outbox.
 HTTP = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "15", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2"}
 
@@ -37,30 +45,28 @@ def connect(tracking_uri: str, experiment: str) -> None:
 
 def log_execution(record: dict[str, Any]) -> None:
     """Log the execution of an evaluation record; one that is already complete in MLflow is left as it is."""
-    evaluation = storage.read_json(record["evaluation_uri"])
-    client, execution = MlflowClient(), evaluation["execution"]
+    found = storage.read_json(record["evaluation_uri"])
+    client, execution = MlflowClient(), found["execution"]
     parents = _runs(client, f"tags.execution = '{execution}'")
     if any(run.info.status == "FINISHED" for run in parents):
         return
     # What a crash left half-written is logged anew.
     for run in [*parents, *_runs(client, f"tags.execution_of = '{execution}'")]:
         client.delete_run(run.info.run_id)
-    with mlflow.start_run(run_name=execution, tags=_lineage(evaluation)) as parent:
-        client.log_inputs(parent.info.run_id, [_dataset(evaluation)])
+    with mlflow.start_run(run_name=execution, tags=_lineage(found) | _decision(found)) as parent:
+        client.log_inputs(parent.info.run_id, [_dataset(found)])
         mlflow.log_params(
             {
-                "challenger": evaluation["challenger"],
-                "cut": evaluation["cut"],
-                "training_rows": evaluation["tables"]["train"]["rows"],
-                "holdout_rows": evaluation["tables"]["holdout"]["rows"],
+                "challenger": found["challenger"],
+                "protocol": found["protocol"],
+                "cut": found["cut"],
+                "training_rows": found["tables"]["train"]["rows"],
+                "holdout_rows": found["tables"]["holdout"]["rows"],
             }
         )
-        challenger = next(item for item in evaluation["candidates"] if item["family"] == evaluation["challenger"])
-        mlflow.log_metrics(_metrics(challenger["metrics"]))
-        mlflow.log_metrics(_metrics(evaluation["champion_metrics"] or {}, "champion_"))
-        mlflow.log_metrics(_metrics(evaluation["prior"], "prior_"))
-        for item in evaluation["candidates"]:
-            _log_candidate(client, evaluation, item, registered=item is challenger)
+        mlflow.log_metrics(_parent_metrics(found))
+        for item in found["candidates"]:
+            _log_candidate(client, found, item)
         _log_files(record["evaluation_uri"].rsplit("/", 1)[0])
 
 
@@ -85,73 +91,144 @@ def _runs(client: MlflowClient, which: str) -> list[Run]:
     return list(client.search_runs([experiment.experiment_id], which))
 
 
-def _lineage(evaluation: dict[str, Any]) -> dict[str, str]:
+def _lineage(found: dict[str, Any]) -> dict[str, str]:
     # The file that made this version; the manifest names all that it consists of.
-    sources = storage.read_json(evaluation["dataset"]["manifest_uri"])["sources"]
+    sources = storage.read_json(found["dataset"]["manifest_uri"])["sources"]
     source = sources[-1]
     return {
-        "execution": evaluation["execution"],
-        "reason": evaluation["reason"],
-        "dataset_id": evaluation["dataset"]["dataset_id"],
-        "dataset_sha256": evaluation["dataset"]["sha256"],
-        "dataset_manifest_uri": evaluation["dataset"]["manifest_uri"],
+        "execution": found["execution"],
+        "reason": found["reason"],
+        "dataset_id": found["dataset"]["dataset_id"],
+        "dataset_sha256": found["dataset"]["sha256"],
+        "dataset_manifest_uri": found["dataset"]["manifest_uri"],
         "dataset_sources": str(len(sources)),
         "source_uri": source["uri"],
         "source_version_id": source.get("version_id", ""),
         "source_sha256": source["sha256"],
-        "model_id": evaluation["model"]["model_id"],
-        "decision": "release" if evaluation["decision"]["release"] else "keep",
-        "decision_reasons": "; ".join(evaluation["decision"]["reasons"])[:4000],
+        "model_id": found["model"]["model_id"],
+        "code_version": found["reproducibility"]["code_version"],
     }
 
 
-def _dataset(evaluation: dict[str, Any]) -> DatasetInput:
-    dataset = evaluation["dataset"]
+def _decision(found: dict[str, Any]) -> dict[str, str]:
+    """Return the gate's decision as tags: its words, the broken limits, why a model was needed."""
+    decision = found["decision"]
+    broken = [limit["name"] for limit in decision["limits"] if limit["broken"]]
+    return {
+        "slipcast.decision": "release" if decision["release"] else "keep",
+        "slipcast.reasons": "; ".join(decision["reasons"])[:MAX_TAG],
+        "slipcast.rule": decision["rule"][:MAX_TAG],
+        "slipcast.broken_limits": "; ".join(broken)[:MAX_TAG],
+        "slipcast.needed": decision["needed"] or "",
+    }
+
+
+def _numbers(found: dict[str, Any]) -> dict[str, str]:
+    """Return every number behind the decision as tags, limits with what was found and what is allowed."""
+    decision = found["decision"]
+    tags = {f"slipcast.number.{name}": json.dumps(value) for name, value in decision["numbers"].items()}
+    for limit in decision["limits"]:
+        name = re.sub(r"[^A-Za-z0-9_. -]", " ", limit["name"])
+        tags[f"slipcast.limit.{name}"] = json.dumps({key: limit[key] for key in ("value", "limit", "broken")})
+    return tags
+
+
+def _dataset(found: dict[str, Any]) -> DatasetInput:
+    dataset = found["dataset"]
     return DatasetInput(
         Dataset(
             name="activities",
             digest=dataset["dataset_id"],
             source_type="s3",
             source=json.dumps({"uri": dataset["uri"], "manifest": dataset["manifest_uri"]}),
-            profile=json.dumps({"num_rows": dataset["rows"], "data_date": dataset["data_date"]}),
+            profile=json.dumps({"num_rows": dataset["rows"], "data_date": dataset.get("data_date")}),
         )
     )
 
 
 def _metrics(metrics: dict[str, Any], prefix: str = "") -> dict[str, float]:
-    return {f"{prefix}{name}": float(value) for name, value in metrics.items() if isinstance(value, int | float)}
+    """Return the numbers of a dict, intervals as two: ``_low`` and ``_high``."""
+    flat: dict[str, float] = {}
+    for name, value in metrics.items():
+        if isinstance(value, int | float):
+            flat[f"{prefix}{name}"] = float(value)
+        elif name.endswith("_ci") and value is not None:
+            flat |= {f"{prefix}{name}_low": float(value[0]), f"{prefix}{name}_high": float(value[1])}
+    return flat
 
 
-def _log_candidate(client: MlflowClient, evaluation: dict[str, Any], item: dict[str, Any], *, registered: bool) -> None:
-    tags = {"execution_of": evaluation["execution"], "family": item["family"]}
+def _parent_metrics(found: dict[str, Any]) -> dict[str, float]:
+    line = {name: found["calibration"][name] for name in ("slope", "intercept")}
+    gaps = {f"{gap['measure']}_gap_by_{gap['column']}": gap["gap"] for gap in found["fairness"]["gaps"]}
+    worst = found["slices"]["worst"] or {}
+    return {
+        **_metrics(found["metrics"]),
+        **_metrics(found["champion_metrics"] or {}, "champion_"),
+        **_metrics(found["prior"], "prior_"),
+        **_metrics(found["threshold"], "threshold_"),
+        **_metrics(line, "recalibration_"),
+        **_metrics(gaps),
+        **_metrics({name: worst[name] for name in ("brier", "n") if name in worst}, "worst_slice_"),
+    }
+
+
+def _log_candidate(client: MlflowClient, found: dict[str, Any], item: dict[str, Any]) -> None:
+    tags = {"execution_of": found["execution"], "family": item["family"]}
     with mlflow.start_run(run_name=item["family"], nested=True, tags=tags) as run:
-        client.log_inputs(run.info.run_id, [_dataset(evaluation)])
+        client.log_inputs(run.info.run_id, [_dataset(found)])
         mlflow.log_params(item["best_params"] | {"family": item["family"]})
-        mlflow.log_metrics(_metrics(item["metrics"]) | {"cv_brier": item["cv_brier"], "seconds": item["seconds"]})
-        mlflow.log_dict({"cv": item["cv"]}, "cv_results.json")
-        pipeline = joblib.load(io.BytesIO(storage.read_bytes(item["model"]["uri"], sha256=item["model"]["sha256"])))
-        logged = mlflow.sklearn.log_model(
-            pipeline,
-            name="model",
-            # Named here, else MLflow starts a process that imports the model to find them.
-            pip_requirements=[f"{name}=={version(name)}" for name in ("scikit-learn", "pandas", "cloudpickle")],
-            serialization_format="cloudpickle",
-            pyfunc_predict_fn="predict_proba",
-            metadata={"sha256_joblib": item["model"]["sha256"]},
-        )
+        search = {name: item[name] for name in ("cv_score", "cv_auc", "seconds", "fit_seconds")}
+        mlflow.log_metrics(_metrics(item["metrics"]) | _metrics(search))
+        mlflow.log_dict({"points": item["points"]}, "cv_results.json")
+        model = joblib.load(io.BytesIO(storage.read_bytes(item["model"]["uri"], sha256=item["model"]["sha256"])))
+        registered = item["family"] == found["challenger"]
         if registered:
-            _register(client, evaluation, logged.model_uri)
+            model = _as_served(model, found["calibration"])
+        with _by_value(calibration, evaluation):
+            logged = mlflow.sklearn.log_model(
+                model,
+                name="model",
+                # Named here, else MLflow starts a process that imports the model to find them.
+                pip_requirements=[f"{name}=={version(name)}" for name in PACKAGES],
+                serialization_format="cloudpickle",
+                pyfunc_predict_fn="predict_proba",
+                metadata={"sha256_joblib": item["model"]["sha256"]},
+            )
+        if registered:
+            _register(client, found, logged.model_uri)
 
 
-def _register(client: MlflowClient, evaluation: dict[str, Any], model_uri: str) -> None:
-    tags = _lineage(evaluation) | {"artefact_sha256": evaluation["model"]["sha256"]}
+def _as_served(pipeline: Any, line: dict[str, Any]) -> Any:
+    """Return what gives the probabilities that the prediction function gives."""
+    if not line["used"]:
+        return pipeline
+    return calibration.CalibratedPipeline(pipeline, line["slope"], line["intercept"], line["clip"])
+
+
+@contextmanager
+def _by_value(*modules: Any) -> Iterator[None]:
+    """Let a pickle carry the code of these modules: who loads a model from MLflow need not have slipcast."""
+    for module in modules:
+        cloudpickle.register_pickle_by_value(module)
+    try:
+        yield
+    finally:
+        for module in modules:
+            cloudpickle.unregister_pickle_by_value(module)
+
+
+def _register(client: MlflowClient, found: dict[str, Any], model_uri: str) -> None:
+    tags = {**_lineage(found), **_decision(found), **_numbers(found), "artefact_sha256": found["model"]["sha256"]}
     registered = mlflow.register_model(model_uri, MODEL_NAME, tags=tags)
     client.set_registered_model_alias(MODEL_NAME, "challenger", registered.version)
 
 
 def _log_files(prefix: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        for name in ("evaluation.json", "report.md"):
+        for name in ("evaluation.json", "report.html"):
+            # A report that could not be drawn does not keep the figures from being logged.
+            if name == "report.html" and not storage.exists(f"{prefix}/{name}"):
+                continue
             path = Path(folder, name)
             path.write_bytes(storage.read_bytes(f"{prefix}/{name}"))
             mlflow.log_artifact(str(path))

@@ -60,6 +60,9 @@ def _categorical(encoder: Any, width: int) -> list[dict[str, Any]]:
         raise ExportError("categories must be encoded by a OneHotEncoder that drops no column")
     if encoder.handle_unknown not in ("infrequent_if_exist", "ignore"):
         raise ExportError(f"handle_unknown={encoder.handle_unknown!r} would refuse categories unseen in training")
+    # A block without columns is never fitted.
+    if not width:
+        return []
     pool = encoder.handle_unknown == "infrequent_if_exist"
     # The property exists only where pooling was asked for.
     pooling = encoder.min_frequency is not None or encoder.max_categories is not None

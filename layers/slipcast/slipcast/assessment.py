@@ -1,25 +1,69 @@
 """One execution's verdict: the candidates on the holdout, the challenger, the gate's decision, what a release needs."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.base import clone
-from sklearn.pipeline import Pipeline
 
-from slipcast import scorer
+from slipcast import gate, scorer
+from slipcast.calibration import CalibratedPipeline, Calibration, recalibrate
+from slipcast.challenger import AssessmentError, Challenger, ranked
+from slipcast.curves import curves
+from slipcast.data_profile import data_profile, moved
 from slipcast.evaluation import cost_threshold, evaluate
 from slipcast.export import export
+from slipcast.fairness import MEASURES, fairness_report
 from slipcast.feature_table import feature_table
-from slipcast.gate import decide
 from slipcast.history import HISTORY
+from slipcast.importance import dependence, permutation
+from slipcast.leakage import leakage_report
+from slipcast.limits import fairness_limits, leakage_limits, protocol_limit
 from slipcast.profile import profile
 from slipcast.schema import FEATURE_COLUMNS
-from slipcast.split import random_split
+from slipcast.search.protocols import own_features
+from slipcast.slices import slice_report
+from slipcast.threshold import threshold_report
 
 GOLDEN_ROWS = 20
+TOP_FEATURES = 6
+# The stored probabilities of the challenger and those of its pipeline may differ in the last bits, not by more.
+SAME = 1e-9
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What the owner of the stack decides.
+
+    Attributes
+    ----------
+    missed_delay_cost, false_alarm_cost : any unit
+    fairness_columns : columns whose groups are compared
+    max_gaps : largest gap allowed by measure of `fairness`; 1 is never broken
+    max_model_age_days : age from which a champion is to be replaced
+    non_inferiority_margin : Brier score that a needed challenger may be worse by
+    """
+
+    missed_delay_cost: float
+    false_alarm_cost: float
+    fairness_columns: tuple[str, ...] = ()
+    max_gaps: Mapping[str, float] = field(default_factory=lambda: dict.fromkeys(MEASURES, 1.0))
+    max_model_age_days: float = 365
+    non_inferiority_margin: float = 0.005
+
+
+@dataclass(frozen=True)
+class Champion:
+    """The live model: its artefact with digest, the profile of its training rows, and its age if that is known."""
+
+    version: str
+    model_id: str
+    sha256: str
+    artefact: bytes
+    profile: dict[str, Any] | None = None
+    age_days: float | None = None
 
 
 @dataclass(frozen=True)
@@ -28,16 +72,14 @@ class Assessment:
 
     Attributes
     ----------
-    challenger : family with the lowest cross-validated Brier score
     model_id : first 12 hex digits of the SHA-256 of the artefact without metadata: the same data, code and seed
         give the same id
     artefact : the serving artefact
     profile : reference for the monitor, from the training table
-    golden : activities and their probabilities by scikit-learn, for the check of a release
-    record : JSON-able metrics of every candidate and of the champion, and the gate's decision
+    golden : activities and their probabilities by scikit-learn, for the check of a release; none without dates
+    record : JSON-able: every figure of ``evaluation.json`` that is measured here
     """
 
-    challenger: str
     model_id: str
     artefact: bytes
     profile: dict[str, Any]
@@ -47,92 +89,168 @@ class Assessment:
 
 def assess(
     *,
+    search: Mapping[str, Any],
     train: pd.DataFrame,
     holdout: pd.DataFrame,
-    candidates: list[dict[str, Any]],
-    champion_artefact: bytes | None,
-    champion_sha256: str | None,
-    costs: tuple[float, float],
-    seed: int,
-    metadata: dict[str, Any],
+    holdout_p: Mapping[str, np.ndarray],
+    challenger: Challenger,
+    champion: Champion | None,
+    policy: Policy,
+    reason: str,
+    metadata: Mapping[str, Any],
 ) -> Assessment:
     """Measure candidates and champion on the holdout and decide.
 
-    The challenger is chosen by cross-validation on the training table alone, so the holdout's figures are those of a
-    model that was not chosen by them.
+    The challenger is chosen by cross-validation and recalibrated by out-of-fold probabilities, both on the training
+    table alone, so the holdout's figures are those of a model that has not seen it.
 
     Parameters
     ----------
+    search : ``search.json``
     train, holdout : labelled tables, DataFrames of shape (n_activities, n_columns)
-    candidates : each with ``family``, ``best_params``, ``cv``, ``seconds`` and the fitted ``pipeline``
-    champion_artefact, champion_sha256 : the live model and its digest; None before the first release
-    costs : cost of a missed delay and of a false alarm, any unit
+    holdout_p : probabilities of the holdout by family, before recalibration
+    champion : None before the first release
+    reason : what started the execution
     metadata : what the artefact says about its origin
+
+    Raises
+    ------
+    AssessmentError
+        If the stored probabilities of the challenger are not those of its pipeline.
     """
-    y = holdout["is_late"].to_numpy()
-    late_rate = float(train["is_late"].mean())
-    table = feature_table(holdout)
-    scores = {item["family"]: item["pipeline"].predict_proba(table)[:, 1] for item in candidates}
-    challenger = min(candidates, key=_cv_brier)
-    p = scores[challenger["family"]]
-    activities = _requests(holdout)
-    champion_p = None
-    if champion_artefact is not None:
-        champion_p = np.asarray(scorer.load(champion_artefact, champion_sha256).predict_proba(activities))
-    decision = decide(y, p, champion_p, late_rate, seed=seed).as_dict()
-    measured = evaluate(y, p, seed=seed)
-    threshold = cost_threshold(*costs)
-    bare = export(challenger["pipeline"], family=challenger["family"], threshold=threshold, metadata={})
-    model_id = sha256(bare).hexdigest()[:12]
-    artefact = export(
-        challenger["pipeline"],
-        family=challenger["family"],
+    seed, timed = int(search["seed"]), search["protocol"] == "time"
+    numeric, categorical = search["features"]["numeric"], search["features"]["categorical"]
+    y_train, y = train["is_late"].to_numpy(), holdout["is_late"].to_numpy()
+    features_of = feature_table if timed else own_features
+    train_features, features = features_of(train)[numeric + categorical], features_of(holdout)[numeric + categorical]
+    raw = challenger.pipeline.predict_proba(features)[:, 1]
+    if np.abs(raw - holdout_p[challenger.family]).max() > SAME:
+        raise AssessmentError(
+            f"{challenger.family}: the stored probabilities of the holdout are not those of the stored model; "
+            "start the execution again"
+        )
+    oof = challenger.oof
+    line, calibration = recalibrate(y_train[oof["row"]], oof["p"], oof["fold"])
+    p = line.apply(raw)
+    model = CalibratedPipeline(challenger.pipeline, line.slope, line.intercept, line.clip)
+    threshold = cost_threshold(policy.missed_delay_cost, policy.false_alarm_cost)
+    prior = np.full(len(y), y_train.mean())
+    leakage = leakage_report(train_features, y_train, features, y, p, numeric=numeric, categorical=categorical)
+    fairness = fairness_report(
+        holdout,
+        y,
+        p,
+        columns=list(policy.fairness_columns),
         threshold=threshold,
-        metadata={
-            **metadata,
-            "model_id": model_id,
-            "family": challenger["family"],
-            "params": challenger["best_params"],
-            "training_rows": len(train),
-            "metrics": measured,
-        },
+        limits=policy.max_gaps,
+        seed=seed,
     )
-    train_features = feature_table(train)
-    train_scores = challenger["pipeline"].predict_proba(train_features)[:, 1]
+    # An undated holdout has none of the columns that the champion reads.
+    champion_p = _champion_p(champion, holdout) if champion and timed else None
+    decision = gate.decide(
+        y,
+        p,
+        champion_p,
+        float(y_train.mean()),
+        seed=seed,
+        limits=[protocol_limit(search["protocol"]), *leakage_limits(leakage), *fairness_limits(fairness)],
+        needed=gate.need(reason, champion and champion.age_days, policy.max_model_age_days),
+        margin=policy.non_inferiority_margin,
+    )
+    measured = evaluate(y, p, seed=seed)
+    important = permutation(model, features, y, numeric + categorical, seed=seed)
+    shown = [item["feature"] for item in important if item["mean"] > 0][:TOP_FEATURES]
+    train_scores = model.predict_proba(train_features)[:, 1]
+    projects = [part["project_id"] for part in (train, holdout) if "project_id" in part]
     record = {
-        "challenger": challenger["family"],
-        "candidates": [
-            {
-                **{name: item[name] for name in ("family", "best_params", "cv", "seconds", "model")},
-                "cv_brier": _cv_brier(item),
-                "metrics": evaluate(y, scores[item["family"]], seed=seed),
-            }
-            for item in sorted(candidates, key=_cv_brier)
-        ],
-        "prior": evaluate(y, np.full(len(y), late_rate), seed=seed),
-        "random_split": _random_split(challenger["pipeline"], pd.concat([train, holdout]), seed),
+        "challenger": challenger.family,
+        "candidates": [_candidate(item, y, holdout_p[item["family"]], seed) for item in ranked(search)],
+        "failed": _failed(search, challenger.unservable),
+        "metrics": measured,
+        "prior": evaluate(y, prior, seed=seed),
         "champion_metrics": None if champion_p is None else evaluate(y, champion_p, seed=seed),
-        "decision": decision,
+        "calibration": calibration,
+        "threshold": threshold_report(y, p, costs=(policy.missed_delay_cost, policy.false_alarm_cost), seed=seed),
+        "curves": curves(y, p),
+        "slices": slice_report(holdout, y, p, known_projects=pd.concat(projects) if projects else None, seed=seed),
+        "fairness": fairness,
+        "leakage": leakage,
+        "importance": important,
+        "partial_dependence": dependence(model, features, shown, numeric=numeric, seed=seed),
+        "data_profile": data_profile(train_features, y_train, numeric=numeric, categorical=categorical),
+        "drift": _drift(champion, train_features, train_scores),
+        "decision": decision.as_dict(),
     }
+    model_id, artefact = _artefact(challenger, line, train_features, threshold, measured, metadata)
     return Assessment(
-        challenger["family"],
         model_id,
         artefact,
-        profile(train_features, train_scores, train["is_late"].to_numpy()),
-        {"activities": activities[:GOLDEN_ROWS], "scores": [float(value) for value in p[:GOLDEN_ROWS]]},
+        profile(train_features, train_scores, y_train, numeric=numeric, categorical=categorical),
+        _golden(holdout, p) if timed else {"activities": [], "scores": []},
         record,
     )
 
 
-def _random_split(pipeline: Pipeline, labelled: pd.DataFrame, seed: int) -> dict[str, Any]:
-    """Measure the challenger's recipe on a shuffled 80/20 split: the flattering figure that others report."""
-    fitted_on, held = random_split(labelled, 0.2, seed)
-    model = clone(pipeline).fit(feature_table(fitted_on), fitted_on["is_late"])
-    return evaluate(held["is_late"].to_numpy(), model.predict_proba(feature_table(held))[:, 1], seed=seed)
+def _candidate(item: Mapping[str, Any], y: np.ndarray, p: np.ndarray, seed: int) -> dict[str, Any]:
+    kept = ("family", "best_params", "cv_score", "points", "seconds", "fit_seconds", "model")
+    best = next((point for point in item["points"] if point["params"] == item["best_params"]), {})
+    return {
+        **{name: item[name] for name in kept},
+        "cv_auc": best.get("mean_auc"),
+        "metrics": evaluate(y, p, seed=seed),
+    }
 
 
-def _cv_brier(candidate: dict[str, Any]) -> float:
-    return min(point["mean_brier"] for point in candidate["cv"])
+def _failed(search: Mapping[str, Any], unservable: Mapping[str, str]) -> list[dict[str, Any]]:
+    lost = [item for item in search["families"] if item["status"] != "fitted"]
+    return [
+        *({"family": item["family"], "status": item["status"], "why": item["why"]} for item in lost),
+        *({"family": name, "status": "not servable", "why": why} for name, why in unservable.items()),
+    ]
+
+
+def _champion_p(champion: Champion, holdout: pd.DataFrame) -> np.ndarray:
+    return np.asarray(scorer.load(champion.artefact, champion.sha256).predict_proba(_requests(holdout)))
+
+
+def _drift(champion: Champion | None, features: pd.DataFrame, scores: np.ndarray) -> dict[str, Any] | None:
+    if champion is None or champion.profile is None:
+        return None
+    found = moved(champion.profile, features, scores)
+    return {"against": f"training rows of model {champion.model_id}, version {champion.version}", "features": found}
+
+
+def _artefact(
+    challenger: Challenger,
+    line: Calibration,
+    train_features: pd.DataFrame,
+    threshold: float,
+    measured: dict[str, Any],
+    metadata: Mapping[str, Any],
+) -> tuple[str, bytes]:
+    shared: dict[str, Any] = {
+        "family": challenger.family,
+        "threshold": threshold,
+        "calibration": line,
+        "training": train_features,
+    }
+    model_id = sha256(export(challenger.pipeline, metadata={}, **shared)).hexdigest()[:12]
+    described = {
+        **metadata,
+        "model_id": model_id,
+        "family": challenger.family,
+        "params": challenger.best_params,
+        "training_rows": len(train_features),
+        "metrics": measured,
+    }
+    return model_id, export(challenger.pipeline, metadata=described, **shared)
+
+
+def _golden(holdout: pd.DataFrame, p: np.ndarray) -> dict[str, Any]:
+    return {
+        "activities": _requests(holdout.iloc[:GOLDEN_ROWS]),
+        "scores": [float(value) for value in p[:GOLDEN_ROWS]],
+    }
 
 
 def _requests(table: pd.DataFrame) -> list[dict[str, Any]]:

@@ -1,14 +1,24 @@
-"""Metrics of probabilities on a holdout, with bootstrap intervals."""
+"""Metrics of probabilities on a holdout, with bootstrap intervals.
 
-from collections.abc import Callable
+A bootstrap sample is a vector of multiplicities: how often each activity was drawn. Every metric is a function of such
+weights, so all samples are measured in one pass of matrix arithmetic and the scores are sorted once.
+"""
+
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 from scipy.stats import rankdata
-from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import average_precision_score, log_loss
 
 CLIP = 1e-6
+# Rows times samples that are held in memory at once: 16 MB for each array.
+BLOCK = 2_000_000
+MEASURED = (
+    *("auc", "average_precision", "brier", "log_loss", "accuracy", "balanced_accuracy", "majority_accuracy"),
+    *("calibration_slope", "calibration_intercept"),
+)
+# An interval of a metric that more samples than this leave undefined would be one of the lucky samples.
+MAX_UNDEFINED = 0.05
 
 
 def auc(y: np.ndarray, p: np.ndarray) -> float:
@@ -28,9 +38,16 @@ def brier(y: np.ndarray, p: np.ndarray) -> float:
     return float(np.mean((p - y) ** 2))
 
 
-def accuracy(y: np.ndarray, p: np.ndarray) -> float:
-    """Return the share of outcomes that the probability, cut at one half, gets right."""
-    return float(np.mean((p >= 0.5) == y))
+def losses(y: np.ndarray, p: np.ndarray) -> np.ndarray:
+    """Return the log loss of each activity; probabilities are held in [1e-6, 1 - 1e-6]."""
+    held = np.clip(p, CLIP, 1 - CLIP)
+    return -np.where(y == 1, np.log(held), np.log1p(-held))
+
+
+def log_odds(p: np.ndarray, clip: float = CLIP) -> np.ndarray:
+    """Return log(p / (1 - p)) of probabilities held in [clip, 1 - clip]."""
+    held = np.clip(p, clip, 1 - clip)
+    return np.log(held / (1 - held))
 
 
 def resamples(n: int, n_boot: int, seed: int) -> np.ndarray:
@@ -38,9 +55,24 @@ def resamples(n: int, n_boot: int, seed: int) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, n, size=(n_boot, n))
 
 
+def multiplicities(n: int, n_boot: int, seed: int) -> Iterator[np.ndarray]:
+    """Yield bootstrap samples as how often each row was drawn: blocks of shape (n_samples, n), `n_boot` in all."""
+    rng = np.random.default_rng(seed)
+    size = max(1, BLOCK // n)
+    for begin in range(0, n_boot, size):
+        rows = rng.integers(0, n, size=(min(size, n_boot - begin), n))
+        yield np.stack([np.bincount(sample, minlength=n) for sample in rows]).astype("float64")
+
+
 def interval(values: np.ndarray) -> list[float]:
     """Return the 95 % percentile interval of bootstrap values (Efron 1979)."""
     return [float(value) for value in np.percentile(values, [2.5, 97.5])]
+
+
+def interval_or_none(values: np.ndarray) -> list[float] | None:
+    """Return the interval of the defined values; None if more than 5 % of the samples leave the metric undefined."""
+    defined = values[np.isfinite(values)]
+    return interval(defined) if len(defined) and len(defined) >= (1 - MAX_UNDEFINED) * len(values) else None
 
 
 def evaluate(y: np.ndarray, p: np.ndarray, *, seed: int, n_boot: int = 1000) -> dict[str, Any]:
@@ -54,40 +86,138 @@ def evaluate(y: np.ndarray, p: np.ndarray, *, seed: int, n_boot: int = 1000) -> 
 
     Returns
     -------
-    ``n``, ``n_late``, ``late_rate``, ``mean_score``, ``auc``, ``average_precision``, ``brier``, ``log_loss``,
-    ``accuracy`` (cut at .5), ``majority_accuracy``, ``calibration_slope`` and ``calibration_intercept`` (logistic
-    regression of the outcome on the log-odds; 1 and 0 are ideal, None where undefined), and ``auc_ci``, ``brier_ci``,
-    ``accuracy_ci``
+    ``n``, ``n_late``, ``late_rate``, ``mean_score`` and, each with its 95 % percentile interval as ``<name>_ci``:
+
+    ``auc``
+        area under the ROC curve; .5 without both classes
+    ``average_precision``
+        sum of precision times gain in recall over the distinct scores, as scikit-learn's; None without a late activity
+    ``brier``, ``log_loss``
+        means of (p - y)^2 (Brier 1950) and of -log of the probability of what happened (Good 1952)
+    ``accuracy``, ``balanced_accuracy``
+        share that is right with the cut at .5; mean of the shares right among late and among timely activities
+    ``majority_accuracy``
+        accuracy of always saying what is more frequent
+    ``calibration_slope``, ``calibration_intercept``
+        logistic regression of the outcome on the log-odds (Cox 1958); 1 and 0 are ideal, a slope below 1 means scores
+        that are too extreme. None where undefined: one class, constant scores, or classes that a cut separates
+
+    An interval is None where more than 5 % of the samples leave the metric undefined.
     """
-    y, p = np.asarray(y), np.asarray(p, dtype="float64")
-    rate = float(y.mean())
-    slope, intercept = _calibration(y, p)
-    measured: dict[str, Any] = {
+    y, p = np.asarray(y, dtype="int64"), np.asarray(p, dtype="float64")
+    measured = {name: float(values[0]) for name, values in weighted(y, p, np.ones((1, len(y)))).items()}
+    start = np.array([measured["calibration_intercept"], measured["calibration_slope"]])
+    samples = [weighted(y, p, weights, start) for weights in multiplicities(len(y), n_boot, seed)]
+    found: dict[str, Any] = {
         "n": len(y),
         "n_late": int(y.sum()),
-        "late_rate": rate,
+        "late_rate": float(y.mean()),
         "mean_score": float(p.mean()),
-        "average_precision": float(average_precision_score(y, p)) if y.any() else None,
-        "log_loss": float(log_loss(y, np.clip(p, CLIP, 1 - CLIP), labels=[0, 1])),
-        "majority_accuracy": max(rate, 1 - rate),
+    }
+    for name in MEASURED:
+        defined = bool(np.isfinite(measured[name]))
+        values = np.concatenate([sample[name] for sample in samples])
+        found[name] = measured[name] if defined else None
+        found[f"{name}_ci"] = interval_or_none(values) if defined else None
+    return found
+
+
+def weighted(
+    y: np.ndarray, p: np.ndarray, weights: np.ndarray, start: np.ndarray | None = None
+) -> dict[str, np.ndarray]:
+    """Return the metrics of `MEASURED` for each row of `weights`, NaN where undefined.
+
+    Parameters
+    ----------
+    y, p : outcomes and probabilities of shape (n_activities,)
+    weights : how often each activity counts, shape (n_samples, n_activities)
+    start : intercept and slope from which the calibration's iterations begin
+    """
+    total, late = weights.sum(axis=1), weights @ y
+    right = ((p >= 0.5) == y).astype("float64")
+    with np.errstate(divide="ignore", invalid="ignore"):
+        balanced = (weights @ (right * y) / late + weights @ (right * (1 - y)) / (total - late)) / 2
+        means = weights @ np.column_stack([(p - y) ** 2, losses(y, p), right]) / total[:, None]
+        rate = late / total
+        area, precision = ranking(y, p, weights)
+    intercept, slope = logistic(log_odds(p), y, weights, start)
+    return {
+        "auc": area,
+        "average_precision": precision,
+        "brier": means[:, 0],
+        "log_loss": means[:, 1],
+        "accuracy": means[:, 2],
+        "balanced_accuracy": balanced,
+        "majority_accuracy": np.maximum(rate, 1 - rate),
         "calibration_slope": slope,
         "calibration_intercept": intercept,
     }
-    samples = resamples(len(y), n_boot, seed)
-    metrics: dict[str, Callable[[np.ndarray, np.ndarray], float]] = {"auc": auc, "brier": brier, "accuracy": accuracy}
-    for name, metric in metrics.items():
-        measured[name] = metric(y, p)
-        measured[f"{name}_ci"] = interval(np.array([metric(y[rows], p[rows]) for rows in samples]))
-    return measured
 
 
-def _calibration(y: np.ndarray, p: np.ndarray) -> tuple[float | None, float | None]:
-    clipped = np.clip(p, CLIP, 1 - CLIP)
-    odds = np.log(clipped / (1 - clipped))
-    if len(np.unique(y)) < 2 or np.ptp(odds) < 1e-9:
-        return None, None
-    fitted = LogisticRegression(C=np.inf, max_iter=1000).fit(odds.reshape(-1, 1), y)
-    return float(fitted.coef_[0, 0]), float(fitted.intercept_[0])
+def ranking(y: np.ndarray, p: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return AUC and average precision of each sample; activities with the same score count as one threshold."""
+    order = np.argsort(-p, kind="stable")
+    ends = np.flatnonzero(np.append(np.diff(p[order]) != 0, True))
+    ordered = weights[:, order]
+    hits = np.cumsum(ordered * y[order], axis=1)[:, ends]
+    warned = np.cumsum(ordered, axis=1)[:, ends]
+    alarms = warned - hits
+    late, timely = hits[:, -1], alarms[:, -1]
+    before = np.concatenate([np.zeros((len(weights), 1)), hits[:, :-1]], axis=1)
+    gained = np.diff(alarms, axis=1, prepend=0.0)
+    area = (gained * (before + hits) / 2).sum(axis=1) / (late * timely)
+    area = np.where((late == 0) | (timely == 0), 0.5, area)
+    # A sample may have drawn nothing down to a threshold: there is no precision yet, and no recall is gained.
+    precision = ((hits - before) * np.divide(hits, warned, out=np.zeros_like(hits), where=warned > 0)).sum(axis=1)
+    return area, precision / late
+
+
+def logistic(
+    x: np.ndarray, y: np.ndarray, weights: np.ndarray, start: np.ndarray | None = None, *, steps: int = 25
+) -> tuple[np.ndarray, np.ndarray]:
+    """Fit log-odds = intercept + slope * x by maximum likelihood for each row of weights.
+
+    Newton's method for the two parameters (McCullagh and Nelder 1989, section 2.5), all samples at once; a step that
+    would move a parameter by more than 2 is shortened.
+
+    Parameters
+    ----------
+    x, y : predictor and outcome (0 or 1) of shape (n_activities,)
+    weights : shape (n_samples, n_activities)
+    start : intercept and slope to begin with; 0 and 1 by default
+
+    Returns
+    -------
+    intercept and slope, each of shape (n_samples,), NaN where the likelihood has no maximum (one class, constant `x`,
+    separated classes)
+    """
+    begin = np.array([0.0, 1.0]) if start is None or not np.isfinite(start).all() else start
+    found = np.tile(begin, (len(weights), 1))
+    done = np.zeros(len(weights), dtype=bool)
+    design = np.column_stack([np.ones_like(x), x, x * x])
+    for _ in range(steps):
+        open_ = np.flatnonzero(~done)
+        if not len(open_):
+            break
+        sample = weights[open_]
+        p = 1 / (1 + np.exp(-np.clip(found[open_, :1] + found[open_, 1:] * x, -500, 500)))
+        gradient = (sample * (y - p)) @ design[:, :2]
+        curve = (sample * (p * (1 - p))) @ design
+        determinant = curve[:, 0] * curve[:, 2] - curve[:, 1] ** 2
+        flat = determinant <= 1e-9 * np.maximum(curve[:, 0] * curve[:, 2], 1e-12)
+        determinant = np.where(flat, np.nan, determinant)
+        step = np.column_stack(
+            [
+                curve[:, 2] * gradient[:, 0] - curve[:, 1] * gradient[:, 1],
+                curve[:, 0] * gradient[:, 1] - curve[:, 1] * gradient[:, 0],
+            ]
+        )
+        step = step / determinant[:, None]
+        size = np.abs(step).max(axis=1)
+        found[open_] += step / np.maximum(1, size / 2)[:, None]
+        done[open_] = flat | (size < 1e-7)
+    found[~done] = np.nan
+    return found[:, 0], found[:, 1]
 
 
 def cost_threshold(missed_delay_cost: float, false_alarm_cost: float) -> float:

@@ -1,6 +1,6 @@
 """The gate: whether a challenger goes live."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -8,10 +8,13 @@ import numpy as np
 from slipcast.evaluation import auc, brier, interval, resamples
 
 RULE = (
-    "A challenger is released if its holdout AUC is not suspiciously high, its Brier score beats the training late "
-    "rate with a probability of at least {p_min:.0%} and its AUC's 95 % interval lies above .5, and, where a champion "
-    "is live, its Brier score on the same holdout is lower with a probability of at least {p_min:.0%} (paired "
-    "bootstrap) and its AUC is not lower by more than {auc_loss}."
+    "A challenger is kept out by any broken limit: leakage, fairness, a protocol without the order of time, no "
+    "signal (its Brier score must beat the training late rate with a probability of at least {p_min:.0%} and its "
+    "AUC's 95 % interval lie above .5). Otherwise it is released if no model is live; if it is better than the "
+    "champion: Brier score on the same holdout lower with a probability of at least {p_min:.0%} (paired bootstrap); "
+    "or if it is needed (drift alarm, or a champion older than the limit) and not worse: Brier score higher by less "
+    "than {margin:g} with a probability of at least {p_min:.0%}. Beside a champion its AUC may not be lower by more "
+    "than {auc_loss:g}."
 )
 
 # The champion is scored by another evaluator than the challenger: the same forest differs from itself in the last bits.
@@ -19,17 +22,69 @@ NEGLIGIBLE = 1e-9
 
 
 @dataclass(frozen=True)
+class Limit:
+    """A limit that is checked whatever the comparison says.
+
+    Attributes
+    ----------
+    name : what is limited
+    value : what was found; None where there is no number
+    limit : what is allowed; None where there is no number
+    broken : whether it keeps the challenger out
+    why : what is wrong and what to do, if it is broken
+    """
+
+    name: str
+    value: float | None
+    limit: float | None
+    broken: bool
+    why: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return ``name``, ``value``, ``limit`` and ``broken``."""
+        return {"name": self.name, "value": self.value, "limit": self.limit, "broken": self.broken}
+
+
+@dataclass(frozen=True)
 class Decision:
-    """The gate's answer, with every number behind it."""
+    """The gate's answer, with every number behind it.
+
+    Attributes
+    ----------
+    release : whether the challenger goes live
+    rule : the rule in words
+    reasons : why it is released, or everything that speaks against it
+    numbers : what the rule compared
+    limits : ``name``, ``value``, ``limit``, ``broken`` of each limit
+    needed : why a challenger that is only not worse would be welcome; None if it would not
+    """
 
     release: bool
     rule: str
     reasons: list[str]
     numbers: dict[str, Any]
+    limits: list[dict[str, Any]] = field(default_factory=list)
+    needed: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return the decision as JSON-able fields."""
         return asdict(self)
+
+
+def need(reason: str, champion_age_days: float | None, max_age_days: float) -> str | None:
+    """Return why a new model is needed even if it is only not worse, None if it is not.
+
+    Parameters
+    ----------
+    reason : what started the execution; ``alarm`` is the monitor's drift alarm
+    champion_age_days : days since the champion was trained; None without a champion or where it is unknown
+    max_age_days : age from which a champion is to be replaced
+    """
+    if reason == "alarm":
+        return "drift alarm"
+    if champion_age_days is not None and champion_age_days > max_age_days:
+        return f"the champion is {champion_age_days:.0f} days old, more than {max_age_days:g}"
+    return None
 
 
 def decide(
@@ -39,21 +94,28 @@ def decide(
     train_late_rate: float,
     *,
     seed: int,
+    limits: list[Limit] | None = None,
+    needed: str | None = None,
+    margin: float = 0.005,
     n_boot: int = 2000,
     min_probability: float = 0.95,
-    max_auc: float = 0.95,
     max_auc_loss: float = 0.01,
 ) -> Decision:
     """Compare a challenger with chance and with the champion on the same holdout.
+
+    "Not worse" is non-inferiority: the upper one-sided 95 % bound of (challenger's Brier score - champion's) lies below
+    the margin (Blackwelder 1982), here by the paired bootstrap.
 
     Parameters
     ----------
     y : outcomes of shape (n_activities,), 1 late
     challenger_p, champion_p : probabilities of the same activities; no champion before the first release
     train_late_rate : what somebody without a model would predict: the share of late activities in training
+    limits : checked elsewhere; signal is checked here
+    needed : as `need` returns it
+    margin : Brier score that a needed challenger may be worse by
     n_boot : paired bootstrap samples: each is scored by both models
     min_probability : share of samples in which the challenger must have the lower Brier score
-    max_auc : above it, a column that knows the outcome is suspected and nothing is released
     max_auc_loss : AUC that a better calibrated challenger may lose
     """
     samples = resamples(len(y), n_boot, seed)
@@ -67,7 +129,10 @@ def decide(
         "prior_brier": brier(y, np.full(len(y), train_late_rate)),
         "probability_better_than_prior": float(np.mean(gain_prior > NEGLIGIBLE)),
     }
-    reasons = _against_chance(numbers, max_auc, min_probability)
+    checked = [*(limits or []), *_signal(numbers, min_probability)]
+    # Two limits may be broken for one reason.
+    against = list(dict.fromkeys(limit.why for limit in checked if limit.broken))
+    welcome = [_first(numbers)]
     if champion_p is not None:
         gains = _gains(y, challenger_p, champion_p, samples)
         numbers |= {
@@ -76,13 +141,20 @@ def decide(
             "brier_gain": brier(y, champion_p) - brier(y, challenger_p),
             "brier_gain_ci": interval(gains),
             "probability_better_than_champion": float(np.mean(gains > NEGLIGIBLE)),
+            "brier_loss_upper_bound": float(np.quantile(-gains, min_probability)),
+            "non_inferiority_margin": margin,
+            "max_prediction_difference": float(np.abs(challenger_p - champion_p).max()),
         }
-        reasons += _against_champion(numbers, max_auc_loss, min_probability)
-    release = not reasons
-    if release:
-        reasons = [_why_released(numbers)]
-    rule = RULE.format(p_min=min_probability, auc_loss=max_auc_loss)
-    return Decision(release, rule, reasons, numbers)
+        welcome, against_champion = _against_champion(numbers, needed, margin, max_auc_loss, min_probability)
+        against += against_champion
+    return Decision(
+        not against,
+        RULE.format(p_min=min_probability, margin=margin, auc_loss=max_auc_loss),
+        against or welcome,
+        numbers,
+        [limit.as_dict() for limit in checked],
+        needed,
+    )
 
 
 def _gains(y: np.ndarray, p: np.ndarray, other: np.ndarray, samples: np.ndarray) -> np.ndarray:
@@ -90,45 +162,61 @@ def _gains(y: np.ndarray, p: np.ndarray, other: np.ndarray, samples: np.ndarray)
     return ((other - y) ** 2 - (p - y) ** 2)[samples].mean(axis=1)
 
 
-def _against_chance(numbers: dict[str, Any], max_auc: float, min_probability: float) -> list[str]:
-    reasons = []
-    if numbers["challenger_auc"] > max_auc:
-        reasons.append(
-            f"suspected leakage: AUC {numbers['challenger_auc']:.3f} is above {max_auc}, "
-            "look for a column that is written after the activity's start"
-        )
+def _signal(numbers: dict[str, Any], min_probability: float) -> list[Limit]:
     low, beats = numbers["challenger_auc_ci"][0], numbers["probability_better_than_prior"]
-    if low <= 0.5 or beats < min_probability:
-        reasons.append(
-            f"no signal: AUC {numbers['challenger_auc']:.3f} (95 % interval from {low:.3f}), "
-            f"Brier {numbers['challenger_brier']:.4f} against {numbers['prior_brier']:.4f} of the training late rate "
-            f"(lower with probability {beats:.2f})"
-        )
-    return reasons
+    why = (
+        f"no signal: AUC {numbers['challenger_auc']:.3f} (95 % interval from {low:.3f}), "
+        f"Brier {numbers['challenger_brier']:.4f} against {numbers['prior_brier']:.4f} of the training late rate "
+        f"(lower with probability {beats:.2f})"
+    )
+    return [
+        Limit("signal: lower bound of the AUC, above", low, 0.5, low <= 0.5, why),
+        Limit(
+            "signal: probability of beating the late rate, at least",
+            beats,
+            min_probability,
+            beats < min_probability,
+            why,
+        ),
+    ]
 
 
-def _against_champion(numbers: dict[str, Any], max_auc_loss: float, min_probability: float) -> list[str]:
-    reasons = []
-    if numbers["probability_better_than_champion"] < min_probability:
-        reasons.append(
-            f"not better than the champion: Brier {numbers['challenger_brier']:.4f} against "
-            f"{numbers['champion_brier']:.4f}, lower with probability {numbers['probability_better_than_champion']:.2f}"
+def _against_champion(
+    numbers: dict[str, Any], needed: str | None, margin: float, max_auc_loss: float, min_probability: float
+) -> tuple[list[str], list[str]]:
+    """Return what speaks for a release beside the champion, and what against it."""
+    welcome, against = [], []
+    better = numbers["probability_better_than_champion"]
+    bound = numbers["brier_loss_upper_bound"]
+    scores = f"Brier {numbers['challenger_brier']:.4f} against {numbers['champion_brier']:.4f}"
+    if numbers["max_prediction_difference"] <= NEGLIGIBLE:
+        against.append(f"not better than the champion: it gives the same probabilities ({scores})")
+    elif better >= min_probability:
+        welcome.append(
+            f"better than the champion: {scores} (lower with probability {better:.2f}), "
+            f"AUC {numbers['challenger_auc']:.3f} against {numbers['champion_auc']:.3f}"
         )
-    if numbers["champion_auc"] - numbers["challenger_auc"] > max_auc_loss:
-        reasons.append(
+    elif needed and bound < margin:
+        welcome.append(
+            f"needed ({needed}) and not worse than the champion: {scores}, higher by at most {bound:.4f} "
+            f"at {min_probability:.0%}, allowed are {margin:g}"
+        )
+    else:
+        against.append(f"not better than the champion: {scores} (lower with probability {better:.2f})")
+        if needed:
+            against.append(
+                f"needed ({needed}), but perhaps worse than the champion: its Brier score may be higher by {bound:.4f} "
+                f"at {min_probability:.0%}, allowed are {margin:g}"
+            )
+    if numbers["challenger_auc"] < numbers["champion_auc"] - max_auc_loss:
+        against.append(
             f"ranks worse than the champion: AUC {numbers['challenger_auc']:.3f} against {numbers['champion_auc']:.3f}"
         )
-    return reasons
+    return welcome, against
 
 
-def _why_released(numbers: dict[str, Any]) -> str:
-    if "champion_brier" not in numbers:
-        return (
-            f"first model with signal: AUC {numbers['challenger_auc']:.3f}, Brier {numbers['challenger_brier']:.4f} "
-            f"against {numbers['prior_brier']:.4f} of the training late rate"
-        )
+def _first(numbers: dict[str, Any]) -> str:
     return (
-        f"better than the champion: Brier {numbers['challenger_brier']:.4f} against {numbers['champion_brier']:.4f} "
-        f"(lower with probability {numbers['probability_better_than_champion']:.2f}), "
-        f"AUC {numbers['challenger_auc']:.3f} against {numbers['champion_auc']:.3f}"
+        f"first model with signal: AUC {numbers['challenger_auc']:.3f}, Brier {numbers['challenger_brier']:.4f} "
+        f"against {numbers['prior_brier']:.4f} of the training late rate"
     )

@@ -1,5 +1,6 @@
 """The training profile: what the monitor compares later predictions with. Stored with the model, never refreshed."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,15 @@ from slipcast.features import CATEGORICAL, NUMERIC
 MIN_CATEGORY_SHARE = 0.02
 
 
-def profile(features: pd.DataFrame, scores: np.ndarray, labels: np.ndarray, *, bins: int = 10) -> dict[str, Any]:
+def profile(
+    features: pd.DataFrame,
+    scores: np.ndarray,
+    labels: np.ndarray,
+    *,
+    numeric: Sequence[str] = NUMERIC,
+    categorical: Sequence[str] = CATEGORICAL,
+    bins: int = 10,
+) -> dict[str, Any]:
     """Describe the training data of a model.
 
     Parameters
@@ -19,6 +28,7 @@ def profile(features: pd.DataFrame, scores: np.ndarray, labels: np.ndarray, *, b
     features : DataFrame of shape (n_activities, n_features) as `feature_table.feature_table` returns it
     scores : probabilities of shape (n_activities,) by the model
     labels : outcomes of shape (n_activities,), 1 late
+    numeric, categorical : names of the features
     bins : bins of numeric features and of the score, by quantiles
 
     Returns
@@ -27,9 +37,9 @@ def profile(features: pd.DataFrame, scores: np.ndarray, labels: np.ndarray, *, b
     ``counts`` (one for each bin, then one for missing values), a categorical one ``counts`` by category
     """
     described: dict[str, Any] = {}
-    for name in NUMERIC:
+    for name in numeric:
         described[name] = numeric_profile(features[name].to_numpy(dtype="float64"), bins)
-    for name in CATEGORICAL:
+    for name in categorical:
         described[name] = _categorical_profile(features[name])
     return {
         "n": len(features),

@@ -6,6 +6,7 @@ is read as SQL.
 
 from collections.abc import Iterable
 
+from slipcast.ingest.layout import WHITE
 from slipcast.ingest.profile import Dates, Durations, Numbers, Source
 
 SEPARATED = {
@@ -25,9 +26,6 @@ NAMES = {
 }
 UNITS = {unit: tuple(names.split()) for unit, names in NAMES.items()}
 WORKING_DAYS_PER_MONTH = 20
-
-
-WHITE = " \t\u00a0\r\n"
 
 
 def literal(text: str) -> str:

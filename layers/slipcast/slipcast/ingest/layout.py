@@ -9,6 +9,8 @@ from pathlib import Path
 
 DELIMITERS = (",", ";", "\t", "|")
 HEAD = 15
+# What a cell may begin and end with and still be the same, or be empty; for every way of reading.
+WHITE = " \t\u00a0\r\n"
 BLOCK = 1 << 24
 # An opening quote that is never closed would swallow the rest of the file.
 MAX_LINES_IN_RECORD = 200
@@ -158,9 +160,9 @@ def number(path: Path, delimiter: str, header: Record, target: Path, *, numbered
             line, cells = record.line, record.cells
             if numbered:
                 line, cells = (int(cells[0]) if cells[0].isdigit() else record.line), cells[1:]
-            while len(cells) > width and not cells[-1].strip():
+            while len(cells) > width and not cells[-1].strip(WHITE):
                 cells.pop()
-            if not any(cell.strip() for cell in cells):
+            if not any(cell.strip(WHITE) for cell in cells):
                 continue
             count = len(cells)
             cells = [cell if len(cell) <= MAX_CELL else cell[: MAX_CELL + 1] for cell in cells[:width]]

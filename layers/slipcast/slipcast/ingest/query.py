@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
 
 from slipcast.ingest import expressions, rules
 from slipcast.ingest.layout import MAX_CELL, Grid
@@ -40,7 +41,15 @@ class Query:
     source: str
     sha256: str
 
-    @property
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        """Headers as `normal` writes them → the position of the first cell that is called so."""
+        places: dict[str, int] = {}
+        for position, cell in enumerate(self.header):
+            places.setdefault(normal(cell), position)
+        return places
+
+    @cached_property
     def mapped(self) -> list[str]:
         """Canonical columns that the file has."""
         return [name for name in self.profile.columns if self._positions(name)]
@@ -82,9 +91,8 @@ class Query:
         return [] if self.profile.label.column is None else ["schedule_adherence"]
 
     def _positions(self, column: str) -> list[int]:
-        present = [normal(cell) for cell in self.header]
         names = [normal(header) for header in headers(self.profile.columns[column])]
-        return [present.index(name) for name in names if name in present]
+        return [self._places[name] for name in names if name in self._places]
 
     def cells(self) -> str:
         """Return the relation of the cells: ``line``, ``cells``, ``c0``, ``c1``, …"""
@@ -148,8 +156,7 @@ class Query:
         return list(KINDS)
 
     def _cell(self, header: str) -> str:
-        position = [normal(cell) for cell in self.header].index(normal(header))
-        return expressions.cell(position, self.profile.missing, bare=self.grid.bare)
+        return expressions.cell(self._places[normal(header)], self.profile.missing, bare=self.grid.bare)
 
     def _parts(self) -> list[str]:
         """Each source of a column that has several, or a unit, under a name of its own."""
@@ -162,13 +169,12 @@ class Query:
 
     def _sources(self, name: str) -> list[tuple[str, object]]:
         mapping = self.profile.columns[name]
-        present = {normal(cell) for cell in self.header}
         if isinstance(mapping, Join):
             return []
         return [
             (expressions.only_if(self._cell(source.name), source), source)
             for source in mapping
-            if normal(source.name) in present
+            if normal(source.name) in self._places
         ]
 
     def _text(self, name: str) -> str:
@@ -180,8 +186,7 @@ class Query:
             return "NULL::VARCHAR"
         mapping = self.profile.columns[name]
         if isinstance(mapping, Join):
-            present = {normal(cell) for cell in self.header}
-            parts = ", ".join(self._cell(header) for header in mapping.join if normal(header) in present)
+            parts = ", ".join(self._cell(header) for header in mapping.join if normal(header) in self._places)
             return f"nullif(concat_ws({expressions.literal(mapping.separator)}, {parts}), '')"
         texts = [text for text, _ in self._sources(name)]
         return f"coalesce({', '.join(texts)})" if len(texts) > 1 else texts[0]
@@ -242,15 +247,16 @@ class Query:
 
     def _blank(self) -> str:
         cells = ", ".join(expressions.cell(position, (), bare=self.grid.bare) for position in range(self.grid.width))
-        return f"(coalesce({cells}) IS NULL)" if self.grid.width > 1 else f"({cells} IS NULL)"
+        empty = f"coalesce({cells}) IS NULL" if self.grid.width > 1 else f"{cells} IS NULL"
+        # What stands beyond the header's cells is not in the grid, but the row is not blank.
+        return f"({empty} AND cells <= {self.grid.width})" if self.grid.numbered else f"({empty})"
 
     def _filtered(self) -> str:
-        present = {normal(cell) for cell in self.header}
         conditions = []
         for item in self.profile.filters:
-            if normal(item.column) not in present:
+            position = self._places.get(normal(item.column))
+            if position is None:
                 continue
-            position = [normal(cell) for cell in self.header].index(normal(item.column))
             text = f"lower(trim(coalesce(c{position}, '')))"
             listed = expressions.words(item.keep if item.keep is not None else item.drop or [])
             conditions.append(f"{text} {'NOT ' if item.keep is not None else ''}IN {listed}")

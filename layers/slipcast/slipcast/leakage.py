@@ -1,0 +1,70 @@
+"""Signs that a column knows the outcome: a model that is too good, or one feature that is too good alone.
+
+Kaufman, Rosset and Perlich (2012) call results that are too good to be true the first sign of leakage.
+"""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from slipcast.evaluation import auc
+
+MAX_AUC = 0.95
+MAX_FEATURE_AUC = 0.9
+
+
+def leakage_report(
+    train: pd.DataFrame,
+    y_train: np.ndarray,
+    holdout: pd.DataFrame,
+    y: np.ndarray,
+    p: np.ndarray,
+    *,
+    numeric: list[str],
+    categorical: list[str],
+) -> dict[str, Any]:
+    """Measure how well the challenger and each feature alone rank the holdout.
+
+    Parameters
+    ----------
+    train, holdout : features of shape (n_activities, n_features)
+    y_train, y : outcomes of the same activities, 1 late
+    p : the challenger's probabilities on the holdout
+    numeric, categorical : names of the features
+
+    Returns
+    -------
+    ``suspected`` (whether a limit is passed), ``auc`` of the challenger and ``max_auc`` (.95), ``features``:
+    ``feature`` and ``auc`` (`numeric_auc`, `categorical_auc`), highest first, and ``max_feature_auc`` (.9)
+    """
+    y_train, y = np.asarray(y_train), np.asarray(y)
+    found = [{"feature": name, "auc": numeric_auc(holdout[name].to_numpy(dtype="float64"), y)} for name in numeric] + [
+        {"feature": name, "auc": categorical_auc(train[name], y_train, holdout[name], y)} for name in categorical
+    ]
+    found.sort(key=lambda item: -item["auc"])
+    whole = auc(y, p)
+    alone = found[0]["auc"] if found else 0.5
+    return {
+        "suspected": whole > MAX_AUC or alone > MAX_FEATURE_AUC,
+        "auc": whole,
+        "max_auc": MAX_AUC,
+        "features": found,
+        "max_feature_auc": MAX_FEATURE_AUC,
+    }
+
+
+def numeric_auc(values: np.ndarray, y: np.ndarray) -> float:
+    """Return the AUC of a number as score, in the better direction, with missing values below or above all others.
+
+    A column that is only filled in once an activity is late gives itself away by what is missing.
+    """
+    low, high = np.nan_to_num(values, nan=-np.inf), np.nan_to_num(values, nan=np.inf)
+    areas = (auc(y, low), auc(y, high))
+    return max(*areas, *(1 - area for area in areas))
+
+
+def categorical_auc(train: pd.Series, y_train: np.ndarray, holdout: pd.Series, y: np.ndarray) -> float:
+    """Return the AUC of a category's late rate among the training rows; an unknown one gets the overall rate."""
+    rates = pd.Series(y_train, index=train.index).groupby(train).mean()
+    return auc(y, holdout.map(rates).astype("float64").fillna(float(np.mean(y_train))).to_numpy())

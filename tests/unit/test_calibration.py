@@ -1,0 +1,88 @@
+"""The line on the log-odds: learned where it helps, the identity elsewhere, the same in the artefact."""
+
+import numpy as np
+import pytest
+from search_records import labelled_rows
+from sklearn.metrics import roc_auc_score
+
+from slipcast import artefact, scorer
+from slipcast.calibration import IDENTITY, CalibratedPipeline, Calibration, fit, recalibrate
+from slipcast.candidates import load_candidates
+from slipcast.evaluation import log_odds
+from slipcast.export import export
+from slipcast.feature_table import feature_table
+from slipcast.pipeline import build_pipeline
+
+RNG = np.random.default_rng(3)
+TRUTH = RNG.uniform(0.03, 0.97, 3000)
+Y = (RNG.random(3000) < TRUTH).astype(int)
+FOLD = np.arange(3000) // 600
+
+
+def test_scores_that_are_too_extreme_are_drawn_back():
+    extreme = Calibration(2.5, 0.8).apply(TRUTH)
+    found, record = recalibrate(Y, extreme, FOLD)
+
+    assert record["used"]
+    # The inverse of the distortion is slope 1 / 2.5 and intercept -.8 / 2.5.
+    assert found.slope == pytest.approx(0.4, abs=0.03)
+    assert found.intercept == pytest.approx(-0.32, abs=0.08)
+    assert record["after"]["log_loss"] < record["before"]["log_loss"]
+    assert record["after"]["brier"] < record["before"]["brier"]
+    assert record["before"]["slope"] == pytest.approx(0.4, abs=0.03)
+    assert record["after"]["slope"] == pytest.approx(1, abs=0.03)
+    assert roc_auc_score(Y, found.apply(extreme)) == pytest.approx(roc_auc_score(Y, extreme))
+
+
+def test_what_is_calibrated_is_mostly_left_alone():
+    p = np.tile([0.3, 0.7], 300)
+    used = []
+    for seed in range(40):
+        y = (np.random.default_rng(seed).random(600) < p).astype(int)
+        used.append(recalibrate(y, p, np.arange(600) // 100)[1]["used"])
+
+    # Two parameters that fit noise raise the log loss of the next fold more often than they lower it.
+    assert np.mean(used) < 0.4
+
+
+def test_the_identity_changes_no_bit():
+    assert IDENTITY.apply(TRUTH) is TRUTH
+    assert not IDENTITY.used
+
+
+@pytest.mark.parametrize(
+    ("y", "p"),
+    [([0, 0, 0, 0], [0.1, 0.2, 0.3, 0.4]), ([0, 1, 0, 1], [0.5] * 4), ([0, 0, 1, 1], [0.1, 0.2, 0.8, 0.9])],
+    ids=["one class", "constant", "separated"],
+)
+def test_what_has_no_maximum_is_left_alone(y, p):
+    assert fit(np.array(y), np.array(p)) == IDENTITY
+
+
+def test_a_line_never_turns_the_order_round():
+    assert fit(1 - Y, TRUTH) == IDENTITY
+
+
+def test_without_folds_the_rows_are_cut_in_their_order():
+    extreme = Calibration(2.0, 0.0).apply(TRUTH)
+
+    assert recalibrate(Y, extreme, np.zeros(3000))[1] == recalibrate(Y, extreme, np.arange(3000) * 5 // 3000)[1]
+
+
+def test_the_artefact_and_the_estimator_give_the_same_probabilities():
+    train = labelled_rows(300, seed=0)
+    candidate = next(item for item in load_candidates() if item.name == "decision_tree")
+    features = feature_table(train)
+    pipeline = build_pipeline(candidate, 1, max_depth=4, min_samples_leaf=5).fit(features, train["is_late"])
+    found = Calibration(0.7, -0.2)
+    raw = export(pipeline, family="decision_tree", threshold=0.5, calibration=found)
+    rows = features.astype(object).where(features.notna(), None).to_dict("records")
+
+    served = scorer.load(raw, artefact.digest(raw)).score(rows)
+    estimator = CalibratedPipeline(pipeline, found.slope, found.intercept, found.clip)
+
+    np.testing.assert_allclose(served, estimator.predict_proba(features)[:, 1], atol=1e-12)
+    np.testing.assert_allclose(
+        log_odds(np.array(served)), 0.7 * log_odds(pipeline.predict_proba(features)[:, 1]) - 0.2, atol=1e-9
+    )
+    assert set(estimator.predict(features)) == {0, 1}
