@@ -197,9 +197,27 @@ class LocalCloud:
         child = self._start("emulator", [sys.executable, str(ROOT / "local" / "emulator.py")], env, port)
         processes.wait_until(lambda: _answers(f"{self._endpoint()}/_ministack/health"), child, seconds=60)
 
+    def stop_mlflow(self) -> None:
+        """Stop the tracking server, as an outage would; `start_mlflow` brings it back with what it knew."""
+        child = self._child("mlflow")
+        processes.stop(child)
+        self.children.remove(child)
+        self._save()
+
+    def start_mlflow(self) -> None:
+        """Start the tracking server again where it was."""
+        port = int(self.env["MLFLOW_TRACKING_URI"].rsplit(":", 1)[-1])
+        child = self._mlflow(port)
+        processes.wait_until(lambda: _answers(f"http://127.0.0.1:{port}/health"), child, seconds=120)
+
+    def _child(self, name: str) -> Child:
+        return next(child for child in self.children if child.name == name)
+
     def _start_mlflow(self) -> Child:
-        port = processes.free_port(os.environ.get("SLIPCAST_MLFLOW_PORT"))
         self.client("s3").create_bucket(Bucket="mlflow-artifacts")
+        return self._mlflow(processes.free_port(os.environ.get("SLIPCAST_MLFLOW_PORT")))
+
+    def _mlflow(self, port: int) -> Child:
         database = self.home / "work" / "mlflow.db"
         command = [
             *(sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"),

@@ -32,7 +32,7 @@ BASE = {
         ({"train_on_new_data": False, "reason": "schedule"}, True, "schedule"),
         ({"dated": False, "n_matured": 100}, True, "nothing is released"),
         ({"dated": False, "n_matured": 49}, False, "50 are needed"),
-        ({"dated": False, "n_matured": 100, "train_on_new_data": False}, False, "wait"),
+        ({"dated": False, "n_matured": 100, "train_on_new_data": False}, True, "nothing is released"),
     ],
 )
 def test_trains_only_when_there_is_something_to_learn(change, train, word):

@@ -43,7 +43,7 @@ def should_train(
     dated : whether the activities have dates; without them candidates are compared, and nothing is released
     """
     if not dated:
-        return _without_dates(n_matured, reason, train_on_new_data)
+        return _without_dates(n_matured)
     if n_matured < min_matured:
         return TrainingDecision(
             False, f"{n_matured} activities have a known outcome, {min_matured} are needed: drop a longer history"
@@ -59,13 +59,12 @@ def should_train(
     return TrainingDecision(True, f"dataset {dataset_id} is new since the live model ({reason})")
 
 
-def _without_dates(n_matured: int, reason: str, train_on_new_data: bool) -> TrainingDecision:
+def _without_dates(n_matured: int) -> TrainingDecision:
     if n_matured < MIN_UNDATED:
         return TrainingDecision(
             False, f"{n_matured} activities have a label, {MIN_UNDATED} are needed even to compare candidates"
         )
-    if reason == "new_data" and not train_on_new_data:
-        return TrainingDecision(False, "new files wait for the next alarm or schedule (TrainOnNewData is false)")
+    # At once, whatever TrainOnNewData says: such a file never becomes the dataset that an alarm or a schedule takes.
     return TrainingDecision(
         True, "the file has no dates: candidates are compared by the protocol of the literature, nothing is released"
     )
