@@ -103,6 +103,15 @@ def test_predict_may_read_the_feature_store_and_nothing_else():
     ]
 
 
+def test_report_may_read_evaluations_and_write_pages_and_nothing_else():
+    bucket = "${DataBucket.Arn}/reports/*"
+
+    assert [(s["Action"], s["Resource"]["Fn::Sub"]) for s in statements(FUNCTIONS["ReportFunction"])] == [
+        ("s3:GetObject", f"{bucket}/evaluation.json"),
+        ("s3:PutObject", f"{bucket}/report.html"),
+    ]
+
+
 WRITERS = {
     "models/": {"EvaluateFunction"},
     "datasets/": {"PrepareFunction"},
@@ -210,3 +219,16 @@ def test_no_secret_stands_in_the_environment_of_a_function():
     for function in FUNCTIONS.values():
         for name in function.get("Environment", {}).get("Variables", {}):
             assert not re.search(r"SECRET|PASSWORD|TOKEN|API_KEY", name)
+
+
+def test_models_are_fitted_and_calibrated_alike_on_every_machine():
+    """benchmarks/reproducible.py shows what differs without."""
+    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "OPENBLAS_CORETYPE", "NPY_DISABLE_CPU_FEATURES")
+    functions = [
+        TEMPLATE["Resources"][name]["Properties"]["Environment"]["Variables"]
+        for name in ("TrainFunction", "EvaluateFunction")
+    ]
+    pinned = [{name: variables[name] for name in names} for variables in functions]
+
+    assert pinned[0] == pinned[1]
+    assert "X86_V4" in pinned[0]["NPY_DISABLE_CPU_FEATURES"]
