@@ -74,9 +74,7 @@ class Demo:
                 "family": evaluation["challenger"],
                 "dataset_id": evaluation["dataset"]["dataset_id"],
                 "cut": evaluation["cut"],
-                "metrics": next(
-                    item["metrics"] for item in evaluation["candidates"] if item["family"] == evaluation["challenger"]
-                ),
+                "metrics": evaluation["metrics"],
                 "champion_metrics": evaluation["champion_metrics"],
                 "decision": decision,
             }
@@ -160,10 +158,9 @@ class Demo:
         return outcome
 
     def _table(self, evaluation: dict[str, Any]) -> None:
-        rows = [
-            *((item["family"], item["cv_brier"], item["metrics"]) for item in evaluation["candidates"]),
-            ("prior", None, evaluation["prior"]),
-        ]
+        rows = [(item["family"], item["cv_score"], item["metrics"]) for item in evaluation["candidates"]]
+        if evaluation["calibration"]["used"]:
+            rows.append((f"{evaluation['challenger']}, recalibrated", None, evaluation["metrics"]))
         if evaluation["champion_metrics"]:
             rows.append(
                 (f"champion (version {evaluation['champion']['version']})", None, evaluation["champion_metrics"])
@@ -178,6 +175,11 @@ class Demo:
                 f"    {name:<28} {shown:>8} {metrics['auc']:>6.3f} {metrics['brier']:>7.4f} "
                 f"{metrics['accuracy']:>9.3f} {metrics['majority_accuracy']:>9.3f}{mark}"
             )
+        for item in evaluation["failed"]:
+            print(f"    {item['family']:<28} {item['status']}: {item['why']}")
+        report = f"reports/{evaluation['execution']}/report.html"
+        self.stack.s3.download_file(self.stack.bucket, report, str(self.cloud.home / "report.html"))
+        print(f"  the report: s3://{self.stack.bucket}/{report}, a copy in {self.cloud.home.name}/report.html")
 
     @contextmanager
     def _chapter(self, title: str) -> Iterator[None]:

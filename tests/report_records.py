@@ -218,7 +218,14 @@ def _full() -> dict[str, Any]:
         },
         "paper": _paper(features, y),
         "decision": gate.decide(
-            truth, p, champion_p, float(y.mean()), seed=SEED, limits=limits, n_boot=BOOT, needed=gate.need("alarm", 91, 99)
+            truth,
+            p,
+            champion_p,
+            float(y.mean()),
+            seed=SEED,
+            limits=limits,
+            n_boot=BOOT,
+            needed=gate.need("alarm", 91, 99),
         ).as_dict(),
     }
 

@@ -1,5 +1,6 @@
 """Each function of template.yaml starts with its layers alone, as on Lambda: no other package is to be found."""
 
+import hashlib
 import importlib.util
 import inspect
 import json
@@ -162,6 +163,21 @@ def answer_and_describe() -> None:
     assert "Activity" in json.loads(app.get_openapi_json_schema())["components"]["schemas"]
 
 
+def draw(record: str) -> None:
+    """Draw the page of an evaluation record and say its digest."""
+    import hashlib
+    import json
+    import sys
+    from pathlib import Path
+
+    from slipcast.training_report import render
+
+    page = render(json.loads(Path(record).read_text(encoding="utf-8")))
+    # Twenty megabytes and half a second that nothing here is drawn with.
+    assert "matplotlib.pyplot" not in sys.modules
+    print(hashlib.sha256(page.encode()).hexdigest())
+
+
 @pytest.fixture(scope="module")
 def built() -> dict[str, Path]:
     """The python folder of each layer, by logical id."""
@@ -260,6 +276,18 @@ def test_training_layer_trains_and_logs(built: dict[str, Path], runtime: Path, t
     path = [built["PowertoolsLayer"], built["TrainingLayer"], runtime]
     outcome = _alone(train_and_save, [str(tmp_path)], path, {"HOME": str(tmp_path)})
     assert not outcome.startswith("FAILED"), outcome
+
+
+def test_reporting_layer_draws_the_same_page_as_here(built: dict[str, Path], tmp_path: Path) -> None:
+    from report_records import record
+
+    from slipcast.training_report import render
+
+    (tmp_path / "evaluation.json").write_text(json.dumps(record()), encoding="utf-8")
+    path = [built["SlipcastLayer"], built["ReportingLayer"]]
+    outcome = _alone(draw, [str(tmp_path / "evaluation.json")], path, {"MPLCONFIGDIR": str(tmp_path)})
+    assert outcome.strip() == hashlib.sha256(render(record()).encode()).hexdigest()
+    assert BUILD.size(built["ReportingLayer"]) < 90 * 2**20
 
 
 def test_powertools_layer_validates_and_describes(built: dict[str, Path]) -> None:

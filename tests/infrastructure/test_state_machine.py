@@ -102,6 +102,14 @@ def test_a_failed_step_of_the_work_goes_to_the_failure_path(name):
     assert STATES["Failed"]["Type"] == "Fail"
 
 
+def test_a_page_that_cannot_be_drawn_stops_no_release_and_is_seen_in_the_history():
+    (caught,) = STATES["WriteReport"]["Catch"]
+
+    assert STATES["Evaluate"]["Next"] == "WriteReport"
+    assert caught["Next"] == STATES["WriteReport"]["Next"] == "TrackRun"
+    assert caught["Assign"] == {"reportFailure": "{% $states.errorOutput %}"}
+
+
 @pytest.mark.parametrize("name", ["TrackRun", "TrackRelease"])
 def test_mlflow_stops_no_release(name):
     assert STATES[name]["Catch"][0]["Next"] == STATES[name]["Next"]

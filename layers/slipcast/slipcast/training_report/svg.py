@@ -95,7 +95,7 @@ def chart(name: str, title: str, description: str, *, width: float = WIDTH, heig
 
 
 def _inline(raw: bytes, name: str, title: str, description: str) -> Markup:
-    """Make a document an element: no prologue, ids of its own, coordinates to a hundredth, and words for the picture."""
+    """Make a document an element: no prologue, ids of its own, coordinates to a hundredth, words for the picture."""
     # Nobody's XML but matplotlib's, which escapes names: there is no entity to expand.
     root = ElementTree.fromstring(raw)  # noqa: S314
     for child in [*root.findall(f"{_SVG}metadata"), *root.findall(f"{_SVG}defs")]:

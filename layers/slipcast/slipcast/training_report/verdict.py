@@ -32,8 +32,8 @@ def _sentences(record: dict[str, Any]) -> list[str]:
     ]
     if metrics["auc"] is not None:
         said.append(
-            f"Given one late and one timely activity, it rates the late one as riskier {metrics['auc'] * 100:.0f} times "
-            "in 100; guessing does so 50 times."
+            f"Given one late and one timely activity, it rates the late one as riskier {metrics['auc'] * 100:.0f} "
+            "times in 100; guessing does so 50 times."
         )
     if metrics["brier"] is not None and prior["brier"]:
         change = 1 - metrics["brier"] / prior["brier"]

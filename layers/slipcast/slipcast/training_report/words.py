@@ -7,7 +7,16 @@ from typing import Any
 _NOT_TEXT = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 NONE = "–"
 # What stays as it is written in print, of the names that Slipcast itself gives.
-_PRINTED = {"auc": "AUC", "brier": "Brier", "ci": "95 %", "cv": "CV", "f1": "F1", "mlp": "MLP", "rbf": "RBF", "svc": "SVC"}
+_PRINTED = {
+    "auc": "AUC",
+    "brier": "Brier",
+    "ci": "95 %",
+    "cv": "CV",
+    "f1": "F1",
+    "mlp": "MLP",
+    "rbf": "RBF",
+    "svc": "SVC",
+}
 
 
 def clean(value: Any) -> str:
@@ -22,7 +31,7 @@ def number(value: float | None, digits: int = 3) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     # Adding nothing turns the minus zero of a small loss into a zero.
-    return f"{value:,}" if isinstance(value, int) else f"{round(value, digits) + 0.0:,.{digits}f}"
+    return f"{value:,}" if isinstance(value, int) else f"{round(value + 0.0, digits) + 0.0:,.{digits}f}"
 
 
 def percent(value: float | None, digits: int = 1) -> str:

@@ -26,7 +26,8 @@ def bars(record: dict[str, Any], metric: str) -> Markup:
         axes = drawn.axes(grid="x")
         for place, (_, metrics, color) in enumerate(rows):
             _bar(axes, place, metrics, metric, color)
-        for x, color, style, label in _lines(record, metric):
+        lines = _lines(record, metric)
+        for x, color, style, label in lines:
             axes.axvline(x, color=color, linestyle=style, linewidth=1.4, label=label)
         axes.set_yticks(range(len(rows)), [short(name, 24) for name, _, _ in rows])
         axes.set_ylim(len(rows) - 0.45, -0.55)
@@ -36,7 +37,8 @@ def bars(record: dict[str, Any], metric: str) -> Markup:
         axes.tick_params(axis="y", length=0)
         for label, (_, _, color) in zip(axes.get_yticklabels(), rows, strict=True):
             label.set_fontweight("bold" if color == BLUE else "normal")
-        drawn.figure.legend(loc="outside lower center", ncols=2, handlelength=1.8, columnspacing=1.2)
+        if lines:
+            drawn.figure.legend(loc="outside lower center", ncols=2, handlelength=1.8, columnspacing=1.2)
     return drawn.markup
 
 
