@@ -18,10 +18,9 @@ def client():
 
 
 def location(execution: str) -> str | None:
-    """Return the URI of the execution's report, the page before the text; None if there is none."""
-    found = sorted(storage.list_uris(f"s3://{setting('DATA_BUCKET')}/reports/{execution}/report."))
-    pages = [uri for uri in found if uri.endswith(".html")]
-    return next(iter(pages or found), None)
+    """Return the URI of the execution's report; None if there is none."""
+    uri = f"s3://{setting('DATA_BUCKET')}/reports/{execution}/report.html"
+    return uri if storage.exists(uri) else None
 
 
 def link(execution: str) -> str | None:

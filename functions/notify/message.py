@@ -9,6 +9,9 @@ HEADLINES = {
     "refused": "file refused",
     "failed": "pipeline failed",
 }
+# Outcomes of which there is a report on candidates and gate.
+TRAINED = ("released", "kept")
+
 # SNS refuses a longer subject.
 MAX_SUBJECT = 100
 
@@ -35,5 +38,7 @@ def compose(event: dict[str, Any]) -> tuple[str, str]:
         if upload["changes"]:
             lines.append("Columns:   not those of the last file of this source, see the report")
     if source:
-        lines.append(f"Report:    reports/{event['execution']}/intake.html in the bucket")
+        lines.append(f"File:      reports/{event['execution']}/intake.html in the bucket")
+    if event["outcome"] in TRAINED:
+        lines.append(f"Training:  reports/{event['execution']}/report.html in the bucket")
     return subject, "\n".join(lines)

@@ -495,8 +495,6 @@ def test_a_page_may_do_nothing_but_send_its_form(approve):
 def test_the_page_links_to_the_report_if_there_is_one(approve):
     key = approve.asked()
     assert "<a " not in approve.get(key)["body"]
-    storage.write_bytes(f"s3://data/reports/{EXECUTION}/report.md", b"# Report")
-    assert "report.md?" in approve.get(key)["body"]
     storage.write_bytes(f"s3://data/reports/{EXECUTION}/report.html", b"<p>Report")
 
     link = json.loads(approve.get(key, Accept="application/json")["body"])["report"]

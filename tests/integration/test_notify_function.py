@@ -69,6 +69,7 @@ def test_each_outcome_is_recorded_and_told(notify, lambda_context, outcome):
     assert ("Version:   4" in lines) == (outcome == "released")
     assert ("Rows:      10 read, 8 accepted, 2 in quarantine" in lines) == ("dataset" in event)
     assert ("incoming/plan.csv" in message["Message"]) == ("source" in event)
+    assert ("reports/new-data-1/report.html" in message["Message"]) == (outcome in ("released", "kept"))
 
 
 @pytest.mark.parametrize("outcome", EVENTS)
