@@ -298,6 +298,7 @@ def test_promote_moves_the_alias_and_leaves_a_record_for_mlflow(release, cloud):
         artefact_uri="s3://data/models/abc/model.json",
         profile_uri="s3://data/models/abc/profile.json",
         dataset_id="d-abc",
+        trained_at="2026-01-01T00:00:00+00:00",
     )
     record = {"kind": "release", "execution": "new-data-abc", "version": "2", "previous": "1", "model_id": "abc"}
     assert list(outbox.pending("data")) == [("s3://data/tracking/pending/new-data-abc-2-release.json", record)]

@@ -1,12 +1,16 @@
 """The smallest file for each mistake that the fuzzer of the intake found."""
 
 import csv
+import gzip
+from pathlib import Path
 
 import pytest
 
 from slipcast.ingest import layout
+from slipcast.ingest.refusal import ScheduleRefused
 from slipcast.ingest.schedule import read_schedule
 
+EXPORTS = Path(__file__).resolve().parents[2] / "examples" / "exports"
 HEADER = "activity_id,start,baseline_finish,data_date"
 GOOD = "A,2024-01-01,2024-03-01,2024-06-30"
 
@@ -49,3 +53,39 @@ def test_what_a_blank_row_is_does_not_depend_on_the_way_of_reading(read, monkeyp
     assert schedule.counts["read"] == 1 + rows
     assert {line for line, _, _ in rejected} == ({"3"} if rows else set())
     assert bool(line_by_line) == bool(after)
+
+
+@pytest.mark.parametrize("above", ['x,"y"\r\nx,"\ry"\r\n', "x\ry\r\n"])
+def test_a_carriage_return_alone_above_the_header_hides_no_row(read, above):
+    """It ends a line here, and none for duckdb, which would skip a row too many."""
+    schedule, rejected = read(f"{above}{HEADER}\r\nB,soon,2024-03-01,2024-06-30\r\n{GOOD}\r\n")
+
+    assert schedule.counts["read"] == 2
+    assert [(line, column) for line, column, _ in rejected] == [(str(above.count("\n") + 3), "start")]
+
+
+def test_hundreds_of_foreign_columns_fit_into_the_memory(read, monkeypatch):
+    """As many as a file makes that has lost its line breaks."""
+    monkeypatch.setattr(layout, "plain", lambda *_: None)
+    with gzip.open(EXPORTS / "nyc_sca_2025-06.csv.gz", "rt", encoding="utf-8") as lines:
+        header = next(lines).strip()
+
+    with pytest.raises(ScheduleRefused, match="no activities"):
+        read(header + "".join(f",z{number}" for number in range(560)), "x_2025-06-30.csv")
+
+
+def test_a_header_of_very_many_columns_is_refused(read):
+    header = HEADER + ",z" * 997
+
+    with pytest.raises(ScheduleRefused, match="line 1: the header has 1,001 columns, at most 1,000 may be"):
+        read(f"{header}\n{GOOD}{',' * 997}\n")
+
+
+@pytest.mark.parametrize("block", range(1, 9))
+def test_a_block_may_end_between_carriage_return_and_line_feed(tmp_path, monkeypatch, block):
+    monkeypatch.setattr(layout, "BLOCK", block)
+    (tmp_path / "x").write_bytes(b"a,b\r\n1,2\r\n3,4\r\n")
+    (tmp_path / "y").write_bytes(b"a,b\r\n1,\r2\n3,4\r\n")
+
+    assert layout.plain(tmp_path / "x", 1, ",") == layout.Plain(2, True)
+    assert layout.plain(tmp_path / "y", 1, ",") is None

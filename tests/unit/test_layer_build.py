@@ -107,6 +107,8 @@ def test_pinned_names_a_package_that_is_not_locked(build) -> None:
         ("scipy.libs/libscipy_openblas.so", False),
         ("scipy/special/cython_special.pxd", True),
         ("sklearn/datasets/data/iris.csv", True),
+        ("matplotlib/mpl-data/sample_data/topobathy.npz", True),
+        ("matplotlib/mpl-data/fonts/ttf/DejaVuSans.ttf", False),
         ("sklearn/utils/_repr_html/estimator.css", False),
         ("mlflow-3.dist-info/METADATA", False),
         ("mlflow-3.dist-info/entry_points.txt", False),

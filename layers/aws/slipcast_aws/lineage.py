@@ -71,7 +71,7 @@ def trace(bucket: str, predict_function: str, prediction_id: str) -> dict[str, A
             "execution": pinned["MODEL_EXECUTION"],
             "reason": evaluation["reason"],
             "decision": "; ".join(evaluation["decision"]["reasons"]),
-            "report": f"s3://{bucket}/reports/{pinned['MODEL_EXECUTION']}/report.md",
+            "report": f"s3://{bucket}/reports/{pinned['MODEL_EXECUTION']}/report.html",
             "mlflow": _mlflow_run(pinned["MODEL_EXECUTION"]),
         },
         "dataset": {

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.special import expit
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.pipeline import Pipeline
 
@@ -35,7 +34,10 @@ class Calibration:
     def apply(self, p: np.ndarray) -> np.ndarray:
         """Return the recalibrated probabilities, as the artefact's scorer computes them."""
         p = np.asarray(p, dtype="float64")
-        return expit(self.slope * log_odds(p, self.clip) + self.intercept) if self.used else p
+        if not self.used:
+            return p
+        # expit(x) without overflow, and without scipy's ufunc: a pickle by value cannot say where that comes from.
+        return (1 + np.tanh((self.slope * log_odds(p, self.clip) + self.intercept) / 2)) / 2
 
 
 IDENTITY = Calibration()

@@ -19,7 +19,7 @@ class Limits:
     ----------
     max_bytes : largest size of the unpacked file, bytes (parameter ``MaxFileMegabytes``)
     max_ratio : largest unpacked size as a multiple of the packed size; not applied below 64 MiB
-    max_columns : most columns of a sheet, or of the table made of an XER file
+    max_columns : most columns of a table, in whatever format it comes
     xlsx_memory_bytes, xlsx_seconds : what reading a workbook may take
     """
 

@@ -133,17 +133,21 @@ def plain(path: Path, header_line: int, delimiter: str) -> Plain | None:
     As many records as lines will show that no line is blank and no cell holds a line break.
     """
     odd = [b"\xa0"] if delimiter == "\t" else [b"\xa0", b"\t"]
-    lines, bare, last = -header_line, True, b"\n"
+    newlines = returns = pairs = 0
+    bare, last = True, b"\n"
     with path.open("rb", buffering=0) as file:
         while block := file.read(BLOCK):
-            newlines = block.count(b"\n")
-            # Each line ends in CR LF, but for one pair that the block's border may split.
-            if b"\r" in block and abs(block.count(b"\r") - newlines) > 1:
-                return None
+            newlines += block.count(b"\n")
+            if b"\r" in block:
+                returns += block.count(b"\r")
+                pairs += block.count(b"\r\n")
+            pairs += last == b"\r" and block.startswith(b"\n")
             bare = bare and not any(byte in block for byte in odd)
-            lines += newlines
             last = block[-1:]
-    return Plain(lines + (last != b"\n"), bare)
+    # One carriage return alone is a line's end here, and none for duckdb.
+    if returns and not newlines == returns == pairs:
+        return None
+    return Plain(newlines - header_line + (last != b"\n"), bare)
 
 
 def number(path: Path, delimiter: str, header: Record, target: Path, *, numbered: bool) -> Grid:

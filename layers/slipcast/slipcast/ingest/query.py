@@ -246,10 +246,11 @@ class Query:
         return "CASE WHEN start > data_date AND actual_finish IS NULL THEN total_float_days END"
 
     def _blank(self) -> str:
+        # They were left out already; what looks blank here may have cells beyond those of the header.
+        if self.grid.numbered:
+            return "false"
         cells = ", ".join(expressions.cell(position, (), bare=self.grid.bare) for position in range(self.grid.width))
-        empty = f"coalesce({cells}) IS NULL" if self.grid.width > 1 else f"{cells} IS NULL"
-        # What stands beyond the header's cells is not in the grid, but the row is not blank.
-        return f"({empty} AND cells <= {self.grid.width})" if self.grid.numbered else f"({empty})"
+        return f"(coalesce({cells}) IS NULL)" if self.grid.width > 1 else f"({cells} IS NULL)"
 
     def _filtered(self) -> str:
         conditions = []

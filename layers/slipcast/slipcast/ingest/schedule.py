@@ -110,12 +110,20 @@ def read_schedule(
     ScheduleRefused
         If the file cannot be used at all; the message names file, row, column and remedy.
     """
-    text = open_upload(path, name, workdir=workdir, limits=limits or Limits())
+    limits = limits or Limits()
+    text = open_upload(path, name, workdir=workdir, limits=limits)
     heads = layout.heads(text.path, text.delimiter)
     cells = {mark: [record.cells for record in found] for mark, found in heads.items()}
     lines = {mark: [_line(text, record) for record in found] for mark, found in heads.items()}
     found = detect(cells, [profile] if profile is not None else (profiles or built_in()), name, lines)
     header = heads[found.delimiter][found.index]
+    if len(found.header) - text.numbered > limits.max_columns:
+        raise ScheduleRefused(
+            name,
+            f"the header has {len(found.header) - text.numbered:,} columns, at most {limits.max_columns:,} may be",
+            "Remove some, or look for line breaks that were lost",
+            found.line,
+        )
     return _Reading(text, name, folder, found, header, workdir, max_bad_share, sha256).read()
 
 

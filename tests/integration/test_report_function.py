@@ -1,0 +1,105 @@
+"""Report: the page of an execution, from the evaluation that the evaluate function wrote."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from page import Page
+from search_records import in_memory, search_record, tables
+
+from slipcast_aws import releases, storage
+
+SETTINGS = {
+    **{"DATA_BUCKET": "data", "PREDICT_FUNCTION": "slipcast-predict", "TOLERANCE_DAYS": "30"},
+    **{"MISSED_DELAY_COST": "2", "FALSE_ALARM_COST": "1", "FAIRNESS_COLUMNS": "location, phase"},
+    **{"MAX_SELECTION_RATE_GAP": "1", "MAX_FALSE_NEGATIVE_RATE_GAP": "1", "MAX_CALIBRATION_GAP": "1"},
+    **{"MAX_MODEL_AGE_DAYS": "365", "NON_INFERIORITY_MARGIN": "0.005"},
+}
+DATASET = {"dataset_id": "d1", "data_date": "2022-12-31", "rows": 900, "manifest_uri": "s3://data/datasets/d1/m.json"}
+
+
+@pytest.fixture
+def evaluate(s3, load_app, lambda_context, monkeypatch):
+    """Write an evaluation as the function before this one leaves it, and return its URI."""
+    live: list[releases.LiveModel | None] = [None]
+    monkeypatch.setattr(releases, "live_model", lambda function: live[0])
+
+    def run(execution: str = "first", champion: releases.LiveModel | None = None, parts=None, **searched) -> str:
+        live[0] = champion
+        objects, write = in_memory()
+        search = search_record(parts or tables(), write, execution=execution, **searched)
+        for uri, raw in objects.items():
+            storage.write_bytes(uri, raw)
+        uri = f"s3://data/runs/{execution}/search/search.json"
+        found = {"uri": uri, "sha256": storage.write_json(uri, search)}
+        event = {"execution": execution, "reason": "new_data", "dataset": DATASET, "search": found}
+        return load_app("evaluate", **SETTINGS).handler(event, lambda_context)["evaluation_uri"]
+
+    return run
+
+
+@pytest.fixture
+def evaluation_uri(evaluate) -> str:
+    """The evaluation of a first model."""
+    return evaluate()
+
+
+@pytest.fixture
+def report(load_app, s3, lambda_context):
+    app = load_app("report")
+    return lambda event: app.handler(event, lambda_context)
+
+
+def test_the_page_lies_beside_the_evaluation(evaluation_uri, report, s3):
+    answer = report({"evaluation_uri": evaluation_uri})
+
+    assert answer == {"report_uri": "s3://data/reports/first/report.html"}
+    stored = s3.get_object(Bucket="data", Key="reports/first/report.html")
+    assert stored["ContentType"] == "text/html; charset=utf-8"
+    page = Page(stored["Body"].read().decode())
+    assert page.problems == []
+    evaluation = storage.read_json(evaluation_uri)
+    assert evaluation["decision"]["reasons"][0] in page.text
+    assert evaluation["model"]["sha256"] in page.text
+    assert [row[:2] for row in page.tables["Families that are out, and why"]] == [["RBF SVC", "failed"]]
+
+
+def test_drawn_again_the_page_is_the_same(evaluation_uri, report):
+    first = storage.read_bytes(report({"evaluation_uri": evaluation_uri})["report_uri"])
+
+    assert storage.read_bytes(report({"evaluation_uri": evaluation_uri})["report_uri"]) == first
+
+
+def test_beside_a_live_model_the_page_compares(evaluate, report):
+    model = storage.read_json(evaluate())["model"]
+    known = ("model_id", "sha256", "artefact_uri", "profile_uri", "dataset_id", "trained_at")
+    live = releases.LiveModel(version="3", **{name: model[name] for name in known})
+
+    page = Page(storage.read_bytes(report({"evaluation_uri": evaluate("second", live)})["report_uri"]).decode())
+
+    assert page.problems == []
+    assert "Kept: version 3 stays live" in page.text
+    assert page.tables["Population stability index"]
+
+
+def test_without_dates_the_page_says_that_nothing_is_released(evaluate, report):
+    rng = np.random.default_rng(0)
+    late = {"train": rng.integers(0, 2, 400), "holdout": rng.integers(0, 2, 200)}
+    parts = {name: pd.DataFrame({"crew_days": y + rng.normal(0, 1, len(y)), "is_late": y}) for name, y in late.items()}
+    features = {"numeric": ["crew_days"], "categorical": []}
+    uri = evaluate(parts=parts, protocol="paper", features=features)
+
+    page = Page(storage.read_bytes(report({"evaluation_uri": uri})["report_uri"]).decode())
+
+    assert page.problems == []
+    assert "Kept back: no model goes live" in page.text
+    assert "The dataset has no dates" in page.text
+
+
+def test_an_evaluation_that_lacks_a_part_writes_no_page(evaluation_uri, report):
+    evaluation = storage.read_json(evaluation_uri)
+    del evaluation["metrics"]
+    storage.write_json(evaluation_uri, evaluation)
+
+    with pytest.raises(KeyError, match="metrics"):
+        report({"evaluation_uri": evaluation_uri})
+    assert not storage.exists("s3://data/reports/first/report.html")

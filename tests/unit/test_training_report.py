@@ -1,0 +1,350 @@
+"""The report of an execution: one page that says what the record says, whatever stands in the record."""
+
+import ast
+import re
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import pytest
+from page import Page
+from report_records import VARIANTS, record
+
+from slipcast.training_report import render, words
+from slipcast.training_report.page import SECTIONS
+from slipcast.training_report.verdict import words as verdict
+
+ROOT = Path(__file__).resolve().parents[2]
+# Fields whose text decides what is drawn, or has to be a day.
+FIXED = {"protocol", "kind", "select_by", "measure", "cut", "begin", "end", "created_at", "data_date", "trained_at"}
+HOSTILE = (
+    "</title></style></svg>'\"><script>alert(1)</script><img src=//x.example/y onerror=z>$\\frac{a}$ \x00\x1b\ud800é漢🏗"
+)
+
+
+@pytest.fixture(scope="module")
+def pages() -> dict[str, str]:
+    """The page of each variant, drawn once."""
+    return {name: render(make()) for name, make in VARIANTS.items()}
+
+
+@pytest.fixture(scope="module")
+def full(pages) -> Page:
+    return Page(pages["full"])
+
+
+def hostile(value: Any, key: str = "") -> Any:
+    """The same record with hostile text behind every name, the same wherever the name stands."""
+    if isinstance(value, dict):
+        return {name: hostile(item, name) for name, item in value.items()}
+    if isinstance(value, list):
+        return [hostile(item, key) for item in value]
+    return f"{value}{HOSTILE}" if isinstance(value, str) and key not in FIXED else value
+
+
+def test_the_same_record_makes_the_same_page(pages):
+    assert render(record()) == pages["full"]
+
+
+def test_the_page_says_nothing_of_when_it_was_drawn(pages):
+    days = set(re.findall(r"\b20\d\d-\d\d-\d\d", Page(pages["full"]).text))
+    known = {value[:10] for value in _strings(record()) if re.match(r"20\d\d-\d\d-\d\d", value)}
+
+    assert days <= known
+
+
+def _strings(value: Any) -> list[str]:
+    if isinstance(value, dict | list):
+        return [text for item in (value.values() if isinstance(value, dict) else value) for text in _strings(item)]
+    return [value] if isinstance(value, str) else []
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_every_section_is_there_and_can_be_reached(name, pages):
+    page = Page(pages[name])
+
+    assert [attributes["id"] for tag, attributes in page.elements if tag == "section"] == [key for key, _ in SECTIONS]
+    links = [attributes["href"] for tag, attributes in page.elements if tag == "a"]
+    assert links == [f"#{key}" for key, _ in SECTIONS]
+
+
+def test_every_template_is_used():
+    folder = ROOT / "layers/slipcast/slipcast/training_report/templates/sections"
+
+    assert {path.name.split(".")[0] for path in folder.iterdir()} == {"verdict", *(key for key, _ in SECTIONS)}
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_the_page_is_well_formed(name, pages):
+    page = Page(pages[name])
+
+    assert page.problems == []
+    assert len(page.ids) == len(set(page.ids))
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_the_page_fetches_nothing_and_runs_nothing(name, pages):
+    page = Page(pages[name])
+
+    assert page.addresses
+    assert all(address.startswith("#") and address[1:] in page.ids for address in page.addresses)
+    assert "script" not in {tag for tag, _ in page.elements}
+    policy = [found["content"] for tag, found in page.elements if tag == "meta" and "http-equiv" in found]
+    assert policy == ["default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"]
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_every_chart_has_words_for_who_does_not_see_it(name, pages):
+    page = Page(pages[name])
+    charts = [attributes for tag, attributes in page.elements if tag == "svg"]
+
+    assert len(charts) >= 3
+    for chart in charts:
+        assert chart["role"] == "img"
+        assert set(chart["aria-labelledby"].split()) <= set(page.ids)
+
+
+def test_nothing_is_wider_than_the_screen(full, pages):
+    assert full.outside == 0
+    assert full.tables
+    assert "svg{display:block;max-width:100%;height:auto" in pages["full"]
+    assert not re.search(r"[{;]width:\d+(px|pt|em|rem)", pages["full"])
+
+
+def test_the_candidates_stand_with_their_figures(full):
+    rows = full.tables["All candidates on the holdout, best by cross-validation first"]
+    found = record()
+
+    for candidate, row in zip(found["candidates"], rows, strict=False):
+        metrics = candidate["metrics"]
+        low, high = metrics["auc_ci"]
+        assert row[0].startswith(words.plain(candidate["family"]))
+        assert row[1] == f"{metrics['auc']:.3f} {low:.3f} to {high:.3f}"
+        assert row[3].startswith(f"{metrics['brier']:.4f} ")
+        assert row[5:7] == [f"{candidate['cv_score']:.4f}", f"{candidate['cv_auc']:.3f}"]
+    said = {row[0]: row[1:] for row in rows[len(found["candidates"]) :]}
+    assert said["live model, version 4"][0].startswith(f"{found['champion_metrics']['auc']:.3f}")
+    assert said["prior: the training late rate for all"][2].startswith(f"{found['prior']['brier']:.4f}")
+
+
+def test_what_is_out_stands_with_its_reason(full):
+    rows = full.tables["Families that are out, and why"]
+
+    assert rows == [[words.plain(f["family"]), f["status"], f["why"]] for f in record()["failed"]]
+
+
+def test_the_confusion_matrix_holds_the_counts(pages):
+    (tn, fp), (fn, tp) = record()["threshold"]["confusion"]
+    said = re.search(r'id="confusion-desc">([^<]*)<', pages["full"])[1]
+
+    assert said == f"left alone: {tn}; false alarms: {fp}; missed delays: {fn}; delays found: {tp}"
+
+
+@pytest.mark.parametrize(
+    ("caption", "part", "columns"),
+    [
+        ("Permutation importances", lambda r: r["importance"], {1: ("mean", "{:.4f}")}),
+        ("AUC of each feature alone", lambda r: r["leakage"]["features"], {1: ("auc", "{:.3f}")}),
+        ("Population stability index", lambda r: r["drift"]["features"], {1: ("psi", "{:.3f}")}),
+        ("Gaps and limits", lambda r: r["fairness"]["gaps"], {2: ("limit", "{:.3f}"), 3: ("highest", "{}")}),
+        ("Groups", lambda r: r["fairness"]["groups"], {1: ("value", "{}"), 2: ("n", "{}"), 3: ("n_late", "{}")}),
+        ("Limits", lambda r: r["decision"]["limits"], {0: ("name", "{}")}),
+        ("Folds of the cross-validation", lambda r: r["search"]["folds"], {3: ("test", "{}"), 4: ("begin", "{}")}),
+        ("Rounds", lambda r: r["search"]["rounds"], {1: ("points", "{}"), 2: ("kept", "{}")}),
+    ],
+)
+def test_tables_repeat_the_record(caption, part, columns, full):
+    rows, items = full.tables[caption], part(record())
+
+    assert len(rows) == len(items) > 0
+    for row, item in zip(rows, items, strict=True):
+        for place, (key, form) in columns.items():
+            said = item[key] + 0.0 if isinstance(item[key], float) else item[key]
+            assert row[place].replace("-0.0000", "0.0000") == form.format(said).replace("-0.0000", "0.0000").replace(
+                "_", " "
+            )
+
+
+def test_the_worst_slice_is_named_and_marked(full):
+    worst = record()["slices"]["worst"]
+    (caption,) = [name for name in full.tables if name.startswith("Slices of the holdout")]
+    marked = [row for row in full.tables[caption] if "(weakest)" in row[0]]
+
+    assert worst["why"] in full.text
+    assert [row[0] for row in marked] == [f"{words.plain(worst['column'])}: {worst['value']} (weakest)"]
+    assert marked[0][5].startswith(f"{worst['brier']:.4f}")
+
+
+def test_the_paper_stands_beside_the_time_protocol(full):
+    found = record()
+    rows = {row[0]: row[1:] for row in full.tables["The same families by the paper's protocol and by this report's"]}
+
+    for family in found["paper"]["families"]:
+        here = next(item for item in found["candidates"] if item["family"] == family["family"])
+        row = rows[words.plain(family["family"])]
+        assert row[1] == f"{family['test']['accuracy']:.3f}"
+        assert row[4] == f"{here['metrics']['accuracy']:.3f}"
+
+
+def test_what_makes_a_run_again_is_there(full):
+    found = record()
+
+    for value in found["reproducibility"].values():
+        assert str(value) in full.text
+    for table in found["tables"].values():
+        assert table["sha256"] in full.text
+
+
+def test_without_a_champion_nothing_is_said_of_one(pages):
+    page = Page(pages["first_release"])
+
+    assert "live model" not in " ".join(row[0] for rows in page.tables.values() for row in rows if row)
+    assert "No model is live, so there is nothing to compare with." in page.text
+    assert "The paper's protocol was not run on this dataset." in page.text
+
+
+def test_a_dataset_without_dates_is_told_what_that_means(pages):
+    page = Page(pages["undated"])
+
+    assert "Kept back: no model goes live" in page.text
+    assert "activities without dates" in page.text
+    assert 'id="windows-title"' not in pages["undated"]
+    assert "The same families by the paper's protocol and by this report's" in page.tables
+
+
+def test_what_could_not_be_measured_is_said_to_be_missing(pages):
+    text = Page(pages["one_family"]).text
+
+    for said in ("No curve", "No importances were measured.", "No slice of the holdout is large enough"):
+        assert said in text
+    assert "No column has two groups" in text
+    assert "There is no profile of the live model to compare with." in text
+
+
+def test_undefined_metrics_are_drawn_as_such():
+    found = record()
+    for metrics in (found["metrics"], found["prior"], *(item["metrics"] for item in found["candidates"])):
+        metrics.update(
+            {
+                name: None
+                for name in metrics
+                if name not in ("n", "n_late", "late_rate", "mean_score", "majority_accuracy")
+            }
+        )
+    found["metrics"]["brier"] = 0.2
+    found["threshold"] |= {"precision": None, "recall": None, "f1": None, "confusion": [[9, 0], [0, 0]]}
+
+    page = Page(render(found))
+
+    assert page.problems == []
+    assert "it would have warned of nothing" in page.text
+    assert page.tables["All candidates on the holdout, best by cross-validation first"][0][1] == words.NONE
+
+
+def test_hostile_text_stays_text():
+    page = Page(render(hostile(record())))
+
+    assert page.problems == []
+    assert not {tag for tag, _ in page.elements} & {"script", "img"}
+    assert all(address.startswith("#") for address in page.addresses)
+    assert not [name for _, attributes in page.elements for name in attributes if name.startswith("on")]
+    assert "alert(1)" in page.text
+    assert not re.search("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff]", page.text)
+
+
+def test_a_long_name_is_cut_in_charts_and_whole_in_tables(pages):
+    found = record()
+    name = "concrete" * 200
+    found["slices"]["rows"][0]["value"] = name
+
+    page = render(found)
+
+    labels = re.findall(r"<text[^>]*>([^<]*)</text>", page)
+    assert labels
+    assert max(map(len, labels)) < 60
+    assert name in page
+
+
+def test_a_record_that_lacks_a_field_is_refused():
+    found = record()
+    del found["threshold"]["cost_never_warn"]
+
+    with pytest.raises(jinja2.UndefinedError, match="cost_never_warn"):
+        render(found)
+
+
+@pytest.mark.parametrize(
+    ("release", "champion", "headline"),
+    [
+        (True, None, "Released: the new model may go live"),
+        (True, {"version": "4"}, "Released: the new model takes over"),
+        (False, None, "Kept back: no model goes live"),
+        (False, {"version": "4"}, "Kept: version 4 stays live"),
+    ],
+)
+def test_the_verdict_says_what_becomes_of_the_model(release, champion, headline):
+    found = record()
+    found["decision"]["release"], found["champion"] = release, champion
+
+    assert verdict(found)["headline"] == headline
+
+
+def test_reasons_and_the_rule_stand_in_full(full):
+    decision = record()["decision"]
+
+    for said in (*decision["reasons"], decision["rule"], decision["needed"]):
+        assert " ".join(said.split()) in full.text
+
+
+@pytest.mark.parametrize(
+    ("licence", "said"),
+    [({"licence": "NYC Open Data"}, "Licence of the data NYC Open Data."), ({}, "not stated by the dataset")],
+)
+def test_the_licence_of_the_data_is_stated_where_it_is_known(licence, said):
+    found = record()
+    found["dataset"] |= licence
+
+    assert said in Page(render(found)).text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(None, "–"), (-0.00001, "0.000"), (1234, "1,234"), (1234.5, "1,234.500"), (True, "yes"), (0, "0")],
+)
+def test_numbers(value, text):
+    assert words.number(value) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ([0.25, 0.5], "0.25 to 0.5"),
+        ([1, 2, 3], "1, 2, 3"),
+        ({"max_depth": 4, "C": 0.1}, "max_depth 4, C 0.1"),
+        ([], "–"),
+        (None, "–"),
+        (123456.789, "123,456.79"),
+        (1e-7, "1e-07"),
+    ],
+)
+def test_anything(value, text):
+    assert words.anything(value) == text
+
+
+def test_only_the_report_function_draws():
+    """Every function has the domain package; only this one has jinja2 and matplotlib beside it."""
+    drawing = set()
+    for path in [
+        *ROOT.glob("functions/**/*.py"),
+        *ROOT.glob("layers/slipcast/**/*.py"),
+        *ROOT.glob("layers/aws/**/*.py"),
+    ]:
+        if "training_report" in path.parts:
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            if any("training_report" in name for name in names):
+                drawing.add(path.relative_to(ROOT).as_posix())
+
+    assert drawing == {"functions/report/app.py"}
