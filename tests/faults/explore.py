@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import boto3
-from faults.injector import Call, Fault, Injector
 from moto import mock_aws
 
+from faults.injector import Call, Fault, Injector
 from slipcast_aws import control, feature_store, releases, storage
 
 ADAPTERS = (storage.client, control.client, releases.client, feature_store.client)
@@ -134,4 +134,3 @@ def _lasting(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: _lasting(item) for name, item in value.items() if name not in VARYING}
     return [_lasting(item) for item in value] if isinstance(value, list) else value
-

@@ -120,4 +120,3 @@ def refusal(service: str) -> tuple[SimpleNamespace, dict[str, Any]]:
     status = 503 if service == "s3" else 400
     error = {"Error": {"Code": code, "Message": "busy"}, "ResponseMetadata": {"HTTPStatusCode": status}}
     return SimpleNamespace(status_code=status), error
-
