@@ -146,9 +146,10 @@ class Realised:
     Attributes
     ----------
     state : ``miscalibrated`` or ``degraded`` only if beyond the tolerance and beyond chance, however often it is asked
-    n, n_late : activities with a label; each counts once, with the first prediction of the version
+    n, n_late : activities that are judged: those with a label of the last year, or the last 200; each counts once, with
+        the first prediction of the version
     awaiting : activities that were asked about and have no label yet
-    coverage : n / (n + awaiting); None if nothing was asked
+    coverage : share of the activities asked about that have a label; None if nothing was asked
     lag_days : median days from the prediction to the label; None without labels
     dataset_id, data_date : where the labels come from; None before the first dataset
     late_rate, mean_score : of the activities with a label
