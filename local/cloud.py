@@ -30,6 +30,10 @@ PARAMETERS = {
     "DriftEvaluationPeriods": "2",
     "DriftDatapointsToAlarm": "1",
     "RetrainCooldownMinutes": "5",
+    "ShadowRequests": "20",
+    "CanaryMinRequests": "40",
+    "CanaryMinMinutes": "0",
+    "CanaryMaxMinutes": "0.1",
 }
 # A proxy of the machine's is for the world outside.
 DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
