@@ -37,6 +37,18 @@ class LiveModel:
     trained_at: str = ""
     execution: str = ""
 
+    def variables(self) -> dict[str, str]:
+        """Return the environment variables that pin the model to a version."""
+        return {
+            "MODEL_SHA256": self.sha256,
+            "MODEL_ID": self.model_id,
+            "MODEL_URI": self.artefact_uri,
+            "MODEL_PROFILE_URI": self.profile_uri,
+            "MODEL_DATASET_ID": self.dataset_id,
+            "MODEL_TRAINED_AT": self.trained_at,
+            "MODEL_EXECUTION": self.execution,
+        }
+
 
 @dataclass(frozen=True)
 class Answer:
