@@ -1,5 +1,6 @@
 """Predict: answers the API with the model of this version of the function. No AWS SDK, no scikit-learn on the way."""
 
+import time
 from typing import Annotated, Any
 
 import explanations
@@ -43,8 +44,7 @@ def predict(
     rows = [model.scorer.features(activity) for activity in known]
     scores = model.scorer.score(rows)
     answer = prediction_log.answer(_request_id(), model, activities, scores)
-    if app.current_event.request_context.stage != prediction_log.VERIFY_STAGE:
-        prediction_log.write(answer, rows)
+    prediction_log.note(answer, rows)
     return explanations.add(answer, model.scorer, rows) if explained else answer
 
 
@@ -67,8 +67,15 @@ def openapi() -> Response[str]:
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Answer a request of API Gateway (REST, Lambda proxy integration)."""
-    return app.resolve(json_body.announce(event), context)
+    """Answer a request of API Gateway (REST, Lambda proxy integration), or a batch of updates from the queue."""
+    if "Records" in event:
+        # Not in the init phase: the API does not need it.
+        import stream
+
+        return stream.answer(event, context, serving.model)
+    began = time.perf_counter()
+    answered = app.resolve(json_body.announce(event), context)
+    return prediction_log.finish(event, answered, (time.perf_counter() - began) * 1000)
 
 
 def _request_id() -> str:
