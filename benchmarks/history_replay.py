@@ -15,7 +15,7 @@ import argparse
 import json
 import pickle
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,8 @@ import pandas as pd
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "layers" / "slipcast"))
 
-from slipcast import gate, labels, monitoring, realised, split  # noqa: E402 - the path is set above
+from slipcast import gate, labels, realised, split  # noqa: E402 - the path is set above
+from slipcast.asked import asked_of, join  # noqa: E402
 from slipcast.calibration import Calibration, recalibrate  # noqa: E402
 from slipcast.candidates import load_candidates  # noqa: E402
 from slipcast.drift import Rule, assess, findings_of  # noqa: E402
@@ -48,14 +49,38 @@ MIN_LABELS = {"refit": 50, "pipeline": 200}
 
 @dataclass
 class Model:
-    """A model of one quarter's end: its probabilities for every activity, and what the monitor needs."""
+    """A model of one quarter's end.
+
+    Attributes
+    ----------
+    p : its probability for every activity
+    rows, y : training activities and their outcomes
+    score_rows, scores : positions in `rows` with out-of-fold probabilities, and those
+    holdout : activities that were held back
+    measured : figures on those, or out of fold
+    """
 
     day: pd.Timestamp
     p: np.ndarray
-    profile: dict[str, Any]
-    labels: int
-    train_rate: float
-    holdout: np.ndarray = field(default_factory=lambda: np.array([], dtype="int64"))
+    rows: np.ndarray
+    y: np.ndarray
+    score_rows: np.ndarray
+    scores: np.ndarray
+    holdout: np.ndarray
+    measured: dict[str, Any]
+
+    def profile(self, history: "History") -> dict[str, Any]:
+        """Return the profile that the monitor compares with."""
+        described = history.rows.iloc[self.rows].reset_index(drop=True)
+        return profile(
+            history.features.iloc[self.rows].reset_index(drop=True),
+            self.scores,
+            self.y,
+            days=described["start"],
+            projects=described["project_id"],
+            score_rows=self.score_rows,
+            holdout=self.measured,
+        )
 
 
 class History:
@@ -132,16 +157,7 @@ def fit(history: History, day: pd.Timestamp, protocol: str) -> Model | None:
     else:
         held = np.array([], dtype="int64")
         measured = evaluate(y[score_rows], scores, seed=SEED, n_boot=300)
-    reference = profile(
-        x,
-        scores,
-        y,
-        days=train["start"],
-        projects=train["project_id"],
-        score_rows=score_rows,
-        holdout=measured,
-    )
-    return Model(day, p, reference, len(known), float(y.mean()), held)
+    return Model(day, p, rows, y, score_rows, scores, held, measured)
 
 
 def models(history: History, days: list[pd.Timestamp], protocol: str, cache: Path) -> dict[pd.Timestamp, Model]:
@@ -168,7 +184,7 @@ def allowed(history: History, challenger: Model, champion: Model | None, protoco
         history.outcome_known(challenger.day)[challenger.holdout],
         challenger.p[challenger.holdout],
         champion.p[challenger.holdout] if champion else None,
-        challenger.train_rate,
+        float(challenger.y.mean()),
         seed=SEED,
         needed=gate.need(reason, age, 365),
         n_boot=1000,
@@ -177,12 +193,18 @@ def allowed(history: History, challenger: Model, champion: Model | None, protoco
 
 
 def look(
-    history: History, model: Model, since: pd.Timestamp, day: pd.Timestamp, earlier: list[dict[str, Any]]
+    history: History,
+    model: Model,
+    known: dict[str, Any],
+    since: pd.Timestamp,
+    day: pd.Timestamp,
+    earlier: list[dict[str, Any]],
 ) -> tuple[str, list[str], list[dict[str, Any]]]:
     """Return what the monitor concludes at a quarter's end: the worst of its three months' windows, and labels so far.
 
     Parameters
     ----------
+    known : profile of the model
     since : day from which the model was live
     earlier : windows of the same model before, newest first
     """
@@ -191,7 +213,7 @@ def look(
     for month in pd.date_range(day - pd.DateOffset(months=2), day, freq="ME"):
         first = month - pd.offsets.MonthBegin(1)
         rows = np.flatnonzero((begin >= first) & (begin <= month) & (begin > since))
-        sketch = Sketch(model.profile)
+        sketch = Sketch(known)
         if len(rows):
             sketch.add(
                 history.features.iloc[rows],
@@ -199,24 +221,25 @@ def look(
                 days=begin.iloc[rows].dt.strftime("%Y-%m-%d").tolist(),
                 projects=history.rows["project_id"].iloc[rows].tolist(),
             )
-        found = assess(model.profile, sketch, Rule(), earlier)
+        found = assess(known, sketch, Rule(), earlier)
         earlier = [{"until": str(month.date()), "state": found.state, "findings": findings_of(found)}, *earlier]
         drifted += found.confirmed_features
     rows = np.flatnonzero((begin > since) & (begin <= day))
-    asked = monitoring.asked_table(
-        ("1", project, activity, p, f"{start:%Y-%m-%d}", f"{start:%Y-%m-%dT00:00:00+00:00}")
-        for project, activity, p, start in zip(
-            history.rows["project_id"].iloc[rows],
-            history.rows["activity_id"].iloc[rows],
-            model.p[rows],
-            begin.iloc[rows],
-            strict=True,
-        )
+    said_of = zip(
+        history.rows["project_id"].iloc[rows],
+        history.rows["activity_id"].iloc[rows],
+        model.p[rows],
+        begin.iloc[rows].dt.strftime("%Y-%m-%dT00:00:00+00:00"),
+        strict=True,
     )
-    joined = realised.join(asked, history.labelled(day), known_until=model.day)
-    result = realised.performance(
-        joined, len(asked), model.profile["performance"], dataset_id=None, data_date=str(day.date())
+    asked = asked_of(
+        [
+            {"model_version": "1", "project_id": project, "activity_id": activity, "score": p, "at": at}
+            for project, activity, p, at in said_of
+        ]
     )
+    joined = join(asked, history.labelled(day), known_until=model.day)
+    result = realised.performance(joined, len(asked), known["performance"], dataset_id=None, data_date=str(day.date()))
     said = []
     if result.state in ("miscalibrated", "degraded"):
         said.append(
@@ -238,15 +261,15 @@ def replay(
     begin = history.rows["start"]
     p = np.full(len(begin), np.nan)
     champion: Model | None = None
-    since, earlier = days[0], []
+    since, earlier, known = days[0], [], {}
     events, releases, trainings = [], 0, 0
     for number, day in enumerate(days):
+        conclusion, said = "no_model", []
         if champion is not None:
             rows = np.flatnonzero((begin > days[number - 1]) & (begin <= day))
             p[rows] = champion.p[rows]
-            conclusion, said, earlier = look(history, champion, since, day, earlier)
-        else:
-            conclusion, said = "no_model", []
+            if strategy == "never" or strategy.startswith("alarm"):
+                conclusion, said, earlier = look(history, champion, known, since, day, earlier)
         challenger = found.get(day)
         asked = (
             champion is None
@@ -265,7 +288,7 @@ def replay(
             if allowed(history, challenger, champion, protocol, reason):
                 releases += champion is not None
                 entry["released"] = True
-                champion, since, earlier = challenger, day, []
+                champion, since, earlier, known = challenger, day, [], challenger.profile(history)
             else:
                 entry["kept"] = True
         events.append(entry)

@@ -8,10 +8,11 @@ which readers allow for.
 import gzip
 import hashlib
 import json
+from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
-from itertools import groupby
+from itertools import groupby, islice
 from typing import Any
 
 from slipcast_aws import storage
@@ -23,13 +24,24 @@ HOUR_IS_OVER_AFTER = timedelta(hours=1, minutes=15)
 
 
 def predictions(bucket: str, since: datetime, until: datetime) -> Iterator[dict[str, Any]]:
-    """Yield the logged predictions between two moments; one may come more than once."""
+    """Yield the logged predictions between two moments; one may come more than once.
+
+    So many objects as there are threads are read ahead, no more: a window may be larger than the memory.
+    """
     with ThreadPoolExecutor(THREADS) as pool:
-        for raw in pool.map(_read, _objects(bucket, since, until)):
+        for raw in _ahead(pool, _objects(bucket, since, until)):
             for line in gzip.decompress(raw).decode().splitlines() if raw else []:
                 item = json.loads(line)
                 if since <= datetime.fromisoformat(item["at"]) <= until:
                     yield item
+
+
+def _ahead(pool: ThreadPoolExecutor, uris: Iterator[str]) -> Iterator[bytes | None]:
+    waiting = deque(pool.submit(_read, uri) for uri in islice(uris, THREADS))
+    while waiting:
+        raw = waiting.popleft().result()
+        waiting.extend(pool.submit(_read, uri) for uri in islice(uris, 1))
+        yield raw
 
 
 def put_together(bucket: str, since: datetime, now: datetime) -> int:

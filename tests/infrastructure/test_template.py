@@ -183,6 +183,7 @@ WRITERS = {
     "prediction-log/": {"CollectFunction", "MonitorFunction"},
     "failed-requests/": {"CollectFunction"},
     "monitoring/": {"MonitorFunction"},
+    "asked/": {"MonitorFunction"},
     "incoming/": set(),
 }
 

@@ -4,18 +4,23 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from slipcast.asked import asked_of, join, of_version, pack, together, unpack
 from slipcast.estimated import estimate, expected, histogram
-from slipcast.monitoring import asked_table
-from slipcast.realised import Tolerance, join, performance
+from slipcast.realised import Tolerance, performance
 
 HOLDOUT = {"brier": 0.2, "brier_ci": [0.19, 0.21], "auc": 0.75, "auc_ci": [0.72, 0.78]}
 LONG_AGO = pd.Timestamp("2020-01-01")
 
 
-def asked(*rows: tuple) -> pd.DataFrame:
-    return asked_table(
-        ("1", project, activity, score, day, f"{day}T{hour:02}:00:00+00:00")
-        for hour, (project, activity, score, day) in enumerate(rows)
+def asked(*rows: tuple) -> np.ndarray:
+    return asked_of(
+        [
+            {
+                **{"model_version": "1", "project_id": project, "activity_id": activity, "score": score},
+                "at": f"{day}T{hour:02}:00:00+00:00",
+            }
+            for hour, (project, activity, score, day) in enumerate(rows)
+        ]
     )
 
 
@@ -31,7 +36,8 @@ def test_the_first_prediction_of_an_activity_counts():
         known_until=LONG_AGO,
     )
 
-    assert found[["activity_id", "score", "is_late"]].to_numpy().tolist() == [["A", 0.2, 1]]
+    assert found[["activity_id", "is_late"]].to_numpy().tolist() == [["A", 1]]
+    assert found["score"].tolist() == pytest.approx([0.2])
 
 
 def test_without_a_project_the_id_counts_if_it_is_of_one_alone():
@@ -51,7 +57,7 @@ def test_one_activity_asked_about_with_and_without_its_project_counts_once():
         known_until=None,
     )
 
-    assert found["score"].tolist() == [0.2]
+    assert found["score"].tolist() == pytest.approx([0.2])
 
 
 def test_what_the_model_learned_or_what_had_matured_when_asked_is_no_test():
@@ -62,6 +68,26 @@ def test_what_the_model_learned_or_what_had_matured_when_asked_is_no_test():
     )
 
     assert found["activity_id"].tolist() == ["C"]
+
+
+def test_what_is_kept_of_predictions_is_read_as_it_was_written():
+    rows = asked(("P", "A", 0.2, "2025-01-01"), (None, "B", 0.3, "2025-01-02"), ("P", "A", 0.4, "2025-01-03"))
+    later = asked(("P", "A", 0.5, "2025-02-01"), ("P", "Ä", 0.5, "2025-02-01"))
+    found = together([unpack(pack(later)), unpack(pack(rows))])
+
+    assert found["score"].tolist() == pytest.approx([0.2, 0.3, 0.5])
+    assert len(of_version(found, "1")) == 3
+    assert len(of_version(found, "2")) == 0
+    assert len(together([])) == 0
+    assert join(together([]), labelled(("P", "A", 1, "2025-06-01")), known_until=None).empty
+
+
+def test_the_data_date_of_a_prediction_is_the_day_it_is_as_of():
+    item = {"model_version": "1", "activity_id": "A", "score": 0.5, "at": "2026-11-25T07:00:00.123Z"}
+    rows = asked_of([item | {"data_date": "2024-05-01"}])
+
+    assert rows["as_of"].astype("datetime64[D]").astype(str).tolist() == ["2024-05-01"]
+    assert str(rows["at"][0]) == "2026-11-25T07:00:00.123"
 
 
 def outcomes(n: int, *, seed: int = 0, shift: float = 0.0, shuffled: bool = False) -> pd.DataFrame:

@@ -50,6 +50,14 @@ class Rule:
     of: int = 3
     false_alarms_per_month: float = 1.0
 
+    def __post_init__(self) -> None:
+        if not 1 <= self.needed <= self.of:
+            raise ValueError(
+                f"{self.needed} of {self.of} windows: of so many that are looked at at least one must drift"
+            )
+        if self.false_alarms_per_month <= 0:
+            raise ValueError(f"{self.false_alarms_per_month} false alarms a month: a number above 0 was expected")
+
     def level(self, tests: int) -> float:
         """Return the level of each of `tests` tests in one window.
 

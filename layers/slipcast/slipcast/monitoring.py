@@ -1,15 +1,15 @@
 """One run of the monitor: the logged predictions of a window, their outcomes so far, one conclusion in words."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import islice
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from slipcast import drift as drifting
+from slipcast.asked import day_of
 from slipcast.drift import Rule
 from slipcast.estimated import estimate
 from slipcast.monitor_record import Conclusion, Drift, Estimated, Realised, Record
@@ -17,7 +17,6 @@ from slipcast.sketch import Distinct, Sketch
 
 # Predictions that are held as Python objects at once.
 CHUNK = 5_000
-ASKED = ("version", "project_id", "activity_id", "score", "as_of", "at")
 
 
 @dataclass
@@ -36,7 +35,13 @@ class Window:
     other_versions: int = 0
 
 
-def read(items: Iterable[Mapping[str, Any]], profile: Mapping[str, Any], *, model_version: str) -> Window:
+def read(
+    items: Iterable[Mapping[str, Any]],
+    profile: Mapping[str, Any],
+    *,
+    model_version: str,
+    also: Callable[[list[Mapping[str, Any]]], None] | None = None,
+) -> Window:
     """Count the logged predictions of one model version, in one pass and in bounded memory.
 
     Parameters
@@ -45,11 +50,14 @@ def read(items: Iterable[Mapping[str, Any]], profile: Mapping[str, Any], *, mode
         ``data_date`` and ``project_id``. Delivered at least once, so one may come again
     profile : training profile of that version
     model_version : predictions of other versions are only counted
+    also : called with each chunk of predictions, whatever their version
     """
     window, seen = Window(Sketch(profile)), Distinct()
     names = list(profile["features"])
     stream = iter(items)
     while chunk := list(islice(stream, CHUNK)):
+        if also:
+            also(chunk)
         own = [item for item in chunk if item["model_version"] == model_version]
         window.predictions += len(own)
         window.other_versions += len(chunk) - len(own)
@@ -76,33 +84,6 @@ def _add(sketch: Sketch, seen: Distinct, items: Sequence[Mapping[str, Any]], nam
         days=[day_of(item) for item in kept] if "at" in kept[0] else None,
         projects=projects or None,
     )
-
-
-def day_of(item: Mapping[str, Any]) -> str:
-    """Return the ISO day as of which a prediction was made: its data date, else the day on which it was asked for."""
-    return str(item.get("data_date") or item["at"])[:10]
-
-
-def asked_of(items: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, str | None, str, float, str, str]]:
-    """Yield what is needed of a prediction until its outcome is known: the columns of `ASKED`."""
-    for item in items:
-        yield (
-            str(item["model_version"]),
-            item.get("project_id") or None,
-            item["activity_id"],
-            float(item["score"]),
-            day_of(item),
-            item["at"],
-        )
-
-
-def asked_table(rows: Iterable[Sequence[Any]]) -> pd.DataFrame:
-    """Return rows of `ASKED` as a table, the first prediction of each version for each activity."""
-    table = pd.DataFrame(list(rows), columns=list(ASKED))
-    table["as_of"] = pd.to_datetime(table["as_of"]).astype("datetime64[s]")
-    table["at"] = pd.to_datetime(table["at"], utc=True, format="ISO8601").dt.tz_localize(None).astype("datetime64[ms]")
-    table = table.sort_values("at", kind="stable")
-    return table.drop_duplicates(["version", "project_id", "activity_id"]).reset_index(drop=True)
 
 
 def conclude(

@@ -38,40 +38,6 @@ class Tolerance:
     auc: float = 0.05
 
 
-def join(asked: pd.DataFrame, labelled: pd.DataFrame, *, known_until: pd.Timestamp | None) -> pd.DataFrame:
-    """Return the activities that were asked about and have a label that the model has not learned from.
-
-    An activity counts once, with the first prediction: later ones may have known of its delay. What had matured before
-    the day as of which the prediction was made tests nothing and is left out. It is the day of maturity that decides,
-    not the one on which the outcome became known: timely ones are known earlier, and what is left of a mixture would be
-    late.
-
-    Parameters
-    ----------
-    asked : ``project_id`` (None where the caller did not say), ``activity_id``, ``score``, ``as_of`` and ``at``
-        (``datetime64``)
-    labelled : matured activities, each once: ``project_id``, ``activity_id``, ``is_late``, ``matured_at`` and what of
-        `slices.COLUMNS` is known
-    known_until : data date of the model's own dataset; what had matured by then is left out
-
-    Returns
-    -------
-    one row for each activity: ``score``, ``at``, ``as_of``, ``is_late``, ``matured_at``, ``project_id`` and the columns
-    of slices. An activity that was asked about without its project is found by its id if that is of one project alone.
-    """
-    labelled = labelled[labelled["matured_at"] > known_until] if known_until is not None else labelled
-    first = asked.sort_values("at", kind="stable").drop_duplicates(["project_id", "activity_id"])
-    named = first["project_id"].notna()
-    kept = [name for name in COLUMNS if name in labelled]
-    right = labelled[["project_id", "activity_id", "is_late", "matured_at", *kept]]
-    whole = first[named].merge(right, on=["project_id", "activity_id"])
-    lone = right[~right["activity_id"].duplicated(keep=False)]
-    partly = first[~named].drop(columns="project_id").merge(lone, on="activity_id")
-    found = pd.concat([part for part in (whole, partly) if len(part)]) if len(whole) + len(partly) else whole
-    found = found.sort_values("at", kind="stable").drop_duplicates(["project_id", "activity_id"])
-    return found[found["matured_at"] > found["as_of"]].reset_index(drop=True)
-
-
 def performance(
     joined: pd.DataFrame,
     asked: int,
@@ -91,7 +57,7 @@ def performance(
 
     Parameters
     ----------
-    joined : as `join` returns it
+    joined : as `asked.join` returns it
     asked : activities that were asked about
     reference : ``performance`` of the profile; None in profiles of earlier versions
     """
