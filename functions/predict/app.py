@@ -31,7 +31,8 @@ def predict(
 ) -> PredictionResponse | ExplainedResponse:
     """Return the probability that each activity finishes later than its baseline finish plus the tolerance.
 
-    One activity may be sent without the list around it. Only what is known when an activity starts is used: status,
+    One activity may be sent without the list around it. In a list, an activity with a wrong field is answered by null
+    and by an error that names the field, and the others are scored; if none can be scored the answer is 422. Only what is known when an activity starts is used: status,
     progress, actual dates and unknown columns may be sent and are not read. Reasons are given where asked for.
     """
     explained = explain or request.explain
@@ -42,10 +43,12 @@ def predict(
     known = feature_lookup.with_history(activities, model.scorer.history)
     rows = [model.scorer.features(activity) for activity in known]
     scores = model.scorer.score(rows)
-    answer = prediction_log.answer(_request_id(), model, activities, scores)
+    answer = prediction_log.answer(_request_id(), model, activities, scores, request.positions)
     if app.current_event.request_context.stage != prediction_log.VERIFY_STAGE:
         prediction_log.write(answer, rows)
-    return explanations.add(answer, model.scorer, rows) if explained else answer
+    if explained:
+        answer = explanations.add(answer, model.scorer, rows)
+    return answer.in_place(request)
 
 
 @app.get("/model", summary="The model that answers", responses=with_problems(Model))

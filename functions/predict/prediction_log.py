@@ -5,7 +5,7 @@ Nothing is written on a request's way but lines of text, and no permission is ne
 
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -25,9 +25,13 @@ metrics = Metrics()
 
 
 def answer(
-    request_id: str, model: LoadedModel, activities: Sequence[dict[str, Any]], scores: Sequence[float]
+    request_id: str,
+    model: LoadedModel,
+    activities: Sequence[dict[str, Any]],
+    scores: Sequence[float],
+    positions: Iterable[int] | None = None,
 ) -> PredictionResponse:
-    """Return the response for scored activities."""
+    """Return the response for scored activities; `positions` says where in the request they were, if not all in turn."""
     threshold = model.scorer.threshold
     return PredictionResponse(
         request_id=request_id,
@@ -40,7 +44,9 @@ def answer(
                 at_risk=score >= threshold,
                 threshold=threshold,
             )
-            for number, (activity, score) in enumerate(zip(activities, scores, strict=True))
+            for number, activity, score in zip(
+                range(len(activities)) if positions is None else positions, activities, scores, strict=True
+            )
         ],
     )
 

@@ -8,7 +8,7 @@ from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestUnsupportedContentType, RequestValidationError
 from model_store import NoModelError
-from models import FieldError, Problem
+from models import FieldError, Problem, field_path
 from pydantic import BaseModel
 
 CONTENT_TYPE = "application/problem+json"
@@ -56,7 +56,8 @@ def register(app: APIGatewayRestResolver) -> None:
         if any(item["type"] == "json_invalid" for item in found):
             return problem(HTTPStatus.BAD_REQUEST, "the body is not JSON")
         errors = [
-            FieldError(field=_path(item["loc"]), message=item["msg"], type=str(item["type"])) for item in found[:100]
+            FieldError(field=field_path(item["loc"]), message=item["msg"], type=str(item["type"]))
+            for item in found[:100]
         ]
         detail = "; ".join(f"{item.field}: {item.message}" for item in errors[:3])
         return problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail, errors)
@@ -76,8 +77,3 @@ def register(app: APIGatewayRestResolver) -> None:
             return _unsupported(error)
         logger.exception("unexpected error")
         return problem(HTTPStatus.INTERNAL_SERVER_ERROR, "unexpected error; the request id helps to find it in the log")
-
-
-def _path(location: tuple) -> str:
-    inside = location[1:] if location and location[0] == "body" else location
-    return ".".join(str(part) for part in inside) or "body"
