@@ -126,6 +126,9 @@ def call(
 def served(app: ModuleType, *, prefix: str = "") -> Iterator[str]:
     """Serve the function's handler over HTTP on a free port of the loopback interface and yield its base URL."""
 
+    # A function's environment has one request at a time.
+    one_at_a_time = threading.Lock()
+
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
@@ -138,7 +141,8 @@ def served(app: ModuleType, *, prefix: str = "") -> Iterator[str]:
                 headers=dict(self.headers.items()),
                 body=raw.decode("utf-8", "replace") if raw else None,
             )
-            found = app.handler(event, LambdaContext())
+            with one_at_a_time:
+                found = app.handler(event, LambdaContext())
             payload = (found["body"] or "").encode()
             self.send_response(found["statusCode"])
             for name, values in found["multiValueHeaders"].items():

@@ -268,3 +268,6 @@ class Problem(BaseModel):
     detail: str
     request_id: str
     errors: list[FieldError] = []
+    error: Annotated[str | None, Field(description="The detail again, under /v2")] = None
+    error_code: Annotated[str | None, Field(description="MLflow's name of the error, from /invocations")] = None
+    message: Annotated[str | None, Field(description="The detail again, from /invocations")] = None

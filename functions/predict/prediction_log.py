@@ -31,7 +31,7 @@ def answer(
     scores: Sequence[float],
     positions: Iterable[int] | None = None,
 ) -> PredictionResponse:
-    """Return the response for scored activities; `positions` says where in the request they were, if not all in turn."""
+    """Return the response for scored activities; `positions` are those in the request, where some are left out."""
     threshold = model.scorer.threshold
     return PredictionResponse(
         request_id=request_id,
