@@ -7,6 +7,7 @@ import entity_tag
 import envelope
 import explanations
 import feature_lookup
+import idempotency
 import json_body
 import model_store
 import prediction_log
@@ -90,13 +91,25 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         problems.logger.exception("unexpected error")
         refusal = problems.Refusal(HTTPStatus.INTERNAL_SERVER_ERROR, problems.UNEXPECTED)
         found = problems.answer(event, context, refusal)
-    return envelope.finish(found, event, context, serving.loaded and serving.loaded.reference().model_dump())
+    return _finish(found, event, context)
 
 
 def _answer(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     if envelope.too_large(event):
         raise problems.Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, envelope.TOO_LARGE)
+    key = idempotency.key_of(event)
+    if key is None:
+        return _resolve(event, context)
+    # What is kept is the whole answer: a model that answers later does not sign it.
+    return idempotency.answer(event, context, key, lambda: _finish(_resolve(event, context), event, context))
+
+
+def _resolve(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     return app.resolve(json_body.announce(event), context)
+
+
+def _finish(found: dict[str, Any], event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    return envelope.finish(found, event, context, serving.loaded and serving.loaded.reference().model_dump())
 
 
 def _request_id() -> str:

@@ -93,14 +93,26 @@ def test_no_function_may_use_a_wildcard(name):
             assert resource != "*"
 
 
-def test_predict_may_read_the_feature_store_and_nothing_else():
+def test_predict_may_read_the_feature_store_and_keep_answers_and_nothing_else():
     assert statements(FUNCTIONS["PredictFunction"]) == [
         {
             "Effect": "Allow",
             "Action": "dynamodb:BatchGetItem",
             "Resource": {"Fn::GetAtt": ["FeatureTable", "Arn"]},
-        }
+        },
+        {
+            "Effect": "Allow",
+            "Action": ["dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"],
+            "Resource": {"Fn::GetAtt": ["IdempotencyTable", "Arn"]},
+        },
     ]
+
+
+def test_what_is_kept_for_an_idempotency_key_is_forgotten_in_time():
+    table = RESOURCES["IdempotencyTable"]["Properties"]
+
+    assert table["TimeToLiveSpecification"] == {"AttributeName": "expiration", "Enabled": True}
+    assert table["KeySchema"] == [{"AttributeName": "id", "KeyType": "HASH"}]
 
 
 def test_report_may_read_evaluations_and_write_pages_and_nothing_else():
