@@ -44,7 +44,7 @@ def predict(
     scores = model.scorer.score(rows)
     answer = prediction_log.answer(_request_id(), model, activities, scores)
     if app.current_event.request_context.stage != prediction_log.VERIFY_STAGE:
-        prediction_log.write(answer, rows)
+        prediction_log.write(answer, rows, [activity.get("project_id") for activity in activities])
     return explanations.add(answer, model.scorer, rows) if explained else answer
 
 

@@ -4,6 +4,7 @@ Nothing is written on a request's way but lines of text, and no permission is ne
 """
 
 import json
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
@@ -14,6 +15,8 @@ from aws_lambda_powertools.metrics import MetricUnit
 from model_store import LoadedModel
 from models import Prediction, PredictionResponse
 
+from slipcast import redaction
+
 # A prediction with its features has about 500 bytes, and up to 20 kB where texts are long and not ASCII. A log event
 # may have 256 KiB in every account; what is longer would be cut.
 PER_LINE = 100
@@ -22,6 +25,7 @@ LINE_BYTES = 180_000
 VERIFY_STAGE = "slipcast-verify"
 
 metrics = Metrics()
+kept = redaction.from_text(os.environ.get("REDACT_COLUMNS", ""), os.environ.get("ID_SALT", ""))
 
 
 def answer(
@@ -45,8 +49,13 @@ def answer(
     )
 
 
-def write(response: PredictionResponse, rows: Sequence[dict[str, Any]]) -> None:
-    """Log the predictions with the features the model saw, and count them."""
+def write(
+    response: PredictionResponse, rows: Sequence[dict[str, Any]], projects: Sequence[str | None] | None = None
+) -> None:
+    """Log the predictions with the features the model saw and the activities' projects, and count them.
+
+    Columns that are to be redacted are left out here: they never reach CloudWatch.
+    """
     head = {
         "log": "prediction",
         "v": 1,
@@ -54,15 +63,15 @@ def write(response: PredictionResponse, rows: Sequence[dict[str, Any]]) -> None:
         "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
         "model_version": response.model.version,
         "model_id": response.model.model_id,
+        **kept.head(),
     }
     items = (
         {
             "prediction_id": prediction.prediction_id,
-            "activity_id": prediction.activity_id,
-            "features": row,
+            **kept.entry(prediction.activity_id, project, row),
             "score": prediction.probability,
         }
-        for prediction, row in zip(response.predictions, rows, strict=True)
+        for prediction, row, project in zip(response.predictions, rows, projects or [None] * len(rows), strict=True)
     )
     start = json.dumps(head, separators=(",", ":")).removesuffix("}")
     for line in _lines(json.dumps(item, separators=(",", ":")) for item in items):
