@@ -47,7 +47,8 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         Message=text,
         MessageAttributes={"outcome": {"DataType": "String", "StringValue": event["outcome"]}},
     )
-    logger.info("notified", outcome=event["outcome"], execution=event["execution"])
+    told = {name: event.get(name) for name in ("outcome", "version", "reason", "execution")}
+    logger.info("notified", **told)
     return {"outcome": event["outcome"], "why": event.get("why", ""), "version": event.get("version")}
 
 
