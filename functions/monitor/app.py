@@ -33,9 +33,10 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         return {"conclusion": "no_model"}
     bucket, now, width = setting("DATA_BUCKET"), datetime.now(UTC), timedelta(hours=number("MONITOR_WINDOW_HOURS"))
     rule, profile, recent = _rule(), storage.read_json(live.profile_uri), asked_log.Recent()
-    window = monitoring.read(
-        log_reader.predictions(bucket, now - width, now), profile, model_version=live.version, also=recent.add
-    )
+    unreadable = log_reader.Unreadable()
+    # Batches are of activities under way, which are late more often than those that start: another population.
+    asked = (item for item in log_reader.predictions(bucket, now - width, now, unreadable) if not _batch(item))
+    window = monitoring.read(asked, profile, model_version=live.version, also=recent.add)
     rows = asked_log.read(bucket, recent, since=now - width, now=now, begin=outcomes.begin_of(live))
     record = monitoring.conclude(
         window,
@@ -54,12 +55,16 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         rule=rule,
         earlier=earlier.windows(bucket, live.version, now=now, width=width, wanted=rule.of - 1),
     )
-    _emit(record.metrics)
+    _emit(record.metrics | ({"LogLinesUnreadable": unreadable.lines} if unreadable.lines else {}))
     document = record.as_dict()
     storage.write_json(f"s3://{bucket}/monitoring/{now:{earlier.NAME}}.json", document)
     log_reader.put_together(bucket, now - width, now)
     logger.info("monitored", conclusion=record.conclusion, reasons=record.reasons, n=record.n)
     return document
+
+
+def _batch(item: dict[str, Any]) -> bool:
+    return item.get("source") == "batch"
 
 
 def _rule() -> Rule:
