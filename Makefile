@@ -21,7 +21,7 @@ demo: bootstrap ## The whole loop on the local cloud with real data: schedule in
 test: test-fast test-e2e ## All tests
 
 test-fast: bootstrap ## Unit, integration and infrastructure tests with coverage of the domain package
-	@$(OFFLINE) $(PYTHON) -m pytest tests/unit tests/integration tests/infrastructure --cov --cov-report=term
+	@$(OFFLINE) $(PYTHON) -m pytest tests/unit tests/integration tests/infrastructure -n auto --dist loadfile --cov --cov-report=term
 
 test-e2e: bootstrap ## The template on the local cloud, from a dropped file to a second version
 	@$(OFFLINE) $(PYTHON) -m pytest tests/e2e

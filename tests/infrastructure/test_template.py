@@ -1,5 +1,6 @@
 """What template.yaml promises: nothing public, nothing lost, no wildcard without a reason, one owner of the alias."""
 
+import os
 import re
 import subprocess
 import sys
@@ -362,3 +363,21 @@ def test_models_are_fitted_and_calibrated_alike_on_every_machine():
 
     assert pinned[0] == pinned[1]
     assert "X86_V4" in pinned[0]["NPY_DISABLE_CPU_FEATURES"]
+
+
+# Longer than the buffer of the kernels, and narrow: this is how the figures of an evaluation are summed.
+PRODUCT = """
+import numpy as np
+for rows, inner, columns in [(1000, 698, 3), (3, 9000, 25), (64, 520, 64)]:
+    left, right = np.random.default_rng(1).random((rows, inner)), np.random.default_rng(2).random((inner, columns))
+    assert np.allclose(left @ right, (left[:, :, None] * right).sum(axis=1), rtol=1e-12)
+"""
+
+
+@pytest.mark.parametrize("function", ["TrainFunction", "EvaluateFunction"])
+def test_numpy_multiplies_with_the_kernels_that_a_function_asks_for(function):
+    """OpenBLAS 0.3.34 does not, on some processors (its issues 6013 and 6021): the process dies without a trace."""
+    variables = TEMPLATE["Resources"][function]["Properties"]["Environment"]["Variables"]
+    pinned = {name: value for name, value in variables.items() if isinstance(value, str)}
+
+    subprocess.run([sys.executable, "-c", PRODUCT], env={**os.environ, **pinned}, check=True)
