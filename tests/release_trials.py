@@ -53,7 +53,7 @@ class Trials:
                 "execution": "{% $states.context.Execution.Name %}",
                 "reason": "trial",
                 "source": {},
-                "prepared": {},
+                "prepared": {"upload": None},
                 "verdict": "{% $states.input %}",
             },
             "Next": "PublishVersion",
@@ -120,7 +120,7 @@ class Trials:
 
     def release(self, model: dict[str, Any]) -> str:
         """Start the release of a model and return its execution's ARN."""
-        verdict = {"release": True, "why": f"trial of {model['model_id']}", "model": model}
+        verdict = {"release": True, "why": f"trial of {model['model_id']}", "model": model, "reason": "trial"}
         name = f"trial-{model['model_id']}-{time.time_ns()}"
         return self.stack.states.start_execution(stateMachineArn=self.machine, name=name, input=json.dumps(verdict))[
             "executionArn"
