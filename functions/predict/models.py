@@ -4,6 +4,7 @@ import re
 from datetime import date
 from typing import Annotated, Any, Literal
 
+from plain_request import MAX_ACTIVITIES, MAX_ID, MAX_TEXT
 from pydantic import (
     BaseModel,
     BeforeValidator,
@@ -19,7 +20,6 @@ from pydantic_core import PydanticCustomError
 
 from slipcast.history import HISTORY
 
-MAX_ACTIVITIES = 1000
 # A forest takes about 30 ms for the reasons of an activity, and API Gateway waits for 29 s.
 MAX_EXPLAINED = 100
 DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
@@ -33,7 +33,7 @@ def _iso_day(value: Any) -> Any:
 
 
 Day = Annotated[date, BeforeValidator(_iso_day), WithJsonSchema({"type": "string", "format": "date"})]
-Text = Annotated[str, Field(max_length=500)]
+Text = Annotated[str, Field(max_length=MAX_TEXT)]
 HistoryFeature = Literal[HISTORY]
 Number = Annotated[float, Strict(), Field(allow_inf_nan=False)]
 
@@ -58,7 +58,9 @@ class Activity(BaseModel):
         },
     )
 
-    activity_id: Annotated[str, Field(min_length=1, max_length=200, description="Identifier; comes back in the answer")]
+    activity_id: Annotated[
+        str, Field(min_length=1, max_length=MAX_ID, description="Identifier; comes back in the answer")
+    ]
     activity_name: Text | None = None
     project_id: Text | None = None
     phase: Text | None = None
