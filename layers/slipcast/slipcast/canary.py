@@ -24,6 +24,8 @@ SLACK_MS = 5.0
 MAX_DISTANCE = 0.25
 MIN_FOR_MEDIAN, MIN_FOR_P95, MIN_FOR_SCORES = 20, 100, 20
 LOOKS = 20
+# With too few requests by the end of a step, an excess of errors need not be as significant: it is the safer error.
+THIN_LEVEL = 0.2
 
 
 @dataclass(frozen=True)
@@ -169,8 +171,7 @@ def judge(
     if enough:
         return judgement(onward, f"{share}: {new.requests} requests, nothing worse than with the live version")
     excess = checks[0]
-    if new.errors and excess.value > excess.limit:
-        # Too few for significance: an error among few requests is reason enough to keep what is known to work.
+    if new.errors and excess.value > excess.limit and (excess.p is None or excess.p < THIN_LEVEL):
         return judgement("roll_back", f"{share}: {excess.words}, and too few requests to excuse it", thin=True)
     seen = f"{new.requests} of {plan.min_requests} requests came in {seconds:.0f} s"
     basis = "the replay decides" if predicted else "known answers alone decide: there was nothing to replay"
