@@ -270,6 +270,40 @@ def test_the_weights_of_an_alias_divide_its_traffic(site):
     assert site.lambdas.get_function_configuration(FunctionName=name, Qualifier="live")["Version"] == "1"
 
 
+def test_what_an_alias_answers_is_counted_by_the_version_that_answered(site):
+    name = site.function(Publish=True)["FunctionName"]
+    site.lambdas.create_alias(FunctionName=name, Name="live", FunctionVersion="1")
+    for event in ({}, {"raise": True}, {"raise": True}):
+        site.invoke(name, event, Qualifier="live")
+    # Asked for by its number it is not the alias's.
+    site.invoke(name, {"raise": True}, Qualifier="1")
+
+    dimensions = {"FunctionName": name, "Resource": f"{name}:live", "ExecutedVersion": "1"}
+
+    def total(metric):
+        found = site.cloudwatch.get_metric_data(
+            MetricDataQueries=[
+                {
+                    "Id": "q",
+                    "MetricStat": {
+                        "Metric": {
+                            "Namespace": "AWS/Lambda",
+                            "MetricName": metric,
+                            "Dimensions": [{"Name": key, "Value": value} for key, value in dimensions.items()],
+                        },
+                        "Period": 60,
+                        "Stat": "Sum",
+                    },
+                }
+            ],
+            StartTime=time.time() - 600,
+            EndTime=time.time() + 60,
+        )
+        return sum(found["MetricDataResults"][0]["Values"])
+
+    assert (total("Invocations"), total("Errors")) == (3, 2)
+
+
 def test_the_weights_of_an_alias_divide_what_comes_from_a_queue(site):
     name = site.function(Publish=True)["FunctionName"]
     site.lambdas.update_function_configuration(FunctionName=name, Description="second")
