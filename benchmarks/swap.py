@@ -61,7 +61,7 @@ class Swap:
     def _whole(self, answer) -> bool:
         if answer.version not in self.known:
             pinned = self.trials.pinned(answer.version)
-            self.known[answer.version] = pinned["MODEL_ID"], self.trials.expected(answer.version, self.activities)
+            self.known[answer.version] = pinned["MODEL_ID"], self.trials.scores(answer.version, self.activities)
         model_id, scores = self.known[answer.version]
         return (
             answer.body["model"]["model_id"] == model_id

@@ -64,6 +64,7 @@ class Evidence:
     failed : requests answered with 5xx
     refused : requests answered with 4xx
     crashed : invocations that ended without an answer (timeout, out of memory, no start)
+    invocations : as Lambda counts them; the log may be behind its count of crashes
     """
 
     milliseconds: list[float] = field(default_factory=list)
@@ -71,6 +72,7 @@ class Evidence:
     failed: int = 0
     refused: int = 0
     crashed: int = 0
+    invocations: int = 0
 
     @property
     def errors(self) -> int:
@@ -79,8 +81,13 @@ class Evidence:
 
     @property
     def requests(self) -> int:
-        """Return all requests that reached the version."""
+        """Return the requests of which it is known what became of them."""
         return len(self.scores) + self.errors + self.refused
+
+    @property
+    def asked(self) -> int:
+        """Return the requests that errors are a share of."""
+        return max(self.requests, self.invocations)
 
 
 @dataclass(frozen=True)
@@ -204,7 +211,7 @@ def _summary(evidence: Evidence) -> dict[str, Any]:
 
 def _checks(plan: Plan, live: Evidence, new: Evidence, predicted: Predicted | None, level: float) -> list[Check]:
     return [
-        _more_often("errors", "failed", new.errors, new.requests, live.errors, live.requests, plan, level),
+        _more_often("errors", "failed", new.errors, new.asked, live.errors, live.asked, plan, level),
         _too_often(new, plan, level),
         _more_often("refusals", "refused", new.refused, new.requests, live.refused, live.requests, plan, level),
         _slower("latency_median", 0.5, MIN_FOR_MEDIAN, live, new, plan, level),
@@ -226,9 +233,9 @@ def _more_often(
 
 def _too_often(new: Evidence, plan: Plan, level: float) -> Check:
     # Both may fail alike, for a reason outside: then it is no time for a release.
-    share = new.errors / new.requests if new.requests else 0.0
-    p = two_samples.binomial(new.errors, new.requests, plan.max_error_rate) if new.requests else None
-    words = f"failed {new.errors} of {new.requests} requests, more than {plan.max_error_rate:.1%}"
+    share = new.errors / new.asked if new.asked else 0.0
+    p = two_samples.binomial(new.errors, new.asked, plan.max_error_rate) if new.asked else None
+    words = f"failed {new.errors} of {new.asked} requests, more than {plan.max_error_rate:.1%}"
     return Check(
         "errors_at_all",
         share,
