@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from samtranslator.yaml_helper import yaml_parse
 
+from slipcast import redaction
+
 ROOT = Path(__file__).resolve().parents[2]
 TEMPLATE = yaml_parse((ROOT / "template.yaml").read_text(encoding="utf-8"))
 RESOURCES = TEMPLATE["Resources"]
@@ -97,7 +99,7 @@ def test_no_function_may_use_a_wildcard(name):
             assert listed(statement["Action"]) == WITHOUT_RESOURCE[name]
 
 
-def test_predict_may_read_the_feature_store_and_use_the_queues_of_its_stream_and_nothing_else():
+def test_predict_may_read_features_keep_answers_and_use_the_queues_of_its_stream_and_nothing_else():
     def arn(name):
         return {"Fn::GetAtt": [name, "Arn"]}
 
@@ -106,6 +108,7 @@ def test_predict_may_read_the_feature_store_and_use_the_queues_of_its_stream_and
 
     assert [(s["Action"], s["Resource"]) for s in statements(FUNCTIONS["PredictFunction"])] == [
         ("dynamodb:BatchGetItem", arn("FeatureTable")),
+        (["dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"], arn("IdempotencyTable")),
         (consume, arn(updates)),
         ("sqs:SendMessage", [arn(name) for name in others]),
         ("sqs:GetQueueUrl", [arn(name) for name in (updates, *others)]),
@@ -164,6 +167,13 @@ def test_without_a_stream_nothing_of_it_is_there():
             assert resource["Condition"] == "HasStream", name
 
 
+def test_what_is_kept_for_an_idempotency_key_is_forgotten_in_time():
+    table = RESOURCES["IdempotencyTable"]["Properties"]
+
+    assert table["TimeToLiveSpecification"] == {"AttributeName": "expiration", "Enabled": True}
+    assert table["KeySchema"] == [{"AttributeName": "id", "KeyType": "HASH"}]
+
+
 def test_report_may_read_evaluations_and_write_pages_and_nothing_else():
     bucket = "${DataBucket.Arn}/reports/*"
 
@@ -180,7 +190,7 @@ WRITERS = {
     "predictions/": {"ScoreFunction"},
     "sources/": {"PrepareFunction"},
     "quarantine/": {"PrepareFunction"},
-    "prediction-log/": {"CollectFunction", "MonitorFunction"},
+    "prediction-log/": {"CollectFunction", "MonitorFunction", "ScoreFunction"},
     "failed-requests/": {"CollectFunction"},
     "monitoring/": {"MonitorFunction"},
     "incoming/": set(),
@@ -292,8 +302,35 @@ def test_every_rule_and_schedule_has_a_dead_letter_queue():
     events = [event for function in FUNCTIONS.values() for event in function.get("Events", {}).values()]
     timed = [event for event in events if event["Type"] in ("Schedule", "EventBridgeRule")]
 
-    assert len(timed) == 5
+    assert len(timed) == 6
     assert all(event["Properties"]["DeadLetterConfig"] for event in timed)
+
+
+def test_a_column_that_is_misspelt_cannot_be_redacted():
+    parameter = TEMPLATE["Parameters"]["RedactColumns"]
+    refused = ["phases", "phase,", "phase;location", "phase budget", " phase"]
+
+    assert all(re.fullmatch(parameter["AllowedPattern"], name) for name in redaction.NAMES)
+    assert re.fullmatch(parameter["AllowedPattern"], ", ".join(redaction.NAMES))
+    assert not any(re.fullmatch(parameter["AllowedPattern"], text) for text in refused)
+
+
+@pytest.mark.parametrize("name", ["PredictFunction", "ScoreFunction"])
+def test_whoever_writes_predictions_to_the_log_knows_what_to_leave_out(name):
+    given = FUNCTIONS[name]["Environment"]["Variables"]
+
+    assert given["REDACT_COLUMNS"] == {"Ref": "RedactColumns"}
+    assert given["ID_SALT"] == {"Ref": "AWS::StackId"}
+
+
+def test_logged_predictions_expire_with_all_their_versions():
+    rules = BUCKETS["DataBucket"]["LifecycleConfiguration"]["Rules"]
+    expiring, markers = [rule for rule in rules if rule.get("Prefix") == "prediction-log/"]
+
+    assert expiring["ExpirationInDays"] == {"Ref": "PredictionLogDays"}
+    assert expiring["NoncurrentVersionExpiration"] == {"NoncurrentDays": 1}
+    assert markers["ExpiredObjectDeleteMarker"] is True
+    assert {rule["Status"] for rule in (expiring, markers)} == {"Enabled"}
 
 
 def test_every_parameter_has_a_default_and_a_description():
