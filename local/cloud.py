@@ -32,6 +32,7 @@ PARAMETERS = {
     "RetrainCooldownMinutes": "5",
     "Streaming": "true",
     "ShadowRequests": "20",
+    "CanarySteps": "20,50",
     "CanaryMinRequests": "40",
     "CanaryMinMinutes": "0",
     "CanaryMaxMinutes": "0.1",

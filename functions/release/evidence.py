@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from functools import cache
-from itertools import islice
+from itertools import islice, product
 from typing import Any
 
 import boto3
@@ -21,6 +21,8 @@ FILED_EARLIER = timedelta(hours=1)
 # How far back there may be requests to replay.
 DAYS_BACK = 30
 OBJECTS_BACK = 2000
+# Lambda's metrics and what they are in the evidence.
+METRICS = {"Errors": "crashed", "Invocations": "invocations"}
 
 
 @cache
@@ -52,8 +54,8 @@ def gather(
             found[version].failed += 1
         elif version in found:
             found[version].refused += 1
-    for version, count in _crashes(function, versions, since, until).items():
-        found[version].crashed = count
+    for (version, metric), count in _counted(function, versions, since, until).items():
+        setattr(found[version], METRICS[metric], count)
     return found
 
 
@@ -98,15 +100,16 @@ def _rows(uri: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in gzip.decompress(raw).splitlines()]
 
 
-def _crashes(function: str, versions: tuple[str, ...], since: datetime, until: datetime) -> dict[str, int]:
-    """Return the invocations through the alias that ended without an answer: such ones log no line."""
+def _counted(function: str, versions: tuple[str, ...], since: datetime, until: datetime) -> dict[tuple[str, str], int]:
+    """Return Lambda's own counts of what came through the alias: what ends without an answer logs no line."""
+    asked = {f"q{number}": pair for number, pair in enumerate(product(versions, METRICS))}
     queries = [
         {
-            "Id": f"v{version}",
+            "Id": identifier,
             "MetricStat": {
                 "Metric": {
                     "Namespace": "AWS/Lambda",
-                    "MetricName": "Errors",
+                    "MetricName": metric,
                     "Dimensions": [
                         {"Name": "FunctionName", "Value": function},
                         {"Name": "Resource", "Value": f"{function}:{ALIAS}"},
@@ -117,7 +120,7 @@ def _crashes(function: str, versions: tuple[str, ...], since: datetime, until: d
                 "Stat": "Sum",
             },
         }
-        for version in versions
+        for identifier, (version, metric) in asked.items()
     ]
     # Data points are whole minutes.
     results = client().get_metric_data(
@@ -125,4 +128,4 @@ def _crashes(function: str, versions: tuple[str, ...], since: datetime, until: d
         StartTime=since.replace(second=0, microsecond=0),
         EndTime=until + timedelta(minutes=1),
     )["MetricDataResults"]
-    return {item["Id"][1:]: int(sum(item["Values"])) for item in results}
+    return {asked[item["Id"]]: int(sum(item["Values"])) for item in results}
