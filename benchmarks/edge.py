@@ -19,6 +19,7 @@ from pathlib import Path
 
 import joblib
 import numpy as np
+import pandas as pd
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "layers" / "slipcast"), str(ROOT / "tests")]
@@ -68,7 +69,7 @@ def make(family: str, folder: Path) -> tuple[scorer.Scorer, dict[str, bytes], li
     loaded = scorer.load(raw, digest(raw))
     activities = []
     for row in labelled.head(GOLDEN).to_dict("records"):
-        present = {name: value for name, value in row.items() if name in table.COLUMNS and value == value and value}
+        present = {name: value for name, value in row.items() if name in table.COLUMNS and not pd.isna(value)}
         given = {name: present[name] for name in HISTORY if name in present}
         activity = {
             name: value.date().isoformat() if name in table.DAYS else value
