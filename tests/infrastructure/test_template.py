@@ -187,6 +187,7 @@ def test_report_may_read_evaluations_and_write_pages_and_nothing_else():
 WRITERS = {
     "models/": {"EvaluateFunction"},
     "datasets/": {"PrepareFunction"},
+    "edge/": {"EdgeFunction"},
     "features/": {"RefreshFunction"},
     "predictions/": {"ScoreFunction"},
     "sources/": {"PrepareFunction"},
