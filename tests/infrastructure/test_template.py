@@ -93,14 +93,37 @@ def test_no_function_may_use_a_wildcard(name):
             assert resource != "*"
 
 
-def test_predict_may_read_the_feature_store_and_nothing_else():
-    assert statements(FUNCTIONS["PredictFunction"]) == [
-        {
-            "Effect": "Allow",
-            "Action": "dynamodb:BatchGetItem",
-            "Resource": {"Fn::GetAtt": ["FeatureTable", "Arn"]},
-        }
-    ]
+READS_FEATURES = {
+    "Effect": "Allow",
+    "Action": "dynamodb:BatchGetItem",
+    "Resource": {"Fn::GetAtt": ["FeatureTable", "Arn"]},
+}
+
+
+def test_predict_may_read_the_feature_store_and_call_the_function_for_large_batches_and_nothing_else():
+    reads, calls = statements(FUNCTIONS["PredictFunction"])
+
+    assert reads == READS_FEATURES
+    assert calls["Action"] == "lambda:InvokeFunction"
+    assert calls["Resource"]["Fn::Sub"].endswith(":function:${AWS::StackName}-predict-batch")
+
+
+def test_large_batches_may_read_the_feature_store_and_models_and_nothing_else():
+    reads, models = statements(FUNCTIONS["PredictBatchFunction"])
+
+    assert reads == READS_FEATURES
+    assert models == {
+        "Effect": "Allow",
+        "Action": "s3:GetObject",
+        "Resource": [{"Fn::Sub": "${DataBucket.Arn}/models/*"}],
+    }
+
+
+def test_large_batches_are_logged_where_the_prediction_log_is_read():
+    groups = [FUNCTIONS[name]["LoggingConfig"]["LogGroup"] for name in ("PredictFunction", "PredictBatchFunction")]
+
+    assert groups == [{"Ref": "PredictLogGroup"}] * 2
+    assert RESOURCES["PredictionLogSubscription"]["Properties"]["LogGroupName"] == {"Ref": "PredictLogGroup"}
 
 
 def test_report_may_read_evaluations_and_write_pages_and_nothing_else():

@@ -215,10 +215,11 @@ def test_json_is_taken_with_a_charset_and_without_a_media_type(app, lambda_conte
     assert ask(app, lambda_context, "POST", "/predictions", ACTIVITY, announced=announced)[0] == 200
 
 
-def test_more_than_a_thousand_activities_are_refused(app, lambda_context):
-    body = {"activities": [ACTIVITY] * 1001}
+def test_more_activities_than_a_payload_holds_are_refused(app, lambda_context):
+    status, problem, _ = ask(app, lambda_context, "POST", "/predictions", {"activities": [ACTIVITY] * 20_001})
 
-    assert ask(app, lambda_context, "POST", "/predictions", body)[0] == 422
+    assert status == 422
+    assert "20000" in problem["detail"]
     assert ask(app, lambda_context, "POST", "/predictions", {"activities": [ACTIVITY] * 1000})[0] == 200
 
 

@@ -34,6 +34,7 @@ class Scorer:
     threshold : probability from which an activity counts as at risk
     metadata : what the training recorded about the model
     history : point-in-time features that it needs
+    steps : nodes of trees that a row visits, roughly; 0 for models without trees
     document : the artefact that it was made of (:mod:`slipcast.artefact`)
     prepare : from a row of features to the prepared row
     """
@@ -48,6 +49,7 @@ class Scorer:
             raise ArtefactError(f"the model needs features that are not computed here: {sorted(unknown)}")
         self.history = tuple(name for name in names["numeric"] if name in HISTORY)
         self.document = document
+        self.steps = sum(1 + len(tree["feature"]).bit_length() for tree in document["model"].get("trees", ()))
         self.prepare = Preparation(names, document["preparation"])
         model = _models.KINDS[document["model"]["kind"]](document["model"])
         calibration = document.get("calibration")
