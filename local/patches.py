@@ -230,8 +230,16 @@ def weighted_aliases() -> None:
         asked = path_qualifier or lambda_svc._qp_first(query_params or {}, "Qualifier")
         return await invoke(name, event, headers, draw(name, asked) or path_qualifier, query_params)
 
+    run_batch = lambda_svc._run_sqs_batch
+
+    def run_batch_by_weight(esm: dict[str, Any], record: Any, *rest: Any) -> None:
+        if drawn := draw(esm["FunctionName"], esm.get("Qualifier")):
+            record, _ = lambda_svc._get_func_record_for_qualifier(esm["FunctionName"], drawn)
+        run_batch(esm, record, *rest)
+
     lambda_svc._get_func_record_for_ref = resolve_by_weight
     lambda_svc._invoke = invoke_by_weight
+    lambda_svc._run_sqs_batch = run_batch_by_weight
 
 
 def error_types() -> None:

@@ -67,7 +67,12 @@ def openapi() -> Response[str]:
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Answer a request of API Gateway (REST, Lambda proxy integration)."""
+    """Answer a request of API Gateway (REST, Lambda proxy integration), or a batch of updates from the queue."""
+    if "Records" in event:
+        # Not in the init phase: the API does not need it.
+        import stream
+
+        return stream.answer(event, context, serving.model)
     return app.resolve(json_body.announce(event), context)
 
 

@@ -93,19 +93,12 @@ def test_no_function_may_use_a_wildcard(name):
             assert resource != "*"
 
 
+LAMBDA = "arn:${AWS::Partition}:lambda:${AWS::Region}:${AWS::AccountId}"
 READS_FEATURES = {
     "Effect": "Allow",
     "Action": "dynamodb:BatchGetItem",
     "Resource": {"Fn::GetAtt": ["FeatureTable", "Arn"]},
 }
-
-
-def test_predict_may_read_the_feature_store_and_call_the_function_for_large_batches_and_nothing_else():
-    reads, calls = statements(FUNCTIONS["PredictFunction"])
-
-    assert reads == READS_FEATURES
-    assert calls["Action"] == "lambda:InvokeFunction"
-    assert calls["Resource"]["Fn::Sub"].endswith(":function:${AWS::StackName}-predict-batch")
 
 
 def test_large_batches_may_read_the_feature_store_and_models_and_nothing_else():
@@ -124,6 +117,74 @@ def test_large_batches_are_logged_where_the_prediction_log_is_read():
 
     assert groups == [{"Ref": "PredictLogGroup"}] * 2
     assert RESOURCES["PredictionLogSubscription"]["Properties"]["LogGroupName"] == {"Ref": "PredictLogGroup"}
+
+
+def test_predict_may_read_the_feature_store_call_for_large_batches_use_its_queues_and_nothing_else():
+    def arn(name):
+        return {"Fn::GetAtt": [name, "Arn"]}
+
+    updates, others = "UpdatesQueue", ["ResultsQueue", "UpdatesDeadLetterQueue"]
+    consume = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility", "sqs:GetQueueAttributes"]
+
+    assert [(s["Action"], s["Resource"]) for s in statements(FUNCTIONS["PredictFunction"])] == [
+        ("dynamodb:BatchGetItem", arn("FeatureTable")),
+        ("lambda:InvokeFunction", {"Fn::Sub": f"{LAMBDA}:function:${{AWS::StackName}}-predict-batch"}),
+        (consume, arn(updates)),
+        ("sqs:SendMessage", [arn(name) for name in others]),
+        ("sqs:GetQueueUrl", [arn(name) for name in (updates, *others)]),
+    ]
+    assert [item["Fn::If"][0] for item in FUNCTIONS["PredictFunction"]["Policies"] if "Fn::If" in item] == ["HasStream"]
+
+
+QUEUES = of_type("AWS::SQS::Queue")
+
+
+@pytest.mark.parametrize("name", QUEUES)
+def test_a_queue_is_encrypted_kept_for_two_weeks_and_reached_by_tls_only(name):
+    (policy,) = [item for item in of_type("AWS::SQS::QueuePolicy").values() if item["Queues"] == [{"Ref": name}]]
+    (denied,) = [s for s in policy["PolicyDocument"]["Statement"] if s["Effect"] == "Deny"]
+
+    assert QUEUES[name]["SqsManagedSseEnabled"] is True
+    assert QUEUES[name]["MessageRetentionPeriod"] == 14 * 24 * 3600
+    assert denied["Principal"] == "*"
+    assert denied["Action"] == "sqs:*"
+    assert denied["Resource"] == {"Fn::GetAtt": [name, "Arn"]}
+    assert denied["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+
+
+def test_the_queue_of_updates_feeds_the_alias_and_keeps_its_order():
+    mapping = RESOURCES["UpdatesMapping"]["Properties"]
+
+    assert mapping["FunctionName"] == {"Ref": "LiveAlias"}
+    assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    assert all(QUEUES[name]["FifoQueue"] for name in ("UpdatesQueue", "ResultsQueue", "UpdatesDeadLetterQueue"))
+    assert QUEUES["UpdatesQueue"]["VisibilityTimeout"] >= 6 * FUNCTIONS["PredictFunction"]["Timeout"]
+
+
+def test_the_function_gives_a_reason_before_the_queue_takes_a_message_away():
+    source = (ROOT / "functions" / "predict" / "stream.py").read_text(encoding="utf-8")
+    give_up = int(re.search(r"^GIVE_UP_AFTER = (\d+)$", source, re.MULTILINE)[1])
+
+    assert give_up < QUEUES["UpdatesQueue"]["RedrivePolicy"]["maxReceiveCount"]
+
+
+def test_the_names_of_the_queues_end_as_the_function_expects():
+    from slipcast_aws import queues
+
+    ends = {
+        "UpdatesQueue": queues.UPDATES,
+        "ResultsQueue": queues.RESULTS,
+        "UpdatesDeadLetterQueue": queues.DEAD_LETTERS,
+    }
+    for name, end in ends.items():
+        assert QUEUES[name]["QueueName"] == {"Fn::Sub": f"${{AWS::StackName}}{end}"}
+
+
+def test_without_a_stream_nothing_of_it_is_there():
+    assert TEMPLATE["Parameters"]["Streaming"]["Default"] == "false"
+    for name, resource in RESOURCES.items():
+        if re.match(r"Updates|Results", name):
+            assert resource["Condition"] == "HasStream", name
 
 
 def test_report_may_read_evaluations_and_write_pages_and_nothing_else():
