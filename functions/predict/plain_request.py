@@ -18,7 +18,7 @@ from slipcast.features import CATEGORICAL
 from slipcast.history import HISTORY
 
 # `models` has the same limits and takes them from here.
-MAX_ACTIVITIES = 20_000
+MAX_ACTIVITIES = 10_000
 MAX_TEXT = 500
 MAX_ID = 200
 
