@@ -1,16 +1,16 @@
 """The answer to a valid request for predictions, by the standard library alone; the same bytes as the application's."""
 
 import json
+import time
 from typing import Any
 
+import envelope
 import feature_lookup
 import plain_request
 import prediction_log
 from model_store import LoadedModel
 
 MEDIA_TYPE = "application/json"
-# Fields of `models.Prediction`.
-PREDICTION = ("prediction_id", "activity_id", "probability", "at_risk", "threshold")
 
 
 def is_plain(event: dict[str, Any]) -> bool:
@@ -20,6 +20,7 @@ def is_plain(event: dict[str, Any]) -> bool:
         and event.get("path") == "/predictions"
         and isinstance(event.get("body"), str)
         and not event.get("isBase64Encoded")
+        and not envelope.too_large(event)
         and not event.get("queryStringParameters")
         and not event.get("multiValueQueryStringParameters")
         and all(_is_plain_header(name, [value]) for name, value in (event.get("headers") or {}).items())
@@ -42,6 +43,7 @@ def answer(event: dict[str, Any], context: Any, model: LoadedModel) -> dict[str,
     NotPlain
         If the body needs a closer look.
     """
+    began = time.perf_counter()
     activities = plain_request.read(event["body"])
     history = activities.history
     if model.scorer.history and None in history:
@@ -50,8 +52,7 @@ def answer(event: dict[str, Any], context: Any, model: LoadedModel) -> dict[str,
     rows = activities.features(history)
     scores = model.scorer.score(rows)
     threshold = model.scorer.threshold
-    asked = event.get("requestContext") or {}
-    request_id = asked.get("requestId") or context.aws_request_id
+    request_id = envelope.request_id(event, context)
     prediction_ids = [f"{request_id}:{number}" for number in range(len(scores))]
     at_risk = [score >= threshold for score in scores]
     predictions = [
@@ -65,12 +66,13 @@ def answer(event: dict[str, Any], context: Any, model: LoadedModel) -> dict[str,
         for prediction, activity, score, risk in zip(prediction_ids, activities.ids, scores, at_risk, strict=True)
     ]
     names = model.names()
-    body = json.dumps({"request_id": request_id, "model": names, "predictions": predictions}, separators=(",", ":"))
-    if asked.get("stage") != prediction_log.VERIFY_STAGE:
-        prediction_log.write_lines(request_id, names, prediction_ids, activities.ids, scores, rows, sum(at_risk))
-    return {
+    document = {"request_id": request_id, "model": names, "predictions": predictions, "errors": []}
+    answered = {
         "statusCode": 200,
-        "body": body,
+        "body": json.dumps(document, separators=(",", ":")),
         "isBase64Encoded": False,
         "multiValueHeaders": {"Content-Type": [MEDIA_TYPE]},
     }
+    answered = envelope.finish(answered, event, context, names)
+    prediction_log.note_columns(request_id, names, prediction_ids, activities.ids, scores, rows, sum(at_risk))
+    return prediction_log.finish(event, answered, (time.perf_counter() - began) * 1000)

@@ -84,13 +84,17 @@ def test_a_function_has_a_log_group_of_its_own_that_expires(name):
     assert RESOURCES[group]["Properties"]["RetentionInDays"] == {"Ref": "LogRetentionDays"}
 
 
+# Actions that IAM knows no resource for, and who needs them.
+WITHOUT_RESOURCE = {"ReleaseFunction": ["cloudwatch:GetMetricData"]}
+
+
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_no_function_may_use_a_wildcard(name):
     for statement in statements(FUNCTIONS[name]):
         for action in listed(statement["Action"]):
             assert "*" not in action
-        for resource in listed(statement["Resource"]):
-            assert resource != "*"
+        if "*" in listed(statement["Resource"]):
+            assert listed(statement["Action"]) == WITHOUT_RESOURCE[name]
 
 
 LAMBDA = "arn:${AWS::Partition}:lambda:${AWS::Region}:${AWS::AccountId}"
@@ -119,7 +123,7 @@ def test_large_batches_are_logged_where_the_prediction_log_is_read():
     assert RESOURCES["PredictionLogSubscription"]["Properties"]["LogGroupName"] == {"Ref": "PredictLogGroup"}
 
 
-def test_predict_may_read_the_feature_store_call_for_large_batches_use_its_queues_and_nothing_else():
+def test_predict_may_read_features_keep_answers_call_for_large_batches_use_its_queues_and_nothing_else():
     def arn(name):
         return {"Fn::GetAtt": [name, "Arn"]}
 
@@ -128,6 +132,7 @@ def test_predict_may_read_the_feature_store_call_for_large_batches_use_its_queue
 
     assert [(s["Action"], s["Resource"]) for s in statements(FUNCTIONS["PredictFunction"])] == [
         ("dynamodb:BatchGetItem", arn("FeatureTable")),
+        (["dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"], arn("IdempotencyTable")),
         ("lambda:InvokeFunction", {"Fn::Sub": f"{LAMBDA}:function:${{AWS::StackName}}-predict-batch"}),
         (consume, arn(updates)),
         ("sqs:SendMessage", [arn(name) for name in others]),
@@ -187,6 +192,13 @@ def test_without_a_stream_nothing_of_it_is_there():
             assert resource["Condition"] == "HasStream", name
 
 
+def test_what_is_kept_for_an_idempotency_key_is_forgotten_in_time():
+    table = RESOURCES["IdempotencyTable"]["Properties"]
+
+    assert table["TimeToLiveSpecification"] == {"AttributeName": "expiration", "Enabled": True}
+    assert table["KeySchema"] == [{"AttributeName": "id", "KeyType": "HASH"}]
+
+
 def test_report_may_read_evaluations_and_write_pages_and_nothing_else():
     bucket = "${DataBucket.Arn}/reports/*"
 
@@ -204,6 +216,7 @@ WRITERS = {
     "sources/": {"PrepareFunction"},
     "quarantine/": {"PrepareFunction"},
     "prediction-log/": {"CollectFunction", "MonitorFunction"},
+    "failed-requests/": {"CollectFunction"},
     "monitoring/": {"MonitorFunction"},
     "incoming/": set(),
 }
@@ -233,6 +246,37 @@ def test_only_release_may_change_the_serving_function():
     }
 
     assert changers == {"ReleaseFunction"}
+
+
+def test_only_release_may_delete_and_only_versions_with_a_number_and_layers_with_models():
+    deletions = {
+        (name, action, resource["Fn::Sub"].rsplit(":function:")[-1].rsplit(":layer:")[-1])
+        for name, function in FUNCTIONS.items()
+        for statement in statements(function)
+        for action in listed(statement["Action"])
+        if action.startswith("lambda:Delete")
+        for resource in listed(statement["Resource"])
+    }
+
+    assert deletions == {
+        ("ReleaseFunction", "lambda:DeleteFunction", "${AWS::StackName}-predict:*"),
+        ("ReleaseFunction", "lambda:DeleteLayerVersion", "${AWS::StackName}-model:*"),
+    }
+
+
+def test_release_reaches_its_own_items_of_the_control_table_and_its_own_report_alone():
+    own = statements(FUNCTIONS["ReleaseFunction"])
+    keys = {
+        (str(statement["Action"]), *statement["Condition"]["ForAllValues:StringEquals"]["dynamodb:LeadingKeys"])
+        for statement in own
+        if "dynamodb" in str(statement["Action"])
+    }
+    written = [s["Resource"] for s in own if "s3:PutObject" in listed(s["Action"])]
+
+    assert keys == {(str(["dynamodb:GetItem", "dynamodb:PutItem"]), "RELEASE"), ("dynamodb:PutItem", "AUDIT")}
+    assert [item["Fn::Sub"] for item in written[0]] == [
+        *("${DataBucket.Arn}/tracking/*", "${DataBucket.Arn}/reports/*/release.json")
+    ]
 
 
 def test_the_alias_is_made_once_and_then_left_to_the_release_function():

@@ -95,13 +95,15 @@ def test_few_activities_are_answered_here(serving, artefact):
     assert scorer.load(artefact, digest(artefact)).steps * 20 < importlib.import_module("large_batches").WORTH_A_CALL
 
 
-def test_a_wrong_activity_among_many_is_refused_by_name(serving):
+def test_a_wrong_activity_among_many_is_named_and_the_others_are_scored(serving):
     many = activities(ENOUGH)
     many[17]["start"] = "tomorrow"
     answer = serving.handler(event({"activities": many}))
 
-    assert answer["statusCode"] == 422
-    assert [item["field"] for item in json.loads(answer["body"])["errors"]] == ["activities.17.start"]
+    assert answer["statusCode"] == 200
+    body = json.loads(answer["body"])
+    assert [item["field"] for item in body["errors"]] == ["activities.17.start"]
+    assert [number for number, item in enumerate(body["predictions"]) if item is None] == [17]
 
 
 def refuses():
