@@ -5,6 +5,7 @@ is answered by :mod:`app`, which is imported when it is first needed: it takes s
 the same answer to the same request; tests compare them.
 """
 
+import os
 from typing import Any
 
 import large_batches
@@ -14,6 +15,11 @@ from plain_request import NotPlain
 
 # Read once, in the init phase: a version of the function has one model for all its life.
 serving = model_store.load()
+# Lambda says so where a snapshot will be taken; elsewhere there is no need to look for the hooks.
+if os.environ.get("AWS_LAMBDA_INITIALIZATION_TYPE") == "snap-start":
+    import snapshots
+
+    snapshots.register(serving.loaded)
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:

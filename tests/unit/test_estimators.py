@@ -18,6 +18,7 @@ from sklearn.svm import SVC
 
 from slipcast import artefact, estimators, reasons, scorer
 from slipcast.artefact import ArtefactError
+from slipcast.edge import bundle
 from slipcast.export import ExportError, export, servable
 from tests.serving_cases import feature_frame, late, pipeline, records
 
@@ -146,3 +147,10 @@ def test_an_older_reader_refuses_the_kind():
     changed = artefact.encode(document)
     with pytest.raises(ArtefactError, match="unknown kind"):
         scorer.load(changed, artefact.digest(changed))
+
+
+def test_there_is_no_edge_bundle_for_it():
+    raw = export(_fitted("k_nearest_neighbours"), family="any", threshold=0.4)
+    model = scorer.load(raw, artefact.digest(raw))
+    with pytest.raises(bundle.EdgeError, match="only scikit-learn"):
+        bundle.files(raw, model, {"activities": [{}], "scores": [0.5]}, None)

@@ -6,6 +6,7 @@ as scikit-learn does.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
 from typing import Any
 
 from slipcast import _models, artefact, features
@@ -57,10 +58,9 @@ class Scorer:
             score = one if calibration is None else _models.calibrated(one, calibration)
             self._score: Callable[[list[Row]], list[float]] = lambda rows: [score(row) for row in rows]
         else:
-            # scikit-learn takes seconds to import: only its own models pay for it.
-            from slipcast import estimators
-
-            several = estimators.load(model)
+            # By name: scikit-learn takes seconds to import, only its own models need it, and the single file of the
+            # edge bundle, which is made of what is imported here, has no place for it.
+            several = import_module("slipcast.estimators").load(model)
             self._score = several if calibration is None else _models.calibrated_list(several, calibration)
 
     def features(self, activity: Mapping[str, Any]) -> dict[str, float | str | None]:
