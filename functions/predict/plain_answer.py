@@ -74,5 +74,6 @@ def answer(event: dict[str, Any], context: Any, model: LoadedModel) -> dict[str,
         "multiValueHeaders": {"Content-Type": [MEDIA_TYPE]},
     }
     answered = envelope.finish(answered, event, context, names)
-    prediction_log.note_columns(request_id, names, prediction_ids, activities.ids, scores, rows, sum(at_risk))
+    projects = activities.columns["project_id"]
+    prediction_log.note_columns(request_id, names, prediction_ids, activities.ids, projects, scores, rows, sum(at_risk))
     return prediction_log.finish(event, answered, (time.perf_counter() - began) * 1000)

@@ -72,7 +72,7 @@ def _predict(record: SQSRecord, results: str, model: LoadedModel) -> None:
         deduplication_id=record.message_id,
     )
     # After the answer: one that could not be sent is no prediction yet.
-    prediction_log.write(response, rows)
+    prediction_log.write(response, rows, [activity.get("project_id")], source="stream")
 
 
 def _set_aside(record: SQSRecord, url: str, reason: str, errors: list[dict[str, str]], remedy: str) -> None:

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from samtranslator.yaml_helper import yaml_parse
 
+from slipcast import redaction
+
 ROOT = Path(__file__).resolve().parents[2]
 TEMPLATE = yaml_parse((ROOT / "template.yaml").read_text(encoding="utf-8"))
 RESOURCES = TEMPLATE["Resources"]
@@ -215,7 +217,7 @@ WRITERS = {
     "predictions/": {"ScoreFunction"},
     "sources/": {"PrepareFunction"},
     "quarantine/": {"PrepareFunction"},
-    "prediction-log/": {"CollectFunction", "MonitorFunction"},
+    "prediction-log/": {"CollectFunction", "MonitorFunction", "ScoreFunction"},
     "failed-requests/": {"CollectFunction"},
     "monitoring/": {"MonitorFunction"},
     "incoming/": set(),
@@ -327,8 +329,35 @@ def test_every_rule_and_schedule_has_a_dead_letter_queue():
     events = [event for function in FUNCTIONS.values() for event in function.get("Events", {}).values()]
     timed = [event for event in events if event["Type"] in ("Schedule", "EventBridgeRule")]
 
-    assert len(timed) == 5
+    assert len(timed) == 6
     assert all(event["Properties"]["DeadLetterConfig"] for event in timed)
+
+
+def test_a_column_that_is_misspelt_cannot_be_redacted():
+    parameter = TEMPLATE["Parameters"]["RedactColumns"]
+    refused = ["phases", "phase,", "phase;location", "phase budget", " phase"]
+
+    assert all(re.fullmatch(parameter["AllowedPattern"], name) for name in redaction.NAMES)
+    assert re.fullmatch(parameter["AllowedPattern"], ", ".join(redaction.NAMES))
+    assert not any(re.fullmatch(parameter["AllowedPattern"], text) for text in refused)
+
+
+@pytest.mark.parametrize("name", ["PredictFunction", "ScoreFunction"])
+def test_whoever_writes_predictions_to_the_log_knows_what_to_leave_out(name):
+    given = FUNCTIONS[name]["Environment"]["Variables"]
+
+    assert given["REDACT_COLUMNS"] == {"Ref": "RedactColumns"}
+    assert given["ID_SALT"] == {"Ref": "AWS::StackId"}
+
+
+def test_logged_predictions_expire_with_all_their_versions():
+    rules = BUCKETS["DataBucket"]["LifecycleConfiguration"]["Rules"]
+    expiring, markers = [rule for rule in rules if rule.get("Prefix") == "prediction-log/"]
+
+    assert expiring["ExpirationInDays"] == {"Ref": "PredictionLogDays"}
+    assert expiring["NoncurrentVersionExpiration"] == {"NoncurrentDays": 1}
+    assert markers["ExpiredObjectDeleteMarker"] is True
+    assert {rule["Status"] for rule in (expiring, markers)} == {"Enabled"}
 
 
 def test_every_parameter_has_a_default_and_a_description():

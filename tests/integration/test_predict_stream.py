@@ -148,7 +148,9 @@ def test_an_update_is_answered_as_the_api_answers_and_logged(stream, capsys):
         "requestContext": {"stage": "v1", "requestId": message},
         "body": json.dumps(ACTIVITY),
     }
-    (ours,) = logged(capsys.readouterr().out)
+    written = capsys.readouterr().out
+    assert '"source":"stream"' in written
+    (ours,) = logged(written)
     assert answer == json.loads(stream.app.handler(request, stream.context)["body"])
     assert answer["predictions"][0]["prediction_id"] == ours["prediction_id"] == f"{message}:0"
     assert [ours] == logged(capsys.readouterr().out)
