@@ -100,7 +100,33 @@ def test_no_function_may_use_a_wildcard(name):
             assert listed(statement["Action"]) == WITHOUT_RESOURCE[name]
 
 
-def test_predict_may_read_features_keep_answers_and_use_the_queues_of_its_stream_and_nothing_else():
+LAMBDA = "arn:${AWS::Partition}:lambda:${AWS::Region}:${AWS::AccountId}"
+READS_FEATURES = {
+    "Effect": "Allow",
+    "Action": "dynamodb:BatchGetItem",
+    "Resource": {"Fn::GetAtt": ["FeatureTable", "Arn"]},
+}
+
+
+def test_large_batches_may_read_the_feature_store_and_models_and_nothing_else():
+    reads, models = statements(FUNCTIONS["PredictBatchFunction"])
+
+    assert reads == READS_FEATURES
+    assert models == {
+        "Effect": "Allow",
+        "Action": "s3:GetObject",
+        "Resource": [{"Fn::Sub": "${DataBucket.Arn}/models/*"}],
+    }
+
+
+def test_large_batches_are_logged_where_the_prediction_log_is_read():
+    groups = [FUNCTIONS[name]["LoggingConfig"]["LogGroup"] for name in ("PredictFunction", "PredictBatchFunction")]
+
+    assert groups == [{"Ref": "PredictLogGroup"}] * 2
+    assert RESOURCES["PredictionLogSubscription"]["Properties"]["LogGroupName"] == {"Ref": "PredictLogGroup"}
+
+
+def test_predict_may_read_features_keep_answers_call_for_large_batches_use_its_queues_and_nothing_else():
     def arn(name):
         return {"Fn::GetAtt": [name, "Arn"]}
 
@@ -110,6 +136,7 @@ def test_predict_may_read_features_keep_answers_and_use_the_queues_of_its_stream
     assert [(s["Action"], s["Resource"]) for s in statements(FUNCTIONS["PredictFunction"])] == [
         ("dynamodb:BatchGetItem", arn("FeatureTable")),
         (["dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"], arn("IdempotencyTable")),
+        ("lambda:InvokeFunction", {"Fn::Sub": f"{LAMBDA}:function:${{AWS::StackName}}-predict-batch"}),
         (consume, arn(updates)),
         ("sqs:SendMessage", [arn(name) for name in others]),
         ("sqs:GetQueueUrl", [arn(name) for name in (updates, *others)]),
