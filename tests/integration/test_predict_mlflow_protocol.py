@@ -4,7 +4,6 @@ import json
 import math
 import warnings
 
-import numpy as np
 import pandas as pd
 import pytest
 from predict_api import ACTIVITY, call, environment, served
@@ -101,7 +100,7 @@ def test_every_form_is_read(app, form):
 
 @pytest.mark.parametrize("key", ["inputs", "instances"])
 def test_what_mlflow_writes_of_rows_is_read(app, key):
-    numbers = [{"start": "2022-03-01", "baseline_duration_days": np.int64(30), "budget": np.float32(2)}]
+    numbers = [{"start": "2022-03-01", "baseline_duration_days": 30, "budget": None}]
 
     answer = call(app, "POST", "/invocations", raw=dump_input_data(numbers, inputs_key=key, params={"a": 1}))
 
