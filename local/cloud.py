@@ -30,6 +30,11 @@ PARAMETERS = {
     "DriftEvaluationPeriods": "2",
     "DriftDatapointsToAlarm": "1",
     "RetrainCooldownMinutes": "5",
+    "Streaming": "true",
+    "ShadowRequests": "20",
+    "CanaryMinRequests": "40",
+    "CanaryMinMinutes": "0",
+    "CanaryMaxMinutes": "0.1",
 }
 # A proxy of the machine's is for the world outside.
 DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -311,6 +316,9 @@ class LocalCloud:
             "SLIPCAST_DRIFT_ALARM": out["DriftAlarmName"],
             "SLIPCAST_GATE_FUNCTION": out["GateFunctionName"],
             "SLIPCAST_PREDICT_FUNCTION": out["PredictFunctionName"],
+            "SLIPCAST_UPDATES_QUEUE": out["UpdatesQueueUrl"],
+            "SLIPCAST_RESULTS_QUEUE": out["ResultsQueueUrl"],
+            "SLIPCAST_UPDATES_DEAD_LETTERS": out["UpdatesDeadLetterQueueUrl"],
             "MLFLOW_TRACKING_URI": f"http://127.0.0.1:{self._port('mlflow')}",
         }
         (self.home / "env").write_text(env_file(self.env))

@@ -14,6 +14,10 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from slipcast_aws.settings import setting
 
+# What the lines of one request share; a model from before releases were judged by it logs no time.
+HEAD = ("request_id", "at", "model_version", "model_id")
+TIMING = ("ms", "cold")
+
 logger = Logger()
 
 
@@ -27,24 +31,31 @@ def client():
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Write the predictions in a CloudWatch Logs subscription event as gzipped JSON lines, one for each prediction.
 
-    A delivery that comes again has the same key and replaces itself. A record that cannot be read is an error, which
-    sends it to the dead-letter queue after Lambda's retries.
+    Requests that were not answered go to a prefix of their own, one line each: nothing was predicted. A delivery that
+    comes again has the same key and replaces itself. A record that cannot be read is an error, which sends it to the
+    dead-letter queue after Lambda's retries.
     """
     data = json.loads(gzip.decompress(base64.b64decode(event["awslogs"]["data"])))
     if data["messageType"] != "DATA_MESSAGE":
         return {"predictions": 0}
     lines = [json.loads(item["message"]) for item in data["logEvents"]]
-    rows = [
-        {**{name: line[name] for name in ("request_id", "at", "model_version", "model_id")}, **item}
-        for line in lines
-        for item in line["items"]
-    ]
-    if rows:
-        name = hashlib.sha256("\n".join(item["id"] for item in data["logEvents"]).encode()).hexdigest()[:32]
-        first = datetime.fromtimestamp(data["logEvents"][0]["timestamp"] / 1000, UTC)
-        body = gzip.compress("\n".join(json.dumps(row, sort_keys=True) for row in rows).encode(), mtime=0)
-        client().put_object(
-            Bucket=setting("DATA_BUCKET"), Key=f"prediction-log/{first:dt=%Y-%m-%d/hour=%H}/{name}.jsonl.gz", Body=body
-        )
-    logger.info("collected", predictions=len(rows))
+    rows = [{**_head(line), **item} for line in lines for item in line["items"]]
+    failures = [{**_head(line), "status": line["status"]} for line in lines if "status" in line]
+    for prefix, found in (("prediction-log", rows), ("failed-requests", failures)):
+        if found:
+            _write(prefix, found, data["logEvents"])
+    logger.info("collected", predictions=len(rows), failures=len(failures))
     return {"predictions": len(rows)}
+
+
+def _head(line: dict[str, Any]) -> dict[str, Any]:
+    return {name: line[name] for name in HEAD} | {name: line[name] for name in TIMING if name in line}
+
+
+def _write(prefix: str, rows: list[dict[str, Any]], events: list[dict[str, Any]]) -> None:
+    name = hashlib.sha256("\n".join(item["id"] for item in events).encode()).hexdigest()[:32]
+    first = datetime.fromtimestamp(events[0]["timestamp"] / 1000, UTC)
+    body = gzip.compress("\n".join(json.dumps(row, sort_keys=True) for row in rows).encode(), mtime=0)
+    client().put_object(
+        Bucket=setting("DATA_BUCKET"), Key=f"{prefix}/{first:dt=%Y-%m-%d/hour=%H}/{name}.jsonl.gz", Body=body
+    )

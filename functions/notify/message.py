@@ -4,13 +4,14 @@ from typing import Any
 
 HEADLINES = {
     "released": "a new model is live",
+    "rolled_back": "the new model was rolled back, the live one stays",
     "kept": "the live model stays",
     "ingested": "data taken in, nothing trained",
     "refused": "file refused",
     "failed": "pipeline failed",
 }
 # Outcomes of which there is a report on candidates and gate.
-TRAINED = ("released", "kept")
+TRAINED = ("released", "rolled_back", "kept")
 
 # SNS refuses a longer subject.
 MAX_SUBJECT = 100

@@ -1,5 +1,6 @@
 """Predict: answers the API with the model of this version of the function. No AWS SDK, no scikit-learn on the way."""
 
+import time
 from http import HTTPStatus
 from typing import Annotated, Any
 
@@ -56,8 +57,7 @@ def predict(
     rows = [model.scorer.features(activity) for activity in known]
     scores = model.scorer.score(rows)
     answer = prediction_log.answer(_request_id(), model, activities, scores, request.positions)
-    if app.current_event.request_context.stage != prediction_log.VERIFY_STAGE:
-        prediction_log.write(answer, rows)
+    prediction_log.note(answer, rows)
     if explained:
         answer = explanations.add(answer, model.scorer, rows)
     return answer.in_place(request)
@@ -82,7 +82,13 @@ def openapi() -> Response[str]:
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Answer a request of API Gateway (REST, Lambda proxy integration)."""
+    """Answer a request of API Gateway (REST, Lambda proxy integration), or a batch of updates from the queue."""
+    if "Records" in event:
+        # Not in the init phase: the API does not need it.
+        import stream
+
+        return stream.answer(event, context, serving.model)
+    began = time.perf_counter()
     try:
         found = _answer(event, context)
     except problems.Refusal as refusal:
@@ -92,7 +98,8 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         problems.logger.exception("unexpected error")
         refusal = problems.Refusal(HTTPStatus.INTERNAL_SERVER_ERROR, problems.UNEXPECTED)
         found = problems.answer(event, context, refusal)
-    return _finish(found, event, context)
+    found = _finish(found, event, context)
+    return prediction_log.finish(event, found, (time.perf_counter() - began) * 1000)
 
 
 def _answer(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:

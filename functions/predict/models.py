@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from datetime import date
 from typing import Annotated, Any, Literal, Self
 
+from plain_request import MAX_ACTIVITIES, MAX_ID, MAX_TEXT
 from pydantic import (
     BaseModel,
     BeforeValidator,
@@ -23,8 +24,6 @@ from pydantic_core import PydanticCustomError
 
 from slipcast.history import HISTORY
 
-# A forest takes 0.3 ms for an activity, and the answer for so many fits into the 6 MB that Lambda passes on.
-MAX_ACTIVITIES = 10_000
 # A forest takes about 30 ms for the reasons of an activity, and API Gateway waits for 29 s.
 MAX_EXPLAINED = 100
 DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
@@ -38,7 +37,7 @@ def _iso_day(value: Any) -> Any:
 
 
 Day = Annotated[date, BeforeValidator(_iso_day), WithJsonSchema({"type": "string", "format": "date"})]
-Text = Annotated[str, Field(max_length=500)]
+Text = Annotated[str, Field(max_length=MAX_TEXT)]
 HistoryFeature = Literal[HISTORY]
 Number = Annotated[float, Strict(), Field(allow_inf_nan=False)]
 
@@ -63,7 +62,9 @@ class Activity(BaseModel):
         },
     )
 
-    activity_id: Annotated[str, Field(min_length=1, max_length=200, description="Identifier; comes back in the answer")]
+    activity_id: Annotated[
+        str, Field(min_length=1, max_length=MAX_ID, description="Identifier; comes back in the answer")
+    ]
     activity_name: Text | None = None
     project_id: Text | None = None
     phase: Text | None = None

@@ -84,28 +84,85 @@ def test_a_function_has_a_log_group_of_its_own_that_expires(name):
     assert RESOURCES[group]["Properties"]["RetentionInDays"] == {"Ref": "LogRetentionDays"}
 
 
+# Actions that IAM knows no resource for, and who needs them.
+WITHOUT_RESOURCE = {"ReleaseFunction": ["cloudwatch:GetMetricData"]}
+
+
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_no_function_may_use_a_wildcard(name):
     for statement in statements(FUNCTIONS[name]):
         for action in listed(statement["Action"]):
             assert "*" not in action
-        for resource in listed(statement["Resource"]):
-            assert resource != "*"
+        if "*" in listed(statement["Resource"]):
+            assert listed(statement["Action"]) == WITHOUT_RESOURCE[name]
 
 
-def test_predict_may_read_the_feature_store_and_keep_answers_and_nothing_else():
-    assert statements(FUNCTIONS["PredictFunction"]) == [
-        {
-            "Effect": "Allow",
-            "Action": "dynamodb:BatchGetItem",
-            "Resource": {"Fn::GetAtt": ["FeatureTable", "Arn"]},
-        },
-        {
-            "Effect": "Allow",
-            "Action": ["dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"],
-            "Resource": {"Fn::GetAtt": ["IdempotencyTable", "Arn"]},
-        },
+def test_predict_may_read_features_keep_answers_and_use_the_queues_of_its_stream_and_nothing_else():
+    def arn(name):
+        return {"Fn::GetAtt": [name, "Arn"]}
+
+    updates, others = "UpdatesQueue", ["ResultsQueue", "UpdatesDeadLetterQueue"]
+    consume = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility", "sqs:GetQueueAttributes"]
+
+    assert [(s["Action"], s["Resource"]) for s in statements(FUNCTIONS["PredictFunction"])] == [
+        ("dynamodb:BatchGetItem", arn("FeatureTable")),
+        (["dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"], arn("IdempotencyTable")),
+        (consume, arn(updates)),
+        ("sqs:SendMessage", [arn(name) for name in others]),
+        ("sqs:GetQueueUrl", [arn(name) for name in (updates, *others)]),
     ]
+    assert [item["Fn::If"][0] for item in FUNCTIONS["PredictFunction"]["Policies"] if "Fn::If" in item] == ["HasStream"]
+
+
+QUEUES = of_type("AWS::SQS::Queue")
+
+
+@pytest.mark.parametrize("name", QUEUES)
+def test_a_queue_is_encrypted_kept_for_two_weeks_and_reached_by_tls_only(name):
+    (policy,) = [item for item in of_type("AWS::SQS::QueuePolicy").values() if item["Queues"] == [{"Ref": name}]]
+    (denied,) = [s for s in policy["PolicyDocument"]["Statement"] if s["Effect"] == "Deny"]
+
+    assert QUEUES[name]["SqsManagedSseEnabled"] is True
+    assert QUEUES[name]["MessageRetentionPeriod"] == 14 * 24 * 3600
+    assert denied["Principal"] == "*"
+    assert denied["Action"] == "sqs:*"
+    assert denied["Resource"] == {"Fn::GetAtt": [name, "Arn"]}
+    assert denied["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+
+
+def test_the_queue_of_updates_feeds_the_alias_and_keeps_its_order():
+    mapping = RESOURCES["UpdatesMapping"]["Properties"]
+
+    assert mapping["FunctionName"] == {"Ref": "LiveAlias"}
+    assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    assert all(QUEUES[name]["FifoQueue"] for name in ("UpdatesQueue", "ResultsQueue", "UpdatesDeadLetterQueue"))
+    assert QUEUES["UpdatesQueue"]["VisibilityTimeout"] >= 6 * FUNCTIONS["PredictFunction"]["Timeout"]
+
+
+def test_the_function_gives_a_reason_before_the_queue_takes_a_message_away():
+    source = (ROOT / "functions" / "predict" / "stream.py").read_text(encoding="utf-8")
+    give_up = int(re.search(r"^GIVE_UP_AFTER = (\d+)$", source, re.MULTILINE)[1])
+
+    assert give_up < QUEUES["UpdatesQueue"]["RedrivePolicy"]["maxReceiveCount"]
+
+
+def test_the_names_of_the_queues_end_as_the_function_expects():
+    from slipcast_aws import queues
+
+    ends = {
+        "UpdatesQueue": queues.UPDATES,
+        "ResultsQueue": queues.RESULTS,
+        "UpdatesDeadLetterQueue": queues.DEAD_LETTERS,
+    }
+    for name, end in ends.items():
+        assert QUEUES[name]["QueueName"] == {"Fn::Sub": f"${{AWS::StackName}}{end}"}
+
+
+def test_without_a_stream_nothing_of_it_is_there():
+    assert TEMPLATE["Parameters"]["Streaming"]["Default"] == "false"
+    for name, resource in RESOURCES.items():
+        if re.match(r"Updates|Results", name):
+            assert resource["Condition"] == "HasStream", name
 
 
 def test_what_is_kept_for_an_idempotency_key_is_forgotten_in_time():
@@ -132,6 +189,7 @@ WRITERS = {
     "sources/": {"PrepareFunction"},
     "quarantine/": {"PrepareFunction"},
     "prediction-log/": {"CollectFunction", "MonitorFunction"},
+    "failed-requests/": {"CollectFunction"},
     "monitoring/": {"MonitorFunction"},
     "incoming/": set(),
 }
@@ -161,6 +219,37 @@ def test_only_release_may_change_the_serving_function():
     }
 
     assert changers == {"ReleaseFunction"}
+
+
+def test_only_release_may_delete_and_only_versions_with_a_number_and_layers_with_models():
+    deletions = {
+        (name, action, resource["Fn::Sub"].rsplit(":function:")[-1].rsplit(":layer:")[-1])
+        for name, function in FUNCTIONS.items()
+        for statement in statements(function)
+        for action in listed(statement["Action"])
+        if action.startswith("lambda:Delete")
+        for resource in listed(statement["Resource"])
+    }
+
+    assert deletions == {
+        ("ReleaseFunction", "lambda:DeleteFunction", "${AWS::StackName}-predict:*"),
+        ("ReleaseFunction", "lambda:DeleteLayerVersion", "${AWS::StackName}-model:*"),
+    }
+
+
+def test_release_reaches_its_own_items_of_the_control_table_and_its_own_report_alone():
+    own = statements(FUNCTIONS["ReleaseFunction"])
+    keys = {
+        (str(statement["Action"]), *statement["Condition"]["ForAllValues:StringEquals"]["dynamodb:LeadingKeys"])
+        for statement in own
+        if "dynamodb" in str(statement["Action"])
+    }
+    written = [s["Resource"] for s in own if "s3:PutObject" in listed(s["Action"])]
+
+    assert keys == {(str(["dynamodb:GetItem", "dynamodb:PutItem"]), "RELEASE"), ("dynamodb:PutItem", "AUDIT")}
+    assert [item["Fn::Sub"] for item in written[0]] == [
+        *("${DataBucket.Arn}/tracking/*", "${DataBucket.Arn}/reports/*/release.json")
+    ]
 
 
 def test_the_alias_is_made_once_and_then_left_to_the_release_function():

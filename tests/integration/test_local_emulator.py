@@ -270,6 +270,30 @@ def test_the_weights_of_an_alias_divide_its_traffic(site):
     assert site.lambdas.get_function_configuration(FunctionName=name, Qualifier="live")["Version"] == "1"
 
 
+def test_the_weights_of_an_alias_divide_what_comes_from_a_queue(site):
+    name = site.function(Publish=True)["FunctionName"]
+    site.lambdas.update_function_configuration(FunctionName=name, Description="second")
+    site.lambdas.publish_version(FunctionName=name)
+    site.lambdas.create_alias(
+        FunctionName=name,
+        Name="live",
+        FunctionVersion="1",
+        RoutingConfig={"AdditionalVersionWeights": {"2": 1.0}},
+    )
+    url, arn = site.queue()
+    site.sqs.send_message(QueueUrl=url, MessageBody="{}")
+    site.lambdas.create_event_source_mapping(FunctionName=f"{name}:live", EventSourceArn=arn, BatchSize=1)
+
+    def starts():
+        try:
+            events = site.logs.filter_log_events(logGroupName=f"/aws/lambda/{name}", filterPattern="START")["events"]
+        except site.logs.exceptions.ResourceNotFoundException:
+            return None
+        return [event["message"] for event in events]
+
+    assert "Version: 2" in eventually(starts, "invocation from the queue")[0]
+
+
 def test_functions_share_one_copy_of_a_layer(site):
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:

@@ -17,7 +17,7 @@ from slipcast.candidates import load_candidates
 from slipcast.export import export
 from slipcast.feature_table import feature_table
 from slipcast.pipeline import build_pipeline
-from slipcast_aws import approvals
+from slipcast_aws import approvals, queues
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -120,6 +120,17 @@ def test_events_for_the_api_that_ask_for_reasons(predict, lambda_context, event)
     body = json.loads(answer["body"])
     assert body["note"] is None
     assert [len(item["reasons"]) for item in body["predictions"]] == [3, 3]
+
+
+def test_events_of_the_queue_of_updates_are_answered_or_set_aside(predict, lambda_context, event, monkeypatch):
+    sent = []
+    monkeypatch.setattr(queues, "beside", lambda arn: queues.Queues("updates", "results", "dead letters"))
+    monkeypatch.setattr(queues, "send", lambda url, body, **options: sent.append((url, json.loads(body))))
+
+    assert predict.handler(event("sqs_updates"), lambda_context) == {"batchItemFailures": []}
+
+    assert [url for url, _ in sent] == ["results", "dead letters"]
+    assert sent[0][1]["predictions"][0]["activity_id"] == "A1"
 
 
 def test_events_for_the_api_that_ask_for_the_model(predict, lambda_context, event, model):

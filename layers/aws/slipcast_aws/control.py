@@ -1,7 +1,7 @@
-"""The control table: training lease, cooldown, latest dataset and audit trail in DynamoDB.
+"""The control table: training lease, cooldown, latest dataset, releases and audit trail in DynamoDB.
 
 One table, keys ``pk`` and ``sk``: ``LEASE/training`` (written by the state machine), ``GATE/last_start``,
-``DATASET/latest``, ``AUDIT/<UTC time>#<identity>``.
+``DATASET/latest``, ``RELEASE/<version>``, ``AUDIT/<UTC time>#<identity>``.
 """
 
 import json
@@ -96,6 +96,27 @@ def move_latest(table: str, reference: dict[str, Any], *, previous: dict[str, An
             return False
         raise
     return True
+
+
+def put_release(table: str, version: str, record: dict[str, Any]) -> None:
+    """Keep what is to be known of a version once it got traffic, also when the version itself has been pruned.
+
+    Parameters
+    ----------
+    record : ``previous`` (version that was live before), ``execution`` and ``model``; again for the same version, it
+        replaces what was known
+    """
+    client().put_item(
+        TableName=table,
+        Item={"pk": {"S": "RELEASE"}, "sk": {"S": version}, "record": {"S": json.dumps(record, sort_keys=True)}},
+    )
+
+
+def release(table: str, version: str) -> dict[str, Any] | None:
+    """Return what `put_release` kept of a version; None for one that never got traffic."""
+    key = {"pk": {"S": "RELEASE"}, "sk": {"S": version}}
+    found = client().get_item(TableName=table, Key=key, ConsistentRead=True)
+    return json.loads(found["Item"]["record"]["S"]) if "Item" in found else None
 
 
 def audit(table: str, *, identity: str, record: dict[str, Any], now: datetime | None = None) -> None:
