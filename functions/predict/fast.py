@@ -29,6 +29,11 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
             return _predict(event, context, serving.loaded)
         except plain_request.NotPlain:
             pass
+        except Exception:
+            # The application tries again: if it fails as well, what it answers says nothing of the inside.
+            import problems
+
+            problems.logger.exception("the fast path failed")
     import app
 
     return app.handler(event, context)
