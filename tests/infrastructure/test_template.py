@@ -1,5 +1,6 @@
 """What template.yaml promises: nothing public, nothing lost, no wildcard without a reason, one owner of the alias."""
 
+import json
 import os
 import re
 import subprocess
@@ -300,8 +301,39 @@ def test_the_api_calls_the_alias_and_asks_for_a_key_where_it_should():
             if not operation["security"]:
                 open_paths.add(path)
 
-    # An approval asks for the key in its link: a browser sends no header.
-    assert open_paths == {"/health", "/openapi.json", "/approvals/{id}"}
+    # An approval asks for the key in its link: a browser sends no header. Probes send none either.
+    assert open_paths == {
+        *("/health", "/openapi.json", "/approvals/{id}"),
+        *("/v2/health/live", "/v2/health/ready", "/ping", "/version"),
+    }
+
+
+def test_the_gateways_own_answers_are_problems_and_say_nothing_of_the_inside():
+    found = RESOURCES["Api"]["Properties"]["DefinitionBody"]["x-amazon-apigateway-gateway-responses"]
+
+    assert found.keys() >= {
+        *("DEFAULT_4XX", "DEFAULT_5XX", "UNAUTHORIZED", "ACCESS_DENIED", "INVALID_API_KEY", "REQUEST_TOO_LARGE"),
+        *("UNSUPPORTED_MEDIA_TYPE", "THROTTLED", "QUOTA_EXCEEDED", "INTEGRATION_FAILURE", "INTEGRATION_TIMEOUT"),
+    }
+    for kind, response in found.items():
+        parameters = response["responseParameters"]
+        assert parameters["gatewayresponse.header.Content-Type"] == "'application/problem+json'"
+        assert parameters["gatewayresponse.header.X-Content-Type-Options"] == "'nosniff'"
+        (template,) = response["responseTemplates"].values()
+        assert set(re.findall(r"\$[\w.]+", template)) == {"$context.requestId"}, kind
+        problem = json.loads(template)
+        assert problem.get("status") == response.get("statusCode")
+        assert problem["detail"] == problem["error"] == problem["message"]
+        if response.get("statusCode") == 429:
+            assert parameters["gatewayresponse.header.Retry-After"]
+
+
+def test_no_origin_is_let_in():
+    api = RESOURCES["Api"]["Properties"]
+
+    assert "Cors" not in api
+    assert "Access-Control" not in json.dumps(api)
+    assert not [path for path, methods in api["DefinitionBody"]["paths"].items() if "options" in methods]
 
 
 @pytest.mark.parametrize("name", of_type("AWS::CloudWatch::Alarm"))
