@@ -7,7 +7,7 @@ export SAM_CLI_TELEMETRY := 0
 # A build or a test must not reach an account that the shell happens to be logged in to.
 OFFLINE := env -u AWS_PROFILE -u AWS_ENDPOINT_URL
 
-.PHONY: help bootstrap demo test test-fast test-e2e up down status deploy-local lineage dead-letters redrive lint format build deploy clean
+.PHONY: help bootstrap demo test test-fast test-e2e up down status deploy-local lineage rollback promote dead-letters redrive lint format build deploy clean
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -51,6 +51,15 @@ dead-letters: bootstrap ## List the updates of the stream that could not be answ
 redrive: bootstrap ## Send the updates of the stream that could not be answered again
 	@if [ -z "$${AWS_ENDPOINT_URL:-}$${AWS_PROFILE:-}$${AWS_ACCESS_KEY_ID:-}" ] && [ -f .local/env ]; then source .local/env; fi; \
 	  PYTHONPATH=layers/aws $(PYTHON) -m slipcast_aws.redrive --stack "$(or $(STACK),$${SLIPCAST_STACK:-slipcast})"
+
+rollback: bootstrap ## Back to the model that was live before, or end a canary, in one update of the alias
+	@if [ -z "$${AWS_ENDPOINT_URL:-}$${AWS_PROFILE:-}$${AWS_ACCESS_KEY_ID:-}" ] && [ -f .local/env ]; then source .local/env; fi; \
+	  PYTHONPATH=layers/aws:layers/slipcast $(PYTHON) -m slipcast_aws.switch --stack "$(or $(STACK),$${SLIPCAST_STACK:-slipcast})" rollback
+
+promote: bootstrap ## Make a released version live once it gives its known answers: make promote VERSION=<n>
+	@if [ -z "$(VERSION)" ]; then echo "error: make promote VERSION=<number of a released version>" >&2; exit 2; fi
+	@if [ -z "$${AWS_ENDPOINT_URL:-}$${AWS_PROFILE:-}$${AWS_ACCESS_KEY_ID:-}" ] && [ -f .local/env ]; then source .local/env; fi; \
+	  PYTHONPATH=layers/aws:layers/slipcast $(PYTHON) -m slipcast_aws.switch --stack "$(or $(STACK),$${SLIPCAST_STACK:-slipcast})" promote "$(VERSION)"
 
 # The state machine is checked by tests/infrastructure: statelint does not know a time limit in JSONata.
 lint: bootstrap ## Check style and template

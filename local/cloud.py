@@ -31,6 +31,10 @@ PARAMETERS = {
     "DriftDatapointsToAlarm": "1",
     "RetrainCooldownMinutes": "5",
     "Streaming": "true",
+    "ShadowRequests": "20",
+    "CanaryMinRequests": "40",
+    "CanaryMinMinutes": "0",
+    "CanaryMaxMinutes": "0.1",
 }
 # A proxy of the machine's is for the world outside.
 DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))

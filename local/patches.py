@@ -13,6 +13,7 @@ import tempfile
 import threading
 import time
 import zipfile
+from contextvars import ContextVar
 from importlib.metadata import version
 from pathlib import Path
 from types import SimpleNamespace
@@ -26,6 +27,8 @@ VERSION = "1.5.33"
 EVALUATE_EVERY_SECONDS = 2.0
 
 _log = logging.getLogger(__name__)
+# The alias that the invocation at hand was asked for.
+_alias: ContextVar[str | None] = ContextVar("alias", default=None)
 
 
 def apply() -> None:
@@ -48,7 +51,7 @@ def metrics_of_functions() -> None:
     """CloudWatch turns embedded metric format in logs into metrics; the emulator only stores the lines.
 
     AWS/Lambda metrics are counted here as well, once for each invocation: the emulator's own count leaves out those
-    that come from the API, a rule, a topic or a state machine.
+    that come from the API, a rule, a topic or a state machine, and does not know the dimensions of an alias.
     """
     from ministack.services import cloudwatch, lambda_svc
 
@@ -58,7 +61,13 @@ def metrics_of_functions() -> None:
         func: Any, request_id: str, log_text: str, error: bool, duration_ms: int, **options: Any
     ) -> None:
         emit(func, request_id, log_text, error, duration_ms, **options)
-        count((func.get("config") or func)["FunctionName"], duration_ms, error, False)
+        config = func.get("config") or func
+        count(config["FunctionName"], duration_ms, error, False)
+        if alias := _alias.get():
+            resource = {"Resource": f"{config['FunctionName']}:{alias}", "ExecutedVersion": config["Version"]}
+            for name, value in (("Invocations", 1), ("Errors", int(error))):
+                dimensions = {"FunctionName": config["FunctionName"], **resource}
+                cloudwatch.record_metric("AWS/Lambda", name, value, "Count", dimensions)
         for line in (log_text or "").splitlines():
             for metric in emf.metrics(line):
                 cloudwatch.record_metric(*metric)
@@ -213,6 +222,7 @@ def weighted_aliases() -> None:
 
     def draw(name: str, qualifier: str | None) -> str | None:
         alias = (lambda_svc._functions.get(name) or {}).get("aliases", {}).get(qualifier) or {}
+        _alias.set(alias.get("Name"))
         rest = random.random()  # noqa: S311 - traffic is split, nothing is kept secret
         for other, weight in ((alias.get("RoutingConfig") or {}).get("AdditionalVersionWeights") or {}).items():
             rest -= weight

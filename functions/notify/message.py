@@ -4,6 +4,7 @@ from typing import Any
 
 HEADLINES = {
     "released": "a new model is live",
+    "rolled_back": "the new model was rolled back, the live one stays",
     "kept": "the live model stays",
     "ingested": "data taken in, nothing trained",
     "refused": "file refused",
@@ -16,7 +17,7 @@ HOLDS = {
     "budget": "the month's trainings are used up",
 }
 # Outcomes of which there is a report on candidates and gate.
-TRAINED = ("released", "kept")
+TRAINED = ("released", "rolled_back", "kept")
 
 # SNS refuses a longer subject.
 MAX_SUBJECT = 100

@@ -1,5 +1,6 @@
 """Predict: answers the API with the model of this version of the function. No AWS SDK, no scikit-learn on the way."""
 
+import time
 from typing import Annotated, Any
 
 import explanations
@@ -43,8 +44,7 @@ def predict(
     rows = [model.scorer.features(activity) for activity in known]
     scores = model.scorer.score(rows)
     answer = prediction_log.answer(_request_id(), model, activities, scores)
-    if app.current_event.request_context.stage != prediction_log.VERIFY_STAGE:
-        prediction_log.write(answer, rows, [activity.get("project_id") for activity in activities])
+    prediction_log.note(answer, rows, [activity.get("project_id") for activity in activities])
     return explanations.add(answer, model.scorer, rows) if explained else answer
 
 
@@ -73,7 +73,9 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         import stream
 
         return stream.answer(event, context, serving.model)
-    return app.resolve(json_body.announce(event), context)
+    began = time.perf_counter()
+    answered = app.resolve(json_body.announce(event), context)
+    return prediction_log.finish(event, answered, (time.perf_counter() - began) * 1000)
 
 
 def _request_id() -> str:

@@ -25,6 +25,16 @@ LINE_BYTES = 180_000
 # A release asks a new version before anybody is served by it: such answers are no predictions.
 VERIFY_STAGE = "slipcast-verify"
 
+# How long an answer took, for a release that asks: https://www.w3.org/TR/server-timing/
+TIMING = "Server-Timing"
+
+
+class _Request:
+    """What is known of the request at hand: an environment has one at a time."""
+
+    cold = True
+    noted: tuple[Any, ...] | None = None
+
 
 def _redaction() -> "Redaction | None":
     """Return what must be kept out of the log; None where nothing must, and nothing is imported then."""
@@ -61,24 +71,62 @@ def answer(
     )
 
 
+def note(response: "PredictionResponse", rows: Sequence[dict[str, Any]], project_ids: Sequence[str | None]) -> None:
+    """Keep an answer with the features that the model saw until it is known that it can be sent."""
+    note_columns(*_columns(response, rows, project_ids))
+
+
+def note_columns(*columns: Any) -> None:
+    """Keep what `write_lines` takes until it is known that the answer can be sent."""
+    _Request.noted = columns
+
+
+def finish(event: dict[str, Any], answered: dict[str, Any], milliseconds: float) -> dict[str, Any]:
+    """Log what became of a request and return its answer.
+
+    Predictions are logged with their features; what was not answered is logged with its status, so that a release can
+    be judged by it. Who asks on behalf of a release is not logged, and told how long the answer took.
+
+    Parameters
+    ----------
+    event : request of API Gateway
+    answered : its answer, with ``statusCode``
+    milliseconds : that the answer took, the log left out
+    """
+    noted, _Request.noted = _Request.noted, None
+    cold, _Request.cold = _Request.cold, False
+    context = event.get("requestContext") or {}
+    if context.get("stage") == VERIFY_STAGE:
+        headers = {**(answered.get("multiValueHeaders") or {}), TIMING: [f"predict;dur={milliseconds:.3f}"]}
+        return {**answered, "multiValueHeaders": headers}
+    timing = {"ms": round(milliseconds, 3), **({"cold": True} if cold else {})}
+    if answered["statusCode"] == 200 and noted is not None:
+        write_lines(*noted, timing)
+    elif answered["statusCode"] >= 500 or (answered["statusCode"] >= 400 and event.get("httpMethod") == "POST"):
+        _write_failure(context.get("requestId") or "", answered["statusCode"], timing)
+    return answered
+
+
 def write(
-    response: "PredictionResponse",
-    rows: Sequence[dict[str, Any]],
-    project_ids: Sequence[str | None] | None = None,
-    source: str | None = None,
+    response: "PredictionResponse", rows: Sequence[dict[str, Any]], project_ids: Sequence[str | None], *, source: str
 ) -> None:
-    """Log the predictions with the features the model saw, and count them; without a `source` the API asked."""
+    """Log the predictions that `source` asked for with the features the model saw, and count them."""
+    write_lines(*_columns(response, rows, project_ids), source=source)
+
+
+def _columns(
+    response: "PredictionResponse", rows: Sequence[dict[str, Any]], project_ids: Sequence[str | None]
+) -> tuple[Any, ...]:
     answers = response.predictions
-    write_lines(
+    return (
         response.request_id,
         response.model.model_dump(),
         [prediction.prediction_id for prediction in answers],
         [prediction.activity_id for prediction in answers],
-        project_ids or [None] * len(answers),
+        project_ids,
         [prediction.probability for prediction in answers],
         rows,
         sum(prediction.at_risk for prediction in answers),
-        source,
     )
 
 
@@ -91,20 +139,22 @@ def write_lines(
     scores: Sequence[float],
     rows: Sequence[dict[str, Any]],
     at_risk: int,
+    timing: dict[str, Any] | None = None,
     source: str | None = None,
 ) -> None:
     """Log predictions, given as columns, with the features the model saw, and count them.
 
-    What is to be redacted is left out here: it never reaches CloudWatch.
+    What is to be redacted is left out here: it never reaches CloudWatch. Without a `source` the API asked.
     """
     head = {
         "log": "prediction",
         "v": 1,
         "request_id": request_id,
-        "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
+        "at": _now(),
         "model_version": model["version"],
         "model_id": model["model_id"],
         **({"source": source} if source else {}),
+        **(timing or {}),
     }
     if kept:
         head |= kept.head()
@@ -137,6 +187,25 @@ def count(values: dict[str, float]) -> None:
     numbers = {name: [float(value)] for name, value in values.items()}
     line = json.dumps({"_aws": metadata, "service": service, **numbers}, separators=(",", ":"))
     sys.stdout.write(f"{line}\n")
+
+
+def _write_failure(request_id: str, status: int, timing: dict[str, Any]) -> None:
+    line = {
+        "log": "prediction",
+        "v": 1,
+        "request_id": request_id,
+        "at": _now(),
+        "model_version": os.environ.get("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST"),
+        "model_id": os.environ.get("MODEL_ID", ""),
+        "status": status,
+        **timing,
+        "items": [],
+    }
+    sys.stdout.write(json.dumps(line, separators=(",", ":")) + "\n")
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
 def _lines(items: Iterator[str]) -> Iterator[list[str]]:

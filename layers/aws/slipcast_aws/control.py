@@ -1,8 +1,9 @@
-"""The control table: training lease, gate, budget, latest dataset and audit trail in DynamoDB.
+"""The control table: training lease, gate, budget, latest dataset, releases and audit trail in DynamoDB.
 
 One table, keys ``pk`` and ``sk``: ``LEASE/training`` (written by the state machine), ``GATE/last_start`` (cooldown and
 the one execution that alarms, schedules and people may have under way), ``GATE/alarms`` (alarms that no release has
-answered), ``GATE/last_training``, ``BUDGET/<UTC month>``, ``DATASET/latest``, ``AUDIT/<UTC time>#<identity>``.
+answered), ``GATE/last_training``, ``BUDGET/<UTC month>``, ``DATASET/latest``, ``RELEASE/<version>``,
+``AUDIT/<UTC time>#<identity>``.
 """
 
 import json
@@ -217,6 +218,26 @@ def move_latest(table: str, reference: dict[str, Any], *, previous: dict[str, An
             "ExpressionAttributeValues": {":previous": {"S": previous["dataset_id"]}},
         }
     return _conditionally(client().put_item, TableName=table, Item=item, **condition)
+
+
+def put_release(table: str, version: str, record: dict[str, Any]) -> None:
+    """Keep what is to be known of a version once it got traffic, also when the version itself has been pruned.
+
+    Parameters
+    ----------
+    record : ``previous`` (version that was live before), ``execution`` and ``model``; again for the same version, it
+        replaces what was known
+    """
+    client().put_item(
+        TableName=table,
+        Item={"pk": {"S": "RELEASE"}, "sk": {"S": version}, "record": {"S": json.dumps(record, sort_keys=True)}},
+    )
+
+
+def release(table: str, version: str) -> dict[str, Any] | None:
+    """Return what `put_release` kept of a version; None for one that never got traffic."""
+    item = _get(table, ("RELEASE", version))
+    return json.loads(item["record"]["S"]) if item else None
 
 
 def audit(table: str, *, identity: str, record: dict[str, Any], now: datetime | None = None) -> None:
