@@ -277,7 +277,7 @@ def test_the_api_calls_the_alias_and_asks_for_a_key_where_it_should():
 ALARMS = of_type("AWS::CloudWatch::Alarm") | of_type("AWS::CloudWatch::CompositeAlarm")
 # What to do about it, in the words of somebody who was just woken up.
 TO_DO = re.compile(
-    r"\b(Look (at|for)|Read (it|the)|read scores|Start it again|make rollback|[Mm]end|find out|send it again|Watch|redrive)\b"
+    r"\b(Look (at|for)|[Rr]ead (it|the|scores)|Start it again|make rollback|[Mm]end|find out|send it again|Watch)\b"
 )
 OPERATIONS = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
 
