@@ -9,6 +9,7 @@ import sys
 import time
 from typing import Any
 
+import envelope
 import feature_lookup
 import model_store
 import plain_request
@@ -40,6 +41,7 @@ def is_plain(event: dict[str, Any]) -> bool:
         and event.get("path") == "/predictions"
         and isinstance(event.get("body"), str)
         and not event.get("isBase64Encoded")
+        and not envelope.too_large(event)
         and not event.get("queryStringParameters")
         and not event.get("multiValueQueryStringParameters")
         and all(_is_plain_header(name, [value]) for name, value in (event.get("headers") or {}).items())
@@ -64,8 +66,7 @@ def _predict(event: dict[str, Any], context: Any, model: model_store.LoadedModel
     rows = activities.features(history)
     scores = model.scorer.score(rows)
     threshold = model.scorer.threshold
-    asked = event.get("requestContext") or {}
-    request_id = asked.get("requestId") or context.aws_request_id
+    request_id = envelope.request_id(event, context)
     prediction_ids = [f"{request_id}:{number}" for number in range(len(scores))]
     at_risk = [score >= threshold for score in scores]
     predictions = [
@@ -79,7 +80,7 @@ def _predict(event: dict[str, Any], context: Any, model: model_store.LoadedModel
         for prediction, activity, score, risk in zip(prediction_ids, activities.ids, scores, at_risk, strict=True)
     ]
     names = model.names()
-    answer = {"request_id": request_id, "model": names, "predictions": predictions}
+    answer = {"request_id": request_id, "model": names, "predictions": predictions, "errors": []}
     body = json.dumps(answer, separators=(",", ":"))
     answered = {
         "statusCode": 200,
@@ -87,6 +88,7 @@ def _predict(event: dict[str, Any], context: Any, model: model_store.LoadedModel
         "isBase64Encoded": False,
         "multiValueHeaders": {"Content-Type": [MEDIA_TYPE]},
     }
+    answered = envelope.finish(answered, event, context, names)
     prediction_log.note_columns(
         request_id, names, prediction_ids, activities.ids, activities.columns["project_id"], scores, rows, sum(at_risk)
     )

@@ -7,7 +7,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -49,9 +49,13 @@ kept = _redaction()
 
 
 def answer(
-    request_id: str, model: LoadedModel, activities: Sequence[dict[str, Any]], scores: Sequence[float]
+    request_id: str,
+    model: LoadedModel,
+    activities: Sequence[dict[str, Any]],
+    scores: Sequence[float],
+    positions: Iterable[int] | None = None,
 ) -> "PredictionResponse":
-    """Return the response for scored activities."""
+    """Return the response for scored activities; `positions` are those in the request, where some are left out."""
     from models import Prediction, PredictionResponse
 
     threshold = model.scorer.threshold
@@ -66,7 +70,9 @@ def answer(
                 at_risk=score >= threshold,
                 threshold=threshold,
             )
-            for number, (activity, score) in enumerate(zip(activities, scores, strict=True))
+            for number, activity, score in zip(
+                range(len(activities)) if positions is None else positions, activities, scores, strict=True
+            )
         ],
     )
 

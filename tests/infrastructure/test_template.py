@@ -100,7 +100,7 @@ def test_no_function_may_use_a_wildcard(name):
             assert listed(statement["Action"]) == WITHOUT_RESOURCE[name]
 
 
-def test_predict_may_read_the_feature_store_and_use_the_queues_of_its_stream_and_nothing_else():
+def test_predict_may_read_features_keep_answers_and_use_the_queues_of_its_stream_and_nothing_else():
     def arn(name):
         return {"Fn::GetAtt": [name, "Arn"]}
 
@@ -109,6 +109,7 @@ def test_predict_may_read_the_feature_store_and_use_the_queues_of_its_stream_and
 
     assert [(s["Action"], s["Resource"]) for s in statements(FUNCTIONS["PredictFunction"])] == [
         ("dynamodb:BatchGetItem", arn("FeatureTable")),
+        (["dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"], arn("IdempotencyTable")),
         (consume, arn(updates)),
         ("sqs:SendMessage", [arn(name) for name in others]),
         ("sqs:GetQueueUrl", [arn(name) for name in (updates, *others)]),
@@ -165,6 +166,13 @@ def test_without_a_stream_nothing_of_it_is_there():
     for name, resource in RESOURCES.items():
         if re.match(r"Updates|Results", name):
             assert resource["Condition"] == "HasStream", name
+
+
+def test_what_is_kept_for_an_idempotency_key_is_forgotten_in_time():
+    table = RESOURCES["IdempotencyTable"]["Properties"]
+
+    assert table["TimeToLiveSpecification"] == {"AttributeName": "expiration", "Enabled": True}
+    assert table["KeySchema"] == [{"AttributeName": "id", "KeyType": "HASH"}]
 
 
 def test_report_may_read_records_and_write_pages_and_nothing_else():
