@@ -435,6 +435,18 @@ def test_the_patches_are_for_one_version(monkeypatch):
         patches.apply()
 
 
+def test_composite_alarms_are_refused_by_cloudformation_unless_their_condition_is_false():
+    """When this fails, CompositeAlarm=false and local/composite.py are no longer needed."""
+    from ministack.services.cloudformation import engine
+
+    alarm = {"Type": "AWS::CloudWatch::CompositeAlarm", "Condition": "Wanted", "Properties": {}}
+    template = {"Resources": {"Alarm": alarm}}
+
+    engine.validate_template_support(template, {"Wanted": False})
+    with pytest.raises(ValueError, match=r"Unrecognized resource types: \[AWS::CloudWatch::CompositeAlarm\]"):
+        engine.validate_template_support(template, {"Wanted": True})
+
+
 def test_every_patch_is_still_needed():
     """When this fails, ministack can do by itself what a patch adds: remove the patch."""
     from ministack.core import lambda_runtime
