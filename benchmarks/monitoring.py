@@ -255,7 +255,8 @@ def detect(population: Population, n: int, runs: int, windows: int, references: 
         delays: dict[str, list[float]] = {method: [] for method in METHODS}
         for number in range(references):
             stream = Stream(population, 2000 + number, seasons=False)
-            for _ in range(max(1, runs // references)):
+            # A long stream says as much as several short ones.
+            for _ in range(max(1, (runs // 4 if change.over else runs) // references)):
                 # What came before was quiet: no window of it counts.
                 weights = change.weights
                 if weights is not None and change.over:
@@ -453,6 +454,7 @@ def main() -> None:
     parser.add_argument("--months", type=int, default=24, help="quiet months for each size")
     parser.add_argument("--runs", type=int, default=200, help="streams for each change")
     parser.add_argument("--windows", type=int, default=24, help="windows after a change")
+    parser.add_argument("--sizes", type=int, nargs="*", default=[50, 200, 1000], help="rows in a window with a change")
     parser.add_argument("--references", type=int, default=10, help="profiles that the streams are spread over")
     parser.add_argument("--models", type=int, default=100, help="models for each change of outcomes")
     parser.add_argument(
@@ -462,25 +464,27 @@ def main() -> None:
     arguments = parser.parse_args()
     CACHE.mkdir(parents=True, exist_ok=True)
     file = CACHE / "result.json"
-    result = json.loads(file.read_text()) if file.exists() else {}
     population = Population()
     began = time.perf_counter()
-    if "quiet" in arguments.only:
-        result["quiet"] = quiet(population, arguments.months, 360)
-    if "detect" in arguments.only:
-        result["detect"] = [
+    steps = {
+        "quiet": lambda: quiet(population, arguments.months, 360),
+        "detect": lambda: [
             item
-            for n in (50, 200, 1000)
+            for n in arguments.sizes
             for item in detect(population, n, arguments.runs, arguments.windows, arguments.references)
-        ]
-    if "seasonal" in arguments.only:
-        result["seasonal"] = seasonal(population, 200, arguments.references, 60)
-    if "outcomes" in arguments.only:
-        result["outcomes"] = outcomes(population, arguments.models, 2, 5)
-    if arguments.evidently:
-        result["evidently"] = evidently(population, arguments.evidently)
-    result["options"] = vars(arguments)
-    file.write_text(json.dumps(result, indent=1))
+        ],
+        "seasonal": lambda: seasonal(population, 200, arguments.references, 60),
+        "outcomes": lambda: outcomes(population, arguments.models, 2, 5),
+        "evidently": lambda: evidently(population, arguments.evidently),
+    }
+    for name in [*arguments.only, *(["evidently"] if arguments.evidently else [])]:
+        made = steps[name]()
+        # Another run may have added a section meanwhile.
+        result = json.loads(file.read_text()) if file.exists() else {}
+        if name == "detect":
+            made += [item for item in result.get(name, []) if item["n"] not in arguments.sizes]
+        result |= {name: made, "options": {**result.get("options", {}), name: vars(arguments)}}
+        file.write_text(json.dumps(result, indent=1))
     print(f"{time.perf_counter() - began:.0f} s")
     if {"quiet", "detect"} <= result.keys():
         draw(result, ROOT / "docs" / "monitoring.svg")

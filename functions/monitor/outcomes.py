@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from slipcast import asked
+from slipcast import asked, redaction
 from slipcast.monitor_record import Realised
 from slipcast.realised import Tolerance, performance
 from slipcast_aws import control, releases, storage
+from slipcast_aws.settings import setting
 
 # Labels that are held in memory at once.
 ROWS = 50_000
@@ -52,9 +53,10 @@ def begin_of(live: releases.LiveModel) -> date | None:
 
 
 def _joined(rows: np.ndarray, uri: str, known_until: pd.Timestamp) -> pd.DataFrame:
+    kept = redaction.from_text(setting("REDACT_COLUMNS", ""), setting("ID_SALT", ""))
     with gzip.GzipFile(fileobj=io.BytesIO(storage.read_bytes(uri))) as file:
         parts = [
-            asked.join(rows, part, known_until=known_until)
+            asked.join(rows, _as_logged(part, kept), known_until=known_until)
             for part in pd.read_csv(
                 file,
                 chunksize=ROWS,
@@ -65,3 +67,9 @@ def _joined(rows: np.ndarray, uri: str, known_until: pd.Timestamp) -> pd.DataFra
             )
         ]
     return pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
+
+
+def _as_logged(labelled: pd.DataFrame, kept: redaction.Redaction) -> pd.DataFrame:
+    """Return labels with the identifiers that the log has: hashed ones where it has no others."""
+    names = kept.columns.intersection(redaction.IDENTIFIERS)
+    return labelled.assign(**{name: [kept.identity(name, value) for value in labelled[name]] for name in names})
