@@ -13,6 +13,7 @@ import json_body
 import model_store
 import prediction_log
 import problems
+import protocols
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
 from aws_lambda_powertools.event_handler.openapi.params import Body, Query
 from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -56,7 +57,7 @@ def predict(
     rows = [model.scorer.features(activity) for activity in known]
     scores = model.scorer.score(rows)
     answer = prediction_log.answer(_request_id(), model, activities, scores, request.positions)
-    prediction_log.note(answer, rows)
+    prediction_log.note(answer, rows, [activity.get("project_id") for activity in activities])
     if explained:
         answer = explanations.add(answer, model.scorer, rows)
     return answer.in_place(request)
@@ -112,6 +113,7 @@ def _answer(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
 
 
 def _resolve(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    protocols.register(app, event.get("path") or "", serving, predict)
     return app.resolve(json_body.announce(event), context)
 
 

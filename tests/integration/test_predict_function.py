@@ -1,6 +1,7 @@
 """The serving function: events of API Gateway in, answers out."""
 
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -363,13 +364,14 @@ def test_the_openapi_document_is_valid_and_complete(app, lambda_context):
 
     assert status == 200
     validate(document)
-    assert set(document["paths"]) == {"/predictions", "/model", "/health"}
+    assert set(document["paths"]) >= {"/predictions", "/model", "/health", "/v2/models/{model}/infer", "/invocations"}
     assert set(document["paths"]["/predictions"]["post"]["responses"]) >= {"200", "400", "415", "422", "503"}
     assert document["components"]["securitySchemes"]["api_key"]["name"] == "x-api-key"
     assert document["servers"] == [{"url": "/v1"}]
     post = document["paths"]["/predictions"]["post"]
     assert [(item["name"], item["in"], item["required"]) for item in post["parameters"]] == [
-        ("explain", "query", False)
+        ("explain", "query", False),
+        ("Idempotency-Key", "header", False),
     ]
     answers = post["responses"]["200"]["content"]["application/json"]["schema"]["anyOf"]
     assert [item["$ref"].rpartition("/")[2] for item in answers] == ["PredictionResponse", "ExplainedResponse"]
@@ -402,6 +404,26 @@ def test_a_model_with_another_digest_is_refused_and_counted(load_app, lambda_con
     assert status == 503
     assert sha256 not in json.dumps(problem)
     assert '"ModelLoadFailed":[1.0]' in capsys.readouterr().out.replace(" ", "")
+
+
+def test_what_is_redacted_is_in_no_line_that_reaches_cloudwatch(load_app, trained, lambda_context, capsys):
+    _, path, sha256, _ = trained
+    names = {"REDACT_COLUMNS": "phase,activity_id,project_id", "ID_SALT": "arn:aws:cloudformation:…"}
+    app = load_app("predict", **environment(path, sha256), **names)
+    secret = {"activity_id": "Ann Private 1", "phase": "Hush-hush", "project_id": "Tower 7"}
+    capsys.readouterr()
+
+    status, answer, _ = ask(app, lambda_context, "POST", "/predictions", ACTIVITY | secret)
+
+    written = capsys.readouterr().out
+    assert (status, answer["predictions"][0]["activity_id"]) == (200, "Ann Private 1")
+    assert not [value for value in secret.values() if value in written]
+    (line,) = [item for item in map(json.loads, written.splitlines()) if item.get("log") == "prediction"]
+    (item,) = line["items"]
+    assert line["redacted"] == ["phase"]
+    assert "phase" not in item["features"]
+    assert re.fullmatch(r"[0-9a-f]{32}", item["activity_id"])
+    assert item["activity_id"] != item["project_id"]
 
 
 def test_an_unexpected_error_says_nothing_of_the_inside(app, lambda_context, monkeypatch):
