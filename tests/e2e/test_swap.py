@@ -57,7 +57,7 @@ def assert_each_from_one_model(trials, load, activities) -> Counter:
     for answer in load.answers:
         version = answer.version
         if version not in expected:
-            expected[version] = (trials.pinned(version)["MODEL_ID"], trials.expected(version, activities))
+            expected[version] = (trials.pinned(version)["MODEL_ID"], trials.scores(version, activities))
         model_id, scores = expected[version]
         assert answer.body["model"]["model_id"] == model_id
         assert answer.body["predictions"][0]["probability"] == scores[answer.activity]

@@ -155,8 +155,6 @@ def test_events_of_the_prediction_log_are_as_predict_writes_them(predict, lambda
     written = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     (line,) = [item for item in written if item.get("log") == "prediction"]
 
-    # Of the first request of an environment alone.
-    line.pop("cold", None)
     (sample,) = log_lines(event("logs_subscription"))
     assert shape(sample) == shape(line)
     assert [item["features"] for item in sample["items"]] == [item["features"] for item in line["items"]]
