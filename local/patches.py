@@ -389,6 +389,23 @@ def tasks_with_a_token() -> None:
     stepfunctions._call_lambda = call_and_tell
 
 
+def gateway_responses_of_a_definition() -> None:
+    """An API's definition holds the gateway's own answers; the emulator reads its paths and callers only."""
+    from ministack.services import apigateway_v1
+
+    paths_and_callers = apigateway_v1._import_rest_api
+
+    def whole(spec: dict[str, Any], base_data: dict[str, Any] | None = None) -> str:
+        api_id = paths_and_callers(spec, base_data)
+        for kind, response in (spec.get("x-amazon-apigateway-gateway-responses") or {}).items():
+            status, _, body = apigateway_v1._put_gateway_response(api_id, kind, response)
+            if status >= 400:
+                raise ValueError(f"gateway response {kind}: {body!r}")
+        return api_id
+
+    apigateway_v1._import_rest_api = whole
+
+
 PATCHES = (
     metrics_of_functions,
     alarms_by_dimension_and_period,
@@ -401,4 +418,5 @@ PATCHES = (
     layers_unpacked_once,
     yaml_state_machines,
     tasks_with_a_token,
+    gateway_responses_of_a_definition,
 )

@@ -1,7 +1,5 @@
 """What each version did: from the prediction log, the log of failed requests and Lambda's own count of errors."""
 
-import gzip
-import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
@@ -12,12 +10,14 @@ from typing import Any
 import boto3
 
 from slipcast.canary import Evidence
-from slipcast_aws import storage
+from slipcast_aws import prediction_log, storage
 from slipcast_aws.releases import ALIAS
 
 THREADS = 10
 # A delivery is filed under the hour of its first line.
 FILED_EARLIER = timedelta(hours=1)
+# What a line must have; one of a request that was not answered has no features.
+NEEDED = ("request_id", "at", "model_version")
 # How far back there may be requests to replay.
 DAYS_BACK = 30
 OBJECTS_BACK = 2000
@@ -65,6 +65,9 @@ def last_requests(bucket: str, now: datetime, limit: int) -> list[dict[str, Any]
     seen: set[str] = set()
     for uri in islice(_newest_first(bucket, now), OBJECTS_BACK if limit else 0):
         for row in _rows(uri):
+            # With a column left out, an activity cannot be asked about again.
+            if row.get("redacted"):
+                continue
             rows.append(row)
             seen.add(row["request_id"])
         if len(seen) >= limit:
@@ -97,7 +100,9 @@ def _rows(uri: str) -> list[dict[str, Any]]:
     except storage.client().exceptions.NoSuchKey:
         # The monitor has just put it together with others: the whole is read as well, or by the next look.
         return []
-    return [json.loads(line) for line in gzip.decompress(raw).splitlines()]
+    # A batch is no request, and what cannot be read is the monitor's to put aside.
+    rows, _ = prediction_log.parse(raw, NEEDED)
+    return [row for row in rows if row.get("source") != "batch"]
 
 
 def _counted(function: str, versions: tuple[str, ...], since: datetime, until: datetime) -> dict[tuple[str, str], int]:

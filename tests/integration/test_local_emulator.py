@@ -435,10 +435,31 @@ def test_the_patches_are_for_one_version(monkeypatch):
         patches.apply()
 
 
+def test_composite_alarms_are_refused_by_cloudformation_unless_their_condition_is_false():
+    """When this fails, CompositeAlarm=false and local/composite.py are no longer needed."""
+    from ministack.services.cloudformation import engine
+
+    alarm = {"Type": "AWS::CloudWatch::CompositeAlarm", "Condition": "Wanted", "Properties": {}}
+    template = {"Resources": {"Alarm": alarm}}
+
+    engine.validate_template_support(template, {"Wanted": False})
+    with pytest.raises(ValueError, match=r"Unrecognized resource types: \[AWS::CloudWatch::CompositeAlarm\]"):
+        engine.validate_template_support(template, {"Wanted": True})
+
+
 def test_every_patch_is_still_needed():
     """When this fails, ministack can do by itself what a patch adds: remove the patch."""
     from ministack.core import lambda_runtime
-    from ministack.services import cloudwatch, cloudwatch_logs, eventbridge, lambda_svc, s3, sns, stepfunctions
+    from ministack.services import (
+        apigateway_v1,
+        cloudwatch,
+        cloudwatch_logs,
+        eventbridge,
+        lambda_svc,
+        s3,
+        sns,
+        stepfunctions,
+    )
     from ministack.services.cloudformation import provisioners
 
     def knows(thing, word):
@@ -460,6 +481,7 @@ def test_every_patch_is_still_needed():
         "error_types": "type(e).__name__" not in lambda_runtime._PYTHON_WORKER_SCRIPT,
         "layers_unpacked_once": knows(lambda_runtime.Worker._spawn, "extractall(layer_dir)"),
         "tasks_with_a_token": not knows(stepfunctions._invoke_with_callback, "jsonata"),
+        "gateway_responses_of_a_definition": not knows(apigateway_v1, "x-amazon-apigateway-gateway-responses"),
         "yaml_state_machines": not knows(provisioners._sfn_definition, "yaml.safe_load"),
     }
 

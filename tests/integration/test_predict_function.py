@@ -364,13 +364,14 @@ def test_the_openapi_document_is_valid_and_complete(app, lambda_context):
 
     assert status == 200
     validate(document)
-    assert set(document["paths"]) == {"/predictions", "/model", "/health"}
+    assert set(document["paths"]) >= {"/predictions", "/model", "/health", "/v2/models/{model}/infer", "/invocations"}
     assert set(document["paths"]["/predictions"]["post"]["responses"]) >= {"200", "400", "415", "422", "503"}
     assert document["components"]["securitySchemes"]["api_key"]["name"] == "x-api-key"
     assert document["servers"] == [{"url": "/v1"}]
     post = document["paths"]["/predictions"]["post"]
     assert [(item["name"], item["in"], item["required"]) for item in post["parameters"]] == [
-        ("explain", "query", False)
+        ("explain", "query", False),
+        ("Idempotency-Key", "header", False),
     ]
     answers = post["responses"]["200"]["content"]["application/json"]["schema"]["anyOf"]
     assert [item["$ref"].rpartition("/")[2] for item in answers] == ["PredictionResponse", "ExplainedResponse"]

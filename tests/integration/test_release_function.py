@@ -24,6 +24,8 @@ SETTINGS = {
     **{"CONTROL_TABLE": "control", "SHADOW_REQUESTS": "20", "CANARY_STEPS": "10,50", "CANARY_MIN_REQUESTS": "4"},
     **{"CANARY_MIN_MINUTES": "0", "CANARY_MAX_MINUTES": "1", "CANARY_MAX_ERROR_RATE": "0.01", "KEEP_VERSIONS": "2"},
     **{"MAX_LATENCY_RATIO": "1.5", "MAX_SCORE_SHIFT": "0.25", "CANARY_MAX_SCORE_SHIFT": "0.1"},
+    **{"PREDICT_MEMORY_MB": "1024", "SCIKIT_LEARN_MEMORY_MB": "1769", "SNAP_START": "auto"},
+    "SCIKIT_LEARN_LAYER": "arn:aws:lambda:us-east-1:123456789012:layer:slipcast-training:7",
 }
 GOLDEN = {"activities": [{"activity_id": "A1"}, {"activity_id": "A2"}], "scores": [0.25, 0.5]}
 
@@ -48,18 +50,20 @@ def zip_of(name: str, text: str) -> bytes:
 
 @pytest.fixture
 def lambdas_of_aws(monkeypatch):
-    """What moto leaves out: revision ids of functions, and that writing what is there already changes nothing."""
+    """What moto leaves out: revision ids, SnapStart, and that writing what is there already changes nothing."""
     described, updated = LambdaFunction.get_configuration, LambdaFunction.update_configuration
 
     def get_configuration(self, on_create=False):
-        document = described(self, on_create)
-        state = json.dumps([document["Version"], document["Layers"], document.get("Environment")], sort_keys=True)
+        document = described(self, on_create) | {"SnapStart": getattr(self, "snap_start", {"ApplyOn": "None"})}
+        kept = [document[name] for name in ("Version", "Layers", "MemorySize", "SnapStart")]
+        state = json.dumps([*kept, document.get("Environment")], sort_keys=True)
         return document | {"RevisionId": hashlib.sha256(state.encode()).hexdigest()[:32]}
 
     def update_configuration(self, changes):
         before = self.get_configuration()
         assert changes.pop("RevisionId") == before["RevisionId"]
         pending = self.code_or_config_updated
+        self.snap_start = changes.get("SnapStart", before["SnapStart"])
         updated(self, changes)
         self.code_or_config_updated = pending or self.get_configuration() != before
         return self.get_configuration()
@@ -83,6 +87,7 @@ def cloud(aws_environment, lambdas_of_aws):
             Runtime="python3.13",
             Role=role,
             Handler="app.handler",
+            MemorySize=1024,
             Code={"ZipFile": zip_of("app.py", "def handler(event, context): ...")},
             Layers=[code_layer],
             Environment={"Variables": {"MODEL_PATH": "/opt/slipcast_model/model.json", "MODEL_SHA256": ""}},
@@ -184,6 +189,45 @@ def test_publish_pins_the_model_to_a_version(release, cloud):
     assert layer_names(cloud, "2") == ["slipcast:1", "slipcast-model:1"]
 
 
+def runs_with(client, version: str) -> tuple[list[str], int, str]:
+    found = client.get_function_configuration(FunctionName=FUNCTION, Qualifier=version)
+    return layer_names(client, version), found["MemorySize"], found["SnapStart"]["ApplyOn"]
+
+
+@pytest.fixture
+def scikit_learn(cloud, monkeypatch):
+    """The layer with scikit-learn, and a release that knows it."""
+    arn = cloud.publish_layer_version(LayerName="slipcast-training", Content={"ZipFile": zip_of("python/y.py", "")})[
+        "LayerVersionArn"
+    ]
+    monkeypatch.setitem(SETTINGS, "SCIKIT_LEARN_LAYER", arn)
+
+
+def test_a_model_that_needs_scikit_learn_gets_its_layer_memory_and_a_snapshot(scikit_learn, release, cloud):
+    release("publish", model())
+    release("publish", model("def", "2" * 64) | {"runtime": "scikit-learn"})
+    again = release("publish", model("def", "2" * 64) | {"runtime": "scikit-learn"})
+    release("publish", model("abc", "1" * 64) | {"runtime": None})
+
+    assert again["version"] == "3"
+    assert [runs_with(cloud, version) for version in ("2", "3", "4")] == [
+        (["slipcast:1", "slipcast-model:1"], 1024, "None"),
+        (["slipcast:1", "slipcast-training:1", "slipcast-model:2"], 1769, "PublishedVersions"),
+        (["slipcast:1", "slipcast-model:1"], 1024, "None"),
+    ]
+
+
+@pytest.mark.parametrize(("choice", "expected"), [("on", ["PublishedVersions"] * 2), ("off", ["None"] * 2)])
+def test_snapshots_can_be_had_for_all_versions_or_for_none(
+    scikit_learn, choice, expected, monkeypatch, cloud, load_app, lambda_context
+):
+    app = load_app("release", **SETTINGS | {"SNAP_START": choice})
+    for item in (model(), model("def", "2" * 64) | {"runtime": "scikit-learn"}):
+        app.handler({"step": "publish", "model": item}, lambda_context)
+
+    assert [runs_with(cloud, version)[2] for version in ("2", "3")] == expected
+
+
 def test_publish_leaves_the_alias_alone(release, cloud):
     release("publish", model())
 
@@ -220,7 +264,7 @@ def test_a_model_that_returns_uses_its_old_layer(release, cloud):
 
 
 def test_a_configuration_that_another_changed_meanwhile_is_not_overwritten(release, cloud):
-    configuration = {"RevisionId": "seen", "Layers": [], "Environment": {"Variables": {}}}
+    configuration = {"RevisionId": "seen", "Layers": [], "Environment": {"Variables": {}}, "MemorySize": 1024}
     client = releases.client()
     with Stubber(client) as stub:
         stub.add_response(
