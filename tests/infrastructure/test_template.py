@@ -120,6 +120,17 @@ def test_large_batches_may_read_the_feature_store_and_models_and_nothing_else():
     }
 
 
+def test_large_batches_look_up_and_leave_out_what_the_predict_function_does():
+    def variables(name):
+        return FUNCTIONS[name]["Environment"]["Variables"]
+
+    own = {"MODEL_PATH", "MODEL_SHA256", "BATCH_FUNCTION", "IDEMPOTENCY_TABLE"}
+    shared = {name: value for name, value in variables("PredictFunction").items() if name not in own}
+
+    assert variables("PredictBatchFunction") == shared
+    assert {"FEATURE_TABLE", "REDACT_COLUMNS"} <= shared.keys()
+
+
 def test_large_batches_are_logged_where_the_prediction_log_is_read():
     groups = [FUNCTIONS[name]["LoggingConfig"]["LogGroup"] for name in ("PredictFunction", "PredictBatchFunction")]
 
