@@ -111,6 +111,7 @@ def test_a_good_file_becomes_a_dataset_version(prepare, s3):
     dataset, upload = answer["dataset"], answer["upload"]
     prefix = f"datasets/{dataset['dataset_id']}"
     assert keys(s3) == [
+        f"{prefix}/labels.csv.gz",
         f"{prefix}/manifest.json",
         f"{prefix}/table.parquet",
         "incoming/plan ü.csv",
