@@ -240,6 +240,7 @@ WRITERS = {
     "prediction-log/": {"CollectFunction", "MonitorFunction", "ScoreFunction"},
     "failed-requests/": {"CollectFunction"},
     "monitoring/": {"MonitorFunction"},
+    "asked/": {"MonitorFunction"},
     "incoming/": set(),
 }
 
@@ -399,17 +400,6 @@ def test_what_should_be_watched_is_watched():
     assert ("AWS/SQS", "ApproximateNumberOfMessagesVisible") in watched
 
 
-# Of the monitor, whose record will name them.
-NOT_YET = {
-    "LateRate",
-    "LabelCoverage",
-    "RealisedBrier",
-    "EstimatedBrier",
-    "CalibrationGap",
-    "Miscalibrated",
-    "Degraded",
-    "ModelVersion",
-}
 VERDICTS = ("DriftAlarm", "MiscalibratedAlarm", "DegradedAlarm")
 
 
@@ -440,7 +430,7 @@ def test_the_dashboard_is_json_and_shows_metrics_that_somebody_emits():
     )
 
     assert shown >= {"Predictions", "ScoreMean", "LateRate", "LabelCoverage", "ModelVersion"}
-    assert {name for name in shown if f'"{name}"' not in code} <= NOT_YET
+    assert {name for name in shown if f'"{name}"' not in code} == set()
     alarms = next(item for item in widgets if item["type"] == "alarm")["properties"]["alarms"]
     assert set(alarms) == {
         f"${{{name}.Arn}}" for name in of_type("AWS::CloudWatch::Alarm") if "Condition" not in RESOURCES[name]
