@@ -4,7 +4,7 @@
 Authority (June 2025, see examples/README.md), reconstructs for each quarter's end what was known then, as
 ``examples/make_examples.py`` does, and lets every activity be predicted at its start by the model that is live on that
 day. Models that are asked for are fitted at a quarter's end on the labels that had matured; the monitor sees
-predictions and labels as it would have. Writes ``.cache/history_replay/result.json`` and prints the tables of
+predictions and labels as it would have. Writes ``.cache/history_replay/result-<rows>.json`` and prints the tables of
 docs/monitoring.md.
 
 Two ways of releasing: ``refit`` fits on all labels known and replaces the champion always; ``pipeline`` does what
@@ -199,6 +199,7 @@ def look(
     since: pd.Timestamp,
     day: pd.Timestamp,
     earlier: list[dict[str, Any]],
+    rule: Rule,
 ) -> tuple[str, list[str], list[dict[str, Any]]]:
     """Return what the monitor concludes at a quarter's end: the worst of its three months' windows, and labels so far.
 
@@ -221,7 +222,7 @@ def look(
                 days=begin.iloc[rows].dt.strftime("%Y-%m-%d").tolist(),
                 projects=history.rows["project_id"].iloc[rows].tolist(),
             )
-        found = assess(known, sketch, Rule(), earlier)
+        found = assess(known, sketch, rule, earlier)
         earlier = [{"until": str(month.date()), "state": found.state, "findings": findings_of(found)}, *earlier]
         drifted += found.confirmed_features
     rows = np.flatnonzero((begin > since) & (begin <= day))
@@ -255,7 +256,12 @@ def look(
 
 
 def replay(
-    history: History, found: dict[pd.Timestamp, Model], days: list[pd.Timestamp], strategy: str, protocol: str
+    history: History,
+    found: dict[pd.Timestamp, Model],
+    days: list[pd.Timestamp],
+    strategy: str,
+    protocol: str,
+    rule: Rule,
 ) -> dict[str, Any]:
     """Return what a strategy did: releases, trainings, what the monitor said, and the probability of each activity."""
     begin = history.rows["start"]
@@ -269,7 +275,7 @@ def replay(
             rows = np.flatnonzero((begin > days[number - 1]) & (begin <= day))
             p[rows] = champion.p[rows]
             if strategy == "never" or strategy.startswith("alarm"):
-                conclusion, said, earlier = look(history, champion, known, since, day, earlier)
+                conclusion, said, earlier = look(history, champion, known, since, day, earlier, rule)
         challenger = found.get(day)
         asked = (
             champion is None
@@ -301,6 +307,7 @@ def main() -> None:
     parser.add_argument("raw", type=Path)
     parser.add_argument("--protocol", choices=["refit", "pipeline"], nargs="*", default=["refit", "pipeline"])
     parser.add_argument("--begin", default="2015-03-31")
+    parser.add_argument("--min-rows", type=int, default=Rule().min_n, help="predictions that a month's window needs")
     arguments = parser.parse_args()
     cache = ROOT / ".cache" / "history_replay"
     cache.mkdir(parents=True, exist_ok=True)
@@ -310,13 +317,13 @@ def main() -> None:
     for protocol in arguments.protocol:
         found = models(history, days, protocol, cache)
         runs = {
-            strategy: replay(history, found, days, strategy, protocol)
+            strategy: replay(history, found, days, strategy, protocol, Rule(min_n=arguments.min_rows))
             for strategy in ("never", "yearly", "quarterly", "alarm: labels", "alarm: labels or drift")
         }
         judged = ~np.isnan(history.outcome) & ~np.isnan(runs["never"]["p"])
         y = history.outcome[judged].astype(int)
         result[protocol] = _table(history, runs, judged, y, protocol)
-    (cache / "result.json").write_text(json.dumps(result, indent=1))
+    (cache / f"result-{arguments.min_rows}.json").write_text(json.dumps(result, indent=1))
 
 
 def _table(

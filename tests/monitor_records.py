@@ -54,7 +54,7 @@ def record(**changed) -> Record:
     realised = Realised(
         state="miscalibrated",
         **{"n": 301, "n_late": 93, "awaiting": 111, "coverage": 0.73, "lag_days": 143.0},
-        **{"dataset_id": "0f3c9a7be21d4c55", "data_date": "2026-09-30"},
+        **{"dataset_id": "0f3c9a7be21d4c55", "data_date": "2026-09-30", "since": "2025-10-01"},
         **{"late_rate": 0.309, "mean_score": 0.452, "calibration_gap": 0.143, "calibration_gap_ci": [0.09, 0.19]},
         **{"calibration_gap_bounds": [0.05, 0.23], "calibration_tolerance": 0.05},
         **{"brier": 0.207, "brier_ci": [0.19, 0.225], "brier_bounds": [0.17, 0.24], "reference_brier": 0.183},
@@ -67,7 +67,8 @@ def record(**changed) -> Record:
         **{"until": "2026-11-24T07:00:00+00:00", "version": "4", "model_id": "46563b0165b1"},
         "conclusion": "miscalibrated",
         "reasons": [
-            "Of 301 activities 30.9 % were late, the mean score was 45.2 %: too pessimistic by 14.3 points.",
+            "Of 301 activities that matured since 2025-10-01 30.9% were late, their mean score was 45.2%: "
+            "too pessimistic by 14.3%, beyond chance.",
             "baseline_duration_days has drifted in 2 of 3 windows: PSI 0.41 where chance gives 0.05 and up to 0.18.",
         ],
         **{"n": 412, "predictions": 530, "other_versions": 3, "score_mean": 0.46, "score_reference_mean": 0.36},

@@ -53,9 +53,9 @@ def _within(bucket: str, since: datetime, until: datetime, unreadable: Unreadabl
 def _ahead(pool: ThreadPoolExecutor, uris: Iterator[str]) -> Iterator[tuple[str, bytes | None]]:
     waiting = deque((uri, pool.submit(_read, uri)) for uri in islice(uris, THREADS))
     while waiting:
-        uri, raw = waiting.popleft()
-        yield uri, raw.result()
+        uri, reading = waiting.popleft()
         waiting.extend((uri, pool.submit(_read, uri)) for uri in islice(uris, 1))
+        yield uri, reading.result()
 
 
 def put_together(bucket: str, since: datetime, now: datetime) -> int:

@@ -146,8 +146,9 @@ class Realised:
     Attributes
     ----------
     state : ``miscalibrated`` or ``degraded`` only if beyond the tolerance and beyond chance, however often it is asked
-    n, n_late : activities that are judged: those with a label of the last year, or the last 200; each counts once, with
-        the first prediction of the version
+    n, n_late : activities that are judged: those with a label of the last year (at least 200), or all since the release
+        if those alone show something; each counts once, with the first prediction of the version
+    since : first day of maturity among them
     awaiting : activities that were asked about and have no label yet
     coverage : share of the activities asked about that have a label; None if nothing was asked
     lag_days : median days from the prediction to the label; None without labels
@@ -164,6 +165,7 @@ class Realised:
     state: RealisedState
     n: int = 0
     n_late: int = 0
+    since: str | None = None
     awaiting: int = 0
     coverage: float | None = None
     lag_days: float | None = None

@@ -152,8 +152,8 @@ def _of_labels(found: Realised) -> list[str]:
             return ["No prediction awaits its outcome."]
         return [f"{found.n} outcomes are known of {found.n + found.awaiting}: too few to judge by."]
     rates = (
-        f"Of {found.n} activities with a known outcome {found.late_rate:.1%} were late, their mean score was "
-        f"{found.mean_score:.1%}"
+        f"Of {found.n} activities that matured since {found.since} {found.late_rate:.1%} were late, "
+        f"their mean score was {found.mean_score:.1%}"
     )
     direction = "too pessimistic" if found.calibration_gap > 0 else "too optimistic"
     if found.state == "miscalibrated":

@@ -23,7 +23,7 @@ MAX_KNOWN = 2_000
 MIN_YEARS = 3
 SEASONAL_LEVEL = 1e-3
 # A month with fewer activities is described by itself and its neighbours.
-OWN_MONTH = 200
+OWN_MONTH = 60
 
 
 def profile(

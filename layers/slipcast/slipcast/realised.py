@@ -14,6 +14,8 @@ from slipcast.sequential import ALPHA, Mean, area, mean_of
 from slipcast.slices import COLUMNS
 
 MIN_SLICE = 30
+# Calibration, Brier score and AUC, of all labels and of the last year's.
+QUESTIONS = 6
 
 
 @dataclass(frozen=True)
@@ -26,8 +28,7 @@ class Tolerance:
     gap : mean score less late rate, either way
     brier : Brier score above the holdout's
     auc : AUC below the holdout's
-    days, enough : judged are the labels that matured in the last so many days before the latest, or the last so many
-        labels if that is more: what was right for years must not hide that it is wrong now
+    days, enough : the last year: labels that matured in so many days before the latest, or so many if that is more
     """
 
     min_labels: int = 50
@@ -52,36 +53,53 @@ def performance(
     ``miscalibrated``: mean score and late rate differ by more than the tolerance, and the bounds of the difference
     leave out 0. ``degraded``: the Brier score is above the holdout's by more than the tolerance and beyond its bounds,
     and above what calibrated scores of these activities would have (else they are only harder); or the AUC is below
-    the holdout's likewise. Bounds are clustered by project and hold at all looks together, so over the three questions
-    and however often it is asked a model that is right is called wrong in about 5 % of years or fewer.
+    the holdout's likewise.
+
+    The three questions are asked of all labels since the release, which are many, and of those of the last year, which
+    what was right before does not hide. Bounds are clustered by project and hold at all looks together, so over all
+    six and however often it is asked a model that is right is called wrong in about 5 % of years or fewer.
 
     Parameters
     ----------
     joined : as `asked.join` returns it
     asked : activities that were asked about
     reference : ``performance`` of the profile; None in profiles of earlier versions
+
+    Returns
+    -------
+    the last year's labels, or all of them if those alone show that the model is wrong
     """
     tolerance = tolerance or Tolerance()
-    known = len(joined)
-    joined = _recent(joined, tolerance)
+    recent = _recent(joined, tolerance)
+    common: dict[str, Any] = {
+        "awaiting": max(asked - len(joined), 0),
+        "coverage": len(joined) / asked if asked else None,
+        **{"dataset_id": dataset_id, "data_date": data_date, "calibration_tolerance": tolerance.gap},
+    }
+    found = _judge(recent, reference or {}, tolerance, common)
+    if len(recent) < len(joined) and found.state in ("ok", "insufficient_data"):
+        whole = _judge(joined, reference or {}, tolerance, common)
+        if whole.state not in ("ok", "insufficient_data"):
+            return whole
+    return found
+
+
+def _judge(
+    joined: pd.DataFrame, reference: Mapping[str, Any], tolerance: Tolerance, common: Mapping[str, Any]
+) -> Realised:
     n = len(joined)
     late = int(joined["is_late"].sum()) if n else 0
     lag = float((joined["matured_at"] - joined["as_of"]).dt.days.median()) if n else None
-    common: dict[str, Any] = {
-        **{"n": n, "n_late": late, "awaiting": max(asked - known, 0), "coverage": known / asked if asked else None},
-        **{"lag_days": lag, "dataset_id": dataset_id, "data_date": data_date},
-        "calibration_tolerance": tolerance.gap,
-    }
+    begin = f"{joined['matured_at'].min():%Y-%m-%d}" if n else None
+    common = {**common, "n": n, "n_late": late, "lag_days": lag, "since": begin}
     if n < max(tolerance.min_labels, 2):
         return Realised("insufficient_data", **common)
     y, p = joined["is_late"].to_numpy("float64"), joined["score"].to_numpy("float64")
     clusters = project_codes(joined["project_id"])
-    # Three questions share the level.
-    level = ALPHA / 3
+    level = ALPHA / QUESTIONS
     gap, squared = mean_of(p - y, clusters), mean_of((p - y) ** 2, clusters)
     excess = mean_of((p - y) ** 2 - p * (1 - p), clusters)
     ranked = mean_of(area(y, p), clusters) if 0 < late < n else None
-    reference = reference or {}
     state = "ok"
     if abs(gap.value) > tolerance.gap and _beyond(gap, 0.0, level):
         state = "miscalibrated"
