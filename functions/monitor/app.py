@@ -11,7 +11,7 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from slipcast import monitoring
+from slipcast import monitoring, redaction
 from slipcast.drift import Rule
 from slipcast.realised import Tolerance
 from slipcast_aws import releases, storage
@@ -32,11 +32,14 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         _emit({"MonitorRuns": 1})
         return {"conclusion": "no_model"}
     bucket, now, width = setting("DATA_BUCKET"), datetime.now(UTC), timedelta(hours=number("MONITOR_WINDOW_HOURS"))
-    rule, profile, recent = _rule(), storage.read_json(live.profile_uri), asked_log.Recent()
+    rule, profile, recent = _rule(), _profile(live.profile_uri), asked_log.Recent()
     unreadable = log_reader.Unreadable()
-    # Batches are of activities under way, which are late more often than those that start: another population.
-    asked = (item for item in log_reader.predictions(bucket, now - width, now, unreadable) if not _batch(item))
-    window = monitoring.read(asked, profile, model_version=live.version, also=recent.add)
+    window = monitoring.read(
+        log_reader.predictions(bucket, now - width, now, unreadable),
+        profile,
+        model_version=live.version,
+        also=recent.add,
+    )
     rows = asked_log.read(bucket, recent, since=now - width, now=now, begin=outcomes.begin_of(live))
     record = monitoring.conclude(
         window,
@@ -63,8 +66,12 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     return document
 
 
-def _batch(item: dict[str, Any]) -> bool:
-    return item.get("source") == "batch"
+def _profile(uri: str) -> dict[str, Any]:
+    """Return the profile without the features that are kept out of the log: nothing can be said of them."""
+    profile = storage.read_json(uri)
+    left_out = redaction.from_text(setting("REDACT_COLUMNS"), setting("ID_SALT")).left_out()
+    kept = {name: found for name, found in profile["features"].items() if name not in left_out}
+    return profile | {"features": kept}
 
 
 def _rule() -> Rule:

@@ -62,8 +62,7 @@ def read(bucket: str, recent: Recent, *, since: datetime, now: datetime, begin: 
         _write(bucket, day, recent.of(day))
     for day in [day for day in over if day < first_whole][:CATCH_UP]:
         caught = Recent()
-        found = log_reader.predictions(bucket, _begins(day), _ends(day))
-        _in_chunks((item for item in found if item.get("source") != "batch"), caught.add)
+        _in_chunks(log_reader.predictions(bucket, _begins(day), _ends(day)), caught.add)
         _write(bucket, day, caught.of(day))
         recent.days[day] = [caught.of(day)]
     with ThreadPoolExecutor(THREADS) as pool:

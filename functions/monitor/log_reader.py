@@ -34,19 +34,19 @@ def predictions(
 ) -> Iterator[dict[str, Any]]:
     """Yield the logged predictions between two moments, each once; count what could not be read.
 
+    Those of open activities that began before the model's data end are left out: they are no sample of what starts.
     So many objects as there are threads are read ahead, no more: a window may be larger than the memory.
     """
     return prediction_log.distinct(_within(bucket, since, until, unreadable or Unreadable()))
 
 
 def _within(bucket: str, since: datetime, until: datetime, unreadable: Unreadable) -> Iterator[dict[str, Any]]:
-    found = prediction_log.uris(bucket, since, until)
     with ThreadPoolExecutor(THREADS) as pool:
-        for uri, raw in _ahead(pool, found):
+        for uri, raw in _ahead(pool, prediction_log.uris(bucket, since, until)):
             rows, bad = prediction_log.read(uri, raw) if raw else ([], 0)
             unreadable.lines += bad
             for row in rows:
-                if since <= datetime.fromisoformat(row["at"]) <= until:
+                if since <= datetime.fromisoformat(row["at"]) <= until and not row.get("survivor"):
                     yield row
 
 

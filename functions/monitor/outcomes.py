@@ -53,10 +53,9 @@ def begin_of(live: releases.LiveModel) -> date | None:
 
 
 def _joined(rows: np.ndarray, uri: str, known_until: pd.Timestamp) -> pd.DataFrame:
-    kept = redaction.from_text(setting("REDACT_COLUMNS", ""), setting("ID_SALT", ""))
     with gzip.GzipFile(fileobj=io.BytesIO(storage.read_bytes(uri))) as file:
         parts = [
-            asked.join(rows, _as_logged(part, kept), known_until=known_until)
+            asked.join(rows, _as_logged(part), known_until=known_until)
             for part in pd.read_csv(
                 file,
                 chunksize=ROWS,
@@ -69,7 +68,12 @@ def _joined(rows: np.ndarray, uri: str, known_until: pd.Timestamp) -> pd.DataFra
     return pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
 
 
-def _as_logged(labelled: pd.DataFrame, kept: redaction.Redaction) -> pd.DataFrame:
-    """Return labels with the identifiers that the log has: hashed ones where it has no others."""
-    names = kept.columns.intersection(redaction.IDENTIFIERS)
-    return labelled.assign(**{name: [kept.identity(name, value) for value in labelled[name]] for name in names})
+def _as_logged(part: pd.DataFrame) -> pd.DataFrame:
+    """Return activities with the identifiers that stand in the log: hashed ones where they are redacted."""
+    kept = redaction.from_text(setting("REDACT_COLUMNS"), setting("ID_SALT"))
+    hashed = {
+        name: part[name].map(lambda value, name=name: kept.identity(name, value))
+        for name in redaction.IDENTIFIERS
+        if name in kept.columns
+    }
+    return part.assign(**hashed)

@@ -78,6 +78,8 @@ def monitor(load_app, s3, live, control_table, lambda_context, capsys):
         MONITOR_WINDOW_HOURS="48",
         CONTROL_TABLE=control_table,
         DRIFT_MIN_ROWS="200",
+        REDACT_COLUMNS="",
+        ID_SALT="salt",
         DRIFT_PERIODS="3",
         DRIFT_DATAPOINTS="2",
         DRIFT_FALSE_ALARMS="1",
@@ -273,8 +275,8 @@ def test_identifiers_that_the_log_has_as_hashes_meet_their_outcomes(monitor, s3,
     assert monitor()[0]["realised"]["n"] == 300
 
 
-def test_batches_are_another_population(monitor, s3):
-    log(s3, predictions(300) + [row | {"source": "batch"} for row in predictions(300, shift=5.0, name="b")])
+def test_what_has_survived_until_it_was_asked_about_is_another_population(monitor, s3):
+    log(s3, predictions(300) + [row | {"survivor": True} for row in predictions(300, shift=5.0, name="b")])
 
     record, _ = monitor()
 

@@ -20,8 +20,8 @@ CATEGORIES = ("project_id", "phase", "work_type", "location", "status", "source"
 ID_DIGITS = 16
 # What a Step Functions payload carries of a manifest: it may have 256 KiB.
 REFERENCE = (
-    *("dataset_id", "uri", "sha256", "manifest_uri", "labels_uri", "data_date", "rows", "labels", "labels_digest"),
-    *("dated", "profile"),
+    *("dataset_id", "uri", "sha256", "manifest_uri", "labels_uri"),
+    *("data_date", "rows", "labels", "labels_digest", "dated", "profile"),
 )
 # What the monitor needs of an activity whose outcome is known.
 LABELLED = ("project_id", "activity_id", "phase", "work_type", "location")
