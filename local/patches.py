@@ -25,6 +25,8 @@ from local import alarms, emf, log_patterns
 
 VERSION = "1.5.33"
 EVALUATE_EVERY_SECONDS = 2.0
+DELIVER_EVERY_SECONDS = 0.5
+DELIVERED_LINES = 2000
 
 _log = logging.getLogger(__name__)
 # The alias that the invocation at hand was asked for.
@@ -145,6 +147,37 @@ def log_patterns_on_json() -> None:
         return log_patterns.matches(pattern, message or "")
 
     cloudwatch_logs._subscription_pattern_matches = on_json
+
+
+def log_lines_in_batches() -> None:
+    """CloudWatch Logs collects lines for a moment and delivers them together; the emulator starts a function for each.
+
+    At some tens of requests a second those starts take all there is of the machine.
+    """
+    from ministack.services import cloudwatch_logs
+
+    deliver = cloudwatch_logs._fanout_to_subscription_filters
+    waiting: dict[str, tuple[str, list[dict[str, Any]]]] = {}
+    guard = threading.Lock()
+
+    def wait(group: str, stream: str, events: list[dict[str, Any]]) -> None:
+        if not (cloudwatch_logs._log_groups.get(group) or {}).get("subscriptionFilters"):
+            return
+        with guard:
+            waiting.setdefault(group, (stream, []))[1].extend(events)
+
+    def tick() -> None:
+        while True:
+            time.sleep(DELIVER_EVERY_SECONDS)
+            with guard:
+                batches = dict(waiting)
+                waiting.clear()
+            for group, (stream, events) in batches.items():
+                for begin in range(0, len(events), DELIVERED_LINES):
+                    deliver(group, stream, events[begin : begin + DELIVERED_LINES])
+
+    threading.Thread(target=tick, daemon=True, name="log deliveries").start()
+    cloudwatch_logs._fanout_to_subscription_filters = wait
 
 
 def version_ids_in_bucket_events() -> None:
@@ -356,10 +389,28 @@ def tasks_with_a_token() -> None:
     stepfunctions._call_lambda = call_and_tell
 
 
+def gateway_responses_of_a_definition() -> None:
+    """An API's definition holds the gateway's own answers; the emulator reads its paths and callers only."""
+    from ministack.services import apigateway_v1
+
+    paths_and_callers = apigateway_v1._import_rest_api
+
+    def whole(spec: dict[str, Any], base_data: dict[str, Any] | None = None) -> str:
+        api_id = paths_and_callers(spec, base_data)
+        for kind, response in (spec.get("x-amazon-apigateway-gateway-responses") or {}).items():
+            status, _, body = apigateway_v1._put_gateway_response(api_id, kind, response)
+            if status >= 400:
+                raise ValueError(f"gateway response {kind}: {body!r}")
+        return api_id
+
+    apigateway_v1._import_rest_api = whole
+
+
 PATCHES = (
     metrics_of_functions,
     alarms_by_dimension_and_period,
     log_patterns_on_json,
+    log_lines_in_batches,
     version_ids_in_bucket_events,
     asynchronous_invocations,
     weighted_aliases,
@@ -367,4 +418,5 @@ PATCHES = (
     layers_unpacked_once,
     yaml_state_machines,
     tasks_with_a_token,
+    gateway_responses_of_a_definition,
 )

@@ -40,6 +40,8 @@ def compose(event: dict[str, Any]) -> tuple[str, str]:
     ]
     if event.get("version"):
         lines.append(f"Version:   {event['version']}")
+    if event.get("edge"):
+        lines.append(f"Edge:      {event['edge']}")
     if upload := event.get("upload"):
         counts = upload["counts"]
         lines.append(

@@ -13,6 +13,7 @@ import json_body
 import model_store
 import prediction_log
 import problems
+import protocols
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
 from aws_lambda_powertools.event_handler.openapi.params import Body, Query
 from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -112,6 +113,7 @@ def _answer(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
 
 
 def _resolve(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    protocols.register(app, event.get("path") or "", serving, predict)
     return app.resolve(json_body.announce(event), context)
 
 

@@ -34,6 +34,11 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
             return plain_answer.answer(event, context, model)
         except NotPlain:
             pass
+        except Exception:
+            # The application tries again: if it fails as well, what it answers says nothing of the inside.
+            import problems
+
+            problems.logger.exception("the fast path failed")
     import app
 
     return app.handler(event, context)

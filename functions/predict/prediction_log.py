@@ -77,9 +77,7 @@ def answer(
     )
 
 
-def note(
-    response: "PredictionResponse", rows: Sequence[dict[str, Any]], project_ids: Sequence[str | None] | None = None
-) -> None:
+def note(response: "PredictionResponse", rows: Sequence[dict[str, Any]], project_ids: Sequence[str | None]) -> None:
     """Keep an answer with the features that the model saw until it is known that it can be sent."""
     note_columns(*_columns(response, rows, project_ids))
 
@@ -109,24 +107,21 @@ def finish(event: dict[str, Any], answered: dict[str, Any], milliseconds: float)
         return {**answered, "multiValueHeaders": headers}
     timing = {"ms": round(milliseconds, 3), **({"cold": True} if cold else {})}
     if answered["statusCode"] == 200 and noted is not None:
-        write_lines(*noted, more=timing)
+        write_lines(*noted, timing=timing)
     elif answered["statusCode"] >= 500 or (answered["statusCode"] >= 400 and event.get("httpMethod") == "POST"):
         _write_failure(context.get("requestId") or "", answered["statusCode"], timing)
     return answered
 
 
 def write(
-    response: "PredictionResponse",
-    rows: Sequence[dict[str, Any]],
-    project_ids: Sequence[str | None] | None = None,
-    source: str | None = None,
+    response: "PredictionResponse", rows: Sequence[dict[str, Any]], project_ids: Sequence[str | None], *, source: str
 ) -> None:
-    """Log the predictions with the features the model saw, and count them; without a `source` the API asked."""
-    write_lines(*_columns(response, rows, project_ids), more={"source": source} if source else None)
+    """Log the predictions that `source` asked for with the features the model saw, and count them."""
+    write_lines(*_columns(response, rows, project_ids), source=source)
 
 
 def _columns(
-    response: "PredictionResponse", rows: Sequence[dict[str, Any]], project_ids: Sequence[str | None] | None
+    response: "PredictionResponse", rows: Sequence[dict[str, Any]], project_ids: Sequence[str | None]
 ) -> tuple[Any, ...]:
     answers = response.predictions
     return (
@@ -134,7 +129,7 @@ def _columns(
         response.model.model_dump(),
         [prediction.prediction_id for prediction in answers],
         [prediction.activity_id for prediction in answers],
-        project_ids or [None] * len(answers),
+        project_ids,
         [prediction.probability for prediction in answers],
         rows,
         sum(prediction.at_risk for prediction in answers),
@@ -150,11 +145,12 @@ def write_lines(
     scores: Sequence[float],
     rows: Sequence[dict[str, Any]],
     at_risk: int,
-    more: dict[str, Any] | None = None,
+    timing: dict[str, Any] | None = None,
+    source: str | None = None,
 ) -> None:
     """Log predictions, given as columns, with the features the model saw, and count them.
 
-    What is to be redacted is left out here: it never reaches CloudWatch.
+    What is to be redacted is left out here: it never reaches CloudWatch. Without a `source` the API asked.
     """
     head = {
         "log": "prediction",
@@ -163,7 +159,8 @@ def write_lines(
         "at": _now(),
         "model_version": model["version"],
         "model_id": model["model_id"],
-        **(more or {}),
+        **({"source": source} if source else {}),
+        **(timing or {}),
     }
     if kept:
         head |= kept.head()

@@ -13,7 +13,10 @@ UPLOAD = {"counts": {"read": 10, "accepted": 8, "rejected": 2, "filtered": 0}, "
 HEAD = {"execution": "new-data-1", "reason": "new_data"}
 # As statemachine/pipeline.asl.yaml sends them.
 EVENTS = {
-    "released": {**HEAD, "source": SOURCE, "upload": UPLOAD, "why": "first model with signal", "version": "4"},
+    "released": {
+        **{**HEAD, "source": SOURCE, "upload": UPLOAD, "why": "first model with signal", "version": "4"},
+        "edge": "s3://data/edge/4-abc123/slipcast-edge-4-abc123.zip",
+    },
     "kept": {**HEAD, "source": SOURCE, "upload": UPLOAD, "why": "not better than the champion"},
     "ingested": {**HEAD, "source": SOURCE, "upload": UPLOAD, "why": "nothing new to learn"},
     "refused": {**HEAD, "source": SOURCE, "why": "plan.csv: the file is empty. Export the schedule again."},
@@ -68,6 +71,7 @@ def test_each_outcome_is_recorded_and_told(notify, lambda_context, outcome):
     assert f"Why:       {event['why']}" in lines
     assert "Execution: new-data-1" in lines
     assert ("Version:   4" in lines) == (outcome == "released")
+    assert (f"Edge:      {EVENTS['released']['edge']}" in lines) == (outcome == "released")
     assert ("Rows:      10 read, 8 accepted, 2 in quarantine" in lines) == ("dataset" in event)
     assert ("incoming/plan.csv" in message["Message"]) == ("source" in event)
     assert ("reports/new-data-1/report.html" in message["Message"]) == (outcome in ("released", "kept"))

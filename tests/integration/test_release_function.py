@@ -15,7 +15,7 @@ from moto import mock_aws
 from moto.awslambda.models import LambdaFunction
 
 from slipcast.features import feature_row
-from slipcast_aws import control, outbox, releases, storage, traffic
+from slipcast_aws import control, outbox, releases, storage, switch, traffic
 
 FUNCTION = "slipcast-predict"
 CLIENTS = (storage.client, releases.client, control.client)
@@ -703,3 +703,95 @@ def test_old_versions_go_with_their_layers_and_what_is_needed_stays(release, clo
     assert [arn.rsplit(":", 1)[1] for arn in found["layers"]] == ["1"]
     assert versions(cloud) == ["$LATEST", "1", "3", "4", "5", "6"]
     assert release("prune", model("m4", "4" * 64)) == {"versions": [], "layers": []}
+
+
+# By hand
+
+
+@pytest.fixture
+def place(release, second) -> switch.Place:
+    """A stack whose version 3 was released after version 2, with somebody who listens."""
+    release("promote", second, "3", **PROMOTE | {"previous": "2"})
+    topic = boto3.client("sns").create_topic(Name="topic")["TopicArn"]
+    queue = boto3.client("sqs").create_queue(QueueName="mail")["QueueUrl"]
+    arn = boto3.client("sqs").get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"][
+        "QueueArn"
+    ]
+    boto3.client("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
+    # There is no function to track here: MLflow is told later.
+    return switch.Place(FUNCTION, "data", "control", topic, "slipcast-track")
+
+
+def mail() -> list[str]:
+    queue = boto3.client("sqs").get_queue_url(QueueName="mail")["QueueUrl"]
+    messages = boto3.client("sqs").receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages", [])
+    return [json.loads(message["Body"])["Message"] for message in messages]
+
+
+def test_a_rollback_goes_to_the_version_before_and_is_recorded_everywhere(place, cloud):
+    said = switch.rollback(place, "Ann")
+
+    assert said == "version 2 (model abc) is live again instead of version 3, by Ann"
+    assert (alias(cloud), weights(cloud)) == ("2", {})
+    assert mail() == [said]
+    assert audit()[-1] == ("rolled back by hand", "2")
+    record = [record for uri, record in outbox.pending("data") if "by-hand" in uri]
+    assert [(item["kind"], item["execution"], item["version"]) for item in record] == [("release", "new-data-abc", "2")]
+
+
+def test_a_rollback_refuses_where_no_model_was_live_before(place, cloud):
+    switch.rollback(place, "Ann")
+
+    with pytest.raises(releases.ReleaseError, match="version 1, the one before version 2, has no model"):
+        switch.rollback(place, "Ann")
+    assert alias(cloud) == "2"
+    assert len(mail()) == 1
+
+
+def test_a_rollback_during_a_canary_ends_it(place, cloud):
+    give(cloud, "2", 0.3)
+
+    assert "the canary of version 2 was ended by Ann, version 3 answers all" in switch.rollback(place, "Ann")
+    assert (alias(cloud), weights(cloud)) == ("3", {})
+
+
+def test_a_version_without_a_record_is_not_rolled_back_by_guessing(place, cloud):
+    boto3.client("dynamodb").delete_item(TableName="control", Key={"pk": {"S": "RELEASE"}, "sk": {"S": "3"}})
+
+    with pytest.raises(releases.ReleaseError, match="not on record which version was live before version 3"):
+        switch.rollback(place, "Ann")
+
+
+def test_a_pruned_predecessor_is_named(place, cloud):
+    cloud.delete_function(FunctionName=FUNCTION, Qualifier="2")
+
+    with pytest.raises(releases.ReleaseError, match="there is no version 2 of"):
+        switch.rollback(place, "Ann")
+    assert alias(cloud) == "3"
+
+
+def test_a_version_is_promoted_once_it_gives_its_known_answers(place, cloud, answers):
+    assert "version 2 (model abc) is live instead of version 3, by Ann" in switch.promote(place, "2", "Ann")
+
+    assert alias(cloud) == "2"
+    assert [asked[1] for asked in answers["asked"]] == ["2", "2"]
+    # And back: what was live before it is on record.
+    answers["/model"] = {"sha256": "2" * 64}
+    assert "version 3" in switch.rollback(place, "Ann")
+
+
+def test_a_version_with_other_answers_is_not_promoted(place, cloud, answers):
+    answers["/predictions"]["predictions"][0]["probability"] = 0.9
+
+    with pytest.raises(releases.ReleaseError, match="differs from scikit-learn"):
+        switch.promote(place, "2", "Ann")
+    assert alias(cloud) == "3"
+
+
+@pytest.mark.parametrize(
+    ("version", "reason"), [("3", "is live already"), ("1", "has no model"), ("9", "there is no version 9")]
+)
+def test_what_cannot_be_promoted_is_refused(place, cloud, version, reason):
+    with pytest.raises(releases.ReleaseError, match=reason):
+        switch.promote(place, version, "Ann")
+    assert alias(cloud) == "3"

@@ -236,9 +236,8 @@ def put_release(table: str, version: str, record: dict[str, Any]) -> None:
 
 def release(table: str, version: str) -> dict[str, Any] | None:
     """Return what `put_release` kept of a version; None for one that never got traffic."""
-    key = {"pk": {"S": "RELEASE"}, "sk": {"S": version}}
-    found = client().get_item(TableName=table, Key=key, ConsistentRead=True)
-    return json.loads(found["Item"]["record"]["S"]) if "Item" in found else None
+    item = _get(table, ("RELEASE", version))
+    return json.loads(item["record"]["S"]) if item else None
 
 
 def audit(table: str, *, identity: str, record: dict[str, Any], now: datetime | None = None) -> None:

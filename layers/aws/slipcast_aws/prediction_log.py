@@ -7,7 +7,7 @@ is put aside under ``prediction-log/unreadable/`` and keeps nobody from reading 
 import gzip
 import json
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -55,8 +55,8 @@ def read(uri: str, raw: bytes) -> tuple[list[dict[str, Any]], int]:
     return rows, bad
 
 
-def parse(raw: bytes) -> tuple[list[dict[str, Any]], int]:
-    """Return the predictions in an object's bytes and how many of its lines are none; nothing is changed."""
+def parse(raw: bytes, needed: Sequence[str] = NEEDED) -> tuple[list[dict[str, Any]], int]:
+    """Return the lines with `needed` fields in an object's bytes, and how many have not; nothing is changed."""
     try:
         lines = gzip.decompress(raw).splitlines()
     except (OSError, EOFError, zlib.error):
@@ -66,7 +66,7 @@ def parse(raw: bytes) -> tuple[list[dict[str, Any]], int]:
         try:
             row = json.loads(line)
             datetime.fromisoformat(row["at"]).astimezone()
-            whole = all(name in row for name in NEEDED) and isinstance(row["features"], dict)
+            whole = all(name in row for name in needed) and isinstance(row.get("features", {}), dict)
         except (ValueError, KeyError, TypeError):
             whole = False
         if whole:
