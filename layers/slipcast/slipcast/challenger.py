@@ -1,4 +1,4 @@
-"""The challenger: the best family by cross-validation that can be served, by the standard library or by scikit-learn."""
+"""The challenger: the best family by cross-validation that can be served, by whatever evaluates it."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
