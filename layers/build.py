@@ -90,6 +90,7 @@ SPECIFICATIONS = {
     "preparation": Layer(without=frozenset(RUNTIME | IN_POWERTOOLS)),
     # The report has no contours.
     "reporting": Layer(without=frozenset({"contourpy"})),
+    "edge": Layer(without=frozenset(IN_POWERTOOLS)),
     "training": Layer(without=frozenset(RUNTIME | IN_POWERTOOLS | NOT_CALLED)),
 }
 
@@ -113,6 +114,10 @@ DROPPED_PATHS = (
     "mlflow/assistant/skills",
     "numpy/_core/include",
     "numpy/_core/lib",
+    "onnx/reference",
+    "onnxruntime/quantization",
+    "onnxruntime/tools",
+    "onnxruntime/transformers",
     "sklearn/datasets/data",
     "sklearn/datasets/descr",
     "sklearn/datasets/images",

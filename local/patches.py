@@ -25,6 +25,8 @@ from local import alarms, emf, log_patterns
 
 VERSION = "1.5.33"
 EVALUATE_EVERY_SECONDS = 2.0
+DELIVER_EVERY_SECONDS = 0.5
+DELIVERED_LINES = 2000
 
 _log = logging.getLogger(__name__)
 # The alias that the invocation at hand was asked for.
@@ -145,6 +147,37 @@ def log_patterns_on_json() -> None:
         return log_patterns.matches(pattern, message or "")
 
     cloudwatch_logs._subscription_pattern_matches = on_json
+
+
+def log_lines_in_batches() -> None:
+    """CloudWatch Logs collects lines for a moment and delivers them together; the emulator starts a function for each.
+
+    At some tens of requests a second those starts take all there is of the machine.
+    """
+    from ministack.services import cloudwatch_logs
+
+    deliver = cloudwatch_logs._fanout_to_subscription_filters
+    waiting: dict[str, tuple[str, list[dict[str, Any]]]] = {}
+    guard = threading.Lock()
+
+    def wait(group: str, stream: str, events: list[dict[str, Any]]) -> None:
+        if not (cloudwatch_logs._log_groups.get(group) or {}).get("subscriptionFilters"):
+            return
+        with guard:
+            waiting.setdefault(group, (stream, []))[1].extend(events)
+
+    def tick() -> None:
+        while True:
+            time.sleep(DELIVER_EVERY_SECONDS)
+            with guard:
+                batches = dict(waiting)
+                waiting.clear()
+            for group, (stream, events) in batches.items():
+                for begin in range(0, len(events), DELIVERED_LINES):
+                    deliver(group, stream, events[begin : begin + DELIVERED_LINES])
+
+    threading.Thread(target=tick, daemon=True, name="log deliveries").start()
+    cloudwatch_logs._fanout_to_subscription_filters = wait
 
 
 def version_ids_in_bucket_events() -> None:
@@ -377,6 +410,7 @@ PATCHES = (
     metrics_of_functions,
     alarms_by_dimension_and_period,
     log_patterns_on_json,
+    log_lines_in_batches,
     version_ids_in_bucket_events,
     asynchronous_invocations,
     weighted_aliases,

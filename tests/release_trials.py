@@ -41,6 +41,8 @@ class Trials:
         self.function = stack.env["SLIPCAST_PREDICT_FUNCTION"]
         self.release_function = stack.env["SLIPCAST_STACK"] + "-release"
         self.machine = self._machine()
+        self._pinned: dict[str, dict[str, str]] = {}
+        self._scores: dict[str, list[float]] = {}
 
     def _machine(self) -> str:
         """Make a state machine of the deployed states that begins where the gate has let a model through."""
@@ -53,7 +55,7 @@ class Trials:
                 "execution": "{% $states.context.Execution.Name %}",
                 "reason": "trial",
                 "source": {},
-                "prepared": {},
+                "prepared": {"upload": None},
                 "verdict": "{% $states.input %}",
             },
             "Next": "PublishVersion",
@@ -75,8 +77,10 @@ class Trials:
 
     def pinned(self, version: str) -> dict[str, str]:
         """Return the variables of a version of the predict function."""
-        found = self.stack.lambdas.get_function_configuration(FunctionName=self.function, Qualifier=version)
-        return found["Environment"]["Variables"]
+        if version not in self._pinned:
+            found = self.stack.lambdas.get_function_configuration(FunctionName=self.function, Qualifier=version)
+            self._pinned[version] = found["Environment"]["Variables"]
+        return self._pinned[version]
 
     def artefact(self, version: str) -> dict[str, Any]:
         """Return the model of a version."""
@@ -120,7 +124,7 @@ class Trials:
 
     def release(self, model: dict[str, Any]) -> str:
         """Start the release of a model and return its execution's ARN."""
-        verdict = {"release": True, "why": f"trial of {model['model_id']}", "model": model}
+        verdict = {"release": True, "why": f"trial of {model['model_id']}", "model": model, "reason": "trial"}
         name = f"trial-{model['model_id']}-{time.time_ns()}"
         return self.stack.states.start_execution(stateMachineArn=self.machine, name=name, input=json.dumps(verdict))[
             "executionArn"
@@ -131,9 +135,11 @@ class Trials:
         found = self.stack.lambdas.get_alias(FunctionName=self.function, Name="live")
         return found.get("RoutingConfig", {}).get("AdditionalVersionWeights", {})
 
-    def expected(self, version: str, activities: list[dict[str, Any]]) -> list[float]:
+    def scores(self, version: str, activities: list[dict[str, Any]]) -> list[float]:
         """Return the scores that a version's model gives, computed here."""
-        return scorer.Scorer(self.artefact(version)).predict_proba(activities)
+        if version not in self._scores:
+            self._scores[version] = scorer.Scorer(self.artefact(version)).predict_proba(activities)
+        return self._scores[version]
 
     def _read(self, uri: str) -> bytes:
         bucket, key = uri.removeprefix("s3://").split("/", 1)

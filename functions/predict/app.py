@@ -57,7 +57,7 @@ def predict(
     rows = [model.scorer.features(activity) for activity in known]
     scores = model.scorer.score(rows)
     answer = prediction_log.answer(_request_id(), model, activities, scores, request.positions)
-    prediction_log.note(answer, rows)
+    prediction_log.note(answer, rows, [activity.get("project_id") for activity in activities])
     if explained:
         answer = explanations.add(answer, model.scorer, rows)
     return answer.in_place(request)

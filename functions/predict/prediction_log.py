@@ -16,6 +16,8 @@ from model_store import LoadedModel
 if TYPE_CHECKING:
     from models import PredictionResponse
 
+    from slipcast.redaction import Redaction
+
 # A prediction with its features has about 500 bytes, and up to 20 kB where texts are long and not ASCII. A log event
 # may have 256 KiB in every account; what is longer would be cut.
 PER_LINE = 100
@@ -32,6 +34,18 @@ class _Request:
 
     cold = True
     noted: tuple[Any, ...] | None = None
+
+
+def _redaction() -> "Redaction | None":
+    """Return what must be kept out of the log; None where nothing must, and nothing is imported then."""
+    if not os.environ.get("REDACT_COLUMNS"):
+        return None
+    from slipcast import redaction
+
+    return redaction.from_text(os.environ["REDACT_COLUMNS"], os.environ["ID_SALT"])
+
+
+kept = _redaction()
 
 
 def answer(
@@ -63,9 +77,9 @@ def answer(
     )
 
 
-def note(response: "PredictionResponse", rows: Sequence[dict[str, Any]]) -> None:
+def note(response: "PredictionResponse", rows: Sequence[dict[str, Any]], project_ids: Sequence[str | None]) -> None:
     """Keep an answer with the features that the model saw until it is known that it can be sent."""
-    note_columns(*_columns(response, rows))
+    note_columns(*_columns(response, rows, project_ids))
 
 
 def note_columns(*columns: Any) -> None:
@@ -93,24 +107,29 @@ def finish(event: dict[str, Any], answered: dict[str, Any], milliseconds: float)
         return {**answered, "multiValueHeaders": headers}
     timing = {"ms": round(milliseconds, 3), **({"cold": True} if cold else {})}
     if answered["statusCode"] == 200 and noted is not None:
-        write_lines(*noted, timing)
+        write_lines(*noted, timing=timing)
     elif answered["statusCode"] >= 500 or (answered["statusCode"] >= 400 and event.get("httpMethod") == "POST"):
         _write_failure(context.get("requestId") or "", answered["statusCode"], timing)
     return answered
 
 
-def write(response: "PredictionResponse", rows: Sequence[dict[str, Any]]) -> None:
-    """Log the predictions with the features the model saw, and count them."""
-    write_lines(*_columns(response, rows))
+def write(
+    response: "PredictionResponse", rows: Sequence[dict[str, Any]], project_ids: Sequence[str | None], *, source: str
+) -> None:
+    """Log the predictions that `source` asked for with the features the model saw, and count them."""
+    write_lines(*_columns(response, rows, project_ids), source=source)
 
 
-def _columns(response: "PredictionResponse", rows: Sequence[dict[str, Any]]) -> tuple[Any, ...]:
+def _columns(
+    response: "PredictionResponse", rows: Sequence[dict[str, Any]], project_ids: Sequence[str | None]
+) -> tuple[Any, ...]:
     answers = response.predictions
     return (
         response.request_id,
         response.model.model_dump(),
         [prediction.prediction_id for prediction in answers],
         [prediction.activity_id for prediction in answers],
+        project_ids,
         [prediction.probability for prediction in answers],
         rows,
         sum(prediction.at_risk for prediction in answers),
@@ -122,12 +141,17 @@ def write_lines(
     model: dict[str, str],
     prediction_ids: Sequence[str],
     activity_ids: Sequence[str],
+    project_ids: Sequence[str | None],
     scores: Sequence[float],
     rows: Sequence[dict[str, Any]],
     at_risk: int,
     timing: dict[str, Any] | None = None,
+    source: str | None = None,
 ) -> None:
-    """Log predictions, given as columns, with the features the model saw, and count them."""
+    """Log predictions, given as columns, with the features the model saw, and count them.
+
+    What is to be redacted is left out here: it never reaches CloudWatch. Without a `source` the API asked.
+    """
     head = {
         "log": "prediction",
         "v": 1,
@@ -135,11 +159,19 @@ def write_lines(
         "at": _now(),
         "model_version": model["version"],
         "model_id": model["model_id"],
+        **({"source": source} if source else {}),
         **(timing or {}),
     }
+    if kept:
+        head |= kept.head()
+        activity_ids = [kept.identity("activity_id", value) for value in activity_ids]
+        project_ids = [kept.identity("project_id", value) for value in project_ids]
+        rows = [kept.features(row) for row in rows]
     items = (
-        {"prediction_id": prediction, "activity_id": activity, "features": row, "score": score}
-        for prediction, activity, row, score in zip(prediction_ids, activity_ids, rows, scores, strict=True)
+        {"prediction_id": prediction, "activity_id": activity, "project_id": project, "features": row, "score": score}
+        for prediction, activity, project, row, score in zip(
+            prediction_ids, activity_ids, project_ids, rows, scores, strict=True
+        )
     )
     start = json.dumps(head, separators=(",", ":")).removesuffix("}")
     encode = json.JSONEncoder(separators=(",", ":")).encode

@@ -6,6 +6,7 @@ reads an answer or the log twice can tell. What no retry can help goes to the de
 
 import json
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import Any
 
 import feature_lookup
@@ -48,16 +49,26 @@ def _one(record: SQSRecord, beside: queues.Queues, model: Callable[[], LoadedMod
     try:
         _predict(record, beside.results, model())
     except UnusableUpdateError as error:
+        _tell_release(record, HTTPStatus.UNPROCESSABLE_ENTITY)
         _set_aside(record, beside.dead_letters, str(error), error.errors, error.remedy)
     except Exception as error:
-        known = isinstance(error, NoModelError | BotoCoreError | ClientError)
-        tell = logger.warning if known else logger.exception
+        of_aws = isinstance(error, BotoCoreError | ClientError)
+        no_model = isinstance(error, NoModelError)
+        if not of_aws:
+            _tell_release(record, HTTPStatus.SERVICE_UNAVAILABLE if no_model else HTTPStatus.INTERNAL_SERVER_ERROR)
+        tell = logger.warning if of_aws or no_model else logger.exception
         tries = int(record.attributes.approximate_receive_count)
         tell("an update was not answered", message_id=record.message_id, tries=tries, error=str(error))
         if tries < GIVE_UP_AFTER:
             raise
         reason = f"given up after {tries} tries: {type(error).__name__}: {error}"
         _set_aside(record, beside.dead_letters, reason, [], "remove the cause, then: make redrive")
+
+
+def _tell_release(record: SQSRecord, status: HTTPStatus) -> None:
+    """A canary that answers the queue worse than the live version is found out as one that answers the API worse."""
+    request = {"httpMethod": "POST", "requestContext": {"requestId": record.message_id}}
+    prediction_log.finish(request, {"statusCode": int(status)}, 0.0)
 
 
 def _predict(record: SQSRecord, results: str, model: LoadedModel) -> None:
@@ -72,7 +83,7 @@ def _predict(record: SQSRecord, results: str, model: LoadedModel) -> None:
         deduplication_id=record.message_id,
     )
     # After the answer: one that could not be sent is no prediction yet.
-    prediction_log.write(response, rows)
+    prediction_log.write(response, rows, [activity.get("project_id")], source="stream")
 
 
 def _set_aside(record: SQSRecord, url: str, reason: str, errors: list[dict[str, str]], remedy: str) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 import canary_steps
 import record
 import replay
+import runtime
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
@@ -39,6 +40,7 @@ def _publish(event: dict[str, Any], model: dict[str, Any], function: str) -> dic
         bucket=setting("DATA_BUCKET"),
         layer_key=model["layer_key"],
         variables=record.variables(model),
+        runtime=runtime.of(model),
     )
     return {"version": version, "layer": layer}
 

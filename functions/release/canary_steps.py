@@ -40,7 +40,8 @@ def weigh(event: dict[str, Any], model: dict[str, Any], function: str) -> dict[s
         "action": "wait",
         "index": index,
         "weight": percent,
-        "started_at": _now().isoformat(),
+        # As the log writes its times.
+        "started_at": _now().isoformat(timespec="milliseconds"),
         "wait_seconds": canary.pause(plan(), 0.0),
         "why": why,
         "notes": event["notes"],

@@ -1,26 +1,28 @@
 """What each version did: from the prediction log, the log of failed requests and Lambda's own count of errors."""
 
-import gzip
-import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from functools import cache
-from itertools import islice
+from itertools import islice, product
 from typing import Any
 
 import boto3
 
 from slipcast.canary import Evidence
-from slipcast_aws import storage
+from slipcast_aws import prediction_log, storage
 from slipcast_aws.releases import ALIAS
 
 THREADS = 10
 # A delivery is filed under the hour of its first line.
 FILED_EARLIER = timedelta(hours=1)
+# What a line must have; one of a request that was not answered has no features.
+NEEDED = ("request_id", "at", "model_version")
 # How far back there may be requests to replay.
 DAYS_BACK = 30
 OBJECTS_BACK = 2000
+# Lambda's metrics and what they are in the evidence.
+METRICS = {"Errors": "crashed", "Invocations": "invocations"}
 
 
 @cache
@@ -52,8 +54,8 @@ def gather(
             found[version].failed += 1
         elif version in found:
             found[version].refused += 1
-    for version, count in _crashes(function, versions, since, until).items():
-        found[version].crashed = count
+    for (version, metric), count in _counted(function, versions, since, until).items():
+        setattr(found[version], METRICS[metric], count)
     return found
 
 
@@ -63,6 +65,9 @@ def last_requests(bucket: str, now: datetime, limit: int) -> list[dict[str, Any]
     seen: set[str] = set()
     for uri in islice(_newest_first(bucket, now), OBJECTS_BACK if limit else 0):
         for row in _rows(uri):
+            # With a column left out, an activity cannot be asked about again.
+            if row.get("redacted"):
+                continue
             rows.append(row)
             seen.add(row["request_id"])
         if len(seen) >= limit:
@@ -95,18 +100,21 @@ def _rows(uri: str) -> list[dict[str, Any]]:
     except storage.client().exceptions.NoSuchKey:
         # The monitor has just put it together with others: the whole is read as well, or by the next look.
         return []
-    return [json.loads(line) for line in gzip.decompress(raw).splitlines()]
+    # A batch is no request, and what cannot be read is the monitor's to put aside.
+    rows, _ = prediction_log.parse(raw, NEEDED)
+    return [row for row in rows if row.get("source") != "batch"]
 
 
-def _crashes(function: str, versions: tuple[str, ...], since: datetime, until: datetime) -> dict[str, int]:
-    """Return the invocations through the alias that ended without an answer: such ones log no line."""
+def _counted(function: str, versions: tuple[str, ...], since: datetime, until: datetime) -> dict[tuple[str, str], int]:
+    """Return Lambda's own counts of what came through the alias: what ends without an answer logs no line."""
+    asked = {f"q{number}": pair for number, pair in enumerate(product(versions, METRICS))}
     queries = [
         {
-            "Id": f"v{version}",
+            "Id": identifier,
             "MetricStat": {
                 "Metric": {
                     "Namespace": "AWS/Lambda",
-                    "MetricName": "Errors",
+                    "MetricName": metric,
                     "Dimensions": [
                         {"Name": "FunctionName", "Value": function},
                         {"Name": "Resource", "Value": f"{function}:{ALIAS}"},
@@ -117,7 +125,7 @@ def _crashes(function: str, versions: tuple[str, ...], since: datetime, until: d
                 "Stat": "Sum",
             },
         }
-        for version in versions
+        for identifier, (version, metric) in asked.items()
     ]
     # Data points are whole minutes.
     results = client().get_metric_data(
@@ -125,4 +133,4 @@ def _crashes(function: str, versions: tuple[str, ...], since: datetime, until: d
         StartTime=since.replace(second=0, microsecond=0),
         EndTime=until + timedelta(minutes=1),
     )["MetricDataResults"]
-    return {item["Id"][1:]: int(sum(item["Values"])) for item in results}
+    return {asked[item["Id"]]: int(sum(item["Values"])) for item in results}

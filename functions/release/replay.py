@@ -23,7 +23,7 @@ def shadow(event: dict[str, Any], model: dict[str, Any], function: str) -> dict[
     """
     version, live = event["version"], traffic.current(function).version
     limit = int(number("SHADOW_REQUESTS"))
-    result = {"previous": live, "canary": {"index": 0}, "notes": []}
+    result = {"previous": live, "canary": {"index": 0}, "notes": [], "predicted": None}
     if live == version or releases.model_of(function, live) is None:
         return {**result, "next": "promote", "why": "no model was live before"}
     asked = shadow_replay.requests(

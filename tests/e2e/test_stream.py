@@ -56,7 +56,9 @@ def updates(cloud):
     if updates.stack.ask("/health", key=False)[0] != 200:
         before = updates.stack.executions()
         updates.stack.drop(OLDER, (EXAMPLES / OLDER).read_bytes())
-        assert updates.stack.finish(updates.stack.new_execution(before))["output"]["outcome"] == "released"
+        outcome = updates.stack.finish(updates.stack.new_execution(before))
+        assert outcome["status"] == "SUCCEEDED", outcome
+        assert outcome["output"]["outcome"] == "released", outcome
     return updates
 
 

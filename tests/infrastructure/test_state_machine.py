@@ -198,3 +198,18 @@ def test_the_state_machine_may_call_exactly_the_functions_it_names():
     named = [value for value in MACHINE["DefinitionSubstitutions"].values() if "Fn::GetAtt" in value]
 
     assert sorted(map(str, allowed)) == sorted(map(str, named))
+
+
+def test_an_edge_bundle_that_cannot_be_made_stops_no_release_and_holds_up_no_training():
+    (caught,) = STATES["PublishEdge"]["Catch"]
+
+    assert caught["Next"] == STATES["PublishEdge"]["Next"] == "NotifyReleased"
+    # Either way there is something to tell.
+    assert STATES["PublishEdge"]["Assign"].keys() == caught["Assign"].keys() == {"edge"}
+    assert STATES["NotifyReleased"]["Arguments"]["Payload"]["edge"] == "{% $edge %}"
+    assert [
+        name for name, state in STATES.items() if "NotifyReleased" in str(state.get("Catch")) + str(state.get("Next"))
+    ] == ["PublishEdge"]
+    before = [name for name, state in STATES.items() if state.get("Next") == "PublishEdge"]
+    assert before == ["FreeLeaseReleased"]
+    assert [item["Next"] for item in STATES["FreeLeaseReleased"]["Catch"]] == ["PublishEdge"]

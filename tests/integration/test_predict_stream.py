@@ -130,6 +130,13 @@ def logged(text):
     return [item for line in lines if line.get("log") == "prediction" for item in line["items"]]
 
 
+def failures(text):
+    lines = [json.loads(line) for line in text.splitlines() if line.startswith("{")]
+    return [
+        (line["request_id"], line["status"]) for line in lines if line.get("log") == "prediction" and "status" in line
+    ]
+
+
 def reason(letter):
     return letter["MessageAttributes"][queues.REASON]["StringValue"]
 
@@ -148,7 +155,9 @@ def test_an_update_is_answered_as_the_api_answers_and_logged(stream, capsys):
         "requestContext": {"stage": "v1", "requestId": message},
         "body": json.dumps(ACTIVITY),
     }
-    (ours,) = logged(capsys.readouterr().out)
+    written = capsys.readouterr().out
+    assert '"source":"stream"' in written
+    (ours,) = logged(written)
     assert answer == json.loads(stream.app.handler(request, stream.context)["body"])
     assert answer["predictions"][0]["prediction_id"] == ours["prediction_id"] == f"{message}:0"
     assert [ours] == logged(capsys.readouterr().out)
@@ -198,7 +207,7 @@ def test_a_message_that_comes_again_has_the_same_prediction_id_and_one_answer(st
         ('{"activity_id": "A", "start": "2022-03-01", "budget": NaN}', "invalid activity: ", "budget"),
     ],
 )
-def test_what_no_retry_can_help_is_set_aside_at_once_with_its_reason(stream, body, why, field):
+def test_what_no_retry_can_help_is_set_aside_at_once_with_its_reason(stream, body, why, field, capsys):
     message = stream.send(body, attributes={"tool": {"DataType": "String", "StringValue": "planner"}})
     stream.send(ACTIVITY)
 
@@ -213,6 +222,7 @@ def test_what_no_retry_can_help_is_set_aside_at_once_with_its_reason(stream, bod
     assert letter["Attributes"]["MessageDeduplicationId"] == message
     errors = json.loads(letter["MessageAttributes"][queues.ERRORS]["StringValue"])
     assert [error["field"] for error in errors if error["field"].startswith(field)] if field else errors == []
+    assert failures(capsys.readouterr().out) == [(message, 422)]
     # What comes after it in its group is not held up.
     assert len(stream.answers()) == 1
 
@@ -248,8 +258,9 @@ def test_after_a_failure_no_other_message_of_the_group_overtakes(stream, monkeyp
     assert stream.deliver(event) == set(ids[1:3])
     answered = [answer["predictions"][0]["activity_id"] for answer in stream.answers()]
     assert sorted(answered) == ["P-10", "P-20", "P-21", "P-22"]
-    # What was not sent is no prediction yet.
-    assert len(logged(capsys.readouterr().out)) == 4
+    # What was not sent is no prediction yet, and no fault of the model.
+    out = capsys.readouterr().out
+    assert (len(logged(out)), failures(out)) == (4, [])
 
     again = {"Records": [record for record in event["Records"] if record["messageId"] in ids[1:3]]}
     assert stream.deliver(again) == set()
@@ -287,13 +298,15 @@ def test_what_waits_is_visible_again_before_the_visibility_timeout(stream, load_
     assert stream.deliver(event) == set()
 
 
-def test_an_update_that_never_succeeds_is_given_up_with_its_last_error(stream, monkeypatch):
-    stream.send(ACTIVITY)
+def test_an_update_that_never_succeeds_is_given_up_with_its_last_error(stream, monkeypatch, capsys):
+    first = stream.send(ACTIVITY)
     stream.send(ACTIVITY | {"activity_id": "A2"})
     monkeypatch.setattr(stream.app.prediction_log, "answer", lambda *_: 1 / 0)
 
     event = stream.batch(receive_count=39)
     assert len(stream.deliver(event)) == 2
+    # A release sees it; the second one was not tried.
+    assert failures(capsys.readouterr().out) == [(first, 500)]
     for record in event["Records"]:
         record["attributes"]["ApproximateReceiveCount"] = "40"
     assert stream.deliver(event) == set()

@@ -15,7 +15,7 @@ from moto import mock_aws
 from moto.awslambda.models import LambdaFunction
 
 from slipcast.features import feature_row
-from slipcast_aws import control, outbox, releases, storage, traffic
+from slipcast_aws import control, outbox, releases, storage, switch, traffic
 
 FUNCTION = "slipcast-predict"
 CLIENTS = (storage.client, releases.client, control.client)
@@ -24,6 +24,8 @@ SETTINGS = {
     **{"CONTROL_TABLE": "control", "SHADOW_REQUESTS": "20", "CANARY_STEPS": "10,50", "CANARY_MIN_REQUESTS": "4"},
     **{"CANARY_MIN_MINUTES": "0", "CANARY_MAX_MINUTES": "1", "CANARY_MAX_ERROR_RATE": "0.01", "KEEP_VERSIONS": "2"},
     **{"MAX_LATENCY_RATIO": "1.5", "MAX_SCORE_SHIFT": "0.25", "CANARY_MAX_SCORE_SHIFT": "0.1"},
+    **{"PREDICT_MEMORY_MB": "1024", "SCIKIT_LEARN_MEMORY_MB": "1769", "SNAP_START": "auto"},
+    "SCIKIT_LEARN_LAYER": "arn:aws:lambda:us-east-1:123456789012:layer:slipcast-training:7",
 }
 GOLDEN = {"activities": [{"activity_id": "A1"}, {"activity_id": "A2"}], "scores": [0.25, 0.5]}
 
@@ -48,18 +50,20 @@ def zip_of(name: str, text: str) -> bytes:
 
 @pytest.fixture
 def lambdas_of_aws(monkeypatch):
-    """What moto leaves out: revision ids of functions, and that writing what is there already changes nothing."""
+    """What moto leaves out: revision ids, SnapStart, and that writing what is there already changes nothing."""
     described, updated = LambdaFunction.get_configuration, LambdaFunction.update_configuration
 
     def get_configuration(self, on_create=False):
-        document = described(self, on_create)
-        state = json.dumps([document["Version"], document["Layers"], document.get("Environment")], sort_keys=True)
+        document = described(self, on_create) | {"SnapStart": getattr(self, "snap_start", {"ApplyOn": "None"})}
+        kept = [document[name] for name in ("Version", "Layers", "MemorySize", "SnapStart")]
+        state = json.dumps([*kept, document.get("Environment")], sort_keys=True)
         return document | {"RevisionId": hashlib.sha256(state.encode()).hexdigest()[:32]}
 
     def update_configuration(self, changes):
         before = self.get_configuration()
         assert changes.pop("RevisionId") == before["RevisionId"]
         pending = self.code_or_config_updated
+        self.snap_start = changes.get("SnapStart", before["SnapStart"])
         updated(self, changes)
         self.code_or_config_updated = pending or self.get_configuration() != before
         return self.get_configuration()
@@ -83,6 +87,7 @@ def cloud(aws_environment, lambdas_of_aws):
             Runtime="python3.13",
             Role=role,
             Handler="app.handler",
+            MemorySize=1024,
             Code={"ZipFile": zip_of("app.py", "def handler(event, context): ...")},
             Layers=[code_layer],
             Environment={"Variables": {"MODEL_PATH": "/opt/slipcast_model/model.json", "MODEL_SHA256": ""}},
@@ -184,6 +189,45 @@ def test_publish_pins_the_model_to_a_version(release, cloud):
     assert layer_names(cloud, "2") == ["slipcast:1", "slipcast-model:1"]
 
 
+def runs_with(client, version: str) -> tuple[list[str], int, str]:
+    found = client.get_function_configuration(FunctionName=FUNCTION, Qualifier=version)
+    return layer_names(client, version), found["MemorySize"], found["SnapStart"]["ApplyOn"]
+
+
+@pytest.fixture
+def scikit_learn(cloud, monkeypatch):
+    """The layer with scikit-learn, and a release that knows it."""
+    arn = cloud.publish_layer_version(LayerName="slipcast-training", Content={"ZipFile": zip_of("python/y.py", "")})[
+        "LayerVersionArn"
+    ]
+    monkeypatch.setitem(SETTINGS, "SCIKIT_LEARN_LAYER", arn)
+
+
+def test_a_model_that_needs_scikit_learn_gets_its_layer_memory_and_a_snapshot(scikit_learn, release, cloud):
+    release("publish", model())
+    release("publish", model("def", "2" * 64) | {"runtime": "scikit-learn"})
+    again = release("publish", model("def", "2" * 64) | {"runtime": "scikit-learn"})
+    release("publish", model("abc", "1" * 64) | {"runtime": None})
+
+    assert again["version"] == "3"
+    assert [runs_with(cloud, version) for version in ("2", "3", "4")] == [
+        (["slipcast:1", "slipcast-model:1"], 1024, "None"),
+        (["slipcast:1", "slipcast-training:1", "slipcast-model:2"], 1769, "PublishedVersions"),
+        (["slipcast:1", "slipcast-model:1"], 1024, "None"),
+    ]
+
+
+@pytest.mark.parametrize(("choice", "expected"), [("on", ["PublishedVersions"] * 2), ("off", ["None"] * 2)])
+def test_snapshots_can_be_had_for_all_versions_or_for_none(
+    scikit_learn, choice, expected, monkeypatch, cloud, load_app, lambda_context
+):
+    app = load_app("release", **SETTINGS | {"SNAP_START": choice})
+    for item in (model(), model("def", "2" * 64) | {"runtime": "scikit-learn"}):
+        app.handler({"step": "publish", "model": item}, lambda_context)
+
+    assert [runs_with(cloud, version)[2] for version in ("2", "3")] == expected
+
+
 def test_publish_leaves_the_alias_alone(release, cloud):
     release("publish", model())
 
@@ -220,7 +264,7 @@ def test_a_model_that_returns_uses_its_old_layer(release, cloud):
 
 
 def test_a_configuration_that_another_changed_meanwhile_is_not_overwritten(release, cloud):
-    configuration = {"RevisionId": "seen", "Layers": [], "Environment": {"Variables": {}}}
+    configuration = {"RevisionId": "seen", "Layers": [], "Environment": {"Variables": {}}, "MemorySize": 1024}
     client = releases.client()
     with Stubber(client) as stub:
         stub.add_response(
@@ -659,3 +703,95 @@ def test_old_versions_go_with_their_layers_and_what_is_needed_stays(release, clo
     assert [arn.rsplit(":", 1)[1] for arn in found["layers"]] == ["1"]
     assert versions(cloud) == ["$LATEST", "1", "3", "4", "5", "6"]
     assert release("prune", model("m4", "4" * 64)) == {"versions": [], "layers": []}
+
+
+# By hand
+
+
+@pytest.fixture
+def place(release, second) -> switch.Place:
+    """A stack whose version 3 was released after version 2, with somebody who listens."""
+    release("promote", second, "3", **PROMOTE | {"previous": "2"})
+    topic = boto3.client("sns").create_topic(Name="topic")["TopicArn"]
+    queue = boto3.client("sqs").create_queue(QueueName="mail")["QueueUrl"]
+    arn = boto3.client("sqs").get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"][
+        "QueueArn"
+    ]
+    boto3.client("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
+    # There is no function to track here: MLflow is told later.
+    return switch.Place(FUNCTION, "data", "control", topic, "slipcast-track")
+
+
+def mail() -> list[str]:
+    queue = boto3.client("sqs").get_queue_url(QueueName="mail")["QueueUrl"]
+    messages = boto3.client("sqs").receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages", [])
+    return [json.loads(message["Body"])["Message"] for message in messages]
+
+
+def test_a_rollback_goes_to_the_version_before_and_is_recorded_everywhere(place, cloud):
+    said = switch.rollback(place, "Ann")
+
+    assert said == "version 2 (model abc) is live again instead of version 3, by Ann"
+    assert (alias(cloud), weights(cloud)) == ("2", {})
+    assert mail() == [said]
+    assert audit()[-1] == ("rolled back by hand", "2")
+    record = [record for uri, record in outbox.pending("data") if "by-hand" in uri]
+    assert [(item["kind"], item["execution"], item["version"]) for item in record] == [("release", "new-data-abc", "2")]
+
+
+def test_a_rollback_refuses_where_no_model_was_live_before(place, cloud):
+    switch.rollback(place, "Ann")
+
+    with pytest.raises(releases.ReleaseError, match="version 1, the one before version 2, has no model"):
+        switch.rollback(place, "Ann")
+    assert alias(cloud) == "2"
+    assert len(mail()) == 1
+
+
+def test_a_rollback_during_a_canary_ends_it(place, cloud):
+    give(cloud, "2", 0.3)
+
+    assert "the canary of version 2 was ended by Ann, version 3 answers all" in switch.rollback(place, "Ann")
+    assert (alias(cloud), weights(cloud)) == ("3", {})
+
+
+def test_a_version_without_a_record_is_not_rolled_back_by_guessing(place, cloud):
+    boto3.client("dynamodb").delete_item(TableName="control", Key={"pk": {"S": "RELEASE"}, "sk": {"S": "3"}})
+
+    with pytest.raises(releases.ReleaseError, match="not on record which version was live before version 3"):
+        switch.rollback(place, "Ann")
+
+
+def test_a_pruned_predecessor_is_named(place, cloud):
+    cloud.delete_function(FunctionName=FUNCTION, Qualifier="2")
+
+    with pytest.raises(releases.ReleaseError, match="there is no version 2 of"):
+        switch.rollback(place, "Ann")
+    assert alias(cloud) == "3"
+
+
+def test_a_version_is_promoted_once_it_gives_its_known_answers(place, cloud, answers):
+    assert "version 2 (model abc) is live instead of version 3, by Ann" in switch.promote(place, "2", "Ann")
+
+    assert alias(cloud) == "2"
+    assert [asked[1] for asked in answers["asked"]] == ["2", "2"]
+    # And back: what was live before it is on record.
+    answers["/model"] = {"sha256": "2" * 64}
+    assert "version 3" in switch.rollback(place, "Ann")
+
+
+def test_a_version_with_other_answers_is_not_promoted(place, cloud, answers):
+    answers["/predictions"]["predictions"][0]["probability"] = 0.9
+
+    with pytest.raises(releases.ReleaseError, match="differs from scikit-learn"):
+        switch.promote(place, "2", "Ann")
+    assert alias(cloud) == "3"
+
+
+@pytest.mark.parametrize(
+    ("version", "reason"), [("3", "is live already"), ("1", "has no model"), ("9", "there is no version 9")]
+)
+def test_what_cannot_be_promoted_is_refused(place, cloud, version, reason):
+    with pytest.raises(releases.ReleaseError, match=reason):
+        switch.promote(place, version, "Ann")
+    assert alias(cloud) == "3"

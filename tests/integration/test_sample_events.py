@@ -8,7 +8,6 @@ from pathlib import Path
 import boto3
 import pytest
 from approval_records import EVALUATION_URI, leave_evaluation
-from moto import mock_aws
 from schedules import example
 
 from slipcast import labels
@@ -140,18 +139,13 @@ def test_events_for_the_api_that_ask_for_the_model(predict, lambda_context, even
     assert json.loads(answer["body"])["sha256"] == model[1]
 
 
-def test_events_of_the_prediction_log_are_collected(load_app, lambda_context, event):
-    with mock_aws():
-        s3 = boto3.client("s3")
-        s3.create_bucket(Bucket="data")
-        app = load_app("collect", DATA_BUCKET="data")
+def test_events_of_the_prediction_log_are_collected(load_app, s3, lambda_context, event):
+    app = load_app("collect", DATA_BUCKET="data")
 
-        assert app.client.cache_info().currsize == 0
-        assert app.handler(event("logs_subscription"), lambda_context) == {"predictions": 2}
+    assert app.handler(event("logs_subscription"), lambda_context) == {"predictions": 2}
 
-        (item,) = s3.list_objects_v2(Bucket="data")["Contents"]
-        rows = gzip.decompress(s3.get_object(Bucket="data", Key=item["Key"])["Body"].read()).decode().splitlines()
-        app.client.cache_clear()
+    (item,) = s3.list_objects_v2(Bucket="data")["Contents"]
+    rows = gzip.decompress(s3.get_object(Bucket="data", Key=item["Key"])["Body"].read()).decode().splitlines()
     assert item["Key"].startswith("prediction-log/dt=2026-01-05/hour=08/")
     assert [json.loads(row)["activity_id"] for row in rows] == ["A1", "A2"]
 

@@ -124,6 +124,10 @@ def test_an_error_among_few_requests_is_not_excused():
     assert "failed 1 of 10 requests" in verdict.why
 
 
+def test_an_error_that_the_live_version_might_as_well_have_had_is_excused():
+    assert decide(evidence(89, 2, failed=1), live=evidence(90, 1), seconds=600.0, step=1).action == "promote"
+
+
 def test_durations_that_an_older_version_did_not_log_are_not_compared():
     silent = replace(LIVE, milliseconds=[])
 

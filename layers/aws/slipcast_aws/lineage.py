@@ -86,7 +86,7 @@ def trace(bucket: str, predict_function: str, control_table: str, prediction_id:
 
 def _of_log(bucket: str, prediction_id: str) -> dict[str, Any]:
     """Search the log from its newest day back: an id does not say when it was given."""
-    days = sorted(_folders(f"s3://{bucket}/prediction-log/"), reverse=True)
+    days = sorted(_folders(f"s3://{bucket}/prediction-log/dt="), reverse=True)
     with ThreadPoolExecutor(THREADS) as pool:
         for day in days:
             for raw in pool.map(storage.read_bytes, list(storage.list_uris(day))):

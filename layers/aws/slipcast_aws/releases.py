@@ -112,8 +112,26 @@ def layer_archive(artefact: bytes) -> bytes:
     return buffer.getvalue()
 
 
+@dataclass(frozen=True)
+class Runtime:
+    """What a version runs with.
+
+    Attributes
+    ----------
+    memory_mb : memory of the function, which its processor goes with
+    library : ARN of the layer with scikit-learn
+    needed : whether the model needs that layer
+    snap_start : whether the version starts from a snapshot of its memory
+    """
+
+    memory_mb: int
+    library: str
+    needed: bool
+    snap_start: bool
+
+
 def publish(
-    *, function: str, layer_name: str, bucket: str, layer_key: str, variables: dict[str, str]
+    *, function: str, layer_name: str, bucket: str, layer_key: str, variables: dict[str, str], runtime: Runtime
 ) -> tuple[str, str]:
     """Publish a version of `function` that holds the model whose layer archive is at `layer_key`.
 
@@ -122,6 +140,7 @@ def publish(
     Parameters
     ----------
     variables : the ``MODEL_*`` environment variables that pin the model; ``MODEL_SHA256`` among them
+    runtime : what the version runs with
 
     Returns
     -------
@@ -129,24 +148,40 @@ def publish(
     """
     layer = _layer_version(layer_name, bucket, layer_key, variables["MODEL_SHA256"])
     current = client().get_function_configuration(FunctionName=function)
-    prefix = layer.rsplit(":", 1)[0] + ":"
-    kept = [item["Arn"] for item in current.get("Layers", []) if not item["Arn"].startswith(prefix)]
-    before = current.get("Environment", {}).get("Variables", {})
-    layers, wanted = [*kept, layer], {**before, **variables}
+    found = _settings(current)
+    wanted = {
+        "Layers": _layers(found["Layers"], layer, runtime),
+        "Environment": {"Variables": {**found["Environment"]["Variables"], **variables}},
+        "MemorySize": runtime.memory_mb,
+        "SnapStart": {"ApplyOn": "PublishedVersions" if runtime.snap_start else "None"},
+    }
+    changed = {name: value for name, value in wanted.items() if value != found[name]}
     # A repeated release that changes nothing must not count as a change.
-    if layers != [item["Arn"] for item in current.get("Layers", [])] or wanted != before:
-        client().update_function_configuration(
-            FunctionName=function,
-            Layers=layers,
-            Environment={"Variables": wanted},
-            RevisionId=current["RevisionId"],
-        )
+    if changed:
+        client().update_function_configuration(FunctionName=function, RevisionId=current["RevisionId"], **changed)
     # The second version of this waiter needs leave to download the function's code.
     client().get_waiter("function_updated").wait(FunctionName=function, WaiterConfig=POLLING)
     # Without a change since the last version Lambda answers with that one: a repeated release makes no second.
     version = client().publish_version(FunctionName=function, Description=f"model {variables['MODEL_ID']}")["Version"]
     client().get_waiter("published_version_active").wait(FunctionName=function, Qualifier=version, WaiterConfig=POLLING)
     return version, layer
+
+
+def _settings(configuration: dict[str, Any]) -> dict[str, Any]:
+    """Return what a release may change, in the form in which it is set."""
+    return {
+        "Layers": [item["Arn"] for item in configuration.get("Layers", [])],
+        "Environment": {"Variables": configuration.get("Environment", {}).get("Variables", {})},
+        "MemorySize": configuration["MemorySize"],
+        "SnapStart": {"ApplyOn": configuration.get("SnapStart", {}).get("ApplyOn", "None")},
+    }
+
+
+def _layers(before: list[str], model: str, runtime: Runtime) -> list[str]:
+    """Return the layers of the code, then scikit-learn's if the model needs it, then the model's."""
+    ours = {arn.rsplit(":", 1)[0] for arn in (model, runtime.library)}
+    kept = [arn for arn in before if arn.rsplit(":", 1)[0] not in ours]
+    return [*kept, *([runtime.library] if runtime.needed else []), model]
 
 
 def _layer_version(layer_name: str, bucket: str, key: str, sha256: str) -> str:

@@ -24,6 +24,8 @@ SLACK_MS = 5.0
 MAX_DISTANCE = 0.25
 MIN_FOR_MEDIAN, MIN_FOR_P95, MIN_FOR_SCORES = 20, 100, 20
 LOOKS = 20
+# With too few requests by the end of a step, an excess of errors need not be as significant: it is the safer error.
+THIN_LEVEL = 0.2
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,7 @@ class Evidence:
     failed : requests answered with 5xx
     refused : requests answered with 4xx
     crashed : invocations that ended without an answer (timeout, out of memory, no start)
+    invocations : as Lambda counts them; the log may be behind its count of crashes
     """
 
     milliseconds: list[float] = field(default_factory=list)
@@ -69,6 +72,7 @@ class Evidence:
     failed: int = 0
     refused: int = 0
     crashed: int = 0
+    invocations: int = 0
 
     @property
     def errors(self) -> int:
@@ -77,8 +81,13 @@ class Evidence:
 
     @property
     def requests(self) -> int:
-        """Return all requests that reached the version."""
+        """Return the requests of which it is known what became of them."""
         return len(self.scores) + self.errors + self.refused
+
+    @property
+    def asked(self) -> int:
+        """Return the requests that errors are a share of."""
+        return max(self.requests, self.invocations)
 
 
 @dataclass(frozen=True)
@@ -169,8 +178,7 @@ def judge(
     if enough:
         return judgement(onward, f"{share}: {new.requests} requests, nothing worse than with the live version")
     excess = checks[0]
-    if new.errors and excess.value > excess.limit:
-        # Too few for significance: an error among few requests is reason enough to keep what is known to work.
+    if new.errors and excess.value > excess.limit and (excess.p is None or excess.p < THIN_LEVEL):
         return judgement("roll_back", f"{share}: {excess.words}, and too few requests to excuse it", thin=True)
     seen = f"{new.requests} of {plan.min_requests} requests came in {seconds:.0f} s"
     basis = "the replay decides" if predicted else "known answers alone decide: there was nothing to replay"
@@ -203,7 +211,7 @@ def _summary(evidence: Evidence) -> dict[str, Any]:
 
 def _checks(plan: Plan, live: Evidence, new: Evidence, predicted: Predicted | None, level: float) -> list[Check]:
     return [
-        _more_often("errors", "failed", new.errors, new.requests, live.errors, live.requests, plan, level),
+        _more_often("errors", "failed", new.errors, new.asked, live.errors, live.asked, plan, level),
         _too_often(new, plan, level),
         _more_often("refusals", "refused", new.refused, new.requests, live.refused, live.requests, plan, level),
         _slower("latency_median", 0.5, MIN_FOR_MEDIAN, live, new, plan, level),
@@ -225,9 +233,9 @@ def _more_often(
 
 def _too_often(new: Evidence, plan: Plan, level: float) -> Check:
     # Both may fail alike, for a reason outside: then it is no time for a release.
-    share = new.errors / new.requests if new.requests else 0.0
-    p = two_samples.binomial(new.errors, new.requests, plan.max_error_rate) if new.requests else None
-    words = f"failed {new.errors} of {new.requests} requests, more than {plan.max_error_rate:.1%}"
+    share = new.errors / new.asked if new.asked else 0.0
+    p = two_samples.binomial(new.errors, new.asked, plan.max_error_rate) if new.asked else None
+    words = f"failed {new.errors} of {new.asked} requests, more than {plan.max_error_rate:.1%}"
     return Check(
         "errors_at_all",
         share,

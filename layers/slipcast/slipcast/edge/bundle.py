@@ -82,10 +82,13 @@ def files(artefact: bytes, scorer: Scorer, golden: Mapping[str, Any], onnx: byte
     Raises
     ------
     EdgeError
-        If there are no golden activities, or one of them cannot stand in a canonical CSV file.
+        If there are no golden activities, or one of them cannot stand in a canonical CSV file, or if only scikit-learn
+        can evaluate the model.
     SingleFileError
         If the scorer cannot be put into one file.
     """
+    if scorer.document["model"]["kind"] == "estimator":
+        raise EdgeError("only scikit-learn itself can evaluate this model: there is no scorer of one file for it")
     if not golden["activities"]:
         raise EdgeError("there are no golden activities to check the bundle with")
     digest = hashlib.sha256(artefact).hexdigest()
