@@ -1,8 +1,6 @@
 """The API's other protocols, Idempotency-Key and refusals on the deployed stack, by the clients that people use."""
 
 import json
-import shutil
-import subprocess
 import urllib.error
 import urllib.request
 import uuid
@@ -138,22 +136,3 @@ def test_what_the_gateway_refuses_is_a_problem(api, path, method, status):
     assert found == status
     assert headers["Content-Type"] == "application/problem+json"
     assert json.loads(body)["detail"]
-
-
-@pytest.mark.skipif(not shutil.which("curl"), reason="curl is not installed")
-def test_curl_as_the_page_shows_it(api):
-    page = (Path(__file__).resolve().parents[2] / "docs" / "api.md").read_text(encoding="utf-8")
-    commands = [block.split("\n    \n")[0] for block in page.split("```sh\n")[1:]]
-    commands = [block.split("```")[0] for block in commands]
-    assert len(commands) >= 4
-    environment = {name: value for name, value in api.env.items() if name.startswith("SLIPCAST_")}
-    for command in commands:
-        script = f"set -euo pipefail\ncurl() {{ command curl -sS --fail-with-body --noproxy '*' \"$@\"; }}\n{command}"
-        done = subprocess.run(
-            ["bash", "-c", script],  # noqa: S607
-            env={"PATH": "/usr/bin:/bin", **environment},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
