@@ -21,6 +21,7 @@ from pathlib import Path
 import joblib
 import numpy as np
 import pandas as pd
+from threadpoolctl import threadpool_limits
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "layers" / "slipcast"), str(ROOT / "tests")]
@@ -72,7 +73,9 @@ def make(family: str, folder: Path) -> tuple[scorer.Scorer, dict[str, bytes], li
     """Train a model, write its bundle and its pipeline into `folder` and return its scorer, files and golden rows."""
     labelled, features = training()
     candidate = next(item for item in load_candidates() if item.name == family)
-    model = build_pipeline(candidate, 1, **MODELS[family]).fit(features, labelled["is_late"])
+    # Threads that wait for each other on a busy machine take many times as long to fit it.
+    with threadpool_limits(1):
+        model = build_pipeline(candidate, 1, **MODELS[family]).fit(features, labelled["is_late"])
     raw = export(model, family=family, threshold=1 / 3, metadata={"model_id": family}, training=features)
     loaded = scorer.load(raw, digest(raw))
     activities = []
