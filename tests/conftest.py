@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from permissions.recording import RECORDER
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -68,6 +69,8 @@ def load_app(monkeypatch: pytest.MonkeyPatch, aws_environment: None):
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
         loaded.append(name)
+        if hasattr(module, "handler"):
+            module.handler = RECORDER.wrap(name, module.handler)
         return module
 
     yield load

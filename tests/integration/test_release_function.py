@@ -15,6 +15,7 @@ from moto.awslambda.models import LambdaFunction
 from slipcast_aws import outbox, releases, storage
 
 FUNCTION = "slipcast-predict"
+LAYER = "arn:aws:lambda:us-east-1:123456789012:layer:slipcast-model:1"
 GOLDEN = {"activities": [{"activity_id": "A1"}, {"activity_id": "A2"}], "scores": [0.25, 0.5]}
 
 
@@ -65,9 +66,9 @@ def cloud(aws_environment, lambdas_of_aws):
         s3, client = boto3.client("s3"), boto3.client("lambda")
         s3.create_bucket(Bucket="data")
         role = boto3.client("iam").create_role(RoleName="predict", AssumeRolePolicyDocument="{}")["Role"]["Arn"]
-        code_layer = client.publish_layer_version(LayerName="slipcast", Content={"ZipFile": zip_of("python/x.py", "")})[
-            "LayerVersionArn"
-        ]
+        code_layer = client.publish_layer_version(
+            LayerName="slipcast-domain", Content={"ZipFile": zip_of("python/x.py", "")}
+        )["LayerVersionArn"]
         client.create_function(
             FunctionName=FUNCTION,
             Runtime="python3.13",
@@ -164,7 +165,7 @@ def test_publish_pins_the_model_to_a_version(release, cloud):
         "MODEL_TRAINED_AT": "2026-01-01T00:00:00+00:00",
         "MODEL_EXECUTION": "new-data-abc",
     }
-    assert layer_names(cloud, "2") == ["slipcast:1", "slipcast-model:1"]
+    assert layer_names(cloud, "2") == ["slipcast-domain:1", "slipcast-model:1"]
 
 
 def test_publish_leaves_the_alias_alone(release, cloud):
@@ -187,8 +188,8 @@ def test_the_next_model_replaces_the_layer_of_the_last_one(release, cloud):
     second = release("publish", model("def", "2" * 64))
 
     assert second["version"] == "3"
-    assert layer_names(cloud, "3") == ["slipcast:1", "slipcast-model:2"]
-    assert layer_names(cloud, "2") == ["slipcast:1", "slipcast-model:1"]
+    assert layer_names(cloud, "3") == ["slipcast-domain:1", "slipcast-model:2"]
+    assert layer_names(cloud, "2") == ["slipcast-domain:1", "slipcast-model:1"]
     pinned = cloud.get_function_configuration(FunctionName=FUNCTION, Qualifier="2")["Environment"]["Variables"]
     assert pinned["MODEL_SHA256"] == "1" * 64
 
@@ -198,7 +199,7 @@ def test_a_model_that_returns_uses_its_old_layer(release, cloud):
     release("publish", model("def", "2" * 64))
     again = release("publish", model("abc", "1" * 64))
 
-    assert layer_names(cloud, again["version"]) == ["slipcast:1", "slipcast-model:1"]
+    assert layer_names(cloud, again["version"]) == ["slipcast-domain:1", "slipcast-model:1"]
     assert len(cloud.list_layer_versions(LayerName="slipcast-model")["LayerVersions"]) == 2
 
 
@@ -207,15 +208,13 @@ def test_a_configuration_that_another_changed_meanwhile_is_not_overwritten(relea
     client = releases.client()
     with Stubber(client) as stub:
         stub.add_response(
-            "list_layer_versions", {"LayerVersions": [{"Description": "1" * 64, "LayerVersionArn": "a:l:1"}]}
+            "list_layer_versions", {"LayerVersions": [{"Description": "1" * 64, "LayerVersionArn": LAYER}]}
         )
         stub.add_response("get_function_configuration", configuration)
         stub.add_client_error(
             "update_function_configuration",
             "PreconditionFailedException",
-            expected_params={
-                **{"FunctionName": FUNCTION, "Layers": ["a:l:1"], "Environment": ANY, "RevisionId": "seen"}
-            },
+            expected_params={**{"FunctionName": FUNCTION, "Layers": [LAYER], "Environment": ANY, "RevisionId": "seen"}},
         )
         with pytest.raises(ClientError, match="PreconditionFailed"):
             release("publish", model())
