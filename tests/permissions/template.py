@@ -169,9 +169,10 @@ class Stack:
             if "Statement" not in document:
                 raise ValueError(f"{resource}: write the statements of {policy} out, they cannot be judged otherwise")
             found += listed(document["Statement"])
+        # SAM's name for the role that it makes of a function's policies.
         role = resource if RESOURCES[resource]["Type"] == "AWS::IAM::Role" else f"{resource}Role"
         for name, item in of_type("AWS::IAM::Policy", "AWS::IAM::ManagedPolicy").items():
-            if self.exists(name) and {"Ref": role} in item["Properties"].get("Roles", []):
+            if self.exists(name) and self.reference(role) in self.resolve(item["Properties"].get("Roles", [])):
                 found += self.resolve(item["Properties"]["PolicyDocument"])["Statement"]
         return found
 
