@@ -2,8 +2,8 @@
 
     uv export … | python audit/advisories.py [--required]
 
-reads pinned requirements from its standard input. pip-audit itself ends well when the index has no advisories, which most
-mirrors lack. Ends with 1 if a package is vulnerable, and with --required also if any could not be looked up.
+reads pinned requirements from its standard input. Where the index gives no advisories (most mirrors), pip-audit
+itself ends well. Ends with 1 if a package is vulnerable, and with --required also if any could not be looked up.
 """
 
 from __future__ import annotations

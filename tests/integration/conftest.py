@@ -34,7 +34,11 @@ def pytest_collection_modifyitems(session, config, items) -> None:
     """Put the test that needs all the others at the end, and note whether they are all there."""
     items.sort(key=lambda item: item.path.name == LAST)
     files = {item.path for item in items}
-    part = any("::" in argument for argument in config.args) or config.getoption("keyword") or config.getoption("lf")
+    part = (
+        any("::" in argument for argument in config.args)
+        or config.getoption("keyword", "")
+        or config.getoption("lf", False)
+    )
     # Those of the local cloud call no function of ours in this process.
     RECORDER.complete = not part and files >= set(HERE.glob("test_*.py")) - set(HERE.glob("test_local_*.py"))
 
