@@ -30,7 +30,7 @@ def granted(role: str) -> set[str]:
 def derived(function: str) -> set[str]:
     code = folder(function)
     packages = [needed for package, needed in indirect.OF_PACKAGES.items() if package in reached(code)]
-    return set(actions_of(code)).union(*packages)
+    return actions_of(code).union(*packages)
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)

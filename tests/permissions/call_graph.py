@@ -6,7 +6,7 @@ argument, an item of a list) is an error, so nothing is missed silently.
 """
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -49,14 +49,22 @@ class Call:
 @cache
 def calls(function: str) -> frozenset[Call]:
     """Return the calls of AWS that ``functions/<function>`` can come to."""
-    return frozenset(_Reader(_modules(ROOT / "functions" / function)).read("app", "handler"))
+    return calls_in(ROOT / "functions" / function)
 
 
-@cache
-def actions_of(function: str) -> frozenset[str]:
+def calls_in(folder: Path) -> frozenset[Call]:
+    """Return the calls of AWS that the handler in a folder's app.py can come to."""
+    return frozenset(_Reader(_modules(folder)).read("app", "handler"))
+
+
+def actions_of(function: str) -> set[str]:
     """Return the actions that ``functions/<function>`` can be in need of."""
-    found = {action for call in calls(function) for action in actions.actions(call.service, call.operation, call.given)}
-    return frozenset(found)
+    return actions_for(calls(function))
+
+
+def actions_for(found: Iterable[Call]) -> set[str]:
+    """Return the actions that calls are in need of."""
+    return {action for call in found for action in actions.actions(call.service, call.operation, call.given)}
 
 
 @cache
