@@ -2,11 +2,17 @@
 
 import importlib.util
 import json
+import os
 import sys
 from pathlib import Path
 
 import pytest
 from permissions.recording import RECORDER
+
+# Before NumPy and scikit-learn are imported: on small tables several threads wait for each other more than they work,
+# and the workers of a run share the processors.
+for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ.setdefault(variable, "1")
 
 ROOT = Path(__file__).resolve().parents[1]
 

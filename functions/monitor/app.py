@@ -28,13 +28,15 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         return {"state": "no_model"}
     bucket, now = setting("DATA_BUCKET"), datetime.now(UTC)
     since = now - timedelta(hours=number("MONITOR_WINDOW_HOURS"))
+    unreadable = log_reader.Unreadable()
+    asked = (item for item in log_reader.predictions(bucket, since, now, unreadable) if item.get("source") != "batch")
     report = monitoring.summarise(
-        log_reader.predictions(bucket, since, now),
+        asked,
         storage.read_json(live.profile_uri),
         model_version=live.version,
         min_n=int(number("DRIFT_MIN_ROWS")),
     )
-    _emit(monitoring.metrics(report))
+    _emit(monitoring.metrics(report) | ({"LogLinesUnreadable": unreadable.lines} if unreadable.lines else {}))
     record = {"at": now.isoformat(), "since": since.isoformat(), "version": live.version, **report.as_dict()}
     storage.write_json(f"s3://{bucket}/monitoring/{now:%Y-%m-%dT%H-%M-%S}.json", record)
     log_reader.put_together(bucket, since, now)

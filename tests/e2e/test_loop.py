@@ -34,7 +34,13 @@ def drop(stack: Stack, name: str) -> dict:
     return stack.finish(stack.new_execution(before))
 
 
-def test_before_the_first_release_the_api_says_so(stack):
+def test_before_the_first_release_the_api_says_so(stack, story, cloud):
+    story["early"] = cloud.client("sqs").send_message(
+        QueueUrl=stack.env["SLIPCAST_UPDATES_QUEUE"],
+        MessageBody=json.dumps(requests(read_example(OLDER).head(1))[0]),
+        MessageGroupId="early",
+        MessageDeduplicationId="early",
+    )["MessageId"]
     status, problem, headers = stack.ask("/predictions", {"activities": requests(read_example(OLDER).head(1))})
 
     assert status == 503
@@ -288,6 +294,16 @@ def test_what_happened_without_mlflow_is_logged_when_it_is_back(stack, story, cl
     version = MlflowClient(stack.env["MLFLOW_TRACKING_URI"]).get_model_version_by_alias("slipcast", "champion")
     assert version.tags["execution"] == name
     assert version.tags["lambda_version"] == story["second"]["output"]["version"]
+
+
+def test_an_update_sent_before_the_first_release_has_been_answered(stack, story, cloud):
+    sqs, results = cloud.client("sqs"), stack.env["SLIPCAST_RESULTS_QUEUE"]
+    (message,) = until(
+        lambda: sqs.receive_message(QueueUrl=results).get("Messages"), seconds=180, what="answer to the first update"
+    )
+    sqs.delete_message(QueueUrl=results, ReceiptHandle=message["ReceiptHandle"])
+
+    assert json.loads(message["Body"])["request_id"] == story["early"]
 
 
 def test_the_released_model_is_as_good_as_promised(stack):

@@ -18,15 +18,17 @@ ROOT = Path(__file__).resolve().parents[2]
 LIMIT = 250 * 2**20
 # What the Lambda runtime for Python brings along.
 IN_RUNTIME = ("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "urllib3", "six.py")
-# Each costs the first prediction after a cold start more than the whole function takes. Powertools itself imports
-# botocore, but of that the outermost module only (5 ms).
+# Each costs the first prediction after a cold start more than the whole function takes.
 NOT_IN_PREDICT = {
+    "app",
+    "aws_lambda_powertools",
     "boto3",
     "botocore.session",
     "joblib",
     "mlflow",
     "numpy",
     "pandas",
+    "pydantic",
     "scipy",
     "sklearn",
     "slipcast_aws",
@@ -74,8 +76,10 @@ def import_with_deferred(ours: list[str], handler: str) -> None:
     module, _, name = handler.rpartition(".")
     assert callable(getattr(importlib.import_module(module), name))
     at_start = sorted(sys.modules)
-    for loaded in list(sys.modules.values()):
-        source = getattr(loaded, "__file__", None) or ""
+    seen = set()
+    while new := sorted(set(sys.modules) - seen):
+        seen.add(new[0])
+        source = getattr(sys.modules[new[0]], "__file__", None) or ""
         if not source.endswith(".py") or not any(source.startswith(f"{folder}/") for folder in ours):
             continue
         for node in ast.walk(ast.parse(Path(source).read_text(encoding="utf-8"))):

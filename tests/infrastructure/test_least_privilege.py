@@ -13,7 +13,7 @@ from permissions.evaluation import ALLOWED, decide
 from permissions.machines import needs_of
 from permissions.reasons import broad
 from permissions.recording import grants
-from permissions.template import FUNCTIONS, MACHINES, RESOURCES, Stack, folder, named_by, of_type, pairs
+from permissions.template import FUNCTIONS, MACHINES, RESOURCES, Stack, named_by, of_type, pairs
 
 STACK = Stack()
 ROLES = [name for name in of_type("AWS::IAM::Role") if STACK.exists(name)]
@@ -28,9 +28,22 @@ def granted(role: str) -> set[str]:
 
 
 def derived(function: str) -> set[str]:
-    code = folder(function)
-    packages = [needed for package, needed in indirect.OF_PACKAGES.items() if package in reached(code)]
-    return actions_of(code).union(*packages)
+    packages = [needed for package, needed in indirect.OF_PACKAGES.items() if package in reached(function)]
+    sources = [indirect.OF_EVENT_SOURCES[kind] for kind in event_sources(function)]
+    return actions_of(function).union(*packages, *sources)
+
+
+def event_sources(function: str) -> list[str]:
+    """Return the types of the resources that Lambda polls for a function, or for its alias."""
+    found = []
+    for mapping in of_type("AWS::Lambda::EventSourceMapping").values():
+        called = mapping["Properties"]["FunctionName"]["Ref"]
+        if RESOURCES[called]["Type"] == "AWS::Lambda::Alias":
+            called = RESOURCES[called]["Properties"]["FunctionName"]["Ref"]
+        if called == function:
+            source = mapping["Properties"]["EventSourceArn"]["Fn::GetAtt"]
+            found.append(RESOURCES[source.split(".")[0] if isinstance(source, str) else source[0]]["Type"])
+    return found
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
@@ -41,7 +54,7 @@ def test_a_function_is_granted_the_actions_of_its_code(function):
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_a_function_reaches_the_tables_topics_and_buckets_that_its_settings_name(function):
     variables = FUNCTIONS[function]["Properties"].get("Environment", {}).get("Variables", {})
-    named = {named_by(variable, function) for variable in variables} - {None}
+    named = {named_by(variable, function) for variable in variables} - {None} | indirect.BY_EVENT.get(function, set())
     named = {name for name in named if RESOURCES[name]["Type"].split("::")[1] in ("DynamoDB", "SNS", "SQS")}
     reaches = {
         resource

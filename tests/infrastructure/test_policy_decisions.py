@@ -31,7 +31,10 @@ OBJECTS = {
         "write": {"PrepareFunction", "PlanFunction", "TrainFunction"},
     },
     "models/m/1/model.json": {
-        "read": {"EvaluateFunction", "ReleaseFunction", "ScoreFunction", "MonitorFunction"},
+        "read": {
+            *("EvaluateFunction", "ReleaseFunction", "ScoreFunction", "MonitorFunction"),
+            *("EdgeFunction", "PredictBatchFunction"),
+        },
         "write": {"EvaluateFunction"},
     },
     "reports/e/intake.json": {"read": {"TrackFunction", "ApproveFunction"}, "write": {"PrepareFunction"}},
@@ -43,10 +46,20 @@ OBJECTS = {
     "reports/e/approval.json": {"read": {"TrackFunction", "ApproveFunction"}, "write": {"ApproveFunction"}},
     "predictions/s/2025-01-01.csv": {"read": {"ScoreFunction"}, "write": {"ScoreFunction"}},
     "prediction-log/dt=2025-01-01/hour=01/x.jsonl.gz": {
-        "read": {"MonitorFunction"},
-        "write": {"CollectFunction", "MonitorFunction"},
+        "read": {"CollectFunction", "MonitorFunction", "ReleaseFunction"},
+        "write": {"CollectFunction", "MonitorFunction", "ScoreFunction"},
     },
-    "monitoring/1.json": {"read": set(), "write": {"MonitorFunction"}},
+    "failed-requests/dt=2025-01-01/hour=01/x.jsonl.gz": {
+        "read": {"CollectFunction", "ReleaseFunction"},
+        "write": {"CollectFunction"},
+    },
+    "monitoring/1.json": {"read": {"ReportFunction"}, "write": {"MonitorFunction"}},
+    "monitoring/1.html": {"read": set(), "write": {"MonitorFunction", "ReportFunction"}},
+    "edge/m/bundle.zip": {"read": set(), "write": {"EdgeFunction"}},
+    "reports/e/release.json": {
+        "read": {"ReleaseFunction", "TrackFunction", "ApproveFunction"},
+        "write": {"ReleaseFunction"},
+    },
     "tracking/pending/e-1-run.json": {
         "read": {"TrackFunction"},
         "write": {"EvaluateFunction", "ReleaseFunction", "ApproveFunction"},
@@ -56,7 +69,12 @@ OBJECTS = {
 }
 RECORDS = {
     "LEASE": {"dynamodb:GetItem": {"GateFunction"}, "dynamodb:PutItem": {"Pipeline"}},
-    "GATE": {"dynamodb:GetItem": set(), "dynamodb:PutItem": {"GateFunction"}},
+    "GATE": {
+        "dynamodb:GetItem": {"GateFunction", "PrepareFunction"},
+        "dynamodb:PutItem": {"GateFunction", "NotifyFunction"},
+    },
+    "BUDGET": {"dynamodb:GetItem": set(), "dynamodb:UpdateItem": {"PrepareFunction"}},
+    "RELEASE": {"dynamodb:GetItem": {"ReleaseFunction"}, "dynamodb:PutItem": {"ReleaseFunction"}},
     "DATASET": {
         "dynamodb:GetItem": {"PrepareFunction", "RefreshFunction"},
         "dynamodb:PutItem": {"PrepareFunction"},
@@ -64,7 +82,7 @@ RECORDS = {
     "APPROVAL": {"dynamodb:GetItem": {"ApproveFunction"}, "dynamodb:PutItem": {"ApproveFunction"}},
     "AUDIT": {
         "dynamodb:GetItem": set(),
-        "dynamodb:PutItem": {"GateFunction", "NotifyFunction", "ApproveFunction"},
+        "dynamodb:PutItem": {"GateFunction", "NotifyFunction", "ApproveFunction", "ReleaseFunction"},
         "dynamodb:UpdateItem": set(),
         "dynamodb:DeleteItem": set(),
     },
@@ -105,7 +123,7 @@ def test_no_role_writes_what_it_could_not_know_of(role):
 
 @pytest.mark.parametrize("prefix", ["models/", "incoming/", "prediction-log/", "reports/"])
 def test_names_are_listed_by_these_alone(prefix):
-    everything = {"MonitorFunction", "MlflowRole"}
+    everything = {"CollectFunction", "MonitorFunction", "ReleaseFunction", "MlflowRole"}
     listers = {"reports/": {"TrackFunction", "ApproveFunction"}}.get(prefix, set())
 
     assert who_may("s3:ListBucket", BUCKET, s3_prefix=prefix) == everything | listers
@@ -122,17 +140,26 @@ def test_only_a_release_changes_what_is_served(action):
     assert who_may(f"lambda:{action}", resource) == {"ReleaseFunction"}
 
 
-@pytest.mark.parametrize(
-    "action", ["UpdateFunctionCode", "DeleteFunction", "DeleteAlias", "CreateAlias", "AddPermission"]
-)
+@pytest.mark.parametrize("action", ["UpdateFunctionCode", "DeleteAlias", "CreateAlias", "AddPermission"])
 def test_nobody_changes_the_code_that_is_served(action):
     assert who_may(f"lambda:{action}", PREDICT) == set()
     assert who_may(f"lambda:{action}", f"{PREDICT}:live") == set()
 
 
+def test_a_release_deletes_versions_and_never_the_function():
+    assert who_may("lambda:DeleteFunction", f"{PREDICT}:3") == {"ReleaseFunction"}
+    assert who_may("lambda:DeleteFunction", PREDICT) == set()
+
+
+# Large batches are handed on.
+CALLERS = {"PredictBatchFunction": {"PredictFunction"}}
+
+
 @pytest.mark.parametrize("function", [name for name in FUNCTIONS if name != "PredictFunction"])
 def test_only_the_pipeline_invokes_a_function(function):
-    assert who_may("lambda:InvokeFunction", CLOUD.attribute(function, "Arn")) <= {"Pipeline"}
+    callers = CALLERS.get(function, {"Pipeline"})
+
+    assert who_may("lambda:InvokeFunction", CLOUD.attribute(function, "Arn")) <= callers
     assert who_may("lambda:InvokeFunction", CLOUD.attribute(function, "Arn") + ":7") == set()
 
 

@@ -8,14 +8,14 @@ import pytest
 from permissions.call_graph import reached
 from permissions.indirect import PREFIXES_OF_PACKAGES
 from permissions.recording import RECORDER, unused
-from permissions.template import FUNCTIONS, folder
+from permissions.template import FUNCTIONS
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_a_function_may_reach_nothing_that_it_never_asks_for(function):
     if not RECORDER.complete:
         pytest.skip("needs the calls of all integration tests: pytest tests/integration")
-    own = [prefix for package, prefix in PREFIXES_OF_PACKAGES.items() if package in reached(folder(function))]
+    own = [prefix for package, prefix in PREFIXES_OF_PACKAGES.items() if package in reached(function)]
     found = unused(function, RECORDER.asked.get(function, []))
 
     assert [line for line in found if not any(f"/{prefix}" in line for prefix in own)] == []

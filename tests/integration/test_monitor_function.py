@@ -212,11 +212,68 @@ def test_predictions_of_another_version_are_left_out(monitor, s3):
     assert record["state"] == "ok"
 
 
-def test_a_harmed_log_object_is_an_error(monitor, s3):
-    s3.put_object(Bucket="data", Key=f"{folder(datetime.now(UTC))}/x.jsonl.gz", Body=b"not gzip")
+@pytest.mark.parametrize("raw", [b"not gzip", gzip.compress(b"{}")[:-3], gzip.compress(b"[1]"), gzip.compress(b"\xff")])
+def test_an_object_that_cannot_be_read_is_put_aside_and_counted(monitor, s3, raw):
+    hour = folder(datetime.now(UTC))
+    s3.put_object(Bucket="data", Key=f"{hour}/x.jsonl.gz", Body=raw)
+    log(s3, predictions(300))
 
-    with pytest.raises(gzip.BadGzipFile):
+    record, metrics = monitor()
+
+    assert record["n"] == 300
+    assert metrics["LogLinesUnreadable"] == 1.0
+    aside = hour.replace("prediction-log/", "prediction-log/unreadable/")
+    assert s3.get_object(Bucket="data", Key=f"{aside}/x.jsonl.gz")["Body"].read() == raw
+    assert f"{hour}/x.jsonl.gz" not in logged(s3)
+    again, quiet = monitor()
+    assert again["n"] == 300
+    assert "LogLinesUnreadable" not in quiet
+
+
+def test_of_an_object_with_bad_lines_the_others_count(monitor, s3):
+    rows = predictions(300)
+    del rows[7]["features"], rows[9]["score"]
+    rows[11]["at"] = "yesterday"
+    log(s3, rows)
+
+    record, metrics = monitor()
+
+    assert (record["n"], metrics["LogLinesUnreadable"]) == (297, 3.0)
+    assert len(logged(s3)) == 2
+    assert monitor()[0]["n"] == 297
+
+
+def test_an_error_of_the_bucket_puts_nothing_aside(monitor, s3, monkeypatch):
+    log(s3, predictions(300))
+    from slipcast_aws import storage
+
+    read = storage.read_bytes
+
+    def down(uri, **options):
+        if "prediction-log" in uri:
+            raise RuntimeError("503 Slow Down")
+        return read(uri, **options)
+
+    monkeypatch.setattr(storage, "read_bytes", down)
+    with pytest.raises(RuntimeError, match="503"):
         monitor()
+
+    assert len(logged(s3)) == 1
+
+
+def test_the_same_prediction_under_two_hours_and_two_days_counts_once(monitor, s3):
+    midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    rows = predictions(300, at=midnight + timedelta(seconds=1) - timedelta(days=1))
+    log(s3, rows, name="first", at=midnight - timedelta(days=1))
+    # With other features, so that nothing but the id tells.
+    for row in rows:
+        row["features"] = row["features"] | {"log_budget": 9.0}
+    log(s3, rows, name="again", at=midnight - timedelta(days=1, hours=-1))
+    log(s3, rows, name="day before", at=midnight - timedelta(days=1, hours=1))
+
+    record, _ = monitor()
+
+    assert record["n"] == 300
 
 
 def test_the_objects_of_an_hour_that_is_over_become_one(monitor, s3):

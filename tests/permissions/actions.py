@@ -33,6 +33,7 @@ ASKED = {
     "lambda:Invoke": ("lambda:InvokeFunction",),
     "sqs:SendMessageBatch": ("sqs:SendMessage",),
     "sqs:DeleteMessageBatch": ("sqs:DeleteMessage",),
+    "sqs:ChangeMessageVisibilityBatch": ("sqs:ChangeMessageVisibility",),
     "sns:PublishBatch": ("sns:Publish",),
     "dynamodb:TransactWriteItems": ("dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"),
 }
@@ -44,6 +45,8 @@ SDK_METHODS = {
     ("s3", "download_fileobj"): ("HeadObject", "GetObject"),
     ("s3", "copy"): ("HeadObject", "CopyObject"),
 }
+# A parameter whose name the code does not say.
+UNKNOWN = "**"
 # No call of AWS.
 FREE = {"close", "can_paginate", "get_paginator", "get_waiter", "generate_presigned_url"}
 
@@ -94,7 +97,7 @@ def actions(service: str, operation: str, given: Mapping[str, Any] | set[str] = 
     found = set(ASKED.get(f"{prefix}:{operation}", (f"{prefix}:{operation}",)))
     if "VersionId" in given and "s3:GetObject" in found:
         found = {"s3:GetObjectVersion" if action == "s3:GetObject" else action for action in found}
-    if operation == "UpdateFunctionConfiguration" and "Layers" in given:
+    if operation == "UpdateFunctionConfiguration" and {"Layers", UNKNOWN} & set(given):
         found.add("lambda:GetLayerVersion")
     if operation == "PublishLayerVersion" and "S3Key" in str(given):
         found.add("s3:GetObject")
@@ -187,7 +190,18 @@ def _topic(given: Mapping[str, Any]) -> tuple[str | None, dict[str, Any]]:
 
 
 def _queue(given: Mapping[str, Any]) -> tuple[str | None, dict[str, Any]]:
-    return _arn("sqs", str(given["QueueUrl"]).rpartition("/")[2]), {}
+    return _arn("sqs", given.get("QueueName") or str(given["QueueUrl"]).rpartition("/")[2]), {}
 
 
-RESOURCE_OF = {"s3": _s3, "dynamodb": _dynamodb, "lambda": _lambda, "states": _states, "sns": _topic, "sqs": _queue}
+def _unnamed(given: Mapping[str, Any]) -> tuple[str | None, dict[str, Any]]:
+    return "*", {}
+
+
+def _logs(given: Mapping[str, Any]) -> tuple[str | None, dict[str, Any]]:
+    return _arn("logs", f"log-group:{given['logGroupName']}:*"), {}
+
+
+RESOURCE_OF = {
+    **{"s3": _s3, "dynamodb": _dynamodb, "lambda": _lambda, "states": _states, "sns": _topic, "sqs": _queue},
+    **{"cloudwatch": _unnamed, "logs": _logs},
+}

@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 
 from permissions import actions
-from permissions.template import ROOT
+from permissions.template import ROOT, entry, folder
 
 ADAPTERS = ROOT / "layers" / "aws"
 # boto3's resources: what their methods come to. Whoever uses another one adds it here.
@@ -48,17 +48,17 @@ class Call:
 
 @cache
 def calls(function: str) -> frozenset[Call]:
-    """Return the calls of AWS that ``functions/<function>`` can come to."""
-    return calls_in(ROOT / "functions" / function)
+    """Return the calls of AWS that the code of a function, by logical id, can come to."""
+    return calls_in(folder(function), *entry(function))
 
 
-def calls_in(folder: Path) -> frozenset[Call]:
-    """Return the calls of AWS that the handler in a folder's app.py can come to."""
-    return frozenset(_Reader(_modules(folder)).read("app", "handler"))
+def calls_in(code: Path, module: str = "app", handler: str = "handler") -> frozenset[Call]:
+    """Return the calls of AWS that a handler in a folder can come to."""
+    return frozenset(_Reader(_modules(code)).read(module, handler))
 
 
 def actions_of(function: str) -> set[str]:
-    """Return the actions that ``functions/<function>`` can be in need of."""
+    """Return the actions that the code of a function, by logical id, can be in need of."""
     return actions_for(calls(function))
 
 
@@ -69,15 +69,15 @@ def actions_for(found: Iterable[Call]) -> set[str]:
 
 @cache
 def reached(function: str) -> frozenset[str]:
-    """Return the names of the modules of ours, and of others, that ``functions/<function>`` imports."""
-    reader = _Reader(_modules(ROOT / "functions" / function))
-    list(reader.read("app", "handler"))
+    """Return the names of the modules, ours and others, that the code of a function imports."""
+    reader = _Reader(_modules(folder(function)))
+    list(reader.read(*entry(function)))
     others = {target for name in reader.loaded for target, _ in reader.modules[name].imports.values()}
     return frozenset(reader.loaded | others)
 
 
-def _modules(folder: Path) -> dict[str, Module]:
-    paths = {path.stem: path for path in folder.glob("*.py")}
+def _modules(code: Path) -> dict[str, Module]:
+    paths = {path.stem: path for path in code.glob("*.py")}
     paths |= {f"slipcast_aws.{path.stem}": path for path in (ADAPTERS / "slipcast_aws").glob("*.py")}
     return {name: _module(name, path) for name, path in paths.items()}
 
@@ -223,12 +223,13 @@ class _Reader:
             return
         call = parents.get(attribute)
         if not isinstance(call, ast.Call) or call.func is not attribute:
-            raise UnreadableError(f"{where}: .{attribute.attr} of a client is handed on, not called")
+            # Handed on: whoever gets it calls it.
+            call = ast.Call(attribute, [], [])
         if attribute.attr == "Table":
             yield from self._table(owner, service, call, parents)
             return
         first = call.args[0].value if call.args and isinstance(call.args[0], ast.Constant) else None
-        given = frozenset(keyword.arg for keyword in call.keywords if keyword.arg)
+        given = frozenset(keyword.arg or actions.UNKNOWN for keyword in call.keywords)
         # Where the content of a layer comes from stands one level down.
         given |= {
             key.value

@@ -1,7 +1,9 @@
 """The calls of AWS that functions make while the integration tests run, and whether their policies allow them."""
 
 import os
+import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache, wraps
 from typing import Any
 
@@ -10,7 +12,7 @@ import pytest
 
 from permissions.actions import Need, needs
 from permissions.evaluation import ALLOWED, decide
-from permissions.template import FUNCTIONS, RESOURCES, Stack, function_in, listed, named_by, pairs
+from permissions.template import FUNCTIONS, RESOURCES, Stack, entry, folder, function_in, listed, named_by, pairs
 
 # What the tests call the resources of which a function learns by its event alone.
 NAMES = {"DataBucket": "data", "ControlTable": "control", "FeatureTable": "features"}
@@ -27,6 +29,7 @@ class Recorder:
         self.at_work: list[str] = []
         self.asked: dict[str, list[Need]] = {}
         self.refused: list[str] = []
+        self.paused = False
         self.complete = False
 
     def wrap(self, folder: str, handler: Callable) -> Callable:
@@ -48,11 +51,21 @@ class Recorder:
         call = botocore.client.BaseClient._make_api_call
 
         def seen(client: Any, operation: str, given: dict[str, Any]) -> Any:
-            if self.at_work:
-                self._judge(self.at_work[-1], client.meta.service_model.service_name, operation, given)
+            function = None if self.paused else _on_the_stack() or (self.at_work[-1] if self.at_work else None)
+            if function:
+                self._judge(function, client.meta.service_model.service_name, operation, given)
             return call(client, operation, given)
 
         monkeypatch.setattr(botocore.client.BaseClient, "_make_api_call", seen)
+
+    @contextmanager
+    def others(self) -> Iterator[None]:
+        """What is asked for within is done by somebody else, while a function is at work."""
+        self.paused = True
+        try:
+            yield
+        finally:
+            self.paused = False
 
     def _judge(self, function: str, service: str, operation: str, given: dict[str, Any]) -> None:
         names = tuple(sorted((NAMES | _names(function)).items()))
@@ -65,6 +78,20 @@ class Recorder:
 
 
 RECORDER = Recorder()
+
+
+ENTRIES = {(str(folder(name) / f"{entry(name)[0]}.py"), entry(name)[1]): name for name in FUNCTIONS}
+
+
+def _on_the_stack() -> str | None:
+    """Return the function whose handler this thread is in, however it was called."""
+    frame = sys._getframe()
+    while frame is not None:
+        function = ENTRIES.get((frame.f_code.co_filename, frame.f_code.co_name))
+        if function is not None:
+            return function
+        frame = frame.f_back
+    return None
 
 
 def _names(function: str) -> dict[str, str]:

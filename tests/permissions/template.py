@@ -34,6 +34,8 @@ ARNS = {
 # Whose Ref is the ARN.
 ARN_BY_REF = {"AWS::SNS::Topic", "AWS::Serverless::StateMachine"}
 NO_VALUE = object()
+# With these the stack has every resource and every policy of the template.
+COMPLETE = {"Streaming": "true", "CompositeAlarm": "true"}
 
 
 def of_type(*kinds: str) -> dict[str, dict[str, Any]]:
@@ -45,14 +47,21 @@ FUNCTIONS = of_type("AWS::Serverless::Function")
 MACHINES = of_type("AWS::Serverless::StateMachine")
 
 
-def folder(function: str) -> str:
-    """Return the name of the folder that holds a function's code."""
-    return Path(FUNCTIONS[function]["Properties"]["CodeUri"]).name
+def folder(function: str) -> Path:
+    """Return the folder that holds a function's code."""
+    return ROOT / FUNCTIONS[function]["Properties"]["CodeUri"]
+
+
+def entry(function: str) -> tuple[str, str]:
+    """Return module and name of a function's handler."""
+    usual = TEMPLATE["Globals"]["Function"]["Handler"]
+    module, _, name = FUNCTIONS[function]["Properties"].get("Handler", usual).rpartition(".")
+    return module, name
 
 
 def function_in(name: str) -> str:
-    """Return the logical id of the function whose code is in ``functions/<name>``."""
-    return next(function for function in FUNCTIONS if folder(function) == name)
+    """Return the logical id of the first function whose code is in ``functions/<name>``."""
+    return next(function for function in FUNCTIONS if folder(function).name == name)
 
 
 class Stack:
@@ -61,13 +70,13 @@ class Stack:
     Parameters
     ----------
     names : physical names of resources by logical id, where they are not made up
-    parameters : of the stack, where they are not the defaults
+    parameters : of the stack, where they are not those of a complete one
     """
 
     def __init__(self, names: Mapping[str, str] | None = None, **parameters: str) -> None:
         self.names = dict(names or {})
         self.parameters = {name: str(item.get("Default", "")) for name, item in TEMPLATE["Parameters"].items()}
-        self.parameters |= parameters
+        self.parameters |= COMPLETE | parameters
 
     def condition(self, name: str) -> bool:
         """Return whether a condition of the template holds."""

@@ -204,6 +204,20 @@ def test_labels_are_those_of_a_training(tmp_path):
         }
 
 
+def test_the_digest_of_the_outcomes_changes_with_them_and_with_nothing_else(store, tmp_path):
+    def digest(*rows):
+        return versions.describe(store(*rows), tmp_path, tolerance_days=30)["labels_digest"]
+
+    late, timely, censored = row("A"), row("B", actual_finish="2024-02-01"), row("C", baseline_finish="2024-06-01")
+    first = digest(late, timely)
+
+    assert first == digest(timely, late) == digest(late, timely, censored)
+    assert first == digest(row("A", "2024-12-31", budget=7.0), timely)
+    other = [digest(late), digest(timely), digest(censored), digest(late, timely, row("D"))]
+    other += [digest(row("A", actual_finish="2024-02-01"), timely), digest(row("A", project_id="q"), timely)]
+    assert len({first, *other}) == 7
+
+
 @pytest.mark.parametrize(
     ("other", "expected"),
     [

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterator
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -138,9 +139,16 @@ def delete(uri: str) -> None:
     client().delete_object(Bucket=bucket, Key=key)
 
 
-def list_uris(prefix_uri: str) -> Iterator[str]:
-    """Yield the URIs of the objects whose URI begins with `prefix_uri`, in key order."""
+def list_uris(prefix_uri: str, *, modified_since: datetime | None = None) -> Iterator[str]:
+    """Yield the URIs of the objects whose URI begins with `prefix_uri`, in key order.
+
+    Parameters
+    ----------
+    modified_since : leaves out objects that were written before it; to the second, as S3 keeps the time
+    """
     bucket, prefix = split_uri(prefix_uri)
     for page in client().get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
         for item in page.get("Contents", []):
+            if modified_since is not None and item["LastModified"] < modified_since.replace(microsecond=0):
+                continue
             yield f"s3://{bucket}/{item['Key']}"

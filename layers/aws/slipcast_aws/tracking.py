@@ -71,7 +71,7 @@ def log_execution(record: dict[str, Any]) -> None:
 
 
 def log_release(record: dict[str, Any]) -> None:
-    """Give the alias ``champion`` to the registered model of a release and note its Lambda version.
+    """Give the alias ``champion`` to the registered model of a release and note its Lambda version and its trial.
 
     Raises
     ------
@@ -79,11 +79,43 @@ def log_release(record: dict[str, Any]) -> None:
         If the execution's model is not registered yet; the record then waits.
     """
     client = MlflowClient()
-    found = client.search_model_versions(f"name = '{MODEL_NAME}' and tags.execution = '{record['execution']}'")
+    version = _registered(client, record["execution"])
+    client.set_model_version_tag(MODEL_NAME, version, "lambda_version", record["version"])
+    _tag(client, version, record["execution"], {"slipcast.release": "released", **_trial(record)})
+    client.set_registered_model_alias(MODEL_NAME, "champion", version)
+
+
+def log_rollback(record: dict[str, Any]) -> None:
+    """Note on the registered model and the run of a release that it was rolled back, and why.
+
+    Raises
+    ------
+    LookupError
+        If the execution's model is not registered yet; the record then waits.
+    """
+    client = MlflowClient()
+    version = _registered(client, record["execution"])
+    client.set_model_version_tag(MODEL_NAME, version, "lambda_version", record["version"])
+    _tag(client, version, record["execution"], {"slipcast.release": record["outcome"], **_trial(record)})
+
+
+def _trial(record: dict[str, Any]) -> dict[str, str]:
+    tags = {"slipcast.release_reason": record.get("why", "")[:MAX_TAG], "slipcast.release_at": record.get("at", "")}
+    return {name: value for name, value in tags.items() if value}
+
+
+def _registered(client: MlflowClient, execution: str) -> str:
+    found = client.search_model_versions(f"name = '{MODEL_NAME}' and tags.execution = '{execution}'")
     if not found:
-        raise LookupError(f"MLflow has no registered model of execution {record['execution']} yet")
-    client.set_model_version_tag(MODEL_NAME, found[0].version, "lambda_version", record["version"])
-    client.set_registered_model_alias(MODEL_NAME, "champion", found[0].version)
+        raise LookupError(f"MLflow has no registered model of execution {execution} yet")
+    return found[0].version
+
+
+def _tag(client: MlflowClient, version: str, execution: str, tags: dict[str, str]) -> None:
+    for name, value in tags.items():
+        client.set_model_version_tag(MODEL_NAME, version, name, value)
+        for run in _runs(client, f"tags.execution = '{execution}'"):
+            client.set_tag(run.info.run_id, name, value)
 
 
 def _runs(client: MlflowClient, which: str) -> list[Run]:
