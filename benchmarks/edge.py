@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from functools import cache
 from pathlib import Path
 
 import joblib
@@ -56,13 +57,20 @@ rows[["activity_id", "probability"]].to_csv({target!r}, index=False)
 """
 
 
-def make(family: str, folder: Path) -> tuple[scorer.Scorer, dict[str, bytes], list[dict]]:
-    """Train a model, write its bundle and its pipeline into `folder` and return its scorer, files and golden rows."""
-    labelled = labels.label(example("nyc_sca_2025-06.csv").table, 30)
-    known = history_table(example("nyc_sca_2025-06.csv").table, labelled, 30)
+@cache
+def training() -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the labelled activities of the example with their point-in-time features, and their feature table."""
+    schedule = example("nyc_sca_2025-06.csv").table
+    labelled = labels.label(schedule, 30)
+    known = history_table(schedule, labelled, 30)
     for name in known:
         labelled[name] = known[name].to_numpy()
-    features = feature_table(labelled)
+    return labelled, feature_table(labelled)
+
+
+def make(family: str, folder: Path) -> tuple[scorer.Scorer, dict[str, bytes], list[dict]]:
+    """Train a model, write its bundle and its pipeline into `folder` and return its scorer, files and golden rows."""
+    labelled, features = training()
     candidate = next(item for item in load_candidates() if item.name == family)
     model = build_pipeline(candidate, 1, **MODELS[family]).fit(features, labelled["is_late"])
     raw = export(model, family=family, threshold=1 / 3, metadata={"model_id": family}, training=features)

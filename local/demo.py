@@ -150,9 +150,9 @@ class Demo:
         print("  waiting for the schedule (the monitor runs every minute here)")
         report = until(seen, seconds=150, what="monitor run that has seen the played activities")
         self.happened["monitoring"] = report
-        print(f"  state {report['state']}, {report['n']} predictions in the window")
+        print(f"  {report['conclusion']}, {report['n']} predictions in the window")
         print(f"  mean score {report['score_mean']:.3f}, in training {report['score_reference_mean']:.3f}")
-        moved = sorted(report["features"].items(), key=lambda item: -item[1]["psi"])[:5]
+        moved = sorted(report["drift"]["features"].items(), key=lambda item: -item[1]["psi"])[:5]
         for name, item in moved:
             mark = "drifted" if item["drifted"] else ""
             print(f"    {name:<28} PSI {item['psi']:.3f}  p {item['p_value']:.1e}  {mark}")

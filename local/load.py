@@ -6,6 +6,7 @@ import json
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
@@ -72,7 +73,10 @@ class Load:
     def _ask(self) -> None:
         url = urlsplit(self.stack.env["SLIPCAST_API_URL"])
         headers = {"Content-Type": "application/json", "x-api-key": self.stack.env["SLIPCAST_API_KEY"]}
-        connection = http.client.HTTPConnection(url.netloc, timeout=60)
+        with closing(http.client.HTTPConnection(url.netloc, timeout=60)) as connection:
+            self._ask_over(connection, f"{url.path}/predictions", headers)
+
+    def _ask_over(self, connection: http.client.HTTPConnection, path: str, headers: dict[str, str]) -> None:
         pause = self.connections / self.rate
         due = time.monotonic()
         while not self._stop.wait(max(0.0, due - time.monotonic())):
@@ -81,7 +85,7 @@ class Load:
             body = json.dumps({"activities": [self.activities[number]]})
             began = time.monotonic()
             try:
-                connection.request("POST", f"{url.path}/predictions", body, headers)
+                connection.request("POST", path, body, headers)
                 response = connection.getresponse()
                 found = json.loads(response.read())
             except (OSError, http.client.HTTPException, ValueError) as error:

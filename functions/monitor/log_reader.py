@@ -7,10 +7,11 @@ which readers allow for.
 
 import gzip
 import hashlib
+from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
-from itertools import groupby
+from itertools import groupby, islice
 from typing import Any
 
 from slipcast_aws import prediction_log, storage
@@ -31,19 +32,30 @@ class Unreadable:
 def predictions(
     bucket: str, since: datetime, until: datetime, unreadable: Unreadable | None = None
 ) -> Iterator[dict[str, Any]]:
-    """Yield the logged predictions between two moments, each once; count what could not be read."""
+    """Yield the logged predictions between two moments, each once; count what could not be read.
+
+    Those of open activities that began before the model's data end are left out: they are no sample of what starts.
+    So many objects as there are threads are read ahead, no more: a window may be larger than the memory.
+    """
     return prediction_log.distinct(_within(bucket, since, until, unreadable or Unreadable()))
 
 
 def _within(bucket: str, since: datetime, until: datetime, unreadable: Unreadable) -> Iterator[dict[str, Any]]:
-    found = prediction_log.uris(bucket, since, until)
     with ThreadPoolExecutor(THREADS) as pool:
-        for uri, raw in pool.map(lambda uri: (uri, _read(uri)), found):
+        for uri, raw in _ahead(pool, prediction_log.uris(bucket, since, until)):
             rows, bad = prediction_log.read(uri, raw) if raw else ([], 0)
             unreadable.lines += bad
             for row in rows:
-                if since <= datetime.fromisoformat(row["at"]) <= until:
+                if since <= datetime.fromisoformat(row["at"]) <= until and not row.get("survivor"):
                     yield row
+
+
+def _ahead(pool: ThreadPoolExecutor, uris: Iterator[str]) -> Iterator[tuple[str, bytes | None]]:
+    waiting = deque((uri, pool.submit(_read, uri)) for uri in islice(uris, THREADS))
+    while waiting:
+        uri, reading = waiting.popleft()
+        waiting.extend((uri, pool.submit(_read, uri)) for uri in islice(uris, 1))
+        yield uri, reading.result()
 
 
 def put_together(bucket: str, since: datetime, now: datetime) -> int:

@@ -11,7 +11,9 @@ from slipcast_aws.settings import number, setting
 
 def decide(reason: str, dataset: dict[str, Any]) -> TrainingDecision:
     """Decide on a training of `dataset` (a reference to its version)."""
-    champion, table = releases.live_model(setting("PREDICT_FUNCTION")), setting("CONTROL_TABLE")
+    champion, table, now = releases.live_model(setting("PREDICT_FUNCTION")), setting("CONTROL_TABLE"), datetime.now(UTC)
+    last = control.flight(table, now)
+    cutoff = control.timestamp(retraining.cooldown_cutoff(now, number("COOLDOWN_MINUTES")))
     return retraining.should_train(
         reason=reason,
         dataset_id=dataset["dataset_id"],
@@ -24,6 +26,7 @@ def decide(reason: str, dataset: dict[str, Any]) -> TrainingDecision:
         dated=dataset["dated"],
         last_training=control.last_training(table),
         open_alarms=control.open_alarms(table),
+        cooling=last is not None and (last.under_way or last.started_at >= cutoff),
     )
 
 

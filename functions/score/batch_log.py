@@ -18,9 +18,14 @@ from slipcast_aws.settings import setting
 
 
 class BatchLog:
-    """Rows of the log, packed as they come: features of many activities are never all in memory."""
+    """Rows of the log, packed as they come: features of many activities are never all in memory.
 
-    def __init__(self, upload: dict[str, Any], live: LiveModel) -> None:
+    What began before the model's own data end and is open still has survived: long activities are in every file, short
+    ones in few, and the late ones stay longest. Such rows are marked: neither drift nor calibration can be read off
+    them.
+    """
+
+    def __init__(self, upload: dict[str, Any], live: LiveModel, data_date: str) -> None:
         identity = (upload["source"], str(upload["data_date"]), upload["open"]["sha256"], live.sha256)
         self.name = f"batch-{hashlib.sha256(chr(10).join(identity).encode()).hexdigest()[:32]}"
         self.at = datetime.now(UTC)
@@ -30,6 +35,7 @@ class BatchLog:
             **{"model_version": live.version, "model_id": live.model_id, "data_date": upload["data_date"]},
             **self.kept.head(),
         }
+        self.data_date = data_date
         self.rows = 0
         self.file = io.BytesIO()
         self.packed = gzip.GzipFile(fileobj=self.file, mode="wb", mtime=0)
@@ -44,6 +50,8 @@ class BatchLog:
         for activity, row, probability in zip(activities, features, probabilities, strict=True):
             known = self.kept.entry(activity["activity_id"], activity.get("project_id"), row)
             item = self.head | {"prediction_id": f"{self.name}:{self.rows}", **known, "score": probability}
+            if not str(activity.get("start") or "") > self.data_date:
+                item["survivor"] = True
             self.packed.write(json.dumps(item, sort_keys=True).encode() + b"\n")
             self.rows += 1
 

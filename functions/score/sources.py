@@ -30,7 +30,7 @@ def score(bucket: str, upload: dict[str, Any], model: Scorer, live: LiveModel, e
     """Write the predictions for an upload's open activities, `explained` with reasons, and return their summary."""
     raw = storage.read_bytes(upload["open"]["uri"], sha256=upload["open"]["sha256"])
     activities = [json.loads(line) for line in gzip.decompress(raw).splitlines()]
-    table, log = setting("FEATURE_TABLE"), BatchLog(upload, live)
+    table, log = setting("FEATURE_TABLE"), BatchLog(upload, live, str(model.metadata.get("data_date") or ""))
     rows = batch.score(
         activities,
         model,

@@ -1,4 +1,7 @@
-"""A release under load: the swap loses nothing, a bad canary is rolled back by itself. Tests build on each other."""
+"""A release of the real template under load: nothing is lost, no deploy moves it. The tests build on each other.
+
+Bad canaries of each kind are rolled back in tests/integration/test_release_swap.py.
+"""
 
 import math
 from collections import Counter
@@ -10,10 +13,11 @@ from release_trials import Trials
 
 from local.demo import OLDER, read_example, requests
 from local.load import Load
+from local.watch import until
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 pytestmark = pytest.mark.e2e
-RATE = 60
+RATE = 40
 
 
 @pytest.fixture(scope="module")
@@ -39,14 +43,9 @@ def settings(trials):
     trials.settings(**before)
 
 
-def answers_of(stack, activities) -> list[dict]:
-    """Return the answers of the API without what is another one each time."""
-    status, body, _ = stack.ask("/predictions", {"activities": activities})
-    assert status == 200
-    identifier = body.pop("request_id")
-    return [body["model"]] + [
-        {**item, "prediction_id": item["prediction_id"].removeprefix(identifier)} for item in body["predictions"]
-    ]
+def release_of(trials, stack) -> str:
+    """Return the key of the record of the live model's release."""
+    return f"reports/{trials.pinned(stack.live_version())['MODEL_EXECUTION']}/release.json"
 
 
 def assert_each_from_one_model(trials, load, activities) -> Counter:
@@ -84,7 +83,7 @@ def test_a_release_under_load_loses_no_request_and_each_answer_is_of_one_model(t
     assert trials.weights() == {}
     counts = assert_each_from_one_model(trials, load, activities)
     assert set(counts) == {old, new}
-    record = stack.document(f"reports/{trials.pinned(new)['MODEL_EXECUTION']}/release.json")
+    record = stack.document(release_of(trials, stack))
     assert (record["outcome"], record["previous"], record["version"]) == ("released", old, new)
     assert record["shadow"]["requests"] == 20
     assert record["shadow"]["shift"] < 0
@@ -111,50 +110,29 @@ def test_a_deploy_during_a_canary_moves_nothing(trials, stack, cloud):
     after = stack.lambdas.get_alias(FunctionName=trials.function, Name="live")
     assert after == moved | {"ResponseMetadata": after["ResponseMetadata"]}
     assert after["FunctionVersion"] == found["FunctionVersion"] == live
-    # What a dead execution left behind: the next release takes it away.
-
-
-BAD = {
-    "failing": ({"harm": "failing"}, "failed"),
-    "slow": ({"harm": "slow"}, "median of"),
-    "shifted": ({"shift": 3.0}, "mean score"),
-}
-
-
-@pytest.mark.parametrize("kind", BAD)
-def test_a_bad_canary_is_rolled_back_and_the_old_model_answers_as_before(
-    kind, trials, stack, activities, settings, monkeypatch
-):
-    # Without a replay, which would have found each of them out before.
-    settings(CANARY_STEPS="50", CANARY_MIN_REQUESTS="200", CANARY_MAX_MINUTES="2", SHADOW_REQUESTS="0")
-    how, reason = BAD[kind]
-    trials.stack.lambdas.update_alias(
+    stack.lambdas.update_alias(
         FunctionName=trials.function, Name="live", RoutingConfig={"AdditionalVersionWeights": {}}
     )
-    old, before = stack.live_version(), answers_of(stack, activities)
-    with Load(stack, activities, RATE) as load:
-        execution = trials.release(trials.model(kind, **how))
-        outcome = stack.finish(execution, seconds=150)
-
-    assert outcome["status"] == "SUCCEEDED", outcome
-    assert outcome["output"]["outcome"] == "rolled_back", outcome["output"]
-    assert reason in outcome["output"]["why"]
-    assert stack.live_version() == old
-    assert trials.weights() == {}
-    assert answers_of(stack, activities) == before
-    bad = outcome["output"]["version"]
-    assert {answer.version for answer in load.answers if answer.status == 200} == {old, bad}
-    assert load.broken == []
-    record = stack.document(f"reports/{trials.pinned(bad)['MODEL_EXECUTION']}/release.json")
-    assert record["outcome"] == "rolled_back"
-    assert reason in record["why"]
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", stack.env["MLFLOW_TRACKING_URI"])
-    tagged = MlflowClient(stack.env["MLFLOW_TRACKING_URI"]).get_model_version_by_alias("slipcast", "champion").tags
-    assert tagged["slipcast.release"] == "rolled_back"
-    assert reason in tagged["slipcast.release_reason"]
 
 
-def test_the_replay_stops_a_bad_model_before_any_traffic(trials, stack, activities):
+def test_a_rollback_by_hand_goes_to_the_version_before_and_only_once_more_if_there_is_one(trials, stack, activities):
+    new, before = stack.live_version(), stack.document(release_of(trials, stack))["previous"]
+    with Load(stack, activities, RATE / 2, connections=4) as load:
+        said = stack.run("slipcast_aws.switch", "--stack", stack.env["SLIPCAST_STACK"], "--by", "Ann", "rollback")
+        until(
+            lambda: stack.predict(activities[:1])["model"]["version"] == before or None, seconds=20, what="old answer"
+        )
+
+    assert f"version {before}" in said
+    assert f"instead of version {new}, by Ann" in said
+    assert stack.live_version() == before
+    assert set(assert_each_from_one_model(trials, load, activities)) <= {before, new}
+    said = stack.run("slipcast_aws.switch", "--stack", stack.env["SLIPCAST_STACK"], "promote", new)
+    assert f"version {new}" in said
+    assert stack.live_version() == new
+
+
+def test_a_model_that_the_replay_finds_out_gets_no_traffic_and_mlflow_knows_why(trials, stack, activities, monkeypatch):
     old = stack.live_version()
     with Load(stack, activities, 10, connections=2) as load:
         outcome = stack.finish(trials.release(trials.model("stopped", shift=3.0)))
@@ -163,3 +141,7 @@ def test_the_replay_stops_a_bad_model_before_any_traffic(trials, stack, activiti
     assert "logged requests replayed: mean score" in outcome["output"]["why"]
     assert {answer.version for answer in load.answers} == {old}
     assert stack.live_version() == old
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", stack.env["MLFLOW_TRACKING_URI"])
+    tagged = MlflowClient(stack.env["MLFLOW_TRACKING_URI"]).get_model_version_by_alias("slipcast", "champion").tags
+    assert tagged["slipcast.release"] == "rolled_back"
+    assert tagged["slipcast.release_reason"] == outcome["output"]["why"]

@@ -53,8 +53,8 @@ OBJECTS = {
         "read": {"CollectFunction", "ReleaseFunction"},
         "write": {"CollectFunction"},
     },
-    "monitoring/1.json": {"read": {"ReportFunction"}, "write": {"MonitorFunction"}},
-    "monitoring/1.html": {"read": set(), "write": {"MonitorFunction", "ReportFunction"}},
+    "monitoring/1.json": {"read": {"MonitorFunction", "ReportFunction"}, "write": {"MonitorFunction"}},
+    "monitoring/1.html": {"read": {"MonitorFunction"}, "write": {"MonitorFunction", "ReportFunction"}},
     "edge/m/bundle.zip": {"read": set(), "write": {"EdgeFunction"}},
     "reports/e/release.json": {
         "read": {"ReleaseFunction", "TrackFunction", "ApproveFunction"},
@@ -76,7 +76,7 @@ RECORDS = {
     "BUDGET": {"dynamodb:GetItem": set(), "dynamodb:UpdateItem": {"PrepareFunction"}},
     "RELEASE": {"dynamodb:GetItem": {"ReleaseFunction"}, "dynamodb:PutItem": {"ReleaseFunction"}},
     "DATASET": {
-        "dynamodb:GetItem": {"PrepareFunction", "RefreshFunction"},
+        "dynamodb:GetItem": {"MonitorFunction", "PrepareFunction", "RefreshFunction"},
         "dynamodb:PutItem": {"PrepareFunction"},
     },
     "APPROVAL": {"dynamodb:GetItem": {"ApproveFunction"}, "dynamodb:PutItem": {"ApproveFunction"}},

@@ -120,6 +120,17 @@ def test_large_batches_may_read_the_feature_store_and_models_and_nothing_else():
     }
 
 
+def test_large_batches_look_up_and_leave_out_what_the_predict_function_does():
+    def variables(name):
+        return FUNCTIONS[name]["Environment"]["Variables"]
+
+    own = {"MODEL_PATH", "MODEL_SHA256", "BATCH_FUNCTION", "IDEMPOTENCY_TABLE"}
+    shared = {name: value for name, value in variables("PredictFunction").items() if name not in own}
+
+    assert variables("PredictBatchFunction") == shared
+    assert {"FEATURE_TABLE", "REDACT_COLUMNS"} <= shared.keys()
+
+
 def test_large_batches_are_logged_where_the_prediction_log_is_read():
     groups = [FUNCTIONS[name]["LoggingConfig"]["LogGroup"] for name in ("PredictFunction", "PredictBatchFunction")]
 
@@ -230,6 +241,7 @@ WRITERS = {
     "prediction-log/": {"CollectFunction", "MonitorFunction", "ScoreFunction"},
     "failed-requests/": {"CollectFunction"},
     "monitoring/": {"MonitorFunction"},
+    "asked/": {"MonitorFunction"},
     "incoming/": set(),
 }
 
@@ -389,17 +401,6 @@ def test_what_should_be_watched_is_watched():
     assert ("AWS/SQS", "ApproximateNumberOfMessagesVisible") in watched
 
 
-# Of the monitor, whose record will name them.
-NOT_YET = {
-    "LateRate",
-    "LabelCoverage",
-    "RealisedBrier",
-    "EstimatedBrier",
-    "CalibrationGap",
-    "Miscalibrated",
-    "Degraded",
-    "ModelVersion",
-}
 VERDICTS = ("DriftAlarm", "MiscalibratedAlarm", "DegradedAlarm")
 
 
@@ -430,7 +431,7 @@ def test_the_dashboard_is_json_and_shows_metrics_that_somebody_emits():
     )
 
     assert shown >= {"Predictions", "ScoreMean", "LateRate", "LabelCoverage", "ModelVersion"}
-    assert {name for name in shown if f'"{name}"' not in code} <= NOT_YET
+    assert {name for name in shown if f'"{name}"' not in code} == set()
     alarms = next(item for item in widgets if item["type"] == "alarm")["properties"]["alarms"]
     assert set(alarms) == {
         f"${{{name}.Arn}}" for name in of_type("AWS::CloudWatch::Alarm") if "Condition" not in RESOURCES[name]

@@ -3,11 +3,13 @@
 import csv
 import io
 import math
+import sys
 from datetime import date
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from slipcast.edge import table
 from slipcast.history import HISTORY
@@ -22,23 +24,18 @@ ACTIVITIES = st.fixed_dictionaries(
 )
 
 
-@pytest.fixture(scope="module")
-def contract():
-    import importlib.util
-    from pathlib import Path
-
-    path = Path(__file__).resolve().parents[2] / "functions" / "predict" / "models.py"
-    spec = importlib.util.spec_from_file_location("predict_models", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.Activity
+@pytest.fixture
+def contract(load_app):
+    """The model of an activity that the API validates with."""
+    load_app("predict", MODEL_SHA256="")
+    return sys.modules["models"].Activity
 
 
-@settings(max_examples=600, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(
+    max_examples=600, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+)
 @given(activity=ACTIVITIES)
 def test_a_row_is_refused_for_the_columns_that_the_api_names(contract, activity):
-    from pydantic import ValidationError
-
     sent = {name: value for name, value in activity.items() if name not in HISTORY}
     if known := {name: activity[name] for name in HISTORY if name in activity}:
         sent["history"] = known

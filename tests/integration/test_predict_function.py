@@ -433,3 +433,38 @@ def test_an_unexpected_error_says_nothing_of_the_inside(app, lambda_context, mon
     assert status == 500
     assert "division" not in json.dumps(problem)
     assert problem["request_id"] == "request-1"
+
+
+def logged(capsys) -> list[dict]:
+    return [item for item in map(json.loads, capsys.readouterr().out.splitlines()) if item.get("log") == "prediction"]
+
+
+def test_each_request_is_logged_with_what_a_release_is_judged_by(
+    load_app, trained, lambda_context, capsys, monkeypatch
+):
+    _, path, sha256, _ = trained
+    app = load_app("predict", **environment(path, sha256), MODEL_ID="m1")
+    capsys.readouterr()
+    ask(app, lambda_context, "POST", "/predictions", ACTIVITY)
+    ask(app, lambda_context, "POST", "/predictions", {"activities": []})
+    monkeypatch.setattr(app.prediction_log, "answer", lambda *_: 1 / 0)
+    ask(app, lambda_context, "POST", "/predictions", ACTIVITY)
+    ask(app, lambda_context, "GET", "/nowhere")
+
+    answered, refused, failed = logged(capsys)
+    assert "status" not in answered
+    assert (refused["status"], failed["status"]) == (422, 500)
+    assert refused["items"] == failed["items"] == []
+    assert [item.get("cold", False) for item in (answered, refused, failed)] == [True, False, False]
+    assert all(item["ms"] > 0 for item in (answered, refused, failed))
+    assert (failed["model_version"], failed["model_id"], failed["request_id"]) == ("4", "m1", "request-1")
+
+
+def test_a_release_that_asks_is_told_how_long_it_took_and_nobody_else_is(app, lambda_context, capsys):
+    _, _, headers = ask(app, lambda_context, "POST", "/predictions", ACTIVITY, stage="slipcast-verify")
+    assert re.fullmatch(r"predict;dur=\d+\.\d{3}", headers["Server-Timing"])
+    assert logged(capsys) == []
+
+    ask(app, lambda_context, "POST", "/predictions", {"activities": []}, stage="slipcast-verify")
+    assert logged(capsys) == []
+    assert "Server-Timing" not in ask(app, lambda_context, "POST", "/predictions", ACTIVITY)[2]

@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import tempfile
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -66,6 +67,7 @@ def prepare(load_app, s3, control_table, champion, lambda_context):
         MIN_MATURED_ROWS="20",
         TRAIN_ON_NEW_DATA="true",
         RETRAIN_BUDGET="2",
+        COOLDOWN_MINUTES="60",
     )
 
     def run(raw: bytes | None, execution="new-data-1", key="incoming/plan ü.csv", reason="new_data", bucket="data"):
@@ -109,6 +111,7 @@ def test_a_good_file_becomes_a_dataset_version(prepare, s3):
     dataset, upload = answer["dataset"], answer["upload"]
     prefix = f"datasets/{dataset['dataset_id']}"
     assert keys(s3) == [
+        f"{prefix}/labels.csv.gz",
         f"{prefix}/manifest.json",
         f"{prefix}/table.parquet",
         "incoming/plan ü.csv",
@@ -478,6 +481,14 @@ def test_a_file_answers_an_open_alarm_though_new_files_wait(prepare, champion, m
     assert (waits["outcome"], waits["hold"]) == ("ingested", "waits")
     assert (answers["outcome"], answers["reason"]) == ("train", "alarm")
     assert "slipcast-drift" in answers["why"]
+    # While a training answers the alarm, or has just lost, the file waits.
+    now = datetime.now(UTC)
+    control.claim_start("control", now=now, cutoff=now, execution="alarm-1")
+    assert prepare.confirm(waits)["hold"] == "waits"
+    control.land("control", execution="alarm-1")
+    assert prepare.confirm(waits)["hold"] == "waits"
+    monkeypatch.setenv("COOLDOWN_MINUTES", "0")
+    assert prepare.confirm(waits)["outcome"] == "train"
 
 
 def test_beyond_the_months_budget_the_data_are_kept_and_a_person_may_still_train(prepare):

@@ -12,7 +12,7 @@ from local.load import Load
 from slipcast.features import CATEGORICAL
 from slipcast.history import HISTORY
 
-RATE = 40
+RATE = 30
 
 
 def activities() -> list[dict]:
@@ -112,14 +112,12 @@ def test_a_bad_canary_is_rolled_back_by_itself_and_the_old_answers_are_the_same(
     assert len(answered) == len(load.answers) or how.get("harm") in ("failing", "crashing")
 
 
-@pytest.mark.parametrize("kind", ["failing alone", "slow", "shifted"])
-def test_the_replay_stops_what_is_bad_before_any_traffic(trials, kind):
-    how = {"failing alone": {"harm": "failing"}, "slow": {"harm": "slow"}, "shifted": {"shift": 3.0}}[kind]
+def test_the_replay_stops_what_is_bad_before_any_traffic(trials):
     old = trials.stack.live_version()
     with Load(trials.stack, ACTIVITIES, 10, connections=2) as load:
-        outcome = trials.stack.finish(trials.release(trials.model(f"stopped-{kind.split()[0]}", **how)))
+        outcome = trials.stack.finish(trials.release(trials.model("stopped", harm="failing")))
 
     assert outcome["output"]["outcome"] == "rolled_back", outcome["output"]
-    assert "logged requests replayed: " in outcome["output"]["why"]
+    assert "of 20 requests that the live version answers failed" in outcome["output"]["why"]
     assert {answer.version for answer in load.answers} == {old}
     assert trials.stack.live_version() == old

@@ -74,11 +74,14 @@ def test_a_training_that_lost_is_not_repeated_on_the_same_rows(reason, last, tra
 def test_a_file_that_brings_what_an_open_alarm_asked_for_trains_at_once_and_answers_it():
     waiting = should_train(**BASE | {"train_on_new_data": False})
     asked = should_train(**BASE | {"train_on_new_data": False, "open_alarms": ["slipcast-drift"]})
+    cooling = should_train(**BASE | {"train_on_new_data": False, "open_alarms": ["slipcast-drift"], "cooling": True})
     same = should_train(**BASE | {"open_alarms": ["slipcast-drift"], "champion_labels_digest": "b"})
 
     assert (waiting.train, waiting.hold) == (False, "waits")
     assert (asked.train, asked.reason) == (True, "alarm")
     assert "slipcast-drift" in asked.why
+    # A training that answers the alarm is under way, or has just lost.
+    assert (cooling.train, cooling.hold) == (False, "waits")
     assert (same.train, same.hold) == (False, "nothing_new")
 
 

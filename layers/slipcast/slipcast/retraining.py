@@ -45,6 +45,7 @@ def should_train(
     champion_labels_digest: str | None = None,
     last_training: Mapping[str, str] | None = None,
     open_alarms: Sequence[str] = (),
+    cooling: bool = False,
 ) -> TrainingDecision:
     """Decide whether the dataset is worth a training.
 
@@ -61,6 +62,7 @@ def should_train(
     champion_labels_digest : of the outcomes in the champion's dataset; None where it is not known
     last_training : ``dataset_id``, ``reason`` and ``execution`` of the last training that lost against the live model
     open_alarms : names of the alarms that no release has answered
+    cooling : whether a training that answers alarms is under way or was a short time ago
     """
     if not dated:
         return _without_dates(n_matured, reason)
@@ -85,7 +87,7 @@ def should_train(
             "nothing new to learn, drop a newer schedule",
             "nothing_new",
         )
-    if reason == "new_data" and open_alarms:
+    if reason == "new_data" and open_alarms and (train_on_new_data or not cooling):
         reason = "alarm"
     if tried := _tried(reason, dataset_id, last_training):
         return tried

@@ -107,7 +107,7 @@ def activity(row: dict[str, Any]) -> dict[str, Any]:
         "activity_id": row["activity_id"],
         # Nothing is computed from it where the duration and the history are given.
         "start": row["at"][:10],
-        "baseline_duration_days": found["baseline_duration_days"],
+        "baseline_duration_days": found.get("baseline_duration_days"),
         "budget": _budget(found.get("log_budget")),
         "total_float_days": found.get("total_float_days"),
         "predecessor_count": found.get("predecessor_count"),

@@ -20,9 +20,11 @@ CATEGORIES = ("project_id", "phase", "work_type", "location", "status", "source"
 ID_DIGITS = 16
 # What a Step Functions payload carries of a manifest: it may have 256 KiB.
 REFERENCE = (
-    *("dataset_id", "uri", "sha256", "manifest_uri", "data_date", "rows", "labels", "labels_digest", "dated"),
-    "profile",
+    *("dataset_id", "uri", "sha256", "manifest_uri", "labels_uri"),
+    *("data_date", "rows", "labels", "labels_digest", "dated", "profile"),
 )
+# What the monitor needs of an activity whose outcome is known.
+LABELLED = ("project_id", "activity_id", "phase", "work_type", "location")
 
 
 def merge(previous: Path | None, new: Path, target: Path, workdir: Path) -> None:
@@ -128,6 +130,26 @@ def _statistics(database: Any, relation: str, name: str, kind: str) -> dict[str,
     if values is not None:
         found["distinct"] = values
     return found
+
+
+def write_labels(table: Path, target: Path, workdir: Path, *, tolerance_days: int) -> None:
+    """Write the outcomes of the matured activities as gzipped CSV: what `labels.label` says, for whoever has no duckdb.
+
+    Columns: `LABELLED`, ``matured_at`` (the last day in time) and ``is_late``.
+    """
+    with connect(workdir) as database:
+        relation = f"read_parquet({literal(str(table))})"
+        types = {row[0] for row in database.execute(f"DESCRIBE SELECT * FROM {relation}").fetchall()}
+        limit = f"(baseline_finish + INTERVAL {tolerance_days} DAY)"
+        late = f"(actual_finish IS NULL OR actual_finish > {limit})"
+        if "schedule_adherence" in types:
+            late = f"CASE WHEN schedule_adherence IS NOT NULL THEN schedule_adherence = 0 ELSE {late} END"
+        columns = [name if name in types else f"NULL AS {name}" for name in LABELLED]
+        database.execute(
+            f"COPY (SELECT {', '.join(columns)}, {limit}::DATE AS matured_at, ({late})::INTEGER AS is_late "
+            f"FROM {relation} WHERE {limit} <= data_date ORDER BY project_id, activity_id) "
+            f"TO {literal(str(target))} (FORMAT csv, HEADER, COMPRESSION gzip)"
+        )
 
 
 def _labels(database: Any, relation: str, tolerance_days: int) -> dict[str, Any]:

@@ -12,6 +12,8 @@ from slipcast.training_report.words import percent, plain, short
 WIDE = 9.0
 # A category for each row would make a chart of its own length.
 MOST_BINS = 14
+# Days that a timeline has at least.
+SHORTEST = 14
 
 
 def distribution(name: str, found: dict[str, Any]) -> Markup | None:
@@ -49,13 +51,25 @@ def _most(bins: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [*kept, {"label": f"({len(rest)} others)", **summed}]
 
 
-def indices(record: dict[str, Any]) -> Markup | None:
-    """Return the population stability index of each feature with what it has to exceed at this size of the window."""
+def by_index(record: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """Return the features and the score, the largest index first."""
     drift = record["drift"]
     if drift is None or not drift["features"]:
-        return None
+        return []
     rows = [*drift["features"].items(), *([("score", drift["score"])] if drift["score"] else [])]
-    rows.sort(key=lambda row: -row[1]["psi"])
+    return sorted(rows, key=lambda row: -row[1]["psi"])
+
+
+def by_gap(record: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the parts of the portfolio, the largest gap between score and late rate first."""
+    return sorted((record["realised"] or {}).get("slices", []), key=lambda row: -abs(row["calibration_gap"]))
+
+
+def indices(record: dict[str, Any]) -> Markup | None:
+    """Return the population stability index of each feature with what it has to exceed at this size of the window."""
+    rows = by_index(record)
+    if not rows:
+        return None
     said = "; ".join(f"{plain(name)} {item['psi']:.3f}, limit {item['psi_limit']:.3f}" for name, item in rows)
     with chart("indices", "Population stability indices", said, height=0.95 + 0.26 * len(rows)) as drawn:
         axes = drawn.axes(grid="x")
@@ -80,7 +94,7 @@ def timeline(record: dict[str, Any], past: dict[str, Any]) -> Markup | None:
     """Return mean scores by day, late rates by month in which they became known, and where the version changed."""
     if not past["scores"] and not past["late"]:
         return None
-    said = _said(past)
+    said, today = _said(past), date.fromisoformat(record["at"][:10])
     with chart("timeline", "Scores and late rates over time", said, width=WIDE, height=3.6) as drawn:
         axes, below = drawn.figure.subplots(2, sharex=True, height_ratios=[5, 1])
         axes.grid(axis="y")
@@ -91,7 +105,7 @@ def timeline(record: dict[str, Any], past: dict[str, Any]) -> Markup | None:
             below.bar(days, [item["n"] for item in past["scores"]], width=0.8, color=GREY)
         for place, item in enumerate(past["late"]):
             first = date.fromisoformat(f"{item['month']}-01")
-            ends = [first, (first + timedelta(days=31)).replace(day=1) - timedelta(days=1)]
+            ends = [first, min((first + timedelta(days=31)).replace(day=1) - timedelta(days=1), today)]
             rate, mean = ("late rate that came true", "mean score of the same") if not place else (None, None)
             axes.plot(ends, [item["late_rate"]] * 2, color=VERMILION, linewidth=3, label=rate)
             axes.plot(ends, [item["mean_score"]] * 2, color=ORANGE, linewidth=1.6, linestyle="--", label=mean)
@@ -109,7 +123,11 @@ def timeline(record: dict[str, Any], past: dict[str, Any]) -> Markup | None:
                 textcoords="offset points",
                 color=GREEN,
             )
-        axes.set(ylim=_limits(past, record), ylabel="share late")
+        # Of a first day or two the axis would show hours.
+        left = min(axes.get_xlim()[0], dates.date2num(today - timedelta(days=SHORTEST)))
+        axes.set(
+            xlim=(left, dates.date2num(today + timedelta(days=1))), ylim=_limits(past, record), ylabel="share late"
+        )
         axes.yaxis.set_major_formatter(lambda value, _: percent(value, 0))
         below.set(ylabel="asked")
         below.yaxis.label.set_color(MUTED)

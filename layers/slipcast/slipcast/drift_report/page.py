@@ -53,6 +53,8 @@ def render(record: dict[str, Any], earlier: Iterable[dict[str, Any]] = ()) -> st
             advice=advice(record),
             moved=[(name, item, charts.distribution(name, item)) for name, item in shown],
             more=names[MOST_MOVED:],
+            features=charts.by_index(record),
+            parts=charts.by_gap(record),
             past=before,
             charts={
                 "timeline": charts.timeline(record, before),
