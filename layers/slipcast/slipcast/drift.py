@@ -186,7 +186,9 @@ class Verdicts:
             expected = Chance(moments(usual, [n]), n, size, [n])
             against = np.asarray(psi(usual, window))
             effect = np.minimum(effect, against - expected.mean)
-            p_value = np.maximum(p_value, expected.p_value(against))
+            # The sample of a month is small and the same from window to window: to find it unusual again is no second
+            # piece of evidence, so that one has to weigh as much as all that are needed.
+            p_value = np.maximum(p_value, expected.p_value(against) ** (1 / rule.needed))
         return effect, p_value
 
 
