@@ -7,7 +7,8 @@ docs/monitoring.md. ``--evidently`` runs Evidently's default preset on some of t
 ``.cache/evidently`` that it makes of benchmarks/evidently/requirements.txt. Sizes are options.
 
 Rows are changed by weights alone, so what is drawn are real rows with all that hangs together in them. A window is then
-a vector of multiplicities, and all windows are counted at once; a test holds these counts to those of the monitor.
+a vector of multiplicities, and all windows are counted at once; before anything is measured a window is counted by the
+monitor's own sketch too, and both must agree.
 """
 
 import argparse
@@ -29,7 +30,17 @@ sys.path.insert(0, str(ROOT / "layers" / "slipcast"))
 
 from slipcast import labels  # noqa: E402 - the path is set above
 from slipcast.candidates import load_candidates  # noqa: E402
-from slipcast.drift import SCORE, Counts, Reference, Rule, Verdicts, confirmed  # noqa: E402
+from slipcast.drift import (  # noqa: E402
+    SCORE,
+    Counts,
+    Reference,
+    Rule,
+    Verdicts,
+    assess,
+    confirmed,
+    counts_of,
+    findings_of,
+)
 from slipcast.effects import psi  # noqa: E402
 from slipcast.feature_table import feature_table  # noqa: E402
 from slipcast.features import MISSING, NUMERIC  # noqa: E402
@@ -37,6 +48,7 @@ from slipcast.history_table import history_table  # noqa: E402
 from slipcast.pipeline import build_pipeline  # noqa: E402
 from slipcast.profile import profile  # noqa: E402
 from slipcast.realised import performance  # noqa: E402
+from slipcast.sketch import Sketch  # noqa: E402
 
 EXAMPLE = ROOT / "examples" / "nyc_sca_2025-06.csv"
 CACHE = ROOT / ".cache" / "monitoring"
@@ -453,6 +465,64 @@ def draw(result: dict[str, Any], target: Path) -> None:
     figure.savefig(target, metadata={"Date": None})
 
 
+def check(population: Population) -> None:
+    """Look whether a window is counted here as the monitor counts it, and judged alike."""
+    stream = Stream(population, 1, seasons=False)
+    times = stream.draw(300, 1, tilt(population, 0.25))
+    rows = np.repeat(np.arange(len(population.p)), times[0].astype(int))
+    sketch = Sketch(stream.profile)
+    sketch.add(population.features.iloc[rows], population.p[rows])
+    ours, counted = counts_of(stream.reference, sketch), stream.counts(times, 300)
+    assert all((ours.bins[name] == counted.bins[name][0]).all() for name in ours.bins)
+    assert all(float(ours.shares[test]) == float(counted.shares[test][0]) for test in stream.reference.seen)
+    found = Verdicts(stream.reference, counted, Rule()).found[0]
+    names = {f"{name}:{what}" for (name, what), spoke in zip(stream.reference.tests, found, strict=True) if spoke}
+    assert names == set(findings_of(assess(stream.profile, sketch)))
+
+
+def tables(result: dict[str, Any]) -> str:
+    """Return the tables of docs/monitoring.md."""
+    lines: list[str] = []
+    if "quiet" in result:
+        lines += ["| nothing happens | Slipcast | PSI > 0.2 | KS p < .05 |", "|---|--:|--:|--:|"]
+        for item in result["quiet"]:
+            cells = [
+                f"{item[method]['alarms_per_month']:.2f} / {item[method]['hours_in_alarm']:.1f}" for method in METHODS
+            ]
+            lines.append(f"| {item['n']:,} rows | {' | '.join(cells)} |")
+    if "detect" in result:
+        lines += ["", "| change | rows | Slipcast | PSI > 0.2 | KS p < .05 |", "|---|--:|--:|--:|--:|"]
+        for item in sorted(result["detect"], key=lambda item: (item["n"] != 200, item["n"])):
+            cells = []
+            for method in METHODS:
+                found = item[method]
+                median = "–" if found["median_windows"] is None else f"{found['median_windows']:g}"
+                cells.append(f"{found['within_3']:.1%} / {found['ever']:.1%} / {median}")
+            lines.append(f"| {item['kind']}, {item['size']} | {item['n']:,} | {' | '.join(cells)} |")
+    if "seasonal" in result:
+        lines += ["", *(f"{method}: {share:.1%} of the windows" for method, share in result["seasonal"].items())]
+    if "outcomes" in result:
+        lines += [
+            "",
+            "| truth | models | called wrong | within 180 days | median days | as |",
+            "|---|--:|--:|--:|--:|---|",
+        ]
+        for item in result["outcomes"]:
+            states = ", ".join(f"{state} {count}" for state, count in item["states"].items())
+            lines.append(
+                f"| {item['change']} | {item['models']} | {item['spoke']:.0%} | {item['within_180_days']:.0%} | "
+                f"{item['median_days'] or '–'} | {states} |"
+            )
+    if "evidently" in result:
+        lines += ["", "| Evidently | rows | any column | half of the columns | seconds |", "|---|--:|--:|--:|--:|"]
+        for item in result["evidently"]:
+            lines.append(
+                f"| {item['case']} ({item['windows']} windows) | {item['n']:,} | {item['any_column']:.0%} | "
+                f"{item['dataset']:.0%} | {item['seconds']:.2f} |"
+            )
+    return "\n".join(lines)
+
+
 def main() -> None:
     """Measure, print, draw."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -482,6 +552,8 @@ def main() -> None:
         "outcomes": lambda: outcomes(population, arguments.models, 2, 3),
         "evidently": lambda: evidently(population, arguments.evidently),
     }
+    check(population)
+    result: dict[str, Any] = json.loads(file.read_text()) if file.exists() else {}
     for name in [*arguments.only, *(["evidently"] if arguments.evidently else [])]:
         made = steps[name]()
         # Another run may have added a section meanwhile.
@@ -491,6 +563,7 @@ def main() -> None:
         result |= {name: made, "options": {**result.get("options", {}), name: vars(arguments)}}
         file.write_text(json.dumps(result, indent=1))
     print(f"{time.perf_counter() - began:.0f} s")
+    print(tables(result))
     if {"quiet", "detect"} <= result.keys():
         draw(result, ROOT / "docs" / "monitoring.svg")
 
