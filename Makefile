@@ -7,7 +7,8 @@ export SAM_CLI_TELEMETRY := 0
 # A build or a test must not reach an account that the shell happens to be logged in to.
 OFFLINE := env -u AWS_PROFILE -u AWS_ENDPOINT_URL
 
-.PHONY: help bootstrap demo test test-fast test-e2e up down status deploy-local lineage history rollback promote dead-letters redrive lint format build deploy clean
+.PHONY: help bootstrap demo verify test test-fast test-e2e up down status deploy-local lineage history rollback promote \
+  dead-letters redrive lint audit sbom format build deploy clean
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -17,6 +18,8 @@ bootstrap:
 
 demo: bootstrap ## The whole loop on the local cloud with real data: schedule in, model live, alarm, retraining
 	@$(OFFLINE) $(PYTHON) -m local.demo
+
+verify: lint audit sbom test ## Everything that is checked before a release
 
 test: test-fast test-e2e ## All tests
 
@@ -71,6 +74,20 @@ lint: bootstrap ## Check style and template
 	@ruff format --check .
 	@cfn-lint template.yaml
 	@sam validate --lint
+
+# Tools that are no part of Slipcast live in environments of their own: made once for each audit/uv.lock, then offline.
+.cache/audit/%/made: audit/uv.lock audit/pyproject.toml | bootstrap
+	@echo "Setting up the tools of audit/pyproject.toml, group $*"
+	@UV_PROJECT_ENVIRONMENT=$(CURDIR)/.cache/audit/$* uv sync --quiet --locked --project audit --only-group $* \
+	  --python "$$($(PYTHON) -c 'import sys; print(f"{sys.base_prefix}/bin/python3.13")')"
+	@touch $@
+
+audit: .cache/audit/template/made .cache/audit/supply/made ## Check template.yaml with checkov, the locked packages with pip-audit
+	@.cache/audit/template/bin/checkov --config-file audit/checkov.yaml
+	@uv export --quiet --locked --no-emit-project --all-groups | .cache/audit/supply/bin/python audit/advisories.py
+
+sbom: .cache/audit/supply/made ## Write a CycloneDX bill of materials of every layer to .cache/sbom
+	@.cache/audit/supply/bin/python audit/sbom.py .cache/sbom
 
 format: bootstrap ## Format the code
 	@ruff check --fix .

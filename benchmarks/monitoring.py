@@ -86,7 +86,7 @@ class Stream:
         days = population.days.iloc[self.rows].reset_index(drop=True) if seasons else None
         self.profile = profile(of, population.p[self.rows], population.y[self.rows], days=days)
         self.reference = Reference(self.profile)
-        self.places = {name: self._place(name) for name in self.reference.entries}
+        self.inside = {name: self._inside(name) for name in self.reference.entries}
 
     def _values(self, name: str) -> np.ndarray:
         return self.population.p if name == SCORE else self.population.features[name].to_numpy()
@@ -100,6 +100,13 @@ class Stream:
             return np.where(np.isnan(values.astype("float64")), len(edges) + 1, known)
         number = {value: place for place, value in enumerate(entry["categories"])}
         return np.array([number.get(value, len(number)) for value in values])
+
+    def _inside(self, name: str) -> np.ndarray:
+        """Return whether each activity is in each bin, shape (n_activities, n_bins)."""
+        place = self._place(name)
+        inside = np.zeros((len(place), len(self.reference.counts[name])))
+        inside[np.arange(len(place)), place] = 1
+        return inside
 
     def draw(self, n: int, windows: int, weights: np.ndarray | None = None) -> np.ndarray:
         """Return how often each activity is in each window, shape (windows, n_activities).
@@ -115,10 +122,7 @@ class Stream:
     def counts(self, times: np.ndarray, n: int, *, lost: float = 0.0, months: np.ndarray | None = None) -> Counts:
         """Return windows as the monitor counts them; of a share `lost` of the rows the feature `LOST` is missing."""
         bins, shares = {}, {}
-        for name, place in self.places.items():
-            total = len(self.reference.counts[name])
-            inside = np.zeros((len(place), total))
-            inside[np.arange(len(place)), place] = 1
+        for name, inside in self.inside.items():
             bins[name] = times @ inside
             if name == LOST and lost:
                 gone = self.rng.binomial(bins[name].astype("int64"), lost)
@@ -139,12 +143,13 @@ class Stream:
             return times @ (values == MISSING).astype("float64")
         return times @ (~np.isin(values, entry["seen"]) & (values != MISSING)).astype("float64")
 
-    def speak(self, times: np.ndarray, counts: Counts, rule: Rule) -> dict[str, np.ndarray]:
-        """Return for each method whether it raises the alarm at each window."""
+    def speak(self, times: np.ndarray, counts: Counts, rule: Rule, streams: int = 1) -> dict[str, np.ndarray]:
+        """Return for each method whether it raises the alarm at each window of `streams` one after the other."""
         if counts.n < rule.min_n:
             ours = np.zeros(len(times), dtype=bool)
         else:
-            ours = confirmed(Verdicts(self.reference, counts, rule).found, rule).any(axis=1)
+            parts = np.split(Verdicts(self.reference, counts, rule).found, streams)
+            ours = np.concatenate([confirmed(part, rule).any(axis=1) for part in parts])
         indices = [psi(self.reference.counts[name], counts.bins[name]) for name in counts.bins]
         return {
             "Slipcast": ours,
@@ -249,22 +254,22 @@ def changes(population: Population) -> list[Change]:
 
 def detect(population: Population, n: int, runs: int, windows: int, references: int) -> list[dict[str, Any]]:
     """Return how soon each change is found in windows of `n` rows."""
-    found = []
+    found, streams = [], [Stream(population, 2000 + number, seasons=False) for number in range(references)]
     for change in changes(population):
         long = max(windows, change.over + 24 if change.over else 0)
         delays: dict[str, list[float]] = {method: [] for method in METHODS}
-        for number in range(references):
-            stream = Stream(population, 2000 + number, seasons=False)
-            for _ in range(max(1, runs // references)):
-                # What came before was quiet: no window of it counts.
-                weights = change.weights
-                if weights is not None and change.over:
-                    grown = np.minimum(np.arange(long) / change.over, 1.0)
-                    weights = weights[None, :] ** grown[:, None]
-                times = stream.draw(n, long, weights)
-                counts = stream.counts(times, n, lost=change.lost)
-                for method, spoke in stream.speak(times, counts, Rule()).items():
-                    delays[method].append(float(np.argmax(spoke)) + 1 if spoke.any() else np.inf)
+        for stream in streams:
+            # A long stream says as much as several short ones. What came before was quiet: none of it counts.
+            many = max(1, (runs // 4 if change.over else runs) // references)
+            weights = change.weights
+            if weights is not None and change.over:
+                grown = np.minimum(np.arange(long) / change.over, 1.0)
+                weights = np.tile(weights[None, :] ** grown[:, None], (many, 1))
+            times = stream.draw(n, many * long, weights)
+            counts = stream.counts(times, n, lost=change.lost)
+            for method, spoke in stream.speak(times, counts, Rule(), many).items():
+                for alarm in np.split(spoke, many):
+                    delays[method].append(float(np.argmax(alarm)) + 1 if alarm.any() else np.inf)
         found.append({"kind": change.kind, "size": change.size, "n": n, **_delays(delays)})
         print(json.dumps(found[-1]), flush=True)
     return found
@@ -308,7 +313,7 @@ def outcomes(population: Population, models: int, years: int, a_day: int) -> lis
     """Return what labels that come 60 to 400 days late say of models that are right, and of ones that no longer are.
 
     The truth of an activity is the model's probability; from the first day on its log-odds are higher by `shift`, or it
-    is another activity's (`shuffled`). The labels so far are looked at every 30 days.
+    is another activity's (`shuffled`). The labels so far are looked at every 60 days.
     """
     found = []
     for name, shift, shuffled in (
@@ -319,7 +324,8 @@ def outcomes(population: Population, models: int, years: int, a_day: int) -> lis
         ("scores know nothing", 0.0, True),
     ):
         delays, states = [], []
-        for number in range(models):
+        # How rare a false alarm is takes more models than how soon a true one comes.
+        for number in range(models if name != "nothing" else 4 * models):
             rng = np.random.default_rng(4000 + number)
             day = np.repeat(np.arange(years * 365), a_day)
             p = population.p[rng.integers(0, len(population.p), len(day))]
@@ -337,7 +343,7 @@ def outcomes(population: Population, models: int, years: int, a_day: int) -> lis
             expected = float(np.mean(population.p * (1 - population.p)))
             reference = {"brier": expected, "brier_ci": [expected - 0.01, expected + 0.01], **_area(population.p)}
             state, when = "ok", np.inf
-            for look in range(90, years * 365 + 1, 30):
+            for look in range(90, years * 365 + 1, 60):
                 known = table[table["known"] <= look]
                 result = performance(
                     known, int((table["day"] <= look).sum()), reference, dataset_id=None, data_date=None
@@ -351,7 +357,7 @@ def outcomes(population: Population, models: int, years: int, a_day: int) -> lis
         median = float(np.median(delays))
         found.append(
             {
-                "change": name,
+                **{"change": name, "models": len(delays)},
                 "spoke": float(spoke.mean()),
                 "within_180_days": float(np.mean(np.array(delays) <= 180)),
                 "median_days": median if np.isfinite(median) else None,
@@ -453,6 +459,7 @@ def main() -> None:
     parser.add_argument("--months", type=int, default=24, help="quiet months for each size")
     parser.add_argument("--runs", type=int, default=200, help="streams for each change")
     parser.add_argument("--windows", type=int, default=24, help="windows after a change")
+    parser.add_argument("--sizes", type=int, nargs="*", default=[50, 200, 1000], help="rows in a window with a change")
     parser.add_argument("--references", type=int, default=10, help="profiles that the streams are spread over")
     parser.add_argument("--models", type=int, default=100, help="models for each change of outcomes")
     parser.add_argument(
@@ -462,25 +469,27 @@ def main() -> None:
     arguments = parser.parse_args()
     CACHE.mkdir(parents=True, exist_ok=True)
     file = CACHE / "result.json"
-    result = json.loads(file.read_text()) if file.exists() else {}
     population = Population()
     began = time.perf_counter()
-    if "quiet" in arguments.only:
-        result["quiet"] = quiet(population, arguments.months, 360)
-    if "detect" in arguments.only:
-        result["detect"] = [
+    steps = {
+        "quiet": lambda: quiet(population, arguments.months, 360),
+        "detect": lambda: [
             item
-            for n in (50, 200, 1000)
+            for n in arguments.sizes
             for item in detect(population, n, arguments.runs, arguments.windows, arguments.references)
-        ]
-    if "seasonal" in arguments.only:
-        result["seasonal"] = seasonal(population, 200, arguments.references, 60)
-    if "outcomes" in arguments.only:
-        result["outcomes"] = outcomes(population, arguments.models, 2, 5)
-    if arguments.evidently:
-        result["evidently"] = evidently(population, arguments.evidently)
-    result["options"] = vars(arguments)
-    file.write_text(json.dumps(result, indent=1))
+        ],
+        "seasonal": lambda: seasonal(population, 200, arguments.references, 60),
+        "outcomes": lambda: outcomes(population, arguments.models, 2, 3),
+        "evidently": lambda: evidently(population, arguments.evidently),
+    }
+    for name in [*arguments.only, *(["evidently"] if arguments.evidently else [])]:
+        made = steps[name]()
+        # Another run may have added a section meanwhile.
+        result = json.loads(file.read_text()) if file.exists() else {}
+        if name == "detect":
+            made += [item for item in result.get(name, []) if item["n"] not in arguments.sizes]
+        result |= {name: made, "options": {**result.get("options", {}), name: vars(arguments)}}
+        file.write_text(json.dumps(result, indent=1))
     print(f"{time.perf_counter() - began:.0f} s")
     if {"quiet", "detect"} <= result.keys():
         draw(result, ROOT / "docs" / "monitoring.svg")

@@ -2,12 +2,45 @@
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import boto3
 import pytest
 from moto import mock_aws
+from permissions.recording import RECORDER, Recorder
 
 from slipcast_aws import control, feature_store, storage
+
+HERE = Path(__file__).parent
+# Looks at what all other tests of this folder made the functions ask for: it comes last.
+LAST = "test_least_privilege.py"
+
+
+@pytest.fixture(autouse=True)
+def permissions(monkeypatch) -> Iterator[Recorder]:
+    """What a function asks of AWS while a test runs is allowed by its policies in template.yaml, or the test fails.
+
+    A test that points a function at something foreign clears ``permissions.refused`` itself.
+    """
+    RECORDER.watch(monkeypatch)
+    RECORDER.refused.clear()
+    yield RECORDER
+    refused = sorted(set(RECORDER.refused))
+    assert not refused, "no policy in template.yaml allows this:\n" + "\n".join(refused)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(session, config, items) -> None:
+    """Put the test that needs all the others at the end, and note whether they are all there."""
+    items.sort(key=lambda item: item.path.name == LAST)
+    files = {item.path for item in items}
+    part = (
+        any("::" in argument for argument in config.args)
+        or config.getoption("keyword", "")
+        or config.getoption("lf", False)
+    )
+    # Those of the local cloud call no function of ours in this process.
+    RECORDER.complete = not part and files >= set(HERE.glob("test_*.py")) - set(HERE.glob("test_local_*.py"))
 
 
 @pytest.fixture

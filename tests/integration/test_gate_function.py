@@ -193,10 +193,11 @@ def test_a_schedule_and_a_person_may_start_too(gate, lambda_context):
     assert len(executions(gate)) == 2
 
 
-def test_a_failed_start_gives_its_claim_back(gate, lambda_context, monkeypatch):
+def test_a_failed_start_gives_its_claim_back(gate, lambda_context, monkeypatch, permissions):
     monkeypatch.setenv("STATE_MACHINE_ARN", gate.machine.replace("slipcast-pipeline", "nowhere"))
     with pytest.raises(Exception, match="nowhere"):
         gate.handler(alarm("2026-01-01T00:00:00Z"), lambda_context)
+    permissions.refused.clear()
     monkeypatch.setenv("STATE_MACHINE_ARN", gate.machine)
 
     assert gate.handler(alarm("2026-01-01T00:00:00Z"), lambda_context) == {"outcomes": ["started"]}

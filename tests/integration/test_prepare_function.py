@@ -31,9 +31,7 @@ def schedule(rows: int = 30, data_date: str = "2024-12-31", bad: tuple[int, ...]
 
 @pytest.fixture
 def s3(s3):
-    s3.create_bucket(Bucket="elsewhere")
-    for bucket in ("data", "elsewhere"):
-        s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    s3.put_bucket_versioning(Bucket="data", VersioningConfiguration={"Status": "Enabled"})
     return s3
 
 
@@ -199,10 +197,10 @@ def test_a_refused_file_is_kept_as_it_came_and_reported(prepare, s3, raw, why):
 
 def test_the_version_of_the_event_is_read_and_not_a_later_one(prepare, s3, lambda_context, load_app):
     first = schedule(rows=25)
-    version = s3.put_object(Bucket="elsewhere", Key="drop/plan.csv", Body=first)["VersionId"]
-    s3.put_object(Bucket="elsewhere", Key="drop/plan.csv", Body=schedule(rows=40))
+    version = s3.put_object(Bucket="data", Key="incoming/plan.csv", Body=first)["VersionId"]
+    s3.put_object(Bucket="data", Key="incoming/plan.csv", Body=schedule(rows=40))
     app = load_app("prepare")
-    source = {"bucket": "elsewhere", "key": "drop/plan.csv", "version_id": version}
+    source = {"bucket": "data", "key": "incoming/plan.csv", "version_id": version}
 
     answer = app.handler({"execution": "e", "reason": "new_data", "source": source}, lambda_context)
 
@@ -213,9 +211,9 @@ def test_the_version_of_the_event_is_read_and_not_a_later_one(prepare, s3, lambd
     )
 
 
-def test_a_bucket_without_versions_works_too(prepare, s3, lambda_context, load_app):
-    s3.put_object(Bucket="elsewhere", Key="plan.csv", Body=schedule())
-    source = {"bucket": "elsewhere", "key": "plan.csv", "version_id": ""}
+def test_an_event_without_a_version_works_too(prepare, s3, lambda_context, load_app):
+    s3.put_object(Bucket="data", Key="incoming/plan.csv", Body=schedule())
+    source = {"bucket": "data", "key": "incoming/plan.csv", "version_id": ""}
 
     answer = load_app("prepare").handler({"execution": "e", "reason": "new_data", "source": source}, lambda_context)
 
@@ -254,13 +252,14 @@ def test_a_correction_of_the_same_day_wins(prepare):
     assert rows_of(corrected)["budget"].min() == 7
 
 
-def test_files_taken_in_at_the_same_time_are_all_in_the_dataset(prepare, monkeypatch):
+def test_files_taken_in_at_the_same_time_are_all_in_the_dataset(prepare, monkeypatch, permissions):
     move, raced = control.move_latest, []
 
     def race(table, reference, *, previous):
         if not raced:
             raced.append(True)
-            prepare(schedule(rows=25), execution="new-data-2", key="incoming/other.csv")
+            with permissions.others():
+                prepare(schedule(rows=25), execution="new-data-2", key="incoming/other.csv")
         return move(table, reference, previous=previous)
 
     monkeypatch.setattr(control, "move_latest", race)

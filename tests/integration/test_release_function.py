@@ -18,6 +18,7 @@ from slipcast.features import feature_row
 from slipcast_aws import control, outbox, releases, storage, switch, traffic
 
 FUNCTION = "slipcast-predict"
+LAYER = "arn:aws:lambda:us-east-1:123456789012:layer:slipcast-model:1"
 CLIENTS = (storage.client, releases.client, control.client)
 SETTINGS = {
     **{"DATA_BUCKET": "data", "PREDICT_FUNCTION": FUNCTION, "MODEL_LAYER_NAME": "slipcast-model"},
@@ -79,9 +80,9 @@ def cloud(aws_environment, lambdas_of_aws):
         s3, client = boto3.client("s3"), boto3.client("lambda")
         s3.create_bucket(Bucket="data")
         role = boto3.client("iam").create_role(RoleName="predict", AssumeRolePolicyDocument="{}")["Role"]["Arn"]
-        code_layer = client.publish_layer_version(LayerName="slipcast", Content={"ZipFile": zip_of("python/x.py", "")})[
-            "LayerVersionArn"
-        ]
+        code_layer = client.publish_layer_version(
+            LayerName="slipcast-domain", Content={"ZipFile": zip_of("python/x.py", "")}
+        )["LayerVersionArn"]
         client.create_function(
             FunctionName=FUNCTION,
             Runtime="python3.13",
@@ -186,7 +187,7 @@ def test_publish_pins_the_model_to_a_version(release, cloud):
         "MODEL_TRAINED_AT": "2026-01-01T00:00:00+00:00",
         "MODEL_EXECUTION": "new-data-abc",
     }
-    assert layer_names(cloud, "2") == ["slipcast:1", "slipcast-model:1"]
+    assert layer_names(cloud, "2") == ["slipcast-domain:1", "slipcast-model:1"]
 
 
 def runs_with(client, version: str) -> tuple[list[str], int, str]:
@@ -211,9 +212,9 @@ def test_a_model_that_needs_scikit_learn_gets_its_layer_memory_and_a_snapshot(sc
 
     assert again["version"] == "3"
     assert [runs_with(cloud, version) for version in ("2", "3", "4")] == [
-        (["slipcast:1", "slipcast-model:1"], 1024, "None"),
-        (["slipcast:1", "slipcast-training:1", "slipcast-model:2"], 1769, "PublishedVersions"),
-        (["slipcast:1", "slipcast-model:1"], 1024, "None"),
+        (["slipcast-domain:1", "slipcast-model:1"], 1024, "None"),
+        (["slipcast-domain:1", "slipcast-training:1", "slipcast-model:2"], 1769, "PublishedVersions"),
+        (["slipcast-domain:1", "slipcast-model:1"], 1024, "None"),
     ]
 
 
@@ -248,8 +249,8 @@ def test_the_next_model_replaces_the_layer_of_the_last_one(release, cloud):
     second = release("publish", model("def", "2" * 64))
 
     assert second["version"] == "3"
-    assert layer_names(cloud, "3") == ["slipcast:1", "slipcast-model:2"]
-    assert layer_names(cloud, "2") == ["slipcast:1", "slipcast-model:1"]
+    assert layer_names(cloud, "3") == ["slipcast-domain:1", "slipcast-model:2"]
+    assert layer_names(cloud, "2") == ["slipcast-domain:1", "slipcast-model:1"]
     pinned = cloud.get_function_configuration(FunctionName=FUNCTION, Qualifier="2")["Environment"]["Variables"]
     assert pinned["MODEL_SHA256"] == "1" * 64
 
@@ -259,7 +260,7 @@ def test_a_model_that_returns_uses_its_old_layer(release, cloud):
     release("publish", model("def", "2" * 64))
     again = release("publish", model("abc", "1" * 64))
 
-    assert layer_names(cloud, again["version"]) == ["slipcast:1", "slipcast-model:1"]
+    assert layer_names(cloud, again["version"]) == ["slipcast-domain:1", "slipcast-model:1"]
     assert len(cloud.list_layer_versions(LayerName="slipcast-model")["LayerVersions"]) == 2
 
 
@@ -268,15 +269,13 @@ def test_a_configuration_that_another_changed_meanwhile_is_not_overwritten(relea
     client = releases.client()
     with Stubber(client) as stub:
         stub.add_response(
-            "list_layer_versions", {"LayerVersions": [{"Description": "1" * 64, "LayerVersionArn": "a:l:1"}]}
+            "list_layer_versions", {"LayerVersions": [{"Description": "1" * 64, "LayerVersionArn": LAYER}]}
         )
         stub.add_response("get_function_configuration", configuration)
         stub.add_client_error(
             "update_function_configuration",
             "PreconditionFailedException",
-            expected_params={
-                **{"FunctionName": FUNCTION, "Layers": ["a:l:1"], "Environment": ANY, "RevisionId": "seen"}
-            },
+            expected_params={**{"FunctionName": FUNCTION, "Layers": [LAYER], "Environment": ANY, "RevisionId": "seen"}},
         )
         with pytest.raises(ClientError, match="PreconditionFailed"):
             release("publish", model())

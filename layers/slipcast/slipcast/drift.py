@@ -211,7 +211,8 @@ def assess(
     earlier : of the windows before that do not overlap, newest first: ``until``, ``state`` and ``findings``, a list of
         ``feature:what``; of those only ``of`` - 1 count
     """
-    rule, reference = rule or Rule(), Reference(profile)
+    shown = {name: entry for name, entry in profile["features"].items() if name not in sketch.hidden}
+    rule, reference = rule or Rule(), Reference({**profile, "features": shown})
     before = [dict(item) for item in earlier[: rule.of - 1]]
     common: dict[str, Any] = {
         **{"n": sketch.n, "min_n": rule.min_n, "needed": rule.needed, "of": rule.of, "earlier": before},
@@ -264,7 +265,8 @@ def findings_of(drift: Drift) -> list[str]:
 def counts_of(reference: Reference, sketch: Sketch) -> Counts:
     """Return a sketch as the counts that a rule looks at."""
     bins, quality = {}, {}
-    for name, counted in {**sketch.features, SCORE: sketch.score}.items():
+    for name in reference.entries:
+        counted = sketch.score if name == SCORE else sketch.features[name]
         bins[name] = _bins(reference, name, counted)
         if isinstance(counted, Numbers):
             quality[name, "missing"] = counted.counts[-1]
