@@ -157,9 +157,7 @@ class Verdicts:
                 limits.append(self.psi_limit[name] - self.psi_chance[name])
                 tolerated.append(rule.psi_excess)
             else:
-                observed, seen = np.asarray(counts.shares[name, what], dtype="float64"), reference.seen[name, what]
-                effect = observed / counts.n - seen / reference.n
-                p_value = share_p_value(observed * (n / counts.n), n, seen, reference.n)
+                effect, p_value = self._share(reference, counts, name, what, n, rule)
                 limits.append(rule.share_excess)
                 tolerated.append(rule.share_excess)
             effects.append(effect)
@@ -168,6 +166,21 @@ class Verdicts:
         self.p_value = holm(np.stack(p_values, axis=-1))
         self.limit = np.array(limits)
         self.found = (self.effect > np.array(tolerated)) & (self.p_value < self.alpha)
+
+    def _share(
+        self, reference: Reference, counts: Counts, name: str, what: str, n: float, rule: Rule
+    ) -> tuple[np.ndarray, np.ndarray]:
+        observed, seen = np.asarray(counts.shares[name, what], dtype="float64"), reference.seen[name, what]
+        rows = observed * (n / counts.n)
+        effect = observed / counts.n - seen / reference.n
+        p_value = share_p_value(rows, n, seen, reference.n)
+        numeric = reference.entries[name]["kind"] == "numeric"
+        season = reference.seasonal(name, counts.months) if what == "missing" and numeric else None
+        if season is not None:
+            usual, size = season
+            effect = np.minimum(effect, observed / counts.n - usual[-1] / size)
+            p_value = np.maximum(p_value, share_p_value(rows, n, usual[-1], size) ** (1 / rule.needed))
+        return effect, p_value
 
     def _distribution(
         self, reference: Reference, counts: Counts, name: str, n: float, rule: Rule
@@ -186,7 +199,9 @@ class Verdicts:
             expected = Chance(moments(usual, [n]), n, size, [n])
             against = np.asarray(psi(usual, window))
             effect = np.minimum(effect, against - expected.mean)
-            p_value = np.maximum(p_value, expected.p_value(against))
+            # The sample of a month is small and the same from window to window: to find it unusual again is no second
+            # piece of evidence, so that one has to weigh as much as all that are needed.
+            p_value = np.maximum(p_value, expected.p_value(against) ** (1 / rule.needed))
         return effect, p_value
 
 
