@@ -107,7 +107,7 @@ DROPPED_PATHS = (
     "aws_lambda_powertools/event_handler/openapi/swagger_ui/swagger-ui-bundle.min.js",
     "aws_lambda_powertools/event_handler/openapi/swagger_ui/swagger-ui.min.css",
     *(f"aws_lambda_powertools/utilities/{name}" for name in ("auth_alpha", "circuit_breaker", "data_masking")),
-    *(f"aws_lambda_powertools/utilities/{name}" for name in ("feature_flags", "kafka", "parser", "streaming")),
+    *(f"aws_lambda_powertools/utilities/{name}" for name in ("feature_flags", "kafka", "streaming")),
     "bin",
     "include",
     "share",

@@ -7,7 +7,7 @@ import os
 import statistics
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import joblib
@@ -42,7 +42,8 @@ def measure(case: models.Case, rows: pd.DataFrame, share: float = 1.0) -> dict[i
         if count <= 100:
             ways["application"] = lambda event=event: application(event, None)
         expected = pipeline.predict_proba(frame)[:, 1]
-        answered = json.loads(ways["slipcast"]()["body"])["predictions"]
+        with _log_to_nowhere():
+            answered = json.loads(ways["slipcast"]()["body"])["predictions"]
         assert np.abs(np.array([item["probability"] for item in answered]) - expected).max() <= 1e-9
         found[count] = in_turn(ways, max(3, round(calls * share)))
     return found
@@ -51,8 +52,7 @@ def measure(case: models.Case, rows: pd.DataFrame, share: float = 1.0) -> dict[i
 def in_turn(ways: dict[str, Callable[[], Any]], calls: int) -> dict[str, tuple[float, float]]:
     """Return median and 99th percentile in ms of each way, called one after the other, after a call not counted."""
     times: dict[str, list[float]] = {name: [] for name in ways}
-    # The log is written, to nowhere.
-    with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):  # noqa: PTH123
+    with _log_to_nowhere():
         for call in ways.values():
             call()
         for _ in range(calls):
@@ -61,6 +61,13 @@ def in_turn(ways: dict[str, Callable[[], Any]], calls: int) -> dict[str, tuple[f
                 call()
                 times[name].append((time.perf_counter() - began) * 1000)
     return {name: (statistics.median(each), float(np.percentile(each, 99))) for name, each in times.items()}
+
+
+@contextlib.contextmanager
+def _log_to_nowhere() -> Iterator[None]:
+    """Have the log written, but not shown."""
+    with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):  # noqa: PTH123
+        yield
 
 
 def _handlers(case: models.Case) -> tuple[Any, Any]:

@@ -147,7 +147,7 @@ def test_nothing_of_the_inside_reaches_a_client_of_the_fast_path(app, monkeypatc
     import fast
 
     told = []
-    monkeypatch.setattr(fast.feature_lookup, "with_history", fail(error))
+    monkeypatch.setattr(fast.plain_answer.feature_lookup, "with_history", fail(error))
     monkeypatch.setattr(type(fast.serving.loaded.scorer), "score", fail(error))
     monkeypatch.setattr(app.problems.logger, "exception", told.append)
 
