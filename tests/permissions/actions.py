@@ -176,7 +176,10 @@ def _function(given: Mapping[str, Any]) -> str:
 def _lambda(given: Mapping[str, Any]) -> tuple[str | None, dict[str, Any]]:
     if "FunctionName" in given:
         return _function(given), {}
-    return (_arn("lambda", f"layer:{given['LayerName']}") if "LayerName" in given else None), {}
+    if "LayerName" not in given:
+        return None, {}
+    version = f":{given['VersionNumber']}" if "VersionNumber" in given else ""
+    return _arn("lambda", f"layer:{given['LayerName']}{version}"), {}
 
 
 def _states(given: Mapping[str, Any]) -> tuple[str | None, dict[str, Any]]:

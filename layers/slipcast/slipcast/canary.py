@@ -282,7 +282,7 @@ def _distribution(live: Evidence, new: Evidence, predicted: Predicted | None, le
     ours, theirs = _one_each(new.scores), _one_each(live.scores)
     if min(len(ours), len(theirs)) < MIN_FOR_SCORES:
         return Check("score_distribution", 0.0, limit, None, False, "too few scores to compare")
-    distance, p = two_samples.kolmogorov_smirnov(ours, theirs)
+    distance, p = two_samples.kolmogorov_smirnov(ours, theirs, limit)
     words = f"scores distributed otherwise: distance {distance:.2f}, at most {limit:.2f} expected"
     return Check("score_distribution", distance, limit, p, distance > limit and p < level, words)
 
