@@ -4,7 +4,7 @@ Traffic is drawn at random and the judge of :mod:`slipcast.canary` decides, step
 machine asks it to. Durations and scores are drawn from what is asked of a small model: a median of 4 ms with a long
 tail, scores with a standard deviation of 0.15 and up to five activities in a request.
 
-    .venv/bin/python benchmarks/canary_errors.py [--runs 400] [--seed 1]
+    .venv/bin/python benchmarks/canary_errors.py [--runs 400] [--seed 1] [--only good]
 """
 
 import argparse
@@ -100,14 +100,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=400, help="canaries of each kind and traffic (400)")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--only", choices=KINDS, action="append", help="one kind of version; may be given again (all)")
     options = parser.parse_args()
     print(f"| new version | {' | '.join(f'{rate:g} requests/s' for rate in TRAFFIC)} |")
     print(f"|---|{'--:|' * len(TRAFFIC)}")
-    for name, new in KINDS.items():
+    for name in options.only or KINDS:
         shares = []
         for rate in TRAFFIC:
             random = np.random.default_rng([options.seed, int(rate * 1000), len(name)])
-            ended = [run(random, rate, new) for _ in range(options.runs)]
+            ended = [run(random, rate, KINDS[name]) for _ in range(options.runs)]
             back = sum(not end.startswith("promote") for end in ended)
             shares.append(f"{back / options.runs:.1%}")
         print(f"| {name} | {' | '.join(shares)} |", flush=True)

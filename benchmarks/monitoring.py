@@ -7,7 +7,8 @@ docs/monitoring.md. ``--evidently`` runs Evidently's default preset on some of t
 ``.cache/evidently`` that it makes of benchmarks/evidently/requirements.txt. Sizes are options.
 
 Rows are changed by weights alone, so what is drawn are real rows with all that hangs together in them. A window is then
-a vector of multiplicities, and all windows are counted at once; a test holds these counts to those of the monitor.
+a vector of multiplicities, and all windows are counted at once; before anything is measured a window is counted by the
+monitor's own sketch too, and both must agree.
 """
 
 import argparse
@@ -29,7 +30,17 @@ sys.path.insert(0, str(ROOT / "layers" / "slipcast"))
 
 from slipcast import labels  # noqa: E402 - the path is set above
 from slipcast.candidates import load_candidates  # noqa: E402
-from slipcast.drift import SCORE, Counts, Reference, Rule, Verdicts, confirmed  # noqa: E402
+from slipcast.drift import (  # noqa: E402
+    SCORE,
+    Counts,
+    Reference,
+    Rule,
+    Verdicts,
+    assess,
+    confirmed,
+    counts_of,
+    findings_of,
+)
 from slipcast.effects import psi  # noqa: E402
 from slipcast.feature_table import feature_table  # noqa: E402
 from slipcast.features import MISSING, NUMERIC  # noqa: E402
@@ -37,6 +48,7 @@ from slipcast.history_table import history_table  # noqa: E402
 from slipcast.pipeline import build_pipeline  # noqa: E402
 from slipcast.profile import profile  # noqa: E402
 from slipcast.realised import performance  # noqa: E402
+from slipcast.sketch import Sketch  # noqa: E402
 
 EXAMPLE = ROOT / "examples" / "nyc_sca_2025-06.csv"
 CACHE = ROOT / ".cache" / "monitoring"
@@ -86,7 +98,7 @@ class Stream:
         days = population.days.iloc[self.rows].reset_index(drop=True) if seasons else None
         self.profile = profile(of, population.p[self.rows], population.y[self.rows], days=days)
         self.reference = Reference(self.profile)
-        self.places = {name: self._place(name) for name in self.reference.entries}
+        self.inside = {name: self._inside(name) for name in self.reference.entries}
 
     def _values(self, name: str) -> np.ndarray:
         return self.population.p if name == SCORE else self.population.features[name].to_numpy()
@@ -100,6 +112,13 @@ class Stream:
             return np.where(np.isnan(values.astype("float64")), len(edges) + 1, known)
         number = {value: place for place, value in enumerate(entry["categories"])}
         return np.array([number.get(value, len(number)) for value in values])
+
+    def _inside(self, name: str) -> np.ndarray:
+        """Return whether each activity is in each bin, shape (n_activities, n_bins)."""
+        place = self._place(name)
+        inside = np.zeros((len(place), len(self.reference.counts[name])))
+        inside[np.arange(len(place)), place] = 1
+        return inside
 
     def draw(self, n: int, windows: int, weights: np.ndarray | None = None) -> np.ndarray:
         """Return how often each activity is in each window, shape (windows, n_activities).
@@ -115,10 +134,7 @@ class Stream:
     def counts(self, times: np.ndarray, n: int, *, lost: float = 0.0, months: np.ndarray | None = None) -> Counts:
         """Return windows as the monitor counts them; of a share `lost` of the rows the feature `LOST` is missing."""
         bins, shares = {}, {}
-        for name, place in self.places.items():
-            total = len(self.reference.counts[name])
-            inside = np.zeros((len(place), total))
-            inside[np.arange(len(place)), place] = 1
+        for name, inside in self.inside.items():
             bins[name] = times @ inside
             if name == LOST and lost:
                 gone = self.rng.binomial(bins[name].astype("int64"), lost)
@@ -139,12 +155,13 @@ class Stream:
             return times @ (values == MISSING).astype("float64")
         return times @ (~np.isin(values, entry["seen"]) & (values != MISSING)).astype("float64")
 
-    def speak(self, times: np.ndarray, counts: Counts, rule: Rule) -> dict[str, np.ndarray]:
-        """Return for each method whether it raises the alarm at each window."""
+    def speak(self, times: np.ndarray, counts: Counts, rule: Rule, streams: int = 1) -> dict[str, np.ndarray]:
+        """Return for each method whether it raises the alarm at each window of `streams` one after the other."""
         if counts.n < rule.min_n:
             ours = np.zeros(len(times), dtype=bool)
         else:
-            ours = confirmed(Verdicts(self.reference, counts, rule).found, rule).any(axis=1)
+            parts = np.split(Verdicts(self.reference, counts, rule).found, streams)
+            ours = np.concatenate([confirmed(part, rule).any(axis=1) for part in parts])
         indices = [psi(self.reference.counts[name], counts.bins[name]) for name in counts.bins]
         return {
             "Slipcast": ours,
@@ -249,22 +266,22 @@ def changes(population: Population) -> list[Change]:
 
 def detect(population: Population, n: int, runs: int, windows: int, references: int) -> list[dict[str, Any]]:
     """Return how soon each change is found in windows of `n` rows."""
-    found = []
+    found, streams = [], [Stream(population, 2000 + number, seasons=False) for number in range(references)]
     for change in changes(population):
         long = max(windows, change.over + 24 if change.over else 0)
         delays: dict[str, list[float]] = {method: [] for method in METHODS}
-        for number in range(references):
-            stream = Stream(population, 2000 + number, seasons=False)
-            for _ in range(max(1, runs // references)):
-                # What came before was quiet: no window of it counts.
-                weights = change.weights
-                if weights is not None and change.over:
-                    grown = np.minimum(np.arange(long) / change.over, 1.0)
-                    weights = weights[None, :] ** grown[:, None]
-                times = stream.draw(n, long, weights)
-                counts = stream.counts(times, n, lost=change.lost)
-                for method, spoke in stream.speak(times, counts, Rule()).items():
-                    delays[method].append(float(np.argmax(spoke)) + 1 if spoke.any() else np.inf)
+        for stream in streams:
+            # A long stream says as much as several short ones. What came before was quiet: none of it counts.
+            many = max(1, (runs // 4 if change.over else runs) // references)
+            weights = change.weights
+            if weights is not None and change.over:
+                grown = np.minimum(np.arange(long) / change.over, 1.0)
+                weights = np.tile(weights[None, :] ** grown[:, None], (many, 1))
+            times = stream.draw(n, many * long, weights)
+            counts = stream.counts(times, n, lost=change.lost)
+            for method, spoke in stream.speak(times, counts, Rule(), many).items():
+                for alarm in np.split(spoke, many):
+                    delays[method].append(float(np.argmax(alarm)) + 1 if alarm.any() else np.inf)
         found.append({"kind": change.kind, "size": change.size, "n": n, **_delays(delays)})
         print(json.dumps(found[-1]), flush=True)
     return found
@@ -308,7 +325,7 @@ def outcomes(population: Population, models: int, years: int, a_day: int) -> lis
     """Return what labels that come 60 to 400 days late say of models that are right, and of ones that no longer are.
 
     The truth of an activity is the model's probability; from the first day on its log-odds are higher by `shift`, or it
-    is another activity's (`shuffled`). The labels so far are looked at every 30 days.
+    is another activity's (`shuffled`). The labels so far are looked at every 60 days.
     """
     found = []
     for name, shift, shuffled in (
@@ -319,7 +336,8 @@ def outcomes(population: Population, models: int, years: int, a_day: int) -> lis
         ("scores know nothing", 0.0, True),
     ):
         delays, states = [], []
-        for number in range(models):
+        # How rare a false alarm is takes more models than how soon a true one comes.
+        for number in range(models if name != "nothing" else 4 * models):
             rng = np.random.default_rng(4000 + number)
             day = np.repeat(np.arange(years * 365), a_day)
             p = population.p[rng.integers(0, len(population.p), len(day))]
@@ -337,7 +355,7 @@ def outcomes(population: Population, models: int, years: int, a_day: int) -> lis
             expected = float(np.mean(population.p * (1 - population.p)))
             reference = {"brier": expected, "brier_ci": [expected - 0.01, expected + 0.01], **_area(population.p)}
             state, when = "ok", np.inf
-            for look in range(90, years * 365 + 1, 30):
+            for look in range(90, years * 365 + 1, 60):
                 known = table[table["known"] <= look]
                 result = performance(
                     known, int((table["day"] <= look).sum()), reference, dataset_id=None, data_date=None
@@ -351,7 +369,7 @@ def outcomes(population: Population, models: int, years: int, a_day: int) -> lis
         median = float(np.median(delays))
         found.append(
             {
-                "change": name,
+                **{"change": name, "models": len(delays)},
                 "spoke": float(spoke.mean()),
                 "within_180_days": float(np.mean(np.array(delays) <= 180)),
                 "median_days": median if np.isfinite(median) else None,
@@ -447,12 +465,71 @@ def draw(result: dict[str, Any], target: Path) -> None:
     figure.savefig(target, metadata={"Date": None})
 
 
+def check(population: Population) -> None:
+    """Look whether a window is counted here as the monitor counts it, and judged alike."""
+    stream = Stream(population, 1, seasons=False)
+    times = stream.draw(300, 1, tilt(population, 0.25))
+    rows = np.repeat(np.arange(len(population.p)), times[0].astype(int))
+    sketch = Sketch(stream.profile)
+    sketch.add(population.features.iloc[rows], population.p[rows])
+    ours, counted = counts_of(stream.reference, sketch), stream.counts(times, 300)
+    assert all((ours.bins[name] == counted.bins[name][0]).all() for name in ours.bins)
+    assert all(float(ours.shares[test]) == float(counted.shares[test][0]) for test in stream.reference.seen)
+    found = Verdicts(stream.reference, counted, Rule()).found[0]
+    names = {f"{name}:{what}" for (name, what), spoke in zip(stream.reference.tests, found, strict=True) if spoke}
+    assert names == set(findings_of(assess(stream.profile, sketch)))
+
+
+def tables(result: dict[str, Any]) -> str:
+    """Return the tables of docs/monitoring.md."""
+    lines: list[str] = []
+    if "quiet" in result:
+        lines += ["| nothing happens | Slipcast | PSI > 0.2 | KS p < .05 |", "|---|--:|--:|--:|"]
+        for item in result["quiet"]:
+            cells = [
+                f"{item[method]['alarms_per_month']:.2f} / {item[method]['hours_in_alarm']:.1f}" for method in METHODS
+            ]
+            lines.append(f"| {item['n']:,} rows | {' | '.join(cells)} |")
+    if "detect" in result:
+        lines += ["", "| change | rows | Slipcast | PSI > 0.2 | KS p < .05 |", "|---|--:|--:|--:|--:|"]
+        for item in sorted(result["detect"], key=lambda item: (item["n"] != 200, item["n"])):
+            cells = []
+            for method in METHODS:
+                found = item[method]
+                median = "–" if found["median_windows"] is None else f"{found['median_windows']:g}"
+                cells.append(f"{found['within_3']:.1%} / {found['ever']:.1%} / {median}")
+            lines.append(f"| {item['kind']}, {item['size']} | {item['n']:,} | {' | '.join(cells)} |")
+    if "seasonal" in result:
+        lines += ["", *(f"{method}: {share:.1%} of the windows" for method, share in result["seasonal"].items())]
+    if "outcomes" in result:
+        lines += [
+            "",
+            "| truth | models | called wrong | within 180 days | median days | as |",
+            "|---|--:|--:|--:|--:|---|",
+        ]
+        for item in result["outcomes"]:
+            states = ", ".join(f"{state} {count}" for state, count in item["states"].items())
+            lines.append(
+                f"| {item['change']} | {item['models']} | {item['spoke']:.0%} | {item['within_180_days']:.0%} | "
+                f"{item['median_days'] or '–'} | {states} |"
+            )
+    if "evidently" in result:
+        lines += ["", "| Evidently | rows | any column | half of the columns | seconds |", "|---|--:|--:|--:|--:|"]
+        for item in result["evidently"]:
+            lines.append(
+                f"| {item['case']} ({item['windows']} windows) | {item['n']:,} | {item['any_column']:.0%} | "
+                f"{item['dataset']:.0%} | {item['seconds']:.2f} |"
+            )
+    return "\n".join(lines)
+
+
 def main() -> None:
     """Measure, print, draw."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--months", type=int, default=24, help="quiet months for each size")
     parser.add_argument("--runs", type=int, default=200, help="streams for each change")
     parser.add_argument("--windows", type=int, default=24, help="windows after a change")
+    parser.add_argument("--sizes", type=int, nargs="*", default=[50, 200, 1000], help="rows in a window with a change")
     parser.add_argument("--references", type=int, default=10, help="profiles that the streams are spread over")
     parser.add_argument("--models", type=int, default=100, help="models for each change of outcomes")
     parser.add_argument(
@@ -462,26 +539,31 @@ def main() -> None:
     arguments = parser.parse_args()
     CACHE.mkdir(parents=True, exist_ok=True)
     file = CACHE / "result.json"
-    result = json.loads(file.read_text()) if file.exists() else {}
     population = Population()
     began = time.perf_counter()
-    if "quiet" in arguments.only:
-        result["quiet"] = quiet(population, arguments.months, 360)
-    if "detect" in arguments.only:
-        result["detect"] = [
+    steps = {
+        "quiet": lambda: quiet(population, arguments.months, 360),
+        "detect": lambda: [
             item
-            for n in (50, 200, 1000)
+            for n in arguments.sizes
             for item in detect(population, n, arguments.runs, arguments.windows, arguments.references)
-        ]
-    if "seasonal" in arguments.only:
-        result["seasonal"] = seasonal(population, 200, arguments.references, 60)
-    if "outcomes" in arguments.only:
-        result["outcomes"] = outcomes(population, arguments.models, 2, 5)
-    if arguments.evidently:
-        result["evidently"] = evidently(population, arguments.evidently)
-    result["options"] = vars(arguments)
-    file.write_text(json.dumps(result, indent=1))
+        ],
+        "seasonal": lambda: seasonal(population, 200, arguments.references, 60),
+        "outcomes": lambda: outcomes(population, arguments.models, 2, 3),
+        "evidently": lambda: evidently(population, arguments.evidently),
+    }
+    check(population)
+    result: dict[str, Any] = json.loads(file.read_text()) if file.exists() else {}
+    for name in [*arguments.only, *(["evidently"] if arguments.evidently else [])]:
+        made = steps[name]()
+        # Another run may have added a section meanwhile.
+        result = json.loads(file.read_text()) if file.exists() else {}
+        if name == "detect":
+            made += [item for item in result.get(name, []) if item["n"] not in arguments.sizes]
+        result |= {name: made, "options": {**result.get("options", {}), name: vars(arguments)}}
+        file.write_text(json.dumps(result, indent=1))
     print(f"{time.perf_counter() - began:.0f} s")
+    print(tables(result))
     if {"quiet", "detect"} <= result.keys():
         draw(result, ROOT / "docs" / "monitoring.svg")
 

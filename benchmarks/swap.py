@@ -108,7 +108,7 @@ def play(swap: Swap, requests_a_step: int) -> None:
             said = stack.run("slipcast_aws.switch", "--stack", stack.env["SLIPCAST_STACK"], "rollback")
             time.sleep(3)
         print(f"  {said.strip()}")
-        trials.settings(CANARY_STEPS="50", CANARY_MIN_REQUESTS="200", SHADOW_REQUESTS="0")
+        trials.settings(CANARY_STEPS="50", CANARY_MIN_REQUESTS="400", SHADOW_REQUESTS="0")
         for name, how in BAD.items():
             old = swap.same()
             with swap.load(f"bad canary: {name}"):

@@ -103,6 +103,11 @@ DROPPED_SUFFIXES = frozenset(
 DROPPED_NAMES = frozenset({"CMakeLists.txt", "Makefile", "meson.build", "py.typed", ".lock"})
 DROPPED_FOLDERS = frozenset({"__pycache__", "test", "tests"})
 DROPPED_PATHS = (
+    # Parts of Powertools that no function of ours uses; the page that draws an OpenAPI document has 1.7 MB.
+    "aws_lambda_powertools/event_handler/openapi/swagger_ui/swagger-ui-bundle.min.js",
+    "aws_lambda_powertools/event_handler/openapi/swagger_ui/swagger-ui.min.css",
+    *(f"aws_lambda_powertools/utilities/{name}" for name in ("auth_alpha", "circuit_breaker", "data_masking")),
+    *(f"aws_lambda_powertools/utilities/{name}" for name in ("feature_flags", "kafka", "streaming")),
     "bin",
     "include",
     "share",
@@ -139,6 +144,7 @@ def unwanted(path: str) -> bool:
         not DROPPED_FOLDERS.isdisjoint(folders)
         or name in DROPPED_NAMES
         or Path(name).suffix in DROPPED_SUFFIXES
+        or path in DROPPED_PATHS
         or path.startswith(tuple(f"{dropped}/" for dropped in DROPPED_PATHS))
     )
 

@@ -25,7 +25,7 @@ REQUEST_COLUMNS = (
 )
 PLAYED_YEARS = (2023, 2024)
 # Requests a second while the second model is trained and tried.
-TRAFFIC = 20.0
+TRAFFIC = 30.0
 BATCH = 100
 
 
@@ -50,7 +50,8 @@ class Demo:
         with self._chapter("4  The schedule runs the monitor, the alarm goes off, the gate answers"):
             self._alarm()
         with self._chapter(f"5  The newer schedule is dropped: {NEWER}; its model is tried beside the live one"):
-            self._drop(NEWER, traffic=self._started().tail(200))
+            # What was asked last is what is replayed: live and replayed requests are of one kind.
+            self._drop(NEWER, traffic=self._started().tail(20 * BATCH).sample(frac=1, random_state=1))
         with self._chapter("6  The new version answers"):
             self._riskiest(NEWER)
 

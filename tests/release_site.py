@@ -24,6 +24,8 @@ SETTINGS = {
     **{"CANARY_MIN_MINUTES": "0", "CANARY_MAX_ERROR_RATE": "0.01", "MAX_LATENCY_RATIO": "1.5", "KEEP_VERSIONS": "5"},
     **{"MAX_SCORE_SHIFT": "0.25", "CANARY_MAX_SCORE_SHIFT": "0.1", "CANARY_STEPS": "50", "SHADOW_REQUESTS": "20"},
     **{"CANARY_MIN_REQUESTS": "100", "CANARY_MAX_MINUTES": "2"},
+    **{"PREDICT_MEMORY_MB": "1024", "SCIKIT_LEARN_MEMORY_MB": "1769", "SNAP_START": "off"},
+    "SCIKIT_LEARN_LAYER": "arn:aws:lambda:us-east-1:000000000000:layer:none:1",
     **{"POWERTOOLS_SERVICE_NAME": "slipcast", "POWERTOOLS_METRICS_NAMESPACE": "Slipcast"},
 }
 # Notify, track and score: they are no part of what is tested here.

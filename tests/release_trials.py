@@ -15,8 +15,9 @@ WRAPPER = """
 from pkgutil import extend_path
 __path__ = extend_path(__path__, __name__)
 from slipcast import scorer as _scorer
-import time
-_score, _count = _scorer.Scorer.score, 0
+import random, time
+# Each environment begins elsewhere: what happens does not depend on how many there are.
+_score, _count = _scorer.Scorer.score, random.randrange(20)
 def score(self, rows):
     global _count
     # Known answers are asked for in one request of many: those are right.
@@ -27,9 +28,9 @@ def score(self, rows):
 _scorer.Scorer.score = score
 """
 HARMS = {
-    "failing": "if _count % 20 == 7: raise RuntimeError('one in twenty')",
+    "failing": "if _count % 20 < 2: raise RuntimeError('one in twenty, and when it is tried again')",
     "slow": "time.sleep(0.15)",
-    "crashing": "if _count % 10 == 3: __import__('os')._exit(1)",
+    "crashing": "if _count % 10 == 0: __import__('os')._exit(1)",
 }
 
 

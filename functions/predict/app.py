@@ -69,7 +69,7 @@ def model() -> Response[str]:
     return entity_tag.answer(app.current_event.headers, serving.model())
 
 
-@app.get("/health", summary="Whether a model is ready", responses=with_problems(Health), security=[])
+@app.get("/health", summary="Whether a model is ready", responses=with_problems(Health))
 def health() -> Health:
     """Return ok, or 503 while no model is released."""
     return Health(status="ok", version=serving.model().version)

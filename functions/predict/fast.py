@@ -26,11 +26,11 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Answer a request of API Gateway (REST, Lambda proxy integration)."""
     model = serving.loaded
     if model is not None and plain_answer.is_plain(event):
-        if large_batches.belongs(event["body"], model):
-            answer = large_batches.ask(event, context, model)
-            if answer is not None:
-                return answer
         try:
+            if large_batches.belongs(event["body"], model):
+                answer = large_batches.ask(event, context, model)
+                if answer is not None:
+                    return answer
             return plain_answer.answer(event, context, model)
         except NotPlain:
             pass

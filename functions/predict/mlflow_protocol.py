@@ -81,9 +81,7 @@ def router(serving: Serving, predict: Callable[[PredictionRequest], PredictionRe
     """Return the routes of the protocol; parameters as in `v2_protocol.router`."""
     routes = APIGatewayRouter()
 
-    @routes.get(
-        "/ping", summary="Whether a model is ready", responses=with_problems(Health), security=[], tags=["MLflow"]
-    )
+    @routes.get("/ping", summary="Whether a model is ready", responses=with_problems(Health), tags=["MLflow"])
     def ping() -> Health:
         """Return ok, or 503 while no model is released."""
         return Health(status="ok", version=serving.model().version)
@@ -92,7 +90,6 @@ def router(serving: Serving, predict: Callable[[PredictionRequest], PredictionRe
         "/version",
         summary="The version of the server",
         responses={200: {"description": "Success", "content": {"text/plain": {"schema": {"type": "string"}}}}},
-        security=[],
         tags=["MLflow"],
     )
     def version() -> Response[str]:

@@ -111,6 +111,14 @@ class ActivityError(FieldError):
     index: Annotated[int, Field(ge=0, description="Position of the activity in the request, from 0")]
 
 
+def _not_too_many(items: Any) -> Any:
+    # pydantic does not count the items that are wrong.
+    if isinstance(items, list) and len(items) > MAX_ACTIVITIES:
+        count = {"count": len(items), "most": MAX_ACTIVITIES}
+        raise PydanticCustomError("too_long", "at most {most} activities can be sent, these are {count}", count)
+    return items
+
+
 class PredictionRequest(BaseModel):
     """Activities to score; a body that is one activity stands for a list of one.
 
@@ -118,7 +126,9 @@ class PredictionRequest(BaseModel):
     says where in the request they were and `refused` what is wrong with the others.
     """
 
-    activities: Annotated[list[Activity], Field(min_length=1, max_length=MAX_ACTIVITIES)]
+    activities: Annotated[
+        list[Activity], Field(min_length=1, max_length=MAX_ACTIVITIES), BeforeValidator(_not_too_many)
+    ]
     explain: Annotated[
         Annotated[bool, Strict()], Field(description=f"Whether to give reasons, for at most {MAX_EXPLAINED} activities")
     ] = False

@@ -4,6 +4,7 @@ Delivery is at least once. A message keeps its id when it comes again, and the p
 reads an answer or the log twice can tell. What no retry can help goes to the dead-letter queue at once, with a reason.
 """
 
+import base64
 import json
 from collections.abc import Callable
 from http import HTTPStatus
@@ -87,10 +88,7 @@ def _predict(record: SQSRecord, results: str, model: LoadedModel) -> None:
 
 
 def _set_aside(record: SQSRecord, url: str, reason: str, errors: list[dict[str, str]], remedy: str) -> None:
-    given = {
-        name: {key[0].upper() + key[1:]: value for key, value in attribute.items() if value and key in _SENT}
-        for name, attribute in record.raw_event.get("messageAttributes", {}).items()
-    }
+    given = {name: _as_sent(value) for name, value in record.raw_event.get("messageAttributes", {}).items()}
     queues.send(
         url,
         record.body,
@@ -101,7 +99,11 @@ def _set_aside(record: SQSRecord, url: str, reason: str, errors: list[dict[str, 
     logger.warning("an update was set aside", message_id=record.message_id, reason=reason)
 
 
-_SENT = ("dataType", "stringValue", "binaryValue")
+def _as_sent(attribute: dict[str, Any]) -> dict[str, Any]:
+    """An attribute as SQS takes it; the event has it in other names, and bytes as base64."""
+    if attribute.get("stringValue") is not None:
+        return {"DataType": attribute["dataType"], "StringValue": attribute["stringValue"]}
+    return {"DataType": attribute["dataType"], "BinaryValue": base64.b64decode(attribute["binaryValue"])}
 
 
 def _come_again(records: list[dict[str, Any]], response: dict[str, Any], url: str) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from http import HTTPStatus
 from typing import Annotated, Any, Literal
 
-from aws_lambda_powertools.event_handler.openapi.params import Body
+from aws_lambda_powertools.event_handler.openapi.params import Body, Path
 from aws_lambda_powertools.event_handler.router import APIGatewayRouter
 from model_store import LoadedModel, Serving
 from models import MAX_ACTIVITIES, FieldError, PredictionRequest, PredictionResponse
@@ -20,6 +20,8 @@ from tabular import COLUMNS, NUMBERS, records, refused, request
 NAME = "slipcast"
 FLOATS, INTEGERS = ("FP64", "FP32"), ("INT64", "INT32", "INT16", "INT8", "UINT64", "UINT32", "UINT16", "UINT8")
 Datatype = Literal["BYTES", "FP64", "FP32", "INT64", "INT32", "INT16", "INT8", "UINT64", "UINT32", "UINT16", "UINT8"]
+Name = Annotated[str, Path(description=f"The model: {NAME}")]
+Version = Annotated[str, Path(description="Version of the serving function, as the answers of the API name it")]
 Parameters = Annotated[dict[str, str | float | bool] | None, Field(description="Not read")]
 # What becomes of an activity in each output, and its type.
 OUTPUTS = {"probability": "FP64", "at_risk": "BOOL"}
@@ -154,71 +156,93 @@ def router(serving: Serving, predict: Callable[[PredictionRequest], PredictionRe
         """Return name and version of the server; it knows no extension of the protocol."""
         return ServerMetadata(name=NAME, version=VERSION, extensions=[])
 
-    @get("/v2/health/live", Live, summary="Whether the server runs", security=[])
+    @get("/v2/health/live", Live, summary="Whether the server runs")
     def live() -> Live:
         """Return true."""
         return Live(live=True)
 
-    @get("/v2/health/ready", Ready, summary="Whether a model is ready", security=[])
+    @get("/v2/health/ready", Ready, summary="Whether a model is ready")
     def ready() -> Ready:
         """Return true, or 503 while no model is released."""
         serving.model()
         return Ready(ready=True)
 
-    for path in ("/v2/models/<model>", "/v2/models/<model>/versions/<version>"):
+    @get("/v2/models/<model>", ModelMetadata, summary="What the model takes and gives")
+    def metadata(model: Name) -> ModelMetadata:
+        """Return names, types and shapes of inputs and outputs."""
+        return _metadata(_found(serving, model))
 
-        @get(path, ModelMetadata, summary="What the model takes and gives")
-        def metadata(model: str, version: str | None = None) -> ModelMetadata:
-            """Return names, types and shapes of inputs and outputs."""
-            loaded = _found(serving, model, version)
-            return ModelMetadata(
-                name=NAME,
-                versions=[loaded.version],
-                platform="slipcast_json",
-                inputs=[TensorMetadata(name=name, datatype=_datatype(name), shape=[-1]) for name in COLUMNS],
-                outputs=[TensorMetadata(name=name, datatype=kind, shape=[-1]) for name, kind in OUTPUTS.items()],
-            )
+    @get("/v2/models/<model>/versions/<version>", ModelMetadata, summary="What a version of the model takes and gives")
+    def version_metadata(model: Name, version: Version) -> ModelMetadata:
+        """Return names, types and shapes of inputs and outputs, if the version is the one that answers."""
+        return _metadata(_found(serving, model, version))
 
-        @get(f"{path}/ready", ModelReady, summary="Whether the model is ready")
-        def model_ready(model: str, version: str | None = None) -> ModelReady:
-            """Return true, or 503 while no model is released."""
-            _found(serving, model, version)
-            return ModelReady(name=NAME, ready=True)
+    @get("/v2/models/<model>/ready", ModelReady, summary="Whether the model is ready")
+    def model_ready(model: Name) -> ModelReady:
+        """Return true, or 503 while no model is released."""
+        _found(serving, model)
+        return ModelReady(name=NAME, ready=True)
 
-        @routes.post(
-            f"{path}/infer",
-            summary="Probability of delay of activities, by column",
-            responses=_answers(InferResponse, body=True, named=True),
-            tags=["Open Inference"],
-        )
-        def infer(model: str, body: Annotated[InferRequest, Body()], version: str | None = None) -> InferResponse:
-            """Return a probability and whether it reaches the threshold for each row; one wrong value refuses all."""
-            loaded = _found(serving, model, version)
-            wanted = _wanted(body)
-            answer = predict(request(records(dict(_columns(body.inputs)))))
-            count = len(answer.predictions)
-            return InferResponse(
-                model_name=NAME,
-                model_version=answer.model.version,
-                id=body.id,
-                parameters={
-                    "request_id": answer.request_id,
-                    "model_id": answer.model.model_id,
-                    "dataset_id": answer.model.dataset_id,
-                    "threshold": loaded.scorer.threshold,
-                },
-                outputs=[
-                    OutputTensor(
-                        name=name,
-                        datatype=OUTPUTS[name],
-                        shape=[count],
-                        data=[getattr(item, name) for item in answer.predictions],
-                    )
-                    for name in wanted
-                ],
-            )
+    @get("/v2/models/<model>/versions/<version>/ready", ModelReady, summary="Whether a version of the model is ready")
+    def version_ready(model: Name, version: Version) -> ModelReady:
+        """Return true if the version is the one that answers."""
+        _found(serving, model, version)
+        return ModelReady(name=NAME, ready=True)
+
+    def post(path: str, summary: str) -> Callable:
+        answers = _answers(InferResponse, body=True, named=True)
+        return routes.post(path, summary=summary, responses=answers, tags=["Open Inference"])
+
+    @post("/v2/models/<model>/infer", "Probability of delay of activities, by column")
+    def infer(model: Name, body: Annotated[InferRequest, Body()]) -> InferResponse:
+        """Return a probability and whether it reaches the threshold for each row; one wrong value refuses all."""
+        return _infer(_found(serving, model), body, predict)
+
+    @post("/v2/models/<model>/versions/<version>/infer", "Probability of delay by a version of the model")
+    def version_infer(model: Name, version: Version, body: Annotated[InferRequest, Body()]) -> InferResponse:
+        """Return the same, if the version is the one that answers."""
+        return _infer(_found(serving, model, version), body, predict)
 
     return routes
+
+
+def _metadata(loaded: LoadedModel) -> ModelMetadata:
+    return ModelMetadata(
+        name=NAME,
+        versions=[loaded.version],
+        platform="slipcast_json",
+        inputs=[
+            TensorMetadata(name=name, datatype="FP64" if name in NUMBERS else "BYTES", shape=[-1]) for name in COLUMNS
+        ],
+        outputs=[TensorMetadata(name=name, datatype=kind, shape=[-1]) for name, kind in OUTPUTS.items()],
+    )
+
+
+def _infer(
+    loaded: LoadedModel, body: InferRequest, predict: Callable[[PredictionRequest], PredictionResponse]
+) -> InferResponse:
+    wanted = _wanted(body)
+    answer = predict(request(records(dict(_columns(body.inputs)))))
+    return InferResponse(
+        model_name=NAME,
+        model_version=answer.model.version,
+        id=body.id,
+        parameters={
+            "request_id": answer.request_id,
+            "model_id": answer.model.model_id,
+            "dataset_id": answer.model.dataset_id,
+            "threshold": loaded.scorer.threshold,
+        },
+        outputs=[
+            OutputTensor(
+                name=name,
+                datatype=OUTPUTS[name],
+                shape=[len(answer.predictions)],
+                data=[getattr(item, name) for item in answer.predictions],
+            )
+            for name in wanted
+        ],
+    )
 
 
 def _answers(model: type[BaseModel], *, body: bool = False, named: bool = False) -> dict[int, dict]:
@@ -232,17 +256,13 @@ def _answers(model: type[BaseModel], *, body: bool = False, named: bool = False)
     return found
 
 
-def _found(serving: Serving, model: str, version: str | None) -> LoadedModel:
+def _found(serving: Serving, model: str, version: str | None = None) -> LoadedModel:
     loaded = serving.model()
     if model != NAME:
         raise Refusal(HTTPStatus.NOT_FOUND, f"there is one model here: {NAME}")
     if version not in (None, loaded.version):
         raise Refusal(HTTPStatus.NOT_FOUND, f"the version that answers is {loaded.version}")
     return loaded
-
-
-def _datatype(column: str) -> str:
-    return "FP64" if column in NUMBERS else "BYTES"
 
 
 def _wanted(body: InferRequest) -> list[str]:

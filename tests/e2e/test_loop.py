@@ -326,7 +326,7 @@ def test_what_happened_without_mlflow_is_logged_when_it_is_back(stack, story, cl
 def test_an_update_sent_before_the_first_release_has_been_answered(stack, story, cloud):
     sqs, results = cloud.client("sqs"), stack.env["SLIPCAST_RESULTS_QUEUE"]
     (message,) = until(
-        lambda: sqs.receive_message(QueueUrl=results).get("Messages"), seconds=180, what="answer to the first update"
+        lambda: sqs.receive_message(QueueUrl=results).get("Messages"), seconds=240, what="answer to the first update"
     )
     sqs.delete_message(QueueUrl=results, ReceiptHandle=message["ReceiptHandle"])
 

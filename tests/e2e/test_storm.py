@@ -4,6 +4,7 @@ import json
 import random
 import re
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,6 +18,7 @@ from local.watch import Stack, until
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 pytestmark = pytest.mark.e2e
 MESSAGES, DISTINCT = 500, 400
+BURST = 10
 
 
 class Storm:
@@ -55,6 +57,19 @@ class Storm:
         }
         self.stack.sns.publish(TopicArn=self.stack.env["SLIPCAST_TOPIC_ARN"], Message=json.dumps(message))
 
+    def alarms(self, numbers: list[int], before: int) -> None:
+        """Send messages as fast as the gate answers them, `BURST` ahead.
+
+        The emulator starts a process for each delivery that finds none idle: without this, hundreds.
+        """
+        for place in range(0, len(numbers), BURST):
+            for number in numbers[place : place + BURST]:
+                self.alarm(number)
+            self._answered(before + place)
+
+    def _answered(self, wanted: int) -> None:
+        until(lambda: len(self.asked("alarm")) >= wanted or None, seconds=240, what=f"{wanted} answers", every=0.2)
+
     def manual(self) -> str:
         request = json.dumps({"reason": "manual", "id": self.name, "detail": "a person, in the middle of it"})
         answer = self.stack.lambdas.invoke(FunctionName=self.stack.env["SLIPCAST_GATE_FUNCTION"], Payload=request)
@@ -69,10 +84,18 @@ def schedule(name: str, rows: int, begin: int) -> bytes:
     return table.to_csv(index=False).encode()
 
 
+# What is trained is of no interest here, only that it is.
+FAMILY = {
+    **{"name": "logistic_regression", "estimator": "sklearn.linear_model.LogisticRegression", "scale": True},
+    **{"params": {"max_iter": 2000}, "grid": {"C": [0.1]}, "cost": {"seconds": 0.05, "growth": 1.0}},
+}
+
+
 @pytest.fixture(scope="module")
-def storm(cloud) -> Storm:
+def storm(cloud) -> Iterator[Storm]:
     """A stack with a live model and a file with new outcomes that waits for the next alarm."""
     stack, found = Stack(cloud), Storm(cloud)
+    stack.s3.put_object(Bucket=stack.bucket, Key="config/candidates.json", Body=json.dumps([FAMILY]).encode())
     if stack.ask("/model")[0] != 200:
         before = stack.executions()
         stack.drop(OLDER, (EXAMPLES / OLDER).read_bytes())
@@ -82,7 +105,8 @@ def storm(cloud) -> Storm:
     stack.drop(f"{found.name}-waits.csv", schedule(f"{found.name}-w", 400, 0))
     outcome = stack.finish(stack.new_execution(before))["output"]
     assert outcome["outcome"] == "ingested", outcome
-    return found
+    yield found
+    stack.s3.delete_object(Bucket=stack.bucket, Key="config/candidates.json")
 
 
 def test_of_a_storm_one_retraining_runs_the_rest_is_coalesced_and_no_file_is_lost(storm):
@@ -97,14 +121,13 @@ def test_of_a_storm_one_retraining_runs_the_rest_is_coalesced_and_no_file_is_los
 
     storm.began = datetime.now(UTC)
     began = time.monotonic()
-    with ThreadPoolExecutor(8) as pool:
-        first = list(pool.map(storm.alarm, numbers[: MESSAGES // 2]))
+    with ThreadPoolExecutor(3) as pool:
+        storm.alarms(numbers[: MESSAGES // 2], 0)
         dropped = [pool.submit(stack.drop, *file) for file in files.items()]
         person = pool.submit(storm.manual)
-        list(pool.map(storm.alarm, numbers[MESSAGES // 2 :]))
+        storm.alarms(numbers[MESSAGES // 2 :], MESSAGES // 2)
         assert [future.result() for future in dropped] == [None, None]
     published = time.monotonic() - began
-    assert len(first) == MESSAGES // 2
 
     answers = until(
         lambda: found if len(found := storm.asked("alarm")) >= MESSAGES else None,
@@ -143,9 +166,8 @@ def test_of_a_storm_one_retraining_runs_the_rest_is_coalesced_and_no_file_is_los
 def test_the_history_tells_the_storm_in_a_few_lines(storm):
     text = stack_history(storm)
 
-    (start,) = [line for line in text if re.search(r"alarm +started +(released|kept)", line)]
+    assert len([line for line in text if re.search(r"alarm +started +(released|kept)", line)]) == 1
     coalesced = [line for line in text if "coalesced" in line]
-    assert start.split()[5] if "->" in start else start
     assert sum(int(found[1]) for line in coalesced if (found := re.search(r"(\d+) requests until", line))) >= 300
     assert any("manual" in line for line in coalesced)
     assert len(text) < 20

@@ -124,7 +124,7 @@ def test_large_batches_look_up_and_leave_out_what_the_predict_function_does():
     def variables(name):
         return FUNCTIONS[name]["Environment"]["Variables"]
 
-    own = {"MODEL_PATH", "MODEL_SHA256", "BATCH_FUNCTION", "IDEMPOTENCY_TABLE"}
+    own = {"MODEL_PATH", "MODEL_SHA256", "BATCH_FUNCTION", "IDEMPOTENCY_TABLE", "API_AUTH"}
     shared = {name: value for name, value in variables("PredictFunction").items() if name not in own}
 
     assert variables("PredictBatchFunction") == shared

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from slipcast import asked
+from slipcast import asked, redaction
 from slipcast.features import CATEGORICAL, NUMERIC
 from slipcast.profile import profile
 from slipcast_aws import control, releases, storage
@@ -261,6 +261,26 @@ def test_a_model_that_is_right_stays_healthy_when_labels_come(monitor, s3):
     assert (record["realised"]["state"], record["realised"]["n"], record["realised"]["awaiting"]) == ("ok", 300, 100)
     assert metrics["LabelCoverage"] == 0.75
     assert record["conclusion"] == "healthy"
+
+
+def test_identifiers_that_the_log_has_as_hashes_meet_their_outcomes(monitor, s3, monkeypatch):
+    monkeypatch.setenv("REDACT_COLUMNS", "activity_id, project_id")
+    monkeypatch.setenv("ID_SALT", "salt")
+    kept = redaction.from_text("activity_id, project_id", "salt")
+    rows = [row | {"project_id": "p"} for row in predictions(400)]
+    hashed = [row | {name: kept.identity(name, row[name]) for name in redaction.IDENTIFIERS} for row in rows]
+    log(s3, hashed)
+    dataset(outcomes(0.4, of=300))
+
+    assert monitor()[0]["realised"]["n"] == 300
+
+
+def test_what_has_survived_until_it_was_asked_about_is_another_population(monitor, s3):
+    log(s3, predictions(300) + [row | {"survivor": True} for row in predictions(300, shift=5.0, name="b")])
+
+    record, _ = monitor()
+
+    assert (record["n"], record["drift"]["state"]) == (300, "ok")
 
 
 @pytest.mark.parametrize("matured", ["2024-12-31", "2026-01-01"])

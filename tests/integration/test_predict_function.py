@@ -366,7 +366,7 @@ def test_the_openapi_document_is_valid_and_complete(app, lambda_context):
     validate(document)
     assert set(document["paths"]) >= {"/predictions", "/model", "/health", "/v2/models/{model}/infer", "/invocations"}
     assert set(document["paths"]["/predictions"]["post"]["responses"]) >= {"200", "400", "415", "422", "503"}
-    assert document["components"]["securitySchemes"]["api_key"]["name"] == "x-api-key"
+    assert document["components"]["securitySchemes"]["caller"]["name"] == "x-api-key"
     assert document["servers"] == [{"url": "/v1"}]
     post = document["paths"]["/predictions"]["post"]
     assert [(item["name"], item["in"], item["required"]) for item in post["parameters"]] == [

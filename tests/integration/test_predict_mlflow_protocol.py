@@ -147,7 +147,7 @@ def test_a_wrong_body_is_named_in_mlflows_words(app, capsys, body, detail):
     assert (answer.status, answer.headers["content-type"]) == (400, "application/problem+json")
     assert detail in problem["message"]
     assert (problem["error_code"], problem["detail"]) == ("BAD_REQUEST", problem["message"])
-    assert '"log":"prediction"' not in capsys.readouterr().out
+    assert '"prediction_id"' not in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

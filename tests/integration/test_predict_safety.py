@@ -142,6 +142,23 @@ def test_nothing_of_the_inside_reaches_a_client(app, monkeypatch, error, module,
     assert told == ["unexpected error"]
 
 
+@pytest.mark.parametrize("error", LEAKS, ids=lambda error: type(error).__name__)
+def test_nothing_of_the_inside_reaches_a_client_of_the_fast_path(app, monkeypatch, error):
+    import fast
+
+    told = []
+    monkeypatch.setattr(fast.plain_answer.feature_lookup, "with_history", fail(error))
+    monkeypatch.setattr(type(fast.serving.loaded.scorer), "score", fail(error))
+    monkeypatch.setattr(app.problems.logger, "exception", told.append)
+
+    answer = call(fast, "POST", "/predictions", ACTIVITY)
+
+    assert answer.status == 500
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert not INSIDE.search(answer.text.replace("Internal Server Error", "").replace("unexpected error", ""))
+    assert told == ["the fast path failed", "unexpected error"]
+
+
 def test_a_wrong_answer_of_ours_is_no_fault_of_the_request(app, monkeypatch):
     monkeypatch.setattr(app.explanations, "add", lambda *_: {"nothing": "right"})
     monkeypatch.setattr(app.PredictionResponse, "in_place", lambda *_: {"probability": float("nan")})

@@ -1,5 +1,6 @@
 """The serving function answers batches of a FIFO queue: each message once, in order, or set aside with its reason."""
 
+import base64
 import json
 
 import boto3
@@ -81,7 +82,12 @@ class Stream:
                 "attributes": message["Attributes"]
                 | ({"ApproximateReceiveCount": str(receive_count)} if receive_count else {}),
                 "messageAttributes": {
-                    name: {key[0].lower() + key[1:]: value for key, value in attribute.items()}
+                    name: {
+                        key[0].lower() + key[1:]: base64.b64encode(value).decode()
+                        if isinstance(value, bytes)
+                        else value
+                        for key, value in attribute.items()
+                    }
                     for name, attribute in message.get("MessageAttributes", {}).items()
                 },
                 "eventSource": "aws:sqs",
@@ -236,6 +242,7 @@ def test_attributes_of_the_sender_stay_as_far_as_there_is_room(stream):
     (letter,) = stream.drain(stream.dead_letters)
     assert len(letter["MessageAttributes"]) == 10
     assert set(letter["MessageAttributes"]) == {*queues.OURS, *(f"a{number}" for number in range(7))}
+    assert letter["MessageAttributes"]["a0"]["BinaryValue"] == b"\x00\xff"
 
 
 def throttled(*_, **__):

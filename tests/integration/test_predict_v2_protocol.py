@@ -124,7 +124,7 @@ def test_a_wrong_tensor_is_named(client, capsys, inputs, names):
         client.infer(NAME, inputs)
 
     assert names in refused.value.message()
-    assert '"log":"prediction"' not in capsys.readouterr().out
+    assert '"prediction_id"' not in capsys.readouterr().out
 
 
 def test_binary_tensors_are_refused_with_the_remedy(client):

@@ -1,6 +1,6 @@
 """The history of trainings as a table, from the audit trail."""
 
-from slipcast_aws.history import folded, lines, table
+from slipcast_aws.history import FULL, folded, lines, table
 
 RUN, FILE = "alarm-1", "new-data-1"
 
@@ -80,5 +80,9 @@ def test_the_table_keeps_to_the_width_and_cuts_reasons_only():
     assert all(len(row) <= 130 for row in rows)
     assert "50 requests until 2026-11-24 10:00:52" in text
     assert "into alarm-1" in text
-    assert table(lines(TRAIL), 10_000).count("\n") == len(lines(TRAIL))
+    long = "alarm-5f0c3a9d1e274c55a0b1c2d3e4f50617"
+    (line,) = lines([gate("10:00:00", "started", long)])
+    assert "alarm-5f0c3a9d…" in table([line], 130)
+    assert long in table([line], FULL)
+    assert table(lines(TRAIL), FULL).count("\n") == len(lines(TRAIL))
     assert "2026-11-24 10:00:00  alarm     started" in text

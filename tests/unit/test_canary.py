@@ -97,6 +97,13 @@ def test_a_shift_that_the_replay_predicted_is_no_surprise():
     assert decide(new).action == "advance"
 
 
+def test_a_shift_within_the_limit_is_left_alone_also_at_the_looks_of_a_small_sample():
+    """Tested against no shift at all, one in fifty such looks would roll back."""
+    looks = [decide(evidence(20, seed, mean=0.45), seconds=5.0, predicted=Predicted(0.0, 0.3)) for seed in range(200)]
+
+    assert {verdict.action for verdict in looks} == {"wait"}
+
+
 def test_errors_that_both_have_stop_a_release_all_the_same():
     verdict = decide(evidence(160, 2, failed=40), live=evidence(1440, 1, failed=360))
 

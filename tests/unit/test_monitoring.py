@@ -9,7 +9,7 @@ from monitor_records import record
 from serving_cases import feature_frame
 
 from slipcast.drift import Rule
-from slipcast.features import NUMERIC
+from slipcast.features import CATEGORICAL, NUMERIC
 from slipcast.monitor_record import SCHEMA, Realised
 from slipcast.monitoring import conclude, read
 from slipcast.profile import profile
@@ -80,6 +80,18 @@ def test_missing_values_in_the_log_are_missing_values(known):
 
     assert found.drift.features[NUMERIC[0]].missing_share == 1.0
     assert "missing" in [finding.what for finding in found.drift.features[NUMERIC[0]].findings]
+
+
+@pytest.mark.parametrize("name", [NUMERIC[0], CATEGORICAL[0]])
+def test_a_feature_that_is_kept_out_of_the_log_is_not_missing(known, name):
+    items = logged(300)
+    for item in items:
+        del item["features"][name]
+    hidden = run(known, [item | {"redacted": [name]} for item in items])
+
+    assert name not in hidden.drift.features
+    assert hidden.drift.state == "ok"
+    assert run(known, items).drift.features[name].missing_share == 1.0
 
 
 def test_every_chunk_is_handed_on_whatever_its_version(known):

@@ -20,6 +20,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 from slipcast_aws import control
 
 HEAD = ("time (UTC)", "asked by", "decision", "outcome", "versions", "execution", "why")
+# A width at which nothing is cut.
+FULL = 10_000
 # Requests that started nothing: of a storm of them one line is enough.
 QUIET = ("coalesced", "cooldown", "duplicate")
 # Steps of a release after which another version is live.
@@ -127,7 +129,7 @@ def folded(found: Sequence[Line]) -> Iterator[Line]:
 
 def table(found: Iterable[Line], width: int) -> str:
     """Return the lines as a table that is no wider than `width` where that is possible: `why` gives way."""
-    rows = [HEAD, *(_cells(line) for line in found)]
+    rows = [HEAD, *(_cells(line, names=width >= FULL) for line in found)]
     widths = [max(len(row[place]) for row in rows) for place in range(len(HEAD) - 1)]
     room = max(24, width - sum(widths) - 2 * len(widths))
     texts = []
@@ -138,8 +140,10 @@ def table(found: Iterable[Line], width: int) -> str:
     return "\n".join(texts)
 
 
-def _cells(line: Line) -> tuple[str, ...]:
-    execution = f"into {line.execution}" if line.decision == "coalesced" else line.execution
+def _cells(line: Line, *, names: bool) -> tuple[str, ...]:
+    # Eight of the digits in a name tell executions apart.
+    name = line.execution if names or len(line.execution) < 32 else f"{line.execution[:-24]}…"
+    execution = f"into {name}" if line.decision == "coalesced" else name
     why = " ".join(line.why.split())
     if line.count > 1:
         why = f"{line.count} requests until {_clock(line.until)}, the first: {why}"
@@ -173,7 +177,7 @@ def main() -> int:
     if options.json:
         print(json.dumps([asdict(line) for line in shown], indent=1))
     elif shown:
-        print(table(shown, 10_000 if options.all else shutil.get_terminal_size((160, 24)).columns))
+        print(table(shown, FULL if options.all else shutil.get_terminal_size((160, 24)).columns))
     else:
         print("nothing has been asked of the gate yet")
     return 0

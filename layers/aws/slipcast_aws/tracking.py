@@ -25,6 +25,7 @@ from slipcast import calibration, evaluation
 from slipcast_aws import storage
 
 MODEL_NAME = "slipcast"
+CHAMPION_SINCE = "slipcast.champion_since"
 PACKAGES = ("scikit-learn", "pandas", "scipy", "cloudpickle")
 # MLflow takes up to 8,000 characters for the value of a tag; some servers less.
 MAX_TAG = 4000
@@ -82,7 +83,10 @@ def log_release(record: dict[str, Any]) -> None:
     version = _registered(client, record["execution"])
     client.set_model_version_tag(MODEL_NAME, version, "lambda_version", record["version"])
     _tag(client, version, record["execution"], {"slipcast.release": "released", **_trial(record)})
-    client.set_registered_model_alias(MODEL_NAME, "champion", version)
+    # After an outage records come in the order of their names, and a rollback by hand may be among them.
+    if record.get("at", "") >= _champion_since(client):
+        client.set_registered_model_alias(MODEL_NAME, "champion", version)
+        client.set_registered_model_tag(MODEL_NAME, CHAMPION_SINCE, record.get("at", ""))
 
 
 def log_rollback(record: dict[str, Any]) -> None:
@@ -97,6 +101,10 @@ def log_rollback(record: dict[str, Any]) -> None:
     version = _registered(client, record["execution"])
     client.set_model_version_tag(MODEL_NAME, version, "lambda_version", record["version"])
     _tag(client, version, record["execution"], {"slipcast.release": record["outcome"], **_trial(record)})
+
+
+def _champion_since(client: MlflowClient) -> str:
+    return client.get_registered_model(MODEL_NAME).tags.get(CHAMPION_SINCE, "")
 
 
 def _trial(record: dict[str, Any]) -> dict[str, str]:

@@ -6,6 +6,7 @@ significant; the level is shared by the checks and steps, and a tenth of it is u
 looking often costs little (after Haybittle 1971 and Peto 1976).
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
@@ -268,7 +269,9 @@ def _mean(live: Evidence, new: Evidence, predicted: Predicted | None, plan: Plan
     expected = 0.0 if predicted is None else predicted.shift
     found, error = two_samples.shift(ours, theirs)
     off = found - expected
-    p = two_samples.normal(off / error) if error else float(off == 0)
+    # Whether it is beyond the limit, not whether it is there: a shift within the limit is none of the judge's business.
+    beyond = (abs(off) - limit) / error if error else math.inf
+    p = two_samples.normal(beyond) / 2 if beyond > 0 else 1.0
     words = f"mean score {found:+.3f} from the live version's, {expected:+.3f} expected, {limit:.3f} more allowed"
     return Check("score_mean", off, limit, p, abs(off) > limit and p < level, words)
 
@@ -279,7 +282,7 @@ def _distribution(live: Evidence, new: Evidence, predicted: Predicted | None, le
     ours, theirs = _one_each(new.scores), _one_each(live.scores)
     if min(len(ours), len(theirs)) < MIN_FOR_SCORES:
         return Check("score_distribution", 0.0, limit, None, False, "too few scores to compare")
-    distance, p = two_samples.kolmogorov_smirnov(ours, theirs)
+    distance, p = two_samples.kolmogorov_smirnov(ours, theirs, limit)
     words = f"scores distributed otherwise: distance {distance:.2f}, at most {limit:.2f} expected"
     return Check("score_distribution", distance, limit, p, distance > limit and p < level, words)
 

@@ -157,9 +157,7 @@ class Verdicts:
                 limits.append(self.psi_limit[name] - self.psi_chance[name])
                 tolerated.append(rule.psi_excess)
             else:
-                observed, seen = np.asarray(counts.shares[name, what], dtype="float64"), reference.seen[name, what]
-                effect = observed / counts.n - seen / reference.n
-                p_value = share_p_value(observed * (n / counts.n), n, seen, reference.n)
+                effect, p_value = self._share(reference, counts, name, what, n, rule)
                 limits.append(rule.share_excess)
                 tolerated.append(rule.share_excess)
             effects.append(effect)
@@ -168,6 +166,21 @@ class Verdicts:
         self.p_value = holm(np.stack(p_values, axis=-1))
         self.limit = np.array(limits)
         self.found = (self.effect > np.array(tolerated)) & (self.p_value < self.alpha)
+
+    def _share(
+        self, reference: Reference, counts: Counts, name: str, what: str, n: float, rule: Rule
+    ) -> tuple[np.ndarray, np.ndarray]:
+        observed, seen = np.asarray(counts.shares[name, what], dtype="float64"), reference.seen[name, what]
+        rows = observed * (n / counts.n)
+        effect = observed / counts.n - seen / reference.n
+        p_value = share_p_value(rows, n, seen, reference.n)
+        numeric = reference.entries[name]["kind"] == "numeric"
+        season = reference.seasonal(name, counts.months) if what == "missing" and numeric else None
+        if season is not None:
+            usual, size = season
+            effect = np.minimum(effect, observed / counts.n - usual[-1] / size)
+            p_value = np.maximum(p_value, share_p_value(rows, n, usual[-1], size) ** (1 / rule.needed))
+        return effect, p_value
 
     def _distribution(
         self, reference: Reference, counts: Counts, name: str, n: float, rule: Rule
@@ -186,7 +199,9 @@ class Verdicts:
             expected = Chance(moments(usual, [n]), n, size, [n])
             against = np.asarray(psi(usual, window))
             effect = np.minimum(effect, against - expected.mean)
-            p_value = np.maximum(p_value, expected.p_value(against))
+            # The sample of a month is small and the same from window to window: to find it unusual again is no second
+            # piece of evidence, so that one has to weigh as much as all that are needed.
+            p_value = np.maximum(p_value, expected.p_value(against) ** (1 / rule.needed))
         return effect, p_value
 
 
@@ -211,7 +226,8 @@ def assess(
     earlier : of the windows before that do not overlap, newest first: ``until``, ``state`` and ``findings``, a list of
         ``feature:what``; of those only ``of`` - 1 count
     """
-    rule, reference = rule or Rule(), Reference(profile)
+    shown = {name: entry for name, entry in profile["features"].items() if name not in sketch.hidden}
+    rule, reference = rule or Rule(), Reference({**profile, "features": shown})
     before = [dict(item) for item in earlier[: rule.of - 1]]
     common: dict[str, Any] = {
         **{"n": sketch.n, "min_n": rule.min_n, "needed": rule.needed, "of": rule.of, "earlier": before},
@@ -264,7 +280,8 @@ def findings_of(drift: Drift) -> list[str]:
 def counts_of(reference: Reference, sketch: Sketch) -> Counts:
     """Return a sketch as the counts that a rule looks at."""
     bins, quality = {}, {}
-    for name, counted in {**sketch.features, SCORE: sketch.score}.items():
+    for name in reference.entries:
+        counted = sketch.score if name == SCORE else sketch.features[name]
         bins[name] = _bins(reference, name, counted)
         if isinstance(counted, Numbers):
             quality[name, "missing"] = counted.counts[-1]

@@ -47,7 +47,8 @@ def read(
     Parameters
     ----------
     items : logged predictions with ``activity_id``, ``model_version``, ``features`` and ``score``; perhaps ``at``,
-        ``data_date`` and ``project_id``. Delivered at least once, so one may come again
+        ``data_date``, ``project_id`` and ``redacted`` (features that are kept out of the log). Delivered at least once,
+        so one may come again
     profile : training profile of that version
     model_version : predictions of other versions are only counted
     also : called with each chunk of predictions, whatever their version
@@ -71,6 +72,7 @@ def _add(sketch: Sketch, seen: Distinct, items: Sequence[Mapping[str, Any]], nam
     # pass for a large sample that looks nothing like the training data. An identifier alone may be that of several
     # projects.
     values = [tuple(item["features"].get(name) for name in names) for item in items]
+    sketch.hidden.update(name for item in items for name in item.get("redacted", ()))
     keys = [hash((item.get("project_id"), item["activity_id"], row)) for item, row in zip(items, values, strict=True)]
     fresh = np.flatnonzero(seen.new(np.array(keys, dtype="int64")))
     if not len(fresh):

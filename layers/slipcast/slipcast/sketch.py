@@ -67,7 +67,8 @@ class Categories:
 
     def add(self, values: Sequence[str]) -> None:
         """Count values."""
-        for value, count in Counter(values).items():
+        for given, count in Counter(values).items():
+            value = MISSING if given is None else given
             self.counts[self.places.get(value, len(self.places))] += count
             if value == MISSING:
                 self.missing += count
@@ -90,6 +91,8 @@ class Sketch:
     months : predictions by month of the day they were made as of, shape (12,)
     days : by ISO day: how many, and the sum of their probabilities
     projects : predictions by project; empty where the log does not say
+    hidden : features that are kept out of the log of some predictions: nothing is known of them, not even whether they
+        are missing
     """
 
     def __init__(self, profile: Mapping[str, Any]) -> None:
@@ -106,6 +109,7 @@ class Sketch:
         self.months = np.zeros(12, dtype="int64")
         self.days: dict[str, list[float]] = {}
         self.projects: Counter[str] = Counter()
+        self.hidden: set[str] = set()
 
     def add(
         self,

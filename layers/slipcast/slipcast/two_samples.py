@@ -52,8 +52,11 @@ def normal(z: float) -> float:
     return math.erfc(abs(z) / math.sqrt(2))
 
 
-def kolmogorov_smirnov(sample: Sequence[float], other: Sequence[float]) -> tuple[float, float]:
+def kolmogorov_smirnov(sample: Sequence[float], other: Sequence[float], beyond: float = 0.0) -> tuple[float, float]:
     """Return the largest distance of the two empirical distributions and its asymptotic two-sided p-value.
+
+    With `beyond` it is the p-value that the distributions themselves are no further apart than that: what is left of
+    the distance must come by chance (triangle inequality), so it is too large, never too small.
 
     The p-value is Kolmogorov's series with the correction for small samples of Stephens (1970); with ties it is too
     large, never too small.
@@ -69,7 +72,7 @@ def kolmogorov_smirnov(sample: Sequence[float], other: Sequence[float]) -> tuple
             j += 1
         distance = max(distance, abs(i / len(a) - j / len(b)))
     size = math.sqrt(len(a) * len(b) / (len(a) + len(b)))
-    x = (size + 0.12 + 0.11 / size) * distance
+    x = (size + 0.12 + 0.11 / size) * max(0.0, distance - beyond)
     # Below it the series converges slowly, to 1.
     if x < 0.2:
         return distance, 1.0
