@@ -10,7 +10,7 @@ from slipcast import scorer
 from slipcast.artefact import digest
 from slipcast_aws import releases, storage
 from tests.integration.test_predict_function import ACTIVITY, trained  # noqa: F401
-from tests.integration.test_release_function import FUNCTION, alias, cloud, lambdas_of_aws, model  # noqa: F401
+from tests.integration.test_release_function import SETTINGS, alias, cloud, lambdas_of_aws, model  # noqa: F401
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def lambda_runs(load_app, lambda_context, cloud, monkeypatch, tmp_path):  # noqa
 
 @pytest.fixture
 def release(load_app, lambda_context, cloud):  # noqa: F811
-    app = load_app("release", DATA_BUCKET="data", PREDICT_FUNCTION=FUNCTION, MODEL_LAYER_NAME="slipcast-model")
+    app = load_app("release", **SETTINGS)
     return lambda step, item, **more: app.handler({"step": step, "model": item, **more}, lambda_context)
 
 
