@@ -7,13 +7,15 @@ from pathlib import Path
 import boto3
 import pytest
 from moto import mock_aws
-from permissions.recording import RECORDER, Recorder
+from permissions.recording import RECORDER, Recorder, never_asked_for
+from permissions.template import FUNCTIONS
 
 from slipcast_aws import control, feature_store, storage
 
 HERE = Path(__file__).parent
 # Looks at what all other tests of this folder made the functions ask for: it comes last.
 LAST = "test_least_privilege.py"
+WORKERS = pytest.StashKey[list[bool]]()
 
 
 @pytest.fixture(autouse=True)
@@ -41,6 +43,27 @@ def pytest_collection_modifyitems(session, config, items) -> None:
     )
     # Those of the local cloud call no function of ours in this process.
     RECORDER.complete = not part and files >= set(HERE.glob("test_*.py")) - set(HERE.glob("test_local_*.py"))
+
+
+def pytest_sessionfinish(session) -> None:
+    """With several workers: hand over what was seen, and compare it in the process that has heard of them all."""
+    config = session.config
+    if hasattr(config, "workeroutput"):
+        config.workeroutput["asked"] = RECORDER.dump()
+        config.workeroutput["complete"] = RECORDER.complete
+    elif (workers := config.stash.get(WORKERS, None)) and all(complete for complete in workers):
+        found = [line for name in FUNCTIONS for line in never_asked_for(name, RECORDER.asked.get(name, []))]
+        if found:
+            print("\nFAILED least privilege:\n" + "\n".join(found))
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node) -> None:
+    """Take what a worker has seen; one that died has seen nothing, and its tests have failed."""
+    output = getattr(node, "workeroutput", {})
+    node.config.stash.setdefault(WORKERS, []).append(output.get("complete", False))
+    RECORDER.load(output.get("asked", []))
 
 
 @pytest.fixture

@@ -373,7 +373,12 @@ def test_predictions_of_another_version_are_left_out(monitor, s3):
     assert record["drift"]["state"] == "ok"
 
 
-@pytest.mark.parametrize("raw", [b"not gzip", gzip.compress(b"{}")[:-3], gzip.compress(b"[1]"), gzip.compress(b"\xff")])
+@pytest.mark.parametrize(
+    "raw",
+    [b"not gzip", gzip.compress(b"{}")[:-3], gzip.compress(b"[1]"), gzip.compress(b"\xff")],
+    # gzip writes the time: each worker would name the tests otherwise.
+    ids=["not gzip", "cut short", "a list", "not text"],
+)
 def test_an_object_that_cannot_be_read_is_put_aside_and_counted(monitor, s3, raw):
     hour = folder(datetime.now(UTC))
     s3.put_object(Bucket="data", Key=f"{hour}/x.jsonl.gz", Body=raw)

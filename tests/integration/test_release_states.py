@@ -121,7 +121,7 @@ def machine(tmp_path_factory):
     assert cloud.down() == ["emulator"]
 
 
-END = ["TrackRelease", "Prune", "ScoreAnew", "FreeLeaseReleased", "NotifyReleased"]
+END = ["TrackRelease", "Prune", "ScoreAnew", "FreeLeaseReleased", "PublishEdge", "NotifyReleased"]
 LOOK = ["Bake", "RenewLease", "Judge", "Judged"]
 
 

@@ -1,5 +1,6 @@
 """The calls of AWS that functions make while the integration tests run, and whether their policies allow them."""
 
+import json
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -11,7 +12,9 @@ import botocore.client
 import pytest
 
 from permissions.actions import Need, needs
+from permissions.call_graph import reached
 from permissions.evaluation import ALLOWED, decide
+from permissions.indirect import PREFIXES_OF_PACKAGES
 from permissions.template import FUNCTIONS, RESOURCES, Stack, entry, folder, function_in, listed, named_by, pairs
 
 # What the tests call the resources of which a function learns by its event alone.
@@ -66,6 +69,20 @@ class Recorder:
             yield
         finally:
             self.paused = False
+
+    def dump(self) -> list[list[str]]:
+        """Return what was asked for as text, each call once: a worker of a run hands it to the run."""
+        found = {
+            (function, need.action, need.resource, json.dumps(dict(need.context), sort_keys=True))
+            for function, needs_ in self.asked.items()
+            for need in needs_
+        }
+        return [list(call) for call in sorted(found)]
+
+    def load(self, dumped: list[list[str]]) -> None:
+        """Add what another recorder has dumped."""
+        for function, action, resource, context in dumped:
+            self.asked.setdefault(function, []).append(Need(action, resource, json.loads(context)))
 
     def _judge(self, function: str, service: str, operation: str, given: dict[str, Any]) -> None:
         names = tuple(sorted((NAMES | _names(function)).items()))
@@ -126,6 +143,12 @@ def grants(statements: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         for operator, key, values in tests:
             for value in listed(values):
                 yield {**single, "Condition": {operator: {key: value}}}
+
+
+def never_asked_for(function: str, asked: list[Need]) -> list[str]:
+    """Return what `unused` finds, less the prefixes that packages use of which no call can be seen."""
+    own = [prefix for package, prefix in PREFIXES_OF_PACKAGES.items() if package in reached(function)]
+    return [line for line in unused(function, asked) if not any(f"/{prefix}" in line for prefix in own)]
 
 
 def unused(function: str, asked: list[Need]) -> list[str]:
