@@ -7,7 +7,8 @@ export SAM_CLI_TELEMETRY := 0
 # A build or a test must not reach an account that the shell happens to be logged in to.
 OFFLINE := env -u AWS_PROFILE -u AWS_ENDPOINT_URL
 
-.PHONY: help bootstrap demo test test-fast test-e2e up down status deploy-local lineage lint format build deploy clean
+.PHONY: help bootstrap demo verify test test-fast test-e2e up down status deploy-local lineage history rollback promote \
+  dead-letters redrive lint audit sbom format build deploy clean
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -18,10 +19,12 @@ bootstrap:
 demo: bootstrap ## The whole loop on the local cloud with real data: schedule in, model live, alarm, retraining
 	@$(OFFLINE) $(PYTHON) -m local.demo
 
+verify: lint audit sbom test ## Everything that is checked before a release
+
 test: test-fast test-e2e ## All tests
 
 test-fast: bootstrap ## Unit, integration and infrastructure tests with coverage of the domain package
-	@$(OFFLINE) $(PYTHON) -m pytest tests/unit tests/integration tests/infrastructure --cov --cov-report=term
+	@$(OFFLINE) $(PYTHON) -m pytest tests/unit tests/integration tests/infrastructure -n auto --dist loadfile --cov --cov-report=term
 
 test-e2e: bootstrap ## The template on the local cloud, from a dropped file to a second version
 	@$(OFFLINE) $(PYTHON) -m pytest tests/e2e
@@ -44,12 +47,47 @@ lineage: bootstrap ## Walk from a prediction to model, dataset and source object
 	@if [ -z "$${AWS_ENDPOINT_URL:-}$${AWS_PROFILE:-}$${AWS_ACCESS_KEY_ID:-}" ] && [ -f .local/env ]; then source .local/env; fi; \
 	  PYTHONPATH=layers/aws:layers/slipcast $(PYTHON) -m slipcast_aws.lineage --stack "$(or $(STACK),$${SLIPCAST_STACK:-slipcast})" "$(PREDICTION)"
 
+history: bootstrap ## Who asked for a training, what the gate said, what came of it: make history [ALL=1]
+	@if [ -z "$${AWS_ENDPOINT_URL:-}$${AWS_PROFILE:-}$${AWS_ACCESS_KEY_ID:-}" ] && [ -f .local/env ]; then source .local/env; fi; \
+	  PYTHONPATH=layers/aws:layers/slipcast $(PYTHON) -m slipcast_aws.history --stack "$(or $(STACK),$${SLIPCAST_STACK:-slipcast})" $(if $(ALL),--all --last 0)
+
+dead-letters: bootstrap ## List the updates of the stream that could not be answered, with reason and remedy
+	@if [ -z "$${AWS_ENDPOINT_URL:-}$${AWS_PROFILE:-}$${AWS_ACCESS_KEY_ID:-}" ] && [ -f .local/env ]; then source .local/env; fi; \
+	  PYTHONPATH=layers/aws $(PYTHON) -m slipcast_aws.redrive --list --stack "$(or $(STACK),$${SLIPCAST_STACK:-slipcast})"
+
+redrive: bootstrap ## Send the updates of the stream that could not be answered again
+	@if [ -z "$${AWS_ENDPOINT_URL:-}$${AWS_PROFILE:-}$${AWS_ACCESS_KEY_ID:-}" ] && [ -f .local/env ]; then source .local/env; fi; \
+	  PYTHONPATH=layers/aws $(PYTHON) -m slipcast_aws.redrive --stack "$(or $(STACK),$${SLIPCAST_STACK:-slipcast})"
+
+rollback: bootstrap ## Back to the model that was live before, or end a canary, in one update of the alias
+	@if [ -z "$${AWS_ENDPOINT_URL:-}$${AWS_PROFILE:-}$${AWS_ACCESS_KEY_ID:-}" ] && [ -f .local/env ]; then source .local/env; fi; \
+	  PYTHONPATH=layers/aws:layers/slipcast $(PYTHON) -m slipcast_aws.switch --stack "$(or $(STACK),$${SLIPCAST_STACK:-slipcast})" rollback
+
+promote: bootstrap ## Make a released version live once it gives its known answers: make promote VERSION=<n>
+	@if [ -z "$(VERSION)" ]; then echo "error: make promote VERSION=<number of a released version>" >&2; exit 2; fi
+	@if [ -z "$${AWS_ENDPOINT_URL:-}$${AWS_PROFILE:-}$${AWS_ACCESS_KEY_ID:-}" ] && [ -f .local/env ]; then source .local/env; fi; \
+	  PYTHONPATH=layers/aws:layers/slipcast $(PYTHON) -m slipcast_aws.switch --stack "$(or $(STACK),$${SLIPCAST_STACK:-slipcast})" promote "$(VERSION)"
+
 # The state machine is checked by tests/infrastructure: statelint does not know a time limit in JSONata.
 lint: bootstrap ## Check style and template
 	@ruff check .
 	@ruff format --check .
 	@cfn-lint template.yaml
 	@sam validate --lint
+
+# Tools that are no part of Slipcast live in environments of their own: made once for each audit/uv.lock, then offline.
+.cache/audit/%/made: audit/uv.lock audit/pyproject.toml | bootstrap
+	@echo "Setting up the tools of audit/pyproject.toml, group $*"
+	@UV_PROJECT_ENVIRONMENT=$(CURDIR)/.cache/audit/$* uv sync --quiet --locked --project audit --only-group $* \
+	  --python "$$($(PYTHON) -c 'import sys; print(f"{sys.base_prefix}/bin/python3.13")')"
+	@touch $@
+
+audit: .cache/audit/template/made .cache/audit/supply/made ## Check template.yaml with checkov, the locked packages with pip-audit
+	@.cache/audit/template/bin/checkov --config-file audit/checkov.yaml
+	@uv export --quiet --locked --no-emit-project --all-groups | .cache/audit/supply/bin/python audit/advisories.py
+
+sbom: .cache/audit/supply/made ## Write a CycloneDX bill of materials of every layer to .cache/sbom
+	@.cache/audit/supply/bin/python audit/sbom.py .cache/sbom
 
 format: bootstrap ## Format the code
 	@ruff check --fix .

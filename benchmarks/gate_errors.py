@@ -3,10 +3,11 @@
 ``nice .venv/bin/python benchmarks/gate_errors.py`` takes the June 2025 example: a forest with the parameters released
 there is fitted to the training rows, its probabilities of the 698 holdout activities are taken as the truth, and
 outcomes are drawn from them. Champion and challenger are that truth with noise on the log-odds, so that their expected
-Brier scores are known exactly. Each share is of 500 simulated holdouts, drawn from the projects with replacement. It
-takes about half an hour.
+Brier scores are known exactly. Each share is of 500 simulated holdouts, drawn from the projects with replacement.
+``--simulations 100`` for less.
 """
 
+import argparse
 import sys
 import tempfile
 from collections.abc import Callable
@@ -185,6 +186,10 @@ def print_alarms(holdout: pd.DataFrame, p: np.ndarray) -> None:
 
 def main() -> None:
     """Measure and print."""
+    global SIMULATIONS
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--simulations", type=int, default=SIMULATIONS)
+    SIMULATIONS = parser.parse_args().simulations
     holdout, p, rate = truth()
     print_releases(holdout, p, rate)
     print_alarms(holdout, p)

@@ -3,6 +3,10 @@
     python layers/build.py training DESTINATION [--arch arm64]
 
 makes DESTINATION/python. ``sam build`` comes here through the Makefile of each layer; see README.md beside this file.
+
+    python layers/build.py --function predict DESTINATION
+
+makes DESTINATION the code of a function with its bytecode.
 This part must start on any Python 3.9 or later, without a package: it looks for 3.13 and runs itself again there,
 because bytecode is only good for the interpreter version that made it.
 """
@@ -86,6 +90,7 @@ SPECIFICATIONS = {
     "preparation": Layer(without=frozenset(RUNTIME | IN_POWERTOOLS)),
     # The report has no contours.
     "reporting": Layer(without=frozenset({"contourpy"})),
+    "edge": Layer(without=frozenset(IN_POWERTOOLS)),
     "training": Layer(without=frozenset(RUNTIME | IN_POWERTOOLS | NOT_CALLED)),
 }
 
@@ -98,6 +103,11 @@ DROPPED_SUFFIXES = frozenset(
 DROPPED_NAMES = frozenset({"CMakeLists.txt", "Makefile", "meson.build", "py.typed", ".lock"})
 DROPPED_FOLDERS = frozenset({"__pycache__", "test", "tests"})
 DROPPED_PATHS = (
+    # Parts of Powertools that no function of ours uses; the page that draws an OpenAPI document has 1.7 MB.
+    "aws_lambda_powertools/event_handler/openapi/swagger_ui/swagger-ui-bundle.min.js",
+    "aws_lambda_powertools/event_handler/openapi/swagger_ui/swagger-ui.min.css",
+    *(f"aws_lambda_powertools/utilities/{name}" for name in ("auth_alpha", "circuit_breaker", "data_masking")),
+    *(f"aws_lambda_powertools/utilities/{name}" for name in ("feature_flags", "kafka", "streaming")),
     "bin",
     "include",
     "share",
@@ -109,6 +119,10 @@ DROPPED_PATHS = (
     "mlflow/assistant/skills",
     "numpy/_core/include",
     "numpy/_core/lib",
+    "onnx/reference",
+    "onnxruntime/quantization",
+    "onnxruntime/tools",
+    "onnxruntime/transformers",
     "sklearn/datasets/data",
     "sklearn/datasets/descr",
     "sklearn/datasets/images",
@@ -130,6 +144,7 @@ def unwanted(path: str) -> bool:
         not DROPPED_FOLDERS.isdisjoint(folders)
         or name in DROPPED_NAMES
         or Path(name).suffix in DROPPED_SUFFIXES
+        or path in DROPPED_PATHS
         or path.startswith(tuple(f"{dropped}/" for dropped in DROPPED_PATHS))
     )
 
@@ -162,14 +177,16 @@ def strip(folder: Path, command: list[str]) -> None:
         run([*command, *found])
 
 
-def compile_bytecode(folder: Path, *arguments: str) -> None:
+def compile_bytecode(folder: Path, *arguments: str, opt: str = "/opt/python") -> None:
     """Compile all source below ``folder``; what does not compile (a template, say) stays source.
+
+    ``opt`` is where Lambda unpacks the folder: tracebacks name it.
 
     Bytecode depends a little on what the same process compiled before: it shares constants with it. So the files are
     dealt to a fixed number of processes in a fixed order; compileall's own workers take whatever comes next.
     """
     command = [sys.executable, "-m", "compileall", "-q", "-q", "-f", "--invalidation-mode", "unchecked-hash"]
-    command += ["-s", str(folder), "-p", "/opt/python", *arguments, "-i", "-"]
+    command += ["-s", str(folder), "-p", opt, *arguments, "-i", "-"]
     # A fixed hash seed: the order of a set constant must not differ between two builds.
     environment = os.environ | {"PYTHONHASHSEED": "0"}
     sources = [str(path) for path in files(folder) if path.suffix == ".py"]
@@ -274,6 +291,15 @@ def own_files(source: Path) -> list[Path]:
         and path.suffix != ".pyc"
         and not any(part.startswith(".") for part in path.relative_to(source).parts)
     ]
+
+
+def copy_function(source: Path, destination: Path) -> None:
+    """Copy the modules of a function's folder, with unchecked bytecode beside the source."""
+    destination.mkdir(parents=True, exist_ok=True)
+    for path in sorted(source.glob("*.py")):
+        shutil.copyfile(path, destination / path.name)
+    compile_bytecode(destination, opt="/var/task")
+    finish(destination)
 
 
 # --- Cache -------------------------------------------------------------------------------------------------------
@@ -467,13 +493,17 @@ def continue_on_the_right_python() -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Build one Lambda layer into DESTINATION/python")
-    parser.add_argument("layer", choices=list(SPECIFICATIONS))
+    parser.add_argument("name", metavar="layer", help=f"one of {', '.join(SPECIFICATIONS)}")
     parser.add_argument("destination", type=Path)
+    parser.add_argument("--function", action="store_true", help="the name is a folder of functions/")
     parser.add_argument("--arch", choices=list(ARCHITECTURES), default=os.environ.get("SLIPCAST_ARCH") or "x86_64")
     arguments = parser.parse_args()
     if sys.version_info[:2] != PYTHON:
         continue_on_the_right_python()
-    place(built(arguments.layer, arguments.arch), arguments.destination)
+    if arguments.function:
+        copy_function(ROOT / "functions" / arguments.name, arguments.destination)
+    else:
+        place(built(arguments.name, arguments.arch), arguments.destination)
 
 
 if __name__ == "__main__":

@@ -16,8 +16,9 @@ from typing import Any
 
 import boto3
 from botocore.config import Config
+from samtranslator.yaml_helper import yaml_parse
 
-from local import processes
+from local import composite, processes
 from local.processes import Child, LocalCloudError
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -30,6 +31,14 @@ PARAMETERS = {
     "DriftEvaluationPeriods": "2",
     "DriftDatapointsToAlarm": "1",
     "RetrainCooldownMinutes": "5",
+    # Made after the deployment: local/composite.py.
+    "CompositeAlarm": "false",
+    "Streaming": "true",
+    "ShadowRequests": "20",
+    "CanarySteps": "20,50",
+    "CanaryMinRequests": "40",
+    "CanaryMinMinutes": "0",
+    "CanaryMaxMinutes": "0.1",
 }
 # A proxy of the machine's is for the world outside.
 DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -250,6 +259,7 @@ class LocalCloud:
             self._sam("build", "--cached", "--parallel", "--template-file", str(self.template), *paths)
         with self._step("sam deploy"):
             self._deploy()
+            self._composite_alarms()
 
     def _deploy(self) -> None:
         with suppress(self.client("s3").exceptions.BucketAlreadyOwnedByYou):
@@ -263,6 +273,13 @@ class LocalCloud:
             *("--capabilities", "CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"),
             *("--parameter-overrides", *map(_override, overrides.items())),
         )
+
+    def _composite_alarms(self) -> None:
+        pages = self.client("cloudformation").get_paginator("list_stack_resources").paginate(StackName=STACK)
+        made = [item for page in pages for item in page["StackResourceSummaries"]]
+        physical = {item["LogicalResourceId"]: item["PhysicalResourceId"] for item in made}
+        for request in composite.requests(yaml_parse(self.template.read_text()), physical, STACK):
+            self.client("cloudwatch").put_composite_alarm(**request)
 
     def _sam(self, command: str, *options: str) -> None:
         # The project's samconfig.toml is for the real account.
@@ -311,6 +328,9 @@ class LocalCloud:
             "SLIPCAST_DRIFT_ALARM": out["DriftAlarmName"],
             "SLIPCAST_GATE_FUNCTION": out["GateFunctionName"],
             "SLIPCAST_PREDICT_FUNCTION": out["PredictFunctionName"],
+            "SLIPCAST_UPDATES_QUEUE": out["UpdatesQueueUrl"],
+            "SLIPCAST_RESULTS_QUEUE": out["ResultsQueueUrl"],
+            "SLIPCAST_UPDATES_DEAD_LETTERS": out["UpdatesDeadLetterQueueUrl"],
             "MLFLOW_TRACKING_URI": f"http://127.0.0.1:{self._port('mlflow')}",
         }
         (self.home / "env").write_text(env_file(self.env))

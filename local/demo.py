@@ -4,6 +4,7 @@ import json
 import signal
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -12,6 +13,7 @@ from typing import Any
 import pandas as pd
 
 from local.cloud import ROOT, LocalCloud
+from local.load import Load
 from local.processes import LocalCloudError
 from local.watch import Stack, until
 
@@ -22,6 +24,8 @@ REQUEST_COLUMNS = (
     *("baseline_start", "baseline_finish", "baseline_duration_days", "budget", "total_float_days", "predecessor_count"),
 )
 PLAYED_YEARS = (2023, 2024)
+# Requests a second while the second model is trained and tried.
+TRAFFIC = 30.0
 BATCH = 100
 
 
@@ -45,18 +49,25 @@ class Demo:
             self._play_years()
         with self._chapter("4  The schedule runs the monitor, the alarm goes off, the gate answers"):
             self._alarm()
-        with self._chapter(f"5  The newer schedule is dropped: {NEWER}"):
-            self._drop(NEWER)
+        with self._chapter(f"5  The newer schedule is dropped: {NEWER}; its model is tried beside the live one"):
+            # What was asked last is what is replayed: live and replayed requests are of one kind.
+            self._drop(NEWER, traffic=self._started().tail(20 * BATCH).sample(frac=1, random_state=1))
         with self._chapter("6  The new version answers"):
             self._riskiest(NEWER)
 
     # Chapters
 
-    def _drop(self, name: str) -> None:
+    def _drop(self, name: str, traffic: pd.DataFrame | None = None) -> None:
         before = self.stack.executions()
         self.stack.drop(name, (ROOT / "examples" / name).read_bytes())
         print(f"  s3://{self.stack.bucket}/incoming/{name}")
-        outcome = self._follow(self.stack.new_execution(before))
+        execution = self.stack.new_execution(before)
+        if traffic is None:
+            outcome = self._follow(execution)
+        else:
+            with Load(self.stack, requests(traffic), rate=TRAFFIC) as load:
+                outcome = self._follow(execution)
+            self._trial(outcome["name"], load)
         evaluation = self.stack.document(f"reports/{outcome['name']}/evaluation.json")
         self._table(evaluation)
         decision = evaluation["decision"]
@@ -97,9 +108,30 @@ class Demo:
             print(f"    {answer['probability']:.2f}  {mark:<7}  {what}")
         self.happened.setdefault("riskiest", {})[name] = sorted(answers, key=lambda item: -item["probability"])[:5]
 
-    def _play_years(self) -> None:
+    def _trial(self, execution: str, load: Load) -> None:
+        record = self.stack.document(f"reports/{execution}/release.json")
+        shadow = record["shadow"]
+        print(f"  replay: {shadow['why']}, mean score {shadow['shift']:+.3f} from the live version's")
+        for step in record["steps"].values():
+            live, new = step["numbers"]["live"], step["numbers"]["new"]
+            print(
+                f"  canary of {step['numbers']['weight']} %: version {record['previous']} answered "
+                f"{live['requests']} requests, version {record['version']} {new['requests']}; median "
+                f"{live['median_ms']} and {new['median_ms']} ms, {live['failed']} and {new['failed']} failed"
+            )
+        failed = sum(answer.status != 200 for answer in load.answers) + len(load.broken)
+        by_version = dict(sorted(Counter(answer.version for answer in load.answers).items()))
+        print(f"  {len(load.answers)} requests meanwhile, by version {by_version}, {failed} failed")
+        self.happened["trial"] = {**record, "requests": len(load.answers), "failed": failed, "by_version": by_version}
+        if failed:
+            raise LocalCloudError(f"{failed} requests failed during the release")
+
+    def _started(self) -> pd.DataFrame:
         table = read_example(NEWER)
-        started = table[table["start"].dt.year.isin(PLAYED_YEARS)].sort_values("start")
+        return table[table["start"].dt.year.isin(PLAYED_YEARS)].sort_values("start")
+
+    def _play_years(self) -> None:
+        started = self._started()
         batches = list(_batches(requests(started)))
         for number, batch in enumerate(batches, 1):
             self.stack.predict(batch)
@@ -119,9 +151,9 @@ class Demo:
         print("  waiting for the schedule (the monitor runs every minute here)")
         report = until(seen, seconds=150, what="monitor run that has seen the played activities")
         self.happened["monitoring"] = report
-        print(f"  state {report['state']}, {report['n']} predictions in the window")
+        print(f"  {report['conclusion']}, {report['n']} predictions in the window")
         print(f"  mean score {report['score_mean']:.3f}, in training {report['score_reference_mean']:.3f}")
-        moved = sorted(report["features"].items(), key=lambda item: -item[1]["psi"])[:5]
+        moved = sorted(report["drift"]["features"].items(), key=lambda item: -item[1]["psi"])[:5]
         for name, item in moved:
             mark = "drifted" if item["drifted"] else ""
             print(f"    {name:<28} PSI {item['psi']:.3f}  p {item['p_value']:.1e}  {mark}")
@@ -220,7 +252,8 @@ def main() -> int:
     """Start a fresh local cloud, play the story, leave the cloud up; return the exit code."""
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)
-    cloud = LocalCloud(ROOT / ".local", say=lambda line: print(line, flush=True))
+    # Here somebody asks while a model is tried: a step need not end without its requests.
+    cloud = LocalCloud(ROOT / ".local", {"CanaryMaxMinutes": "1"}, say=lambda line: print(line, flush=True))
     began = time.monotonic()
     try:
         if cloud.running():

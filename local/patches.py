@@ -13,6 +13,7 @@ import tempfile
 import threading
 import time
 import zipfile
+from contextvars import ContextVar
 from importlib.metadata import version
 from pathlib import Path
 from types import SimpleNamespace
@@ -24,8 +25,12 @@ from local import alarms, emf, log_patterns
 
 VERSION = "1.5.33"
 EVALUATE_EVERY_SECONDS = 2.0
+DELIVER_EVERY_SECONDS = 0.5
+DELIVERED_LINES = 2000
 
 _log = logging.getLogger(__name__)
+# The alias that the invocation at hand was asked for.
+_alias: ContextVar[str | None] = ContextVar("alias", default=None)
 
 
 def apply() -> None:
@@ -48,7 +53,7 @@ def metrics_of_functions() -> None:
     """CloudWatch turns embedded metric format in logs into metrics; the emulator only stores the lines.
 
     AWS/Lambda metrics are counted here as well, once for each invocation: the emulator's own count leaves out those
-    that come from the API, a rule, a topic or a state machine.
+    that come from the API, a rule, a topic or a state machine, and does not know the dimensions of an alias.
     """
     from ministack.services import cloudwatch, lambda_svc
 
@@ -58,7 +63,13 @@ def metrics_of_functions() -> None:
         func: Any, request_id: str, log_text: str, error: bool, duration_ms: int, **options: Any
     ) -> None:
         emit(func, request_id, log_text, error, duration_ms, **options)
-        count((func.get("config") or func)["FunctionName"], duration_ms, error, False)
+        config = func.get("config") or func
+        count(config["FunctionName"], duration_ms, error, False)
+        if alias := _alias.get():
+            resource = {"Resource": f"{config['FunctionName']}:{alias}", "ExecutedVersion": config["Version"]}
+            for name, value in (("Invocations", 1), ("Errors", int(error))):
+                dimensions = {"FunctionName": config["FunctionName"], **resource}
+                cloudwatch.record_metric("AWS/Lambda", name, value, "Count", dimensions)
         for line in (log_text or "").splitlines():
             for metric in emf.metrics(line):
                 cloudwatch.record_metric(*metric)
@@ -138,6 +149,37 @@ def log_patterns_on_json() -> None:
     cloudwatch_logs._subscription_pattern_matches = on_json
 
 
+def log_lines_in_batches() -> None:
+    """CloudWatch Logs collects lines for a moment and delivers them together; the emulator starts a function for each.
+
+    At some tens of requests a second those starts take all there is of the machine.
+    """
+    from ministack.services import cloudwatch_logs
+
+    deliver = cloudwatch_logs._fanout_to_subscription_filters
+    waiting: dict[str, tuple[str, list[dict[str, Any]]]] = {}
+    guard = threading.Lock()
+
+    def wait(group: str, stream: str, events: list[dict[str, Any]]) -> None:
+        if not (cloudwatch_logs._log_groups.get(group) or {}).get("subscriptionFilters"):
+            return
+        with guard:
+            waiting.setdefault(group, (stream, []))[1].extend(events)
+
+    def tick() -> None:
+        while True:
+            time.sleep(DELIVER_EVERY_SECONDS)
+            with guard:
+                batches = dict(waiting)
+                waiting.clear()
+            for group, (stream, events) in batches.items():
+                for begin in range(0, len(events), DELIVERED_LINES):
+                    deliver(group, stream, events[begin : begin + DELIVERED_LINES])
+
+    threading.Thread(target=tick, daemon=True, name="log deliveries").start()
+    cloudwatch_logs._fanout_to_subscription_filters = wait
+
+
 def version_ids_in_bucket_events() -> None:
     """EventBridge's "Object Created" from a versioned bucket names the version; the emulator's does not."""
     from ministack.services import eventbridge, s3
@@ -213,6 +255,7 @@ def weighted_aliases() -> None:
 
     def draw(name: str, qualifier: str | None) -> str | None:
         alias = (lambda_svc._functions.get(name) or {}).get("aliases", {}).get(qualifier) or {}
+        _alias.set(alias.get("Name"))
         rest = random.random()  # noqa: S311 - traffic is split, nothing is kept secret
         for other, weight in ((alias.get("RoutingConfig") or {}).get("AdditionalVersionWeights") or {}).items():
             rest -= weight
@@ -230,8 +273,16 @@ def weighted_aliases() -> None:
         asked = path_qualifier or lambda_svc._qp_first(query_params or {}, "Qualifier")
         return await invoke(name, event, headers, draw(name, asked) or path_qualifier, query_params)
 
+    run_batch = lambda_svc._run_sqs_batch
+
+    def run_batch_by_weight(esm: dict[str, Any], record: Any, *rest: Any) -> None:
+        if drawn := draw(esm["FunctionName"], esm.get("Qualifier")):
+            record, _ = lambda_svc._get_func_record_for_qualifier(esm["FunctionName"], drawn)
+        run_batch(esm, record, *rest)
+
     lambda_svc._get_func_record_for_ref = resolve_by_weight
     lambda_svc._invoke = invoke_by_weight
+    lambda_svc._run_sqs_batch = run_batch_by_weight
 
 
 def error_types() -> None:
@@ -338,10 +389,28 @@ def tasks_with_a_token() -> None:
     stepfunctions._call_lambda = call_and_tell
 
 
+def gateway_responses_of_a_definition() -> None:
+    """An API's definition holds the gateway's own answers; the emulator reads its paths and callers only."""
+    from ministack.services import apigateway_v1
+
+    paths_and_callers = apigateway_v1._import_rest_api
+
+    def whole(spec: dict[str, Any], base_data: dict[str, Any] | None = None) -> str:
+        api_id = paths_and_callers(spec, base_data)
+        for kind, response in (spec.get("x-amazon-apigateway-gateway-responses") or {}).items():
+            status, _, body = apigateway_v1._put_gateway_response(api_id, kind, response)
+            if status >= 400:
+                raise ValueError(f"gateway response {kind}: {body!r}")
+        return api_id
+
+    apigateway_v1._import_rest_api = whole
+
+
 PATCHES = (
     metrics_of_functions,
     alarms_by_dimension_and_period,
     log_patterns_on_json,
+    log_lines_in_batches,
     version_ids_in_bucket_events,
     asynchronous_invocations,
     weighted_aliases,
@@ -349,4 +418,5 @@ PATCHES = (
     layers_unpacked_once,
     yaml_state_machines,
     tasks_with_a_token,
+    gateway_responses_of_a_definition,
 )

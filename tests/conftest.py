@@ -2,10 +2,22 @@
 
 import importlib.util
 import json
+import os
 import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+from permissions.recording import RECORDER
+
+# Before NumPy and scikit-learn are imported: on small tables several threads wait for each other more than they work,
+# and the workers of a run share the processors.
+for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ.setdefault(variable, "1")
+
+# A busy machine is no bug: hypothesis gives an example 200 ms.
+settings.register_profile("slipcast", deadline=None)
+settings.load_profile("slipcast")
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -68,6 +80,8 @@ def load_app(monkeypatch: pytest.MonkeyPatch, aws_environment: None):
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
         loaded.append(name)
+        if hasattr(module, "handler"):
+            module.handler = RECORDER.wrap(name, module.handler)
         return module
 
     yield load

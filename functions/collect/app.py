@@ -1,50 +1,52 @@
-"""Collect: moves prediction log lines from CloudWatch Logs into the bucket, one object for each delivery."""
+"""Collect: moves prediction log lines from CloudWatch Logs into the bucket, and checks that none is missing there."""
 
 import base64
 import gzip
-import hashlib
 import json
 from datetime import UTC, datetime
-from functools import cache
 from typing import Any
 
-import boto3
-from aws_lambda_powertools import Logger
+import checking
+import deliveries
+from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from slipcast_aws.settings import setting
 
 logger = Logger()
-
-
-@cache
-def client():
-    """Return the S3 client of this execution environment."""
-    return boto3.client("s3")
+metrics = Metrics()
 
 
 @logger.inject_lambda_context
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Write the predictions in a CloudWatch Logs subscription event as gzipped JSON lines, one for each prediction.
 
-    A delivery that comes again has the same key and replaces itself. A record that cannot be read is an error, which
-    sends it to the dead-letter queue after Lambda's retries.
+    Requests that were not answered go to a prefix of their own: nothing was predicted. A delivery that comes again has
+    the same key and replaces itself. A record that cannot be read is an error, which sends it to the dead-letter queue
+    after Lambda's retries. A scheduled event, or ``{"check": {"since": ..., "until": ...}}`` with ISO 8601 times by
+    hand, compares the bucket with CloudWatch Logs instead and adds what is missing.
     """
+    if "awslogs" not in event and ("check" in event or event.get("detail-type") == "Scheduled Event"):
+        return _check(event.get("check"), context)
     data = json.loads(gzip.decompress(base64.b64decode(event["awslogs"]["data"])))
     if data["messageType"] != "DATA_MESSAGE":
         return {"predictions": 0}
-    lines = [json.loads(item["message"]) for item in data["logEvents"]]
-    rows = [
-        {**{name: line[name] for name in ("request_id", "at", "model_version", "model_id")}, **item}
-        for line in lines
-        for item in line["items"]
-    ]
-    if rows:
-        name = hashlib.sha256("\n".join(item["id"] for item in data["logEvents"]).encode()).hexdigest()[:32]
-        first = datetime.fromtimestamp(data["logEvents"][0]["timestamp"] / 1000, UTC)
-        body = gzip.compress("\n".join(json.dumps(row, sort_keys=True) for row in rows).encode(), mtime=0)
-        client().put_object(
-            Bucket=setting("DATA_BUCKET"), Key=f"prediction-log/{first:dt=%Y-%m-%d/hour=%H}/{name}.jsonl.gz", Body=body
-        )
-    logger.info("collected", predictions=len(rows))
-    return {"predictions": len(rows)}
+    count = deliveries.store(setting("DATA_BUCKET"), data["logEvents"])
+    _emit({"PredictionsLogged": count})
+    logger.info("collected", predictions=count)
+    return {"predictions": count}
+
+
+def _check(span: dict[str, str] | None, context: LambdaContext) -> dict[str, Any]:
+    since, until = checking.span(span, datetime.now(UTC))
+    found = checking.check(setting("DATA_BUCKET"), setting("PREDICT_LOG_GROUP"), since, until, context)
+    _emit({"PredictionsMissing": found["missing"] + found["unreadable"]})
+    (logger.error if found["missing"] else logger.info)("checked the prediction log", **found)
+    return found
+
+
+def _emit(values: dict[str, float]) -> None:
+    for name, value in values.items():
+        metrics.add_metric(name, MetricUnit.Count, value)
+    metrics.flush_metrics()

@@ -9,7 +9,7 @@ import joblib
 import numpy as np
 import policy
 
-from slipcast import assessment, challenger, dataset
+from slipcast import artefact, assessment, challenger, dataset
 from slipcast.provenance import provenance
 from slipcast_aws import outbox, releases, storage
 from slipcast_aws.settings import number, setting
@@ -88,6 +88,7 @@ def _store(assessed: assessment.Assessment, family: str, event: dict[str, Any], 
     return {
         "model_id": assessed.model_id,
         "family": family,
+        "runtime": artefact.runtime(assessed.artefact),
         "sha256": sha256,
         "artefact_uri": f"{prefix}/model.json",
         "profile_uri": f"{prefix}/profile.json",

@@ -3,14 +3,14 @@
 from datetime import UTC, datetime
 from typing import Any
 
+import admission
 import requests_in
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from executions import start
 
 from slipcast import retraining
 from slipcast_aws import control
-from slipcast_aws.settings import number, setting
+from slipcast_aws.settings import setting
 
 logger = Logger()
 
@@ -22,7 +22,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     Returns
     -------
     ``{"outcomes": [...]}`` with one outcome for each request in the event: ``started``, ``duplicate``,
-    ``coalesced``, ``cooldown`` or ``ignored``.
+    ``coalesced`` (an execution is under way that answers it), ``cooldown`` or ``ok`` (an alarm is over).
     """
     outcomes = [_answer(request) for request in requests_in.read(event)]
     logger.info("gate", outcomes=outcomes)
@@ -30,36 +30,16 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
 
 
 def _answer(request: requests_in.Request) -> str:
-    table, machine, now = setting("CONTROL_TABLE"), setting("STATE_MACHINE_ARN"), datetime.now(UTC)
+    table, now = setting("CONTROL_TABLE"), datetime.now(UTC)
     name = retraining.execution_name(request.reason, *request.identity)
-    outcome = "started"
-    # A file is never turned away: the state machine itself waits for a training that is under way.
-    if request.reason != "new_data":
-        outcome = _admit(table, request.reason, now, name)
-    if outcome == "started":
-        try:
-            outcome = start(machine, name, request)
-        except Exception:
-            control.release_claim(table, execution=name)
-            raise
-    control.audit(
-        table,
-        identity=name,
-        record={
-            "what": "gate",
-            "reason": request.reason,
-            "outcome": outcome,
-            "detail": request.detail,
-            "execution": name,
-        },
-        now=now,
-    )
-    return outcome
-
-
-def _admit(table: str, reason: str, now: datetime, name: str) -> str:
-    if control.lease_holder(table, now):
-        return "coalesced"
-    cooldown = 0.0 if reason == "manual" else number("COOLDOWN_MINUTES")
-    cutoff = retraining.cooldown_cutoff(now, cooldown)
-    return "started" if control.claim_start(table, now=now, cutoff=cutoff, execution=name) else "cooldown"
+    if request.over:
+        control.close_alarm(table, request.alarm)
+        answer = admission.Answer("ok")
+    else:
+        if request.alarm:
+            control.open_alarm(table, request.alarm)
+        answer = admission.admit(request, name, now)
+    record = {"what": "gate", "reason": request.reason, "outcome": answer.outcome, "detail": request.detail}
+    record |= {"execution": name, "into": answer.into}
+    control.audit(table, identity=name, record=record, now=now)
+    return answer.outcome

@@ -14,16 +14,20 @@ def client():
     return boto3.client("stepfunctions")
 
 
-def start(state_machine_arn: str, name: str, request: Request) -> str:
-    """Start execution `name`; answer ``duplicate`` if there is or was one of that name, else ``started``."""
-    known = True
+def known(state_machine_arn: str, name: str) -> bool:
+    """Return whether there is or was an execution `name`."""
     try:
         client().describe_execution(executionArn=_execution_arn(state_machine_arn, name))
     except ClientError as error:
         if error.response["Error"]["Code"] != "ExecutionDoesNotExist":
             raise
-        known = False
-    if known:
+        return False
+    return True
+
+
+def start(state_machine_arn: str, name: str, request: Request) -> str:
+    """Start execution `name`; answer ``duplicate`` if there is or was one of that name, else ``started``."""
+    if known(state_machine_arn, name):
         return "duplicate"
     document = {"reason": request.reason, "detail": request.detail, "source": request.source}
     try:

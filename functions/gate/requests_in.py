@@ -17,12 +17,16 @@ class Request:
     identity : what makes two deliveries the same request
     detail : one line for people
     source : bucket, key and version id of the file; None where the latest dataset is meant
+    alarm : name of the alarm that asks; None where none does
+    over : whether that alarm has gone back to OK and asks for nothing
     """
 
     reason: str
     identity: tuple[str, ...]
     detail: str
     source: dict[str, str] | None = None
+    alarm: str | None = None
+    over: bool = False
 
 
 def read(event: dict[str, Any]) -> list[Request]:
@@ -65,10 +69,14 @@ def _alarm(notification: dict[str, Any]) -> Request | None:
         return None
     if not isinstance(message, dict) or message.get("AlarmName") not in setting("RETRAIN_ALARMS").split(","):
         return None
-    if message.get("NewStateValue") != "ALARM":
+    name, state = message["AlarmName"], message.get("NewStateValue")
+    if state not in ("ALARM", "OK"):
         return None
+    moment = message.get("StateChangeTime", notification["MessageId"])
     return Request(
         "alarm",
-        (message["AlarmName"], message.get("StateChangeTime", notification["MessageId"])),
-        f"{message['AlarmName']}: {message.get('NewStateReason', '')}",
+        (name, moment) if state == "ALARM" else (name, moment, state),
+        f"{name}: {message.get('NewStateReason', '')}",
+        alarm=name,
+        over=state == "OK",
     )

@@ -1,14 +1,19 @@
-"""Monitor: compares the live model's predictions of the last days with its training profile and reports metrics."""
+"""Monitor: how the live model's predictions compare with its training, and what became of what it predicted."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import asked_log
+import earlier
 import log_reader
+import outcomes
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from slipcast import monitoring
+from slipcast import monitoring, redaction
+from slipcast.drift import Rule
+from slipcast.realised import Tolerance
 from slipcast_aws import releases, storage
 from slipcast_aws.settings import number, setting
 
@@ -18,28 +23,64 @@ metrics = Metrics()
 
 @logger.inject_lambda_context
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Write a report under ``monitoring/`` and the metrics of the window; return the report.
+    """Write a record under ``monitoring/`` and the metrics of the window; return the record.
 
-    Before the first release there is nothing to compare: the run is counted and its state is ``no_model``.
+    Before the first release there is nothing to compare: the run is counted and its conclusion is ``no_model``.
     """
     live = releases.live_model(setting("PREDICT_FUNCTION"))
     if live is None:
         _emit({"MonitorRuns": 1})
-        return {"state": "no_model"}
-    bucket, now = setting("DATA_BUCKET"), datetime.now(UTC)
-    since = now - timedelta(hours=number("MONITOR_WINDOW_HOURS"))
-    report = monitoring.summarise(
-        log_reader.predictions(bucket, since, now),
-        storage.read_json(live.profile_uri),
+        return {"conclusion": "no_model"}
+    bucket, now, width = setting("DATA_BUCKET"), datetime.now(UTC), timedelta(hours=number("MONITOR_WINDOW_HOURS"))
+    rule, profile, recent = _rule(), _profile(live.profile_uri), asked_log.Recent()
+    unreadable = log_reader.Unreadable()
+    window = monitoring.read(
+        log_reader.predictions(bucket, now - width, now, unreadable),
+        profile,
         model_version=live.version,
-        min_n=int(number("DRIFT_MIN_ROWS")),
+        also=recent.add,
     )
-    _emit(monitoring.metrics(report))
-    record = {"at": now.isoformat(), "since": since.isoformat(), "version": live.version, **report.as_dict()}
-    storage.write_json(f"s3://{bucket}/monitoring/{now:%Y-%m-%dT%H-%M-%S}.json", record)
-    log_reader.put_together(bucket, since, now)
-    logger.info("monitored", state=report.state, n=report.n)
-    return record
+    rows = asked_log.read(bucket, recent, since=now - width, now=now, begin=outcomes.begin_of(live))
+    record = monitoring.conclude(
+        window,
+        profile,
+        at=now,
+        since=now - width,
+        version=live.version,
+        model_id=live.model_id,
+        realised=outcomes.realised(
+            rows,
+            live,
+            profile,
+            control_table=setting("CONTROL_TABLE"),
+            tolerance=Tolerance(gap=number("CALIBRATION_TOLERANCE")),
+        ),
+        rule=rule,
+        earlier=earlier.windows(bucket, live.version, now=now, width=width, wanted=rule.of - 1),
+    )
+    _emit(record.metrics | ({"LogLinesUnreadable": unreadable.lines} if unreadable.lines else {}))
+    document = record.as_dict()
+    storage.write_json(f"s3://{bucket}/monitoring/{now:{earlier.NAME}}.json", document)
+    log_reader.put_together(bucket, now - width, now)
+    logger.info("monitored", conclusion=record.conclusion, reasons=record.reasons, n=record.n)
+    return document
+
+
+def _profile(uri: str) -> dict[str, Any]:
+    """Return the profile without the features that are kept out of the log: nothing can be said of them."""
+    profile = storage.read_json(uri)
+    left_out = redaction.from_text(setting("REDACT_COLUMNS"), setting("ID_SALT")).left_out()
+    kept = {name: found for name, found in profile["features"].items() if name not in left_out}
+    return profile | {"features": kept}
+
+
+def _rule() -> Rule:
+    return Rule(
+        min_n=int(number("DRIFT_MIN_ROWS")),
+        needed=int(number("DRIFT_DATAPOINTS")),
+        of=int(number("DRIFT_PERIODS")),
+        false_alarms_per_month=number("DRIFT_FALSE_ALARMS"),
+    )
 
 
 def _emit(values: dict[str, float]) -> None:

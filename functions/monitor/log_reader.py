@@ -7,14 +7,14 @@ which readers allow for.
 
 import gzip
 import hashlib
-import json
+from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
-from itertools import groupby
+from itertools import groupby, islice
 from typing import Any
 
-from slipcast_aws import storage
+from slipcast_aws import prediction_log, storage
 
 # Reading small objects is waiting: the connection pool of the S3 client has as many places.
 THREADS = 10
@@ -22,20 +22,47 @@ THREADS = 10
 HOUR_IS_OVER_AFTER = timedelta(hours=1, minutes=15)
 
 
-def predictions(bucket: str, since: datetime, until: datetime) -> Iterator[dict[str, Any]]:
-    """Yield the logged predictions between two moments; one may come more than once."""
+class Unreadable:
+    """How many lines of the log were put aside because they could not be read."""
+
+    def __init__(self) -> None:
+        self.lines = 0
+
+
+def predictions(
+    bucket: str, since: datetime, until: datetime, unreadable: Unreadable | None = None
+) -> Iterator[dict[str, Any]]:
+    """Yield the logged predictions between two moments, each once; count what could not be read.
+
+    Those of open activities that began before the model's data end are left out: they are no sample of what starts.
+    So many objects as there are threads are read ahead, no more: a window may be larger than the memory.
+    """
+    return prediction_log.distinct(_within(bucket, since, until, unreadable or Unreadable()))
+
+
+def _within(bucket: str, since: datetime, until: datetime, unreadable: Unreadable) -> Iterator[dict[str, Any]]:
     with ThreadPoolExecutor(THREADS) as pool:
-        for raw in pool.map(_read, _objects(bucket, since, until)):
-            for line in gzip.decompress(raw).decode().splitlines() if raw else []:
-                item = json.loads(line)
-                if since <= datetime.fromisoformat(item["at"]) <= until:
-                    yield item
+        for uri, raw in _ahead(pool, prediction_log.uris(bucket, since, until)):
+            rows, bad = prediction_log.read(uri, raw) if raw else ([], 0)
+            unreadable.lines += bad
+            for row in rows:
+                if since <= datetime.fromisoformat(row["at"]) <= until and not row.get("survivor"):
+                    yield row
+
+
+def _ahead(pool: ThreadPoolExecutor, uris: Iterator[str]) -> Iterator[tuple[str, bytes | None]]:
+    waiting = deque((uri, pool.submit(_read, uri)) for uri in islice(uris, THREADS))
+    while waiting:
+        uri, reading = waiting.popleft()
+        waiting.extend((uri, pool.submit(_read, uri)) for uri in islice(uris, 1))
+        yield uri, reading.result()
 
 
 def put_together(bucket: str, since: datetime, now: datetime) -> int:
     """Make one object of each hour that is over; return how many objects that saved."""
     saved = 0
-    for folder, group in groupby(_objects(bucket, since, now), key=lambda uri: uri.rpartition("/")[0]):
+    found = prediction_log.uris(bucket, since, now)
+    for folder, group in groupby(found, key=lambda uri: uri.rpartition("/")[0]):
         uris = list(group)
         if len(uris) < 2 or _hour(folder) > now - HOUR_IS_OVER_AFTER:
             continue
@@ -51,14 +78,6 @@ def put_together(bucket: str, since: datetime, now: datetime) -> int:
                 storage.delete(uri)
         saved += len(uris) - 1
     return saved
-
-
-def _objects(bucket: str, since: datetime, until: datetime) -> Iterator[str]:
-    # A delivery lies under the hour of its first line: one that crosses midnight is filed a day early.
-    day = (since - timedelta(hours=1)).date()
-    while day <= until.date():
-        yield from storage.list_uris(f"s3://{bucket}/prediction-log/dt={day.isoformat()}/")
-        day += timedelta(days=1)
 
 
 def _read(uri: str) -> bytes | None:

@@ -1,5 +1,6 @@
 """Notify: ends every execution with an audit entry and a message, whatever its outcome."""
 
+from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
@@ -22,10 +23,11 @@ def client():
 
 @logger.inject_lambda_context
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Record and publish the outcome of an execution; return it."""
+    """Record and publish the outcome of an execution, tell the gate of it; return it."""
     subject, text = compose(event)
+    table = setting("CONTROL_TABLE")
     control.audit(
-        setting("CONTROL_TABLE"),
+        table,
         identity=event["execution"],
         record={
             "what": "pipeline",
@@ -33,14 +35,29 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
             "reason": event.get("reason"),
             "outcome": event["outcome"],
             "detail": event.get("why"),
+            "hold": event.get("hold") or None,
+            "dataset_id": (event.get("trained") or {}).get("dataset_id"),
             "version": event.get("version"),
         },
     )
+    _tell_gate(table, event)
     client().publish(
         TopicArn=setting("TOPIC_ARN"),
         Subject=subject,
         Message=text,
         MessageAttributes={"outcome": {"DataType": "String", "StringValue": event["outcome"]}},
     )
-    logger.info("notified", outcome=event["outcome"], execution=event["execution"])
+    told = {name: event.get(name) for name in ("outcome", "version", "reason", "execution")}
+    logger.info("notified", **told)
     return {"outcome": event["outcome"], "why": event.get("why", ""), "version": event.get("version")}
+
+
+def _tell_gate(table: str, event: dict[str, Any]) -> None:
+    """A release answers the alarms; a challenger that lost starts the cooldown anew and leaves them open."""
+    execution, outcome = event["execution"], event["outcome"]
+    if outcome == "released":
+        control.close_alarms(table)
+    if outcome == "kept" and event.get("trained"):
+        control.restart_cooldown(table, execution=execution, now=datetime.now(UTC))
+        control.note_training(table, execution=execution, **event["trained"])
+    control.land(table, execution=execution)

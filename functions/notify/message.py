@@ -4,13 +4,20 @@ from typing import Any
 
 HEADLINES = {
     "released": "a new model is live",
+    "rolled_back": "the new model was rolled back, the live one stays",
     "kept": "the live model stays",
     "ingested": "data taken in, nothing trained",
     "refused": "file refused",
     "failed": "pipeline failed",
 }
+# What an execution without a training asks of people.
+HOLDS = {
+    "nothing_new": "nothing new to learn, drop a newer schedule",
+    "too_few": "too few known outcomes, drop a longer history",
+    "budget": "the month's trainings are used up",
+}
 # Outcomes of which there is a report on candidates and gate.
-TRAINED = ("released", "kept")
+TRAINED = ("released", "rolled_back", "kept")
 
 # SNS refuses a longer subject.
 MAX_SUBJECT = 100
@@ -18,7 +25,11 @@ MAX_SUBJECT = 100
 
 def compose(event: dict[str, Any]) -> tuple[str, str]:
     """Return subject and text for the outcome of an execution."""
-    subject = f"Slipcast: {HEADLINES[event['outcome']]}"[:MAX_SUBJECT]
+    headline = HEADLINES[event["outcome"]]
+    # A file that brings nothing new is no news; an alarm that cannot be answered is.
+    if event.get("hold") == "budget" or (event.get("hold") and event.get("reason") != "new_data"):
+        headline = HOLDS.get(event["hold"], headline)
+    subject = f"Slipcast: {headline}"[:MAX_SUBJECT]
     source = event.get("source") or {}
     lines = [
         subject,
@@ -29,6 +40,8 @@ def compose(event: dict[str, Any]) -> tuple[str, str]:
     ]
     if event.get("version"):
         lines.append(f"Version:   {event['version']}")
+    if event.get("edge"):
+        lines.append(f"Edge:      {event['edge']}")
     if upload := event.get("upload"):
         counts = upload["counts"]
         lines.append(

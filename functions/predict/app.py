@@ -1,21 +1,33 @@
 """Predict: answers the API with the model of this version of the function. No AWS SDK, no scikit-learn on the way."""
 
+import time
+from http import HTTPStatus
 from typing import Annotated, Any
 
+import entity_tag
+import envelope
 import explanations
 import feature_lookup
+import idempotency
 import json_body
 import model_store
 import prediction_log
+import problems
+import protocols
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
 from aws_lambda_powertools.event_handler.openapi.params import Body, Query
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from models import ExplainedResponse, Health, Model, PredictionRequest, PredictionResponse
 from openapi_document import document
-from problems import register, with_problems
+from problems import with_problems
 
-app = APIGatewayRestResolver(enable_validation=True, json_body_deserializer=json_body.read)
-register(app)
+app = APIGatewayRestResolver(
+    enable_validation=True,
+    json_body_deserializer=json_body.read,
+    # An answer of ours that is wrong is no fault of the request.
+    response_validation_error_http_code=HTTPStatus.INTERNAL_SERVER_ERROR,
+)
+problems.register(app)
 # Read once, in the init phase: a version of the function has one model for all its life.
 serving = model_store.load()
 
@@ -23,7 +35,7 @@ serving = model_store.load()
 @app.post(
     "/predictions",
     summary="Probability of delay of activities",
-    responses=with_problems(PredictionResponse | ExplainedResponse),
+    responses=with_problems(PredictionResponse | ExplainedResponse, body=True),
 )
 def predict(
     request: Annotated[PredictionRequest, Body()],
@@ -31,8 +43,10 @@ def predict(
 ) -> PredictionResponse | ExplainedResponse:
     """Return the probability that each activity finishes later than its baseline finish plus the tolerance.
 
-    One activity may be sent without the list around it. Only what is known when an activity starts is used: status,
-    progress, actual dates and unknown columns may be sent and are not read. Reasons are given where asked for.
+    One activity may be sent without the list around it. In a list, an activity with a wrong field is answered by null
+    and by an error that names the field, and the others are scored; if none can be scored the answer is 422. Only what
+    is known when an activity starts is used: status, progress, actual dates and unknown columns may be sent and are not
+    read. Reasons are given where asked for.
     """
     explained = explain or request.explain
     if explained:
@@ -42,19 +56,20 @@ def predict(
     known = feature_lookup.with_history(activities, model.scorer.history)
     rows = [model.scorer.features(activity) for activity in known]
     scores = model.scorer.score(rows)
-    answer = prediction_log.answer(_request_id(), model, activities, scores)
-    if app.current_event.request_context.stage != prediction_log.VERIFY_STAGE:
-        prediction_log.write(answer, rows)
-    return explanations.add(answer, model.scorer, rows) if explained else answer
+    answer = prediction_log.answer(_request_id(), model, activities, scores, request.positions)
+    prediction_log.note(answer, rows, [activity.get("project_id") for activity in activities])
+    if explained:
+        answer = explanations.add(answer, model.scorer, rows)
+    return answer.in_place(request)
 
 
-@app.get("/model", summary="The model that answers", responses=with_problems(Model))
-def model() -> Model:
-    """Return version, origin and holdout metrics of the model."""
-    return serving.model().describe()
+@app.get("/model", summary="The model that answers", responses=entity_tag.with_not_modified(with_problems(Model)))
+def model() -> Response[str]:
+    """Return version, origin and holdout metrics of the model; 304 if it is still the one of If-None-Match."""
+    return entity_tag.answer(app.current_event.headers, serving.model())
 
 
-@app.get("/health", summary="Whether a model is ready", responses=with_problems(Health), security=[])
+@app.get("/health", summary="Whether a model is ready", responses=with_problems(Health))
 def health() -> Health:
     """Return ok, or 503 while no model is released."""
     return Health(status="ok", version=serving.model().version)
@@ -63,13 +78,48 @@ def health() -> Health:
 @app.get("/openapi.json", include_in_schema=False)
 def openapi() -> Response[str]:
     """Return the OpenAPI document of this API."""
-    return Response(200, "application/json", document(app))
+    return Response(200, "application/json", document(app), headers={"Cache-Control": "public, max-age=300"})
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Answer a request of API Gateway (REST, Lambda proxy integration)."""
+    """Answer a request of API Gateway (REST, Lambda proxy integration), or a batch of updates from the queue."""
+    if "Records" in event:
+        # Not in the init phase: the API does not need it.
+        import stream
+
+        return stream.answer(event, context, serving.model)
+    began = time.perf_counter()
+    try:
+        found = _answer(event, context)
+    except problems.Refusal as refusal:
+        found = problems.answer(event, context, refusal)
+    except Exception:
+        # Whatever a route raises is answered in there: this is about what is around it.
+        problems.logger.exception("unexpected error")
+        refusal = problems.Refusal(HTTPStatus.INTERNAL_SERVER_ERROR, problems.UNEXPECTED)
+        found = problems.answer(event, context, refusal)
+    found = _finish(found, event, context)
+    return prediction_log.finish(event, found, (time.perf_counter() - began) * 1000)
+
+
+def _answer(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    if envelope.too_large(event):
+        raise problems.Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, envelope.TOO_LARGE)
+    key = idempotency.key_of(event)
+    if key is None:
+        return _resolve(event, context)
+    # What is kept is the whole answer: a model that answers later does not sign it.
+    return idempotency.answer(event, context, key, lambda: _finish(_resolve(event, context), event, context))
+
+
+def _resolve(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    protocols.register(app, event.get("path") or "", serving, predict)
     return app.resolve(json_body.announce(event), context)
 
 
+def _finish(found: dict[str, Any], event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    return envelope.finish(found, event, context, serving.loaded and serving.loaded.reference().model_dump())
+
+
 def _request_id() -> str:
-    return app.current_event.request_context.request_id or app.lambda_context.aws_request_id
+    return envelope.request_id(app.current_event.raw_event, app.lambda_context)

@@ -4,12 +4,6 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
-from aws_lambda_powertools import Logger, Metrics
-from aws_lambda_powertools.metrics import MetricUnit
-
-logger = Logger()
-metrics = Metrics()
-
 
 def with_history(activities: Sequence[dict[str, Any]], names: tuple[str, ...]) -> Sequence[dict[str, Any]]:
     """Return the activities with the point-in-time features `names`.
@@ -28,7 +22,11 @@ def with_history(activities: Sequence[dict[str, Any]], names: tuple[str, ...]) -
     try:
         return feature_store.with_history(table, activities, names)
     except (BotoCoreError, ClientError, feature_store.FeatureStoreError, ValueError) as error:
-        logger.error("the feature store did not answer", error=str(error))
+        from aws_lambda_powertools import Logger, Metrics
+        from aws_lambda_powertools.metrics import MetricUnit
+
+        Logger().error("the feature store did not answer", error=str(error))
+        metrics = Metrics()
         metrics.add_metric("FeatureStoreFailed", MetricUnit.Count, 1)
         metrics.flush_metrics()
         return activities

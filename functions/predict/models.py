@@ -1,15 +1,20 @@
 """What the API takes and gives. Names are the canonical columns of a schedule."""
 
 import re
+from collections.abc import Sequence
 from datetime import date
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
+from plain_request import MAX_ACTIVITIES, MAX_ID, MAX_TEXT
 from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
+    ModelWrapValidatorHandler,
+    PrivateAttr,
     Strict,
+    ValidationError,
     ValidationInfo,
     WithJsonSchema,
     field_validator,
@@ -19,7 +24,6 @@ from pydantic_core import PydanticCustomError
 
 from slipcast.history import HISTORY
 
-MAX_ACTIVITIES = 1000
 # A forest takes about 30 ms for the reasons of an activity, and API Gateway waits for 29 s.
 MAX_EXPLAINED = 100
 DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
@@ -33,7 +37,7 @@ def _iso_day(value: Any) -> Any:
 
 
 Day = Annotated[date, BeforeValidator(_iso_day), WithJsonSchema({"type": "string", "format": "date"})]
-Text = Annotated[str, Field(max_length=500)]
+Text = Annotated[str, Field(max_length=MAX_TEXT)]
 HistoryFeature = Literal[HISTORY]
 Number = Annotated[float, Strict(), Field(allow_inf_nan=False)]
 
@@ -58,7 +62,9 @@ class Activity(BaseModel):
         },
     )
 
-    activity_id: Annotated[str, Field(min_length=1, max_length=200, description="Identifier; comes back in the answer")]
+    activity_id: Annotated[
+        str, Field(min_length=1, max_length=MAX_ID, description="Identifier; comes back in the answer")
+    ]
     activity_name: Text | None = None
     project_id: Text | None = None
     phase: Text | None = None
@@ -91,13 +97,44 @@ class Activity(BaseModel):
         return value
 
 
-class PredictionRequest(BaseModel):
-    """Activities to score; a body that is one activity stands for a list of one."""
+class FieldError(BaseModel):
+    """What is wrong with one field."""
 
-    activities: Annotated[list[Activity], Field(min_length=1, max_length=MAX_ACTIVITIES)]
+    field: Annotated[str, Field(description="Path in the body, such as activities.0.start")]
+    message: str
+    type: str
+
+
+class ActivityError(FieldError):
+    """What is wrong with one field of one activity of a batch."""
+
+    index: Annotated[int, Field(ge=0, description="Position of the activity in the request, from 0")]
+
+
+def _not_too_many(items: Any) -> Any:
+    # pydantic does not count the items that are wrong.
+    if isinstance(items, list) and len(items) > MAX_ACTIVITIES:
+        count = {"count": len(items), "most": MAX_ACTIVITIES}
+        raise PydanticCustomError("too_long", "at most {most} activities can be sent, these are {count}", count)
+    return items
+
+
+class PredictionRequest(BaseModel):
+    """Activities to score; a body that is one activity stands for a list of one.
+
+    A wrong activity in a list does not fail the others: `activities` are then those that can be scored, `positions`
+    says where in the request they were and `refused` what is wrong with the others.
+    """
+
+    activities: Annotated[
+        list[Activity], Field(min_length=1, max_length=MAX_ACTIVITIES), BeforeValidator(_not_too_many)
+    ]
     explain: Annotated[
         Annotated[bool, Strict()], Field(description=f"Whether to give reasons, for at most {MAX_EXPLAINED} activities")
     ] = False
+    # Not by a factory: pydantic inspects its signature in each request, which takes forty times the validation.
+    _positions: Sequence[int] | None = PrivateAttr(None)
+    _refused: Sequence[ActivityError] = PrivateAttr(())
 
     @model_validator(mode="before")
     @classmethod
@@ -106,6 +143,47 @@ class PredictionRequest(BaseModel):
         if isinstance(body, dict) and "activities" not in body and body.keys() & Activity.model_fields.keys():
             return {"activities": [body], **{name: body[name] for name in ("explain",) if name in body}}
         return body
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _set_wrong_activities_aside(cls, body: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        try:
+            return handler(body)
+        except ValidationError as error:
+            items = body.get("activities") if isinstance(body, dict) else None
+            found = error.errors(include_url=False, include_context=False, include_input=False)
+            wrong = {item["loc"][1] for item in found if len(item["loc"]) > 1 and item["loc"][0] == "activities"}
+            # What is wrong with the list or beside it, or with all that is in it, is wrong with the request.
+            if not isinstance(items, list) or len(wrong) in (0, len(items)):
+                raise
+            if any(len(item["loc"]) < 2 or item["loc"][0] != "activities" for item in found):
+                raise
+            positions = [number for number in range(len(items)) if number not in wrong]
+            request = handler({**body, "activities": [items[number] for number in positions]})
+            request._positions = positions
+            request._refused = tuple(_activity_error(item) for item in found)
+            return request
+
+    @property
+    def positions(self) -> Sequence[int]:
+        """Where in the request each of the activities was."""
+        return range(len(self.activities)) if self._positions is None else self._positions
+
+    @property
+    def refused(self) -> Sequence[ActivityError]:
+        """What is wrong with the activities of the request that are not scored."""
+        return self._refused
+
+
+def field_path(location: tuple[str | int, ...]) -> str:
+    """Return the path of a field in the body, its parts no longer than a name may be."""
+    inside = location[1:] if location and location[0] == "body" else location
+    return ".".join(str(part)[:100] for part in inside) or "body"
+
+
+def _activity_error(found: Any) -> ActivityError:
+    index = found["loc"][1]
+    return ActivityError(index=index, field=field_path(found["loc"]), message=found["msg"], type=found["type"])
 
 
 class ModelRef(BaseModel):
@@ -127,11 +205,22 @@ class Prediction(BaseModel):
 
 
 class PredictionResponse(BaseModel):
-    """The answers, in the order of the request."""
+    """The answers, in the order of the request; null stands for an activity that could not be scored."""
 
     request_id: str
     model: ModelRef
-    predictions: list[Prediction]
+    predictions: list[Prediction | None]
+    errors: Annotated[list[ActivityError], Field(description="What is wrong with the activities answered by null")] = []
+
+    def in_place(self, request: PredictionRequest) -> Self:
+        """Return this answer with null and an error for each activity of `request` that was refused."""
+        if not request.refused:
+            return self
+        found = dict(zip(request.positions, self.predictions, strict=True))
+        last = max(*found, *(error.index for error in request.refused))
+        return self.model_copy(
+            update={"predictions": [found.get(number) for number in range(last + 1)], "errors": [*request.refused]}
+        )
 
 
 class Reason(BaseModel):
@@ -154,7 +243,7 @@ class ExplainedPrediction(Prediction):
 class ExplainedResponse(PredictionResponse):
     """The answers, in the order of the request, with their reasons."""
 
-    predictions: list[ExplainedPrediction]
+    predictions: list[ExplainedPrediction | None]
     note: Annotated[str | None, Field(description="Why there are no reasons; null where there are")]
 
 
@@ -181,14 +270,6 @@ class Health(BaseModel):
     version: str
 
 
-class FieldError(BaseModel):
-    """What is wrong with one field."""
-
-    field: Annotated[str, Field(description="Path in the body, such as activities.0.start")]
-    message: str
-    type: str
-
-
 class Problem(BaseModel):
     """An error, as RFC 9457 describes it."""
 
@@ -198,3 +279,6 @@ class Problem(BaseModel):
     detail: str
     request_id: str
     errors: list[FieldError] = []
+    error: Annotated[str | None, Field(description="The detail again, under /v2")] = None
+    error_code: Annotated[str | None, Field(description="MLflow's name of the error, from /invocations")] = None
+    message: Annotated[str | None, Field(description="The detail again, from /invocations")] = None

@@ -4,15 +4,19 @@ Nothing is written on a request's way but lines of text, and no permission is ne
 """
 
 import json
+import os
 import sys
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from aws_lambda_powertools import Metrics
-from aws_lambda_powertools.metrics import MetricUnit
 from model_store import LoadedModel
-from models import Prediction, PredictionResponse
+
+if TYPE_CHECKING:
+    from models import PredictionResponse
+
+    from slipcast.redaction import Redaction
 
 # A prediction with its features has about 500 bytes, and up to 20 kB where texts are long and not ASCII. A log event
 # may have 256 KiB in every account; what is longer would be cut.
@@ -21,13 +25,39 @@ LINE_BYTES = 180_000
 # A release asks a new version before anybody is served by it: such answers are no predictions.
 VERIFY_STAGE = "slipcast-verify"
 
-metrics = Metrics()
+# How long an answer took, for a release that asks: https://www.w3.org/TR/server-timing/
+TIMING = "Server-Timing"
+
+
+class _Request:
+    """What is known of the request at hand: an environment has one at a time."""
+
+    cold = True
+    noted: tuple[Any, ...] | None = None
+
+
+def _redaction() -> "Redaction | None":
+    """Return what must be kept out of the log; None where nothing must, and nothing is imported then."""
+    if not os.environ.get("REDACT_COLUMNS"):
+        return None
+    from slipcast import redaction
+
+    return redaction.from_text(os.environ["REDACT_COLUMNS"], os.environ["ID_SALT"])
+
+
+kept = _redaction()
 
 
 def answer(
-    request_id: str, model: LoadedModel, activities: Sequence[dict[str, Any]], scores: Sequence[float]
-) -> PredictionResponse:
-    """Return the response for scored activities."""
+    request_id: str,
+    model: LoadedModel,
+    activities: Sequence[dict[str, Any]],
+    scores: Sequence[float],
+    positions: Iterable[int] | None = None,
+) -> "PredictionResponse":
+    """Return the response for scored activities; `positions` are those in the request, where some are left out."""
+    from models import Prediction, PredictionResponse
+
     threshold = model.scorer.threshold
     return PredictionResponse(
         request_id=request_id,
@@ -40,36 +70,148 @@ def answer(
                 at_risk=score >= threshold,
                 threshold=threshold,
             )
-            for number, (activity, score) in enumerate(zip(activities, scores, strict=True))
+            for number, activity, score in zip(
+                range(len(activities)) if positions is None else positions, activities, scores, strict=True
+            )
         ],
     )
 
 
-def write(response: PredictionResponse, rows: Sequence[dict[str, Any]]) -> None:
-    """Log the predictions with the features the model saw, and count them."""
+def note(response: "PredictionResponse", rows: Sequence[dict[str, Any]], project_ids: Sequence[str | None]) -> None:
+    """Keep an answer with the features that the model saw until it is known that it can be sent."""
+    note_columns(*_columns(response, rows, project_ids))
+
+
+def note_columns(*columns: Any) -> None:
+    """Keep what `write_lines` takes until it is known that the answer can be sent."""
+    _Request.noted = columns
+
+
+def finish(event: dict[str, Any], answered: dict[str, Any], milliseconds: float) -> dict[str, Any]:
+    """Log what became of a request and return its answer.
+
+    Predictions are logged with their features; what was not answered is logged with its status, so that a release can
+    be judged by it. Who asks on behalf of a release is not logged, and told how long the answer took.
+
+    Parameters
+    ----------
+    event : request of API Gateway
+    answered : its answer, with ``statusCode``
+    milliseconds : that the answer took, the log left out
+    """
+    noted, _Request.noted = _Request.noted, None
+    cold, _Request.cold = _Request.cold, False
+    context = event.get("requestContext") or {}
+    if context.get("stage") == VERIFY_STAGE:
+        headers = {**(answered.get("multiValueHeaders") or {}), TIMING: [f"predict;dur={milliseconds:.3f}"]}
+        return {**answered, "multiValueHeaders": headers}
+    timing = {"ms": round(milliseconds, 3), **({"cold": True} if cold else {})}
+    if answered["statusCode"] == 200 and noted is not None:
+        write_lines(*noted, timing=timing)
+    elif answered["statusCode"] >= 500 or (answered["statusCode"] >= 400 and event.get("httpMethod") == "POST"):
+        _write_failure(context.get("requestId") or "", answered["statusCode"], timing)
+    return answered
+
+
+def write(
+    response: "PredictionResponse", rows: Sequence[dict[str, Any]], project_ids: Sequence[str | None], *, source: str
+) -> None:
+    """Log the predictions that `source` asked for with the features the model saw, and count them."""
+    write_lines(*_columns(response, rows, project_ids), source=source)
+
+
+def _columns(
+    response: "PredictionResponse", rows: Sequence[dict[str, Any]], project_ids: Sequence[str | None]
+) -> tuple[Any, ...]:
+    answers = response.predictions
+    return (
+        response.request_id,
+        response.model.model_dump(),
+        [prediction.prediction_id for prediction in answers],
+        [prediction.activity_id for prediction in answers],
+        project_ids,
+        [prediction.probability for prediction in answers],
+        rows,
+        sum(prediction.at_risk for prediction in answers),
+    )
+
+
+def write_lines(
+    request_id: str,
+    model: dict[str, str],
+    prediction_ids: Sequence[str],
+    activity_ids: Sequence[str],
+    project_ids: Sequence[str | None],
+    scores: Sequence[float],
+    rows: Sequence[dict[str, Any]],
+    at_risk: int,
+    timing: dict[str, Any] | None = None,
+    source: str | None = None,
+) -> None:
+    """Log predictions, given as columns, with the features the model saw, and count them.
+
+    What is to be redacted is left out here: it never reaches CloudWatch. Without a `source` the API asked.
+    """
     head = {
         "log": "prediction",
         "v": 1,
-        "request_id": response.request_id,
-        "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
-        "model_version": response.model.version,
-        "model_id": response.model.model_id,
+        "request_id": request_id,
+        "at": _now(),
+        "model_version": model["version"],
+        "model_id": model["model_id"],
+        **({"source": source} if source else {}),
+        **(timing or {}),
     }
+    if kept:
+        head |= kept.head()
+        activity_ids = [kept.identity("activity_id", value) for value in activity_ids]
+        project_ids = [kept.identity("project_id", value) for value in project_ids]
+        rows = [kept.features(row) for row in rows]
     items = (
-        {
-            "prediction_id": prediction.prediction_id,
-            "activity_id": prediction.activity_id,
-            "features": row,
-            "score": prediction.probability,
-        }
-        for prediction, row in zip(response.predictions, rows, strict=True)
+        {"prediction_id": prediction, "activity_id": activity, "project_id": project, "features": row, "score": score}
+        for prediction, activity, project, row, score in zip(
+            prediction_ids, activity_ids, project_ids, rows, scores, strict=True
+        )
     )
     start = json.dumps(head, separators=(",", ":")).removesuffix("}")
-    for line in _lines(json.dumps(item, separators=(",", ":")) for item in items):
+    encode = json.JSONEncoder(separators=(",", ":")).encode
+    for line in _lines(map(encode, items)):
         sys.stdout.write(f'{start},"items":[{",".join(line)}]}}\n')
-    metrics.add_metric("Predictions", MetricUnit.Count, len(rows))
-    metrics.add_metric("AtRisk", MetricUnit.Count, sum(item.at_risk for item in response.predictions))
-    metrics.flush_metrics()
+    count({"Predictions": len(rows), "AtRisk": at_risk})
+
+
+def count(values: dict[str, float]) -> None:
+    """Write counts as CloudWatch metrics, in the embedded metric format, as Powertools' ``Metrics`` does."""
+    # By hand: importing Metrics takes longer than a cold start without it.
+    service = os.environ.get("POWERTOOLS_SERVICE_NAME", "service_undefined")
+    directive = {
+        "Namespace": os.environ["POWERTOOLS_METRICS_NAMESPACE"],
+        "Dimensions": [["service"]],
+        "Metrics": [{"Name": name, "Unit": "Count"} for name in values],
+    }
+    metadata = {"Timestamp": int(time.time() * 1000), "CloudWatchMetrics": [directive]}
+    numbers = {name: [float(value)] for name, value in values.items()}
+    line = json.dumps({"_aws": metadata, "service": service, **numbers}, separators=(",", ":"))
+    sys.stdout.write(f"{line}\n")
+
+
+def _write_failure(request_id: str, status: int, timing: dict[str, Any]) -> None:
+    line = {
+        "log": "prediction",
+        "v": 1,
+        "request_id": request_id,
+        "at": _now(),
+        "model_version": os.environ.get("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST"),
+        "model_id": os.environ.get("MODEL_ID", ""),
+        "status": status,
+        **timing,
+        "items": [],
+    }
+    sys.stdout.write(json.dumps(line, separators=(",", ":")) + "\n")
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
 def _lines(items: Iterator[str]) -> Iterator[list[str]]:

@@ -1,28 +1,39 @@
-"""Prepare: a dropped file becomes a dataset version, or a refusal with a report; then whether to train is decided."""
+"""Prepare: a dropped file becomes a dataset version, or a refusal with a report; then whether to train is decided.
 
+It is decided again once the execution has the training lease: other files may have come in, or another training may
+have learned from this one.
+"""
+
+from dataclasses import asdict
 from typing import Any
 
+import deciding
 import intake
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from slipcast import retraining
 from slipcast.ingest.refusal import ScheduleRefused
-from slipcast_aws import control, releases
-from slipcast_aws.settings import number, setting
+from slipcast_aws import control
+from slipcast_aws.settings import setting
 
 logger = Logger()
 
 
 @logger.inject_lambda_context
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Validate and version the file in ``event["source"]``; without one, take the latest dataset.
+    """Carry out ``event["step"]``: ``prepare`` or, with the lease in hand, ``confirm``. Each can be repeated.
 
     Returns
     -------
-    ``outcome`` (``train``, ``ingested`` or ``refused``), ``why``, and unless refused ``dataset`` (a reference to its
-    version) and ``upload`` (source, counts, and where the open activities are)
+    ``outcome`` (``train``, ``ingested`` or ``refused``), ``why``, ``hold`` (what it would take, see
+    `slipcast.retraining.TrainingDecision`), ``reason`` (what the training answers), and unless refused ``dataset`` (a
+    reference to its version) and ``upload`` (source, counts, and where the open activities are)
     """
+    return {"prepare": _prepare, "confirm": _confirm}[event.get("step", "prepare")](event)
+
+
+def _prepare(event: dict[str, Any]) -> dict[str, Any]:
+    """Validate and version the file in ``event["source"]``; without one, take the latest dataset."""
     upload = None
     if event.get("source") is None:
         dataset = control.latest_dataset(setting("CONTROL_TABLE"))
@@ -33,16 +44,22 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
             dataset, upload = intake.take_in(event["source"], event["execution"])
         except ScheduleRefused as refusal:
             return {"outcome": "refused", "why": str(refusal)}
-    champion = releases.live_model(setting("PREDICT_FUNCTION"))
-    decision = retraining.should_train(
-        reason=event["reason"],
-        dataset_id=dataset["dataset_id"],
-        n_matured=dataset["labels"]["matured"],
-        champion_dataset_id=champion and champion.dataset_id,
-        train_on_new_data=setting("TRAIN_ON_NEW_DATA") == "true",
-        min_matured=int(number("MIN_MATURED_ROWS")),
-        dated=dataset["dated"],
-    )
-    logger.info("prepared", dataset_id=dataset["dataset_id"], train=decision.train, why=decision.why)
-    outcome = "train" if decision.train else "ingested"
-    return {"outcome": outcome, "why": decision.why, "dataset": dataset, "upload": upload}
+    return _answer(deciding.decide(event["reason"], dataset), dataset, upload)
+
+
+def _confirm(event: dict[str, Any]) -> dict[str, Any]:
+    """Decide anew on what is the latest dataset by now, and count the training into the month's budget."""
+    dataset = event["dataset"]
+    if dataset["dated"]:
+        dataset = control.latest_dataset(setting("CONTROL_TABLE")) or dataset
+    decision = deciding.decide(event["reason"], dataset)
+    if decision.train:
+        decision = deciding.spend(decision, event["execution"], dataset["dataset_id"])
+    return _answer(decision, dataset, event["upload"])
+
+
+def _answer(decision: Any, dataset: dict[str, Any], upload: dict[str, Any] | None) -> dict[str, Any]:
+    answer = asdict(decision)
+    outcome = "train" if answer.pop("train") else "ingested"
+    logger.info("decided", outcome=outcome, dataset_id=dataset["dataset_id"], **answer)
+    return {"outcome": outcome, **answer, "dataset": dataset, "upload": upload}

@@ -158,11 +158,17 @@ def _version(bucket: str, schedule: Schedule, source: dict[str, Any], workdir: P
         manifest = versions.describe(target, folder, tolerance_days=int(number("TOLERANCE_DAYS")))
         prefix = f"s3://{bucket}/datasets/{manifest['dataset_id']}"
         manifest |= {"uri": f"{prefix}/table.parquet", "manifest_uri": f"{prefix}/manifest.json"}
+        if manifest["dated"]:
+            manifest |= {"labels_uri": f"{prefix}/labels.csv.gz"}
         manifest |= {"sources": _with(sources, source), "code_version": versions.code_version()}
         manifest |= {"tolerance_days": int(number("TOLERANCE_DAYS"))}
         # Immutable: the same version is not written twice.
         if not storage.exists(manifest["manifest_uri"]):
             storage.upload(target, manifest["uri"], "application/vnd.apache.parquet")
+            if manifest["dated"]:
+                outcomes = folder / "labels.csv.gz"
+                versions.write_labels(target, outcomes, folder, tolerance_days=manifest["tolerance_days"])
+                storage.upload(outcomes, manifest["labels_uri"], "application/gzip")
             storage.write_json(manifest["manifest_uri"], manifest)
         reference = versions.reference(manifest)
         if not manifest["dated"] or control.move_latest(control_table, reference, previous=previous):

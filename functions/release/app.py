@@ -2,19 +2,32 @@
 
 from typing import Any
 
+import canary_steps
+import record
+import replay
+import runtime
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from slipcast_aws import outbox, releases, storage
-from slipcast_aws.settings import setting
+from slipcast_aws import control, pruning, releases, storage, traffic
+from slipcast_aws.settings import number, setting
 
 logger = Logger()
 
 
 @logger.inject_lambda_context
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Carry out ``event["step"]``: ``publish``, ``verify`` or ``promote``. Each can be repeated."""
-    steps = {"publish": _publish, "verify": _verify, "promote": _promote}
+    """Carry out ``event["step"]`` of the release of ``event["model"]``. Each can be repeated."""
+    steps = {
+        "publish": _publish,
+        "verify": _verify,
+        "shadow": replay.shadow,
+        "weigh": canary_steps.weigh,
+        "judge": canary_steps.judge,
+        "promote": _promote,
+        "roll_back": canary_steps.roll_back,
+        "prune": _prune,
+    }
     result = steps[event["step"]](event, event["model"], setting("PREDICT_FUNCTION"))
     logger.info("release", step=event["step"], **result)
     return result
@@ -26,15 +39,8 @@ def _publish(event: dict[str, Any], model: dict[str, Any], function: str) -> dic
         layer_name=setting("MODEL_LAYER_NAME"),
         bucket=setting("DATA_BUCKET"),
         layer_key=model["layer_key"],
-        variables={
-            "MODEL_SHA256": model["sha256"],
-            "MODEL_ID": model["model_id"],
-            "MODEL_URI": model["artefact_uri"],
-            "MODEL_PROFILE_URI": model["profile_uri"],
-            "MODEL_DATASET_ID": model["dataset_id"],
-            "MODEL_TRAINED_AT": model["trained_at"],
-            "MODEL_EXECUTION": model["execution"],
-        },
+        variables=record.variables(model),
+        runtime=runtime.of(model),
     )
     return {"version": version, "layer": layer}
 
@@ -46,7 +52,22 @@ def _verify(event: dict[str, Any], model: dict[str, Any], function: str) -> dict
 
 
 def _promote(event: dict[str, Any], model: dict[str, Any], function: str) -> dict[str, Any]:
-    previous = releases.point_alias(function=function, version=event["version"])
-    record = {"kind": "release", "execution": model["execution"], "version": event["version"], "previous": previous}
-    outbox.put(setting("DATA_BUCKET"), f"{model['execution']}-2-release", {**record, "model_id": model["model_id"]})
-    return {"version": event["version"], "previous": previous}
+    version, previous = event["version"], event["previous"]
+    record.keep(version, previous, model)
+    traffic.promote(function, version=version, live=previous, canary=event["canary"])
+    why = event["why"]
+    record.write(model["execution"], {"version": version, "previous": previous, "outcome": "released", "why": why})
+    record.audit(model["execution"], "promoted", version, why)
+    record.track(model["execution"], "release", version=version, previous=previous, model_id=model["model_id"], why=why)
+    return {"version": version, "previous": previous}
+
+
+def _prune(event: dict[str, Any], model: dict[str, Any], function: str) -> dict[str, Any]:
+    live = traffic.current(function).version
+    known = control.release(setting("CONTROL_TABLE"), live) or {}
+    return pruning.prune(
+        function,
+        setting("MODEL_LAYER_NAME"),
+        keep=int(number("KEEP_VERSIONS")),
+        protected={known["previous"]} if known else set(),
+    )

@@ -1,11 +1,11 @@
-"""Report: draws the page of an execution from its evaluation record."""
+"""Report: draws the page of an execution from its evaluation record, and that of a run of the monitor from its own."""
 
 from typing import Any
 
+import monitored
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from slipcast.training_report import render
 from slipcast_aws import storage
 
 logger = Logger()
@@ -13,12 +13,21 @@ logger = Logger()
 
 @logger.inject_lambda_context
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Write ``report.html`` beside the ``evaluation.json`` that ``event["evaluation_uri"]`` names.
+    """Draw what the event names.
+
+    ``{"evaluation_uri": ...}``, from the state machine: ``report.html`` beside that ``evaluation.json``. An S3 event
+    of a record under ``monitoring/``: the page of the same name beside it, if the run came to a conclusion.
 
     Returns
     -------
-    ``report_uri``
+    ``report_uri``; None where there is nothing to draw
     """
+    if "evaluation_uri" not in event:
+        detail = event["detail"]
+        return monitored.draw(f"s3://{detail['bucket']['name']}/{detail['object']['key']}")
+    # Not where only a monitor's page is drawn.
+    from slipcast.training_report import render
+
     uri = event["evaluation_uri"]
     page = render(storage.read_json(uri)).encode()
     report_uri = f"{uri.rpartition('/')[0]}/report.html"

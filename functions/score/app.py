@@ -5,7 +5,8 @@ from typing import Any
 
 import boto3
 import sources
-from aws_lambda_powertools import Logger
+from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from slipcast import batch, scorer
@@ -13,6 +14,7 @@ from slipcast_aws import releases, storage
 from slipcast_aws.settings import setting
 
 logger = Logger()
+metrics = Metrics()
 
 
 @cache
@@ -47,5 +49,14 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
             Message=sources.message(summary),
             MessageAttributes={"outcome": {"DataType": "String", "StringValue": "scored"}},
         )
+    if scored:
+        _count(scored)
     logger.info("scored", sources=[summary["source"] for summary in scored], model_version=live.version)
     return {"scored": scored}
+
+
+def _count(scored: list[dict[str, Any]]) -> None:
+    """Count predictions as the API does."""
+    metrics.add_metric("Predictions", MetricUnit.Count, sum(summary["rows"] for summary in scored))
+    metrics.add_metric("AtRisk", MetricUnit.Count, sum(summary["bands"]["high"] for summary in scored))
+    metrics.flush_metrics()

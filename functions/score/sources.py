@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
+from batch_log import BatchLog
+
 from slipcast import batch
 from slipcast.scorer import Scorer
 from slipcast_aws import feature_store, storage
@@ -28,7 +30,7 @@ def score(bucket: str, upload: dict[str, Any], model: Scorer, live: LiveModel, e
     """Write the predictions for an upload's open activities, `explained` with reasons, and return their summary."""
     raw = storage.read_bytes(upload["open"]["uri"], sha256=upload["open"]["sha256"])
     activities = [json.loads(line) for line in gzip.decompress(raw).splitlines()]
-    table = setting("FEATURE_TABLE")
+    table, log = setting("FEATURE_TABLE"), BatchLog(upload, live, str(model.metadata.get("data_date") or ""))
     rows = batch.score(
         activities,
         model,
@@ -37,7 +39,9 @@ def score(bucket: str, upload: dict[str, Any], model: Scorer, live: LiveModel, e
         # An upload of an older version of the pipeline has none.
         own_names=upload.get("own_names"),
         explained=explained,
+        log=log.add,
     )
+    log.store(bucket)
     bands = Counter(row["risk_band"] for row in rows)
     prefix = _prefix(bucket, upload)
     summary = {

@@ -23,6 +23,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     steps = {
         "run": tracking.log_execution,
         "release": tracking.log_release,
+        "rollback": tracking.log_rollback,
         "approval": approval_tracking.log_approval,
     }
     logged, failures = [], []

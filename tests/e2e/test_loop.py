@@ -4,6 +4,9 @@ import csv
 import hashlib
 import io
 import json
+import subprocess
+import sys
+import zipfile
 from pathlib import Path
 
 import mlflow
@@ -34,7 +37,13 @@ def drop(stack: Stack, name: str) -> dict:
     return stack.finish(stack.new_execution(before))
 
 
-def test_before_the_first_release_the_api_says_so(stack):
+def test_before_the_first_release_the_api_says_so(stack, story, cloud):
+    story["early"] = cloud.client("sqs").send_message(
+        QueueUrl=stack.env["SLIPCAST_UPDATES_QUEUE"],
+        MessageBody=json.dumps(requests(read_example(OLDER).head(1))[0]),
+        MessageGroupId="early",
+        MessageDeduplicationId="early",
+    )["MessageId"]
     status, problem, headers = stack.ask("/predictions", {"activities": requests(read_example(OLDER).head(1))})
 
     assert status == 503
@@ -184,6 +193,30 @@ def test_features_by_key_are_those_of_the_training_table(stack):
     assert expected["project_slip_days"].notna().any()
 
 
+def test_the_edge_bundle_of_the_release_scores_as_the_api_does(stack, story, tmp_path):
+    version = story["first"]["output"]["version"]
+    (key,) = [key for key in stack.keys(f"edge/{version}-") if key.endswith("/edge.json")]
+    record = stack.document(key)
+    raw = stack.s3.get_object(Bucket=stack.bucket, Key=record["bundle_uri"].removeprefix(f"s3://{stack.bucket}/"))
+    with zipfile.ZipFile(io.BytesIO(raw["Body"].read())) as packed:
+        packed.extractall(tmp_path)
+    (folder,) = tmp_path.iterdir()
+
+    assert record["onnx"]["published"] is True
+    assert record["measured"]["rows"] == 10_000
+    activities = requests(read_example(OLDER).head(50))
+    with (folder / "activities.csv").open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, dict.fromkeys(name for activity in activities for name in activity))
+        writer.writeheader()
+        writer.writerows(activities)
+    command = [sys._base_executable, "-I", "-S", str(folder / "score.py"), str(folder / "activities.csv")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    found = [float(row["probability"]) for row in csv.DictReader(io.StringIO(done.stdout))]
+    # A device has no feature store: the API knows as little if it is told that nothing is known.
+    asked = stack.predict([activity | {"history": {}} for activity in activities])["predictions"]
+    assert [item["probability"] for item in asked] == pytest.approx(found, abs=1e-9)
+
+
 def test_the_lineage_of_a_prediction_ends_at_the_dropped_object(stack, story):
     source = json.loads(story["first"]["input"])["source"]
     first = stack.predict(requests(read_example(OLDER).head(1)))["predictions"][0]["prediction_id"]
@@ -270,7 +303,7 @@ def test_drift_raises_the_alarm_and_the_alarm_releases_a_second_version(stack, s
     second = outcome["output"]["version"]
     assert int(second) > int(story["first"]["output"]["version"])
     assert stack.predict(later[:1])["model"]["version"] == second
-    assert stack.latest_monitoring()["state"] in ("drift", "insufficient_data")
+    assert stack.latest_monitoring()["conclusion"] in ("drift", "miscalibrated", "degraded", "insufficient_data")
     story["second"] = outcome
 
 
@@ -288,6 +321,16 @@ def test_what_happened_without_mlflow_is_logged_when_it_is_back(stack, story, cl
     version = MlflowClient(stack.env["MLFLOW_TRACKING_URI"]).get_model_version_by_alias("slipcast", "champion")
     assert version.tags["execution"] == name
     assert version.tags["lambda_version"] == story["second"]["output"]["version"]
+
+
+def test_an_update_sent_before_the_first_release_has_been_answered(stack, story, cloud):
+    sqs, results = cloud.client("sqs"), stack.env["SLIPCAST_RESULTS_QUEUE"]
+    (message,) = until(
+        lambda: sqs.receive_message(QueueUrl=results).get("Messages"), seconds=240, what="answer to the first update"
+    )
+    sqs.delete_message(QueueUrl=results, ReceiptHandle=message["ReceiptHandle"])
+
+    assert json.loads(message["Body"])["request_id"] == story["early"]
 
 
 def test_the_released_model_is_as_good_as_promised(stack):

@@ -4,7 +4,9 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 
+from slipcast import canary
 from tests.infrastructure.test_template import FUNCTIONS, TEMPLATE
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -29,6 +31,37 @@ def test_the_gates_limits_reach_the_evaluation():
         *("NonInferiorityMargin", "MaxModelAgeDays", "FairnessColumns", "MaxSelectionRateGap"),
         *("MaxFalseNegativeRateGap", "MaxCalibrationGap", "MissedDelayCost", "FalseAlarmCost"),
     }
+
+
+def test_every_parameter_of_the_release_reaches_it():
+    (group,) = [
+        group["Parameters"]
+        for group in TEMPLATE["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"]
+        if group["Label"]["default"] == "Release"
+    ]
+    given = FUNCTIONS["ReleaseFunction"]["Environment"]["Variables"].values()
+
+    assert set(group) <= {value["Ref"] for value in given if "Ref" in value}
+
+
+@pytest.mark.parametrize(
+    ("steps", "accepted"), [("10,50", True), ("", True), ("5,20,50,80,99", True), ("0", False), ("10, 50", False)]
+)
+def test_canary_steps_are_percentages(steps, accepted):
+    pattern = TEMPLATE["Parameters"]["CanarySteps"]["AllowedPattern"]
+
+    assert bool(re.fullmatch(pattern, steps)) is accepted
+
+
+def test_the_defaults_of_a_canary_are_a_plan_and_its_longest_run_fits_into_an_execution():
+    parameters = TEMPLATE["Parameters"]
+    longest = 5 * parameters["CanaryMaxMinutes"]["MaxValue"] * 60
+    machine = yaml.safe_load((ROOT / "statemachine" / "pipeline.asl.yaml").read_text())
+
+    assert canary.steps(parameters["CanarySteps"]["Default"]) == (10, 50)
+    assert machine["TimeoutSeconds"] >= parameters["ApprovalHours"]["MaxValue"] * 3600 + longest + 12 * 3600
+    # A loop of a canary adds some twenty events to the 25,000 that an execution's history may have.
+    assert 5 * (canary.LOOKS + 2) * 25 < 5000
 
 
 @pytest.mark.parametrize("name", sorted(TEMPLATE["Parameters"]))

@@ -41,9 +41,11 @@ def expressions(node) -> Iterator[str]:
 
 
 def test_statelint_finds_nothing():
-    # It does not know that a time limit may be JSONata: https://docs.aws.amazon.com/step-functions/latest/dg/state-task.html
-    computed = "AskApproval.TimeoutSeconds is"
-    assert [found for found in Linter().validate(DEFINITION) if computed not in found] == []
+    # It does not know that times may be JSONata: https://docs.aws.amazon.com/step-functions/latest/dg/state-task.html
+    # and https://docs.aws.amazon.com/step-functions/latest/dg/state-wait.html
+    computed = ("AskApproval.TimeoutSeconds is", "Bake.Seconds is")
+    found = Linter().validate(DEFINITION)
+    assert [each for each in found if not any(known in each for known in computed)] == []
 
 
 def test_every_expression_is_jsonata():
@@ -90,8 +92,11 @@ WORK = (
     "Evaluate",
     "PublishVersion",
     "VerifyVersion",
-    "Promote",
+    "ShadowReplay",
+    "RollBack",
 )
+# From here on the new version has a weight, which the failure path takes away first.
+CANARY = ("SetWeight", "RenewLease", "Judge", "Promote")
 
 
 @pytest.mark.parametrize("name", WORK)
@@ -102,6 +107,37 @@ def test_a_failed_step_of_the_work_goes_to_the_failure_path(name):
     assert STATES["Failed"]["Type"] == "Fail"
 
 
+@pytest.mark.parametrize("name", CANARY)
+def test_a_failed_step_of_a_canary_takes_its_weight_away_on_the_way_to_the_failure_path(name):
+    assert STATES[name]["Catch"][0]["Next"] == "UndoCanary"
+    assert STATES["UndoCanary"]["Arguments"]["Payload"]["step"] == "roll_back"
+    assert STATES["UndoCanary"]["Next"] == STATES["UndoCanary"]["Catch"][0]["Next"] == "FreeLeaseAfterFailure"
+
+
+def test_a_lost_lease_ends_a_canary_at_once():
+    lost, _ = STATES["RenewLease"]["Retry"]
+
+    assert STATES["RenewLease"]["Arguments"] == STATES["AcquireLease"]["Arguments"]
+    assert (lost["ErrorEquals"], lost["MaxAttempts"]) == (["DynamoDB.ConditionalCheckFailedException"], 0)
+
+
+def test_a_canary_is_judged_in_a_loop_that_renews_the_lease():
+    choices = {choice["Condition"].split("'")[1]: choice["Next"] for choice in STATES["Judged"]["Choices"]}
+
+    assert choices == {"wait": "Bake", "advance": "SetWeight", "promote": "Promote"}
+    assert STATES["Judged"]["Default"] == "RollBack"
+    assert [STATES[name]["Next"] for name in ("SetWeight", "Bake", "RenewLease", "Judge")] == [
+        *("Bake", "RenewLease", "Judge", "Judged")
+    ]
+
+
+def test_only_a_rollback_that_is_complete_is_told_as_one():
+    way = ["RollBack", "TrackRollBack", "FreeLeaseRolledBack", "NotifyRolledBack"]
+
+    assert [STATES[name]["Next"] for name in way[:-1]] == way[1:]
+    assert STATES["NotifyRolledBack"]["Arguments"]["Payload"]["outcome"] == "rolled_back"
+
+
 def test_a_page_that_cannot_be_drawn_stops_no_release_and_is_seen_in_the_history():
     (caught,) = STATES["WriteReport"]["Catch"]
 
@@ -110,7 +146,7 @@ def test_a_page_that_cannot_be_drawn_stops_no_release_and_is_seen_in_the_history
     assert caught["Assign"] == {"reportFailure": "{% $states.errorOutput %}"}
 
 
-@pytest.mark.parametrize("name", ["TrackRun", "TrackRelease"])
+@pytest.mark.parametrize("name", ["TrackRun", "TrackRelease", "TrackRollBack"])
 def test_mlflow_stops_no_release(name):
     assert STATES[name]["Catch"][0]["Next"] == STATES[name]["Next"]
 
@@ -139,7 +175,7 @@ def test_both_ways_of_searching_hand_a_task_the_same():
 
 
 def test_the_alias_moves_only_after_the_new_version_was_verified():
-    order = ["Gate", "PublishVersion", "VerifyVersion", "Promote"]
+    order = ["Gate", "PublishVersion", "VerifyVersion", "ShadowReplay", "AfterShadow"]
 
     assert STATES["Gate"]["Choices"][0]["Next"] == order[1]
     for before, after in pairwise(order[1:]):
@@ -162,3 +198,18 @@ def test_the_state_machine_may_call_exactly_the_functions_it_names():
     named = [value for value in MACHINE["DefinitionSubstitutions"].values() if "Fn::GetAtt" in value]
 
     assert sorted(map(str, allowed)) == sorted(map(str, named))
+
+
+def test_an_edge_bundle_that_cannot_be_made_stops_no_release_and_holds_up_no_training():
+    (caught,) = STATES["PublishEdge"]["Catch"]
+
+    assert caught["Next"] == STATES["PublishEdge"]["Next"] == "NotifyReleased"
+    # Either way there is something to tell.
+    assert STATES["PublishEdge"]["Assign"].keys() == caught["Assign"].keys() == {"edge"}
+    assert STATES["NotifyReleased"]["Arguments"]["Payload"]["edge"] == "{% $edge %}"
+    assert [
+        name for name, state in STATES.items() if "NotifyReleased" in str(state.get("Catch")) + str(state.get("Next"))
+    ] == ["PublishEdge"]
+    before = [name for name, state in STATES.items() if state.get("Next") == "PublishEdge"]
+    assert before == ["FreeLeaseReleased"]
+    assert [item["Next"] for item in STATES["FreeLeaseReleased"]["Catch"]] == ["PublishEdge"]

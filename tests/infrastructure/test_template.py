@@ -1,5 +1,7 @@
 """What template.yaml promises: nothing public, nothing lost, no wildcard without a reason, one owner of the alias."""
 
+import json
+import os
 import re
 import subprocess
 import sys
@@ -7,6 +9,8 @@ from pathlib import Path
 
 import pytest
 from samtranslator.yaml_helper import yaml_parse
+
+from slipcast import redaction
 
 ROOT = Path(__file__).resolve().parents[2]
 TEMPLATE = yaml_parse((ROOT / "template.yaml").read_text(encoding="utf-8"))
@@ -84,43 +88,160 @@ def test_a_function_has_a_log_group_of_its_own_that_expires(name):
     assert RESOURCES[group]["Properties"]["RetentionInDays"] == {"Ref": "LogRetentionDays"}
 
 
+# Actions that IAM knows no resource for, and who needs them.
+WITHOUT_RESOURCE = {"ReleaseFunction": ["cloudwatch:GetMetricData"]}
+
+
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_no_function_may_use_a_wildcard(name):
     for statement in statements(FUNCTIONS[name]):
         for action in listed(statement["Action"]):
             assert "*" not in action
-        for resource in listed(statement["Resource"]):
-            assert resource != "*"
+        if "*" in listed(statement["Resource"]):
+            assert listed(statement["Action"]) == WITHOUT_RESOURCE[name]
 
 
-def test_predict_may_read_the_feature_store_and_nothing_else():
-    assert statements(FUNCTIONS["PredictFunction"]) == [
-        {
-            "Effect": "Allow",
-            "Action": "dynamodb:BatchGetItem",
-            "Resource": {"Fn::GetAtt": ["FeatureTable", "Arn"]},
-        }
+LAMBDA = "arn:${AWS::Partition}:lambda:${AWS::Region}:${AWS::AccountId}"
+READS_FEATURES = {
+    "Effect": "Allow",
+    "Action": "dynamodb:BatchGetItem",
+    "Resource": {"Fn::GetAtt": ["FeatureTable", "Arn"]},
+}
+
+
+def test_large_batches_may_read_the_feature_store_and_models_and_nothing_else():
+    reads, models = statements(FUNCTIONS["PredictBatchFunction"])
+
+    assert reads == READS_FEATURES
+    assert models == {
+        "Effect": "Allow",
+        "Action": "s3:GetObject",
+        "Resource": [{"Fn::Sub": "${DataBucket.Arn}/models/*"}],
+    }
+
+
+def test_large_batches_look_up_and_leave_out_what_the_predict_function_does():
+    def variables(name):
+        return FUNCTIONS[name]["Environment"]["Variables"]
+
+    own = {"MODEL_PATH", "MODEL_SHA256", "BATCH_FUNCTION", "IDEMPOTENCY_TABLE", "API_AUTH"}
+    shared = {name: value for name, value in variables("PredictFunction").items() if name not in own}
+
+    assert variables("PredictBatchFunction") == shared
+    assert {"FEATURE_TABLE", "REDACT_COLUMNS"} <= shared.keys()
+
+
+def test_large_batches_are_logged_where_the_prediction_log_is_read():
+    groups = [FUNCTIONS[name]["LoggingConfig"]["LogGroup"] for name in ("PredictFunction", "PredictBatchFunction")]
+
+    assert groups == [{"Ref": "PredictLogGroup"}] * 2
+    assert RESOURCES["PredictionLogSubscription"]["Properties"]["LogGroupName"] == {"Ref": "PredictLogGroup"}
+
+
+def test_predict_may_read_features_keep_answers_call_for_large_batches_use_its_queues_and_nothing_else():
+    def arn(name):
+        return {"Fn::GetAtt": [name, "Arn"]}
+
+    updates, others = "UpdatesQueue", ["ResultsQueue", "UpdatesDeadLetterQueue"]
+    consume = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility", "sqs:GetQueueAttributes"]
+
+    assert [(s["Action"], s["Resource"]) for s in statements(FUNCTIONS["PredictFunction"])] == [
+        ("dynamodb:BatchGetItem", arn("FeatureTable")),
+        (["dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"], arn("IdempotencyTable")),
+        ("lambda:InvokeFunction", {"Fn::Sub": f"{LAMBDA}:function:${{AWS::StackName}}-predict-batch"}),
+        (consume, arn(updates)),
+        ("sqs:SendMessage", [arn(name) for name in others]),
+        ("sqs:GetQueueUrl", [arn(name) for name in (updates, *others)]),
     ]
+    assert [item["Fn::If"][0] for item in FUNCTIONS["PredictFunction"]["Policies"] if "Fn::If" in item] == ["HasStream"]
 
 
-def test_report_may_read_evaluations_and_write_pages_and_nothing_else():
-    bucket = "${DataBucket.Arn}/reports/*"
+QUEUES = of_type("AWS::SQS::Queue")
 
-    assert [(s["Action"], s["Resource"]["Fn::Sub"]) for s in statements(FUNCTIONS["ReportFunction"])] == [
-        ("s3:GetObject", f"{bucket}/evaluation.json"),
-        ("s3:PutObject", f"{bucket}/report.html"),
-    ]
+
+@pytest.mark.parametrize("name", QUEUES)
+def test_a_queue_is_encrypted_kept_for_two_weeks_and_reached_by_tls_only(name):
+    (policy,) = [item for item in of_type("AWS::SQS::QueuePolicy").values() if item["Queues"] == [{"Ref": name}]]
+    (denied,) = [s for s in policy["PolicyDocument"]["Statement"] if s["Effect"] == "Deny"]
+
+    # Whose key: test_data_protection.py.
+    assert QUEUES[name]["SqsManagedSseEnabled"]["Fn::If"][2] is True
+    assert QUEUES[name]["MessageRetentionPeriod"] == 14 * 24 * 3600
+    assert denied["Principal"] == "*"
+    assert denied["Action"] == "sqs:*"
+    assert denied["Resource"] == {"Fn::GetAtt": [name, "Arn"]}
+    assert denied["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+
+
+def test_the_queue_of_updates_feeds_the_alias_and_keeps_its_order():
+    mapping = RESOURCES["UpdatesMapping"]["Properties"]
+
+    assert mapping["FunctionName"] == {"Ref": "LiveAlias"}
+    assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    assert all(QUEUES[name]["FifoQueue"] for name in ("UpdatesQueue", "ResultsQueue", "UpdatesDeadLetterQueue"))
+    assert QUEUES["UpdatesQueue"]["VisibilityTimeout"] >= 6 * FUNCTIONS["PredictFunction"]["Timeout"]
+
+
+def test_the_function_gives_a_reason_before_the_queue_takes_a_message_away():
+    source = (ROOT / "functions" / "predict" / "stream.py").read_text(encoding="utf-8")
+    give_up = int(re.search(r"^GIVE_UP_AFTER = (\d+)$", source, re.MULTILINE)[1])
+
+    assert give_up < QUEUES["UpdatesQueue"]["RedrivePolicy"]["maxReceiveCount"]
+
+
+def test_the_names_of_the_queues_end_as_the_function_expects():
+    from slipcast_aws import queues
+
+    ends = {
+        "UpdatesQueue": queues.UPDATES,
+        "ResultsQueue": queues.RESULTS,
+        "UpdatesDeadLetterQueue": queues.DEAD_LETTERS,
+    }
+    for name, end in ends.items():
+        assert QUEUES[name]["QueueName"] == {"Fn::Sub": f"${{AWS::StackName}}{end}"}
+
+
+def test_without_a_stream_nothing_of_it_is_there():
+    assert TEMPLATE["Parameters"]["Streaming"]["Default"] == "false"
+    for name, resource in RESOURCES.items():
+        if re.match(r"Updates|Results", name):
+            assert resource["Condition"] == "HasStream", name
+
+
+def test_what_is_kept_for_an_idempotency_key_is_forgotten_in_time():
+    table = RESOURCES["IdempotencyTable"]["Properties"]
+
+    assert table["TimeToLiveSpecification"] == {"AttributeName": "expiration", "Enabled": True}
+    assert table["KeySchema"] == [{"AttributeName": "id", "KeyType": "HASH"}]
+
+
+def test_report_may_read_records_and_write_pages_and_nothing_else():
+    found = [(s["Action"], s["Resource"]) for s in statements(FUNCTIONS["ReportFunction"])]
+    objects = {(action, resource["Fn::Sub"]) for action, resource in found if "Fn::Sub" in resource}
+
+    assert objects == {
+        ("s3:GetObject", "${DataBucket.Arn}/reports/*/evaluation.json"),
+        ("s3:PutObject", "${DataBucket.Arn}/reports/*/report.html"),
+        ("s3:GetObject", "${DataBucket.Arn}/monitoring/*.json"),
+        ("s3:PutObject", "${DataBucket.Arn}/monitoring/*.html"),
+    }
+    (listing,) = [s for s in statements(FUNCTIONS["ReportFunction"]) if s["Action"] == "s3:ListBucket"]
+    assert listing["Condition"] == {"StringLike": {"s3:prefix": "monitoring/"}}
+    assert len(found) == 5
 
 
 WRITERS = {
     "models/": {"EvaluateFunction"},
     "datasets/": {"PrepareFunction"},
+    "edge/": {"EdgeFunction"},
     "features/": {"RefreshFunction"},
     "predictions/": {"ScoreFunction"},
     "sources/": {"PrepareFunction"},
     "quarantine/": {"PrepareFunction"},
-    "prediction-log/": {"CollectFunction", "MonitorFunction"},
+    "prediction-log/": {"CollectFunction", "MonitorFunction", "ScoreFunction"},
+    "failed-requests/": {"CollectFunction"},
     "monitoring/": {"MonitorFunction"},
+    "asked/": {"MonitorFunction"},
     "incoming/": set(),
 }
 
@@ -151,6 +272,37 @@ def test_only_release_may_change_the_serving_function():
     assert changers == {"ReleaseFunction"}
 
 
+def test_only_release_may_delete_and_only_versions_with_a_number_and_layers_with_models():
+    deletions = {
+        (name, action, resource["Fn::Sub"].rsplit(":function:")[-1].rsplit(":layer:")[-1])
+        for name, function in FUNCTIONS.items()
+        for statement in statements(function)
+        for action in listed(statement["Action"])
+        if action.startswith("lambda:Delete")
+        for resource in listed(statement["Resource"])
+    }
+
+    assert deletions == {
+        ("ReleaseFunction", "lambda:DeleteFunction", "${AWS::StackName}-predict:*"),
+        ("ReleaseFunction", "lambda:DeleteLayerVersion", "${AWS::StackName}-model:*"),
+    }
+
+
+def test_release_reaches_its_own_items_of_the_control_table_and_its_own_report_alone():
+    own = statements(FUNCTIONS["ReleaseFunction"])
+    keys = {
+        (str(statement["Action"]), *statement["Condition"]["ForAllValues:StringEquals"]["dynamodb:LeadingKeys"])
+        for statement in own
+        if "dynamodb" in str(statement["Action"])
+    }
+    written = [s["Resource"] for s in own if "s3:PutObject" in listed(s["Action"])]
+
+    assert keys == {(str(["dynamodb:GetItem", "dynamodb:PutItem"]), "RELEASE"), ("dynamodb:PutItem", "AUDIT")}
+    assert [item["Fn::Sub"] for item in written[0]] == [
+        *("${DataBucket.Arn}/tracking/*", "${DataBucket.Arn}/reports/*/release.json")
+    ]
+
+
 def test_the_alias_is_made_once_and_then_left_to_the_release_function():
     """CloudFormation updates a resource only when its properties change: these never do."""
     assert RESOURCES["LiveAlias"]["Properties"]["FunctionVersion"] == {"Fn::GetAtt": ["InitialVersion", "Version"]}
@@ -168,26 +320,125 @@ def test_the_api_calls_the_alias_and_asks_for_a_key_where_it_should():
             if not operation["security"]:
                 open_paths.add(path)
 
-    # An approval asks for the key in its link: a browser sends no header.
-    assert open_paths == {"/health", "/openapi.json", "/approvals/{id}"}
+    # An approval asks for the key in its link: a browser sends no header. Probes send none either.
+    assert open_paths == {
+        *("/health", "/openapi.json", "/approvals/{id}"),
+        *("/v2/health/live", "/v2/health/ready", "/ping", "/version"),
+    }
 
 
-@pytest.mark.parametrize("name", of_type("AWS::CloudWatch::Alarm"))
+def test_the_gateways_own_answers_are_problems_and_say_nothing_of_the_inside():
+    found = RESOURCES["Api"]["Properties"]["DefinitionBody"]["x-amazon-apigateway-gateway-responses"]
+
+    assert found.keys() >= {
+        *("DEFAULT_4XX", "DEFAULT_5XX", "UNAUTHORIZED", "ACCESS_DENIED", "INVALID_API_KEY", "REQUEST_TOO_LARGE"),
+        *("UNSUPPORTED_MEDIA_TYPE", "THROTTLED", "QUOTA_EXCEEDED", "INTEGRATION_FAILURE", "INTEGRATION_TIMEOUT"),
+    }
+    for kind, response in found.items():
+        parameters = response["responseParameters"]
+        assert parameters["gatewayresponse.header.Content-Type"] == "'application/problem+json'"
+        assert parameters["gatewayresponse.header.X-Content-Type-Options"] == "'nosniff'"
+        (template,) = response["responseTemplates"].values()
+        assert set(re.findall(r"\$[\w.]+", template)) == {"$context.requestId"}, kind
+        problem = json.loads(template)
+        assert problem.get("status") == response.get("statusCode")
+        assert problem["detail"] == problem["error"] == problem["message"]
+        if response.get("statusCode") == 429:
+            assert parameters["gatewayresponse.header.Retry-After"]
+
+
+def test_no_origin_is_let_in():
+    api = RESOURCES["Api"]["Properties"]
+
+    assert "Cors" not in api
+    assert "Access-Control" not in json.dumps(api)
+    assert not [path for path, methods in api["DefinitionBody"]["paths"].items() if "options" in methods]
+
+
+ALARMS = of_type("AWS::CloudWatch::Alarm") | of_type("AWS::CloudWatch::CompositeAlarm")
+# What to do about it, in the words of somebody who was just woken up.
+TO_DO = re.compile(
+    r"\b(Look (at|for)|[Rr]ead (it|the|scores)|Start it again|make rollback|[Mm]end|find out|send it again|Watch)\b"
+)
+OPERATIONS = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", ALARMS)
 def test_an_alarm_says_what_it_means_and_what_to_do_and_tells_somebody(name):
-    alarm = RESOURCES[name]["Properties"]
+    alarm = ALARMS[name]
+    text = alarm["AlarmDescription"]
 
-    assert len(re.findall(r"[.;:]", alarm["AlarmDescription"])) >= 2
+    assert len(re.findall(r"[.;:]", text)) >= 2
+    assert TO_DO.search(text), text
+    assert len(text) <= 1024
     assert alarm["AlarmActions"] == [{"Ref": "Topic"}]
-    assert alarm["TreatMissingData"] in ("breaching", "notBreaching")
+    if RESOURCES[name]["Type"] == "AWS::CloudWatch::Alarm":
+        assert alarm["TreatMissingData"] in ("breaching", "notBreaching")
 
 
-def test_the_gate_knows_the_retraining_alarm_by_its_name():
-    listened = FUNCTIONS["GateFunction"]["Environment"]["Variables"]["RETRAIN_ALARMS"]
+@pytest.mark.parametrize("name", ALARMS)
+def test_an_alarm_has_an_entry_in_the_handbook_that_its_description_names(name):
+    """Meaning, first look, remedy, how to verify."""
+    short = ALARMS[name]["AlarmName"]["Fn::Sub"].removeprefix("${AWS::StackName}-")
 
-    assert listened == RESOURCES["DriftAlarm"]["Properties"]["AlarmName"]
+    assert ALARMS[name]["AlarmDescription"].rstrip().endswith(f"docs/operations.md#{short}")
+    entry = re.search(rf"^### {short}\n(.*?)(?=^##|\Z)", OPERATIONS, re.MULTILINE | re.DOTALL)
+    assert entry, f"docs/operations.md has no entry {short}"
+    assert re.findall(r"^\*\*(.+?)\.\*\*", entry[1], re.MULTILINE) == ["Meaning", "First look", "Remedy", "Verify"]
 
 
-ASYNCHRONOUS = ("GateFunction", "CollectFunction", "MonitorFunction")
+def test_a_silent_monitor_is_an_alarm():
+    assert ALARMS["MonitorSilentAlarm"]["TreatMissingData"] == "breaching"
+
+
+def test_what_should_be_watched_is_watched():
+    watched = {(alarm["Namespace"], alarm["MetricName"]) for alarm in of_type("AWS::CloudWatch::Alarm").values()}
+    own = {"Drift", "Miscalibrated", "Degraded", "MonitorRuns", "ModelLoadFailed", "FeatureStoreFailed"}
+
+    assert watched >= {("Slipcast", name) for name in own | {"PredictionsMissing", "LogLinesUnreadable"}}
+    assert watched >= {("AWS/Lambda", "Errors"), ("AWS/ApiGateway", "5XXError"), ("AWS/ApiGateway", "Latency")}
+    assert watched >= {("AWS/States", "ExecutionsFailed"), ("AWS/States", "ExecutionsTimedOut")}
+    assert ("AWS/SQS", "ApproximateNumberOfMessagesVisible") in watched
+
+
+VERDICTS = ("DriftAlarm", "MiscalibratedAlarm", "DegradedAlarm")
+
+
+def test_the_gate_knows_the_retraining_alarms_by_their_names_and_hears_when_they_are_over():
+    listened = FUNCTIONS["GateFunction"]["Environment"]["Variables"]["RETRAIN_ALARMS"]["Fn::Sub"]
+
+    assert listened.split(",") == [ALARMS[name]["AlarmName"]["Fn::Sub"] for name in VERDICTS]
+    assert all(ALARMS[name]["OKActions"] == [{"Ref": "Topic"}] for name in VERDICTS)
+
+
+def test_the_composite_alarm_exists_on_aws_and_goes_off_with_each_verdict():
+    alarm = ALARMS["ModelUnhealthyAlarm"]
+
+    assert RESOURCES["ModelUnhealthyAlarm"]["Condition"] == "CreateCompositeAlarm"
+    assert TEMPLATE["Conditions"]["CreateCompositeAlarm"] == {"Fn::Equals": [{"Ref": "CompositeAlarm"}, "true"]}
+    assert TEMPLATE["Parameters"]["CompositeAlarm"]["Default"] == "true"
+    assert set(re.findall(r"\$\{(\w+)\}", alarm["AlarmRule"]["Fn::Sub"])) == {*VERDICTS, "ModelLoadAlarm"}
+
+
+def test_the_dashboard_is_json_and_shows_metrics_that_somebody_emits():
+    body = RESOURCES["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
+    widgets = json.loads(re.sub(r"\$\{(?:MonitorPeriodSeconds)\}", "60", body))["widgets"]
+    shown = {row[1] for item in widgets for row in item["properties"].get("metrics", []) if row[0] == "Slipcast"}
+    code = "".join(
+        path.read_text(encoding="utf-8")
+        for folder in ("functions", "layers/slipcast/slipcast", "layers/aws/slipcast_aws")
+        for path in (ROOT / folder).rglob("*.py")
+    )
+
+    assert shown >= {"Predictions", "ScoreMean", "LateRate", "LabelCoverage", "ModelVersion"}
+    assert {name for name in shown if f'"{name}"' not in code} == set()
+    alarms = next(item for item in widgets if item["type"] == "alarm")["properties"]["alarms"]
+    assert set(alarms) == {
+        f"${{{name}.Arn}}" for name in of_type("AWS::CloudWatch::Alarm") if "Condition" not in RESOURCES[name]
+    }
+
+
+ASYNCHRONOUS = ("GateFunction", "CollectFunction", "MonitorFunction", "ReportFunction")
 
 
 @pytest.mark.parametrize("name", ASYNCHRONOUS)
@@ -199,8 +450,35 @@ def test_every_rule_and_schedule_has_a_dead_letter_queue():
     events = [event for function in FUNCTIONS.values() for event in function.get("Events", {}).values()]
     timed = [event for event in events if event["Type"] in ("Schedule", "EventBridgeRule")]
 
-    assert len(timed) == 5
+    assert len(timed) == 7
     assert all(event["Properties"]["DeadLetterConfig"] for event in timed)
+
+
+def test_a_column_that_is_misspelt_cannot_be_redacted():
+    parameter = TEMPLATE["Parameters"]["RedactColumns"]
+    refused = ["phases", "phase,", "phase;location", "phase budget", " phase"]
+
+    assert all(re.fullmatch(parameter["AllowedPattern"], name) for name in redaction.NAMES)
+    assert re.fullmatch(parameter["AllowedPattern"], ", ".join(redaction.NAMES))
+    assert not any(re.fullmatch(parameter["AllowedPattern"], text) for text in refused)
+
+
+@pytest.mark.parametrize("name", ["PredictFunction", "ScoreFunction"])
+def test_whoever_writes_predictions_to_the_log_knows_what_to_leave_out(name):
+    given = FUNCTIONS[name]["Environment"]["Variables"]
+
+    assert given["REDACT_COLUMNS"] == {"Ref": "RedactColumns"}
+    assert given["ID_SALT"] == {"Ref": "AWS::StackId"}
+
+
+def test_logged_predictions_expire_with_all_their_versions():
+    rules = BUCKETS["DataBucket"]["LifecycleConfiguration"]["Rules"]
+    expiring, markers = [rule for rule in rules if rule.get("Prefix") == "prediction-log/"]
+
+    assert expiring["ExpirationInDays"] == {"Ref": "PredictionLogDays"}
+    assert expiring["NoncurrentVersionExpiration"] == {"NoncurrentDays": 1}
+    assert markers["ExpiredObjectDeleteMarker"] is True
+    assert {rule["Status"] for rule in (expiring, markers)} == {"Enabled"}
 
 
 def test_every_parameter_has_a_default_and_a_description():
@@ -232,3 +510,21 @@ def test_models_are_fitted_and_calibrated_alike_on_every_machine():
 
     assert pinned[0] == pinned[1]
     assert "X86_V4" in pinned[0]["NPY_DISABLE_CPU_FEATURES"]
+
+
+# Longer than the buffer of the kernels, and narrow: this is how the figures of an evaluation are summed.
+PRODUCT = """
+import numpy as np
+for rows, inner, columns in [(1000, 698, 3), (3, 9000, 25), (64, 520, 64)]:
+    left, right = np.random.default_rng(1).random((rows, inner)), np.random.default_rng(2).random((inner, columns))
+    assert np.allclose(left @ right, (left[:, :, None] * right).sum(axis=1), rtol=1e-12)
+"""
+
+
+@pytest.mark.parametrize("function", ["TrainFunction", "EvaluateFunction"])
+def test_numpy_multiplies_with_the_kernels_that_a_function_asks_for(function):
+    """OpenBLAS 0.3.34 does not, on some processors (its issues 6013 and 6021): the process dies without a trace."""
+    variables = TEMPLATE["Resources"][function]["Properties"]["Environment"]["Variables"]
+    pinned = {name: value for name, value in variables.items() if isinstance(value, str)}
+
+    subprocess.run([sys.executable, "-c", PRODUCT], env={**os.environ, **pinned}, check=True)

@@ -2,12 +2,68 @@
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import boto3
 import pytest
 from moto import mock_aws
+from permissions.recording import RECORDER, Recorder, never_asked_for
+from permissions.template import FUNCTIONS
 
 from slipcast_aws import control, feature_store, storage
+
+HERE = Path(__file__).parent
+# Looks at what all other tests of this folder made the functions ask for: it comes last.
+LAST = "test_least_privilege.py"
+WORKERS = pytest.StashKey[list[bool]]()
+
+
+@pytest.fixture(autouse=True)
+def permissions(monkeypatch) -> Iterator[Recorder]:
+    """What a function asks of AWS while a test runs is allowed by its policies in template.yaml, or the test fails.
+
+    A test that points a function at something foreign clears ``permissions.refused`` itself.
+    """
+    RECORDER.watch(monkeypatch)
+    RECORDER.refused.clear()
+    yield RECORDER
+    refused = sorted(set(RECORDER.refused))
+    assert not refused, "no policy in template.yaml allows this:\n" + "\n".join(refused)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(session, config, items) -> None:
+    """Put the test that needs all the others at the end, and note whether they are all there."""
+    items.sort(key=lambda item: item.path.name == LAST)
+    files = {item.path for item in items}
+    part = (
+        any("::" in argument for argument in config.args)
+        or config.getoption("keyword", "")
+        or config.getoption("lf", False)
+    )
+    # Those of the local cloud call no function of ours in this process.
+    RECORDER.complete = not part and files >= set(HERE.glob("test_*.py")) - set(HERE.glob("test_local_*.py"))
+
+
+def pytest_sessionfinish(session) -> None:
+    """With several workers: hand over what was seen, and compare it in the process that has heard of them all."""
+    config = session.config
+    if hasattr(config, "workeroutput"):
+        config.workeroutput["asked"] = RECORDER.dump()
+        config.workeroutput["complete"] = RECORDER.complete
+    elif (workers := config.stash.get(WORKERS, None)) and all(complete for complete in workers):
+        found = [line for name in FUNCTIONS for line in never_asked_for(name, RECORDER.asked.get(name, []))]
+        if found:
+            print("\nFAILED least privilege:\n" + "\n".join(found))
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node) -> None:
+    """Take what a worker has seen; one that died has seen nothing, and its tests have failed."""
+    output = getattr(node, "workeroutput", {})
+    node.config.stash.setdefault(WORKERS, []).append(output.get("complete", False))
+    RECORDER.load(output.get("asked", []))
 
 
 @pytest.fixture

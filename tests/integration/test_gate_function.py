@@ -1,9 +1,12 @@
 """The gate against DynamoDB and Step Functions: one execution for each request."""
 
 import json
+from datetime import UTC, datetime, timedelta
 
 import boto3
 import pytest
+
+from slipcast_aws import control
 
 ALARM = "slipcast-drift"
 
@@ -48,13 +51,91 @@ def test_a_new_version_of_the_file_is_another_request(gate, lambda_context):
     assert len(executions(gate)) == 2
 
 
-def test_of_many_alarms_one_starts_and_the_others_cool_down(gate, lambda_context):
+def land(app, name: str) -> None:
+    """The execution ends, as the notify function tells the gate."""
+    control.land("control", execution=name)
+
+
+def test_of_many_alarms_one_starts_and_the_others_are_coalesced_into_it(gate, lambda_context):
     outcomes = [
         gate.handler(alarm(f"2026-01-01T00:00:{second:02}Z"), lambda_context)["outcomes"][0] for second in range(20)
     ]
 
-    assert outcomes == ["started"] + ["cooldown"] * 19
+    assert outcomes == ["started"] + ["coalesced"] * 19
+    (name,) = executions(gate)
+    assert {entry.get("into") for entry in control.audit_trail("control")} == {None, name}
+
+
+def test_a_storm_without_a_cooldown_starts_one_at_a_time(gate, lambda_context, monkeypatch):
+    monkeypatch.setenv("COOLDOWN_MINUTES", "0")
+    first = [gate.handler(alarm(f"2026-01-01T00:00:{n:02}Z"), lambda_context)["outcomes"][0] for n in (5, 3, 5, 9)]
+    land(gate, executions(gate)[0])
+
+    assert first == ["started", "coalesced", "duplicate", "coalesced"]
+    assert gate.handler(alarm("2026-01-01T00:00:05Z"), lambda_context) == {"outcomes": ["duplicate"]}
+    assert gate.handler(alarm("2026-01-01T01:00:00Z"), lambda_context) == {"outcomes": ["started"]}
+    assert len(executions(gate)) == 2
+
+
+def test_after_a_start_alarms_cool_down(gate, lambda_context):
+    gate.handler(alarm("2026-01-01T00:00:00Z"), lambda_context)
+    land(gate, executions(gate)[0])
+
+    assert gate.handler(alarm("2026-01-01T00:10:00Z"), lambda_context) == {"outcomes": ["cooldown"]}
+
+
+def test_two_gates_at_once_start_one(gate, lambda_context, monkeypatch):
+    """Both have looked before either has claimed."""
+    import admission
+
+    monkeypatch.setattr(admission, "_refused", lambda *_: None)
+    outcomes = [gate.handler(alarm(f"2026-01-01T00:00:0{n}Z"), lambda_context)["outcomes"][0] for n in range(2)]
+
+    assert outcomes == ["started", "coalesced"]
     assert len(executions(gate)) == 1
+
+
+def test_a_gate_that_crashed_between_claim_and_start_starts_when_it_is_tried_again(gate, lambda_context, monkeypatch):
+    import executions as starting
+
+    whole = starting.start
+    monkeypatch.setattr(starting, "start", lambda *_: (_ for _ in ()).throw(SystemExit))
+    with pytest.raises(SystemExit):
+        gate.handler(alarm("2026-01-01T00:00:00Z"), lambda_context)
+    monkeypatch.setattr(starting, "start", whole)
+
+    assert gate.handler(alarm("2026-01-01T00:00:07Z"), lambda_context) == {"outcomes": ["coalesced"]}
+    assert gate.handler(alarm("2026-01-01T00:00:00Z"), lambda_context) == {"outcomes": ["started"]}
+
+
+def test_a_claim_that_nobody_gave_back_runs_out(gate, lambda_context):
+    now = datetime.now(UTC)
+    long_ago = now - control.FLIGHT - timedelta(minutes=1)
+    assert control.claim_start("control", now=long_ago, cutoff=long_ago, execution="crashed")
+
+    assert gate.handler(alarm("2026-01-01T00:00:00Z"), lambda_context) == {"outcomes": ["started"]}
+
+
+def test_an_alarm_stays_open_until_it_is_over(gate, lambda_context):
+    gate.handler(alarm("2026-01-01T00:00:00Z"), lambda_context)
+    gate.handler(alarm("2026-01-01T00:00:00Z"), lambda_context)
+    opened = control.open_alarms("control")
+    over = gate.handler(alarm("2026-01-01T00:05:00Z", state="OK"), lambda_context)
+
+    assert (opened, over, control.open_alarms("control")) == ([ALARM], {"outcomes": ["ok"]}, [])
+    assert len(executions(gate)) == 1
+
+
+def test_a_challenger_that_lost_starts_the_cooldown_anew_and_leaves_the_alarm_open(gate, lambda_context):
+    gate.handler(alarm("2026-01-01T00:00:00Z"), lambda_context)
+    (name,) = executions(gate)
+    started = control.flight("control", datetime.now(UTC)).started_at
+    control.restart_cooldown("control", execution=name, now=datetime.now(UTC))
+    land(gate, name)
+
+    assert control.flight("control", datetime.now(UTC)).started_at > started
+    assert control.open_alarms("control") == [ALARM]
+    assert gate.handler(alarm("2026-01-01T00:30:00Z"), lambda_context) == {"outcomes": ["cooldown"]}
 
 
 def test_an_alarm_during_a_training_is_coalesced(gate, lambda_context):
@@ -90,7 +171,7 @@ def test_a_lease_that_ran_out_holds_nobody_up(gate, lambda_context):
     "event",
     [
         alarm("2026-01-01T00:00:00Z", name="slipcast-api-errors"),
-        alarm("2026-01-01T00:00:00Z", state="OK"),
+        alarm("2026-01-01T00:00:00Z", state="INSUFFICIENT_DATA"),
         {"Records": [{"Sns": {"MessageId": "m", "Message": "Slipcast: a new model is live"}}]},
         {"Records": [{"Sns": {"MessageId": "m", "Message": "[]"}}]},
     ],
@@ -104,23 +185,25 @@ def test_a_schedule_and_a_person_may_start_too(gate, lambda_context):
     scheduled = {"detail-type": "Scheduled Event", "id": "1", "resources": ["arn:aws:events:r:a:rule/periodic"]}
 
     assert gate.handler(scheduled, lambda_context) == {"outcomes": ["started"]}
-    assert gate.handler(scheduled, lambda_context) == {"outcomes": ["cooldown"]}
+    assert gate.handler(scheduled, lambda_context) == {"outcomes": ["duplicate"]}
+    assert gate.handler({"reason": "manual", "id": "ann-1"}, lambda_context) == {"outcomes": ["coalesced"]}
+    land(gate, executions(gate)[0])
+    assert gate.handler(scheduled | {"id": "2"}, lambda_context) == {"outcomes": ["cooldown"]}
     assert gate.handler({"reason": "manual", "id": "ann-1"}, lambda_context) == {"outcomes": ["started"]}
     assert len(executions(gate)) == 2
 
 
-def test_a_failed_start_gives_its_claim_back(gate, lambda_context, monkeypatch):
+def test_a_failed_start_gives_its_claim_back(gate, lambda_context, monkeypatch, permissions):
     monkeypatch.setenv("STATE_MACHINE_ARN", gate.machine.replace("slipcast-pipeline", "nowhere"))
     with pytest.raises(Exception, match="nowhere"):
         gate.handler(alarm("2026-01-01T00:00:00Z"), lambda_context)
+    permissions.refused.clear()
     monkeypatch.setenv("STATE_MACHINE_ARN", gate.machine)
 
     assert gate.handler(alarm("2026-01-01T00:00:00Z"), lambda_context) == {"outcomes": ["started"]}
 
 
 def test_every_answer_is_in_the_audit_trail(gate, lambda_context):
-    from slipcast_aws import control
-
     gate.handler(dropped(), lambda_context)
     gate.handler(dropped(), lambda_context)
 

@@ -195,6 +195,33 @@ def unpacked(line):
     return json.loads(gzip.decompress(base64.b64decode(line.removeprefix("GOT "))))
 
 
+def test_lines_of_a_moment_are_delivered_together(site):
+    target = site.function()
+    site.logs.create_log_group(logGroupName="/site/many")
+    site.logs.create_log_stream(logGroupName="/site/many", logStreamName="s")
+    site.logs.put_subscription_filter(
+        logGroupName="/site/many", filterName="all", filterPattern="", destinationArn=target["FunctionArn"]
+    )
+
+    for number in range(20):
+        line = {"timestamp": int(time.time() * 1000), "message": f"line {number}"}
+        site.logs.put_log_events(logGroupName="/site/many", logStreamName="s", logEvents=[line])
+
+    def delivered():
+        group = f"/aws/lambda/{target['FunctionName']}"
+        try:
+            events = site.logs.filter_log_events(logGroupName=group)["events"]
+        except site.logs.exceptions.ResourceNotFoundException:
+            return None
+        data = [event["message"].split()[1] for event in events if event["message"].startswith("GOT ")]
+        batches = [json.loads(gzip.decompress(base64.b64decode(item)))["logEvents"] for item in data]
+        return batches if sum(map(len, batches)) == 20 else None
+
+    batches = eventually(delivered, "delivery of all lines")
+    assert len(batches) < 10
+    assert sorted(event["message"] for batch in batches for event in batch) == sorted(f"line {n}" for n in range(20))
+
+
 def test_the_event_of_a_versioned_bucket_names_the_version(site):
     url, queue = site.queue()
     site.s3.create_bucket(Bucket="schedules")
@@ -268,6 +295,64 @@ def test_the_weights_of_an_alias_divide_its_traffic(site):
     assert site.invoke(name, Qualifier="live") == {"version": "2"}
     # The alias still is the first version's, whoever asks for its settings.
     assert site.lambdas.get_function_configuration(FunctionName=name, Qualifier="live")["Version"] == "1"
+
+
+def test_what_an_alias_answers_is_counted_by_the_version_that_answered(site):
+    name = site.function(Publish=True)["FunctionName"]
+    site.lambdas.create_alias(FunctionName=name, Name="live", FunctionVersion="1")
+    for event in ({}, {"raise": True}, {"raise": True}):
+        site.invoke(name, event, Qualifier="live")
+    # Asked for by its number it is not the alias's.
+    site.invoke(name, {"raise": True}, Qualifier="1")
+
+    dimensions = {"FunctionName": name, "Resource": f"{name}:live", "ExecutedVersion": "1"}
+
+    def total(metric):
+        found = site.cloudwatch.get_metric_data(
+            MetricDataQueries=[
+                {
+                    "Id": "q",
+                    "MetricStat": {
+                        "Metric": {
+                            "Namespace": "AWS/Lambda",
+                            "MetricName": metric,
+                            "Dimensions": [{"Name": key, "Value": value} for key, value in dimensions.items()],
+                        },
+                        "Period": 60,
+                        "Stat": "Sum",
+                    },
+                }
+            ],
+            StartTime=time.time() - 600,
+            EndTime=time.time() + 60,
+        )
+        return sum(found["MetricDataResults"][0]["Values"])
+
+    assert (total("Invocations"), total("Errors")) == (3, 2)
+
+
+def test_the_weights_of_an_alias_divide_what_comes_from_a_queue(site):
+    name = site.function(Publish=True)["FunctionName"]
+    site.lambdas.update_function_configuration(FunctionName=name, Description="second")
+    site.lambdas.publish_version(FunctionName=name)
+    site.lambdas.create_alias(
+        FunctionName=name,
+        Name="live",
+        FunctionVersion="1",
+        RoutingConfig={"AdditionalVersionWeights": {"2": 1.0}},
+    )
+    url, arn = site.queue()
+    site.sqs.send_message(QueueUrl=url, MessageBody="{}")
+    site.lambdas.create_event_source_mapping(FunctionName=f"{name}:live", EventSourceArn=arn, BatchSize=1)
+
+    def starts():
+        try:
+            events = site.logs.filter_log_events(logGroupName=f"/aws/lambda/{name}", filterPattern="START")["events"]
+        except site.logs.exceptions.ResourceNotFoundException:
+            return None
+        return [event["message"] for event in events]
+
+    assert "Version: 2" in eventually(starts, "invocation from the queue")[0]
 
 
 def test_functions_share_one_copy_of_a_layer(site):
@@ -350,10 +435,31 @@ def test_the_patches_are_for_one_version(monkeypatch):
         patches.apply()
 
 
+def test_composite_alarms_are_refused_by_cloudformation_unless_their_condition_is_false():
+    """When this fails, CompositeAlarm=false and local/composite.py are no longer needed."""
+    from ministack.services.cloudformation import engine
+
+    alarm = {"Type": "AWS::CloudWatch::CompositeAlarm", "Condition": "Wanted", "Properties": {}}
+    template = {"Resources": {"Alarm": alarm}}
+
+    engine.validate_template_support(template, {"Wanted": False})
+    with pytest.raises(ValueError, match=r"Unrecognized resource types: \[AWS::CloudWatch::CompositeAlarm\]"):
+        engine.validate_template_support(template, {"Wanted": True})
+
+
 def test_every_patch_is_still_needed():
     """When this fails, ministack can do by itself what a patch adds: remove the patch."""
     from ministack.core import lambda_runtime
-    from ministack.services import cloudwatch, cloudwatch_logs, eventbridge, lambda_svc, s3, sns, stepfunctions
+    from ministack.services import (
+        apigateway_v1,
+        cloudwatch,
+        cloudwatch_logs,
+        eventbridge,
+        lambda_svc,
+        s3,
+        sns,
+        stepfunctions,
+    )
     from ministack.services.cloudformation import provisioners
 
     def knows(thing, word):
@@ -369,10 +475,13 @@ def test_every_patch_is_still_needed():
         "asynchronous_invocations": not knows(eventbridge._dispatch_to_lambda, "invoke_async_with_retry")
         or not knows(sns._deliver_to_lambda, "invoke_async_with_retry")
         or not knows(provisioners._lambda_create, "DeadLetterConfig"),
+        "log_lines_in_batches": "threading.Thread"
+        in inspect.getsource(cloudwatch_logs._fanout_to_subscription_filters),
         "weighted_aliases": not knows(lambda_svc._invoke, "AdditionalVersionWeights"),
         "error_types": "type(e).__name__" not in lambda_runtime._PYTHON_WORKER_SCRIPT,
         "layers_unpacked_once": knows(lambda_runtime.Worker._spawn, "extractall(layer_dir)"),
         "tasks_with_a_token": not knows(stepfunctions._invoke_with_callback, "jsonata"),
+        "gateway_responses_of_a_definition": not knows(apigateway_v1, "x-amazon-apigateway-gateway-responses"),
         "yaml_state_machines": not knows(provisioners._sfn_definition, "yaml.safe_load"),
     }
 

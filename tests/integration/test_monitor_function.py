@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from slipcast import asked, redaction
 from slipcast.features import CATEGORICAL, NUMERIC
 from slipcast.profile import profile
-from slipcast_aws import releases, storage
+from slipcast_aws import control, releases, storage
 
 PROFILE_URI = "s3://data/models/m/profile.json"
 
@@ -43,8 +44,10 @@ def predictions(rows: int, *, seed: int = 2, shift: float = 0.0, at=None, versio
 
 @pytest.fixture
 def s3(s3):
-    reference = profile(features(2000, 1), scores(2000, 1), np.arange(2000) % 2)
-    storage.write_json(PROFILE_URI, reference)
+    holdout = {"n": 300, "late_rate": 0.4, "mean_score": 0.4, "auc": 0.5, "brier": 0.255}
+    holdout |= {"auc_ci": [0.45, 0.55], "brier_ci": [0.24, 0.27]}
+    reference = profile(features(2000, 1), scores(2000, 1), np.arange(2000) % 2, holdout=holdout)
+    storage.write_json(PROFILE_URI, {**reference, "data_date": "2024-12-31"})
     return s3
 
 
@@ -53,7 +56,13 @@ def live(monkeypatch):
     """The live model; a test sets it to None to have none."""
     state = {
         "model": releases.LiveModel(
-            version="4", model_id="m", sha256="0", artefact_uri="-", profile_uri=PROFILE_URI, dataset_id="d"
+            version="4",
+            model_id="m",
+            sha256="0",
+            artefact_uri="-",
+            profile_uri=PROFILE_URI,
+            dataset_id="d",
+            trained_at=(datetime.now(UTC) - timedelta(days=20)).isoformat(),
         )
     }
     monkeypatch.setattr(releases, "live_model", lambda function: state["model"])
@@ -61,13 +70,20 @@ def live(monkeypatch):
 
 
 @pytest.fixture
-def monitor(load_app, s3, live, lambda_context, capsys):
+def monitor(load_app, s3, live, control_table, lambda_context, capsys):
     app = load_app(
         "monitor",
         DATA_BUCKET="data",
         PREDICT_FUNCTION="slipcast-predict",
         MONITOR_WINDOW_HOURS="48",
+        CONTROL_TABLE=control_table,
         DRIFT_MIN_ROWS="200",
+        REDACT_COLUMNS="",
+        ID_SALT="salt",
+        DRIFT_PERIODS="3",
+        DRIFT_DATAPOINTS="2",
+        DRIFT_FALSE_ALARMS="1",
+        CALIBRATION_TOLERANCE="0.05",
     )
 
     def run() -> tuple[dict, dict]:
@@ -112,7 +128,7 @@ def test_before_the_first_release_the_run_is_counted_and_nothing_compared(monito
 
     record, metrics = monitor()
 
-    assert record == {"state": "no_model"}
+    assert record == {"conclusion": "no_model"}
     assert metrics == {"MonitorRuns": 1.0}
     assert reports(s3) == []
 
@@ -120,7 +136,7 @@ def test_before_the_first_release_the_run_is_counted_and_nothing_compared(monito
 def test_no_predictions_are_no_drift(monitor, s3):
     record, metrics = monitor()
 
-    assert record["state"] == "insufficient_data"
+    assert record["conclusion"] == "insufficient_data"
     assert metrics == {"MonitorRuns": 1.0, "MonitoredPredictions": 0.0}
     assert reports(s3) == [record]
 
@@ -130,9 +146,9 @@ def test_too_few_predictions_give_no_verdict(monitor, s3):
 
     record, metrics = monitor()
 
-    assert record["state"] == "insufficient_data"
+    assert record["drift"]["state"] == "insufficient_data"
     assert record["n"] == 199
-    assert metrics == {"MonitorRuns": 1.0, "MonitoredPredictions": 199.0}
+    assert metrics == {"MonitorRuns": 1.0, "MonitoredPredictions": 199.0, "LabelCoverage": 0.0}
 
 
 def test_predictions_like_the_training_data_are_no_drift(monitor, s3):
@@ -140,7 +156,8 @@ def test_predictions_like_the_training_data_are_no_drift(monitor, s3):
 
     record, metrics = monitor()
 
-    assert record["state"] == "ok"
+    assert record["drift"]["state"] == "ok"
+    assert record["conclusion"] == "healthy"
     assert metrics["Drift"] == 0.0
     assert metrics["DriftedFeatureShare"] == 0.0
     assert metrics["MonitoredPredictions"] == 400.0
@@ -152,17 +169,161 @@ def test_drift_is_reported_with_its_metrics(monitor, s3):
 
     record, metrics = monitor()
 
-    assert record["state"] == "drift"
+    drift = record["drift"]
+    assert (drift["state"], drift["confirmed"], record["conclusion"]) == ("drift", False, "healthy")
     assert record["version"] == "4"
     assert reports(s3) == [record]
-    assert {name for name in NUMERIC if record["features"][name]["drifted"]} == set(NUMERIC)
-    assert not any(record["features"][name]["drifted"] for name in CATEGORICAL)
+    assert set(drift["drifted"]) == set(NUMERIC)
     assert metrics["MonitorRuns"] == 1.0
-    assert metrics["Drift"] == 1.0
-    assert metrics["MaxPSI"] == pytest.approx(record["max_psi"])
+    assert (metrics["Drift"], metrics["DriftInWindow"]) == (0.0, 1.0)
+    assert metrics["MaxPSI"] == pytest.approx(drift["max_psi"])
     assert metrics["MaxPSI"] > 0.2
     assert metrics["DriftedFeatureShare"] == pytest.approx(len(NUMERIC) / len([*NUMERIC, *CATEGORICAL]))
     assert metrics["ScoreMean"] == pytest.approx(record["score_mean"])
+
+
+def earlier(s3, record: dict, hours: float, **changed) -> None:
+    """A record of a window that ended so many hours ago."""
+    until = datetime.now(UTC) - timedelta(hours=hours)
+    storage.write_json(
+        f"s3://data/monitoring/{until:%Y-%m-%dT%H-%M-%S}.json", record | {"until": until.isoformat()} | changed
+    )
+
+
+def test_drift_is_confirmed_by_a_window_before_that_does_not_overlap(monitor, s3):
+    log(s3, predictions(400, shift=2.0))
+    first, _ = monitor()
+    earlier(s3, first, 1)
+    earlier(s3, first, 47)
+    assert monitor()[0]["drift"]["earlier"] == []
+    earlier(s3, first, 49)
+
+    record, metrics = monitor()
+
+    assert record["conclusion"] == "drift"
+    assert len(record["drift"]["earlier"]) == 1
+    assert record["drift"]["confirmed_features"] == record["drift"]["drifted"]
+    assert metrics["Drift"] == 1.0
+
+
+def test_windows_before_are_found_over_gaps_and_not_beyond_another_model(monitor, s3):
+    log(s3, predictions(400, shift=2.0))
+    first, _ = monitor()
+    quiet = first["drift"] | {"features": {}, "score": None}
+    earlier(s3, first, 60, drift=quiet, name="gap")
+    earlier(s3, first, 60 + 55)
+    earlier(s3, first, 60 + 55 + 55)
+
+    record, _ = monitor()
+    assert [item["findings"] == [] for item in record["drift"]["earlier"]] == [True, False]
+    assert record["drift"]["confirmed"]
+
+    earlier(s3, first, 50, version="3")
+    assert monitor()[0]["drift"]["earlier"] == []
+
+
+def dataset(labels: str | None) -> None:
+    """Make a dataset with these labels the latest."""
+    reference = {"dataset_id": "new", "data_date": "2026-12-31"}
+    if labels is not None:
+        reference["labels_uri"] = "s3://data/datasets/new/labels.csv.gz"
+        head = "project_id,activity_id,phase,work_type,location,matured_at,is_late\n"
+        storage.write_bytes(reference["labels_uri"], gzip.compress((head + labels).encode()))
+    control.move_latest("control", reference, previous=None)
+
+
+def outcomes(late_share: float, *, of: int = 400, matured: str = "2099-01-01") -> str:
+    late = np.random.default_rng(3).random(of) < late_share
+    return "".join(f"p,A{number},Design,,,{matured},{int(is_late)}\n" for number, is_late in enumerate(late))
+
+
+def test_a_model_that_is_too_pessimistic_is_miscalibrated(monitor, s3):
+    log(s3, predictions(400))
+    dataset(outcomes(0.15))
+
+    record, metrics = monitor()
+
+    assert record["conclusion"] == "miscalibrated"
+    realised = record["realised"]
+    assert (realised["n"], realised["coverage"], realised["dataset_id"]) == (400, 1.0, "new")
+    assert metrics["Miscalibrated"] == 1.0
+    assert metrics["CalibrationGap"] == pytest.approx(realised["mean_score"] - realised["late_rate"])
+    assert realised["calibration_gap"] == pytest.approx(0.25, abs=0.05)
+    assert record["estimated"]["state"] == "estimate_invalid"
+
+
+def test_a_model_that_is_right_stays_healthy_when_labels_come(monitor, s3):
+    log(s3, predictions(400))
+    dataset(outcomes(0.4, of=300))
+
+    record, metrics = monitor()
+
+    assert (record["realised"]["state"], record["realised"]["n"], record["realised"]["awaiting"]) == ("ok", 300, 100)
+    assert metrics["LabelCoverage"] == 0.75
+    assert record["conclusion"] == "healthy"
+
+
+def test_identifiers_that_the_log_has_as_hashes_meet_their_outcomes(monitor, s3, monkeypatch):
+    monkeypatch.setenv("REDACT_COLUMNS", "activity_id, project_id")
+    monkeypatch.setenv("ID_SALT", "salt")
+    kept = redaction.from_text("activity_id, project_id", "salt")
+    rows = [row | {"project_id": "p"} for row in predictions(400)]
+    hashed = [row | {name: kept.identity(name, row[name]) for name in redaction.IDENTIFIERS} for row in rows]
+    log(s3, hashed)
+    dataset(outcomes(0.4, of=300))
+
+    assert monitor()[0]["realised"]["n"] == 300
+
+
+def test_what_has_survived_until_it_was_asked_about_is_another_population(monitor, s3):
+    log(s3, predictions(300) + [row | {"survivor": True} for row in predictions(300, shift=5.0, name="b")])
+
+    record, _ = monitor()
+
+    assert (record["n"], record["drift"]["state"]) == (300, "ok")
+
+
+@pytest.mark.parametrize("matured", ["2024-12-31", "2026-01-01"])
+def test_outcomes_that_the_model_learned_or_that_were_plain_when_asked_do_not_count(monitor, s3, matured):
+    log(s3, predictions(400))
+    dataset(outcomes(0.1, matured=matured))
+
+    assert monitor()[0]["realised"]["n"] == 0
+
+
+def test_a_dataset_of_an_earlier_version_has_no_labels_to_read(monitor, s3):
+    log(s3, predictions(400))
+    dataset(None)
+
+    record, _ = monitor()
+
+    assert (record["realised"]["state"], record["realised"]["awaiting"]) == ("insufficient_data", 400)
+
+
+def test_what_was_asked_weeks_ago_meets_its_outcome(monitor, s3):
+    """Days that are over are kept apart from the log, those that the window missed are caught up on."""
+    now = datetime.now(UTC)
+    old = [predictions(30, at=now - timedelta(days=day), name=f"d{day}") for day in (10, 9, 8)]
+    for number, rows in enumerate(old):
+        rows = [row | {"activity_id": f"A{number * 30 + at}"} for at, row in enumerate(rows)]
+        log(s3, rows, name=f"old{number}")
+    log(s3, [row | {"activity_id": f"A{90 + at}"} for at, row in enumerate(predictions(30))], name="now")
+    dataset(outcomes(0.4, of=120))
+
+    counts = [monitor()[0]["realised"]["n"] for _ in range(8)]
+
+    assert counts[0] == 30
+    assert counts == sorted(counts)
+    assert counts[-1] == 120
+    kept = [item["Key"] for item in s3.list_objects_v2(Bucket="data", Prefix="asked/")["Contents"]]
+    assert f"asked/dt={(now - timedelta(days=9)):%Y-%m-%d}.npz" in kept
+    assert f"asked/dt={now:%Y-%m-%d}.npz" not in kept
+    assert sum(len(asked.unpack(s3.get_object(Bucket="data", Key=key)["Body"].read())) for key in kept) == 90
+    # What is kept is enough: the log itself may be gone.
+    for key in logged(s3):
+        if f"dt={now:%Y-%m-%d}" not in key and f"dt={now - timedelta(hours=1):%Y-%m-%d}" not in key:
+            s3.delete_object(Bucket="data", Key=key)
+    assert monitor()[0]["realised"]["n"] == 120
 
 
 def test_a_prediction_that_was_delivered_twice_counts_once(monitor, s3):
@@ -173,7 +334,7 @@ def test_a_prediction_that_was_delivered_twice_counts_once(monitor, s3):
     record, _ = monitor()
 
     assert record["n"] == 150
-    assert record["state"] == "insufficient_data"
+    assert record["drift"]["state"] == "insufficient_data"
 
 
 def test_predictions_outside_the_window_are_left_out(monitor, s3):
@@ -188,7 +349,7 @@ def test_predictions_outside_the_window_are_left_out(monitor, s3):
     record, _ = monitor()
 
     assert record["n"] == 300
-    assert record["state"] == "ok"
+    assert record["drift"]["state"] == "ok"
 
 
 def test_every_day_of_the_window_is_read(monitor, s3):
@@ -209,14 +370,76 @@ def test_predictions_of_another_version_are_left_out(monitor, s3):
     record, _ = monitor()
 
     assert record["n"] == 300
-    assert record["state"] == "ok"
+    assert record["drift"]["state"] == "ok"
 
 
-def test_a_harmed_log_object_is_an_error(monitor, s3):
-    s3.put_object(Bucket="data", Key=f"{folder(datetime.now(UTC))}/x.jsonl.gz", Body=b"not gzip")
+@pytest.mark.parametrize(
+    "raw",
+    [b"not gzip", gzip.compress(b"{}")[:-3], gzip.compress(b"[1]"), gzip.compress(b"\xff")],
+    # gzip writes the time: each worker would name the tests otherwise.
+    ids=["not gzip", "cut short", "a list", "not text"],
+)
+def test_an_object_that_cannot_be_read_is_put_aside_and_counted(monitor, s3, raw):
+    hour = folder(datetime.now(UTC))
+    s3.put_object(Bucket="data", Key=f"{hour}/x.jsonl.gz", Body=raw)
+    log(s3, predictions(300))
 
-    with pytest.raises(gzip.BadGzipFile):
+    record, metrics = monitor()
+
+    assert record["n"] == 300
+    assert metrics["LogLinesUnreadable"] == 1.0
+    aside = hour.replace("prediction-log/", "prediction-log/unreadable/")
+    assert s3.get_object(Bucket="data", Key=f"{aside}/x.jsonl.gz")["Body"].read() == raw
+    assert f"{hour}/x.jsonl.gz" not in logged(s3)
+    again, quiet = monitor()
+    assert again["n"] == 300
+    assert "LogLinesUnreadable" not in quiet
+
+
+def test_of_an_object_with_bad_lines_the_others_count(monitor, s3):
+    rows = predictions(300)
+    del rows[7]["features"], rows[9]["score"]
+    rows[11]["at"] = "yesterday"
+    log(s3, rows)
+
+    record, metrics = monitor()
+
+    assert (record["n"], metrics["LogLinesUnreadable"]) == (297, 3.0)
+    assert len(logged(s3)) == 2
+    assert monitor()[0]["n"] == 297
+
+
+def test_an_error_of_the_bucket_puts_nothing_aside(monitor, s3, monkeypatch):
+    log(s3, predictions(300))
+    from slipcast_aws import storage
+
+    read = storage.read_bytes
+
+    def down(uri, **options):
+        if "prediction-log" in uri:
+            raise RuntimeError("503 Slow Down")
+        return read(uri, **options)
+
+    monkeypatch.setattr(storage, "read_bytes", down)
+    with pytest.raises(RuntimeError, match="503"):
         monitor()
+
+    assert len(logged(s3)) == 1
+
+
+def test_the_same_prediction_under_two_hours_and_two_days_counts_once(monitor, s3):
+    midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    rows = predictions(300, at=midnight + timedelta(seconds=1) - timedelta(days=1))
+    log(s3, rows, name="first", at=midnight - timedelta(days=1))
+    # With other features, so that nothing but the id tells.
+    for row in rows:
+        row["features"] = row["features"] | {"log_budget": 9.0}
+    log(s3, rows, name="again", at=midnight - timedelta(days=1, hours=-1))
+    log(s3, rows, name="day before", at=midnight - timedelta(days=1, hours=1))
+
+    record, _ = monitor()
+
+    assert record["n"] == 300
 
 
 def test_the_objects_of_an_hour_that_is_over_become_one(monitor, s3):
@@ -237,7 +460,8 @@ def test_the_objects_of_an_hour_that_is_over_become_one(monitor, s3):
     assert len(body.splitlines()) == 300
     after, _ = monitor()
     assert before["n"] == after["n"] == 320
-    assert before["features"] == after["features"]
+    for name, item in before["drift"]["features"].items():
+        assert item["bins"] == after["drift"]["features"][name]["bins"]
 
 
 def test_what_comes_late_is_put_to_the_others(monitor, s3):
@@ -261,7 +485,7 @@ def test_an_object_that_another_run_has_just_put_together_is_no_error(monitor, s
 
     listed = storage.list_uris
     gone = f"s3://data/{folder(hour)}/gone.jsonl.gz"
-    monkeypatch.setattr(storage, "list_uris", lambda prefix: [*listed(prefix), gone])
+    monkeypatch.setattr(storage, "list_uris", lambda prefix: [*listed(prefix), *([gone] if "log" in prefix else [])])
 
     assert monitor()[0]["n"] == 300
 

@@ -1,6 +1,7 @@
 """Every execution ends with an audit entry and a message."""
 
 import json
+from datetime import UTC, datetime, timedelta
 
 import boto3
 import pytest
@@ -12,7 +13,10 @@ UPLOAD = {"counts": {"read": 10, "accepted": 8, "rejected": 2, "filtered": 0}, "
 HEAD = {"execution": "new-data-1", "reason": "new_data"}
 # As statemachine/pipeline.asl.yaml sends them.
 EVENTS = {
-    "released": {**HEAD, "source": SOURCE, "upload": UPLOAD, "why": "first model with signal", "version": "4"},
+    "released": {
+        **{**HEAD, "source": SOURCE, "upload": UPLOAD, "why": "first model with signal", "version": "4"},
+        "edge": "s3://data/edge/4-abc123/slipcast-edge-4-abc123.zip",
+    },
     "kept": {**HEAD, "source": SOURCE, "upload": UPLOAD, "why": "not better than the champion"},
     "ingested": {**HEAD, "source": SOURCE, "upload": UPLOAD, "why": "nothing new to learn"},
     "refused": {**HEAD, "source": SOURCE, "why": "plan.csv: the file is empty. Export the schedule again."},
@@ -67,6 +71,7 @@ def test_each_outcome_is_recorded_and_told(notify, lambda_context, outcome):
     assert f"Why:       {event['why']}" in lines
     assert "Execution: new-data-1" in lines
     assert ("Version:   4" in lines) == (outcome == "released")
+    assert (f"Edge:      {EVENTS['released']['edge']}" in lines) == (outcome == "released")
     assert ("Rows:      10 read, 8 accepted, 2 in quarantine" in lines) == ("dataset" in event)
     assert ("incoming/plan.csv" in message["Message"]) == ("source" in event)
     assert ("reports/new-data-1/report.html" in message["Message"]) == (outcome in ("released", "kept"))
@@ -82,6 +87,68 @@ def test_a_subject_is_one_that_sns_takes(notify, lambda_context, monkeypatch, ou
     (sent,) = mail(notify)
     assert len(sent["Subject"]) == 100
     assert "because " * 200 in sent["Message"] + " "
+
+
+TRAINED = {"dataset_id": "d1", "reason": "alarm"}
+
+
+def under_way(name: str) -> bool:
+    now = datetime.now(UTC)
+    control.claim_start("control", now=now - timedelta(minutes=5), cutoff=now, execution=name)
+    control.open_alarm("control", "slipcast-drift")
+    return control.flight("control", now).under_way
+
+
+@pytest.mark.parametrize("outcome", EVENTS)
+def test_the_gate_is_open_again_after_every_outcome(notify, lambda_context, outcome):
+    assert under_way("new-data-1")
+    before = control.flight("control", datetime.now(UTC)).started_at
+
+    notify.handler(EVENTS[outcome] | {"outcome": outcome, "trained": TRAINED}, lambda_context)
+
+    after = control.flight("control", datetime.now(UTC))
+    assert not after.under_way
+    # A challenger that lost: the cooldown begins anew, the alarm stays open. A release answers it.
+    assert (after.started_at > before) == (outcome == "kept")
+    assert control.open_alarms("control") == ([] if outcome == "released" else ["slipcast-drift"])
+    last = control.last_training("control")
+    assert (last and last["dataset_id"]) == ("d1" if outcome == "kept" else None)
+
+
+def test_another_execution_under_way_is_left_alone(notify, lambda_context):
+    under_way("alarm-2")
+
+    notify.handler(EVENTS["ingested"] | {"outcome": "ingested"}, lambda_context)
+
+    assert control.flight("control", datetime.now(UTC)).under_way
+
+
+def test_a_comparison_on_a_file_without_dates_is_no_lost_training(notify, lambda_context):
+    notify.handler(EVENTS["kept"] | {"outcome": "kept", "trained": None}, lambda_context)
+
+    assert control.flight("control", datetime.now(UTC)) is None
+    assert control.last_training("control") is None
+
+
+@pytest.mark.parametrize(
+    ("reason", "hold", "subject"),
+    [
+        ("alarm", "nothing_new", "Slipcast: nothing new to learn, drop a newer schedule"),
+        ("new_data", "nothing_new", "Slipcast: data taken in, nothing trained"),
+        ("new_data", "budget", "Slipcast: the month's trainings are used up"),
+        ("schedule", "budget", "Slipcast: the month's trainings are used up"),
+        ("new_data", "waits", "Slipcast: data taken in, nothing trained"),
+        ("alarm", "too_few", "Slipcast: too few known outcomes, drop a longer history"),
+    ],
+)
+def test_what_it_would_take_to_train_stands_in_the_subject(notify, lambda_context, reason, hold, subject):
+    event = EVENTS["ingested"] | {"outcome": "ingested", "reason": reason, "hold": hold}
+
+    notify.handler(event, lambda_context)
+
+    (message,) = mail(notify)
+    assert message["Subject"] == subject
+    assert control.audit_trail("control")[0]["hold"] == hold
 
 
 def test_an_execution_without_a_file_says_so(notify, lambda_context):

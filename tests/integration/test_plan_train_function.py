@@ -12,7 +12,7 @@ import schedules
 
 from slipcast import dataset
 from slipcast.feature_table import feature_table
-from slipcast_aws import storage
+from slipcast_aws import releases, storage
 
 SETTINGS = {
     "DATA_BUCKET": "data",
@@ -24,6 +24,11 @@ SETTINGS = {
     "TOLERATED_FAILURE_SHARE": "0.25",
     "INLINE_TASKS": "100",
     "TRAIN_MEMORY_MB": "3538",
+}
+JUDGING = {
+    **{"PREDICT_FUNCTION": "slipcast-predict", "MISSED_DELAY_COST": "2", "FALSE_ALARM_COST": "1"},
+    **{"FAIRNESS_COLUMNS": "", "MAX_SELECTION_RATE_GAP": "1", "MAX_FALSE_NEGATIVE_RATE_GAP": "1"},
+    **{"MAX_CALIBRATION_GAP": "1", "MAX_MODEL_AGE_DAYS": "365", "NON_INFERIORITY_MARGIN": "0.005"},
 }
 # Declared slower than they are, so that there are several tasks.
 COST = {"seconds": 20.0, "growth": 1.0}
@@ -269,6 +274,32 @@ def test_a_file_without_dates_is_searched_by_the_protocol_of_the_literature(sear
     }
     assert (found["tables"]["train"]["rows"], found["tables"]["holdout"]["rows"]) == (80, 20)
     assert {item["status"] for item in found["families"]} == {"fitted"}
+
+
+def test_the_random_labels_of_the_literature_are_found_to_hold_no_signal(
+    search, manifest, load_app, lambda_context, monkeypatch
+):
+    schedule = schedules.example("exports/schedule_management.csv")
+    manifest["sha256"] = storage.write_bytes(manifest["uri"], schedule.parquet)
+    manifest["data_date"] = None
+    found = search()
+    uri = "s3://data/runs/new-data-1/search/found.json"
+    evaluate = load_app("evaluate", **SETTINGS, **JUDGING)
+    monkeypatch.setattr(releases, "live_model", lambda function: None)
+    verdict = evaluate.handler(
+        {
+            **{"execution": "new-data-1", "reason": "new_data", "dataset": {**manifest, "dataset_id": "d1"}},
+            "search": {"uri": uri, "sha256": storage.write_json(uri, found)},
+        },
+        lambda_context,
+    )
+    evaluation = storage.read_json(verdict["evaluation_uri"])
+
+    assert not verdict["release"]
+    assert "no signal" in verdict["why"]
+    broken = {limit["name"] for limit in evaluation["decision"]["limits"] if limit["broken"]}
+    assert any(name.startswith("signal: ") for name in broken)
+    assert evaluation["metrics"]["accuracy"] <= evaluation["metrics"]["majority_accuracy"]
 
 
 def test_rows_with_another_digest_are_not_used(plan, train):

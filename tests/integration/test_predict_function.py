@@ -1,6 +1,7 @@
 """The serving function: events of API Gateway in, answers out."""
 
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -215,11 +216,11 @@ def test_json_is_taken_with_a_charset_and_without_a_media_type(app, lambda_conte
     assert ask(app, lambda_context, "POST", "/predictions", ACTIVITY, announced=announced)[0] == 200
 
 
-def test_more_than_a_thousand_activities_are_refused(app, lambda_context):
-    body = {"activities": [ACTIVITY] * 1001}
+def test_more_than_ten_thousand_activities_are_refused(app, lambda_context):
+    body = {"activities": [ACTIVITY] * 10_001}
 
     assert ask(app, lambda_context, "POST", "/predictions", body)[0] == 422
-    assert ask(app, lambda_context, "POST", "/predictions", {"activities": [ACTIVITY] * 1000})[0] == 200
+    assert ask(app, lambda_context, "POST", "/predictions", {"activities": [ACTIVITY] * 10_000})[0] == 200
 
 
 def test_predictions_are_logged_with_their_features(app, lambda_context, capsys):
@@ -269,7 +270,7 @@ def test_reasons_are_given_to_those_who_ask(app, lambda_context, trained):
     assert item["base"] == found.base
     assert item["reasons"] == [dict(one._asdict()) for one in reasons.top(found, loaded.features(ACTIVITY))]
     assert len(item["reasons"]) == 3
-    assert plain.keys() == {"request_id", "model", "predictions"}
+    assert plain.keys() == {"request_id", "model", "predictions", "errors"}
     assert plain["predictions"][0].keys().isdisjoint({"base", "reasons"})
 
 
@@ -352,11 +353,9 @@ def test_the_model_describes_itself(app, lambda_context, trained):
 
 
 def test_health_and_unknown_paths(app, lambda_context):
-    assert ask(app, lambda_context, "GET", "/health") == (
-        200,
-        {"status": "ok", "version": "4"},
-        {"Content-Type": "application/json"},
-    )
+    status, health, headers = ask(app, lambda_context, "GET", "/health")
+    assert (status, health) == (200, {"status": "ok", "version": "4"})
+    assert headers["Content-Type"] == "application/json"
     assert ask(app, lambda_context, "GET", "/nothing")[0] == 404
 
 
@@ -365,13 +364,14 @@ def test_the_openapi_document_is_valid_and_complete(app, lambda_context):
 
     assert status == 200
     validate(document)
-    assert set(document["paths"]) == {"/predictions", "/model", "/health"}
+    assert set(document["paths"]) >= {"/predictions", "/model", "/health", "/v2/models/{model}/infer", "/invocations"}
     assert set(document["paths"]["/predictions"]["post"]["responses"]) >= {"200", "400", "415", "422", "503"}
-    assert document["components"]["securitySchemes"]["api_key"]["name"] == "x-api-key"
+    assert document["components"]["securitySchemes"]["caller"]["name"] == "x-api-key"
     assert document["servers"] == [{"url": "/v1"}]
     post = document["paths"]["/predictions"]["post"]
     assert [(item["name"], item["in"], item["required"]) for item in post["parameters"]] == [
-        ("explain", "query", False)
+        ("explain", "query", False),
+        ("Idempotency-Key", "header", False),
     ]
     answers = post["responses"]["200"]["content"]["application/json"]["schema"]["anyOf"]
     assert [item["$ref"].rpartition("/")[2] for item in answers] == ["PredictionResponse", "ExplainedResponse"]
@@ -406,6 +406,26 @@ def test_a_model_with_another_digest_is_refused_and_counted(load_app, lambda_con
     assert '"ModelLoadFailed":[1.0]' in capsys.readouterr().out.replace(" ", "")
 
 
+def test_what_is_redacted_is_in_no_line_that_reaches_cloudwatch(load_app, trained, lambda_context, capsys):
+    _, path, sha256, _ = trained
+    names = {"REDACT_COLUMNS": "phase,activity_id,project_id", "ID_SALT": "arn:aws:cloudformation:…"}
+    app = load_app("predict", **environment(path, sha256), **names)
+    secret = {"activity_id": "Ann Private 1", "phase": "Hush-hush", "project_id": "Tower 7"}
+    capsys.readouterr()
+
+    status, answer, _ = ask(app, lambda_context, "POST", "/predictions", ACTIVITY | secret)
+
+    written = capsys.readouterr().out
+    assert (status, answer["predictions"][0]["activity_id"]) == (200, "Ann Private 1")
+    assert not [value for value in secret.values() if value in written]
+    (line,) = [item for item in map(json.loads, written.splitlines()) if item.get("log") == "prediction"]
+    (item,) = line["items"]
+    assert line["redacted"] == ["phase"]
+    assert "phase" not in item["features"]
+    assert re.fullmatch(r"[0-9a-f]{32}", item["activity_id"])
+    assert item["activity_id"] != item["project_id"]
+
+
 def test_an_unexpected_error_says_nothing_of_the_inside(app, lambda_context, monkeypatch):
     monkeypatch.setattr(app.prediction_log, "answer", lambda *_: 1 / 0)
     status, problem, _ = ask(app, lambda_context, "POST", "/predictions", ACTIVITY)
@@ -413,3 +433,38 @@ def test_an_unexpected_error_says_nothing_of_the_inside(app, lambda_context, mon
     assert status == 500
     assert "division" not in json.dumps(problem)
     assert problem["request_id"] == "request-1"
+
+
+def logged(capsys) -> list[dict]:
+    return [item for item in map(json.loads, capsys.readouterr().out.splitlines()) if item.get("log") == "prediction"]
+
+
+def test_each_request_is_logged_with_what_a_release_is_judged_by(
+    load_app, trained, lambda_context, capsys, monkeypatch
+):
+    _, path, sha256, _ = trained
+    app = load_app("predict", **environment(path, sha256), MODEL_ID="m1")
+    capsys.readouterr()
+    ask(app, lambda_context, "POST", "/predictions", ACTIVITY)
+    ask(app, lambda_context, "POST", "/predictions", {"activities": []})
+    monkeypatch.setattr(app.prediction_log, "answer", lambda *_: 1 / 0)
+    ask(app, lambda_context, "POST", "/predictions", ACTIVITY)
+    ask(app, lambda_context, "GET", "/nowhere")
+
+    answered, refused, failed = logged(capsys)
+    assert "status" not in answered
+    assert (refused["status"], failed["status"]) == (422, 500)
+    assert refused["items"] == failed["items"] == []
+    assert [item.get("cold", False) for item in (answered, refused, failed)] == [True, False, False]
+    assert all(item["ms"] > 0 for item in (answered, refused, failed))
+    assert (failed["model_version"], failed["model_id"], failed["request_id"]) == ("4", "m1", "request-1")
+
+
+def test_a_release_that_asks_is_told_how_long_it_took_and_nobody_else_is(app, lambda_context, capsys):
+    _, _, headers = ask(app, lambda_context, "POST", "/predictions", ACTIVITY, stage="slipcast-verify")
+    assert re.fullmatch(r"predict;dur=\d+\.\d{3}", headers["Server-Timing"])
+    assert logged(capsys) == []
+
+    ask(app, lambda_context, "POST", "/predictions", {"activities": []}, stage="slipcast-verify")
+    assert logged(capsys) == []
+    assert "Server-Timing" not in ask(app, lambda_context, "POST", "/predictions", ACTIVITY)[2]

@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import tempfile
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -30,9 +31,7 @@ def schedule(rows: int = 30, data_date: str = "2024-12-31", bad: tuple[int, ...]
 
 @pytest.fixture
 def s3(s3):
-    s3.create_bucket(Bucket="elsewhere")
-    for bucket in ("data", "elsewhere"):
-        s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    s3.put_bucket_versioning(Bucket="data", VersioningConfiguration={"Status": "Enabled"})
     return s3
 
 
@@ -67,6 +66,8 @@ def prepare(load_app, s3, control_table, champion, lambda_context):
         MAX_BAD_SHARE="0.2",
         MIN_MATURED_ROWS="20",
         TRAIN_ON_NEW_DATA="true",
+        RETRAIN_BUDGET="2",
+        COOLDOWN_MINUTES="60",
     )
 
     def run(raw: bytes | None, execution="new-data-1", key="incoming/plan ü.csv", reason="new_data", bucket="data"):
@@ -76,6 +77,11 @@ def prepare(load_app, s3, control_table, champion, lambda_context):
             source = {"bucket": bucket, "key": key, "version_id": version}
         return app.handler({"execution": execution, "reason": reason, "source": source}, lambda_context)
 
+    def confirm(prepared: dict, execution="new-data-1", reason="new_data"):
+        known = {name: prepared[name] for name in ("dataset", "upload")}
+        return app.handler({"step": "confirm", "execution": execution, "reason": reason, **known}, lambda_context)
+
+    run.confirm = confirm
     return run
 
 
@@ -105,6 +111,7 @@ def test_a_good_file_becomes_a_dataset_version(prepare, s3):
     dataset, upload = answer["dataset"], answer["upload"]
     prefix = f"datasets/{dataset['dataset_id']}"
     assert keys(s3) == [
+        f"{prefix}/labels.csv.gz",
         f"{prefix}/manifest.json",
         f"{prefix}/table.parquet",
         "incoming/plan ü.csv",
@@ -190,10 +197,10 @@ def test_a_refused_file_is_kept_as_it_came_and_reported(prepare, s3, raw, why):
 
 def test_the_version_of_the_event_is_read_and_not_a_later_one(prepare, s3, lambda_context, load_app):
     first = schedule(rows=25)
-    version = s3.put_object(Bucket="elsewhere", Key="drop/plan.csv", Body=first)["VersionId"]
-    s3.put_object(Bucket="elsewhere", Key="drop/plan.csv", Body=schedule(rows=40))
+    version = s3.put_object(Bucket="data", Key="incoming/plan.csv", Body=first)["VersionId"]
+    s3.put_object(Bucket="data", Key="incoming/plan.csv", Body=schedule(rows=40))
     app = load_app("prepare")
-    source = {"bucket": "elsewhere", "key": "drop/plan.csv", "version_id": version}
+    source = {"bucket": "data", "key": "incoming/plan.csv", "version_id": version}
 
     answer = app.handler({"execution": "e", "reason": "new_data", "source": source}, lambda_context)
 
@@ -204,9 +211,9 @@ def test_the_version_of_the_event_is_read_and_not_a_later_one(prepare, s3, lambd
     )
 
 
-def test_a_bucket_without_versions_works_too(prepare, s3, lambda_context, load_app):
-    s3.put_object(Bucket="elsewhere", Key="plan.csv", Body=schedule())
-    source = {"bucket": "elsewhere", "key": "plan.csv", "version_id": ""}
+def test_an_event_without_a_version_works_too(prepare, s3, lambda_context, load_app):
+    s3.put_object(Bucket="data", Key="incoming/plan.csv", Body=schedule())
+    source = {"bucket": "data", "key": "incoming/plan.csv", "version_id": ""}
 
     answer = load_app("prepare").handler({"execution": "e", "reason": "new_data", "source": source}, lambda_context)
 
@@ -245,13 +252,14 @@ def test_a_correction_of_the_same_day_wins(prepare):
     assert rows_of(corrected)["budget"].min() == 7
 
 
-def test_files_taken_in_at_the_same_time_are_all_in_the_dataset(prepare, monkeypatch):
+def test_files_taken_in_at_the_same_time_are_all_in_the_dataset(prepare, monkeypatch, permissions):
     move, raced = control.move_latest, []
 
     def race(table, reference, *, previous):
         if not raced:
             raced.append(True)
-            prepare(schedule(rows=25), execution="new-data-2", key="incoming/other.csv")
+            with permissions.others():
+                prepare(schedule(rows=25), execution="new-data-2", key="incoming/other.csv")
         return move(table, reference, previous=previous)
 
     monkeypatch.setattr(control, "move_latest", race)
@@ -418,3 +426,88 @@ def test_files_may_wait_for_the_next_alarm(prepare, champion, monkeypatch):
 
     assert prepare(schedule())["outcome"] == "ingested"
     assert prepare(None, execution="alarm-1", reason="alarm")["outcome"] == "train"
+
+
+def test_with_the_lease_in_hand_the_latest_dataset_is_taken(prepare):
+    first = prepare(schedule(30))
+    later = prepare(schedule(40, data_date="2025-03-31"), execution="new-data-2")
+
+    confirmed = prepare.confirm(first)
+
+    assert confirmed["outcome"] == "train"
+    assert confirmed["dataset"] == later["dataset"] != first["dataset"]
+    assert confirmed["upload"] == first["upload"]
+
+
+def test_what_another_execution_has_learned_meanwhile_is_not_trained_again(prepare, champion):
+    first = prepare(schedule(30))
+    champion.append(first["dataset"]["dataset_id"])
+
+    confirmed = prepare.confirm(first)
+
+    assert (confirmed["outcome"], confirmed["hold"]) == ("ingested", "nothing_new")
+
+
+def test_a_file_with_no_new_outcome_is_nothing_new_to_learn(prepare, champion):
+    first = prepare(schedule(30))
+    champion.append(first["dataset"]["dataset_id"])
+    # A year later: nothing of what was open or done has changed.
+    again = prepare(schedule(30, data_date="2025-12-31"), execution="new-data-2")
+    more = prepare(schedule(31, data_date="2026-01-31"), execution="new-data-3")
+
+    assert again["dataset"]["dataset_id"] != first["dataset"]["dataset_id"]
+    assert (again["outcome"], again["hold"]) == ("ingested", "nothing_new")
+    assert "30 known outcomes" in again["why"]
+    assert more["outcome"] == "train"
+
+
+def test_an_outcome_that_was_corrected_is_new(prepare, champion):
+    first = prepare(schedule(30))
+    champion.append(first["dataset"]["dataset_id"])
+    corrected = schedule(30, data_date="2025-12-31").replace(
+        b"A00,2025-12-31,2023-01-02,2023-06-30,2023-09-30", b"A00,2025-12-31,2023-01-02,2023-06-30,2023-06-30"
+    )
+
+    assert prepare(corrected, execution="new-data-2")["outcome"] == "train"
+
+
+def test_a_file_answers_an_open_alarm_though_new_files_wait(prepare, champion, monkeypatch):
+    champion.append("older")
+    monkeypatch.setenv("TRAIN_ON_NEW_DATA", "false")
+    waits = prepare(schedule(30))
+    control.open_alarm("control", "slipcast-drift")
+    answers = prepare.confirm(waits)
+
+    assert (waits["outcome"], waits["hold"]) == ("ingested", "waits")
+    assert (answers["outcome"], answers["reason"]) == ("train", "alarm")
+    assert "slipcast-drift" in answers["why"]
+    # While a training answers the alarm, or has just lost, the file waits.
+    now = datetime.now(UTC)
+    control.claim_start("control", now=now, cutoff=now, execution="alarm-1")
+    assert prepare.confirm(waits)["hold"] == "waits"
+    control.land("control", execution="alarm-1")
+    assert prepare.confirm(waits)["hold"] == "waits"
+    monkeypatch.setenv("COOLDOWN_MINUTES", "0")
+    assert prepare.confirm(waits)["outcome"] == "train"
+
+
+def test_beyond_the_months_budget_the_data_are_kept_and_a_person_may_still_train(prepare):
+    prepared = prepare(schedule(30))
+    first = [prepare.confirm(prepared, execution=name)["outcome"] for name in ("one", "two", "one", "two")]
+
+    beyond = prepare.confirm(prepared, execution="three")
+    by_hand = prepare.confirm(prepared, execution="manual-1", reason="manual")
+
+    assert first == ["train"] * 4
+    assert (beyond["outcome"], beyond["hold"]) == ("ingested", "budget")
+    assert "RetrainBudgetPerMonth" in beyond["why"]
+    assert prepared["dataset"]["dataset_id"] in beyond["why"]
+    assert control.latest_dataset("control") == prepared["dataset"]
+    assert by_hand["outcome"] == "train"
+
+
+def test_a_new_month_has_its_own_budget(control_table):
+    spent = [control.spend("control", month="2026-11", execution=name, limit=1) for name in ("one", "two")]
+
+    assert spent == [True, False]
+    assert control.spend("control", month="2026-12", execution="two", limit=1)

@@ -1,9 +1,11 @@
-"""Publish, verify, promote: a model becomes a version, the version proves itself, the alias moves."""
+"""Publish, verify, try, promote: a model becomes a version, the version proves itself, the alias moves."""
 
+import gzip
 import hashlib
 import io
 import json
 import zipfile
+from datetime import UTC, datetime
 
 import boto3
 import pytest
@@ -12,9 +14,20 @@ from botocore.stub import ANY, Stubber
 from moto import mock_aws
 from moto.awslambda.models import LambdaFunction
 
-from slipcast_aws import outbox, releases, storage
+from slipcast.features import feature_row
+from slipcast_aws import control, outbox, releases, storage, switch, traffic
 
 FUNCTION = "slipcast-predict"
+LAYER = "arn:aws:lambda:us-east-1:123456789012:layer:slipcast-model:1"
+CLIENTS = (storage.client, releases.client, control.client)
+SETTINGS = {
+    **{"DATA_BUCKET": "data", "PREDICT_FUNCTION": FUNCTION, "MODEL_LAYER_NAME": "slipcast-model"},
+    **{"CONTROL_TABLE": "control", "SHADOW_REQUESTS": "20", "CANARY_STEPS": "10,50", "CANARY_MIN_REQUESTS": "4"},
+    **{"CANARY_MIN_MINUTES": "0", "CANARY_MAX_MINUTES": "1", "CANARY_MAX_ERROR_RATE": "0.01", "KEEP_VERSIONS": "2"},
+    **{"MAX_LATENCY_RATIO": "1.5", "MAX_SCORE_SHIFT": "0.25", "CANARY_MAX_SCORE_SHIFT": "0.1"},
+    **{"PREDICT_MEMORY_MB": "1024", "SCIKIT_LEARN_MEMORY_MB": "1769", "SNAP_START": "auto"},
+    "SCIKIT_LEARN_LAYER": "arn:aws:lambda:us-east-1:123456789012:layer:slipcast-training:7",
+}
 GOLDEN = {"activities": [{"activity_id": "A1"}, {"activity_id": "A2"}], "scores": [0.25, 0.5]}
 
 
@@ -38,18 +51,20 @@ def zip_of(name: str, text: str) -> bytes:
 
 @pytest.fixture
 def lambdas_of_aws(monkeypatch):
-    """What moto leaves out: revision ids of functions, and that writing what is there already changes nothing."""
+    """What moto leaves out: revision ids, SnapStart, and that writing what is there already changes nothing."""
     described, updated = LambdaFunction.get_configuration, LambdaFunction.update_configuration
 
     def get_configuration(self, on_create=False):
-        document = described(self, on_create)
-        state = json.dumps([document["Version"], document["Layers"], document.get("Environment")], sort_keys=True)
+        document = described(self, on_create) | {"SnapStart": getattr(self, "snap_start", {"ApplyOn": "None"})}
+        kept = [document[name] for name in ("Version", "Layers", "MemorySize", "SnapStart")]
+        state = json.dumps([*kept, document.get("Environment")], sort_keys=True)
         return document | {"RevisionId": hashlib.sha256(state.encode()).hexdigest()[:32]}
 
     def update_configuration(self, changes):
         before = self.get_configuration()
         assert changes.pop("RevisionId") == before["RevisionId"]
         pending = self.code_or_config_updated
+        self.snap_start = changes.get("SnapStart", before["SnapStart"])
         updated(self, changes)
         self.code_or_config_updated = pending or self.get_configuration() != before
         return self.get_configuration()
@@ -65,40 +80,48 @@ def cloud(aws_environment, lambdas_of_aws):
         s3, client = boto3.client("s3"), boto3.client("lambda")
         s3.create_bucket(Bucket="data")
         role = boto3.client("iam").create_role(RoleName="predict", AssumeRolePolicyDocument="{}")["Role"]["Arn"]
-        code_layer = client.publish_layer_version(LayerName="slipcast", Content={"ZipFile": zip_of("python/x.py", "")})[
-            "LayerVersionArn"
-        ]
+        code_layer = client.publish_layer_version(
+            LayerName="slipcast-domain", Content={"ZipFile": zip_of("python/x.py", "")}
+        )["LayerVersionArn"]
         client.create_function(
             FunctionName=FUNCTION,
             Runtime="python3.13",
             Role=role,
             Handler="app.handler",
+            MemorySize=1024,
             Code={"ZipFile": zip_of("app.py", "def handler(event, context): ...")},
             Layers=[code_layer],
             Environment={"Variables": {"MODEL_PATH": "/opt/slipcast_model/model.json", "MODEL_SHA256": ""}},
         )
         first = client.publish_version(FunctionName=FUNCTION)["Version"]
         client.create_alias(FunctionName=FUNCTION, Name="live", FunctionVersion=first)
-        for function in (storage.client, releases.client):
+        for function in CLIENTS:
             function.cache_clear()
         for name in ("abc", "def"):
             item = model(name)
             s3.put_object(Bucket="data", Key=item["layer_key"], Body=releases.layer_archive(name.encode()))
             storage.write_json(item["golden_uri"], GOLDEN)
+        boto3.client("dynamodb").create_table(
+            TableName="control",
+            BillingMode="PAY_PER_REQUEST",
+            AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in ("pk", "sk")],
+            KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
+        )
         yield client
-        for function in (storage.client, releases.client):
+        for function in CLIENTS:
             function.cache_clear()
 
 
 @pytest.fixture
 def release(load_app, cloud, lambda_context):
-    app = load_app("release", DATA_BUCKET="data", PREDICT_FUNCTION=FUNCTION, MODEL_LAYER_NAME="slipcast-model")
+    app = load_app("release", **SETTINGS)
 
-    def run(step: str, item: dict, version: str | None = None) -> dict:
-        event = {"step": step, "model": item} | ({} if version is None else {"version": version})
+    def run(step: str, item: dict, version: str | None = None, **more) -> dict:
+        event = {"step": step, "model": item, **more} | ({} if version is None else {"version": version})
         return app.handler(event, lambda_context)
 
-    return run
+    yield run
+    app.replay.evidence.client.cache_clear()
 
 
 @pytest.fixture
@@ -164,7 +187,46 @@ def test_publish_pins_the_model_to_a_version(release, cloud):
         "MODEL_TRAINED_AT": "2026-01-01T00:00:00+00:00",
         "MODEL_EXECUTION": "new-data-abc",
     }
-    assert layer_names(cloud, "2") == ["slipcast:1", "slipcast-model:1"]
+    assert layer_names(cloud, "2") == ["slipcast-domain:1", "slipcast-model:1"]
+
+
+def runs_with(client, version: str) -> tuple[list[str], int, str]:
+    found = client.get_function_configuration(FunctionName=FUNCTION, Qualifier=version)
+    return layer_names(client, version), found["MemorySize"], found["SnapStart"]["ApplyOn"]
+
+
+@pytest.fixture
+def scikit_learn(cloud, monkeypatch):
+    """The layer with scikit-learn, and a release that knows it."""
+    arn = cloud.publish_layer_version(LayerName="slipcast-training", Content={"ZipFile": zip_of("python/y.py", "")})[
+        "LayerVersionArn"
+    ]
+    monkeypatch.setitem(SETTINGS, "SCIKIT_LEARN_LAYER", arn)
+
+
+def test_a_model_that_needs_scikit_learn_gets_its_layer_memory_and_a_snapshot(scikit_learn, release, cloud):
+    release("publish", model())
+    release("publish", model("def", "2" * 64) | {"runtime": "scikit-learn"})
+    again = release("publish", model("def", "2" * 64) | {"runtime": "scikit-learn"})
+    release("publish", model("abc", "1" * 64) | {"runtime": None})
+
+    assert again["version"] == "3"
+    assert [runs_with(cloud, version) for version in ("2", "3", "4")] == [
+        (["slipcast-domain:1", "slipcast-model:1"], 1024, "None"),
+        (["slipcast-domain:1", "slipcast-training:1", "slipcast-model:2"], 1769, "PublishedVersions"),
+        (["slipcast-domain:1", "slipcast-model:1"], 1024, "None"),
+    ]
+
+
+@pytest.mark.parametrize(("choice", "expected"), [("on", ["PublishedVersions"] * 2), ("off", ["None"] * 2)])
+def test_snapshots_can_be_had_for_all_versions_or_for_none(
+    scikit_learn, choice, expected, monkeypatch, cloud, load_app, lambda_context
+):
+    app = load_app("release", **SETTINGS | {"SNAP_START": choice})
+    for item in (model(), model("def", "2" * 64) | {"runtime": "scikit-learn"}):
+        app.handler({"step": "publish", "model": item}, lambda_context)
+
+    assert [runs_with(cloud, version)[2] for version in ("2", "3")] == expected
 
 
 def test_publish_leaves_the_alias_alone(release, cloud):
@@ -187,8 +249,8 @@ def test_the_next_model_replaces_the_layer_of_the_last_one(release, cloud):
     second = release("publish", model("def", "2" * 64))
 
     assert second["version"] == "3"
-    assert layer_names(cloud, "3") == ["slipcast:1", "slipcast-model:2"]
-    assert layer_names(cloud, "2") == ["slipcast:1", "slipcast-model:1"]
+    assert layer_names(cloud, "3") == ["slipcast-domain:1", "slipcast-model:2"]
+    assert layer_names(cloud, "2") == ["slipcast-domain:1", "slipcast-model:1"]
     pinned = cloud.get_function_configuration(FunctionName=FUNCTION, Qualifier="2")["Environment"]["Variables"]
     assert pinned["MODEL_SHA256"] == "1" * 64
 
@@ -198,24 +260,22 @@ def test_a_model_that_returns_uses_its_old_layer(release, cloud):
     release("publish", model("def", "2" * 64))
     again = release("publish", model("abc", "1" * 64))
 
-    assert layer_names(cloud, again["version"]) == ["slipcast:1", "slipcast-model:1"]
+    assert layer_names(cloud, again["version"]) == ["slipcast-domain:1", "slipcast-model:1"]
     assert len(cloud.list_layer_versions(LayerName="slipcast-model")["LayerVersions"]) == 2
 
 
 def test_a_configuration_that_another_changed_meanwhile_is_not_overwritten(release, cloud):
-    configuration = {"RevisionId": "seen", "Layers": [], "Environment": {"Variables": {}}}
+    configuration = {"RevisionId": "seen", "Layers": [], "Environment": {"Variables": {}}, "MemorySize": 1024}
     client = releases.client()
     with Stubber(client) as stub:
         stub.add_response(
-            "list_layer_versions", {"LayerVersions": [{"Description": "1" * 64, "LayerVersionArn": "a:l:1"}]}
+            "list_layer_versions", {"LayerVersions": [{"Description": "1" * 64, "LayerVersionArn": LAYER}]}
         )
         stub.add_response("get_function_configuration", configuration)
         stub.add_client_error(
             "update_function_configuration",
             "PreconditionFailedException",
-            expected_params={
-                **{"FunctionName": FUNCTION, "Layers": ["a:l:1"], "Environment": ANY, "RevisionId": "seen"}
-            },
+            expected_params={**{"FunctionName": FUNCTION, "Layers": [LAYER], "Environment": ANY, "RevisionId": "seen"}},
         )
         with pytest.raises(ClientError, match="PreconditionFailed"):
             release("publish", model())
@@ -285,10 +345,28 @@ def test_a_version_that_does_not_answer_is_not_verified(release, monkeypatch, an
         release("verify", model(), "2")
 
 
-def test_promote_moves_the_alias_and_leaves_a_record_for_mlflow(release, cloud):
+PROMOTE = {"previous": "1", "canary": False, "why": "better"}
+
+
+def audit() -> list[tuple[str, str]]:
+    return [(item["outcome"], item["version"]) for item in control.audit_trail("control")]
+
+
+def weights(client) -> dict[str, float]:
+    found = client.get_alias(FunctionName=FUNCTION, Name="live")
+    return found.get("RoutingConfig", {}).get("AdditionalVersionWeights", {})
+
+
+def give(client, version: str, weight: float) -> None:
+    client.update_alias(
+        FunctionName=FUNCTION, Name="live", RoutingConfig={"AdditionalVersionWeights": {version: weight}}
+    )
+
+
+def test_promote_moves_the_alias_and_leaves_its_records(release, cloud):
     version = release("publish", model())["version"]
 
-    assert release("promote", model(), version) == {"version": "2", "previous": "1"}
+    assert release("promote", model(), version, **PROMOTE) == {"version": "2", "previous": "1"}
 
     assert alias(cloud) == "2"
     assert releases.live_model(FUNCTION) == releases.LiveModel(
@@ -299,24 +377,65 @@ def test_promote_moves_the_alias_and_leaves_a_record_for_mlflow(release, cloud):
         profile_uri="s3://data/models/abc/profile.json",
         dataset_id="d-abc",
         trained_at="2026-01-01T00:00:00+00:00",
+        execution="new-data-abc",
     )
-    record = {"kind": "release", "execution": "new-data-abc", "version": "2", "previous": "1", "model_id": "abc"}
-    assert list(outbox.pending("data")) == [("s3://data/tracking/pending/new-data-abc-2-release.json", record)]
+    ((uri, record),) = outbox.pending("data")
+    assert uri == "s3://data/tracking/pending/new-data-abc-2-release.json"
+    assert record.pop("at")
+    assert record == {
+        **{"kind": "release", "execution": "new-data-abc", "version": "2", "previous": "1", "model_id": "abc"},
+        "why": "better",
+    }
+    assert audit() == [("promoted", "2")]
+    kept = control.release("control", "2")
+    assert (kept["previous"], kept["model"]) == ("1", releases.live_model(FUNCTION).variables())
+    document = storage.read_json("s3://data/reports/new-data-abc/release.json")
+    assert (document["outcome"], document["version"], document["previous"]) == ("released", "2", "1")
+
+
+def test_a_promotion_that_is_repeated_finds_its_work_done(release, cloud):
+    version = release("publish", model())["version"]
+    first = release("promote", model(), version, **PROMOTE)
+    revision = cloud.get_alias(FunctionName=FUNCTION, Name="live")["RevisionId"]
+
+    assert release("promote", model(), version, **PROMOTE) == first
+    assert cloud.get_alias(FunctionName=FUNCTION, Name="live")["RevisionId"] == revision
+    assert control.release("control", "2")["previous"] == "1"
 
 
 def test_promote_ends_a_split_of_traffic(release, cloud):
     version = release("publish", model())["version"]
-    cloud.update_alias(
-        FunctionName=FUNCTION, Name="live", FunctionVersion="1", RoutingConfig={"AdditionalVersionWeights": {"2": 0.5}}
-    )
+    give(cloud, "2", 0.5)
 
-    release("promote", model(), version)
+    release("promote", model(), version, **PROMOTE | {"canary": True})
 
-    routing = cloud.get_alias(FunctionName=FUNCTION, Name="live").get("RoutingConfig", {})
-    assert routing.get("AdditionalVersionWeights", {}) == {}
+    assert (alias(cloud), weights(cloud)) == ("2", {})
 
 
-def test_an_alias_that_another_release_moved_stays_where_it_is(release, cloud):
+def test_a_canary_that_somebody_ended_is_not_promoted(release, cloud):
+    version = release("publish", model())["version"]
+
+    with pytest.raises(traffic.MovedError, match="version 2 has no weight any more: somebody ended its canary"):
+        release("promote", model(), version, **PROMOTE | {"canary": True})
+
+    assert alias(cloud) == "1"
+    assert list(outbox.pending("data")) == []
+
+
+def test_a_release_that_began_with_another_live_version_loses(release, cloud):
+    release("publish", model())
+    third = release("publish", model("def", "2" * 64))["version"]
+    release("promote", model("def", "2" * 64), third, **PROMOTE)
+
+    for step in ("promote", "weigh"):
+        with pytest.raises(
+            traffic.MovedError, match="version 3 is live, the release of version 2 began with version 1"
+        ):
+            release(step, model(), "2", **PROMOTE, index=0, notes=[])
+    assert (alias(cloud), weights(cloud)) == ("3", {})
+
+
+def test_an_alias_that_another_release_moved_meanwhile_stays_where_it_is(cloud):
     with Stubber(releases.client()) as stub:
         stub.add_response("get_alias", {"FunctionVersion": "1", "RevisionId": "seen"})
         stub.add_client_error(
@@ -331,14 +450,12 @@ def test_an_alias_that_another_release_moved_stays_where_it_is(release, cloud):
             },
         )
         with pytest.raises(releases.ReleaseError, match="another release moved the alias while version 2 was released"):
-            release("promote", model(), "2")
-
-    assert list(outbox.pending("data")) == []
+            traffic.promote(FUNCTION, version="2", live="1", canary=False)
 
 
 def test_another_error_of_the_alias_is_told_as_it_is(release, cloud):
     with pytest.raises(ClientError, match="ResourceNotFound"):
-        release("promote", model(), "9")
+        release("promote", model(), "9", **PROMOTE)
 
     assert alias(cloud) == "1"
 
@@ -346,3 +463,334 @@ def test_another_error_of_the_alias_is_told_as_it_is(release, cloud):
 def test_an_unknown_step_is_an_error(release):
     with pytest.raises(KeyError, match="roll"):
         release("roll", model())
+
+
+# The trial: replay and canary
+
+
+def log(version: str, n: int, *, score: float = 0.4, prefix: str = "prediction-log", begin: int = 0, **more) -> None:
+    """Write lines to the log of now as collect does."""
+    now = datetime.now(UTC)
+    lines = [
+        {
+            **{"request_id": f"{version}-{number}", "at": now.isoformat(timespec="milliseconds")},
+            **{"model_version": version, "model_id": "abc", "ms": 4.0},
+            **(
+                {"prediction_id": f"{version}-{number}:0", "activity_id": "A1", "score": score}
+                if prefix == "prediction-log"
+                else {}
+            ),
+            **({"features": feature_row({"baseline_duration_days": 30})} if prefix == "prediction-log" else {}),
+            **more,
+        }
+        for number in range(begin, begin + n)
+    ]
+    body = gzip.compress("\n".join(map(json.dumps, lines)).encode())
+    key = f"{prefix}/{now:dt=%Y-%m-%d/hour=%H}/{version}-{begin}.jsonl.gz"
+    boto3.client("s3").put_object(Bucket="data", Key=key, Body=body)
+
+
+@pytest.fixture
+def second(release, cloud) -> dict:
+    """A model that is published while another one is live: versions 3 and 2."""
+    first = release("publish", model())["version"]
+    release("promote", model(), first, **PROMOTE)
+    item = model("def", "2" * 64)
+    assert release("publish", item)["version"] == "3"
+    return item
+
+
+def answering(monkeypatch, **scores: float):
+    """Let versions answer every activity with a score; a missing one fails."""
+
+    def ask(function, version, method, path, body):
+        if f"v{version}" not in scores:
+            return releases.Answer(502, {"errorMessage": "no"}, None, 1.0)
+        predictions = [{"activity_id": "A1", "probability": scores[f"v{version}"]} for _ in body["activities"]]
+        return releases.Answer(200, {"model": {"version": version}, "predictions": predictions}, 2.0, 50.0)
+
+    monkeypatch.setattr(releases, "ask", ask)
+
+
+def test_the_first_model_needs_no_trial(release, cloud):
+    version = release("publish", model())["version"]
+
+    found = release("shadow", model(), version)
+    assert (found["next"], found["previous"]) == ("promote", "1")
+
+
+def test_logged_requests_are_replayed_and_the_shift_is_handed_on(release, second, monkeypatch):
+    log("2", 30, score=0.4)
+    answering(monkeypatch, v2=0.4, v3=0.5)
+
+    found = release("shadow", second, "3")
+
+    assert (found["next"], found["previous"]) == ("canary", "2")
+    assert found["predicted"]["shift"] == pytest.approx(0.1)
+    document = storage.read_json("s3://data/reports/new-data-def/release.json")
+    assert (document["shadow"]["requests"], document["shadow"]["faithful"]) == (20, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("scores", "reason"), [({"v2": 0.4, "v3": 0.9}, "mean score"), ({"v2": 0.4}, "20 of 20 requests")]
+)
+def test_a_bad_replay_stops_the_release_and_is_recorded_without_a_weight(
+    release, second, monkeypatch, scores, reason, cloud
+):
+    log("2", 30)
+    answering(monkeypatch, **scores)
+
+    found = release("shadow", second, "3")
+    assert found["next"] == "stop"
+    assert reason in found["why"]
+
+    assert release("roll_back", second, "3", outcome="rolled_back", why=found["why"])["withdrawn"] is False
+    assert (alias(cloud), weights(cloud)) == ("2", {})
+    assert audit()[-1] == ("rolled_back", "3")
+    assert [record["outcome"] for _, record in outbox.pending("data") if record["kind"] == "rollback"] == [
+        "rolled_back"
+    ]
+
+
+def test_without_a_log_or_without_steps_a_release_goes_on(release, second, monkeypatch):
+    answering(monkeypatch, v2=0.4, v3=0.4)
+    found = release("shadow", second, "3")
+    assert (found["next"], found["predicted"], found["why"]) == ("canary", None, "no logged request to replay")
+
+    monkeypatch.setenv("CANARY_STEPS", "")
+    assert release("shadow", second, "3")["next"] == "promote"
+
+
+WEIGH = {"previous": "2", "index": 0, "notes": []}
+
+
+def test_a_weight_is_given_in_one_update_and_recorded(release, second, cloud):
+    found = release("weigh", second, "3", **WEIGH)
+
+    assert (alias(cloud), weights(cloud)) == ("2", {"3": 0.1})
+    assert (found["action"], found["index"], found["weight"]) == ("wait", 0, 10)
+    assert audit()[-1] == ("canary 10 %", "3")
+    assert control.release("control", "3")["previous"] == "2"
+
+
+def test_a_weight_that_a_dead_release_left_behind_is_taken_over(release, second, cloud):
+    give(cloud, "1", 0.3)
+
+    assert (
+        "version 1 had a weight that a release without end left behind" in release("weigh", second, "3", **WEIGH)["why"]
+    )
+    assert weights(cloud) == {"3": 0.1}
+
+
+def test_a_later_step_goes_on_from_its_own_weight_only(release, second, cloud):
+    with pytest.raises(traffic.MovedError, match="somebody ended its canary"):
+        release("weigh", second, "3", **WEIGH | {"index": 1})
+
+    give(cloud, "3", 0.1)
+    assert release("weigh", second, "3", **WEIGH | {"index": 1})["weight"] == 50
+    assert weights(cloud) == {"3": 0.5}
+
+
+def test_a_canary_is_judged_on_what_both_versions_logged(release, second, cloud):
+    step = release("weigh", second, "3", **WEIGH)
+    assert release("judge", second, "3", previous="2", canary=step, predicted=None)["action"] == "wait"
+
+    log("2", 60)
+    log("3", 5, score=0.41)
+    found = release("judge", second, "3", previous="2", canary=step, predicted={"shift": 0.01, "distance": 0.1})
+
+    assert (found["action"], found["index"]) == ("advance", 1)
+    assert found["notes"] == [found["why"]]
+    judged = storage.read_json("s3://data/reports/new-data-def/release.json")["steps"]["0"]
+    assert judged["numbers"]["live"]["requests"] == 60
+    assert judged["numbers"]["new"]["median_ms"] == 4.0
+
+
+def test_a_line_that_was_delivered_twice_counts_once(release, second):
+    step = release("weigh", second, "3", **WEIGH)
+    log("3", 3)
+    log("3", 3, begin=0, delivery=2)
+    log("3", 2, prefix="failed-requests", status=500)
+
+    numbers = storage_after(release("judge", second, "3", previous="2", canary=step, predicted=None))
+    assert (numbers["requests"], numbers["failed"]) == (5, 2)
+
+
+def storage_after(_: dict) -> dict:
+    return storage.read_json("s3://data/reports/new-data-def/release.json")["steps"]["0"]["numbers"]["new"]
+
+
+def test_failures_are_rolled_back_with_their_reason(release, second, cloud):
+    step = release("weigh", second, "3", **WEIGH)
+    log("2", 100)
+    log("3", 20)
+    log("3", 20, prefix="failed-requests", status=500, begin=50)
+
+    found = release("judge", second, "3", previous="2", canary=step, predicted=None)
+    assert found["action"] == "roll_back"
+    assert "failed 20 of 40 requests, the live version 0 of 100" in found["why"]
+
+    done = release("roll_back", second, "3", outcome="rolled_back", why=found["why"])
+    assert (done["withdrawn"], done["live"]) == (True, "2")
+    assert (alias(cloud), weights(cloud)) == ("2", {})
+    assert control.audit_trail("control")[-1]["detail"] == found["why"]
+
+
+def test_crashes_that_log_nothing_are_counted_by_their_metric(release, second, monkeypatch):
+    step = release("weigh", second, "3", **WEIGH)
+    log("2", 100)
+    log("3", 20)
+    for version, errors in (("2", 0), ("3", 20)):
+        dimensions = {"FunctionName": FUNCTION, "Resource": f"{FUNCTION}:live", "ExecutedVersion": version}
+        boto3.client("cloudwatch").put_metric_data(
+            Namespace="AWS/Lambda",
+            MetricData=[
+                {
+                    **{"MetricName": "Errors", "Value": errors, "Timestamp": datetime.now(UTC)},
+                    "Dimensions": [{"Name": name, "Value": value} for name, value in dimensions.items()],
+                }
+            ],
+        )
+
+    found = release("judge", second, "3", previous="2", canary=step, predicted=None)
+    assert found["action"] == "roll_back"
+    assert "failed 20 of 40 requests" in found["why"]
+
+
+@pytest.mark.parametrize("moved", [{"3": 0.0}, {"1": 0.5}])
+def test_a_canary_whose_alias_somebody_moved_is_given_up(release, second, cloud, moved):
+    step = release("weigh", second, "3", **WEIGH)
+    cloud.update_alias(
+        FunctionName=FUNCTION,
+        Name="live",
+        RoutingConfig={"AdditionalVersionWeights": {k: v for k, v in moved.items() if v}},
+    )
+
+    found = release("judge", second, "3", previous="2", canary=step, predicted=None)
+    assert (found["action"], found["why"]) == ("roll_back", "somebody else moved the alias during the canary")
+    assert release("roll_back", second, "3", outcome="rolled_back", why="x")["withdrawn"] is False
+    assert weights(cloud) == {k: v for k, v in moved.items() if v}
+
+
+def test_a_release_whose_last_record_failed_stays_live(release, second, cloud):
+    release("promote", second, "3", **PROMOTE | {"previous": "2"})
+
+    assert release("roll_back", second, "3", outcome="failed", why="MLflow") == {
+        **{"version": "3", "live": "3", "withdrawn": False, "why": "MLflow"}
+    }
+    assert alias(cloud) == "3"
+    assert ("failed", "3") not in audit()
+
+
+def test_old_versions_go_with_their_layers_and_what_is_needed_stays(release, cloud):
+    for number in range(2, 7):
+        item = model(f"m{number}", str(number) * 64)
+        boto3.client("s3").put_object(Bucket="data", Key=item["layer_key"], Body=releases.layer_archive(b"x"))
+        assert release("publish", item)["version"] == str(number)
+    give(cloud, "3", 0.1)
+    cloud.update_alias(FunctionName=FUNCTION, Name="live", FunctionVersion="4")
+    control.put_release("control", "4", {"previous": "2", "execution": "e", "model": {}})
+
+    # The last two, the live one, the one before it, the weighted one, the first without a model.
+    found = release("prune", model("m4", "4" * 64))
+    assert found == {"versions": [], "layers": []}
+
+    control.put_release("control", "4", {"previous": "3", "execution": "e", "model": {}})
+    cloud.update_alias(FunctionName=FUNCTION, Name="live", RoutingConfig={"AdditionalVersionWeights": {}})
+    found = release("prune", model("m4", "4" * 64))
+    assert found["versions"] == ["2"]
+    assert [arn.rsplit(":", 1)[1] for arn in found["layers"]] == ["1"]
+    assert versions(cloud) == ["$LATEST", "1", "3", "4", "5", "6"]
+    assert release("prune", model("m4", "4" * 64)) == {"versions": [], "layers": []}
+
+
+# By hand
+
+
+@pytest.fixture
+def place(release, second) -> switch.Place:
+    """A stack whose version 3 was released after version 2, with somebody who listens."""
+    release("promote", second, "3", **PROMOTE | {"previous": "2"})
+    topic = boto3.client("sns").create_topic(Name="topic")["TopicArn"]
+    queue = boto3.client("sqs").create_queue(QueueName="mail")["QueueUrl"]
+    arn = boto3.client("sqs").get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"][
+        "QueueArn"
+    ]
+    boto3.client("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
+    # There is no function to track here: MLflow is told later.
+    return switch.Place(FUNCTION, "data", "control", topic, "slipcast-track")
+
+
+def mail() -> list[str]:
+    queue = boto3.client("sqs").get_queue_url(QueueName="mail")["QueueUrl"]
+    messages = boto3.client("sqs").receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages", [])
+    return [json.loads(message["Body"])["Message"] for message in messages]
+
+
+def test_a_rollback_goes_to_the_version_before_and_is_recorded_everywhere(place, cloud):
+    said = switch.rollback(place, "Ann")
+
+    assert said == "version 2 (model abc) is live again instead of version 3, by Ann"
+    assert (alias(cloud), weights(cloud)) == ("2", {})
+    assert mail() == [said]
+    assert audit()[-1] == ("rolled back by hand", "2")
+    record = [record for uri, record in outbox.pending("data") if "by-hand" in uri]
+    assert [(item["kind"], item["execution"], item["version"]) for item in record] == [("release", "new-data-abc", "2")]
+
+
+def test_a_rollback_refuses_where_no_model_was_live_before(place, cloud):
+    switch.rollback(place, "Ann")
+
+    with pytest.raises(releases.ReleaseError, match="version 1, the one before version 2, has no model"):
+        switch.rollback(place, "Ann")
+    assert alias(cloud) == "2"
+    assert len(mail()) == 1
+
+
+def test_a_rollback_during_a_canary_ends_it(place, cloud):
+    give(cloud, "2", 0.3)
+
+    assert "the canary of version 2 was ended by Ann, version 3 answers all" in switch.rollback(place, "Ann")
+    assert (alias(cloud), weights(cloud)) == ("3", {})
+
+
+def test_a_version_without_a_record_is_not_rolled_back_by_guessing(place, cloud):
+    boto3.client("dynamodb").delete_item(TableName="control", Key={"pk": {"S": "RELEASE"}, "sk": {"S": "3"}})
+
+    with pytest.raises(releases.ReleaseError, match="not on record which version was live before version 3"):
+        switch.rollback(place, "Ann")
+
+
+def test_a_pruned_predecessor_is_named(place, cloud):
+    cloud.delete_function(FunctionName=FUNCTION, Qualifier="2")
+
+    with pytest.raises(releases.ReleaseError, match="there is no version 2 of"):
+        switch.rollback(place, "Ann")
+    assert alias(cloud) == "3"
+
+
+def test_a_version_is_promoted_once_it_gives_its_known_answers(place, cloud, answers):
+    assert "version 2 (model abc) is live instead of version 3, by Ann" in switch.promote(place, "2", "Ann")
+
+    assert alias(cloud) == "2"
+    assert [asked[1] for asked in answers["asked"]] == ["2", "2"]
+    # And back: what was live before it is on record.
+    answers["/model"] = {"sha256": "2" * 64}
+    assert "version 3" in switch.rollback(place, "Ann")
+
+
+def test_a_version_with_other_answers_is_not_promoted(place, cloud, answers):
+    answers["/predictions"]["predictions"][0]["probability"] = 0.9
+
+    with pytest.raises(releases.ReleaseError, match="differs from scikit-learn"):
+        switch.promote(place, "2", "Ann")
+    assert alias(cloud) == "3"
+
+
+@pytest.mark.parametrize(
+    ("version", "reason"), [("3", "is live already"), ("1", "has no model"), ("9", "there is no version 9")]
+)
+def test_what_cannot_be_promoted_is_refused(place, cloud, version, reason):
+    with pytest.raises(releases.ReleaseError, match=reason):
+        switch.promote(place, version, "Ann")
+    assert alias(cloud) == "3"

@@ -1,8 +1,11 @@
 """Report: the page of an execution, from the evaluation that the evaluate function wrote."""
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
+from monitor_records import record as monitor_record
 from page import Page
 from search_records import in_memory, search_record, tables
 
@@ -103,3 +106,66 @@ def test_an_evaluation_that_lacks_a_part_writes_no_page(evaluation_uri, report):
     with pytest.raises(KeyError, match="metrics"):
         report({"evaluation_uri": evaluation_uri})
     assert not storage.exists("s3://data/reports/first/report.html")
+
+
+# --- The page of a run of the monitor ---------------------------------------------------------------------------------
+
+
+def recorded(at: str, **changed) -> str:
+    """Write a record of the monitor as its function does, and return its key."""
+    document = monitor_record(at=f"{at[:13]}:00:00+00:00", **changed).as_dict()
+    key = f"monitoring/{at}.json"
+    storage.write_json(f"s3://data/{key}", document)
+    return key
+
+
+def created(key: str) -> dict:
+    return {"detail-type": "Object Created", "detail": {"bucket": {"name": "data"}, "object": {"key": key}}}
+
+
+def test_the_page_of_a_run_lies_beside_its_record(report, s3, capsys, caplog):
+    key = recorded("2026-11-24T07-00-00")
+
+    answer = report(created(key))
+
+    assert answer == {"report_uri": "s3://data/monitoring/2026-11-24T07-00-00.html"}
+    stored = s3.get_object(Bucket="data", Key="monitoring/2026-11-24T07-00-00.html")
+    assert stored["ContentType"] == "text/html; charset=utf-8"
+    assert Page(stored["Body"].read().decode()).problems == []
+    (metrics,) = [line for line in map(json.loads, capsys.readouterr().out.splitlines()) if "_aws" in line]
+    assert (metrics["ModelVersion"], metrics["service"]) == ([4.0], "slipcast")
+    # What the dashboard's table asks the log for.
+    (moved,) = [line for line in caplog.records if line.getMessage() == "moved"]
+    assert (moved.conclusion, moved.first) == ("miscalibrated", "baseline_duration_days 0.410 (drifted)")
+
+
+def test_the_timeline_shows_the_runs_before_and_none_after(report, s3):
+    for day, version in ((20, "3"), (21, "3"), (25, "5")):
+        days = [{"day": f"2026-11-{day}", "n": 10, "mean": 0.3}]
+        recorded(f"2026-11-{day}T07-00-00", version=version, scores_by_day=days)
+    storage.write_bytes("s3://data/monitoring/2026-11-22T07-00-00.json", b"{cut")
+    storage.write_json("s3://data/monitoring/2026-11-22T08-00-00.json", {"state": "drift", "at": "before this schema"})
+    recorded("2025-11-20T07-00-00", scores_by_day=[{"day": "2025-11-20", "n": 10, "mean": 0.9}])
+
+    report(created(recorded("2026-11-24T07-00-00")))
+
+    text = s3.get_object(Bucket="data", Key="monitoring/2026-11-24T07-00-00.html")["Body"].read().decode()
+    assert "Mean score 30.0 % on 2026-11-20, 44.0 % on 2026-11-24" in text
+    assert "version 4" in text
+    assert "version 5" not in text
+
+
+@pytest.mark.parametrize("conclusion", ["insufficient_data", "no_model"])
+def test_a_run_without_a_conclusion_has_no_page(report, s3, conclusion):
+    key = recorded("2026-11-24T07-00-00", conclusion=conclusion, drift=None, realised=None, estimated=None)
+
+    assert report(created(key)) == {"report_uri": None}
+    assert "Contents" not in s3.list_objects_v2(Bucket="data", Prefix="monitoring/2026-11-24T07-00-00.html")
+
+
+def test_a_record_of_before_has_no_page_and_is_no_error(report, s3):
+    storage.write_json(
+        "s3://data/monitoring/2026-01-01T00-00-00.json", {"state": "drift", "version": "2", "features": {}}
+    )
+
+    assert report(created("monitoring/2026-01-01T00-00-00.json")) == {"report_uri": None}

@@ -8,7 +8,6 @@ from pathlib import Path
 import boto3
 import pytest
 from approval_records import EVALUATION_URI, leave_evaluation
-from moto import mock_aws
 from schedules import example
 
 from slipcast import labels
@@ -17,7 +16,7 @@ from slipcast.candidates import load_candidates
 from slipcast.export import export
 from slipcast.feature_table import feature_table
 from slipcast.pipeline import build_pipeline
-from slipcast_aws import approvals
+from slipcast_aws import approvals, queues
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -122,6 +121,17 @@ def test_events_for_the_api_that_ask_for_reasons(predict, lambda_context, event)
     assert [len(item["reasons"]) for item in body["predictions"]] == [3, 3]
 
 
+def test_events_of_the_queue_of_updates_are_answered_or_set_aside(predict, lambda_context, event, monkeypatch):
+    sent = []
+    monkeypatch.setattr(queues, "beside", lambda arn: queues.Queues("updates", "results", "dead letters"))
+    monkeypatch.setattr(queues, "send", lambda url, body, **options: sent.append((url, json.loads(body))))
+
+    assert predict.handler(event("sqs_updates"), lambda_context) == {"batchItemFailures": []}
+
+    assert [url for url, _ in sent] == ["results", "dead letters"]
+    assert sent[0][1]["predictions"][0]["activity_id"] == "A1"
+
+
 def test_events_for_the_api_that_ask_for_the_model(predict, lambda_context, event, model):
     answer = predict.handler(event("api_get_model"), lambda_context)
 
@@ -129,18 +139,13 @@ def test_events_for_the_api_that_ask_for_the_model(predict, lambda_context, even
     assert json.loads(answer["body"])["sha256"] == model[1]
 
 
-def test_events_of_the_prediction_log_are_collected(load_app, lambda_context, event):
-    with mock_aws():
-        s3 = boto3.client("s3")
-        s3.create_bucket(Bucket="data")
-        app = load_app("collect", DATA_BUCKET="data")
+def test_events_of_the_prediction_log_are_collected(load_app, s3, lambda_context, event):
+    app = load_app("collect", DATA_BUCKET="data")
 
-        assert app.client.cache_info().currsize == 0
-        assert app.handler(event("logs_subscription"), lambda_context) == {"predictions": 2}
+    assert app.handler(event("logs_subscription"), lambda_context) == {"predictions": 2}
 
-        (item,) = s3.list_objects_v2(Bucket="data")["Contents"]
-        rows = gzip.decompress(s3.get_object(Bucket="data", Key=item["Key"])["Body"].read()).decode().splitlines()
-        app.client.cache_clear()
+    (item,) = s3.list_objects_v2(Bucket="data")["Contents"]
+    rows = gzip.decompress(s3.get_object(Bucket="data", Key=item["Key"])["Body"].read()).decode().splitlines()
     assert item["Key"].startswith("prediction-log/dt=2026-01-05/hour=08/")
     assert [json.loads(row)["activity_id"] for row in rows] == ["A1", "A2"]
 

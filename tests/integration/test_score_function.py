@@ -81,7 +81,7 @@ def score(load_app, s3, table, live, lambda_context):
     arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
     boto3.client("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
     names = {"DATA_BUCKET": "data", "FEATURE_TABLE": table, "PREDICT_FUNCTION": "slipcast-predict"}
-    app = load_app("score", **names, TOPIC_ARN=topic)
+    app = load_app("score", **names, TOPIC_ARN=topic, REDACT_COLUMNS="", ID_SALT="salt")
 
     def run(upload: dict | None = None) -> dict:
         return app.handler({"upload": upload} if upload else {}, lambda_context)
@@ -328,3 +328,56 @@ def test_a_list_of_open_activities_with_another_digest_is_refused(score, s3, liv
 
     assert objects(s3) == set()
     assert mail(score) == []
+
+
+def logged(s3) -> dict[str, list[dict]]:
+    found = s3.list_objects_v2(Bucket="data", Prefix="prediction-log/").get("Contents", [])
+    raws = {item["Key"]: s3.get_object(Bucket="data", Key=item["Key"])["Body"].read() for item in found}
+    return {key: [json.loads(line) for line in gzip.decompress(raw).splitlines()] for key, raw in raws.items()}
+
+
+def test_every_prediction_is_in_the_log_with_the_features_that_the_model_saw(score, s3, live, trained, open_list):
+    sha256 = live(trained)
+    (summary,) = score(upload_of(open_list))["scored"]
+
+    ((key, rows),) = logged(s3).items()
+    model = scorer.load(trained, sha256)
+    assert re.fullmatch(r"prediction-log/dt=\d{4}-\d\d-\d\d/hour=\d\d/batch-[0-9a-f]{32}\.jsonl\.gz", key)
+    assert len({row["prediction_id"] for row in rows}) == len(rows) == summary["rows"]
+    assert {(row["source"], row["data_date"], row["model_version"], row["model_id"]) for row in rows} == {
+        ("batch", "2022-12-31", "3", "abc123")
+    }
+    assert [row["score"] for row in rows] == list(model.score([row["features"] for row in rows]))
+    written = {(row["project_id"], row["activity_id"]): row["probability"] for row in predictions(summary)}
+    assert {(row["project_id"], row["activity_id"]): f"{row['score']:.4f}" for row in rows} == written
+
+
+def test_a_batch_that_is_scored_again_has_the_same_ids(score, s3, live, trained, open_list):
+    live(trained)
+    score(upload_of(open_list))
+    score(upload_of(open_list))
+    ids = {row["prediction_id"] for rows in logged(s3).values() for row in rows}
+    score(upload_of(open_list, data_date="2023-01-31"))
+
+    assert len(ids) == 346
+    assert len({row["prediction_id"] for rows in logged(s3).values() for row in rows}) == 2 * 346
+
+
+def test_what_is_redacted_never_reaches_the_log(score, s3, live, trained, open_list, monkeypatch, capsys):
+    monkeypatch.setenv("REDACT_COLUMNS", "location, activity_id")
+    live(trained)
+    score(upload_of(open_list))
+
+    (rows,) = logged(s3).values()
+    assert all("location" not in row["features"] for row in rows)
+    assert {tuple(row["redacted"]) for row in rows} == {("location",)}
+    assert all(re.fullmatch(r"[0-9a-f]{32}", row["activity_id"]) for row in rows)
+    assert "district" not in capsys.readouterr().out
+
+
+def test_batch_predictions_are_counted_like_those_of_the_api(score, live, trained, open_list, capsys):
+    live(trained)
+    (summary,) = score(upload_of(open_list))["scored"]
+
+    (counted,) = [line for line in map(json.loads, capsys.readouterr().out.splitlines()) if "_aws" in line]
+    assert (counted["Predictions"], counted["AtRisk"]) == ([346.0], [float(summary["bands"]["high"])])

@@ -84,10 +84,16 @@ def test_an_object_is_there_until_it_is_deleted(s3):
         storage.read_bytes("s3://data/k")
 
 
+def test_what_only_begins_alike_is_not_there(s3):
+    storage.write_bytes("s3://data/k.json", b"")
+
+    assert not storage.exists("s3://data/k")
+
+
 def test_a_forbidden_look_is_no_absence(s3):
     with Stubber(storage.client()) as stub:
-        stub.add_client_error("head_object", "403", http_status_code=403)
-        with pytest.raises(ClientError, match="403"):
+        stub.add_client_error("list_objects_v2", "AccessDenied", http_status_code=403)
+        with pytest.raises(ClientError, match="AccessDenied"):
             storage.exists("s3://data/k")
 
 

@@ -281,6 +281,39 @@ def test_the_challenger_is_registered_and_its_release_makes_it_the_champion(trac
     assert champion.tags["lambda_version"] == "4"
 
 
+def test_a_rollback_is_noted_with_its_reason_on_model_and_run(track_for_real, mlflow_store):
+    leave_execution()
+    track_for_real()
+    record = {"kind": "rollback", "execution": "new-data-1", "version": "4", "previous": "3"}
+    outbox.put("data", "new-data-1-2-rollback", record | {"outcome": "rolled_back", "why": "5 % errors", "at": "2026"})
+
+    assert track_for_real() == {"logged": ["new-data-1-2-rollback.json"]}
+
+    client = MlflowClient()
+    (version,) = client.search_model_versions("name = 'slipcast'")
+    run = next(run for run in runs(client) if run.data.tags.get("execution") == "new-data-1")
+    for tags in (version.tags, run.data.tags):
+        assert tags["slipcast.release"] == "rolled_back"
+        assert tags["slipcast.release_reason"] == "5 % errors"
+    assert version.tags["lambda_version"] == "4"
+    assert client.get_registered_model("slipcast").aliases == {"challenger": version.version}
+
+
+def test_the_last_to_become_live_is_the_champion_in_whatever_order_it_is_told(track_for_real, mlflow_store):
+    leave_execution("new-data-1")
+    leave_execution("new-data-2")
+    track_for_real()
+    release = {"kind": "release", "model_id": "abc"}
+    by_hand = {"execution": "new-data-1", "version": "4", "at": "2026-01-03T00:00:00+00:00"}
+    second = {"execution": "new-data-2", "version": "5", "at": "2026-01-02T00:00:00+00:00"}
+    outbox.put("data", "20260103-by-hand", release | by_hand)
+    outbox.put("data", "new-data-2-2-release", release | second)
+    track_for_real()
+
+    champion = MlflowClient().get_model_version_by_alias("slipcast", "champion")
+    assert champion.tags["execution"] == "new-data-1"
+
+
 def test_the_version_carries_every_number_of_the_decision(track_for_real, mlflow_store):
     leave_execution()
     track_for_real()

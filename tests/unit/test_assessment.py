@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from search_records import in_memory, search_record, tables
 
-from slipcast import scorer
+from slipcast import artefact, estimators, scorer
 from slipcast.assessment import Assessment, Champion, Policy, assess
 from slipcast.challenger import AssessmentError, choose, ranked
 from slipcast.schema import POST_HOC
@@ -88,7 +88,8 @@ def test_the_challenger_is_chosen_by_cross_validation_not_by_the_holdout(case):
     assert case.challenger(by_accuracy).family == "decision_tree"
 
 
-def test_a_family_that_cannot_be_served_is_measured_but_passed_over(case):
+def test_a_family_that_cannot_be_served_is_measured_but_passed_over(case, monkeypatch):
+    monkeypatch.setattr(estimators, "MAX_BYTES", 1000)
     found = case.verdict(case.scored(k_nearest_neighbours=0.1, decision_tree=0.15, logistic_regression=0.2))
 
     assert found.record["challenger"] == "decision_tree"
@@ -102,7 +103,18 @@ def test_a_family_that_cannot_be_served_is_measured_but_passed_over(case):
     assert "cannot be exported" in found.record["failed"][-1]["why"]
 
 
-def test_without_a_family_that_can_be_served_there_is_no_challenger(case):
+def test_a_family_that_only_scikit_learn_can_evaluate_may_be_challenger_and_champion(case):
+    found = case.verdict(case.scored(k_nearest_neighbours=0.1, decision_tree=0.15))
+
+    assert found.record["challenger"] == "k_nearest_neighbours"
+    assert artefact.runtime(found.artefact) == artefact.SCIKIT_LEARN
+    digest = artefact.digest(found.artefact)
+    scores = scorer.load(found.artefact, digest).predict_proba(found.golden["activities"])
+    assert scores == pytest.approx(found.golden["scores"], abs=1e-9)
+
+
+def test_without_a_family_that_can_be_served_there_is_no_challenger(case, monkeypatch):
+    monkeypatch.setattr(estimators, "MAX_BYTES", 1000)
     with pytest.raises(AssessmentError, match="k_nearest_neighbours: KNeighborsClassifier cannot be exported"):
         case.challenger(case.scored(k_nearest_neighbours=0.1))
     with pytest.raises(AssessmentError, match=r"rbf_svc: States\.Timeout"):

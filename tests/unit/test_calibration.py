@@ -45,6 +45,21 @@ def test_what_is_calibrated_is_mostly_left_alone():
     assert np.mean(used) < 0.4
 
 
+def test_a_line_that_serves_some_folds_and_harms_others_is_not_used():
+    """As on schedules whose late rate changes from year to year: here it rises in the last fold alone."""
+    p = Calibration(1.0, 1.5).apply(TRUTH)
+    last = FOLD == 4
+    y = np.where(last, RNG.random(3000) < Calibration(1.0, 3.5).apply(TRUTH), Y).astype(int)
+
+    found, record = recalibrate(y, p, FOLD)
+    without_the_last = recalibrate(y[~last], p[~last], FOLD[~last])[1]
+
+    assert found == IDENTITY
+    assert record["gain"] < record["gain_error"]
+    assert without_the_last["used"]
+    assert without_the_last["gain"] > without_the_last["gain_error"]
+
+
 def test_the_identity_changes_no_bit():
     assert IDENTITY.apply(TRUTH) is TRUTH
     assert not IDENTITY.used

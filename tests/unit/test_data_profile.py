@@ -65,8 +65,11 @@ def test_features_of_its_own_have_a_profile():
         features, np.array([0.1, 0.2, 0.3]), np.array([0, 1, 1]), numeric=["crew"], categorical=["site"], bins=2
     )
 
-    assert found["features"]["crew"] == {"kind": "numeric", "edges": [1.5], "counts": [1, 1, 1]}
-    assert found["features"]["site"] == {"kind": "categorical", "categories": ["x", "y"], "counts": [1, 2, 0]}
+    crew, site = found["features"]["crew"], found["features"]["site"]
+    assert (crew["kind"], crew["edges"], crew["counts"]) == ("numeric", [1.5], [1, 1, 1])
+    assert (crew["min"], crew["max"], crew["mean"]) == (1.0, 2.0, 1.5)
+    assert (site["kind"], site["categories"], site["counts"]) == ("categorical", ["x", "y"], [1, 2, 0])
+    assert (site["seen"], site["once"], site["missing"]) == (["x", "y"], 1, 0)
 
 
 def test_the_code_has_a_digest_that_follows_its_content(tmp_path):

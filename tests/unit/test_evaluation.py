@@ -22,6 +22,7 @@ from slipcast.evaluation import (
     log_odds,
     logistic,
     multiplicities,
+    resampled_auc,
     resamples,
     weighted,
 )
@@ -41,6 +42,14 @@ def test_auc_and_brier_are_scikit_learns(pairs):
         assert brier(y, p) == pytest.approx(brier_score_loss(y, p))
     else:
         assert auc(y, p) == 0.5
+
+
+def test_the_samples_of_an_auc_are_its_values_on_the_drawn_rows(monkeypatch):
+    monkeypatch.setattr("slipcast.evaluation.BLOCK", 7 * len(Y))
+    ties = P.round(1)
+    samples = np.vstack([resamples(len(Y), 20, 3), np.full((1, len(Y)), int(np.argmax(Y)))])
+
+    assert resampled_auc(Y, ties, samples) == pytest.approx([auc(Y[rows], ties[rows]) for rows in samples], abs=1e-15)
 
 
 def test_the_figures_of_a_known_case():

@@ -18,9 +18,9 @@ from intake_fuzz.text import BYTES, TEXTS, written
 from slipcast.ingest import report
 from slipcast.ingest.refusal import ScheduleRefused
 
-CASES = int(os.environ.get("SLIPCAST_FUZZ_CASES", "120"))
+CASES = int(os.environ.get("SLIPCAST_FUZZ_CASES", "60"))
 SEED = 11
-PARTS = 12
+PARTS = 6
 HEADER = "activity_id,start,baseline_finish,data_date"
 GOOD = "A,2024-01-01,2024-03-01,2024-06-30"
 BAD = "B,soon,=1+1,2024-06-30"

@@ -229,3 +229,17 @@ def test_every_exclusion_is_a_locked_package(build) -> None:
     locked = {package["name"] for package in tomllib.loads((ROOT / "uv.lock").read_text())["package"]}
     for name, specification in build.SPECIFICATIONS.items():
         assert specification.without <= locked, f"{name}: no longer needed"
+
+
+def test_a_function_is_copied_with_bytecode_that_is_not_checked(build, tmp_path: Path) -> None:
+    source = tmp_path / "functions" / "answer"
+    source.mkdir(parents=True)
+    (source / "app.py").write_text("VALUE = 1\n")
+    (source / "Makefile").write_text("build-AnswerFunction:\n")
+    build.copy_function(source, tmp_path / "built")
+
+    assert sorted(path.name for path in build.files(tmp_path / "built")) == ["app.cpython-313.pyc", "app.py"]
+    header = (tmp_path / "built/__pycache__/app.cpython-313.pyc").read_bytes()[4:8]
+    # PEP 552: a hash that is not checked against the source.
+    assert int.from_bytes(header, "little") == 0b01
+    assert b"/var/task/app.py" in (tmp_path / "built/__pycache__/app.cpython-313.pyc").read_bytes()

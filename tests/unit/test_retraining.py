@@ -4,12 +4,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from slipcast.retraining import cooldown_cutoff, execution_name, should_train
+from slipcast.retraining import cooldown_cutoff, execution_name, over_budget, should_train
 
 BASE = {
     "reason": "new_data",
     "dataset_id": "new",
     "n_matured": 500,
+    "labels_digest": "b",
     "champion_dataset_id": "old",
     "train_on_new_data": True,
     "min_matured": 200,
@@ -27,6 +28,11 @@ BASE = {
         ({"champion_dataset_id": "new"}, False, "nothing new"),
         ({"champion_dataset_id": "new", "reason": "alarm"}, False, "nothing new"),
         ({"champion_dataset_id": "new", "reason": "manual"}, False, "nothing new"),
+        ({"champion_labels_digest": "b"}, False, "nothing new"),
+        ({"champion_labels_digest": "b", "reason": "alarm"}, False, "drop a newer schedule"),
+        ({"champion_labels_digest": "a"}, True, "new since"),
+        # A dataset of an older version of the pipeline has no digest.
+        ({"champion_labels_digest": None, "labels_digest": None}, True, "new since"),
         ({"train_on_new_data": False}, False, "wait"),
         ({"train_on_new_data": False, "reason": "alarm"}, True, "alarm"),
         ({"train_on_new_data": False, "reason": "schedule"}, True, "schedule"),
@@ -40,6 +46,51 @@ def test_trains_only_when_there_is_something_to_learn(change, train, word):
 
     assert decision.train is train
     assert word in decision.why
+
+
+LOST = {"dataset_id": "new", "reason": "new_data", "execution": "new-data-1"}
+
+
+@pytest.mark.parametrize(
+    ("reason", "last", "train"),
+    [
+        ("new_data", LOST, False),
+        ("schedule", LOST, False),
+        # The gate is less strict with a challenger that an alarm asks for.
+        ("alarm", LOST, True),
+        ("alarm", LOST | {"reason": "alarm"}, False),
+        ("manual", LOST | {"reason": "alarm"}, True),
+        ("new_data", LOST | {"dataset_id": "other"}, True),
+    ],
+)
+def test_a_training_that_lost_is_not_repeated_on_the_same_rows(reason, last, train):
+    decision = should_train(**BASE | {"reason": reason, "last_training": last})
+
+    assert decision.train is train
+    assert ("new-data-1" in decision.why) is not train
+    assert decision.hold == ("" if train else "nothing_new")
+
+
+def test_a_file_that_brings_what_an_open_alarm_asked_for_trains_at_once_and_answers_it():
+    waiting = should_train(**BASE | {"train_on_new_data": False})
+    asked = should_train(**BASE | {"train_on_new_data": False, "open_alarms": ["slipcast-drift"]})
+    cooling = should_train(**BASE | {"train_on_new_data": False, "open_alarms": ["slipcast-drift"], "cooling": True})
+    same = should_train(**BASE | {"open_alarms": ["slipcast-drift"], "champion_labels_digest": "b"})
+
+    assert (waiting.train, waiting.hold) == (False, "waits")
+    assert (asked.train, asked.reason) == (True, "alarm")
+    assert "slipcast-drift" in asked.why
+    # A training that answers the alarm is under way, or has just lost.
+    assert (cooling.train, cooling.hold) == (False, "waits")
+    assert (same.train, same.hold) == (False, "nothing_new")
+
+
+def test_beyond_the_budget_nothing_is_dropped_and_the_remedy_is_named():
+    decision = over_budget("2026-11", 31, "d1")
+
+    assert (decision.train, decision.hold) == (False, "budget")
+    for word in ("31", "2026-11", "RetrainBudgetPerMonth", "d1", "manual"):
+        assert word in decision.why
 
 
 def test_the_same_request_has_the_same_execution_name():

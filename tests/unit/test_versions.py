@@ -204,6 +204,44 @@ def test_labels_are_those_of_a_training(tmp_path):
         }
 
 
+def test_the_digest_of_the_outcomes_changes_with_them_and_with_nothing_else(store, tmp_path):
+    def digest(*rows):
+        return versions.describe(store(*rows), tmp_path, tolerance_days=30)["labels_digest"]
+
+    late, timely, censored = row("A"), row("B", actual_finish="2024-02-01"), row("C", baseline_finish="2024-06-01")
+    first = digest(late, timely)
+
+    assert first == digest(timely, late) == digest(late, timely, censored)
+    assert first == digest(row("A", "2024-12-31", budget=7.0), timely)
+    other = [digest(late), digest(timely), digest(censored), digest(late, timely, row("D"))]
+    other += [digest(row("A", actual_finish="2024-02-01"), timely), digest(row("A", project_id="q"), timely)]
+    assert len({first, *other}) == 7
+
+
+@pytest.mark.parametrize("tolerance", [0, 30])
+def test_outcomes_for_the_monitor_are_the_labels_of_a_training(tmp_path, tolerance):
+    schedule = example("nyc_sca_2022-12.csv")
+    path, target = tmp_path / "table.parquet", tmp_path / "labels.csv.gz"
+    path.write_bytes(schedule.parquet)
+    versions.write_labels(path, target, tmp_path, tolerance_days=tolerance)
+    found = pd.read_csv(target, dtype={"project_id": str, "activity_id": str}, parse_dates=["matured_at"])
+    known = labels.label(schedule.table, tolerance).sort_values(["project_id", "activity_id"])
+
+    assert found["activity_id"].tolist() == known["activity_id"].tolist()
+    assert found["is_late"].tolist() == known["is_late"].tolist()
+    due = known["baseline_finish"] + pd.Timedelta(days=tolerance)
+    assert (found["matured_at"].to_numpy() == due.to_numpy()).all()
+    assert found["phase"].tolist() == known["phase"].tolist()
+
+
+def test_a_given_label_is_the_outcome_for_the_monitor(store, tmp_path):
+    path = store(row("A", schedule_adherence=1.0), row("B"), row("C", baseline_finish="2024-06-01"))
+    versions.write_labels(path, tmp_path / "labels.csv.gz", tmp_path, tolerance_days=30)
+    found = pd.read_csv(tmp_path / "labels.csv.gz")
+
+    assert found[["activity_id", "is_late"]].to_numpy().tolist() == [["A", 0], ["B", 1]]
+
+
 @pytest.mark.parametrize(
     ("other", "expected"),
     [

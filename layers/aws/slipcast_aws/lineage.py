@@ -20,7 +20,7 @@ from typing import Any
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
-from slipcast_aws import storage
+from slipcast_aws import control, storage
 
 THREADS = 10
 
@@ -29,13 +29,14 @@ class LineageError(RuntimeError):
     """The prediction, or something that it leads to, is not there; the message says what."""
 
 
-def trace(bucket: str, predict_function: str, prediction_id: str) -> dict[str, Any]:
+def trace(bucket: str, predict_function: str, control_table: str, prediction_id: str) -> dict[str, Any]:
     """Return everything that led to a prediction.
 
     Parameters
     ----------
     bucket : the data bucket
     predict_function : name of the function whose versions hold the models
+    control_table : name of the table that keeps what pruned versions were released with
     prediction_id : as the API answered it, or ``<source>/<data date>/<activity id>``
 
     Returns
@@ -50,7 +51,7 @@ def trace(bucket: str, predict_function: str, prediction_id: str) -> dict[str, A
         If an object is not the one that was recorded.
     """
     prediction = _of_batch(bucket, prediction_id) if prediction_id.count("/") >= 2 else _of_log(bucket, prediction_id)
-    pinned = _pinned(predict_function, prediction["model_version"])
+    pinned = _pinned(predict_function, prediction["model_version"], control_table)
     artefact = json.loads(storage.read_bytes(pinned["MODEL_URI"], sha256=pinned["MODEL_SHA256"]))
     evaluation = storage.read_json(f"s3://{bucket}/reports/{pinned['MODEL_EXECUTION']}/evaluation.json")
     dataset = evaluation["dataset"]
@@ -85,7 +86,7 @@ def trace(bucket: str, predict_function: str, prediction_id: str) -> dict[str, A
 
 def _of_log(bucket: str, prediction_id: str) -> dict[str, Any]:
     """Search the log from its newest day back: an id does not say when it was given."""
-    days = sorted(_folders(f"s3://{bucket}/prediction-log/"), reverse=True)
+    days = sorted(_folders(f"s3://{bucket}/prediction-log/dt="), reverse=True)
     with ThreadPoolExecutor(THREADS) as pool:
         for day in days:
             for raw in pool.map(storage.read_bytes, list(storage.list_uris(day))):
@@ -131,13 +132,18 @@ def _of_batch(bucket: str, prediction_id: str) -> dict[str, Any]:
     raise LineageError(f"activity {activity_id!r} is not in {summary['uri']}")
 
 
-def _pinned(function: str, version: str) -> dict[str, str]:
+def _pinned(function: str, version: str, table: str) -> dict[str, str]:
     """Return what a version of the predict function was released with."""
     client = boto3.client("lambda")
     try:
         configuration = client.get_function_configuration(FunctionName=function, Qualifier=version)
     except client.exceptions.ResourceNotFoundException as error:
-        raise LineageError(f"version {version} of {function} is no longer there") from error
+        # Old versions are deleted; what they were released with is kept.
+        if kept := control.release(table, version):
+            return kept["model"]
+        raise LineageError(
+            f"version {version} of {function} is no longer there, and no release of it is kept"
+        ) from error
     return configuration["Environment"]["Variables"]
 
 
@@ -200,7 +206,9 @@ def main() -> int:
     try:
         stacks = boto3.client("cloudformation").describe_stacks(StackName=options.stack)["Stacks"]
         outputs = {item["OutputKey"]: item["OutputValue"] for item in stacks[0]["Outputs"]}
-        found = trace(outputs["DataBucketName"], outputs["PredictFunctionName"], options.prediction)
+        found = trace(
+            outputs["DataBucketName"], outputs["PredictFunctionName"], outputs["ControlTableName"], options.prediction
+        )
     except (LineageError, storage.DigestMismatchError, ClientError, BotoCoreError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

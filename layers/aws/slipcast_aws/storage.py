@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterator
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -103,13 +104,9 @@ def read_json(uri: str, *, sha256: str | None = None) -> Any:
 def exists(uri: str) -> bool:
     """Return whether there is an object at `uri`."""
     bucket, key = split_uri(uri)
-    try:
-        client().head_object(Bucket=bucket, Key=key)
-    except client().exceptions.ClientError as error:
-        if error.response["ResponseMetadata"]["HTTPStatusCode"] == 404:
-            return False
-        raise
-    return True
+    # HEAD answers 403 for what is not there unless all of the bucket may be listed; a list can be allowed by prefix.
+    found = client().list_objects_v2(Bucket=bucket, Prefix=key, MaxKeys=1).get("Contents", [])
+    return any(item["Key"] == key for item in found)
 
 
 def copy(origin: dict[str, str], uri: str) -> None:
@@ -119,7 +116,8 @@ def copy(origin: dict[str, str], uri: str) -> None:
     source = {"Bucket": from_bucket, "Key": from_key}
     if origin.get("version_id"):
         source["VersionId"] = origin["version_id"]
-    client().copy(source, bucket, key)
+    # Without the tags: leave to read and write those would be needed too.
+    client().copy(source, bucket, key, ExtraArgs={"TaggingDirective": "REPLACE"})
 
 
 def write_bytes(uri: str, raw: bytes, content_type: str = "application/octet-stream") -> str:
@@ -141,9 +139,16 @@ def delete(uri: str) -> None:
     client().delete_object(Bucket=bucket, Key=key)
 
 
-def list_uris(prefix_uri: str) -> Iterator[str]:
-    """Yield the URIs of the objects whose URI begins with `prefix_uri`, in key order."""
+def list_uris(prefix_uri: str, *, modified_since: datetime | None = None) -> Iterator[str]:
+    """Yield the URIs of the objects whose URI begins with `prefix_uri`, in key order.
+
+    Parameters
+    ----------
+    modified_since : leaves out objects that were written before it; to the second, as S3 keeps the time
+    """
     bucket, prefix = split_uri(prefix_uri)
     for page in client().get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
         for item in page.get("Contents", []):
+            if modified_since is not None and item["LastModified"] < modified_since.replace(microsecond=0):
+                continue
             yield f"s3://{bucket}/{item['Key']}"

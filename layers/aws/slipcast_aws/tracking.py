@@ -25,6 +25,7 @@ from slipcast import calibration, evaluation
 from slipcast_aws import storage
 
 MODEL_NAME = "slipcast"
+CHAMPION_SINCE = "slipcast.champion_since"
 PACKAGES = ("scikit-learn", "pandas", "scipy", "cloudpickle")
 # MLflow takes up to 8,000 characters for the value of a tag; some servers less.
 MAX_TAG = 4000
@@ -71,7 +72,7 @@ def log_execution(record: dict[str, Any]) -> None:
 
 
 def log_release(record: dict[str, Any]) -> None:
-    """Give the alias ``champion`` to the registered model of a release and note its Lambda version.
+    """Give the alias ``champion`` to the registered model of a release and note its Lambda version and its trial.
 
     Raises
     ------
@@ -79,11 +80,50 @@ def log_release(record: dict[str, Any]) -> None:
         If the execution's model is not registered yet; the record then waits.
     """
     client = MlflowClient()
-    found = client.search_model_versions(f"name = '{MODEL_NAME}' and tags.execution = '{record['execution']}'")
+    version = _registered(client, record["execution"])
+    client.set_model_version_tag(MODEL_NAME, version, "lambda_version", record["version"])
+    _tag(client, version, record["execution"], {"slipcast.release": "released", **_trial(record)})
+    # After an outage records come in the order of their names, and a rollback by hand may be among them.
+    if record.get("at", "") >= _champion_since(client):
+        client.set_registered_model_alias(MODEL_NAME, "champion", version)
+        client.set_registered_model_tag(MODEL_NAME, CHAMPION_SINCE, record.get("at", ""))
+
+
+def log_rollback(record: dict[str, Any]) -> None:
+    """Note on the registered model and the run of a release that it was rolled back, and why.
+
+    Raises
+    ------
+    LookupError
+        If the execution's model is not registered yet; the record then waits.
+    """
+    client = MlflowClient()
+    version = _registered(client, record["execution"])
+    client.set_model_version_tag(MODEL_NAME, version, "lambda_version", record["version"])
+    _tag(client, version, record["execution"], {"slipcast.release": record["outcome"], **_trial(record)})
+
+
+def _champion_since(client: MlflowClient) -> str:
+    return client.get_registered_model(MODEL_NAME).tags.get(CHAMPION_SINCE, "")
+
+
+def _trial(record: dict[str, Any]) -> dict[str, str]:
+    tags = {"slipcast.release_reason": record.get("why", "")[:MAX_TAG], "slipcast.release_at": record.get("at", "")}
+    return {name: value for name, value in tags.items() if value}
+
+
+def _registered(client: MlflowClient, execution: str) -> str:
+    found = client.search_model_versions(f"name = '{MODEL_NAME}' and tags.execution = '{execution}'")
     if not found:
-        raise LookupError(f"MLflow has no registered model of execution {record['execution']} yet")
-    client.set_model_version_tag(MODEL_NAME, found[0].version, "lambda_version", record["version"])
-    client.set_registered_model_alias(MODEL_NAME, "champion", found[0].version)
+        raise LookupError(f"MLflow has no registered model of execution {execution} yet")
+    return found[0].version
+
+
+def _tag(client: MlflowClient, version: str, execution: str, tags: dict[str, str]) -> None:
+    for name, value in tags.items():
+        client.set_model_version_tag(MODEL_NAME, version, name, value)
+        for run in _runs(client, f"tags.execution = '{execution}'"):
+            client.set_tag(run.info.run_id, name, value)
 
 
 def _runs(client: MlflowClient, which: str) -> list[Run]:

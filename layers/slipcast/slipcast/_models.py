@@ -29,6 +29,14 @@ def calibrated(model: Model, spec: Mapping[str, float]) -> Model:
     return lambda row: expit(link(model(row)))
 
 
+def calibrated_list(
+    model: Callable[[list[Row]], list[float]], spec: Mapping[str, float]
+) -> Callable[[list[Row]], list[float]]:
+    """Return what `calibrated` does, for a model that takes all rows at once."""
+    link = log_odds(spec)
+    return lambda rows: [expit(link(probability)) for probability in model(rows)]
+
+
 def log_odds(spec: Mapping[str, float]) -> Callable[[float], float]:
     """Return the function from the model's probability to the calibrated log-odds."""
     slope, intercept, clip = spec["slope"], spec["intercept"], spec["clip"]

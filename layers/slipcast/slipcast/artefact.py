@@ -1,4 +1,6 @@
-"""The model artefact: one JSON document that holds everything a prediction needs, and no code.
+"""The model artefact: one JSON document that holds everything a prediction needs.
+
+There is no code in it, but for the models that only scikit-learn itself can evaluate (kind "estimator").
 
 Layout of format version 2 (indices count from 0)::
 
@@ -19,6 +21,8 @@ Layout of format version 2 (indices count from 0)::
                                kind "forest": trees (mean of their leaf values is the probability)
                                kind "boosting": trees, baseline (expit of baseline + sum of leaf values),
                                single_precision (whether rows are rounded to float32 first, as forests always do)
+                               kind "estimator": a fitted estimator of scikit-learn, which has to be there to evaluate
+                               it: estimator (class), scikit_learn (version), pickle (slipcast.estimators)
 
 The prepared row is: numeric values, missing-value indicators, then one block of columns for each categorical feature.
 A tree is three arrays over its nodes in depth-first order, which makes a left child the next node: ``feature`` (index
@@ -42,7 +46,9 @@ FORMAT = "slipcast-model"
 FORMAT_VERSION = 2
 # The champion of a stack that is brought up to date has the older format.
 READABLE = (1, 2)
-KINDS = ("linear", "gaussian", "mlp", "forest", "boosting")
+KINDS = ("linear", "gaussian", "mlp", "forest", "boosting", "estimator")
+# What has to be there, besides the standard library, to evaluate a model.
+SCIKIT_LEARN = "scikit-learn"
 
 
 class ArtefactError(ValueError):
@@ -93,3 +99,8 @@ def decode(raw: bytes, sha256: str) -> dict[str, Any]:
     if kind not in KINDS:
         raise ArtefactError(f"the model is of unknown kind {kind!r}; known: {', '.join(KINDS)}")
     return document
+
+
+def runtime(raw: bytes) -> str | None:
+    """Return what the model in `raw` needs to be evaluated: None for the standard library, else `SCIKIT_LEARN`."""
+    return SCIKIT_LEARN if json.loads(raw)["model"]["kind"] == "estimator" else None

@@ -185,7 +185,20 @@ def assess(
     return Assessment(
         model_id,
         artefact,
-        profile(train_features, train_scores, y_train, numeric=numeric, categorical=categorical),
+        {
+            "data_date": metadata.get("data_date"),
+            **profile(
+                train_features,
+                line.apply(oof["p"]),
+                y_train,
+                numeric=numeric,
+                categorical=categorical,
+                days=train.get("start"),
+                projects=train.get("project_id"),
+                score_rows=oof["row"],
+                holdout=measured,
+            ),
+        },
         _golden(holdout, p) if timed else {"activities": [], "scores": []},
         record,
     )

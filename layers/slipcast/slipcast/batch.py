@@ -37,6 +37,7 @@ def score(
     model_version: str,
     own_names: Mapping[str, str] | None = None,
     explained: int = EXPLAINED,
+    log: Callable[[Sequence[Mapping[str, Any]], Sequence[Mapping[str, Any]], Sequence[float]], None] | None = None,
 ) -> list[dict[str, Any]]:
     """Return a prediction for each activity, the highest probability first.
 
@@ -47,6 +48,7 @@ def score(
     model_version : version of the function that serves the model
     own_names : canonical column → how the user's schedule calls it, for the reasons
     explained : at most so many activities get reasons, those with the highest probabilities
+    log : called with activities, the features that the model saw and their probabilities, some at a time in their order
 
     Returns
     -------
@@ -61,7 +63,10 @@ def score(
 
     def flush() -> None:
         known = [scorer.features(activity) for activity in history(chunk)]
-        for activity, features, probability in zip(chunk, known, scorer.score(known), strict=True):
+        probabilities = scorer.score(known)
+        if log:
+            log(chunk, known, probabilities)
+        for activity, features, probability in zip(chunk, known, probabilities, strict=True):
             given = {name: activity.get(name) for name in COLUMNS[:6]}
             row = {
                 **given,

@@ -60,8 +60,10 @@ def fit(y: np.ndarray, p: np.ndarray) -> Calibration:
 def recalibrate(y: np.ndarray, p: np.ndarray, fold: np.ndarray) -> tuple[Calibration, dict[str, Any]]:
     """Return the recalibration of a model from its out-of-fold probabilities, or the identity if none helps.
 
-    Each fold is recalibrated by a line that was fitted to the other folds. Only if that lowers the log loss of all of
-    them together is the line that is fitted to all of them used.
+    Each fold is recalibrated by a line that was fitted to the other folds. Only if that lowers the log loss of a fold,
+    on average, by more than one standard error over the folds is the line that is fitted to all of them used: the
+    simpler model unless the other is surely better (Breiman, Friedman, Olshen and Stone 1984, chapter 3). Folds follow
+    each other in time, so a line that serves some years and harms others is not used.
 
     Parameters
     ----------
@@ -72,7 +74,8 @@ def recalibrate(y: np.ndarray, p: np.ndarray, fold: np.ndarray) -> tuple[Calibra
     Returns
     -------
     the recalibration, and ``used``, ``slope``, ``intercept``, ``clip``, ``n`` (activities), ``before`` and ``after``:
-    ``brier``, ``log_loss``, ``slope``, ``intercept`` of the probabilities as they are and cross-fitted
+    ``brier``, ``log_loss``, ``slope``, ``intercept`` of the probabilities as they are and cross-fitted; ``gain`` and
+    ``gain_error``: by how much the line lowers the log loss of a fold, and the standard error of that
     """
     y, p, fold = np.asarray(y), np.asarray(p, dtype="float64"), np.asarray(fold)
     if len(np.unique(fold)) < 2:
@@ -81,14 +84,18 @@ def recalibrate(y: np.ndarray, p: np.ndarray, fold: np.ndarray) -> tuple[Calibra
     for number in np.unique(fold):
         held = fold == number
         crossed[held] = fit(y[~held], p[~held]).apply(p[held])
-    helps = losses(y, crossed).mean() < losses(y, p).mean()
-    found = fit(y, p) if helps else IDENTITY
+    lowered = losses(y, p) - losses(y, crossed)
+    gains = np.array([lowered[fold == number].mean() for number in np.unique(fold)])
+    gain, error = float(gains.mean()), float(gains.std(ddof=1) / np.sqrt(len(gains)))
+    found = fit(y, p) if gain > error else IDENTITY
     return found, {
         "used": found.used,
         "slope": found.slope,
         "intercept": found.intercept,
         "clip": found.clip,
         "n": len(y),
+        "gain": gain,
+        "gain_error": error,
         "before": describe(y, p),
         "after": describe(y, crossed if found.used else p),
     }

@@ -34,7 +34,8 @@ class Candidate:
     calibrate : for classes without ``predict_proba``: a sigmoid on cross-validated decisions (Platt 1999) makes their
         probabilities
     max_rows : more training rows than this and the family is skipped; None for no limit
-    serve : whether the family can be a released model; `export` knows no file for the others, they stand for comparison
+    serve : whether the standard library can serve the family; the others are served by scikit-learn itself, whose layer
+        a release adds: they start more slowly
     cost : ``seconds`` of one fit on 10,000 rows of 25 features on one core, and the exponent by which it grows with the
         rows: a first guess, which the measured times of the first round replace
     """

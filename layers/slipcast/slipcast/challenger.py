@@ -1,4 +1,4 @@
-"""The challenger: the best family by cross-validation that the prediction function can serve."""
+"""The challenger: the best family by cross-validation that can be served, by whatever evaluates it."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

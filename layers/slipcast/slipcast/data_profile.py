@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from slipcast.drift import compare
+from slipcast.drift import Rule, compare
 from slipcast.features import MISSING
 
 MOST_FREQUENT = 10
@@ -59,6 +59,6 @@ def moved(profile: dict[str, Any], features: pd.DataFrame, scores: np.ndarray) -
     known = {name: described for name, described in profile["features"].items() if name in features}
     if not known:
         return []
-    found = compare({**profile, "features": known}, features, scores, min_n=1).features
-    listed = [{"feature": name, "psi": float(found[name]["psi"])} for name in known]
+    found = compare({**profile, "features": known}, features, scores, Rule(min_n=1)).features
+    listed = [{"feature": name, "psi": found[name].psi} for name in known]
     return sorted(listed, key=lambda item: -item["psi"])

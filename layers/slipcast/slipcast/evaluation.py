@@ -61,7 +61,20 @@ def multiplicities(n: int, n_boot: int, seed: int) -> Iterator[np.ndarray]:
     size = max(1, BLOCK // n)
     for begin in range(0, n_boot, size):
         rows = rng.integers(0, n, size=(min(size, n_boot - begin), n))
-        yield np.stack([np.bincount(sample, minlength=n) for sample in rows]).astype("float64")
+        yield counted(rows, n)
+
+
+def counted(rows: np.ndarray, n: int) -> np.ndarray:
+    """Return how often each of `n` rows was drawn in each sample of row numbers, shape (n_samples, n), float64."""
+    return np.stack([np.bincount(sample, minlength=n) for sample in rows]).astype("float64")
+
+
+def resampled_auc(y: np.ndarray, p: np.ndarray, samples: np.ndarray) -> np.ndarray:
+    """Return the area under the ROC curve of each bootstrap sample of `resamples`, as `auc` gives it."""
+    size = max(1, BLOCK // len(y))
+    blocks = (counted(samples[begin : begin + size], len(y)) for begin in range(0, len(samples), size))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.concatenate([ranking(y, p, weights)[0] for weights in blocks])
 
 
 def interval(values: np.ndarray) -> list[float]:

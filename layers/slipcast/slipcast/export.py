@@ -1,6 +1,7 @@
 """Turn a fitted scikit-learn pipeline into a model artefact (layout: :mod:`slipcast.artefact`).
 
-Everything is copied in float64, so that the standard-library scorer repeats scikit-learn's arithmetic.
+Everything is copied in float64, so that the standard-library scorer repeats scikit-learn's arithmetic. An estimator
+that cannot be repeated goes into the artefact as it is; the preparation never does.
 """
 
 import math
@@ -24,10 +25,10 @@ from sklearn.pipeline import Pipeline
 from sklearn.tree import DecisionTreeClassifier
 from sklearn.utils.validation import check_is_fitted
 
-from slipcast import _export_models, _export_preparation, _export_trees, artefact
+from slipcast import _export_models, _export_preparation, _export_trees, artefact, estimators
 from slipcast._export_error import ExportError
 
-__all__ = ["ExportError", "export", "servable"]
+__all__ = ["ExportError", "compact", "export", "servable"]
 
 # What a probability is held away from 0 and 1 by before its log-odds are taken, unless a calibration says otherwise.
 CLIP = 1e-6
@@ -64,7 +65,8 @@ def export(
     Raises
     ------
     ExportError
-        If the estimator, a step or an option is one that the scorer cannot repeat exactly.
+        If a step or an option is one that the scorer cannot repeat exactly, or the estimator one that it cannot even
+        hand to scikit-learn.
     """
     if not 0 <= threshold <= 1:
         raise ExportError(f"the threshold {threshold} is not a probability")
@@ -82,7 +84,7 @@ def export(
 
 
 def servable(pipeline: Pipeline) -> str | None:
-    """Return None if the scorer can repeat a fitted pipeline exactly, else the reason in words.
+    """Return None if a fitted pipeline can be served, else the reason in words.
 
     Raises
     ------
@@ -101,24 +103,49 @@ def _contents(pipeline: Pipeline, training: pd.DataFrame | None) -> dict[str, An
     if [name for name, _ in pipeline.steps] != ["prepare", "model"]:
         raise ExportError(f"the steps are {[name for name, _ in pipeline.steps]}, not prepare and model")
     estimator = pipeline.named_steps["model"]
-    describe = _MODELS.get(type(estimator))
-    if describe is None:
-        known = ", ".join(sorted(each.__name__ for each in _MODELS))
-        raise ExportError(f"{type(estimator).__name__} cannot be exported; known estimators: {known}")
     classes = list(estimator.classes_)
     if classes != [0, 1]:
         raise ExportError(f"the model was fitted to the classes {classes}, not 0 (on time) and 1 (late)")
     prepare = pipeline.named_steps["prepare"]
     features, preparation = _export_preparation.describe(prepare)
-    if preparation["numeric"]["medians"] is None and not isinstance(estimator, HistGradientBoostingClassifier):
-        raise ExportError(
-            f"{type(estimator).__name__} needs imputed numbers: only histogram gradient boosting takes missing values"
-        )
-    model = describe(estimator)
+    model = _model(estimator, imputed=preparation["numeric"]["medians"] is not None)
     if model["kind"] == "linear" and training is not None:
         means = prepare.transform(training).mean(axis=0)
         model["reference"] = _export_models.floats(means * model["coefficients"])
     return {"features": features, "preparation": preparation, "model": model}
+
+
+def _model(estimator: Any, *, imputed: bool) -> dict[str, Any]:
+    try:
+        return compact(estimator, imputed=imputed)
+    except ExportError as error:
+        # The other strategies of a dummy are drawn by lot: no two answers would be the same.
+        if isinstance(estimator, DummyClassifier) or not hasattr(estimator, "predict_proba"):
+            raise
+        why = error
+    try:
+        return estimators.describe(estimator)
+    except artefact.ArtefactError as error:
+        raise ExportError(f"{why}; as it is it cannot be served either: {error}") from None
+
+
+def compact(estimator: Any, *, imputed: bool = True) -> dict[str, Any]:
+    """Return what the standard library needs to repeat a fitted estimator exactly.
+
+    Raises
+    ------
+    ExportError
+        If it cannot: then scikit-learn itself has to evaluate it.
+    """
+    describe = _MODELS.get(type(estimator))
+    if describe is None:
+        known = ", ".join(sorted(each.__name__ for each in _MODELS))
+        raise ExportError(f"{type(estimator).__name__} cannot be exported; known estimators: {known}")
+    if not imputed and not isinstance(estimator, HistGradientBoostingClassifier):
+        raise ExportError(
+            f"{type(estimator).__name__} needs imputed numbers: only histogram gradient boosting takes missing values"
+        )
+    return describe(estimator)
 
 
 def _calibration(calibration: Recalibration | None) -> dict[str, float] | None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from slipcast.evaluation import auc, brier, interval, resamples
+from slipcast.evaluation import auc, brier, interval, resampled_auc, resamples
 
 RULE = (
     "A challenger is kept out by any broken limit: leakage, fairness, a protocol without the order of time, no "
@@ -119,7 +119,7 @@ def decide(
     max_auc_loss : AUC that a better calibrated challenger may lose
     """
     samples = resamples(len(y), n_boot, seed)
-    aucs = np.array([auc(y[rows], challenger_p[rows]) for rows in samples])
+    aucs = resampled_auc(y, challenger_p, samples)
     gain_prior = _gains(y, challenger_p, np.full(len(y), train_late_rate), samples)
     numbers: dict[str, Any] = {
         "n": len(y),

@@ -43,3 +43,14 @@ def project_sizes(projects: pd.Series, known: pd.Series) -> pd.Series:
         unit = "activity" if high == 1 else "activities"
         names[number] = f"{low} {unit}" if low == high else f"{low} to {high} {unit}"
     return pd.Series([names[number] for number in group], index=projects.index, dtype=object)
+
+
+def project_codes(projects: pd.Series) -> np.ndarray:
+    """Return a number for the project of each activity; one without a project is alone.
+
+    Parameters
+    ----------
+    projects : Series of shape (n_activities,)
+    """
+    codes, names = pd.factorize(projects)
+    return np.where(codes < 0, len(names) + np.arange(len(codes)), codes)

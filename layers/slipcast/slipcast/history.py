@@ -15,7 +15,6 @@ import struct
 import zlib
 from bisect import bisect_left
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
 from datetime import date, datetime
 from itertools import accumulate, pairwise
 from operator import sub
@@ -70,8 +69,7 @@ class Totals(NamedTuple):
 NOTHING = Totals(*[0] * len(Totals._fields))
 
 
-@dataclass(frozen=True)
-class Series:
+class Series(NamedTuple):
     """The history of a key.
 
     Attributes
@@ -175,8 +173,7 @@ def _gap(known: AsOf) -> tuple[Any, Any]:
     return (known.start - key.last_finish) * (key.started == key.finishes) * 1.0, key.started > 0
 
 
-@dataclass(frozen=True)
-class Feature:
+class Feature(NamedTuple):
     """A feature of what is known of one key.
 
     Attributes

@@ -1,52 +1,222 @@
-"""One run of the monitor: the logged predictions of a window against the profile of the model that made them."""
+"""One run of the monitor: the logged predictions of a window, their outcomes so far, one conclusion in words."""
 
-import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from itertools import islice
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
-from slipcast.drift import DriftReport, compare
-from slipcast.features import CATEGORICAL, NUMERIC
+from slipcast import drift as drifting
+from slipcast.asked import day_of
+from slipcast.drift import Rule
+from slipcast.estimated import estimate
+from slipcast.monitor_record import Conclusion, Drift, Estimated, Realised, Record
+from slipcast.sketch import Distinct, Sketch
+
+# Predictions that are held as Python objects at once.
+CHUNK = 5_000
 
 
-def summarise(
-    items: Iterable[dict[str, Any]], profile: dict[str, Any], *, model_version: str, min_n: int
-) -> DriftReport:
-    """Compare the logged predictions of one model version with its training profile.
+@dataclass
+class Window:
+    """What one pass over the predictions of a window left.
+
+    Attributes
+    ----------
+    sketch : of the distinct predictions of the version
+    predictions : of the version, repeated ones too
+    other_versions : of any other
+    """
+
+    sketch: Sketch
+    predictions: int = 0
+    other_versions: int = 0
+
+
+def read(
+    items: Iterable[Mapping[str, Any]],
+    profile: Mapping[str, Any],
+    *,
+    model_version: str,
+    also: Callable[[list[Mapping[str, Any]]], None] | None = None,
+) -> Window:
+    """Count the logged predictions of one model version, in one pass and in bounded memory.
 
     Parameters
     ----------
-    items : logged predictions with ``activity_id``, ``model_version``, ``features`` and ``score``; delivered at least
-        once, so one may come again
+    items : logged predictions with ``activity_id``, ``model_version``, ``features`` and ``score``; perhaps ``at``,
+        ``data_date``, ``project_id`` and ``redacted`` (features that are kept out of the log). Delivered at least once,
+        so one may come again
     profile : training profile of that version
-    model_version : predictions of other versions are left out
-    min_n : with fewer predictions the state is ``insufficient_data``
+    model_version : predictions of other versions are only counted
+    also : called with each chunk of predictions, whatever their version
     """
+    window, seen = Window(Sketch(profile)), Distinct()
+    names = list(profile["features"])
+    stream = iter(items)
+    while chunk := list(islice(stream, CHUNK)):
+        if also:
+            also(chunk)
+        own = [item for item in chunk if item["model_version"] == model_version]
+        window.predictions += len(own)
+        window.other_versions += len(chunk) - len(own)
+        if own:
+            _add(window.sketch, seen, own, names)
+    return window
+
+
+def _add(sketch: Sketch, seen: Distinct, items: Sequence[Mapping[str, Any]], names: Sequence[str]) -> None:
     # An activity that is asked about every hour is one observation, not twenty-four: a few of them, repeated, would
     # pass for a large sample that looks nothing like the training data. An identifier alone may be that of several
     # projects.
-    own = {
-        (item["activity_id"], json.dumps(item["features"], sort_keys=True)): item
-        for item in items
-        if item["model_version"] == model_version
-    }
-    rows = list(own.values())
-    features = pd.DataFrame([row["features"] for row in rows], columns=[*NUMERIC, *CATEGORICAL])
-    scores = np.array([row["score"] for row in rows], dtype="float64")
-    return compare(profile, features, scores, min_n=min_n)
+    values = [tuple(item["features"].get(name) for name in names) for item in items]
+    sketch.hidden.update(name for item in items for name in item.get("redacted", ()))
+    keys = [hash((item.get("project_id"), item["activity_id"], row)) for item, row in zip(items, values, strict=True)]
+    fresh = np.flatnonzero(seen.new(np.array(keys, dtype="int64")))
+    if not len(fresh):
+        return
+    rows = [values[at] for at in fresh]
+    kept = [items[at] for at in fresh]
+    projects = [item["project_id"] for item in kept if item.get("project_id")]
+    sketch.add(
+        {name: [row[place] for row in rows] for place, name in enumerate(names)},
+        np.array([item["score"] for item in kept], dtype="float64"),
+        days=[day_of(item) for item in kept] if "at" in kept[0] else None,
+        projects=projects or None,
+    )
 
 
-def metrics(report: DriftReport) -> dict[str, float]:
-    """Return the CloudWatch metrics of a run; with insufficient data there is no verdict to report."""
-    values: dict[str, float] = {"MonitorRuns": 1, "MonitoredPredictions": report.n}
-    if report.state == "insufficient_data":
-        return values
-    return values | {
-        "Drift": float(report.state == "drift"),
-        "MaxPSI": report.max_psi,
-        "DriftedFeatureShare": report.drifted_share,
-        "ScoreMean": report.score_mean,
-        "ScoreShift": report.score_mean - report.score_reference_mean,
-    }
+def conclude(
+    window: Window,
+    profile: Mapping[str, Any],
+    *,
+    at: datetime,
+    since: datetime,
+    version: str,
+    model_id: str,
+    realised: Realised,
+    rule: Rule,
+    earlier: Sequence[Mapping[str, Any]] = (),
+) -> Record:
+    """Return the record of a run.
+
+    Parameters
+    ----------
+    earlier : as for `drift.assess`
+    """
+    sketch = window.sketch
+    found = drifting.assess(profile, sketch, rule, earlier)
+    estimated = estimate(
+        profile.get("calibration"),
+        sketch.scores,
+        min_n=rule.min_n,
+        outside=sketch.outside,
+        scores_drifted=bool(found.score and found.score.drifted),
+        miscalibrated=realised.state in ("miscalibrated", "degraded"),
+    )
+    conclusion, reasons = _judge(found, realised, estimated)
+    record = Record(
+        **{"at": at.isoformat(), "since": since.isoformat(), "until": at.isoformat()},
+        **{"version": version, "model_id": model_id, "conclusion": conclusion, "reasons": reasons},
+        **{"n": sketch.n, "predictions": window.predictions, "other_versions": window.other_versions},
+        score_mean=sketch.score.total / sketch.n if sketch.n else None,
+        score_reference_mean=profile["score"]["mean"],
+        scores_by_day=[
+            {"day": day, "n": int(count), "mean": total / count} for day, (count, total) in sorted(sketch.days.items())
+        ],
+        **{"drift": found, "realised": realised, "estimated": estimated},
+    )
+    return replace(record, metrics=metrics(record))
+
+
+def _judge(drift: Drift, realised: Realised, estimated: Estimated) -> tuple[Conclusion, list[str]]:
+    reasons = _of_labels(realised) + _of_drift(drift)
+    if estimated.state == "estimate_invalid":
+        reasons.append(f"Without labels nothing can be said of its performance: {estimated.why}.")
+    conclusion: Conclusion
+    if realised.state in ("degraded", "miscalibrated"):
+        conclusion = realised.state
+    elif drift.confirmed:
+        conclusion = "drift"
+        reasons = _of_drift(drift) + _of_labels(realised) + reasons[len(_of_drift(drift)) + len(_of_labels(realised)) :]
+    elif drift.state == "insufficient_data" and realised.state == "insufficient_data":
+        conclusion = "insufficient_data"
+    else:
+        conclusion = "healthy"
+    return conclusion, reasons
+
+
+def _of_labels(found: Realised) -> list[str]:
+    if found.late_rate is None:
+        if not found.n and not found.awaiting:
+            return ["No prediction awaits its outcome."]
+        return [f"{found.n} outcomes are known of {found.n + found.awaiting}: too few to judge by."]
+    rates = (
+        f"Of {found.n} activities that matured since {found.since} {found.late_rate:.1%} were late, "
+        f"their mean score was {found.mean_score:.1%}"
+    )
+    direction = "too pessimistic" if found.calibration_gap > 0 else "too optimistic"
+    if found.state == "miscalibrated":
+        return [f"{rates}: {direction} by {abs(found.calibration_gap):.1%}, beyond chance."]
+    if found.state == "degraded":
+        worse = f"Brier score {found.brier:.3f}, on the holdout {found.reference_brier:.3f}"
+        if found.auc is not None:
+            worse += f"; AUC {found.auc:.3f}, on the holdout {found.reference_auc:.3f}"
+        return [f"{worse}: worse beyond chance.", f"{rates}."]
+    worst = [item for item in found.slices if item.worse]
+    parts = [
+        f"{item.column} {item.value}: {item.late_rate:.1%} late, mean score {item.mean_score:.1%}, beyond chance."
+        for item in worst[:3]
+    ]
+    return [f"{rates}: within what is tolerated or chance.", *parts]
+
+
+def _of_drift(found: Drift) -> list[str]:
+    if found.state == "insufficient_data":
+        return [f"{found.n} distinct predictions in the window, {found.min_n} are needed to look for drift."]
+    if found.state == "ok":
+        return [f"Inputs and scores of {found.n} predictions look like those of the training."]
+    items = {**found.features, **({drifting.SCORE: found.score} if found.score else {})}
+    said = []
+    for name in found.drifted:
+        words = "; ".join(finding.words for finding in items[name].findings)
+        when = f"in {found.needed} of the last {found.of} windows" if items[name].confirmed else "in this window alone"
+        called = "The score" if name == drifting.SCORE else name
+        said.append(f"{called} differs from the training {when}: {words}.")
+    return said
+
+
+def metrics(record: Record) -> dict[str, float]:
+    """Return the CloudWatch metrics of a run; what has no verdict is not reported."""
+    values: dict[str, float] = {"MonitorRuns": 1.0, "MonitoredPredictions": float(record.n)}
+    drift, realised, estimated = record.drift, record.realised, record.estimated
+    if drift and drift.state != "insufficient_data":
+        values |= {
+            "Drift": float(drift.confirmed),
+            "DriftInWindow": float(drift.state == "drift"),
+            "MaxPSI": drift.max_psi,
+            "DriftedFeatureShare": drift.drifted_share,
+            "ScoreMean": record.score_mean,
+            "ScoreShift": record.score_mean - record.score_reference_mean,
+        }
+    if realised and realised.coverage is not None:
+        values["LabelCoverage"] = realised.coverage
+    if realised and realised.state != "insufficient_data":
+        values |= {
+            "CalibrationGap": realised.calibration_gap,
+            "RealisedBrier": realised.brier,
+            "LateRate": realised.late_rate,
+            "Miscalibrated": float(realised.state == "miscalibrated"),
+            "Degraded": float(realised.state == "degraded"),
+        }
+        if realised.auc is not None:
+            values["RealisedAUC"] = realised.auc
+    if estimated and estimated.state != "insufficient_data":
+        values["EstimateInvalid"] = float(estimated.state == "estimate_invalid")
+        if estimated.state == "ok":
+            values |= {"EstimatedBrier": estimated.brier, "EstimatedAUC": estimated.auc}
+    if record.conclusion not in ("insufficient_data", "no_model"):
+        values["Unhealthy"] = float(record.conclusion != "healthy")
+    return values

@@ -1,15 +1,29 @@
 """The training profile: what the monitor compares later predictions with. Stored with the model, never refreshed."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.stats import chi2_contingency
 
-from slipcast.features import CATEGORICAL, NUMERIC
+from slipcast.chance import moments
+from slipcast.estimated import GRID, histogram
+from slipcast.features import CATEGORICAL, MISSING, NUMERIC
+from slipcast.groups import project_codes
 
+VERSION = 2
 # Categories seen less often share one bin: single appearances would make every window look different.
 MIN_CATEGORY_SHARE = 0.02
+# Numbers are counted between so many edges for each bin, which is what a distance in their own unit needs.
+FINE = 10
+# More values than this are names or codes, and which of them are new says nothing.
+MAX_KNOWN = 2_000
+# What repeats over fewer years may as well be a trend.
+MIN_YEARS = 3
+SEASONAL_LEVEL = 1e-3
+# A month with fewer activities is described by itself and its neighbours.
+OWN_MONTH = 60
 
 
 def profile(
@@ -20,60 +34,196 @@ def profile(
     numeric: Sequence[str] = NUMERIC,
     categorical: Sequence[str] = CATEGORICAL,
     bins: int = 10,
+    days: pd.Series | None = None,
+    projects: pd.Series | None = None,
+    score_rows: np.ndarray | None = None,
+    holdout: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Describe the training data of a model.
 
     Parameters
     ----------
     features : DataFrame of shape (n_activities, n_features) as `feature_table.feature_table` returns it
-    scores : probabilities of shape (n_activities,) by the model
+    scores : probabilities of `score_rows`, by models that had not seen the row where there are any: scores of a model
+        on its own training rows are more extreme than any it will give later
     labels : outcomes of shape (n_activities,), 1 late
     numeric, categorical : names of the features
     bins : bins of numeric features and of the score, by quantiles
+    days : day of each activity from which the season is taken; None: the profile knows no seasons
+    projects : project of each activity, for how alike activities of one project are; None: not at all
+    score_rows : positions of the activities that have a score; None: all
+    holdout : figures of the model as `evaluation.evaluate` returns them: what its later performance is measured by
 
     Returns
     -------
-    JSON-able: ``n``, ``late_rate``, ``score`` and ``features``; a numeric entry has ``edges`` (inner bin edges) and
-    ``counts`` (one for each bin, then one for missing values), a categorical one ``counts`` by category
+    JSON-able: ``version``, ``n``, ``late_rate``, ``score`` and ``features``, ``calibration`` (the scores that the
+    estimate of performance rests on) and ``performance``. An entry has ``kind``, ``counts`` (the last one of missing or
+    rare values), ``chance`` (`chance.moments`), ``seasonal`` (counts by month, or None) and
+    ``alike`` (intraclass correlation within projects). A number has ``edges`` too, and ``fine``, ``min``, ``max``,
+    ``mean``, ``sd``; a category ``categories``, ``seen`` (all values, None if too many) and ``once`` (values seen once)
     """
+    rows = np.arange(len(features)) if score_rows is None else np.asarray(score_rows)
+    scores, labels = np.asarray(scores, dtype="float64"), np.asarray(labels)
+    season = None if days is None else _Season(days)
+    codes = None if projects is None else project_codes(projects)
     described: dict[str, Any] = {}
     for name in numeric:
         described[name] = numeric_profile(features[name].to_numpy(dtype="float64"), bins)
+        place = numeric_places(features[name].to_numpy(dtype="float64"), np.array(described[name]["edges"]))
+        _add(described[name], place, season, codes)
     for name in categorical:
         described[name] = _categorical_profile(features[name])
+        _add(described[name], _categorical_places(features[name], described[name]["categories"]), season, codes)
+    score = {**numeric_profile(scores, bins), "mean": float(np.mean(scores))}
+    _add(
+        score,
+        numeric_places(scores, np.array(score["edges"])),
+        season and season.of(rows),
+        None if codes is None else codes[rows],
+    )
     return {
+        "version": VERSION,
         "n": len(features),
         "late_rate": float(np.mean(labels)),
-        "score": {**numeric_profile(np.asarray(scores, dtype="float64"), bins), "mean": float(np.mean(scores))},
+        "score": score,
         "features": described,
+        "calibration": _calibration(scores, labels[rows]),
+        "performance": None if holdout is None else _performance(holdout),
     }
 
 
 def numeric_profile(values: np.ndarray, bins: int) -> dict[str, Any]:
-    """Return inner edges at the quantiles of `values` and the counts of the bins and of missing values."""
+    """Return inner edges at the quantiles of `values`, the counts of the bins and of missing values, and moments."""
     known = values[~np.isnan(values)]
-    quantiles = np.quantile(known, np.linspace(0, 1, bins + 1)[1:-1]) if len(known) else np.array([])
+    inner = np.linspace(0, 1, bins * FINE + 1)[1:-1]
+    quantiles = np.quantile(known, inner) if len(known) else np.array([])
     # Values that repeat make equal quantiles: such bins fall together.
-    edges = np.unique(quantiles)
-    return {"kind": "numeric", "edges": edges.tolist(), "counts": numeric_counts(values, edges).tolist()}
+    edges, fine = np.unique(quantiles[FINE - 1 :: FINE]), quantiles
+    if len(known):
+        # Beyond all of training too, so that it is known how far a window lies outside.
+        far = known.std() * np.array([0.25, 0.5, 1, 2, 4, 8])
+        fine = np.concatenate([known.min() - far, quantiles, known.max() + np.append(0, far)])
+    fine = np.unique(fine)
+    return {
+        "kind": "numeric",
+        "edges": edges.tolist(),
+        "counts": numeric_counts(values, edges).tolist(),
+        "fine": {"edges": fine.tolist(), "counts": numeric_counts(values, fine).tolist()},
+        **{name: float(getattr(known, name)()) if len(known) else None for name in ("min", "max", "mean")},
+        "sd": float(known.std()) if len(known) else None,
+    }
+
+
+def numeric_places(values: np.ndarray, edges: np.ndarray) -> np.ndarray:
+    """Return the bin of each value, those above an edge to its right, and for missing ones the bin after the last."""
+    return np.where(np.isnan(values), len(edges) + 1, np.searchsorted(edges, values, side="left"))
 
 
 def numeric_counts(values: np.ndarray, edges: np.ndarray) -> np.ndarray:
     """Return how many values are in each bin, those above an edge to its right, and last how many are missing."""
-    known = values[~np.isnan(values)]
-    inside = np.bincount(np.searchsorted(edges, known, side="left"), minlength=len(edges) + 1)
-    return np.append(inside, len(values) - len(known))
+    return np.bincount(numeric_places(values, edges), minlength=len(edges) + 2)
+
+
+def coarse(fine_counts: np.ndarray, fine_edges: np.ndarray, edges: np.ndarray) -> np.ndarray:
+    """Return the counts between `edges`, which are some of `fine_edges`, from those between all; last the missing."""
+    begins = np.append(0, np.searchsorted(fine_edges, edges, side="left") + 1)
+    return np.append(np.add.reduceat(fine_counts[:-1], begins), fine_counts[-1])
 
 
 def _categorical_profile(values: pd.Series) -> dict[str, Any]:
-    shares = values.value_counts(normalize=True)
-    kept = sorted(shares[shares >= MIN_CATEGORY_SHARE].index)
-    counts = categorical_counts(values, kept)
-    return {"kind": "categorical", "categories": kept, "counts": counts.tolist()}
+    counted = values.value_counts()
+    kept = sorted(counted[counted >= MIN_CATEGORY_SHARE * len(values)].index)
+    return {
+        "kind": "categorical",
+        "categories": kept,
+        "counts": categorical_counts(values, kept).tolist(),
+        "missing": int(counted.get(MISSING, 0)),
+        "seen": sorted(counted.index) if len(counted) <= MAX_KNOWN else None,
+        "once": int((counted == 1).sum()),
+    }
+
+
+def _categorical_places(values: pd.Series, categories: list[str]) -> np.ndarray:
+    codes, names = pd.factorize(values, use_na_sentinel=False)
+    place = {name: number for number, name in enumerate(categories)}
+    return np.array([place.get(name, len(categories)) for name in names], dtype="int64")[codes]
 
 
 def categorical_counts(values: pd.Series, categories: list[str]) -> np.ndarray:
     """Return how many values are of each category, and last how many of any other."""
-    counts = values.value_counts()
-    known = np.array([int(counts.get(category, 0)) for category in categories], dtype="int64")
-    return np.append(known, len(values) - known.sum())
+    return np.bincount(_categorical_places(values, categories), minlength=len(categories) + 1)
+
+
+class _Season:
+    """Months and years of activities, -1 where not known."""
+
+    def __init__(self, days: pd.Series) -> None:
+        days = pd.to_datetime(days)
+        self.month = days.dt.month.fillna(0).to_numpy("int64") - 1
+        self.year = days.dt.year.fillna(-1).to_numpy("int64")
+
+    def of(self, rows: np.ndarray) -> "_Season":
+        part = object.__new__(_Season)
+        part.month, part.year = self.month[rows], self.year[rows]
+        return part
+
+    def counts(self, place: np.ndarray, bins: int) -> list[list[int]] | None:
+        """Return the counts of each month, (12, n_bins), with its neighbours where few; None without a season."""
+        known = self.month >= 0
+        if len(np.unique(self.year[known])) < MIN_YEARS:
+            return None
+        table = np.zeros((12, bins), dtype="int64")
+        np.add.at(table, (self.month[known], place[known]), 1)
+        used = table[table.sum(axis=1) > 0][:, table.sum(axis=0) > 0]
+        if min(used.shape) < 2 or chi2_contingency(used).pvalue > SEASONAL_LEVEL:
+            return None
+        around = table + np.roll(table, 1, axis=0) + np.roll(table, -1, axis=0)
+        return np.where(table.sum(axis=1, keepdims=True) >= OWN_MONTH, table, around).tolist()
+
+
+def _add(entry: dict[str, Any], place: np.ndarray, season: _Season | None, projects: np.ndarray | None) -> None:
+    bins = len(entry["counts"])
+    entry["chance"] = moments(np.array(entry["counts"]))
+    entry["seasonal"] = season.counts(place, bins) if season else None
+    entry["alike"] = _alike(place, bins, projects) if projects is not None else 0.0
+
+
+def _alike(place: np.ndarray, bins: int, projects: np.ndarray) -> float:
+    """Return the intraclass correlation of the bins within projects (one-way analysis of variance, Fisher 1925).
+
+    Each bin is an indicator; sums of squares are added up over the bins before the quotient is taken.
+    """
+    _, projects = np.unique(projects, return_inverse=True)
+    n, groups = len(place), int(projects.max(initial=-1)) + 1
+    if groups < 2 or n <= groups:
+        return 0.0
+    sizes = np.bincount(projects, minlength=groups)
+    within_squares = between_squares = 0.0
+    for number in range(bins):
+        inside = place == number
+        mean = inside.mean()
+        means = np.bincount(projects, inside, groups) / sizes
+        between_squares += float(np.sum(sizes * (means - mean) ** 2))
+        within_squares += float(np.sum((inside - means[projects]) ** 2))
+    between, within = between_squares / (groups - 1), within_squares / (n - groups)
+    typical = (n - np.sum(sizes.astype("float64") ** 2) / n) / (groups - 1)
+    total = between + (typical - 1) * within
+    return float(np.clip((between - within) / total, 0, 1)) if total > 0 else 0.0
+
+
+def _calibration(scores: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
+    """Return what an estimate without labels rests on: the range of the scores, their histogram, realised rates."""
+    return {
+        "n": len(scores),
+        "low": float(np.quantile(scores, 0.005)),
+        "high": float(np.quantile(scores, 0.995)),
+        "grid": GRID,
+        "histogram": histogram(scores).tolist(),
+        "mean_score": float(scores.mean()),
+        "late_rate": float(np.mean(labels)),
+    }
+
+
+def _performance(holdout: Mapping[str, Any]) -> dict[str, Any]:
+    kept = ("n", "late_rate", "mean_score", "auc", "auc_ci", "brier", "brier_ci")
+    return {name: holdout[name] for name in kept}

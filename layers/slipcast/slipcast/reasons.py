@@ -7,7 +7,7 @@ contribution means, and what it does not, stands in docs/reasons.md.
 - boosting and AdaBoost, whose trees add up to log-odds: path-dependent TreeSHAP (:mod:`slipcast._tree_shap`);
 - forests and trees, whose leaves are probabilities: TreeSHAP of the probability, each value times
   (logit(p) - logit(base)) / (p - base);
-- neural networks: none.
+- neural networks, and models that scikit-learn itself evaluates: none.
 
 The columns of a category and the indicator of a missing value count for the feature that they come from.
 """
@@ -58,6 +58,8 @@ def unavailable(model: Scorer) -> str | None:
     kind = described["kind"]
     if kind == "mlp":
         return "a neural network has no exact reasons"
+    if kind == "estimator":
+        return f"a model that scikit-learn itself evaluates ({described['estimator']}) has no exact reasons"
     if kind in ("forest", "boosting"):
         if all("cover" in tree for tree in described["trees"]):
             return None

@@ -1,15 +1,16 @@
-"""Score activities with a model artefact, by the standard library alone.
+"""Score activities with a model artefact, by the standard library alone wherever it can.
 
 The prediction function starts with this module: importing scikit-learn would take it over a second. The arithmetic is
 scikit-learn's own, in float64, except that forests, gradient boosting and AdaBoost compare inputs rounded to float32,
 as scikit-learn does.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
 from typing import Any
 
 from slipcast import _models, artefact, features
-from slipcast._preparation import Preparation
+from slipcast._preparation import Preparation, Row
 from slipcast.artefact import ArtefactError
 from slipcast.history import HISTORY
 
@@ -34,6 +35,7 @@ class Scorer:
     threshold : probability from which an activity counts as at risk
     metadata : what the training recorded about the model
     history : point-in-time features that it needs
+    steps : nodes of trees that a row visits, roughly; 0 for models without trees
     document : the artefact that it was made of (:mod:`slipcast.artefact`)
     prepare : from a row of features to the prepared row
     """
@@ -48,10 +50,18 @@ class Scorer:
             raise ArtefactError(f"the model needs features that are not computed here: {sorted(unknown)}")
         self.history = tuple(name for name in names["numeric"] if name in HISTORY)
         self.document = document
+        self.steps = sum(1 + len(tree["feature"]).bit_length() for tree in document["model"].get("trees", ()))
         self.prepare = Preparation(names, document["preparation"])
-        model = _models.KINDS[document["model"]["kind"]](document["model"])
-        calibration = document.get("calibration")
-        self._model = model if calibration is None else _models.calibrated(model, calibration)
+        model, calibration = document["model"], document.get("calibration")
+        if model["kind"] in _models.KINDS:
+            one = _models.KINDS[model["kind"]](model)
+            score = one if calibration is None else _models.calibrated(one, calibration)
+            self._score: Callable[[list[Row]], list[float]] = lambda rows: [score(row) for row in rows]
+        else:
+            # By name: scikit-learn takes seconds to import, only its own models need it, and the single file of the
+            # edge bundle, which is made of what is imported here, has no place for it.
+            several = import_module("slipcast.estimators").load(model)
+            self._score = several if calibration is None else _models.calibrated_list(several, calibration)
 
     def features(self, activity: Mapping[str, Any]) -> dict[str, float | str | None]:
         """Return the features of one activity given by canonical columns, as the model sees them."""
@@ -59,8 +69,7 @@ class Scorer:
 
     def score(self, rows: Sequence[Mapping[str, Any]]) -> list[float]:
         """Return the probability of delay for each row of features (a missing number is None or NaN)."""
-        prepare, model = self.prepare, self._model
-        return [model(prepare(row)) for row in rows]
+        return self._score(list(map(self.prepare, rows)))
 
     def predict_proba(self, activities: Sequence[Mapping[str, Any]]) -> list[float]:
         """Return the probability of delay for each activity given by canonical columns."""

@@ -19,7 +19,12 @@ BASELINE = ("baseline_start", "baseline_finish", "baseline_duration_days", "base
 CATEGORIES = ("project_id", "phase", "work_type", "location", "status", "source")
 ID_DIGITS = 16
 # What a Step Functions payload carries of a manifest: it may have 256 KiB.
-REFERENCE = ("dataset_id", "uri", "sha256", "manifest_uri", "data_date", "rows", "labels", "dated", "profile")
+REFERENCE = (
+    *("dataset_id", "uri", "sha256", "manifest_uri", "labels_uri"),
+    *("data_date", "rows", "labels", "labels_digest", "dated", "profile"),
+)
+# What the monitor needs of an activity whose outcome is known.
+LABELLED = ("project_id", "activity_id", "phase", "work_type", "location")
 
 
 def merge(previous: Path | None, new: Path, target: Path, workdir: Path) -> None:
@@ -90,7 +95,7 @@ def describe(table: Path, workdir: Path, *, tolerance_days: int) -> dict[str, An
     -------
     ``dataset_id``, ``sha256``, ``rows``, ``data_date`` (ISO day or None), ``dated``, ``columns`` (for each column its
     type, how many are missing, smallest and largest value, mean of numbers, distinct values of categories), ``labels``
-    (matured, late, open, censored)
+    (matured, late, open, censored), ``labels_digest`` (another one if the outcome of any activity is)
     """
     digest = sha256(table)
     with connect(workdir) as database:
@@ -99,6 +104,7 @@ def describe(table: Path, workdir: Path, *, tolerance_days: int) -> dict[str, An
         rows, data_date = database.execute(f"SELECT count(*), max(data_date) FROM {relation}").fetchone()
         columns = {name: _statistics(database, relation, name, kind) for name, kind in types.items()}
         labels = _labels(database, relation, tolerance_days)
+        labels_digest = labels.pop("digest")
     return {
         "dataset_id": digest[:ID_DIGITS],
         "sha256": digest,
@@ -107,6 +113,7 @@ def describe(table: Path, workdir: Path, *, tolerance_days: int) -> dict[str, An
         "dated": data_date is not None,
         "columns": columns,
         "labels": labels,
+        "labels_digest": labels_digest,
     }
 
 
@@ -125,18 +132,41 @@ def _statistics(database: Any, relation: str, name: str, kind: str) -> dict[str,
     return found
 
 
-def _labels(database: Any, relation: str, tolerance_days: int) -> dict[str, int]:
+def write_labels(table: Path, target: Path, workdir: Path, *, tolerance_days: int) -> None:
+    """Write the outcomes of the matured activities as gzipped CSV: what `labels.label` says, for whoever has no duckdb.
+
+    Columns: `LABELLED`, ``matured_at`` (the last day in time) and ``is_late``.
+    """
+    with connect(workdir) as database:
+        relation = f"read_parquet({literal(str(table))})"
+        types = {row[0] for row in database.execute(f"DESCRIBE SELECT * FROM {relation}").fetchall()}
+        limit = f"(baseline_finish + INTERVAL {tolerance_days} DAY)"
+        late = f"(actual_finish IS NULL OR actual_finish > {limit})"
+        if "schedule_adherence" in types:
+            late = f"CASE WHEN schedule_adherence IS NOT NULL THEN schedule_adherence = 0 ELSE {late} END"
+        columns = [name if name in types else f"NULL AS {name}" for name in LABELLED]
+        database.execute(
+            f"COPY (SELECT {', '.join(columns)}, {limit}::DATE AS matured_at, ({late})::INTEGER AS is_late "
+            f"FROM {relation} WHERE {limit} <= data_date ORDER BY project_id, activity_id) "
+            f"TO {literal(str(target))} (FORMAT csv, HEADER, COMPRESSION gzip)"
+        )
+
+
+def _labels(database: Any, relation: str, tolerance_days: int) -> dict[str, Any]:
     limit = f"(baseline_finish + INTERVAL {tolerance_days} DAY)"
     matured = f"(coalesce({limit} <= data_date, false) OR (data_date IS NULL AND schedule_adherence IS NOT NULL))"
     late = (
         f"CASE WHEN schedule_adherence IS NOT NULL THEN schedule_adherence = 0 "
         f"ELSE actual_finish IS NULL OR actual_finish > {limit} END"
     )
-    names = ("matured", "late", "open", "censored")
+    # Exclusive or of a digest for each outcome: whatever the order, and whatever else the rows say.
+    outcome = f"md5_number(project_id || chr(31) || activity_id || chr(31) || ({late})::INT)"
+    names = ("matured", "late", "open", "censored", "digest")
     found = database.execute(
         f"SELECT count(*) FILTER ({matured}), count(*) FILTER ({matured} AND {late}), "
         "count(*) FILTER (actual_finish IS NULL AND data_date IS NOT NULL), "
-        f"count(*) FILTER (NOT {matured}) FROM {relation}"
+        f"count(*) FILTER (NOT {matured}), "
+        f"format('{{:032x}}', coalesce(bit_xor({outcome}) FILTER ({matured}), 0)) FROM {relation}"
     ).fetchone()
     return dict(zip(names, found, strict=True))
 

@@ -138,7 +138,7 @@ class Race:
     def winners(self, history: Sequence[dict[str, Any]]) -> tuple[list[Entry], list[str]]:
         """Return the best point of each family to fit on all rows, and the families that the budget does not reach.
 
-        The best family of all and the best that can be served are fitted in any case.
+        The best family of all and the best that the standard library can serve are fitted in any case.
         """
         speed, spent = self.measured_speed(history), sum(done["seconds"] for done in history)
         finished = [point for done in history if done["share"] == 1.0 for point in done["points"]]

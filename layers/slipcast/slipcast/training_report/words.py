@@ -96,7 +96,12 @@ def day(value: str | None) -> str:
     return NONE if value is None else clean(value)[:10]
 
 
+def moment(value: str | None) -> str:
+    """Return day and minute of an ISO time."""
+    return NONE if value is None else f"{clean(value)[:16].replace('T', ' ')} UTC"
+
+
 FILTERS = {
     function.__name__: function
-    for function in (number, percent, signed, interval, seconds, compact, anything, plain, short, day)
+    for function in (number, percent, signed, interval, seconds, compact, anything, plain, short, day, moment)
 }

@@ -1,0 +1,88 @@
+"""Cold: from the start of a process to its first answer, with the files in the page cache and without."""
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from benchmarks.serving import models, runtime
+
+FIRST = Path(__file__).with_name("first.py")
+WAYS: dict[str, tuple[str, ...]] = {
+    "bare": (),
+    "powertools": ("powertools",),
+    "powertools_validated": ("powertools",),
+    "slipcast": runtime.PREDICT,
+    "application": runtime.PREDICT,
+    "scikit_learn": runtime.FALLBACK,
+    "pyfunc": runtime.FALLBACK,
+}
+
+
+def measure(case: models.Case, rows: pd.DataFrame, rounds: int) -> dict[str, dict[str, Any]]:
+    """Return for each way the medians in ms, page cache warm and dropped, and its size."""
+    code = runtime.code()
+    event = models.FOLDER / "event.json"
+    event.write_text(json.dumps(runtime.event(models.body(rows.head(1)))))
+    frame = models.frame(rows.head(1))
+    shared = runtime.environment(
+        EVENT=str(event),
+        MODEL_PATH=str(case.model),
+        MODEL_SHA256=case.sha256,
+        MODEL_URI="",
+        PIPELINE=str(case.pipeline),
+        MLFLOW_MODEL=str(case.mlflow),
+        ROWS=frame.to_json(orient="records"),
+        TYPES=json.dumps(dict.fromkeys(frame.select_dtypes("number"), "float64")),
+        MLFLOW_DISABLE_TELEMETRY="true",
+    )
+    paths = {way: [code, *runtime.layers(layers), runtime.packages()] for way, layers in WAYS.items()}
+    found: dict[str, dict[str, list[float]]] = {way: {"warm": [], "processor": [], "dropped": []} for way in WAYS}
+    for way in WAYS:
+        _start(way, paths[way], shared)
+    for _ in range(rounds):
+        for way, path in paths.items():
+            warm, processor = _start(way, path, shared)
+            found[way]["warm"].append(warm)
+            found[way]["processor"].append(processor)
+            # After the start, so that what it leaves behind is dropped too.
+            _drop([*path, case.model.parent, Path(sys._base_executable).resolve().parents[1] / "lib"])
+            found[way]["dropped"].append(_start(way, path, shared)[0])
+    return {
+        way: {
+            **{name: statistics.median(each) for name, each in times.items()},
+            "bytes": runtime.size([*([code] if way in ("slipcast", "application") else []), *paths[way][1:-1]]),
+        }
+        for way, times in found.items()
+    }
+
+
+def _start(way: str, path: list[Path], shared: dict[str, str]) -> tuple[float, float]:
+    """Return the ms that passed, and those of them that a processor worked: a busy machine lengthens the first only."""
+    command = [sys._base_executable, "-S", "-B", str(FIRST), way]
+    found = shared | {"PYTHONPATH": ":".join(map(str, path))}
+    began = time.perf_counter()
+    process = subprocess.Popen(command, env=found, stdout=subprocess.DEVNULL)
+    _, status, used = os.wait4(process.pid, 0)
+    taken = (time.perf_counter() - began) * 1000
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise RuntimeError(f"{way} failed, see above")
+    return taken, (used.ru_utime + used.ru_stime) * 1000
+
+
+def _drop(folders: list[Path]) -> None:
+    """Have the kernel forget the files below `folders`; it keeps what another process has mapped."""
+    for folder in folders:
+        for name in (name for name in folder.rglob("*") if name.is_file()):
+            handle = os.open(name, os.O_RDONLY)
+            try:
+                os.posix_fadvise(handle, 0, 0, os.POSIX_FADV_DONTNEED)
+            finally:
+                os.close(handle)

@@ -1,0 +1,203 @@
+"""Over loopback HTTP: Slipcast in the Lambda runtime, ``mlflow models serve`` and MLServer, in turn."""
+
+import contextlib
+import json
+import os
+import signal
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from benchmarks.serving import models, runtime
+
+HERE = Path(__file__).parent
+OWN = models.FOLDER / "environment"
+CALLS = {1: 200, 100: 40, 1000: 15, 10_000: 5}
+BOOT_SECONDS = 180
+
+
+def environment() -> Path:
+    """Return the Python of the environment of what is compared, made by uv from requirements.txt."""
+    python, wanted, made = OWN / "bin" / "python", HERE / "requirements.txt", OWN / "made-of"
+    if not made.exists() or made.read_text() != wanted.read_text():
+        uv = runtime._script().find_uv()
+        subprocess.run([uv, "venv", "--quiet", "--clear", "--python", sys._base_executable, str(OWN)], check=True)
+        subprocess.run([uv, "pip", "install", "--quiet", "--python", str(python), "-r", str(wanted)], check=True)
+        made.write_text(wanted.read_text())
+    return python
+
+
+def measure(case: models.Case, rows: pd.DataFrame, share: float = 1.0) -> dict[int, dict[str, tuple[float, float]]]:
+    """Return median and 99th percentile in ms of each server by number of rows."""
+    found = {}
+    with slipcast(case) as own, mlflow_serve(case) as mlflow, mlserver(case) as v2:
+        ports = {"slipcast": own, "mlflow": mlflow, "mlserver": v2}
+        for count, calls in CALLS.items():
+            chosen = rows.head(count)
+            frame = models.frame(chosen)
+            requests: dict[str, tuple[str, bytes, Callable[[bytes], list[float]]]] = {
+                "slipcast": (
+                    runtime.INVOKE,
+                    json.dumps(runtime.event(models.body(chosen))).encode(),
+                    runtime.predictions,
+                ),
+                "mlflow": ("/invocations", _records(frame), _of_mlflow),
+                "mlserver": ("/v2/models/model/infer", _v2(frame), _of_v2),
+            }
+            found[count] = _in_turn(ports, requests, max(3, round(calls * share)))
+    return found
+
+
+def _in_turn(ports: dict[str, int], requests: dict[str, Any], calls: int) -> dict[str, tuple[float, float]]:
+    times: dict[str, list[float]] = {name: [] for name in requests}
+    answers = {name: read(runtime.ask(ports[name], path, body)) for name, (path, body, read) in requests.items()}
+    for name, answer in answers.items():
+        worst = np.abs(np.array(answer) - np.array(answers["mlflow"])).max()
+        assert worst <= 1e-9, f"{name} differs by {worst}"
+    for _ in range(calls):
+        for name, (path, body, _) in requests.items():
+            began = time.perf_counter()
+            runtime.ask(ports[name], path, body)
+            times[name].append((time.perf_counter() - began) * 1000)
+    return {name: (statistics.median(each), float(np.percentile(each, 99))) for name, each in times.items()}
+
+
+@contextlib.contextmanager
+def slipcast(case: models.Case, *, batches: bool = True, always: bool = False) -> Iterator[int]:
+    """Run the predict function, and the one for large batches beside it; yield the port of the first.
+
+    With `always` every request is handed to the other one, however short it is.
+    """
+    code = runtime.code()
+    with contextlib.ExitStack() as stack:
+        variables = {"MODEL_PATH": str(case.model), "MODEL_SHA256": case.sha256, "MODEL_URI": f"s3://m/{case.family}"}
+        if batches:
+            bucket = stack.enter_context(_bucket(case.model.read_bytes()))
+            port = stack.enter_context(
+                runtime.function("batch.handler", [code, *runtime.layers(runtime.FALLBACK)], AWS_ENDPOINT_URL_S3=bucket)
+            )
+            variables |= {"WORTH_A_CALL": "1"} if always else {}
+            variables |= {"BATCH_FUNCTION": "function", "AWS_ENDPOINT_URL_LAMBDA": f"http://127.0.0.1:{port}"}
+        yield stack.enter_context(
+            runtime.function("fast.handler", [code, *runtime.layers(runtime.PREDICT)], **variables)
+        )
+
+
+@contextlib.contextmanager
+def _bucket(content: bytes) -> Iterator[str]:
+    """Serve `content` for whatever object is asked for: the batch function reads the artefact once."""
+
+    class Objects(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, *_: object) -> None:
+            """Log nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Objects)
+    Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+
+
+@contextlib.contextmanager
+def _server(command: list[str], port: int, log: Path, **variables: str) -> Iterator[int]:
+    variables = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true", **variables}
+    with (
+        log.open("w") as out,
+        subprocess.Popen(
+            command, stdout=out, stderr=subprocess.STDOUT, env=variables, start_new_session=True
+        ) as process,
+    ):
+        try:
+            runtime.wait(port, BOOT_SECONDS)
+            yield port
+        finally:
+            os.killpg(process.pid, signal.SIGTERM)
+
+
+@contextlib.contextmanager
+def mlflow_serve(case: models.Case) -> Iterator[int]:
+    """Run ``mlflow models serve`` with one worker, in this environment."""
+    port = runtime.free_port()
+    command = [str(Path(sys.executable).with_name("mlflow")), "models", "serve", "--env-manager", "local"]
+    command += ["--model-uri", str(case.mlflow), "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    with _server(command, port, models.FOLDER / "mlflow.log", PATH=path):
+        _until_ready(lambda: runtime.ask(port, "/ping", b"") or True, port, "/ping")
+        yield port
+
+
+@contextlib.contextmanager
+def mlserver(case: models.Case) -> Iterator[int]:
+    """Run MLServer with its MLflow runtime, without a process pool, in an environment of its own."""
+    port, grpc, metrics = (runtime.free_port() for _ in range(3))
+    folder = models.FOLDER / "mlserver" / case.family
+    folder.mkdir(parents=True, exist_ok=True)
+    settings = {"host": "127.0.0.1", "http_port": port, "grpc_port": grpc, "metrics_port": metrics}
+    settings |= {"parallel_workers": 0, "debug": False}
+    (folder / "settings.json").write_text(json.dumps(settings))
+    model = {"name": "model", "implementation": "mlserver_mlflow.MLflowRuntime"}
+    (folder / "model-settings.json").write_text(json.dumps(model | {"parameters": {"uri": str(case.mlflow)}}))
+    python = environment()
+    command = [str(python.with_name("mlserver")), "start", str(folder)]
+    with _server(command, port, models.FOLDER / "mlserver.log", PATH=f"{python.parent}:{os.environ['PATH']}"):
+        _until_ready(None, port, "/v2/models/model/ready")
+        yield port
+
+
+def _until_ready(_: Any, port: int, path: str) -> None:
+    import http.client
+
+    end = time.monotonic() + BOOT_SECONDS
+    while time.monotonic() < end:
+        with contextlib.suppress(OSError):
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+            connection.request("GET", path)
+            if connection.getresponse().status == 200:
+                return
+        time.sleep(0.1)
+    raise TimeoutError(f"{path} on port {port} is not ready after {BOOT_SECONDS} s: see {models.FOLDER}/*.log")
+
+
+def _records(frame: pd.DataFrame) -> bytes:
+    return ('{"dataframe_records": ' + frame.to_json(orient="records") + "}").encode()
+
+
+def _of_mlflow(raw: bytes) -> list[float]:
+    return [late for _, late in json.loads(raw)["predictions"]]
+
+
+def _v2(frame: pd.DataFrame) -> bytes:
+    inputs = []
+    for name in frame:
+        values = frame[name]
+        numeric = values.dtype.kind == "f"
+        inputs.append(
+            {
+                **{"name": name, "shape": [len(frame), 1], "datatype": "FP64" if numeric else "BYTES"},
+                **({} if numeric else {"parameters": {"content_type": "str"}}),
+                # NaN, as Python's json writes it: MLServer reads it.
+                "data": [float(value) if numeric else str(value) for value in values],
+            }
+        )
+    return json.dumps({"parameters": {"content_type": "pd"}, "inputs": inputs}).encode()
+
+
+def _of_v2(raw: bytes) -> list[float]:
+    (output,) = json.loads(raw)["outputs"]
+    return np.array(output["data"]).reshape(output["shape"])[:, 1].tolist()

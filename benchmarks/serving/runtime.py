@@ -1,0 +1,164 @@
+"""The Lambda runtime on this machine: interface emulator and awslambdaric, with the code and the layers as built."""
+
+import contextlib
+import http.client
+import importlib.util
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import samcli
+
+ROOT = Path(__file__).resolve().parents[2]
+EMULATOR = Path(samcli.__file__).parent / "local" / "rapid" / "aws-lambda-rie-x86_64"
+CODE = ROOT / ".cache" / "serving" / "code"
+RUNTIME = ROOT / ".cache" / "serving" / "runtime"
+# What the Lambda runtime for Python brings along.
+IN_RUNTIME = ("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "urllib3", "six.py", "snapshot_restore_py.py")
+IN_RUNTIME += ("awslambdaric", "simplejson")
+PREDICT = ("powertools", "slipcast", "aws")
+FALLBACK = ("powertools", "training", "slipcast", "aws")
+REQUEST_SECONDS = 60
+
+
+@cache
+def _script() -> Any:
+    spec = importlib.util.spec_from_file_location("layer_build", ROOT / "layers" / "build.py")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def layers(names: tuple[str, ...]) -> list[Path]:
+    """Return the python folders of the layers, built if they are not."""
+    return [_script().built(name) / "python" for name in names]
+
+
+def code() -> Path:
+    """Return the folder of the predict function as it is deployed."""
+    import shutil
+
+    shutil.rmtree(CODE, ignore_errors=True)
+    _script().copy_function(ROOT / "functions" / "predict", CODE)
+    return CODE
+
+
+def packages() -> Path:
+    """Return a folder with the packages of the Lambda runtime and no others."""
+    RUNTIME.mkdir(parents=True, exist_ok=True)
+    installed = Path(importlib.util.find_spec("boto3").origin).parents[1]
+    # The client of the runtime API is an extension module.
+    for source in [*(installed / name for name in IN_RUNTIME), *installed.glob("runtime_client*.so")]:
+        link = RUNTIME / source.name
+        if source.exists() and not link.exists():
+            link.symlink_to(source)
+    return RUNTIME
+
+
+def size(folders: list[Path]) -> int:
+    """Return the bytes of all files in `folders`."""
+    return sum(_script().size(folder) for folder in folders)
+
+
+def event(body: str) -> dict[str, Any]:
+    """Return the event of API Gateway for a request for predictions."""
+    headers = {"Content-Type": "application/json"}
+    return {
+        **{"httpMethod": "POST", "path": "/predictions", "resource": "/predictions", "headers": headers},
+        **{"multiValueHeaders": {"Content-Type": ["application/json"]}, "queryStringParameters": None},
+        **{"multiValueQueryStringParameters": None, "pathParameters": None, "stageVariables": None},
+        "requestContext": {"stage": "v1", "requestId": "0d9b3a52-benchmark", "path": "/v1/predictions"},
+        **{"body": body, "isBase64Encoded": False},
+    }
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+def environment(**more: str) -> dict[str, str]:
+    """Return the environment of a function, without anything of this shell but the path."""
+    return {
+        "PATH": os.environ["PATH"],
+        "POWERTOOLS_SERVICE_NAME": "slipcast",
+        "POWERTOOLS_METRICS_NAMESPACE": "Slipcast",
+        "AWS_LAMBDA_FUNCTION_NAME": "slipcast-predict",
+        **{"AWS_REGION": "us-east-1", "AWS_DEFAULT_REGION": "us-east-1", "AWS_EC2_METADATA_DISABLED": "true"},
+        **{"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing"},
+        **more,
+    }
+
+
+@contextlib.contextmanager
+def function(handler: str, path: list[Path], **variables: str) -> Iterator[int]:
+    """Run a function in the emulator and yield the port it answers on."""
+    port, api = free_port(), free_port()
+    command = [str(EMULATOR), "--runtime-interface-emulator-address", f"127.0.0.1:{port}"]
+    command += ["--runtime-api-address", f"127.0.0.1:{api}", sys._base_executable, "-S", "-m", "awslambdaric", handler]
+    path = [*path, packages()]
+    found = environment(
+        PYTHONPATH=":".join(map(str, path)),
+        LAMBDA_TASK_ROOT=str(path[0]),
+        AWS_LAMBDA_FUNCTION_TIMEOUT=str(REQUEST_SECONDS),
+        **variables,
+    )
+    log = CODE.with_name(f"{handler}.log")
+    with (
+        log.open("w") as out,
+        subprocess.Popen(
+            command, env=found, cwd=path[0], stdout=out, stderr=subprocess.STDOUT, start_new_session=True
+        ) as process,
+    ):
+        try:
+            wait(port)
+            yield port
+        finally:
+            os.killpg(process.pid, signal.SIGTERM)
+
+
+def wait(port: int, seconds: float = 120) -> None:
+    """Wait until somebody listens on `port`."""
+    end = time.monotonic() + seconds
+    while True:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+            return
+        if time.monotonic() > end:
+            raise TimeoutError(f"nobody listens on port {port} after {seconds} s")
+        time.sleep(0.02)
+
+
+def ask(port: int, path: str, body: bytes) -> bytes:
+    """Return the answer to a POST of JSON, over a connection of its own: not every server here keeps one alive."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=REQUEST_SECONDS)
+    try:
+        connection.request("POST", path, body, {"Content-Type": "application/json"})
+        answer = connection.getresponse()
+        raw = answer.read()
+    finally:
+        connection.close()
+    if answer.status != 200:
+        raise RuntimeError(f"{path} answered {answer.status}: {raw[:500]!r}")
+    return raw
+
+
+INVOKE = "/2015-03-31/functions/function/invocations"
+
+
+def predictions(raw: bytes) -> list[float]:
+    """Return the probabilities in an answer of the function."""
+    answer = json.loads(raw)
+    if answer.get("statusCode") != 200:
+        raise RuntimeError(f"the function answered {raw[:500]!r}")
+    return [item["probability"] for item in json.loads(answer["body"])["predictions"]]

@@ -1,0 +1,98 @@
+"""Warm, in one process: a bare handler, Slipcast's, the pipeline with a DataFrame and MLflow's pyfunc, in turn."""
+
+import contextlib
+import importlib
+import json
+import os
+import statistics
+import sys
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import joblib
+import numpy as np
+import pandas as pd
+
+from benchmarks.serving import models, runtime
+
+# Calls for each number of rows: enough for a 99th percentile where a call is short.
+CALLS = {1: 300, 100: 60, 1000: 15, 10_000: 5}
+
+
+def measure(case: models.Case, rows: pd.DataFrame, share: float = 1.0) -> dict[int, dict[str, tuple[float, float]]]:
+    """Return median and 99th percentile in ms of each way by number of rows."""
+    import mlflow.pyfunc
+
+    pipeline, logged = joblib.load(case.pipeline), mlflow.pyfunc.load_model(str(case.mlflow))
+    predict, application = _handlers(case)
+    constant = json.dumps({"probability": 0.5})
+    found = {}
+    for count, calls in CALLS.items():
+        chosen = rows.head(count)
+        frame, body = models.frame(chosen), models.body(chosen)
+        event = runtime.event(body)
+        ways: dict[str, Callable[[], Any]] = {
+            "bare": lambda: {"statusCode": 200, "body": constant},
+            "slipcast": lambda event=event: predict(event, None),
+            "scikit_learn": lambda frame=frame: pipeline.predict_proba(frame),
+            "scikit_learn_json": lambda body=body: _pipeline_handler(pipeline, body),
+            "pyfunc": lambda frame=frame: logged.predict(frame),
+        }
+        if count <= 100:
+            ways["application"] = lambda event=event: application(event, None)
+        expected = pipeline.predict_proba(frame)[:, 1]
+        with _log_to_nowhere():
+            answered = json.loads(ways["slipcast"]()["body"])["predictions"]
+        assert np.abs(np.array([item["probability"] for item in answered]) - expected).max() <= 1e-9
+        found[count] = in_turn(ways, max(3, round(calls * share)))
+    return found
+
+
+def in_turn(ways: dict[str, Callable[[], Any]], calls: int) -> dict[str, tuple[float, float]]:
+    """Return median and 99th percentile in ms of each way, called one after the other, after a call not counted."""
+    times: dict[str, list[float]] = {name: [] for name in ways}
+    with _log_to_nowhere():
+        for call in ways.values():
+            call()
+        for _ in range(calls):
+            for name, call in ways.items():
+                began = time.perf_counter()
+                call()
+                times[name].append((time.perf_counter() - began) * 1000)
+    return {name: (statistics.median(each), float(np.percentile(each, 99))) for name, each in times.items()}
+
+
+@contextlib.contextmanager
+def _log_to_nowhere() -> Iterator[None]:
+    """Have the log written, but not shown."""
+    with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):  # noqa: PTH123
+        yield
+
+
+def _handlers(case: models.Case) -> tuple[Any, Any]:
+    """Return the entry of the predict function and its application, with this model and no function for batches."""
+    os.environ |= runtime.environment(
+        MODEL_PATH=str(case.model), MODEL_SHA256=case.sha256, MODEL_TRAINED_AT="", MODEL_EXECUTION=""
+    )
+    folder = runtime.ROOT / "functions" / "predict"
+    for path in folder.glob("*.py"):
+        sys.modules.pop(path.stem, None)
+    if str(folder) not in sys.path:
+        sys.path.insert(0, str(folder))
+    return importlib.import_module("fast").handler, importlib.import_module("app").handler
+
+
+def _pipeline_handler(pipeline: Any, body: str) -> str:
+    """Return the answer of a handler around the pipeline: JSON to DataFrame to JSON, nothing validated or logged."""
+    from slipcast.features import feature_row
+
+    document = json.loads(body)
+    activities = document.get("activities", [document])
+    frame = pd.DataFrame([feature_row(activity) for activity in activities])
+    numeric = list(pipeline.feature_names_in_[:-3])
+    frame[numeric] = frame[numeric].astype("float64")
+    late = pipeline.predict_proba(frame)[:, 1].tolist()
+    named = [activity["activity_id"] for activity in activities]
+    answer = [{"activity_id": name, "probability": p} for name, p in zip(named, late, strict=True)]
+    return json.dumps({"predictions": answer})

@@ -1,0 +1,46 @@
+"""Log events as rows of the prediction log."""
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from slipcast_aws import prediction_log, storage
+
+# What a line of the log says about itself and not about its predictions.
+OF_THE_LINE = ("log", "v", "items")
+NEEDED = ("request_id", "at", "model_version", "model_id")
+
+
+def store(bucket: str, events: Sequence[dict[str, Any]]) -> int:
+    """Write the predictions in log events (``id``, ``timestamp``, ``message``) to one object; return their number.
+
+    Requests that were not answered go to a prefix of their own, one line each: nothing was predicted.
+
+    Raises
+    ------
+    ValueError, KeyError
+        If a line is not JSON or lacks what every prediction has; nothing is stored then.
+    """
+    lines = [json.loads(event["message"]) for event in events]
+    found = [row for line in lines for row in rows(line)]
+    failures = [_head(line) for line in lines if "status" in line]
+    name = hashlib.sha256("\n".join(event["id"] for event in events).encode()).hexdigest()[:32]
+    first = datetime.fromtimestamp(events[0]["timestamp"] / 1000, UTC)
+    for prefix, kept in ((prediction_log.PREFIX, found), (prediction_log.FAILURES, failures)):
+        if kept:
+            uri = f"s3://{bucket}/{prediction_log.key(first, name, prefix)}"
+            storage.write_bytes(uri, prediction_log.pack(kept), "application/gzip")
+    return len(found)
+
+
+def rows(line: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield the predictions in a line of the log, each with what the line says of all of them."""
+    head = _head(line)
+    for item in line["items"]:
+        yield head | item
+
+
+def _head(line: dict[str, Any]) -> dict[str, Any]:
+    return {name: line[name] for name in NEEDED} | {k: v for k, v in line.items() if k not in OF_THE_LINE}

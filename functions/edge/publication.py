@@ -1,0 +1,82 @@
+"""From a released model to ``edge/<version>-<model id>/``: the bundle, tried, and a record of what was found."""
+
+import hashlib
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from aws_lambda_powertools import Logger
+
+from slipcast import scorer
+from slipcast.edge import bundle, cli, trial
+from slipcast.scorer import Scorer
+from slipcast_aws import storage
+
+logger = Logger()
+
+
+def publish(*, bucket: str, model: dict[str, Any], version: str, rows: int) -> dict[str, Any]:
+    """Make, try and store the bundle of a model.
+
+    Parameters
+    ----------
+    model : what the evaluation recorded: URIs of artefact and golden activities, and the artefact's digest
+    version : version of the serving function that holds the model
+    rows : so many activities are scored to measure seconds and memory
+
+    Raises
+    ------
+    EdgeError, SingleFileError
+        If the bundle cannot be made or fails its own check.
+    """
+    artefact = storage.read_bytes(model["artefact_uri"], sha256=model["sha256"])
+    golden = storage.read_json(model["golden_uri"])
+    loaded = scorer.load(artefact, model["sha256"])
+    onnx, onnx_record = _onnx(loaded, model["sha256"], golden)
+    files = bundle.files(artefact, loaded, golden, onnx)
+    with tempfile.TemporaryDirectory() as name:
+        checked = trial.check(Path(name), files)
+        measured = trial.measure(Path(name), rows)
+    folder = f"{version}-{model['model_id']}"
+    packed = bundle.archive(files, f"slipcast-edge-{folder}")
+    prefix = f"s3://{bucket}/edge/{folder}"
+    uri = f"{prefix}/slipcast-edge-{folder}.zip"
+    record = {
+        "version": version,
+        **{name: model[name] for name in ("model_id", "family", "dataset_id", "execution")},
+        "model_sha256": model["sha256"],
+        "bundle_uri": uri,
+        "sha256": storage.write_bytes(uri, packed, "application/zip"),
+        "bytes": {"zip": len(packed), **{name: len(raw) for name, raw in sorted(files.items())}},
+        "files": {name: hashlib.sha256(raw).hexdigest() for name, raw in sorted(files.items())},
+        "check": checked,
+        "tolerance": cli.TOLERANCE,
+        "measured": measured,
+        "onnx": onnx_record,
+    }
+    # Written last: a bundle without a record is one that a crash left behind.
+    storage.write_json(f"{prefix}/edge.json", record)
+    return {"bundle_uri": uri, "record_uri": f"{prefix}/edge.json", "onnx": onnx_record}
+
+
+def _onnx(loaded: Scorer, sha256: str, golden: dict[str, Any]) -> tuple[bytes | None, dict[str, Any]]:
+    """Return the ONNX file and its record; without a file the record says why."""
+    try:
+        # Not at the start: a runtime that cannot be loaded on this machine keeps no scorer from being published.
+        from slipcast.edge import onnx_graph, onnx_parity
+
+        raw = onnx_graph.build(loaded, sha256)
+        known = [loaded.features(activity) for activity in golden["activities"]]
+        rows = onnx_parity.probes(loaded, known)
+        worst = onnx_parity.compare(raw, loaded, rows)
+    except Exception as error:
+        # Whatever a converter or a runtime comes up with: the scorer does not depend on it.
+        logger.exception("no ONNX file")
+        return None, {"published": False, "why": f"{type(error).__name__}: {error}"[:1000]}
+    return raw, {
+        "published": True,
+        "opsets": onnx_graph.OPSETS,
+        "rows": len(rows),
+        "max_difference": worst,
+        "tolerance": onnx_parity.TOLERANCE,
+    }

@@ -1,0 +1,56 @@
+"""Who passes the gate: one start at a time for alarms, schedules and people, every file."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import executions
+from requests_in import Request
+
+from slipcast import retraining
+from slipcast_aws import control
+from slipcast_aws.settings import number, setting
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What became of a request; `into` is the execution that it was coalesced into."""
+
+    outcome: str
+    into: str | None = None
+
+
+def admit(request: Request, name: str, now: datetime) -> Answer:
+    """Start execution `name` for a request, or say why not.
+
+    A file is never turned away: the state machine itself waits for a training that is under way. Of a storm of alarms
+    most are answered by two reads.
+    """
+    table, machine = setting("CONTROL_TABLE"), setting("STATE_MACHINE_ARN")
+    if request.reason == "new_data":
+        return Answer(executions.start(machine, name, request))
+    cutoff = retraining.cooldown_cutoff(now, 0.0 if request.reason == "manual" else number("COOLDOWN_MINUTES"))
+    if refused := _refused(table, name, now, cutoff):
+        return refused
+    # Before the claim: a message that comes again long after its execution must not hold up others.
+    if executions.known(machine, name):
+        return Answer("duplicate")
+    if not control.claim_start(table, now=now, cutoff=cutoff, execution=name):
+        # Another request was faster by a moment.
+        return _refused(table, name, now, cutoff) or Answer("coalesced")
+    try:
+        return Answer(executions.start(machine, name, request))
+    except Exception:
+        control.release_claim(table, execution=name)
+        raise
+
+
+def _refused(table: str, name: str, now: datetime, cutoff: datetime) -> Answer | None:
+    holder, last = control.lease_holder(table, now), control.flight(table, now)
+    if last and last.execution == name:
+        # Under way, or a crash came between the claim and the start: the name tells.
+        return None
+    if holder or (last and last.under_way):
+        return Answer("coalesced", holder or last.execution)
+    if last and last.started_at >= control.timestamp(cutoff):
+        return Answer("cooldown", last.execution)
+    return None

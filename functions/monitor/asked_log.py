@@ -1,0 +1,105 @@
+"""What was asked about until its outcome is known: one small object for each day, written once the day is over.
+
+The prediction log of a year is too much to read every hour; of each prediction 44 bytes are enough to meet its outcome.
+"""
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import log_reader
+import numpy as np
+
+from slipcast import asked
+from slipcast_aws import storage
+
+THREADS = 10
+# Deliveries may be late; what comes later still is missing from the realised performance, not from the log.
+DAY_IS_OVER_AFTER = timedelta(hours=2)
+# Days that a run may catch up on after the monitor was down: the log of a day may be large.
+CATCH_UP = 3
+# Labels that take longer come too late for anything.
+OLDEST = timedelta(days=800)
+
+
+class Recent:
+    """Predictions of the window by the day they were made on, as they go by."""
+
+    def __init__(self) -> None:
+        self.days: dict[date, list[np.ndarray]] = {}
+
+    def add(self, items: list[Mapping[str, Any]]) -> None:
+        """Keep what is needed of logged predictions."""
+        rows = asked.asked_of(items)
+        days = rows["at"].astype("datetime64[D]")
+        for day in np.unique(days):
+            parts = self.days.setdefault(day.astype(date), [])
+            parts.append(rows[days == day])
+            # Repeated questions must not pile up.
+            if len(parts) > 20:
+                self.days[day.astype(date)] = [asked.together(parts)]
+
+    def of(self, day: date) -> np.ndarray:
+        """Return the rows of a day."""
+        return asked.together(self.days.get(day, []))
+
+
+def read(bucket: str, recent: Recent, *, since: datetime, now: datetime, begin: date | None) -> np.ndarray:
+    """Return everything asked about since `begin`, and write the days that are over and not written yet.
+
+    Parameters
+    ----------
+    recent : predictions of the window
+    since : begin of the window
+    begin : day from which predictions matter; None: only those of the window are known
+    """
+    written = {_day(uri): uri for uri in storage.list_uris(f"s3://{bucket}/asked/")}
+    first_whole = (since + timedelta(days=1)).date()
+    oldest = max(begin or first_whole, (now - OLDEST).date())
+    over = [day for day in _days(oldest, now) if _ends(day) + DAY_IS_OVER_AFTER <= now and day not in written]
+    for day in [day for day in over if day >= first_whole]:
+        _write(bucket, day, recent.of(day))
+    for day in [day for day in over if day < first_whole][:CATCH_UP]:
+        caught = Recent()
+        _in_chunks(log_reader.predictions(bucket, _begins(day), _ends(day)), caught.add)
+        _write(bucket, day, caught.of(day))
+        recent.days[day] = [caught.of(day)]
+    with ThreadPoolExecutor(THREADS) as pool:
+        known = [day for day in written if day >= oldest and day not in recent.days]
+        parts = list(pool.map(lambda day: asked.unpack(storage.read_bytes(written[day])), known))
+    # The day on which the window begins is in it by a part only.
+    if since.date() in written:
+        parts.append(asked.unpack(storage.read_bytes(written[since.date()])))
+    return asked.together([*parts, *(recent.of(day) for day in recent.days)])
+
+
+def _write(bucket: str, day: date, rows: np.ndarray) -> None:
+    storage.write_bytes(f"s3://{bucket}/asked/dt={day.isoformat()}.npz", asked.pack(rows))
+
+
+def _in_chunks(items: Any, add: Callable[[list[Mapping[str, Any]]], None], size: int = 5_000) -> None:
+    chunk: list[Mapping[str, Any]] = []
+    for item in items:
+        chunk.append(item)
+        if len(chunk) == size:
+            add(chunk)
+            chunk = []
+    if chunk:
+        add(chunk)
+
+
+def _days(begin: date, now: datetime) -> list[date]:
+    return [begin + timedelta(days=number) for number in range((now.date() - begin).days + 1)]
+
+
+def _begins(day: date) -> datetime:
+    return datetime(day.year, day.month, day.day, tzinfo=UTC)
+
+
+def _ends(day: date) -> datetime:
+    return _begins(day) + timedelta(days=1)
+
+
+def _day(uri: str) -> date:
+    return date.fromisoformat(uri.rsplit("dt=", 1)[1].removesuffix(".npz"))

@@ -1,0 +1,79 @@
+"""Outcomes of what was asked about: the labels of the latest dataset."""
+
+import gzip
+import io
+from datetime import date
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from slipcast import asked, redaction
+from slipcast.monitor_record import Realised
+from slipcast.realised import Tolerance, performance
+from slipcast_aws import control, releases, storage
+from slipcast_aws.settings import setting
+
+# Labels that are held in memory at once.
+ROWS = 50_000
+
+
+def realised(
+    rows: np.ndarray,
+    live: releases.LiveModel,
+    profile: dict[str, Any],
+    *,
+    control_table: str,
+    tolerance: Tolerance,
+) -> Realised:
+    """Return the performance of the live model on the labels that matured since its own data.
+
+    Parameters
+    ----------
+    rows : everything asked about, of all versions
+    """
+    own = asked.of_version(rows, live.version)
+    latest = control.latest_dataset(control_table)
+    if latest is None or not latest.get("labels_uri") or not profile.get("data_date") or not len(own):
+        reference = {"dataset_id": latest["dataset_id"], "data_date": latest["data_date"]} if latest else {}
+        return Realised("insufficient_data", awaiting=len(own), coverage=0.0 if len(own) else None, **reference)
+    return performance(
+        _joined(own, latest["labels_uri"], pd.Timestamp(profile["data_date"])),
+        len(own),
+        profile.get("performance"),
+        dataset_id=latest["dataset_id"],
+        data_date=latest["data_date"],
+        tolerance=tolerance,
+    )
+
+
+def begin_of(live: releases.LiveModel) -> date | None:
+    """Return the first day on which the live model can have been asked; None where its release did not note it."""
+    return date.fromisoformat(live.trained_at[:10]) if live.trained_at else None
+
+
+def _joined(rows: np.ndarray, uri: str, known_until: pd.Timestamp) -> pd.DataFrame:
+    with gzip.GzipFile(fileobj=io.BytesIO(storage.read_bytes(uri))) as file:
+        parts = [
+            asked.join(rows, _as_logged(part), known_until=known_until)
+            for part in pd.read_csv(
+                file,
+                chunksize=ROWS,
+                dtype=dict.fromkeys(("project_id", "activity_id", "phase", "work_type", "location"), str),
+                parse_dates=["matured_at"],
+                keep_default_na=False,
+                na_values={"phase": [""], "work_type": [""], "location": [""]},
+            )
+        ]
+    return pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
+
+
+def _as_logged(part: pd.DataFrame) -> pd.DataFrame:
+    """Return activities with the identifiers that stand in the log: hashed ones where they are redacted."""
+    kept = redaction.from_text(setting("REDACT_COLUMNS"), setting("ID_SALT"))
+    hashed = {
+        name: part[name].map(lambda value, name=name: kept.identity(name, value))
+        for name in redaction.IDENTIFIERS
+        if name in kept.columns
+    }
+    return part.assign(**hashed)

@@ -1,0 +1,37 @@
+"""ETag and If-None-Match (RFC 9110): a client that asks again for the same model is told so in a few bytes."""
+
+import re
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from aws_lambda_powertools.event_handler import Response
+from model_store import LoadedModel
+
+# May be kept, and has to be asked for again before it is used: a release or a rollback changes the model at any time.
+CACHE_CONTROL = "private, no-cache"
+_TAG = re.compile(r'(?:W/)?("[^"]*")')
+_HEADERS = {"ETag": {"description": "Changes with the model", "schema": {"type": "string"}}}
+
+
+def with_not_modified(responses: dict[int, dict]) -> dict[int, dict]:
+    """Return the responses of a route for its OpenAPI entry with the one to If-None-Match."""
+    return {
+        **responses,
+        200: responses[200] | {"headers": _HEADERS},
+        304: {"description": "Still the model of If-None-Match", "headers": _HEADERS},
+    }
+
+
+def answer(headers: Mapping[str, str], model: LoadedModel) -> Response[str]:
+    """Return what is known about `model`, or that it is the one the client knows.
+
+    A version of the function has one model for all its life, so version and digest stand for all that is said about it.
+    """
+    description = model.describe()
+    tag = f'"{description.version}-{description.sha256[:16]}"'
+    sent: dict[str, Any] = {"ETag": tag, "Cache-Control": CACHE_CONTROL}
+    known = headers.get("if-none-match") or ""
+    if known.strip() == "*" or tag in _TAG.findall(known):
+        return Response(HTTPStatus.NOT_MODIFIED, body="", headers=sent)
+    return Response(HTTPStatus.OK, "application/json", description.model_dump_json(), headers=sent)

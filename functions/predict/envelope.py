@@ -1,0 +1,58 @@
+"""What every answer carries besides its body, and what is too large to be passed on at all."""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+# Lambda passes on 6 MB (6,291,456 bytes) in each direction, a body as a string of JSON with its quotes escaped.
+MAX_BODY_BYTES = 5 * 2**20
+MAX_ANSWER_BYTES = 6_000_000
+# Browsers may neither guess a type, nor show an answer as a page, nor keep it.
+SECURITY = {
+    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Strict-Transport-Security": "max-age=31536000",
+    "Cache-Control": "no-store",
+}
+# What the API says of its model, and the headers that say it where a body cannot.
+MODEL_HEADERS = {
+    "version": "Slipcast-Model-Version",
+    "model_id": "Slipcast-Model-Id",
+    "dataset_id": "Slipcast-Dataset-Id",
+}
+TOO_LARGE = f"the body has more than {MAX_BODY_BYTES:,} bytes: send the activities in several requests"
+_TOO_LARGE_ANSWER = "the answer would have more than the 6 MB that can be passed on: send fewer activities at once"
+
+
+def too_large(event: dict[str, Any]) -> bool:
+    """Return whether the body of a request has more than `MAX_BODY_BYTES`."""
+    body = event.get("body") or ""
+    return len(body) > MAX_BODY_BYTES // 4 and len(body.encode("utf-8", "replace")) > MAX_BODY_BYTES
+
+
+def request_id(event: dict[str, Any], context: Any) -> str:
+    """Return the id of a request, which every answer carries."""
+    return (event.get("requestContext") or {}).get("requestId") or context.aws_request_id
+
+
+def finish(
+    found: dict[str, Any], event: dict[str, Any], context: Any, model: Mapping[str, str] | None
+) -> dict[str, Any]:
+    """Return an answer of the Lambda proxy integration with the headers that all have.
+
+    Parameters
+    ----------
+    found : the answer; headers that it has already are kept
+    model : ``version``, ``model_id`` and ``dataset_id`` of the model that answers, if there is one
+    """
+    body = found.get("body") or ""
+    if len(body) > MAX_ANSWER_BYTES // 2 and len(body) + body.count('"') + body.count("\\") > MAX_ANSWER_BYTES:
+        # Not at the top: of all that an answer needs only this does more than the standard library can.
+        from problems import Refusal, answer
+
+        found = answer(event, context, Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, _TOO_LARGE_ANSWER))
+    headers = {name: [value] for name, value in SECURITY.items()}
+    headers["X-Request-Id"] = [request_id(event, context)]
+    if model:
+        headers |= {header: [model[name]] for name, header in MODEL_HEADERS.items()}
+    return found | {"multiValueHeaders": headers | found["multiValueHeaders"]}

@@ -1,0 +1,31 @@
+"""The other protocols that the API speaks. Their routes are made when somebody first asks for one of them."""
+
+from collections.abc import Callable
+
+from aws_lambda_powertools.event_handler import APIGatewayRestResolver
+from model_store import Serving
+
+# What is below a path belongs to its protocol as well.
+V2, MLFLOW = ("/v2",), ("/invocations", "/ping", "/version")
+DOCUMENT = "/openapi.json"
+_registered: set[tuple[str, ...]] = set()
+
+
+def register(app: APIGatewayRestResolver, path: str, serving: Serving, predict: Callable) -> None:
+    """Give `app` the routes that `path` needs; the OpenAPI document needs all."""
+    if _is_first(V2, path):
+        import v2_protocol
+
+        app.include_router(v2_protocol.router(serving, predict))
+    if _is_first(MLFLOW, path):
+        import mlflow_protocol
+
+        app.include_router(mlflow_protocol.router(serving, predict))
+
+
+def _is_first(paths: tuple[str, ...], path: str) -> bool:
+    asked = path == DOCUMENT or any(path == start or path.startswith(f"{start}/") for start in paths)
+    first = asked and paths not in _registered
+    if first:
+        _registered.add(paths)
+    return first

@@ -1,0 +1,57 @@
+"""SnapStart: what a version does before its memory is kept, and in each environment that starts from it.
+
+A snapshot is taken once and starts many environments. What they must not share is made anew in each: clients of the AWS
+SDK, whose connections and credentials belong to where they were made, what was read from the feature store, and the
+state of random numbers.
+"""
+
+import random
+import sys
+from collections.abc import Callable, Iterable
+from importlib import import_module
+from types import ModuleType
+
+import prediction_log
+from model_store import LoadedModel
+
+# Cached functions that keep a client of the AWS SDK, in whatever module.
+CACHED = ("client", "_store")
+
+
+def register(model: LoadedModel | None) -> None:
+    """Have the Lambda runtime call `before_snapshot` and `after_restore`; elsewhere there is no such runtime."""
+    try:
+        from snapshot_restore_py import register_after_restore, register_before_snapshot
+    except ImportError:
+        return
+    register_before_snapshot(before_snapshot, model)
+    register_after_restore(after_restore)
+
+
+def before_snapshot(model: LoadedModel | None) -> None:
+    """Load what requests will need: what is in memory now costs no environment anything."""
+    import_module("app")
+    if model is not None:
+        model.scorer.predict_proba([{}])
+
+
+def after_restore() -> None:
+    """Forget what belongs to the environment that the snapshot was taken in."""
+    for forget in _caches(sys.modules.values()):
+        forget()
+    random.seed()
+    if "numpy" in sys.modules:
+        sys.modules["numpy"].random.seed()
+    # The first request after this is slower than the others.
+    prediction_log._Request.cold = True
+
+
+def _caches(modules: Iterable[ModuleType]) -> list[Callable[[], None]]:
+    found = []
+    for module in list(modules):
+        for name in CACHED:
+            forget = getattr(getattr(module, name, None), "cache_clear", None)
+            if forget is not None:
+                found.append(forget)
+    store = sys.modules.get("slipcast_aws.feature_store")
+    return found if store is None else [*found, store._cache.clear]

@@ -1,0 +1,68 @@
+"""Shadow replay: the last logged requests, asked of the live and of the new version side by side."""
+
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+import evidence
+import record
+from canary_steps import plan
+
+from slipcast import shadow as shadow_replay
+from slipcast_aws import releases, traffic
+from slipcast_aws.settings import number, setting
+
+# Of the five minutes that this function has.
+SECONDS = 150
+
+
+def shadow(event: dict[str, Any], model: dict[str, Any], function: str) -> dict[str, Any]:
+    """Say how the release goes on: ``promote`` (nothing live to compare with), ``canary``, or ``stop``.
+
+    The requests are answered by both versions without being logged as predictions.
+    """
+    version, live = event["version"], traffic.current(function).version
+    limit = int(number("SHADOW_REQUESTS"))
+    result = {"previous": live, "canary": {"index": 0}, "notes": [], "predicted": None}
+    if live == version or releases.model_of(function, live) is None:
+        return {**result, "next": "promote", "why": "no model was live before"}
+    asked = shadow_replay.requests(
+        evidence.last_requests(setting("DATA_BUCKET"), datetime.now(UTC), limit) if limit else [], limit
+    )
+    verdict = shadow_replay.judge(
+        _replay(function, live, version, asked),
+        shadow_replay.Limits(number("MAX_LATENCY_RATIO"), number("MAX_SCORE_SHIFT")),
+    )
+    record.write(
+        model["execution"],
+        {"version": version, "previous": live, "model_id": model["model_id"], "shadow": verdict.as_dict()},
+    )
+    onward = ("canary" if plan().steps else "promote") if verdict.passed else "stop"
+    return {
+        **result,
+        "next": onward,
+        "why": verdict.why,
+        "notes": [verdict.why],
+        "predicted": None if verdict.shift is None else {"shift": verdict.shift, "distance": verdict.distance},
+    }
+
+
+def _replay(function: str, live: str, version: str, asked: list[dict[str, Any]]) -> list[tuple[Any, Any, Any]]:
+    """Ask both versions in turn, so that a busy moment meets both; the first time warms them up."""
+    deadline = time.monotonic() + SECONDS
+    replayed = []
+    for number_, request in enumerate(asked):
+        answers = {}
+        order = (live, version) if number_ % 2 else (version, live)
+        for each in (*order, *order) if not number_ else order:
+            answers[each] = releases.ask(function, each, "POST", "/predictions", {"activities": request["activities"]})
+        # A live version from before says nothing of its time: then the way there and back counts, of both.
+        own = all(answer.milliseconds is not None for answer in answers.values())
+        took = {
+            each: shadow_replay.Answer(found.status, found.body, found.milliseconds if own else found.around)
+            for each, found in answers.items()
+        }
+        replayed.append((request, took[live], took[version]))
+        if time.monotonic() > deadline:
+            break
+    return replayed

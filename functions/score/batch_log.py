@@ -1,0 +1,63 @@
+"""The prediction log of a batch: every prediction with its features, as one object of the log that all others are in.
+
+Written before the batch counts as scored. A batch that is scored again has the same ids, so readers count it once.
+"""
+
+import gzip
+import hashlib
+import io
+import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from slipcast import redaction
+from slipcast_aws import prediction_log, storage
+from slipcast_aws.releases import LiveModel
+from slipcast_aws.settings import setting
+
+
+class BatchLog:
+    """Rows of the log, packed as they come: features of many activities are never all in memory.
+
+    What began before the model's own data end and is open still has survived: long activities are in every file, short
+    ones in few, and the late ones stay longest. Such rows are marked: neither drift nor calibration can be read off
+    them.
+    """
+
+    def __init__(self, upload: dict[str, Any], live: LiveModel, data_date: str) -> None:
+        identity = (upload["source"], str(upload["data_date"]), upload["open"]["sha256"], live.sha256)
+        self.name = f"batch-{hashlib.sha256(chr(10).join(identity).encode()).hexdigest()[:32]}"
+        self.at = datetime.now(UTC)
+        self.kept = redaction.from_text(setting("REDACT_COLUMNS"), setting("ID_SALT"))
+        self.head = {
+            **{"request_id": self.name, "at": self.at.isoformat(timespec="milliseconds"), "source": "batch"},
+            **{"model_version": live.version, "model_id": live.model_id, "data_date": upload["data_date"]},
+            **self.kept.head(),
+        }
+        self.data_date = data_date
+        self.rows = 0
+        self.file = io.BytesIO()
+        self.packed = gzip.GzipFile(fileobj=self.file, mode="wb", mtime=0)
+
+    def add(
+        self,
+        activities: Sequence[Mapping[str, Any]],
+        features: Sequence[Mapping[str, Any]],
+        probabilities: Sequence[float],
+    ) -> None:
+        """Add predictions, with the features that the model saw."""
+        for activity, row, probability in zip(activities, features, probabilities, strict=True):
+            known = self.kept.entry(activity["activity_id"], activity.get("project_id"), row)
+            item = self.head | {"prediction_id": f"{self.name}:{self.rows}", **known, "score": probability}
+            if not str(activity.get("start") or "") > self.data_date:
+                item["survivor"] = True
+            self.packed.write(json.dumps(item, sort_keys=True).encode() + b"\n")
+            self.rows += 1
+
+    def store(self, bucket: str) -> None:
+        """Write the object, if there is anything in it."""
+        self.packed.close()
+        if self.rows:
+            uri = f"s3://{bucket}/{prediction_log.key(self.at, self.name)}"
+            storage.write_bytes(uri, self.file.getvalue(), "application/gzip")

@@ -1,0 +1,87 @@
+"""The prediction log in the bucket: gzipped JSON lines under ``prediction-log/dt=<day>/hour=<hour>/``.
+
+At least once: a prediction may stand there more than once, `distinct` keeps the first of each id. What cannot be read
+is put aside under ``prediction-log/unreadable/`` and keeps nobody from reading the rest.
+"""
+
+import gzip
+import json
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from slipcast_aws import storage
+
+PREFIX = "prediction-log/"
+FAILURES = "failed-requests/"
+NEEDED = ("prediction_id", "at", "model_version", "activity_id", "features", "score")
+# A delivery lies under the hour of its first line, and has the lines of some minutes at most.
+LONGEST_DELIVERY = timedelta(hours=1)
+
+
+def key(moment: datetime, name: str, prefix: str = PREFIX) -> str:
+    """Return the key of an object whose first prediction was made at `moment` (UTC)."""
+    return f"{prefix}{moment:dt=%Y-%m-%d/hour=%H}/{name}.jsonl.gz"
+
+
+def pack(rows: Iterable[dict[str, Any]]) -> bytes:
+    """Return predictions as an object's bytes, the same for the same predictions."""
+    return gzip.compress("\n".join(json.dumps(row, sort_keys=True) for row in rows).encode(), mtime=0)
+
+
+def uris(bucket: str, since: datetime, until: datetime) -> Iterator[str]:
+    """Yield the objects that may hold predictions made between two moments, in the order of their hours."""
+    day = (since - LONGEST_DELIVERY).date()
+    while day <= until.date():
+        yield from storage.list_uris(f"s3://{bucket}/{PREFIX}dt={day.isoformat()}/")
+        day += timedelta(days=1)
+
+
+def read(uri: str, raw: bytes) -> tuple[list[dict[str, Any]], int]:
+    """Return the predictions in an object, and how many of its lines are none.
+
+    An object that is not gzip counts as one such line. One that has any is put aside as it is, and what could be read
+    of it takes its place: a crash in between leaves it to be done again.
+    """
+    rows, bad = parse(raw)
+    if bad:
+        bucket, name = storage.split_uri(uri)
+        storage.write_bytes(f"s3://{bucket}/{PREFIX}unreadable/{name.removeprefix(PREFIX)}", raw, "application/gzip")
+        if rows:
+            storage.write_bytes(uri, pack(rows), "application/gzip")
+        else:
+            storage.delete(uri)
+    return rows, bad
+
+
+def parse(raw: bytes, needed: Sequence[str] = NEEDED) -> tuple[list[dict[str, Any]], int]:
+    """Return the lines with `needed` fields in an object's bytes, and how many have not; nothing is changed."""
+    try:
+        lines = gzip.decompress(raw).splitlines()
+    except (OSError, EOFError, zlib.error):
+        return [], 1
+    rows, bad = [], 0
+    for line in lines:
+        try:
+            row = json.loads(line)
+            datetime.fromisoformat(row["at"]).astimezone()
+            whole = all(name in row for name in needed) and isinstance(row.get("features", {}), dict)
+        except (ValueError, KeyError, TypeError):
+            whole = False
+        if whole:
+            rows.append(row)
+        else:
+            bad += 1
+    return rows, bad
+
+
+def distinct(rows: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Yield each prediction once, however often and wherever it was logged."""
+    # A number of 64 bits for each: the ids of a million predictions would take twice as much.
+    seen: set[int] = set()
+    for row in rows:
+        identity = hash(row["prediction_id"])
+        if identity not in seen:
+            seen.add(identity)
+            yield row

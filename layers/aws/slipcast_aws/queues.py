@@ -1,0 +1,103 @@
+"""The queues of the stream: updates of activities come in, predictions go out, what cannot be used is set aside.
+
+All three are FIFO queues whose names differ in their ends only. So whoever got a message from the first knows the other
+two: a version of the predict function that was published before its stack had a stream needs no setting for it.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import boto3
+from botocore.config import Config
+
+UPDATES, RESULTS, DEAD_LETTERS = "-updates.fifo", "-results.fifo", "-updates-dead-letter.fifo"
+# What we say of a message that is set aside stands in attributes of these names; its body stays as it came.
+REASON, ERRORS, REMEDY = "slipcast.reason", "slipcast.errors", "slipcast.remedy"
+OURS = frozenset({REASON, ERRORS, REMEDY})
+MAX_ATTRIBUTES = 10
+# What SQS takes in an attribute: https://www.w3.org/TR/REC-xml/#charsets. In a message nothing else can come.
+_NOT_TAKEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_LONGEST = 4_000
+# A call must leave the function time for the others of its batch.
+_CONFIG = Config(connect_timeout=2, read_timeout=4, retries={"mode": "standard", "max_attempts": 2})
+
+
+@dataclass(frozen=True)
+class Queues:
+    """URLs of the three queues."""
+
+    updates: str
+    results: str
+    dead_letters: str
+
+
+@cache
+def client():
+    """Return the SQS client of this execution environment."""
+    return boto3.client("sqs", config=_CONFIG)
+
+
+@cache
+def beside(updates_arn: str) -> Queues:
+    """Return the queues of the stream whose updates come from the queue `updates_arn`.
+
+    Raises
+    ------
+    ValueError
+        If the queue's name does not end as one of updates does.
+    """
+    *_, account, name = updates_arn.split(":")
+    if not name.endswith(UPDATES):
+        raise ValueError(f"{updates_arn} is no queue of updates: its name does not end in {UPDATES}")
+    stack = name.removesuffix(UPDATES)
+    urls = (
+        client().get_queue_url(QueueName=stack + end, QueueOwnerAWSAccountId=account)["QueueUrl"]
+        for end in (UPDATES, RESULTS, DEAD_LETTERS)
+    )
+    return Queues(*urls)
+
+
+def send(
+    url: str, body: str, *, group: str, deduplication_id: str, attributes: Mapping[str, Any] | None = None
+) -> None:
+    """Send a message. One with the same deduplication id within five minutes is not delivered a second time.
+
+    Parameters
+    ----------
+    attributes : as SQS takes them (``DataType`` and ``StringValue`` or ``BinaryValue``)
+    """
+    client().send_message(
+        QueueUrl=url,
+        MessageBody=body,
+        MessageGroupId=group,
+        MessageDeduplicationId=deduplication_id,
+        MessageAttributes=dict(attributes or {}),
+    )
+
+
+def explained(given: Mapping[str, Any], reason: str, errors: str, remedy: str) -> dict[str, Any]:
+    """Return the attributes of a message that is set aside: its own, as far as there is room, and why.
+
+    Parameters
+    ----------
+    given : the attributes that it came with, as SQS takes them
+    errors : JSON
+    """
+    ours = {REASON: reason, ERRORS: errors, REMEDY: remedy}
+    kept = sorted(given.items())[: MAX_ATTRIBUTES - len(ours)]
+    return dict(kept) | {
+        name: {"DataType": "String", "StringValue": _NOT_TAKEN.sub("?", text)[:_LONGEST] or "-"}
+        for name, text in ours.items()
+    }
+
+
+def visible_after(url: str, receipt_handles: Iterable[str], seconds: int) -> None:
+    """Let received messages come again after `seconds`, at most ten in one call."""
+    entries = [
+        {"Id": str(number), "ReceiptHandle": handle, "VisibilityTimeout": seconds}
+        for number, handle in enumerate(receipt_handles)
+    ]
+    client().change_message_visibility_batch(QueueUrl=url, Entries=entries)

@@ -1,0 +1,155 @@
+"""Which model is live, changed by hand: back to the one before, or to a version that was released earlier.
+
+``python -m slipcast_aws.switch --stack slipcast rollback`` and ``… promote VERSION``; ``make rollback`` and ``make
+promote VERSION=n`` call them. Each moves the alias in one update and leaves an entry in the audit trail, a message on
+the topic and a record for MLflow.
+"""
+
+import argparse
+import getpass
+import logging
+import sys
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import boto3
+from botocore.exceptions import BotoCoreError, ClientError
+
+from slipcast_aws import control, outbox, releases, storage, traffic
+from slipcast_aws.releases import LiveModel, ReleaseError
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Place:
+    """The names of a stack's parts."""
+
+    function: str
+    bucket: str
+    table: str
+    topic: str
+    track: str
+
+
+def find(stack: str) -> Place:
+    """Return the parts of a deployed stack, from its outputs."""
+    stacks = boto3.client("cloudformation").describe_stacks(StackName=stack)["Stacks"]
+    outputs = {item["OutputKey"]: item["OutputValue"] for item in stacks[0]["Outputs"]}
+    return Place(
+        function=outputs["PredictFunctionName"],
+        bucket=outputs["DataBucketName"],
+        table=outputs["ControlTableName"],
+        topic=outputs["TopicArn"],
+        track=f"{stack}-track",
+    )
+
+
+def rollback(place: Place, by: str) -> str:
+    """Go back: end the canary if there is one, else let the version answer that was live before; say what was done.
+
+    Raises
+    ------
+    ReleaseError
+        If it is not known which version was live before, or it has no model or is no longer there.
+    """
+    seen = traffic.current(place.function)
+    if seen.weights:
+        traffic.change(place.function, seen, version=seen.version)
+        ended = ", ".join(seen.weights)
+        said = f"the canary of version {ended} was ended by {by}, version {seen.version} answers all requests"
+        _record(place, "canary ended", seen.version, said)
+        return said
+    known = control.release(place.table, seen.version)
+    if known is None:
+        raise ReleaseError(
+            f"it is not on record which version was live before version {seen.version}: make promote VERSION=<number>"
+        )
+    model = _model(place, known["previous"], f"before version {seen.version}")
+    traffic.change(place.function, seen, version=model.version)
+    said = f"version {model.version} (model {model.model_id}) is live again instead of version {seen.version}, by {by}"
+    _record(place, "rolled back by hand", model.version, said)
+    _champion(place, model, said)
+    return said
+
+
+def promote(place: Place, version: str, by: str) -> str:
+    """Let a version answer all requests once it has given its known answers; say what was done.
+
+    Raises
+    ------
+    ReleaseError
+        If there is no such version, it has no model, does not answer as it should, or is live already.
+    """
+    seen = traffic.current(place.function)
+    if seen.version == version and not seen.weights:
+        raise ReleaseError(f"version {version} is live already")
+    model = _model(place, version, "to promote")
+    golden = storage.read_json(f"{model.artefact_uri.rsplit('/', 1)[0]}/golden.json")
+    releases.verify(function=place.function, version=version, sha256=model.sha256, golden=golden)
+    if seen.version != version:
+        kept = {"previous": seen.version, "execution": model.execution, "model": model.variables()}
+        control.put_release(place.table, version, kept)
+    traffic.change(place.function, seen, version=version)
+    said = f"version {version} (model {model.model_id}) is live instead of version {seen.version}, by {by}"
+    _record(place, "promoted by hand", version, said)
+    _champion(place, model, said)
+    return said
+
+
+def _model(place: Place, version: str, which: str) -> LiveModel:
+    model = releases.model_of(place.function, version)
+    if model is None:
+        raise ReleaseError(f"version {version}, the one {which}, has no model: there is nothing to go to")
+    return model
+
+
+def _record(place: Place, what: str, version: str, said: str) -> None:
+    control.audit(
+        place.table,
+        identity=f"{what.replace(' ', '-')}-{version}",
+        record={"what": "release", "outcome": what, "version": version, "detail": said},
+    )
+    boto3.client("sns").publish(
+        TopicArn=place.topic,
+        Subject=f"Slipcast: {what}",
+        Message=said,
+        MessageAttributes={"outcome": {"DataType": "String", "StringValue": what.replace(" ", "_")}},
+    )
+
+
+def _champion(place: Place, model: LiveModel, said: str) -> None:
+    """Leave the new champion for MLflow, and ask for it to be logged now instead of within the hour."""
+    now = datetime.now(UTC)
+    record = {"kind": "release", "execution": model.execution, "version": model.version, "model_id": model.model_id}
+    name = f"{now:%Y%m%dT%H%M%S%f}-by-hand"
+    outbox.put(place.bucket, name, {**record, "why": said, "at": now.isoformat(timespec="seconds")})
+    try:
+        releases.client().invoke(FunctionName=place.track, InvocationType="Event", Payload=b"{}")
+    except ClientError as error:
+        logger.warning("MLflow will be told within the hour: %s", error)
+
+
+def main() -> int:
+    """Carry out one command and return the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m slipcast_aws.switch", description=__doc__)
+    parser.add_argument("--stack", default="slipcast", help="name of the CloudFormation stack (slipcast)")
+    parser.add_argument("--by", default=getpass.getuser(), help="who does it, for the audit trail (the user's name)")
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("rollback", help="go back to the version that was live before")
+    commands.add_parser("promote", help="make a version live").add_argument("version")
+    options = parser.parse_args()
+    try:
+        place = find(options.stack)
+        if options.command == "rollback":
+            print(rollback(place, options.by))
+        else:
+            print(promote(place, options.version, options.by))
+    except (ReleaseError, storage.DigestMismatchError, ClientError, BotoCoreError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

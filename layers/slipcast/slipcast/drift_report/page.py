@@ -1,0 +1,80 @@
+"""The page: template, charts and the fields of a record put together."""
+
+from collections.abc import Iterable
+from functools import cache
+from typing import Any
+
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
+
+from slipcast.drift_report import charts
+from slipcast.drift_report.advice import BAD, HEADLINES, advice, feature, moved
+from slipcast.drift_report.past import past
+from slipcast.training_report import words
+
+# In the order of the page: anchor, heading.
+SECTIONS = (
+    ("moved", "What moved"),
+    ("timeline", "Scores and outcomes over time"),
+    ("realised", "Outcomes that came true"),
+    ("estimated", "Without outcomes"),
+    ("features", "All features"),
+    ("rule", "How it was decided"),
+)
+MOST_MOVED = 12
+
+
+def render(record: dict[str, Any], earlier: Iterable[dict[str, Any]] = ()) -> str:
+    """Return the page of a run of the monitor: no other file, no network and no script is needed to read it.
+
+    Parameters
+    ----------
+    record : as `slipcast.monitor_record.Record.as_dict` returned it
+    earlier : records of runs before it, for the timeline
+
+    Returns
+    -------
+    the page; the same records make the same text
+
+    Raises
+    ------
+    KeyError, jinja2.UndefinedError
+        If the record lacks a field.
+    """
+    names, before = moved(record), past(record, earlier)
+    shown = [(name, feature(record, name)) for name in names[:MOST_MOVED]]
+    return (
+        _environment()
+        .get_template("monitor.html.j2")
+        .render(
+            r=record,
+            sections=SECTIONS,
+            headline=HEADLINES[record["conclusion"]],
+            bad=record["conclusion"] in BAD,
+            advice=advice(record),
+            moved=[(name, item, charts.distribution(name, item)) for name, item in shown],
+            more=names[MOST_MOVED:],
+            features=charts.by_index(record),
+            parts=charts.by_gap(record),
+            past=before,
+            charts={
+                "timeline": charts.timeline(record, before),
+                "indices": charts.indices(record),
+                "slices": charts.slices(record),
+            },
+        )
+    )
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        # Style and macros are those of the report on a training.
+        loader=ChoiceLoader([PackageLoader("slipcast.drift_report"), PackageLoader("slipcast.training_report")]),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=lambda value: words.clean(value) if type(value) is str else value,
+    )
+    environment.filters |= words.FILTERS
+    return environment

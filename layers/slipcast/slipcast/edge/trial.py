@@ -1,0 +1,86 @@
+"""The bundle tried as its users will: unpacked into a folder, by an interpreter that sees nothing else."""
+
+import csv
+import io
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from slipcast.edge import bundle, cli
+
+# Isolated and without site-packages: only the standard library is there.
+ALONE = ("-I", "-S")
+_TIMEOUT_SECONDS = 240
+
+
+def check(folder: Path, files: Mapping[str, bytes], interpreter: str = sys.executable) -> str:
+    """Write the files into `folder`, let the scorer check itself there and return what it says.
+
+    Raises
+    ------
+    EdgeError
+        If it finds anything wrong.
+    """
+    for name, raw in files.items():
+        (folder / name).write_bytes(raw)
+    done = _run(interpreter, folder, "--check")
+    if done.returncode:
+        raise bundle.EdgeError(f"score.py --check: {(done.stderr or done.stdout).strip()[-1000:]}")
+    return done.stdout.strip()
+
+
+def measure(folder: Path, rows: int, interpreter: str = sys.executable) -> dict[str, Any]:
+    """Return how long ``score.py`` in `folder` takes for `rows` activities, and how much memory.
+
+    Returns
+    -------
+    ``rows``, ``seconds`` (the whole process, wall clock) and ``peak_mb`` (largest resident set of the process)
+
+    Raises
+    ------
+    EdgeError
+        If it does not score them all.
+    """
+    activities, scored = folder / "many.csv", folder / "scored.csv"
+    activities.write_bytes(repeated((folder / cli.GOLDEN).read_bytes(), rows))
+    began = time.perf_counter()
+    done = _run(interpreter, folder, str(activities), "-o", str(scored), measured=True)
+    seconds = time.perf_counter() - began
+    found = scored.read_text(encoding="utf-8").count("\n") - 1 if scored.exists() else 0
+    activities.unlink()
+    scored.unlink(missing_ok=True)
+    if done.returncode or found != rows:
+        raise bundle.EdgeError(f"score.py scored {found} of {rows} activities: {done.stderr.strip()[-1000:]}")
+    peak_kb = int(done.stdout.split()[-1])
+    return {"rows": rows, "seconds": round(seconds, 3), "peak_mb": round(peak_kb / 1024, 1)}
+
+
+def repeated(golden: bytes, rows: int) -> bytes:
+    """Return a canonical CSV file of `rows` activities: those in `golden` again and again."""
+    header, *known = csv.reader(io.StringIO(golden.decode(), newline=""))
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(known[number % len(known)] for number in range(rows))
+    return buffer.getvalue().encode()
+
+
+# Run in the child: the peak of its own child, which no other process of this machine adds to.
+_MEASURE = """
+import resource, subprocess, sys
+done = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL)
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+sys.exit(done.returncode)
+"""
+
+
+def _run(interpreter: str, folder: Path, *arguments: str, measured: bool = False) -> "subprocess.CompletedProcess[str]":
+    command = [interpreter, *ALONE, str(folder / bundle.SCORER), *arguments]
+    if measured:
+        command = [interpreter, *ALONE, "-c", _MEASURE, *command]
+    return subprocess.run(  # noqa: S603
+        command, cwd=folder, capture_output=True, text=True, timeout=_TIMEOUT_SECONDS, check=False
+    )

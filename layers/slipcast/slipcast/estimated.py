@@ -1,0 +1,89 @@
+"""Performance without labels, from calibrated scores alone.
+
+If a score of .3 means that three in ten are late, scores alone say what Brier score, AUC and late rate to expect
+(confidence-based performance estimation; Białek, Perrakis, Nannini, Kuberski 2024, arXiv:2401.08348). It sees a change
+of what is asked about, and cannot see that the world answers differently: so it is invalid where the calibration is
+known to be broken or the scores have left those that it was fitted to.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from slipcast.monitor_record import Estimated
+
+GRID = 1_000
+# By how much more than the outermost hundredth of the calibration's scores may lie outside them.
+MAX_OUTSIDE = 0.05
+
+
+def histogram(scores: np.ndarray) -> np.ndarray:
+    """Return how many scores are nearest to each of 0, 1/`GRID`, ..., 1: shape (GRID + 1,)."""
+    places = np.clip(np.rint(np.asarray(scores) * GRID), 0, GRID).astype("int64")
+    return np.bincount(places, minlength=GRID + 1)
+
+
+def expected(counts: np.ndarray) -> dict[str, float]:
+    """Return ``brier``, ``auc`` and ``late_rate`` to expect of calibrated scores with this histogram.
+
+    Brier: mean of p (1 - p). AUC: the share of pairs of a late and a timely activity, each as likely as its score says,
+    in which the late one has the higher score, ties one half.
+    """
+    counts = np.asarray(counts, dtype="float64")
+    p = np.arange(len(counts)) / (len(counts) - 1)
+    late, timely = counts * p, counts * (1 - p)
+    below = np.cumsum(timely) - timely
+    pairs = late.sum() * timely.sum()
+    area = float(np.sum(late * (below + timely / 2)) / pairs) if pairs > 0 else 0.5
+    total = counts.sum()
+    return {
+        "brier": float(np.sum(counts * p * (1 - p)) / total),
+        "auc": area,
+        "late_rate": float(late.sum() / total),
+    }
+
+
+def estimate(
+    calibration: dict[str, Any] | None,
+    counts: np.ndarray,
+    *,
+    min_n: int,
+    outside: int,
+    scores_drifted: bool,
+    miscalibrated: bool,
+) -> Estimated:
+    """Return the estimate for a window, or why there is none.
+
+    Parameters
+    ----------
+    calibration : of the profile; None in profiles of earlier versions
+    counts : `histogram` of the window's scores
+    outside : how many scores lie outside ``low`` and ``high`` of the calibration
+    scores_drifted : whether the scores' distribution has drifted in the window
+    miscalibrated : whether labels have shown that the scores are not calibrated
+    """
+    n = int(counts.sum())
+    if n < min_n:
+        return Estimated("insufficient_data", f"{n} predictions, {min_n} are needed", n=n)
+    if calibration is None:
+        return Estimated("estimate_invalid", "the model's profile holds no calibration: train anew", n=n)
+    share = outside / n
+    why = None
+    if miscalibrated:
+        why = "labels show that the scores are not calibrated"
+    elif scores_drifted:
+        why = "the distribution of the scores has drifted from the one that the calibration was fitted to"
+    elif share > MAX_OUTSIDE:
+        low, high = calibration["low"], calibration["high"]
+        why = f"{share:.0%} of the scores lie outside {low:.2f} to {high:.2f}, where the calibration was fitted"
+    if why:
+        return Estimated("estimate_invalid", why, n=n, outside_share=share)
+    found, before = expected(counts), expected(np.array(calibration["histogram"]))
+    return Estimated(
+        "ok",
+        n=n,
+        **found,
+        reference_brier=before["brier"],
+        reference_auc=before["auc"],
+        outside_share=share,
+    )

@@ -1,0 +1,241 @@
+"""Shadow replay: logged requests, asked again of the live and of the new version before anybody is served by it."""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from itertools import groupby
+from typing import Any
+
+from slipcast import two_samples
+from slipcast.canary import ALPHA, MIN_FOR_SCORES, SLACK_MS
+from slipcast.features import CATEGORICAL, MISSING
+from slipcast.history import HISTORY
+
+# Fewer pairs than this say nothing about durations: one busy moment of the machine would decide.
+MIN_FOR_LATENCY = 10
+# Scores that came through a log are the same to this.
+SAME = 1e-6
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a new version may do otherwise than the live one on the same requests.
+
+    Attributes
+    ----------
+    max_latency_ratio : times the live version's median duration, plus `canary.SLACK_MS`
+    max_score_shift : largest difference of the mean scores
+    """
+
+    max_latency_ratio: float
+    max_score_shift: float
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A version's answer to a replayed request; `milliseconds` of the function itself."""
+
+    status: int
+    body: Any
+    milliseconds: float
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the replay showed.
+
+    Attributes
+    ----------
+    passed : whether the new version may get traffic
+    why : in words
+    requests, predictions : compared, of those that the live version answered
+    shift : mean of new score less live score; None with fewer than `canary.MIN_FOR_SCORES` predictions
+    distance : largest distance of the two distributions of scores; None likewise
+    faithful : share of the live version's replayed scores that equal the logged ones; None where it logged none
+    median_ms : of the live and of the new version; None without requests
+    missing, added : parts of an answer that only the live, only the new version gives
+    failed : answers of the new version that are none, with the request's id
+    """
+
+    passed: bool
+    why: str
+    requests: int
+    predictions: int
+    shift: float | None
+    distance: float | None
+    faithful: float | None
+    median_ms: tuple[float, float] | None
+    missing: list[str]
+    added: list[str]
+    failed: list[str]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the verdict as JSON-able fields."""
+        return asdict(self)
+
+
+def requests(rows: Iterable[dict[str, Any]], limit: int) -> list[dict[str, Any]]:
+    """Return the last `limit` logged requests as they can be asked again.
+
+    Parameters
+    ----------
+    rows : lines of the prediction log; one may come more than once
+
+    Returns
+    -------
+    ``request_id``, ``model_version``, ``activities`` with the features that were logged, ``scores``
+    """
+    own = {row["prediction_id"]: row for row in rows}
+    ordered = sorted(own.values(), key=lambda row: (row["at"], row["request_id"], _number(row["prediction_id"])))
+    groups = [list(group) for _, group in groupby(ordered, key=lambda row: row["request_id"])]
+    return [
+        {
+            "request_id": group[0]["request_id"],
+            "model_version": group[0]["model_version"],
+            "activities": [activity(row) for row in group],
+            "scores": [row["score"] for row in group],
+        }
+        for group in groups[-limit:]
+        if limit
+    ]
+
+
+def activity(row: dict[str, Any]) -> dict[str, Any]:
+    """Return an activity that has the features of a line of the prediction log, looked up ones included."""
+    found = row["features"]
+    given: dict[str, Any] = {
+        "activity_id": row["activity_id"],
+        # Nothing is computed from it where the duration and the history are given.
+        "start": row["at"][:10],
+        "baseline_duration_days": found.get("baseline_duration_days"),
+        "budget": _budget(found.get("log_budget")),
+        "total_float_days": found.get("total_float_days"),
+        "predecessor_count": found.get("predecessor_count"),
+        **{name: found.get(name) for name in CATEGORICAL if found.get(name) != MISSING},
+        # Given even if empty, so that nothing is looked up.
+        "history": {name: found[name] for name in HISTORY if found.get(name) is not None},
+    }
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def _budget(logarithm: float | None) -> float | None:
+    if logarithm is None:
+        return None
+    budget = math.expm1(logarithm)
+    # Most budgets are whole or in cents: the nearest of those has the same logarithm again.
+    nearest = round(budget, 2)
+    return nearest if math.log1p(nearest) == logarithm else max(budget, 0.0)
+
+
+def _number(prediction_id: str) -> int:
+    tail = prediction_id.rpartition(":")[2]
+    return int(tail) if tail.isdigit() else 0
+
+
+def schema(body: Any, path: str = "") -> dict[str, set[str]]:
+    """Return the kinds of value at each path of an answer, items of a list under one path."""
+    found: dict[str, set[str]] = {}
+    if isinstance(body, dict):
+        parts = [(f"{path}.{name}".lstrip("."), value) for name, value in body.items()]
+    elif isinstance(body, list):
+        parts = [(f"{path}[]", value) for value in body]
+    else:
+        parts = []
+    kind = {dict: "object", list: "list", str: "text", bool: "boolean", type(None): "null"}.get(type(body), "number")
+    found[path] = {kind}
+    for inside, value in parts:
+        for name, kinds in schema(value, inside).items():
+            found.setdefault(name, set()).update(kinds)
+    return found
+
+
+def judge(replayed: Sequence[tuple[dict[str, Any], Answer, Answer]], limits: Limits) -> Verdict:
+    """Compare what the live and the new version answered to the same requests.
+
+    Parameters
+    ----------
+    replayed : request (as `requests` returns it), answer of the live version, answer of the new one
+    """
+    # What the live version does not answer says nothing about the new one.
+    pairs = [(asked, live, new) for asked, live, new in replayed if live.status == 200]
+    answered = [(asked, live, new) for asked, live, new in pairs if new.status == 200]
+    failed = [f"{asked['request_id']}: {new.status}" for asked, _, new in pairs if new.status != 200]
+    missing, added = _schemas(answered)
+    reasons = []
+    if failed:
+        reasons.append(f"{len(failed)} of {len(pairs)} requests that the live version answers failed ({failed[0]})")
+    if missing:
+        reasons.append(f"answers lack {', '.join(missing)}")
+    both = [(_scores(live.body), _scores(new.body), asked) for asked, live, new in answered] if not missing else []
+    if any(len(live) != len(new) for live, new, _ in both):
+        reasons.append("answers do not have as many predictions")
+        both = []
+    slower, medians = _latency(answered, limits)
+    shift, distance, predictions = _shift(both)
+    if slower:
+        reasons.append(slower)
+    if shift is not None and abs(shift) > limits.max_score_shift:
+        reasons.append(f"mean score {shift:+.3f} from the live version's, {limits.max_score_shift:.3f} allowed")
+    said = f"{len(pairs)} logged requests replayed" if pairs else "no logged request to replay"
+    return Verdict(
+        passed=not reasons,
+        why=f"{said}: {'; '.join(reasons)}" if reasons else said,
+        requests=len(pairs),
+        predictions=predictions,
+        shift=shift,
+        distance=distance,
+        faithful=_faithful(pairs),
+        median_ms=medians,
+        missing=missing,
+        added=added,
+        failed=failed[:20],
+    )
+
+
+def _schemas(answered: Sequence[tuple[dict[str, Any], Answer, Answer]]) -> tuple[list[str], list[str]]:
+    ours: dict[str, set[str]] = {}
+    theirs: dict[str, set[str]] = {}
+    for _, live, new in answered:
+        for found, body in ((theirs, live.body), (ours, new.body)):
+            for path, kinds in schema(body).items():
+                found.setdefault(path, set()).update(kinds)
+    # A field of another kind is one that is missing: who reads the old kind cannot read the new one.
+    lost = [path for path, kinds in theirs.items() if path not in ours or not ours[path] <= kinds | {"null"}]
+    return sorted(lost), sorted(ours.keys() - theirs.keys())
+
+
+def _latency(answered: Sequence[tuple[dict[str, Any], Answer, Answer]], limits: Limits) -> tuple[str, Any]:
+    if not answered:
+        return "", None
+    live, new = [[pair[which].milliseconds for pair in answered] for which in (1, 2)]
+    medians = (round(two_samples.quantile(live, 0.5), 3), round(two_samples.quantile(new, 0.5), 3))
+    limit = medians[0] * limits.max_latency_ratio + SLACK_MS
+    slower = sum(n > o * limits.max_latency_ratio + SLACK_MS for o, n in zip(live, new, strict=True))
+    # Pairs: of a version that is as fast, at most half would be beyond the ratio.
+    significant = two_samples.binomial(slower, len(answered), 0.5) < ALPHA
+    if len(answered) < MIN_FOR_LATENCY or medians[1] <= limit or not significant:
+        return "", medians
+    return f"median duration of {medians[1]:.1f} ms, {limit:.1f} ms allowed", medians
+
+
+def _scores(body: Any) -> list[float]:
+    return [item["probability"] for item in body["predictions"]]
+
+
+def _shift(both: Sequence[tuple[list[float], list[float], Any]]) -> tuple[float | None, float | None, int]:
+    live = [score for scores, _, _ in both for score in scores]
+    new = [score for _, scores, _ in both for score in scores]
+    if len(live) < MIN_FOR_SCORES:
+        return None, None, len(live)
+    distance, _ = two_samples.kolmogorov_smirnov(new, live)
+    return math.fsum(new) / len(new) - math.fsum(live) / len(live), distance, len(live)
+
+
+def _faithful(pairs: Sequence[tuple[dict[str, Any], Answer, Answer]]) -> float | None:
+    same = [
+        math.isclose(logged, found, abs_tol=SAME)
+        for asked, live, _ in pairs
+        if asked["model_version"] == live.body.get("model", {}).get("version")
+        for logged, found in zip(asked["scores"], _scores(live.body), strict=True)
+    ]
+    return sum(same) / len(same) if same else None

@@ -1,0 +1,160 @@
+"""The edge function: bundle, proof and record of a released model in the bucket, or nothing."""
+
+import io
+import json
+import subprocess
+import sys
+import zipfile
+
+import numpy as np
+import onnxruntime
+import pytest
+
+from slipcast import scorer
+from slipcast.artefact import digest
+from slipcast.edge import onnx_graph
+from slipcast.export import export
+from slipcast.features import feature_row
+from slipcast_aws import storage
+from tests.serving_cases import fitted
+
+MODEL = "s3://data/models/abc123/0"
+
+
+@pytest.fixture
+def edge(load_app, s3):
+    return load_app("edge", DATA_BUCKET="data", MEASURED_ROWS="500")
+
+
+@pytest.fixture
+def model(s3):
+    """A released forest and what the evaluation recorded of it."""
+    estimator, _, _ = fitted("random_forest")
+    raw = export(estimator, family="random_forest", threshold=0.4, metadata={"model_id": "abc123", "dataset_id": "d1"})
+    activities = [
+        {"activity_id": f"A{days}", "start": "2022-03-01", "baseline_duration_days": days, "phase": "phase 1"}
+        for days in range(1, 41)
+    ]
+    storage.write_bytes(f"{MODEL}/model.json", raw)
+    scores = scorer.load(raw, digest(raw)).predict_proba(activities)
+    storage.write_json(f"{MODEL}/golden.json", {"activities": activities, "scores": scores})
+    return {
+        **{"model_id": "abc123", "family": "random_forest", "sha256": digest(raw), "dataset_id": "d1"},
+        **{"artefact_uri": f"{MODEL}/model.json", "golden_uri": f"{MODEL}/golden.json", "execution": "new-data-1"},
+    }
+
+
+def keys(s3):
+    return {item["Key"] for item in s3.list_objects_v2(Bucket="data", Prefix="edge/").get("Contents", [])}
+
+
+def test_a_bundle_is_published_that_checks_itself_wherever_it_is_unpacked(
+    edge, model, s3, lambda_context, tmp_path, capsys
+):
+    answer = edge.handler({"model": model, "version": "7"}, lambda_context)
+
+    assert answer["bundle_uri"] == "s3://data/edge/7-abc123/slipcast-edge-7-abc123.zip"
+    raw = storage.read_bytes(answer["bundle_uri"])
+    with zipfile.ZipFile(io.BytesIO(raw)) as packed:
+        packed.extractall(tmp_path)
+    folder = tmp_path / "slipcast-edge-7-abc123"
+    command = [sys.executable, "-I", "-S", str(folder / "score.py"), "--check"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    record = storage.read_json(answer["record_uri"])
+    assert done.stdout.strip() == record["check"]
+    assert record["check"].startswith("40 known answers equal scikit-learn's")
+    assert record["sha256"] == digest(raw)
+    assert record["bytes"]["zip"] == len(raw)
+    assert {name: digest((folder / name).read_bytes()) for name in record["files"]} == record["files"]
+    assert (record["version"], record["model_sha256"]) == ("7", model["sha256"])
+    assert record["measured"]["rows"] == 500
+    assert record["measured"]["seconds"] > 0
+    assert record["onnx"]["published"] is True
+    assert record["onnx"]["max_difference"] <= 1e-9
+    assert record["onnx"]["rows"] > 1000
+
+    session = onnxruntime.InferenceSession(folder / "model.onnx", providers=["CPUExecutionProvider"])
+    golden = storage.read_json(model["golden_uri"])
+    names = {item.key: json.loads(item.value) for item in onnx_props(folder / "model.onnx") if item.key in onnx_names}
+    rows = [feature_row(activity) for activity in golden["activities"]]
+    numeric = [[np.nan if row[name] is None else row[name] for name in names["numeric"]] for row in rows]
+    texts = np.array([[row[name] for name in names["categorical"]] for row in rows], dtype=object)
+    (probability,) = session.run(["probability"], {"numeric": np.array(numeric, float), "categorical": texts})
+    assert np.abs(probability - golden["scores"]).max() <= 1e-6
+
+
+onnx_names = {onnx_graph.NUMERIC, onnx_graph.CATEGORICAL}
+
+
+def onnx_props(path):
+    import onnx
+
+    return onnx.load(path).metadata_props
+
+
+def test_a_repeated_step_writes_the_same_bundle(edge, model, s3, lambda_context):
+    first = edge.handler({"model": model, "version": "7"}, lambda_context)
+    raw = storage.read_bytes(first["bundle_uri"])
+
+    assert edge.handler({"model": model, "version": "7"}, lambda_context) == first
+    assert storage.read_bytes(first["bundle_uri"]) == raw
+    assert len(keys(s3)) == 2
+
+
+def test_a_scorer_that_computes_something_else_is_not_published(edge, model, s3, lambda_context):
+    golden = storage.read_json(model["golden_uri"])
+    golden["scores"][3] += 1e-6
+    storage.write_json(model["golden_uri"], golden)
+
+    with pytest.raises(edge.publication.bundle.EdgeError, match=r"differ from scikit-learn's by 1\.00e-06"):
+        edge.handler({"model": model, "version": "7"}, lambda_context)
+    assert keys(s3) == set()
+
+
+def test_an_artefact_of_another_digest_is_not_published(edge, model, s3, lambda_context):
+    with pytest.raises(storage.DigestMismatchError):
+        edge.handler({"model": model | {"sha256": "0" * 64}, "version": "7"}, lambda_context)
+    assert keys(s3) == set()
+
+
+def crossing(loaded, sha256):
+    """The graph of a converter that rounds to float32 what the model compares in float64."""
+    document = loaded.document | {
+        "model": loaded.document["model"] | {"baseline": loaded.document["model"]["baseline"]}
+    }
+    document["model"]["single_precision"] = True
+    return BUILD(scorer.Scorer(document), sha256)
+
+
+BUILD = onnx_graph.build
+
+
+@pytest.mark.parametrize(
+    ("build", "why"),
+    [
+        (crossing, "OnnxError: ONNX Runtime differs by"),
+        (lambda *_: b"no model", "InvalidProtobuf"),
+        (lambda *_: 1 / 0, "ZeroDivisionError: division by zero"),
+    ],
+)
+def test_an_onnx_file_that_is_not_proven_is_left_out_and_the_record_says_why(
+    edge, model, s3, lambda_context, monkeypatch, build, why
+):
+    estimator, _, _ = fitted("hist_gradient_boosting")
+    raw = export(estimator, family="any", threshold=0.4, metadata={"model_id": "abc123", "dataset_id": "d1"})
+    golden = storage.read_json(model["golden_uri"])
+    golden["scores"] = scorer.load(raw, digest(raw)).predict_proba(golden["activities"])
+    storage.write_bytes(model["artefact_uri"], raw)
+    storage.write_json(model["golden_uri"], golden)
+    monkeypatch.setattr(onnx_graph, "build", build)
+
+    answer = edge.handler({"model": model | {"sha256": digest(raw)}, "version": "8"}, lambda_context)
+
+    record = storage.read_json(answer["record_uri"])
+    assert record["onnx"]["published"] is False
+    assert why in record["onnx"]["why"]
+    with zipfile.ZipFile(io.BytesIO(storage.read_bytes(answer["bundle_uri"]))) as packed:
+        names = {name.rpartition("/")[2] for name in packed.namelist()}
+        page = packed.read("slipcast-edge-8-abc123/README.md").decode()
+    assert "model.onnx" not in names | {page}
+    assert "score.py" in names

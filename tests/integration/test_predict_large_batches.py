@@ -1,0 +1,149 @@
+"""Large batches: the other function answers as the version that asks would, and its failure costs time only."""
+
+import importlib
+import io
+import json
+
+import pytest
+from botocore.exceptions import EndpointConnectionError
+
+from slipcast import scorer
+from slipcast.artefact import digest
+from slipcast.export import export
+from slipcast.features import CATEGORICAL
+from slipcast_aws import storage
+from tests.integration.test_predict_fast import event
+from tests.integration.test_predict_function import environment
+from tests.serving_cases import feature_frame, fitted
+
+METADATA = {"model_id": "abc123", "dataset_id": "0123456789abcdef"}
+ENOUGH = 3000
+
+
+@pytest.fixture(scope="module")
+def artefact():
+    return export(fitted("random_forest")[0], family="random_forest", threshold=0.4, metadata=METADATA)
+
+
+@pytest.fixture
+def serving(load_app, s3, artefact, tmp_path, lambda_context, monkeypatch):
+    """The entry of the prediction function, with ``batch`` behind a Lambda client; ``calls`` are what it was asked."""
+    path = tmp_path / "model.json"
+    path.write_bytes(artefact)
+    uri = "s3://data/models/abc123/model.json"
+    storage.write_bytes(uri, artefact, "application/json")
+    known = environment(path, digest(artefact))
+    load_app("predict", **known, MODEL_URI=uri, BATCH_FUNCTION="slipcast-predict-batch")
+    fast, batch = importlib.import_module("fast"), importlib.import_module("batch")
+
+    class Lambda:
+        def __init__(self):
+            self.calls, self.fails = [], None
+
+        def invoke(self, FunctionName, Payload):
+            assert FunctionName == "slipcast-predict-batch"
+            self.calls.append(json.loads(Payload))
+            if self.fails is not None:
+                return self.fails()
+            answer = batch.handler(self.calls[-1], lambda_context)
+            return {"Payload": io.BytesIO(json.dumps(answer).encode())}
+
+    fast.large_batches.client = lambda: client
+    client = Lambda()
+    client.handler = lambda asked: fast.handler(asked, lambda_context)
+    return client
+
+
+def activities(count: int) -> list[dict]:
+    rows = feature_frame(count, seed=8, missing=0.0)
+    return [
+        {
+            **{"activity_id": f"A{number}", "start": "2022-03-01", "baseline_finish": "2022-09-30", "history": {}},
+            **{name: row[name] for name in CATEGORICAL},
+            **{"total_float_days": row["total_float_days"]},
+        }
+        for number, row in enumerate(rows.to_dict("records"))
+    ]
+
+
+def without_call(serving, asked: dict, monkeypatch) -> dict:
+    with monkeypatch.context() as patch:
+        patch.delenv("BATCH_FUNCTION")
+        return serving.handler(asked)
+
+
+def test_many_activities_are_answered_by_the_other_function_with_the_same_bytes(serving, monkeypatch, capsys):
+    asked = event({"activities": activities(ENOUGH)})
+    found = serving.handler(asked)
+    logged = capsys.readouterr().out.splitlines()
+    expected = without_call(serving, asked, monkeypatch)
+
+    assert len(serving.calls) == 1
+    # One line of the log ends in a time.
+    assert len(logged) == len(capsys.readouterr().out.splitlines())
+    first, second = json.loads(found.pop("body")), json.loads(expected.pop("body"))
+    assert found == expected
+    scores = [[item.pop("probability") for item in answer["predictions"]] for answer in (first, second)]
+    assert scores[0] == pytest.approx(scores[1], abs=1e-12)
+    assert first == second
+    assert first["model"]["version"] == "4"
+
+
+def test_few_activities_are_answered_here(serving, artefact):
+    assert serving.handler(event({"activities": activities(20)}))["statusCode"] == 200
+    assert serving.calls == []
+    assert scorer.load(artefact, digest(artefact)).steps * 20 < importlib.import_module("large_batches").WORTH_A_CALL
+
+
+def test_a_wrong_activity_among_many_is_named_and_the_others_are_scored(serving):
+    many = activities(ENOUGH)
+    many[17]["start"] = "tomorrow"
+    answer = serving.handler(event({"activities": many}))
+
+    assert answer["statusCode"] == 200
+    body = json.loads(answer["body"])
+    assert [item["field"] for item in body["errors"]] == ["activities.17.start"]
+    assert [number for number, item in enumerate(body["predictions"]) if item is None] == [17]
+
+
+def refuses():
+    raise EndpointConnectionError(endpoint_url="https://lambda")
+
+
+@pytest.mark.parametrize(
+    "fails",
+    [
+        refuses,
+        lambda: {"FunctionError": "Unhandled", "Payload": io.BytesIO(b'{"errorType": "MemoryError"}')},
+        lambda: {"Payload": io.BytesIO(b"not JSON")},
+    ],
+)
+def test_if_the_other_function_fails_the_answer_is_given_here(serving, fails, monkeypatch, capsys):
+    asked = event({"activities": activities(ENOUGH)})
+    expected = without_call(serving, asked, monkeypatch)
+    serving.fails = fails
+
+    assert serving.handler(asked) == expected
+    assert '"BatchFunctionFailed":[1.0]' in capsys.readouterr().out
+
+
+def test_a_payload_beyond_lambdas_limit_is_not_sent(serving, monkeypatch):
+    monkeypatch.setattr(importlib.import_module("large_batches"), "PAYLOAD_BYTES", 1000)
+
+    assert serving.handler(event({"activities": activities(ENOUGH)}))["statusCode"] == 200
+    assert serving.calls == []
+
+
+def test_an_artefact_with_another_digest_is_not_used(serving, s3, capsys):
+    s3.put_object(Bucket="data", Key="models/abc123/model.json", Body=b"{}")
+    batch = importlib.import_module("batch")
+    with pytest.raises(storage.DigestMismatchError):
+        batch._scorer("s3://data/models/abc123/model.json", "0" * 64)
+
+
+def test_the_client_asks_once_and_gives_up_in_time_to_answer_here(load_app, aws_environment):
+    load_app("predict", MODEL_SHA256="")
+    config = importlib.import_module("large_batches").client().meta.config
+
+    assert config.retries["total_max_attempts"] == 1
+    assert config.read_timeout + config.connect_timeout <= 15

@@ -1,0 +1,171 @@
+"""The predict function as its clients see it: requests of API Gateway in process, or HTTP on the loopback interface."""
+
+import json
+import threading
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from conftest import LambdaContext
+from serving_cases import fitted
+
+from slipcast.artefact import digest
+from slipcast.export import export
+
+STAGE = "v1"
+ACTIVITY = {
+    "activity_id": "A1",
+    "phase": "Design",
+    "work_type": "SCA CIP",
+    "location": "district 01",
+    "start": "2022-03-01",
+    "baseline_finish": "2022-09-30",
+    "budget": 250000,
+}
+METADATA = {
+    **{"model_id": "abc123", "dataset_id": "0123456789abcdef", "data_date": "2022-12-31"},
+    **{"family": "logistic_regression", "params": {"C": 1.0}, "training_cut": "2021-07-01"},
+    **{"training_rows": 400, "tolerance_days": 30, "metrics": {"auc": 0.7, "auc_ci": [0.6, 0.8]}},
+}
+
+
+@cache
+def artefact(seed: int = 0) -> bytes:
+    """Return a logistic regression as a release stores it; another seed is another model."""
+    return export(
+        fitted("logistic_regression", seed)[0], family="logistic_regression", threshold=1 / 3, metadata=METADATA
+    )
+
+
+def environment(folder: Path, *, seed: int = 0, version: str = "4") -> dict[str, str]:
+    """Return the environment of a version of the function that holds `artefact`, written to `folder`."""
+    path = folder / f"model-{seed}.json"
+    path.write_bytes(artefact(seed))
+    return {
+        "MODEL_PATH": str(path),
+        "MODEL_SHA256": digest(artefact(seed)),
+        "MODEL_TRAINED_AT": "2026-01-01T00:00:00+00:00",
+        "MODEL_EXECUTION": "new-data-1",
+        "AWS_LAMBDA_FUNCTION_VERSION": version,
+    }
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An answer of the API; header names are in lower case."""
+
+    status: int
+    headers: dict[str, str]
+    text: str
+
+    def json(self) -> Any:
+        """Return the body, parsed."""
+        return json.loads(self.text)
+
+
+def proxy_event(
+    method: str, target: str, *, headers: dict[str, str] | None = None, body: str | None = None, key_id: str = "key-1"
+) -> dict[str, Any]:
+    """Return the event that API Gateway's REST proxy integration makes of a request."""
+    url = urlsplit(target)
+    query = parse_qs(url.query, keep_blank_values=True) or None
+    return {
+        "httpMethod": method,
+        "path": url.path,
+        "resource": url.path,
+        "headers": headers or {},
+        "multiValueHeaders": {name: [value] for name, value in (headers or {}).items()},
+        "queryStringParameters": query and {name: values[-1] for name, values in query.items()},
+        "multiValueQueryStringParameters": query,
+        "pathParameters": None,
+        "stageVariables": None,
+        "requestContext": {
+            "stage": STAGE,
+            "requestId": str(uuid.uuid4()),
+            "path": f"/{STAGE}{url.path}",
+            "httpMethod": method,
+            "identity": {"apiKeyId": key_id},
+        },
+        "body": body,
+        "isBase64Encoded": False,
+    }
+
+
+def call(
+    app: ModuleType,
+    method: str,
+    target: str,
+    body: Any = None,
+    *,
+    raw: str | None = None,
+    headers: dict[str, str] | None = None,
+    **options: Any,
+) -> Answer:
+    """Send a request through the function's handler; `body` is announced as JSON unless `headers` say otherwise."""
+    text = raw if raw is not None else None if body is None else json.dumps(body)
+    announced = {"Content-Type": "application/json"} if text is not None else {}
+    event = proxy_event(method, target, headers=announced | (headers or {}), body=text, **options)
+    found = app.handler(event, LambdaContext())
+    # What Lambda cannot turn into JSON it cannot answer.
+    found = json.loads(json.dumps(found))
+    return Answer(
+        found["statusCode"],
+        {name.lower(): ", ".join(values) for name, values in found["multiValueHeaders"].items()},
+        found["body"] or "",
+    )
+
+
+@contextmanager
+def served(app: ModuleType, *, prefix: str = "") -> Iterator[str]:
+    """Serve the function's handler over HTTP on a free port of the loopback interface and yield its base URL."""
+
+    # A function's environment has one request at a time.
+    one_at_a_time = threading.Lock()
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def _answer(self) -> None:
+            length = int(self.headers.get("Content-Length") or 0)
+            raw = self.rfile.read(length)
+            event = proxy_event(
+                self.command,
+                self.path.removeprefix(prefix),
+                headers=dict(self.headers.items()),
+                body=raw.decode("utf-8", "replace") if raw else None,
+            )
+            with one_at_a_time:
+                found = app.handler(event, LambdaContext())
+            payload = (found["body"] or "").encode()
+            self.send_response(found["statusCode"])
+            for name, values in found["multiValueHeaders"].items():
+                for value in values:
+                    self.send_header(name, value)
+            if found["statusCode"] != 304:
+                self.send_header("Content-Length", str(len(payload)))
+            self.end_headers()
+            if self.command != "HEAD" and found["statusCode"] != 304:
+                self.wfile.write(payload)
+
+        do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = do_HEAD = do_OPTIONS = do_TRACE = do_QUERY = _answer
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}{prefix}"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()

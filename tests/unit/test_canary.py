@@ -1,0 +1,163 @@
+"""What the canary's judge decides, and on how much."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from slipcast.canary import ALPHA, CHECKS, Evidence, Plan, Predicted, judge, pause, steps
+
+PLAN = Plan(
+    steps=(10, 50),
+    min_requests=200,
+    min_seconds=60,
+    max_seconds=600,
+    max_error_rate=0.01,
+    max_latency_ratio=1.5,
+    max_score_shift=0.1,
+    max_unpredicted_shift=0.25,
+)
+
+
+def evidence(n: int, seed: int, *, mean: float = 0.4, ms: float = 4.0, failed: int = 0, **more: int) -> Evidence:
+    """What a version did with `n` answered requests of two activities."""
+    random = np.random.default_rng(seed)
+    scores = np.clip(random.normal(mean, 0.15, (n, 2)), 0, 1)
+    return Evidence(list(random.gamma(8, ms / 8, n)), scores.tolist(), failed=failed, **more)
+
+
+LIVE = evidence(1800, 1)
+
+
+def decide(new: Evidence, *, live: Evidence = LIVE, plan: Plan = PLAN, predicted: Predicted | None = None, **how):
+    return judge(plan, **{"step": 0, "seconds": 90.0, **how}, live=live, new=new, predicted=predicted)
+
+
+def test_a_good_step_leads_to_the_next_and_the_last_to_promotion():
+    assert decide(evidence(200, 2)).action == "advance"
+    last = decide(evidence(200, 2), step=1)
+    assert last.action == "promote"
+    assert "200 requests, nothing worse" in last.why
+
+
+@pytest.mark.parametrize(("n", "seconds"), [(199, 90.0), (200, 59.0), (0, 0.0)])
+def test_a_step_is_not_over_before_both_its_requests_and_its_time_are_there(n, seconds):
+    assert decide(evidence(n, 2), seconds=seconds).action == "wait"
+
+
+BAD = {
+    "errors": evidence(190, 2, failed=10),
+    "errors by crashes": evidence(190, 2, crashed=10),
+    "refusals": evidence(180, 2, refused=20),
+    "latency_median": evidence(200, 2, ms=20.0),
+    "score_mean": evidence(200, 2, mean=0.75),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_what_is_worse_beyond_chance_is_rolled_back_and_named(name):
+    verdict = decide(BAD[name])
+
+    assert verdict.action == "roll_back"
+    broken = [check for check in verdict.checks if check.broken]
+    assert name.split()[0] in {check.name for check in broken}
+    assert all(check.words in verdict.why for check in broken)
+
+
+def test_what_is_plainly_bad_is_rolled_back_before_its_step_is_over():
+    verdict = decide(evidence(30, 2, failed=10), seconds=5.0)
+
+    assert verdict.action == "roll_back"
+    assert verdict.numbers["level"] == pytest.approx(ALPHA / len(CHECKS) / 2 / 10)
+
+
+def test_a_slow_tail_is_found_where_the_median_is_the_same():
+    new = evidence(200, 2)
+    slow = [duration * (10 if number % 10 == 0 else 1) for number, duration in enumerate(new.milliseconds)]
+
+    assert [check.name for check in decide(replace(new, milliseconds=slow)).checks if check.broken] == ["latency_p95"]
+
+
+def test_a_few_milliseconds_are_no_reason_whatever_their_ratio():
+    assert decide(evidence(200, 2, ms=3.0), live=evidence(1800, 1, ms=1.0)).action == "advance"
+
+
+def test_a_model_that_says_the_same_of_everybody_is_found_though_its_mean_is_right():
+    constant = Evidence(evidence(200, 2).milliseconds, [[0.4, 0.4]] * 200)
+    verdict = decide(constant, predicted=Predicted(0.0, 0.1))
+
+    assert [check.name for check in verdict.checks if check.broken] == ["score_distribution"]
+
+
+def test_a_shift_that_the_replay_predicted_is_no_surprise():
+    new = evidence(200, 2, mean=0.6)
+
+    assert decide(new, predicted=Predicted(shift=0.2, distance=0.5)).action == "advance"
+    assert decide(new, predicted=Predicted(shift=0.0, distance=0.5)).action == "roll_back"
+    assert decide(new).action == "advance"
+
+
+def test_a_shift_within_the_limit_is_left_alone_also_at_the_looks_of_a_small_sample():
+    """Tested against no shift at all, one in fifty such looks would roll back."""
+    looks = [decide(evidence(20, seed, mean=0.45), seconds=5.0, predicted=Predicted(0.0, 0.3)) for seed in range(200)]
+
+    assert {verdict.action for verdict in looks} == {"wait"}
+
+
+def test_errors_that_both_have_stop_a_release_all_the_same():
+    verdict = decide(evidence(160, 2, failed=40), live=evidence(1440, 1, failed=360))
+
+    assert verdict.action == "roll_back"
+    assert [check.name for check in verdict.checks if check.broken] == ["errors_at_all"]
+
+
+def test_one_error_among_enough_requests_is_chance():
+    assert decide(evidence(199, 2, failed=1)).action == "advance"
+
+
+@pytest.mark.parametrize(("predicted", "basis"), [(Predicted(0.0, 0.1), "the replay decides"), (None, "known answers")])
+def test_without_traffic_the_time_ends_a_step_and_says_on_what_it_was_decided(predicted, basis):
+    verdict = decide(Evidence(), live=evidence(3, 1), seconds=600.0, predicted=predicted, step=1)
+
+    assert (verdict.action, verdict.thin) == ("promote", True)
+    assert "0 of 200 requests" in verdict.why
+    assert basis in verdict.why
+
+
+def test_an_error_among_few_requests_is_not_excused():
+    verdict = decide(evidence(9, 2, failed=1), seconds=600.0)
+
+    assert (verdict.action, verdict.thin) == ("roll_back", True)
+    assert "failed 1 of 10 requests" in verdict.why
+
+
+def test_an_error_that_the_live_version_might_as_well_have_had_is_excused():
+    assert decide(evidence(89, 2, failed=1), live=evidence(90, 1), seconds=600.0, step=1).action == "promote"
+
+
+def test_durations_that_an_older_version_did_not_log_are_not_compared():
+    silent = replace(LIVE, milliseconds=[])
+
+    assert decide(evidence(200, 2, ms=50.0), live=silent).action == "advance"
+
+
+def test_the_level_is_shared_by_checks_and_steps():
+    assert decide(evidence(200, 2)).numbers["level"] == pytest.approx(ALPHA / len(CHECKS) / 2)
+
+
+@pytest.mark.parametrize(("text", "expected"), [("10,50", (10, 50)), ("", ()), (" ", ()), ("99", (99,))])
+def test_steps_are_read(text, expected):
+    assert steps(text) == expected
+
+
+@pytest.mark.parametrize("text", ["50,10", "10,10", "0", "100", "ten", "10,,50"])
+def test_steps_that_do_not_rise_from_1_to_99_are_refused(text):
+    with pytest.raises(ValueError, match=r"canary steps|invalid literal"):
+        steps(text)
+
+
+def test_the_next_look_comes_when_the_step_may_be_over():
+    assert pause(PLAN, 0.0) == 30
+    assert pause(PLAN, 50.0) == 10
+    assert pause(PLAN, 599.9) == 1
+    assert pause(replace(PLAN, min_seconds=0, max_seconds=6), 0.0) == 2
