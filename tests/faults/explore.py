@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ from slipcast_aws import control, feature_store, releases, storage
 ADAPTERS = (storage.client, control.client, releases.client, feature_store.client)
 # Another one in each run: when something happened, and what S3 calls a version.
 VARYING = {"created_at", "trained_at", "at", "seconds", "fit_seconds", "version_id"}
+# ISO 8601, or milliseconds since 1970.
+MOMENT = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+(?:Z|\+00:00)?|\b\d{13}\b")
 
 
 @dataclass(frozen=True)
@@ -47,8 +50,8 @@ class Outcome:
     same: bool
 
 
-def explore(injector: Injector, scenario: Scenario) -> list[Outcome]:
-    """Return the outcome of each fault at each call."""
+def explore(injector: Injector, scenario: Scenario, every: int = 1) -> list[Outcome]:
+    """Return the outcome of each fault at each call, or of every n-th one."""
     with world(injector, scenario) as run:
         injector.watch()
         run()
@@ -56,21 +59,23 @@ def explore(injector: Injector, scenario: Scenario) -> list[Outcome]:
         injector.reset()
         expected = state()
     found = []
-    for number, call in enumerate(calls):
-        for fault in faults(call, scenario.unchecked):
-            with world(injector, scenario) as run:
-                injector.watch(number, fault)
-                noticed = _attempt(run) or injector.dead
-                injector.reset()
-                same_at_once = state() == expected
-                for forget in scenario.forget:
-                    forget()
-                run()
-                same = state() == expected
-            after = "refused, then converged" if noticed else "as if nothing had happened"
-            if not noticed and not same_at_once:
-                after, same = "not noticed", False
-            found.append(Outcome(scenario.function, call, fault, after, same))
+    all_faults = [
+        (number, call, fault) for number, call in enumerate(calls) for fault in faults(call, scenario.unchecked)
+    ]
+    for number, call, fault in all_faults[::every]:
+        with world(injector, scenario) as run:
+            injector.watch(number, fault)
+            noticed = _attempt(run) or injector.dead
+            injector.reset()
+            same_at_once = state() == expected
+            for forget in scenario.forget:
+                forget()
+            run()
+            same = state() == expected
+        after = "refused, then converged" if noticed else "as if nothing had happened"
+        if not noticed and not same_at_once:
+            after, same = "not noticed", False
+        found.append(Outcome(scenario.function, call, fault, after, same))
     return found
 
 
@@ -120,7 +125,7 @@ def state() -> dict[str, str]:
                 # Told twice, or told as a duplicate, is told.
                 found[f"{table}/AUDIT/{name.partition('#')[2]}"] = "told"
             else:
-                found[f"{table}/{name}"] = repr(sorted((k, v) for k, v in item.items() if k != "started_at"))
+                found[f"{table}/{name}"] = MOMENT.sub("then", repr(sorted(item.items())))
     return found
 
 
