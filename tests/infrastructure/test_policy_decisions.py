@@ -50,7 +50,7 @@ OBJECTS = {
         "write": {"CollectFunction", "MonitorFunction", "ScoreFunction"},
     },
     "failed-requests/dt=2025-01-01/hour=01/x.jsonl.gz": {
-        "read": {"CollectFunction", "ReleaseFunction"},
+        "read": {"ReleaseFunction"},
         "write": {"CollectFunction"},
     },
     "monitoring/1.json": {"read": {"MonitorFunction", "ReportFunction"}, "write": {"MonitorFunction"}},
