@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "layers" / "slipcast"), str(ROOT / "layers" / "aws")]
 warnings.filterwarnings("ignore")
 
-from benchmarks.serving import cold, crossover, evaluators, http, models, warm  # noqa: E402 - the path is set above
+from benchmarks.serving import cold, crossover, evaluators, loopback, models, warm  # noqa: E402 - the path is set above
 
 PARTS = ("cold", "warm", "http", "crossover", "evaluators")
 
@@ -34,7 +34,7 @@ def main() -> None:
     measures = {
         "cold": lambda case: cold.measure(case, rows, 3 if arguments.quick else 11),
         "warm": lambda case: warm.measure(case, rows, share),
-        "http": lambda case: http.measure(case, rows, share),
+        "http": lambda case: loopback.measure(case, rows, share),
         "crossover": lambda case: crossover.measure(case, rows, 3 if arguments.quick else 9),
         "evaluators": lambda case: evaluators.measure(case, rows, share),
     }

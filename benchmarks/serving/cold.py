@@ -65,7 +65,8 @@ def measure(case: models.Case, rows: pd.DataFrame, rounds: int) -> dict[str, dic
 
 def _start(way: str, path: list[Path], shared: dict[str, str]) -> tuple[float, float]:
     """Return the ms that passed, and those of them that a processor worked: a busy machine lengthens the first only."""
-    command = [sys._base_executable, "-S", "-B", str(FIRST), way]
+    # -P: the folder of the script holds modules of the same names as the function's.
+    command = [sys._base_executable, "-P", "-S", "-B", str(FIRST), way]
     found = shared | {"PYTHONPATH": ":".join(map(str, path))}
     began = time.perf_counter()
     process = subprocess.Popen(command, env=found, stdout=subprocess.DEVNULL)

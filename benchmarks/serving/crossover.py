@@ -6,7 +6,7 @@ from statistics import median
 
 import pandas as pd
 
-from benchmarks.serving import http, models, runtime
+from benchmarks.serving import loopback, models, runtime
 
 ROWS = (10, 25, 50, 100, 200, 500, 1000, 3000)
 
@@ -14,7 +14,7 @@ ROWS = (10, 25, 50, 100, 200, 500, 1000, 3000)
 def measure(case: models.Case, rows: pd.DataFrame, calls: int) -> dict[int, tuple[float, float]]:
     """Return by number of rows the median ms of the predict function alone, and with a call of the other one."""
     found = {}
-    with http.slipcast(case, batches=False) as alone, http.slipcast(case, always=True) as both:
+    with loopback.slipcast(case, batches=False) as alone, loopback.slipcast(case, always=True) as both:
         for count in ROWS:
             event = json.dumps(runtime.event(models.body(rows.head(count)))).encode()
             times: dict[int, list[float]] = {alone: [], both: []}

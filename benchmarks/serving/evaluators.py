@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from benchmarks.serving import http, models, runtime
+from benchmarks.serving import loopback, models, runtime
 
 PROBE = Path(__file__).with_name("evaluator_probe.py")
 WAYS = ("standard_library", "numpy", "kernels", "onnxruntime", "treelite", "scikit_learn")
@@ -22,7 +22,7 @@ def measure(case: models.Case, rows: pd.DataFrame, share: float = 1.0) -> dict[s
     """Return what was measured of each way; a way that cannot hold the model says why."""
     import joblib
 
-    python = http.environment()
+    python = loopback.environment()
     frame = models.frame(rows.head(1000))
     records = models.FOLDER / "records.json"
     records.write_text(frame.to_json(orient="records"))

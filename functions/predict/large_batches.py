@@ -12,8 +12,8 @@ from typing import Any
 from model_store import LoadedModel
 
 # Nodes that a request visits in all trees: below, the call takes longer than it saves. Measured by
-# `python -m benchmarks.serving`, see docs/serving.md.
-WORTH_A_CALL = int(os.environ.get("WORTH_A_CALL", "300000"))
+# `python -m benchmarks.serving --parts crossover`, with room for what a call takes on AWS, see docs/serving.md.
+WORTH_A_CALL = int(os.environ.get("WORTH_A_CALL", "150000"))
 # What Lambda takes and gives in one call.
 PAYLOAD_BYTES = 6 * 1024 * 1024
 

@@ -191,8 +191,8 @@ def _v2(frame: pd.DataFrame) -> bytes:
             {
                 **{"name": name, "shape": [len(frame), 1], "datatype": "FP64" if numeric else "BYTES"},
                 **({} if numeric else {"parameters": {"content_type": "str"}}),
-                # NaN, as Python's json writes it: MLServer reads it.
-                "data": [float(value) if numeric else str(value) for value in values],
+                # MLServer's parser takes no NaN; NumPy makes one of null.
+                "data": [(None if pd.isna(value) else float(value)) if numeric else str(value) for value in values],
             }
         )
     return json.dumps({"parameters": {"content_type": "pd"}, "inputs": inputs}).encode()
