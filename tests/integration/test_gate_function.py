@@ -1,6 +1,7 @@
 """The gate against DynamoDB and Step Functions: one execution for each request."""
 
 import json
+import random
 from datetime import UTC, datetime, timedelta
 
 import boto3
@@ -75,6 +76,25 @@ def test_a_storm_without_a_cooldown_starts_one_at_a_time(gate, lambda_context, m
     assert gate.handler(alarm("2026-01-01T00:00:05Z"), lambda_context) == {"outcomes": ["duplicate"]}
     assert gate.handler(alarm("2026-01-01T01:00:00Z"), lambda_context) == {"outcomes": ["started"]}
     assert len(executions(gate)) == 2
+
+
+def test_of_many_messages_with_repeats_and_out_of_order_one_starts_and_each_is_recorded(
+    gate, lambda_context, monkeypatch
+):
+    monkeypatch.setenv("COOLDOWN_MINUTES", "0")
+    numbers = [*range(80), *random.Random(7).choices(range(80), k=20)]
+    random.Random(8).shuffle(numbers)
+    records = [alarm(f"2026-01-01T00:00:{number * 0.7:06.3f}Z")["Records"][0] for number in numbers]
+    outcomes = [gate.handler({"Records": [record]}, lambda_context)["outcomes"][0] for record in records[:50]]
+    files = [gate.handler(dropped(key=f"incoming/{name}.csv"), lambda_context)["outcomes"] for name in ("a", "b")]
+    person = gate.handler({"reason": "manual", "id": "ann-1"}, lambda_context)["outcomes"]
+    outcomes += [gate.handler({"Records": [record]}, lambda_context)["outcomes"][0] for record in records[50:]]
+
+    assert outcomes.count("started") == 1
+    assert set(outcomes) <= {"started", "coalesced", "duplicate"}
+    assert (files, person) == ([["started"], ["started"]], ["coalesced"])
+    assert len(executions(gate)) == 3
+    assert len(control.audit_trail("control")) == 103
 
 
 def test_after_a_start_alarms_cool_down(gate, lambda_context):
