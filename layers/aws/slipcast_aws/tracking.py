@@ -80,9 +80,7 @@ def log_release(record: dict[str, Any]) -> None:
         If the execution's model is not registered yet; the record then waits.
     """
     client = MlflowClient()
-    version = _registered(client, record["execution"])
-    client.set_model_version_tag(MODEL_NAME, version, "lambda_version", record["version"])
-    _tag(client, version, record["execution"], {"slipcast.release": "released", **_trial(record)})
+    version = _note_end(client, record, "released")
     # After an outage records come in the order of their names, and a rollback by hand may be among them.
     if record.get("at", "") >= _champion_since(client):
         client.set_registered_model_alias(MODEL_NAME, "champion", version)
@@ -97,10 +95,15 @@ def log_rollback(record: dict[str, Any]) -> None:
     LookupError
         If the execution's model is not registered yet; the record then waits.
     """
-    client = MlflowClient()
+    _note_end(MlflowClient(), record, record["outcome"])
+
+
+def _note_end(client: MlflowClient, record: dict[str, Any], end: str) -> str:
+    """Tag the registered model and the run of a release with its Lambda version, its end and its trial."""
     version = _registered(client, record["execution"])
     client.set_model_version_tag(MODEL_NAME, version, "lambda_version", record["version"])
-    _tag(client, version, record["execution"], {"slipcast.release": record["outcome"], **_trial(record)})
+    _tag(client, version, record["execution"], {"slipcast.release": end, **_trial(record)})
+    return version
 
 
 def _champion_since(client: MlflowClient) -> str:
