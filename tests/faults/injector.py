@@ -20,6 +20,7 @@ class Fault(Enum):
     KILLED_AFTER = "killed after"
     REFUSED = "503 or throttled"
     CORRUPT = "a flipped byte"
+    OVERTAKEN = "somebody else is faster"
 
 
 class ProcessDied(Exception):
@@ -69,10 +70,13 @@ class Injector:
         self.watching = False
         self._plan: tuple[int, Fault] | None = None
 
-    def watch(self, index: int | None = None, fault: Fault | None = None) -> None:
-        """Record calls from now on, and let call number `index` suffer `fault`."""
+    def watch(
+        self, index: int | None = None, fault: Fault | None = None, other: Callable[[], Any] = lambda: None
+    ) -> None:
+        """Record calls from now on, and let call number `index` suffer `fault`; `other` is who overtakes it."""
         self.reset()
         self.watching = True
+        self._other = other
         self._plan = None if index is None or fault is None else (index, fault)
 
     def _noted(self, params: dict[str, Any], context: dict[str, Any], **_: Any) -> None:
@@ -89,6 +93,10 @@ class Injector:
         context["slipcast_number"] = number
         if self._plan == (number, Fault.KILLED_BEFORE):
             self._die()
+        if self._plan == (number, Fault.OVERTAKEN):
+            self.watching = False
+            self._other()
+            self.watching = True
         if self._plan == (number, Fault.REFUSED):
             return refusal(model.service_model.service_name)
         return self._stand_in(action, context)
@@ -96,7 +104,11 @@ class Injector:
     def _stand_in(self, action: str, context: dict[str, Any]) -> Any:
         if action not in self.stand_ins:
             return None
-        return SimpleNamespace(status_code=200), self.stand_ins[action](context.get("slipcast_params", {}))
+        # What it looks up is nothing that the function asked for.
+        watching, self.watching = self.watching, False
+        answer = self.stand_ins[action](context.get("slipcast_params", {}))
+        self.watching = watching
+        return SimpleNamespace(status_code=200), answer
 
     def _after(self, parsed: dict[str, Any], context: dict[str, Any], **_: Any) -> None:
         number = context.get("slipcast_number")

@@ -125,7 +125,9 @@ def main() -> int:
     text = PAGE.read_text(encoding="utf-8")
     before, _, rest = text.partition(BEGIN)
     PAGE.write_text(f"{before}{BEGIN}\n{table(found)}{END}{rest.partition(END)[2]}", encoding="utf-8")
-    print(f"{len(found)} rows, {sum(item['tried'] for item in found.values()):,} faults tried: {PAGE.relative_to(ROOT)}")
+    print(
+        f"{len(found)} rows, {sum(item['tried'] for item in found.values()):,} faults tried: {PAGE.relative_to(ROOT)}"
+    )
     return 0
 
 
