@@ -73,6 +73,7 @@ def test_what_waits_is_logged_in_order_and_taken_out(track, server):
     assert waiting() == []
 
 
+@pytest.mark.fault("tracking", "a record of the outbox", "MLflow does not take it", "it waits, the others are logged")
 def test_what_cannot_be_logged_stays_and_holds_back_nothing(track, server):
     put("a-1-run", "b-1-run", "c-1-run", "c-2-release")
     server["broken"] = {"a-1-run", "c-1-run"}
