@@ -37,7 +37,9 @@ class FeatureStoreError(RuntimeError):
 @cache
 def client():
     """Return the DynamoDB client of this execution environment."""
-    return boto3.client("dynamodb", config=Config(retries={"mode": "standard", "max_attempts": 4}, read_timeout=3))
+    # All attempts together end before a prediction has to be answered, with or without these features.
+    retries = {"mode": "standard", "max_attempts": 4}
+    return boto3.client("dynamodb", config=Config(retries=retries, connect_timeout=2, read_timeout=3))
 
 
 def item_key(text: str) -> str:
