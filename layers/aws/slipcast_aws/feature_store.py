@@ -38,7 +38,7 @@ class FeatureStoreError(RuntimeError):
 def client():
     """Return the DynamoDB client of this execution environment."""
     # All attempts together end before a prediction has to be answered, with or without these features.
-    retries = {"mode": "standard", "max_attempts": 4}
+    retries = {"mode": "standard", "total_max_attempts": 4}
     return boto3.client("dynamodb", config=Config(retries=retries, connect_timeout=2, read_timeout=3))
 
 
