@@ -38,7 +38,7 @@ def measure(case: models.Case, rows: pd.DataFrame, rounds: int) -> dict[str, dic
         MODEL_URI="",
         PIPELINE=str(case.pipeline),
         MLFLOW_MODEL=str(case.mlflow),
-        ROWS=frame.to_json(orient="records"),
+        ROWS=models.records(frame),
         TYPES=json.dumps(dict.fromkeys(frame.select_dtypes("number"), "float64")),
         MLFLOW_DISABLE_TELEMETRY="true",
     )

@@ -175,7 +175,7 @@ def _until_ready(_: Any, port: int, path: str) -> None:
 
 
 def _records(frame: pd.DataFrame) -> bytes:
-    return ('{"dataframe_records": ' + frame.to_json(orient="records") + "}").encode()
+    return f'{{"dataframe_records": {models.records(frame)}}}'.encode()
 
 
 def _of_mlflow(raw: bytes) -> list[float]:
