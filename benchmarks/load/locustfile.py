@@ -1,10 +1,15 @@
 """What Locust asks, as the plan says that the environment variable ``LOAD_PLAN`` names; its answers go into a file.
 
-A plan is JSON: ``targets`` by name (``url``, ``headers``, ``body`` or ``wrong`` share, ``wrapped``, ``process``),
-``requests`` (``name``, ``body``, ``headers``), ``malformed`` of the same form, ``block_seconds``, ``stages`` of
-``[seconds, users]``, ``count``, ``pace`` and ``answers``. All users ask the same target at a time and change to the next
-together after a block, so a disturbance of the machine meets all of them alike. A plan with a ``count`` ends when the
-first target has had so many requests.
+A plan is JSON:
+
+- ``targets`` by name: ``url``, ``headers``; ``wrapped``, whether a function's answer for API Gateway comes as it is;
+  ``bare``, whether it answers a constant; ``process``, whose memory is read
+- ``order``: the target of each block of ``block_seconds``, over and over. All users ask the same target at a time and
+  change together, so that a disturbance of the machine meets all targets alike
+- ``requests`` and ``malformed``: ``name``, ``body``, ``headers``; every ``wrong_every``-th request is malformed
+- ``stages``: seconds and users; ``pace``: requests a second of a user, as fast as it can if there is none
+- ``count``: the end, once the first target has had so many requests
+- ``answers``: the file that takes what was found
 """
 
 import itertools
@@ -17,7 +22,7 @@ from locust import FastHttpUser, LoadTestShape, constant_throughput, events, tas
 
 PLAN = json.loads(Path(os.environ["LOAD_PLAN"]).read_text())
 TARGETS = PLAN["targets"]
-ORDER = list(TARGETS)
+ORDER, FIRST = PLAN["order"], PLAN["order"][0]
 FOUND = {
     name: {"ms": [], "at": [], "statuses": [], "faults": [], "fault_count": 0, "retry_after": [], "memory": []}
     for name in TARGETS
@@ -93,7 +98,7 @@ class Caller(FastHttpUser):
             taken = (time.perf_counter() - began) * 1000
             try:
                 status, headers, body = answer_of(response, target["wrapped"])
-                said = fault(status, headers, body, wrong and request["name"], target["bare"])
+                said = fault(status, headers, body, wrong and not target["bare"] and request["name"], target["bare"])
             except (ValueError, KeyError, TypeError) as error:
                 status, headers, said = response.status_code, {}, f"{type(error).__name__}: {error}"
             response.success()
@@ -107,7 +112,7 @@ class Caller(FastHttpUser):
             found["faults"] = [*found["faults"], said][:10]
         if target.get("process") and len(found["ms"]) % SAMPLE == 0:
             found["memory"].append([len(found["ms"]), *memory(target["process"])])
-        if PLAN.get("count") and len(FOUND[ORDER[0]]["ms"]) >= PLAN["count"]:
+        if PLAN.get("count") and len(FOUND[FIRST]["ms"]) >= PLAN["count"]:
             self.environment.runner.quit()
 
 

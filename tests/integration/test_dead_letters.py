@@ -168,7 +168,7 @@ def test_each_event_is_listed_with_source_reason_age_and_remedy_and_stays(site, 
     assert "object created: s3://slipcast-data-123456789012/incoming/nyc_sca_2022-12.csv" in block
     assert "to      slipcast-gate\n" in block
     assert "reason  NO_PERMISSIONS: User is not authorized to perform: lambda:InvokeFunction" in block
-    assert "remedy  the function is gone or may not be called: sam deploy, then: make redrive" in block
+    assert "remedy  the function is gone or may not be called: docs/operations.md#gone, then: make redrive" in block
     assert f"event {second}" in text
     assert "reason  An error occurred (ThrottlingException): slow" in text
     assert site.waiting() == 2

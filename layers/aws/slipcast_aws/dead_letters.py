@@ -249,7 +249,7 @@ def send(function: str, event: Any) -> None:
 def remedy(letter: Letter, target: str) -> str:
     """Return what can be done about a letter that goes to the function `target`."""
     if letter.code in GONE:
-        return "the function is gone or may not be called: sam deploy, then: make redrive"
+        return "the function is gone or may not be called: docs/operations.md#gone, then: make redrive"
     if letter.code:
         return "once AWS is well again: make redrive"
     name = target.partition(":function:")[2].partition(":")[0]
