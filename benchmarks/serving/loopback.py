@@ -9,9 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import numpy as np
@@ -81,7 +79,8 @@ def slipcast(case: models.Case, *, batches: bool = True, always: bool = False) -
     with contextlib.ExitStack() as stack:
         variables = {"MODEL_PATH": str(case.model), "MODEL_SHA256": case.sha256, "MODEL_URI": f"s3://m/{case.family}"}
         if batches:
-            bucket = stack.enter_context(_bucket(case.model.read_bytes()))
+            # The batch function reads the artefact once.
+            bucket = stack.enter_context(runtime.answering(case.model.read_bytes()))
             port = stack.enter_context(
                 runtime.function("batch.handler", [code, *runtime.layers(runtime.FALLBACK)], AWS_ENDPOINT_URL_S3=bucket)
             )
@@ -90,28 +89,6 @@ def slipcast(case: models.Case, *, batches: bool = True, always: bool = False) -
         yield stack.enter_context(
             runtime.function("fast.handler", [code, *runtime.layers(runtime.PREDICT)], **variables)
         )
-
-
-@contextlib.contextmanager
-def _bucket(content: bytes) -> Iterator[str]:
-    """Serve `content` for whatever object is asked for: the batch function reads the artefact once."""
-
-    class Objects(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
-
-        def log_message(self, *_: object) -> None:
-            """Log nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Objects)
-    Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
 
 
 @contextlib.contextmanager

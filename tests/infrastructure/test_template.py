@@ -218,10 +218,16 @@ def test_what_is_kept_for_an_idempotency_key_is_forgotten_in_time():
 
 def test_report_may_read_records_and_write_pages_and_nothing_else():
     found = [(s["Action"], s["Resource"]) for s in statements(FUNCTIONS["ReportFunction"])]
-    objects = {(action, resource["Fn::Sub"]) for action, resource in found if "Fn::Sub" in resource}
+    objects = {
+        (action, one["Fn::Sub"])
+        for action, resource in found
+        for one in (resource if isinstance(resource, list) else [resource])
+        if "Fn::Sub" in one
+    }
 
     assert objects == {
         ("s3:GetObject", "${DataBucket.Arn}/reports/*/evaluation.json"),
+        ("s3:GetObject", "${DataBucket.Arn}/edge/*/edge.json"),
         ("s3:PutObject", "${DataBucket.Arn}/reports/*/report.html"),
         ("s3:GetObject", "${DataBucket.Arn}/monitoring/*.json"),
         ("s3:PutObject", "${DataBucket.Arn}/monitoring/*.html"),
