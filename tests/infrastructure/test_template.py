@@ -354,6 +354,22 @@ def test_the_gateways_own_answers_are_problems_and_say_nothing_of_the_inside():
             assert parameters["gatewayresponse.header.Retry-After"]
 
 
+def test_what_is_beyond_the_limit_is_told_when_to_come_again():
+    """Every route by the stage, every key by the plan; and where Lambda itself has no room, API Gateway's own answer."""
+    limits = [{"Ref": "ApiRateLimit"}, {"Ref": "ApiBurstLimit"}]
+    (stage,) = RESOURCES["Api"]["Properties"]["MethodSettings"]
+    plan = RESOURCES["UsagePlan"]["Properties"]["Throttle"]
+    responses = RESOURCES["Api"]["Properties"]["DefinitionBody"]["x-amazon-apigateway-gateway-responses"]
+
+    assert (stage["ResourcePath"], stage["HttpMethod"]) == ("/*", "*")
+    assert [stage["ThrottlingRateLimit"], stage["ThrottlingBurstLimit"]] == limits
+    assert [plan["RateLimit"], plan["BurstLimit"]] == limits
+    assert TEMPLATE["Parameters"]["ApiBurstLimit"]["Default"] >= TEMPLATE["Parameters"]["ApiRateLimit"]["Default"]
+    for kind, status in (("THROTTLED", 429), ("QUOTA_EXCEEDED", 429), ("INTEGRATION_FAILURE", 504)):
+        assert responses[kind]["statusCode"] == status
+        assert int(responses[kind]["responseParameters"]["gatewayresponse.header.Retry-After"].strip("'")) > 0
+
+
 def test_no_origin_is_let_in():
     api = RESOURCES["Api"]["Properties"]
 
