@@ -25,6 +25,8 @@ OPEN = {"ApiRateLimit": "10000", "ApiBurstLimit": "5000"}
 # Well below what the emulator can answer, so that it is the limit that answers.
 RATE, BURST, TIMES = 20, 40, 10
 BEFORE, DURING, AFTER = 10, 10, 20
+# What was on its way when the burst ended is part of it.
+SETTLES = 3
 
 
 @contextlib.contextmanager
@@ -116,13 +118,12 @@ def _burst(cloud: LocalCloud, targets: dict[str, dict[str, Any]]) -> dict[str, d
     )
     figures.check(found)
     answers = found["Slipcast"]
-    began = min(answers["at"])
+    at, users = answers["at"], answers["users"]
+    bursting = [moment for moment, count in zip(at, users, strict=True) if count > calm]
+    begin, end = min(bursting), max(bursting) + SETTLES
     phases: dict[str, Counter] = {"before": Counter(), "burst": Counter(), "after": Counter()}
-    for at, status in zip(answers["at"], answers["statuses"], strict=True):
-        # What was on its way when the burst ended is part of it.
-        passed = at - began
-        phase = "before" if passed < BEFORE else "burst" if passed < BEFORE + DURING + AFTER / 2 else "after"
-        phases[phase][status] += 1
+    for moment, status in zip(at, answers["statuses"], strict=True):
+        phases["before" if moment < begin else "burst" if moment <= end else "after"][status] += 1
     assert phases["burst"][429], "the burst met no limit"
     assert set(phases["before"]) == set(phases["after"]) == {200}, phases
     return {name: dict(sorted(counted.items())) for name, counted in phases.items()}

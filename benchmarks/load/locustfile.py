@@ -24,7 +24,16 @@ PLAN = json.loads(Path(os.environ["LOAD_PLAN"]).read_text())
 TARGETS = PLAN["targets"]
 ORDER, FIRST = PLAN["order"], PLAN["order"][0]
 FOUND = {
-    name: {"ms": [], "at": [], "statuses": [], "faults": [], "fault_count": 0, "retry_after": [], "memory": []}
+    name: {
+        "ms": [],
+        "at": [],
+        "users": [],
+        "statuses": [],
+        "faults": [],
+        "fault_count": 0,
+        "retry_after": [],
+        "memory": [],
+    }
     for name in TARGETS
 }
 NUMBER, SAMPLE = itertools.count(), 500
@@ -104,6 +113,7 @@ class Caller(FastHttpUser):
             response.success()
         found["ms"].append(round(taken, 4))
         found["at"].append(round(time.monotonic() - BEGAN, 3))
+        found["users"].append(self.environment.runner.user_count)
         found["statuses"].append(status)
         if status == 429:
             found["retry_after"].append(headers.get("retry-after"))
