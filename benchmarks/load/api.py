@@ -61,6 +61,7 @@ def _bare(cloud: LocalCloud) -> str:
         Role="arn:aws:iam::000000000000:role/any",
         Handler="bare.handler",
         Code={"ZipFile": packed.getvalue()},
+        Environment={"Variables": {"LINE": "{}"}},
     )["FunctionArn"]
     gateway = cloud.client("apigateway")
     api = gateway.create_rest_api(name="bare")["id"]

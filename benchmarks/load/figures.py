@@ -52,8 +52,9 @@ def slope(samples: list[list[int]]) -> dict[str, float]:
 
     Returns
     -------
-    rss, pss : MiB at the end; bytes : of PSS that each request adds (least squares); low, high : its 95 % interval by a
-    circular block bootstrap of the residuals (Politis and Romano 1992), for memory goes by steps that depend on one another
+    first, pss, rss : MiB at the beginning and at the end; bytes : of PSS that each request adds (least squares); low,
+    high : its 95 % interval by a circular block bootstrap of the residuals (Politis and Romano 1992), for memory goes by
+    steps that depend on one another
     """
     table = np.array(samples, dtype=float)
     table = table[table[:, 0] >= min(SETTLED, table[-1, 0] / 2)]
