@@ -53,7 +53,7 @@ def slope(samples: list[list[int]]) -> dict[str, float]:
     Returns
     -------
     first, pss, rss : MiB at the beginning and at the end; bytes : of PSS that each request adds (least squares); low,
-    high : its 95 % interval by a circular block bootstrap of the residuals (Politis and Romano 1992), for memory goes by
+    high : its 95 % interval by a circular block bootstrap of the residuals (Politis and Romano 1992): memory goes by
     steps that depend on one another
     """
     table = np.array(samples, dtype=float)

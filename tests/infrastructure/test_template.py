@@ -355,7 +355,7 @@ def test_the_gateways_own_answers_are_problems_and_say_nothing_of_the_inside():
 
 
 def test_what_is_beyond_the_limit_is_told_when_to_come_again():
-    """Every route by the stage, every key by the plan; and where Lambda itself has no room, API Gateway's own answer."""
+    """Every route by the stage, every key by the plan; where Lambda itself has no room, API Gateway's own answer."""
     limits = [{"Ref": "ApiRateLimit"}, {"Ref": "ApiBurstLimit"}]
     (stage,) = RESOURCES["Api"]["Properties"]["MethodSettings"]
     plan = RESOURCES["UsagePlan"]["Properties"]["Throttle"]
