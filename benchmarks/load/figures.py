@@ -4,12 +4,13 @@ from collections import Counter
 from typing import Any
 
 import numpy as np
+from scipy import stats
 
 QUANTILES = (0.5, 0.99, 0.999)
 PARTS = 10
 # Memory of the first so many requests is that of caches that fill and of an allocator that finds its size.
 SETTLED = 10_000
-BLOCK, RESAMPLED = 10, 2_000
+MEANS = 12
 
 
 def speed(found: dict[str, Any]) -> dict[str, float]:
@@ -52,26 +53,19 @@ def slope(samples: list[list[int]]) -> dict[str, float]:
 
     Returns
     -------
-    first, pss, rss : MiB at the beginning and at the end; bytes : of PSS that each request adds (least squares); low,
-    high : its 95 % interval by a circular block bootstrap of the residuals (Politis and Romano 1992): memory goes by
-    steps that depend on one another
+    first, pss, rss : MiB at the beginning and at the end; bytes : of PSS that each request adds, least squares over the
+    means of twelve parts of the run; low, high : its 95 % interval by Student's t. Means of long parts hardly depend on
+    one another, single samples do: memory goes by steps
     """
     table = np.array(samples, dtype=float)
     table = table[table[:, 0] >= min(SETTLED, table[-1, 0] / 2)]
-    n, pss = table[:, 0], table[:, 2] * 1024
-    line = np.polynomial.polynomial.polyfit(n, pss, 1)
-    fitted = np.polynomial.polynomial.polyval(n, line)
-    residuals, rng = pss - fitted, np.random.default_rng(0)
-    block = min(BLOCK, len(n) - 1)
-    starts = rng.integers(0, len(n), size=(RESAMPLED, -(-len(n) // block)))
-    # Around the end: otherwise what lies at the ends comes less often, and the slopes lean to one side.
-    places = (starts[:, :, None] + np.arange(block)).reshape(RESAMPLED, -1)[:, : len(n)] % len(n)
-    centred = n - n.mean()
-    slopes = line[1] + (residuals[places] @ centred) / (centred @ centred)
-    low, high = np.quantile(slopes, (0.025, 0.975))
+    parts = np.array([part.mean(axis=0) for part in np.array_split(table, MEANS)])
+    fit = stats.linregress(parts[:, 0], parts[:, 2] * 1024)
+    half = stats.t.ppf(0.975, MEANS - 2) * fit.stderr
     return {
-        **{"rss": table[-1, 1] / 1024, "pss": table[-1, 2] / 1024, "first": table[0, 2] / 1024},
-        **{"bytes": float(line[1]), "low": float(low), "high": float(high), "requests": float(n[-1] - n[0])},
+        **{"first": table[0, 2] / 1024, "pss": table[-1, 2] / 1024, "rss": table[-1, 1] / 1024},
+        **{"bytes": fit.slope, "low": fit.slope - half, "high": fit.slope + half},
+        "requests": table[-1, 0] - table[0, 0],
     }
 
 
