@@ -331,6 +331,7 @@ class LocalCloud:
             "SLIPCAST_UPDATES_QUEUE": out["UpdatesQueueUrl"],
             "SLIPCAST_RESULTS_QUEUE": out["ResultsQueueUrl"],
             "SLIPCAST_UPDATES_DEAD_LETTERS": out["UpdatesDeadLetterQueueUrl"],
+            "SLIPCAST_DEAD_LETTERS": out["DeadLetterQueueUrl"],
             "MLFLOW_TRACKING_URI": f"http://127.0.0.1:{self._port('mlflow')}",
         }
         (self.home / "env").write_text(env_file(self.env))

@@ -131,6 +131,16 @@ def answering(content: bytes) -> Iterator[str]:
 @contextlib.contextmanager
 def function(handler: str, path: list[Path], **variables: str) -> Iterator[int]:
     """Run a function in the emulator and yield the port it answers on."""
+    with running(handler, path, CODE.with_name(f"{handler}.log"), **variables) as (port, _):
+        yield port
+
+
+@contextlib.contextmanager
+def running(handler: str, path: list[Path], log: Path, **variables: str) -> Iterator[tuple[int, int]]:
+    """Run a function in the emulator; yield the port it answers on, and the process id of the emulator.
+
+    The function's own process is the emulator's child, from the first request on.
+    """
     port, api = free_port(), free_port()
     command = [str(EMULATOR), "--runtime-interface-emulator-address", f"127.0.0.1:{port}"]
     command += ["--runtime-api-address", f"127.0.0.1:{api}", sys._base_executable, "-S", "-m", "awslambdaric", handler]
@@ -141,7 +151,6 @@ def function(handler: str, path: list[Path], **variables: str) -> Iterator[int]:
         AWS_LAMBDA_FUNCTION_TIMEOUT=str(REQUEST_SECONDS),
         **variables,
     )
-    log = CODE.with_name(f"{handler}.log")
     with (
         log.open("w") as out,
         subprocess.Popen(
@@ -150,7 +159,7 @@ def function(handler: str, path: list[Path], **variables: str) -> Iterator[int]:
     ):
         try:
             wait(port)
-            yield port
+            yield port, process.pid
         finally:
             os.killpg(process.pid, signal.SIGTERM)
 

@@ -82,6 +82,31 @@ def test_the_same_event_again_starts_nothing(stack, story, cloud):
         assert stack.finish(arn)["output"]["outcome"] == "ingested"
 
 
+def test_an_event_that_was_set_aside_is_sent_again_to_where_it_was_going(stack, story, cloud):
+    source = json.loads(story["first"]["input"])["source"]
+    head = stack.s3.head_object(Bucket=source["bucket"], Key=source["key"])
+    # As Lambda sets it aside: nothing says for which function it was.
+    rule_event = {
+        **{"version": "0", "id": "e1", "source": "aws.s3", "account": "000000000000", "region": "us-east-1"},
+        **{"time": "2026-01-05T07:30:12Z", "resources": [f"arn:aws:s3:::{source['bucket']}"]},
+        **{"detail-type": "Object Created"},
+        "detail": {"bucket": {"name": source["bucket"]}, "object": story_object(source, head)},
+    }
+    queue = stack.env["SLIPCAST_DEAD_LETTERS"]
+    sent = cloud.client("sqs").send_message(QueueUrl=queue, MessageBody=json.dumps(rule_event))["MessageId"]
+    where = ("--stack", stack.env["SLIPCAST_STACK"], "--only", "events")
+    before = stack.executions()
+
+    listed = stack.run("slipcast_aws.redrive", *where, "--list")
+    block = listed[listed.index(f"event {sent}") :]
+    assert f"to      {stack.env['SLIPCAST_GATE_FUNCTION']}\n" in block
+    assert "sent again" in stack.run("slipcast_aws.redrive", *where)
+
+    assert sent not in stack.run("slipcast_aws.redrive", *where, "--list")
+    # The gate has known this upload before.
+    assert stack.executions() == before
+
+
 def story_object(source: dict, head: dict) -> dict:
     return {"key": source["key"], "version-id": head.get("VersionId", ""), "etag": head["ETag"].strip('"')}
 

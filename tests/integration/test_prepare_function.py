@@ -195,6 +195,15 @@ def test_a_refused_file_is_kept_as_it_came_and_reported(prepare, s3, raw, why):
     assert keys(s3, "datasets/") == []
 
 
+def test_a_refused_file_that_was_mended_and_dropped_again_is_taken_in(prepare):
+    assert prepare(schedule(bad=tuple(range(7))))["outcome"] == "refused"
+
+    answer = prepare(schedule(), execution="new-data-2")
+
+    assert answer["outcome"] == "train"
+    assert answer["upload"]["counts"]["accepted"] == 30
+
+
 def test_the_version_of_the_event_is_read_and_not_a_later_one(prepare, s3, lambda_context, load_app):
     first = schedule(rows=25)
     version = s3.put_object(Bucket="data", Key="incoming/plan.csv", Body=first)["VersionId"]
