@@ -178,6 +178,8 @@ def test_only_a_role_in_the_environment_is_read_with():
 def test_the_feature_store_reads_so_with_a_role_of_its_own(store, monkeypatch):
     for name, value in {**ROLE, "AWS_REGION": "eu-central-1", "AWS_ENDPOINT_URL_DYNAMODB": store.url}.items():
         monkeypatch.setenv(name, value)
+    for name in direct_reads._CONNECTION:
+        monkeypatch.delenv(name, raising=False)
     feature_store.direct.cache_clear()
     feature_store._cache.clear()
     rows = pd.DataFrame(
