@@ -346,6 +346,8 @@ class LocalCloud:
         )
         local = {
             **CREDENTIALS,
+            # Functions get it as they get a role's on AWS: they read the feature store as they do there.
+            "AWS_SESSION_TOKEN": "local",
             "AWS_CONFIG_FILE": os.devnull,
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
             "AWS_EC2_METADATA_DISABLED": "true",

@@ -1,4 +1,8 @@
-"""Over loopback HTTP: Slipcast in the Lambda runtime, ``mlflow models serve`` and MLServer, in turn."""
+"""Over loopback HTTP: Slipcast in the Lambda runtime, ``mlflow models serve`` and MLServer, in turn.
+
+A handler that answers a constant runs in a Lambda runtime of its own beside them: what of Slipcast's time is not the
+runtime's.
+"""
 
 import contextlib
 import json
@@ -37,17 +41,16 @@ def environment() -> Path:
 def measure(case: models.Case, rows: pd.DataFrame, share: float = 1.0) -> dict[int, dict[str, tuple[float, float]]]:
     """Return median and 99th percentile in ms of each server by number of rows."""
     found = {}
-    with slipcast(case) as own, mlflow_serve(case) as mlflow, mlserver(case) as v2:
-        ports = {"slipcast": own, "mlflow": mlflow, "mlserver": v2}
+    bare = runtime.function("bare.handler", [runtime.ROOT / "benchmarks" / "load" / "bare"])
+    with slipcast(case) as own, bare as constant, mlflow_serve(case) as mlflow, mlserver(case) as v2:
+        ports = {"slipcast": own, "bare": constant, "mlflow": mlflow, "mlserver": v2}
         for count, calls in CALLS.items():
             chosen = rows.head(count)
             frame = models.frame(chosen)
-            requests: dict[str, tuple[str, bytes, Callable[[bytes], list[float]]]] = {
-                "slipcast": (
-                    runtime.INVOKE,
-                    json.dumps(runtime.event(models.body(chosen))).encode(),
-                    runtime.predictions,
-                ),
+            event = json.dumps(runtime.event(models.body(chosen))).encode()
+            requests: dict[str, tuple[str, bytes, Callable[[bytes], list[float]] | None]] = {
+                "slipcast": (runtime.INVOKE, event, runtime.predictions),
+                "bare": (runtime.INVOKE, event, None),
                 "mlflow": ("/invocations", _records(frame), _of_mlflow),
                 "mlserver": ("/v2/models/model/infer", _v2(frame), _of_v2),
             }
@@ -57,7 +60,8 @@ def measure(case: models.Case, rows: pd.DataFrame, share: float = 1.0) -> dict[i
 
 def _in_turn(ports: dict[str, int], requests: dict[str, Any], calls: int) -> dict[str, tuple[float, float]]:
     times: dict[str, list[float]] = {name: [] for name in requests}
-    answers = {name: read(runtime.ask(ports[name], path, body)) for name, (path, body, read) in requests.items()}
+    first = {name: runtime.ask(ports[name], path, body) for name, (path, body, _) in requests.items()}
+    answers = {name: read(first[name]) for name, (_, _, read) in requests.items() if read}
     for name, answer in answers.items():
         worst = np.abs(np.array(answer) - np.array(answers["mlflow"])).max()
         assert worst <= 1e-9, f"{name} differs by {worst}"

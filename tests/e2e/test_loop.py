@@ -229,6 +229,8 @@ def test_the_edge_bundle_of_the_release_scores_as_the_api_does(stack, story, tmp
 
     assert record["onnx"]["published"] is True
     assert record["measured"]["rows"] == 10_000
+    report = f"reports/{story['first']['name']}/report.html"
+    assert record["bundle_uri"] in stack.s3.get_object(Bucket=stack.bucket, Key=report)["Body"].read().decode()
     activities = requests(read_example(OLDER).head(50))
     with (folder / "activities.csv").open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, dict.fromkeys(name for activity in activities for name in activity))
@@ -329,6 +331,13 @@ def test_drift_raises_the_alarm_and_the_alarm_releases_a_second_version(stack, s
     assert int(second) > int(story["first"]["output"]["version"])
     assert stack.predict(later[:1])["model"]["version"] == second
     assert stack.latest_monitoring()["conclusion"] in ("drift", "miscalibrated", "degraded", "insufficient_data")
+    # Each run that came to a conclusion has its page.
+    page = until(
+        lambda: next((key for key in stack.keys("monitoring/") if key.endswith(".html")), None),
+        seconds=60,
+        what="page of a run of the monitor",
+    )
+    assert stack.document(page.replace(".html", ".json"))["schema"].startswith("slipcast.monitor/2")
     story["second"] = outcome
 
 

@@ -8,6 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import Any
 
+import pandas as pd
 import pytest
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
@@ -167,6 +168,8 @@ def test_only_a_role_in_the_environment_is_read_with():
     assert Reader.from_environment(commercial) is not None
     for name in ROLE:
         assert Reader.from_environment({**commercial, name: ""}) is None
+    for name in ("AWS_CA_BUNDLE", "AWS_USE_FIPS_ENDPOINT", "HTTPS_PROXY"):
+        assert Reader.from_environment({**commercial, name: "yes"}) is None
     # Hosts of another partition have another ending.
     assert Reader.from_environment(commercial | {"AWS_REGION": "cn-north-1"}) is None
     assert Reader.from_environment(commercial | {"AWS_REGION": "us-gov-west-1"}) is None
@@ -175,10 +178,10 @@ def test_only_a_role_in_the_environment_is_read_with():
 def test_the_feature_store_reads_so_with_a_role_of_its_own(store, monkeypatch):
     for name, value in {**ROLE, "AWS_REGION": "eu-central-1", "AWS_ENDPOINT_URL_DYNAMODB": store.url}.items():
         monkeypatch.setenv(name, value)
+    for name in direct_reads._CONNECTION:
+        monkeypatch.delenv(name, raising=False)
     feature_store.direct.cache_clear()
     feature_store._cache.clear()
-    import pandas as pd
-
     rows = pd.DataFrame(
         {
             **{"activity_id": ["a"], "project_id": ["p"], "phase": ["Design"], "start": [pd.Timestamp("2024-01-01")]},

@@ -25,6 +25,8 @@ ATTEMPTS = 4
 TIMEOUT_SECONDS = 3
 # Codes that come with status 400 and are worth another attempt (Developer Guide, "Error handling with DynamoDB").
 _BUSY = ("ProvisionedThroughputExceeded", "RequestLimitExceeded", "Throttling")
+# Settings of the SDK that say how to connect.
+_CONNECTION = ("AWS_CA_BUNDLE", "AWS_USE_FIPS_ENDPOINT", "AWS_USE_DUALSTACK_ENDPOINT", "HTTPS_PROXY", "https_proxy")
 # Of the partition `aws`; elsewhere hosts have other names, which the SDK knows.
 _COMMERCIAL = ("us-east-", "us-west-", "eu-", "ap-", "ca-", "sa-", "me-", "af-", "il-", "mx-")
 
@@ -55,14 +57,16 @@ class Reader:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Reader | None":
-        """Return a reader if the environment holds the credentials of a role; None if the SDK has to find them.
+        """Return a reader if the environment holds a role's credentials; None if the SDK has to find them, or the way.
 
         With SnapStart they are elsewhere, and renewed; a person's have no token.
         """
         region = environment.get("AWS_REGION", "")
         names = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
         endpoint = environment.get("AWS_ENDPOINT_URL_DYNAMODB") or environment.get("AWS_ENDPOINT_URL")
-        if not all(environment.get(name) for name in names) or not (endpoint or region.startswith(_COMMERCIAL)):
+        if not all(environment.get(name) for name in names) or any(environment.get(name) for name in _CONNECTION):
+            return None
+        if not endpoint and not region.startswith(_COMMERCIAL):
             return None
         endpoint = endpoint or f"https://dynamodb.{region}.amazonaws.com"
         return cls(endpoint, region, Credentials(*(environment[name] for name in names)))
