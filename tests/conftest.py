@@ -19,6 +19,7 @@ for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
 settings.register_profile("slipcast", deadline=None)
 settings.load_profile("slipcast")
 
+pytest_plugins = ["faults.table"]
 ROOT = Path(__file__).resolve().parents[1]
 
 

@@ -85,7 +85,7 @@ def request(approval: Approval, evaluation: Mapping[str, Any], key: str, report:
     )
     again = f"<p>It was {approval.status}, but the pipeline could not be told: send the same once more.</p>"
     parts = [
-        again if approval.undelivered() else "",
+        again if approval.status != "pending" else "",
         f"<p>Decide until {escape(wording.moment(approval.expires_at))}. Without a decision nothing is released.</p>",
         _facts(facts),
         "<h2>On the holdout (95 % confidence interval)</h2>",

@@ -46,7 +46,9 @@ def answer(event: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     except Exception:
         logger.exception("unexpected error")
         status = HTTPStatus.INTERNAL_SERVER_ERROR
-        content = page.problem(status, "Unexpected error. Whether a decision was recorded, the link shows.")
+        content = page.problem(
+            status, "Unexpected error. In half a minute the link shows whether a decision is needed still."
+        )
     note = {"method": event.get("httpMethod"), "status": int(status)}
     if IDENTIFIER.fullmatch(execution) and status != HTTPStatus.NOT_FOUND:
         note["execution"] = execution

@@ -41,18 +41,24 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         model = scorer.load(storage.read_bytes(live.artefact_uri, sha256=live.sha256), live.sha256)
         # Reasons take longer than scores: all uploads together must be done before the function's time is over.
         explained = batch.EXPLAINED // len(uploads)
-        scored = [sources.score(bucket, upload, model, live, explained) for upload in uploads]
-    for summary in scored:
-        client().publish(
-            TopicArn=setting("TOPIC_ARN"),
-            Subject=f"Slipcast: {summary['bands']['high']} of {summary['rows']} open activities at risk"[:100],
-            Message=sources.message(summary),
-            MessageAttributes={"outcome": {"DataType": "String", "StringValue": "scored"}},
-        )
+        for upload in uploads:
+            summary = sources.score(bucket, upload, model, live, explained)
+            _tell(summary)
+            sources.note(bucket, summary)
+            scored.append(summary)
     if scored:
         _count(scored)
     logger.info("scored", sources=[summary["source"] for summary in scored], model_version=live.version)
     return {"scored": scored}
+
+
+def _tell(summary: dict[str, Any]) -> None:
+    client().publish(
+        TopicArn=setting("TOPIC_ARN"),
+        Subject=f"Slipcast: {summary['bands']['high']} of {summary['rows']} open activities at risk"[:100],
+        Message=sources.message(summary),
+        MessageAttributes={"outcome": {"DataType": "String", "StringValue": "scored"}},
+    )
 
 
 def _count(scored: list[dict[str, Any]]) -> None:

@@ -3,10 +3,9 @@
 Written before the batch counts as scored. A batch that is scored again has the same ids, so readers count it once.
 """
 
-import gzip
 import hashlib
-import io
 import json
+import zlib
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -37,8 +36,9 @@ class BatchLog:
         }
         self.data_date = data_date
         self.rows = 0
-        self.file = io.BytesIO()
-        self.packed = gzip.GzipFile(fileobj=self.file, mode="wb", mtime=0)
+        # As gzip, without a file that somebody has to close when scoring fails.
+        self.packing = zlib.compressobj(level=9, wbits=31)
+        self.packed = bytearray()
 
     def add(
         self,
@@ -52,12 +52,12 @@ class BatchLog:
             item = self.head | {"prediction_id": f"{self.name}:{self.rows}", **known, "score": probability}
             if not str(activity.get("start") or "") > self.data_date:
                 item["survivor"] = True
-            self.packed.write(json.dumps(item, sort_keys=True).encode() + b"\n")
+            self.packed += self.packing.compress(json.dumps(item, sort_keys=True).encode() + b"\n")
             self.rows += 1
 
     def store(self, bucket: str) -> None:
         """Write the object, if there is anything in it."""
-        self.packed.close()
+        self.packed += self.packing.flush()
         if self.rows:
             uri = f"s3://{bucket}/{prediction_log.key(self.at, self.name)}"
-            storage.write_bytes(uri, self.file.getvalue(), "application/gzip")
+            storage.write_bytes(uri, bytes(self.packed), "application/gzip")

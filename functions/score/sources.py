@@ -27,7 +27,10 @@ def stale(bucket: str, model_sha256: str) -> Iterator[dict[str, Any]]:
 
 
 def score(bucket: str, upload: dict[str, Any], model: Scorer, live: LiveModel, explained: int) -> dict[str, Any]:
-    """Write the predictions for an upload's open activities, `explained` with reasons, and return their summary."""
+    """Write the predictions for an upload's open activities, `explained` with reasons, and return their summary.
+
+    The upload does not count as scored before `note` has stored the summary.
+    """
     raw = storage.read_bytes(upload["open"]["uri"], sha256=upload["open"]["sha256"])
     activities = [json.loads(line) for line in gzip.decompress(raw).splitlines()]
     table, log = setting("FEATURE_TABLE"), BatchLog(upload, live, str(model.metadata.get("data_date") or ""))
@@ -44,7 +47,7 @@ def score(bucket: str, upload: dict[str, Any], model: Scorer, live: LiveModel, e
     log.store(bucket)
     bands = Counter(row["risk_band"] for row in rows)
     prefix = _prefix(bucket, upload)
-    summary = {
+    return {
         "source": upload["source"],
         "data_date": upload["data_date"],
         "uri": f"{prefix}.csv",
@@ -56,9 +59,11 @@ def score(bucket: str, upload: dict[str, Any], model: Scorer, live: LiveModel, e
         "model_id": live.model_id,
         "model_sha256": live.sha256,
     }
-    # Written last: what is scored but not noted here is scored again.
-    storage.write_json(f"{prefix}.json", summary)
-    return summary
+
+
+def note(bucket: str, summary: dict[str, Any]) -> None:
+    """Store a summary, once its message is out: what is scored but not noted is scored and told again."""
+    storage.write_json(f"{_prefix(bucket, summary)}.json", summary)
 
 
 def message(summary: dict[str, Any]) -> str:

@@ -1,6 +1,7 @@
 """Faults at the border between a function and AWS: at one call each, and a dead process makes no further call."""
 
 import io
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 from types import SimpleNamespace
@@ -19,6 +20,7 @@ class Fault(Enum):
     KILLED_AFTER = "killed after"
     REFUSED = "503 or throttled"
     CORRUPT = "a flipped byte"
+    OVERTAKEN = "somebody else is faster"
 
 
 class ProcessDied(Exception):
@@ -42,15 +44,24 @@ class Injector:
     """Records the calls of clients; once armed, does harm to one of them."""
 
     def __init__(self) -> None:
+        self.stand_ins: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {}
+        self.session: boto3.Session | None = None
         self.reset()
 
-    def attach(self) -> None:
-        """Watch a new default session, whose clients are made after this."""
-        boto3.setup_default_session()
-        events = boto3.DEFAULT_SESSION.events
-        events.register_first("provide-client-params.*.*", self._noted)
-        events.register("before-call.*.*", self._before)
-        events.register("after-call.*.*", self._after)
+    def attach(self, stand_ins: dict[str, Callable[[dict[str, Any]], dict[str, Any]]]) -> None:
+        """Make a session the default whose clients are watched; later worlds go on with the same clients.
+
+        Parameters
+        ----------
+        stand_ins : what answers calls of an action (``lambda:Invoke``), given their parameters
+        """
+        self.stand_ins = stand_ins
+        if self.session is None:
+            self.session = boto3.Session()
+            self.session.events.register_first("provide-client-params.*.*", self._noted)
+            self.session.events.register("before-call.*.*", self._before)
+            self.session.events.register("after-call.*.*", self._after)
+        boto3.DEFAULT_SESSION = self.session
 
     def reset(self) -> None:
         """Forget everything; no call is harmed."""
@@ -59,29 +70,45 @@ class Injector:
         self.watching = False
         self._plan: tuple[int, Fault] | None = None
 
-    def watch(self, index: int | None = None, fault: Fault | None = None) -> None:
-        """Record calls from now on, and let call number `index` suffer `fault`."""
+    def watch(
+        self, index: int | None = None, fault: Fault | None = None, other: Callable[[], Any] = lambda: None
+    ) -> None:
+        """Record calls from now on, and let call number `index` suffer `fault`; `other` is who overtakes it."""
         self.reset()
         self.watching = True
+        self._other = other
         self._plan = None if index is None or fault is None else (index, fault)
 
     def _noted(self, params: dict[str, Any], context: dict[str, Any], **_: Any) -> None:
-        context["slipcast_target"] = target(params)
+        context["slipcast_target"], context["slipcast_params"] = target(params), params
 
     def _before(self, model: Any, context: dict[str, Any], **_: Any) -> Any:
+        action = f"{model.service_model.service_name}:{model.name}"
         if not self.watching:
-            return None
+            return self._stand_in(action, context)
         if self.dead:
             raise ProcessDied("a dead process makes no calls")
         number = len(self.calls)
-        action = f"{model.service_model.service_name}:{model.name}"
         self.calls.append(Call(action, context.get("slipcast_target", "")))
         context["slipcast_number"] = number
         if self._plan == (number, Fault.KILLED_BEFORE):
             self._die()
+        if self._plan == (number, Fault.OVERTAKEN):
+            self.watching = False
+            self._other()
+            self.watching = True
         if self._plan == (number, Fault.REFUSED):
             return refusal(model.service_model.service_name)
-        return None
+        return self._stand_in(action, context)
+
+    def _stand_in(self, action: str, context: dict[str, Any]) -> Any:
+        if action not in self.stand_ins:
+            return None
+        # What it looks up is nothing that the function asked for.
+        watching, self.watching = self.watching, False
+        answer = self.stand_ins[action](context.get("slipcast_params", {}))
+        self.watching = watching
+        return SimpleNamespace(status_code=200), answer
 
     def _after(self, parsed: dict[str, Any], context: dict[str, Any], **_: Any) -> None:
         number = context.get("slipcast_number")

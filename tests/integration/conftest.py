@@ -1,11 +1,13 @@
 """AWS as moto plays it: a data bucket, the control table, the gate with a state machine to start."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import boto3
 import pytest
+from faults.explore import Scenario, assert_converges, forget_clients
+from faults.injector import Injector
 from moto import mock_aws
 from permissions.recording import RECORDER, Recorder, never_asked_for
 from permissions.template import FUNCTIONS
@@ -116,6 +118,19 @@ def empty_store(mocked_aws) -> Iterator[str]:
     yield "features"
     client.cache_clear()
     feature_store._cache.clear()
+
+
+@pytest.fixture
+def injector(aws_environment) -> Iterator[Injector]:
+    """Harms calls of AWS, one at a time."""
+    yield Injector()
+    forget_clients()
+
+
+@pytest.fixture
+def assert_survives(injector, record_property) -> Callable[[Scenario], None]:
+    """Try the faults of a scenario; how many they were stands in docs/reliability.md."""
+    return lambda scenario: assert_converges(injector, scenario, record_property)
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import zipfile
 import numpy as np
 import onnxruntime
 import pytest
+from edge_records import leave_released_model
 
 from slipcast import scorer
 from slipcast.artefact import digest
@@ -18,8 +19,6 @@ from slipcast.features import feature_row
 from slipcast_aws import storage
 from tests.serving_cases import fitted
 
-MODEL = "s3://data/models/abc123/0"
-
 
 @pytest.fixture
 def edge(load_app, s3):
@@ -28,20 +27,7 @@ def edge(load_app, s3):
 
 @pytest.fixture
 def model(s3):
-    """A released forest and what the evaluation recorded of it."""
-    estimator, _, _ = fitted("random_forest")
-    raw = export(estimator, family="random_forest", threshold=0.4, metadata={"model_id": "abc123", "dataset_id": "d1"})
-    activities = [
-        {"activity_id": f"A{days}", "start": "2022-03-01", "baseline_duration_days": days, "phase": "phase 1"}
-        for days in range(1, 41)
-    ]
-    storage.write_bytes(f"{MODEL}/model.json", raw)
-    scores = scorer.load(raw, digest(raw)).predict_proba(activities)
-    storage.write_json(f"{MODEL}/golden.json", {"activities": activities, "scores": scores})
-    return {
-        **{"model_id": "abc123", "family": "random_forest", "sha256": digest(raw), "dataset_id": "d1"},
-        **{"artefact_uri": f"{MODEL}/model.json", "golden_uri": f"{MODEL}/golden.json", "execution": "new-data-1"},
-    }
+    return leave_released_model()
 
 
 def keys(s3):

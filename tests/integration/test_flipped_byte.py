@@ -5,12 +5,13 @@ import json
 import zipfile
 
 import pytest
+from release_records import SETTINGS, model
 
 from slipcast import scorer
 from slipcast.artefact import digest
 from slipcast_aws import releases, storage
 from tests.integration.test_predict_function import ACTIVITY, trained  # noqa: F401
-from tests.integration.test_release_function import SETTINGS, alias, cloud, lambdas_of_aws, model  # noqa: F401
+from tests.integration.test_release_function import alias, cloud  # noqa: F401
 
 
 @pytest.fixture

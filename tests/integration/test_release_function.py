@@ -1,7 +1,6 @@
 """Publish, verify, try, promote: a model becomes a version, the version proves itself, the alias moves."""
 
 import gzip
-import hashlib
 import io
 import json
 import zipfile
@@ -11,103 +10,29 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 from botocore.stub import ANY, Stubber
+from faults import worlds
 from moto import mock_aws
-from moto.awslambda.models import LambdaFunction
+from release_records import FUNCTION, GOLDEN, SETTINGS, behave_as_aws, leave_models, make_function, model, zip_of
 
 from slipcast.features import feature_row
 from slipcast_aws import control, outbox, releases, storage, switch, traffic
 
-FUNCTION = "slipcast-predict"
 LAYER = "arn:aws:lambda:us-east-1:123456789012:layer:slipcast-model:1"
 CLIENTS = (storage.client, releases.client, control.client)
-SETTINGS = {
-    **{"DATA_BUCKET": "data", "PREDICT_FUNCTION": FUNCTION, "MODEL_LAYER_NAME": "slipcast-model"},
-    **{"CONTROL_TABLE": "control", "SHADOW_REQUESTS": "20", "CANARY_STEPS": "10,50", "CANARY_MIN_REQUESTS": "4"},
-    **{"CANARY_MIN_MINUTES": "0", "CANARY_MAX_MINUTES": "1", "CANARY_MAX_ERROR_RATE": "0.01", "KEEP_VERSIONS": "2"},
-    **{"MAX_LATENCY_RATIO": "1.5", "MAX_SCORE_SHIFT": "0.25", "CANARY_MAX_SCORE_SHIFT": "0.1"},
-    **{"PREDICT_MEMORY_MB": "1024", "SCIKIT_LEARN_MEMORY_MB": "1769", "SNAP_START": "auto"},
-    "SCIKIT_LEARN_LAYER": "arn:aws:lambda:us-east-1:123456789012:layer:slipcast-training:7",
-}
-GOLDEN = {"activities": [{"activity_id": "A1"}, {"activity_id": "A2"}], "scores": [0.25, 0.5]}
-
-
-def model(name: str = "abc", sha256: str = "1" * 64) -> dict:
-    """What evaluate says of a model."""
-    prefix = f"s3://data/models/{name}"
-    return {
-        **{"model_id": name, "family": "decision_tree", "sha256": sha256, "dataset_id": f"d-{name}"},
-        **{"artefact_uri": f"{prefix}/model.json", "profile_uri": f"{prefix}/profile.json"},
-        **{"golden_uri": f"{prefix}/golden.json", "layer_key": f"models/{name}/layer.zip"},
-        **{"trained_at": "2026-01-01T00:00:00+00:00", "execution": f"new-data-{name}"},
-    }
-
-
-def zip_of(name: str, text: str) -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        archive.writestr(name, text)
-    return buffer.getvalue()
 
 
 @pytest.fixture
-def lambdas_of_aws(monkeypatch):
-    """What moto leaves out: revision ids, SnapStart, and that writing what is there already changes nothing."""
-    described, updated = LambdaFunction.get_configuration, LambdaFunction.update_configuration
-
-    def get_configuration(self, on_create=False):
-        document = described(self, on_create) | {"SnapStart": getattr(self, "snap_start", {"ApplyOn": "None"})}
-        kept = [document[name] for name in ("Version", "Layers", "MemorySize", "SnapStart")]
-        state = json.dumps([*kept, document.get("Environment")], sort_keys=True)
-        return document | {"RevisionId": hashlib.sha256(state.encode()).hexdigest()[:32]}
-
-    def update_configuration(self, changes):
-        before = self.get_configuration()
-        assert changes.pop("RevisionId") == before["RevisionId"]
-        pending = self.code_or_config_updated
-        self.snap_start = changes.get("SnapStart", before["SnapStart"])
-        updated(self, changes)
-        self.code_or_config_updated = pending or self.get_configuration() != before
-        return self.get_configuration()
-
-    monkeypatch.setattr(LambdaFunction, "get_configuration", get_configuration)
-    monkeypatch.setattr(LambdaFunction, "update_configuration", update_configuration)
-
-
-@pytest.fixture
-def cloud(aws_environment, lambdas_of_aws):
-    """The predict function as the stack makes it: a code layer, no model, the alias at the first version."""
+def cloud(aws_environment, monkeypatch):
+    """The predict function as the stack makes it, and two models that are not released yet."""
+    behave_as_aws(monkeypatch)
     with mock_aws():
-        s3, client = boto3.client("s3"), boto3.client("lambda")
-        s3.create_bucket(Bucket="data")
-        role = boto3.client("iam").create_role(RoleName="predict", AssumeRolePolicyDocument="{}")["Role"]["Arn"]
-        code_layer = client.publish_layer_version(
-            LayerName="slipcast-domain", Content={"ZipFile": zip_of("python/x.py", "")}
-        )["LayerVersionArn"]
-        client.create_function(
-            FunctionName=FUNCTION,
-            Runtime="python3.13",
-            Role=role,
-            Handler="app.handler",
-            MemorySize=1024,
-            Code={"ZipFile": zip_of("app.py", "def handler(event, context): ...")},
-            Layers=[code_layer],
-            Environment={"Variables": {"MODEL_PATH": "/opt/slipcast_model/model.json", "MODEL_SHA256": ""}},
-        )
-        first = client.publish_version(FunctionName=FUNCTION)["Version"]
-        client.create_alias(FunctionName=FUNCTION, Name="live", FunctionVersion=first)
+        boto3.client("s3").create_bucket(Bucket="data")
+        make_function()
         for function in CLIENTS:
             function.cache_clear()
-        for name in ("abc", "def"):
-            item = model(name)
-            s3.put_object(Bucket="data", Key=item["layer_key"], Body=releases.layer_archive(name.encode()))
-            storage.write_json(item["golden_uri"], GOLDEN)
-        boto3.client("dynamodb").create_table(
-            TableName="control",
-            BillingMode="PAY_PER_REQUEST",
-            AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in ("pk", "sk")],
-            KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
-        )
-        yield client
+        leave_models("abc", "def")
+        worlds.control_table()
+        yield boto3.client("lambda")
         for function in CLIENTS:
             function.cache_clear()
 

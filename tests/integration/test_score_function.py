@@ -10,15 +10,13 @@ from collections import Counter
 import boto3
 import pytest
 from schedules import example
+from scoring_records import model_of_the_example
 
-from slipcast import batch, labels, scorer, versions
+from slipcast import batch, scorer, versions
 from slipcast.artefact import ArtefactError, digest
-from slipcast.candidates import load_candidates
-from slipcast.export import export
 from slipcast.feature_table import feature_table
 from slipcast.history import NEEDED_KEYS
 from slipcast.history_table import build_series, history_table
-from slipcast.pipeline import build_pipeline
 from slipcast_aws import feature_store, releases, storage
 
 THRESHOLD = 0.5
@@ -28,18 +26,7 @@ UPLOAD = {"source": "nyc_sca", "data_date": "2022-12-31", "profile": "canonical"
 
 @pytest.fixture(scope="module")
 def trained() -> bytes:
-    """A model of the example that looks at what was known before each start."""
-    table = example("nyc_sca_2022-12.csv").table
-    labelled = labels.label(table, 30)
-    rows = feature_table(labelled.join(history_table(table, labelled, 30)))
-    candidate = next(item for item in load_candidates() if item.name == "decision_tree")
-    model = build_pipeline(candidate, 1, max_depth=5).fit(rows, labelled["is_late"])
-    metadata = {
-        **{"model_id": "abc123", "dataset_id": "0123456789abcdef", "data_date": "2022-12-31"},
-        **{"family": "decision_tree", "params": {"max_depth": 5}, "training_cut": "2021-07-01"},
-        **{"training_rows": len(labelled), "tolerance_days": 30, "metrics": {}},
-    }
-    return export(model, family="decision_tree", threshold=THRESHOLD, metadata=metadata)
+    return model_of_the_example(THRESHOLD)
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ import hmac
 import json
 import secrets
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
@@ -22,6 +22,8 @@ from slipcast_aws import control
 PK = "APPROVAL"
 KEY_BYTES = 32
 STATUSES = {"approve": "approved", "reject": "rejected"}
+# The time limit of the function that records a decision and hands it on.
+HANDED_ON_WITHIN = timedelta(seconds=30)
 # What Step Functions says of a token whose task has ended, whatever ended it.
 GONE = {"TaskTimedOut", "TaskDoesNotExist", "InvalidToken"}
 
@@ -75,11 +77,15 @@ class Approval:
 
     def decidable(self, now: datetime) -> bool:
         """Return whether a decision is to be made, or made again because it could not be handed on."""
-        return (self.status == "pending" and not self.expired(now)) or self.undelivered()
+        return (self.status == "pending" and not self.expired(now)) or self.undelivered(now)
 
-    def undelivered(self) -> bool:
+    def undelivered(self, now: datetime) -> bool:
         """Return whether a decision is recorded that could not be handed on, while that may still help."""
-        return self.delivery == "failed" and not self.outcome
+        if self.outcome or self.status not in STATUSES.values():
+            return False
+        # Whoever recorded it has died before handing it on, if it is not done by now.
+        died = not self.delivery and self.decided_at <= control.timestamp(now - HANDED_ON_WITHIN)
+        return self.delivery == "failed" or died
 
 
 @cache
@@ -152,7 +158,7 @@ def decide(table: str, approval: Approval, decision: str, *, now: datetime, **pe
         be handed on.
     """
     status = STATUSES[decision]
-    if approval.undelivered() and approval.status == status:
+    if approval.undelivered(now) and approval.status == status:
         return approval
     values = {"status": status, "decided_at": control.timestamp(now)} | {k: v for k, v in person.items() if v}
     try:

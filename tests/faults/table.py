@@ -1,0 +1,170 @@
+"""``docs/reliability.md``: which faults were tried and what came of them, from the outcomes of marked tests.
+
+A test says with ``@pytest.mark.fault(part, harmed, how, holds)`` which row it is. ``--faults-into=FILE`` writes what
+became of the rows of a run; ``python tests/faults/table.py FILE...`` makes the page of such files and refuses where a
+row is missing, failed or was skipped.
+"""
+
+import argparse
+import ast
+import json
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = ROOT / "docs" / "reliability.md"
+BEGIN, END = "<!-- faults: begin -->", "<!-- faults: end -->"
+PARTS = ("events", "pipeline", "release", "serving", "watching", "tracking")
+ROW = "fault"
+TRIED = "faults tried"
+HEAD = ("harmed", "how", "tried", "what held each time", "test")
+
+
+@dataclass(frozen=True, order=True)
+class Row:
+    """A row of the table: a part of Slipcast, what of it is harmed, how, and what holds nevertheless."""
+
+    part: str
+    harmed: str
+    how: str
+    holds: str
+    test: str
+
+
+# --- Reading the tests ------------------------------------------------------------------------------------------------
+
+
+def marked() -> list[Row]:
+    """Return the rows that the tests are marked with, without running them."""
+    return [row for path in sorted((ROOT / "tests").rglob("test_*.py")) for row in _in(path)]
+
+
+def _in(path: Path) -> Iterator[Row]:
+    name = path.relative_to(ROOT).as_posix()
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.FunctionDef):
+            for decorator in node.decorator_list:
+                for call in ast.walk(decorator):
+                    if isinstance(call, ast.Call) and ast.unparse(call.func) == "pytest.mark.fault":
+                        yield Row(*(ast.literal_eval(argument) for argument in call.args), f"{name}::{node.name}")
+
+
+# --- Running the tests ------------------------------------------------------------------------------------------------
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the option that asks for the outcomes."""
+    parser.addoption("--faults-into", metavar="FILE", help="write what became of the tests marked with `fault` to FILE")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Collect outcomes in the process that hears of them all."""
+    path = config.getoption("--faults-into")
+    if path and not hasattr(config, "workerinput"):
+        config.pluginmanager.register(Outcomes(Path(path)), "fault outcomes")
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Let the report of a marked test say which row it is."""
+    for mark in item.iter_markers("fault"):
+        test = item.nodeid.partition("[")[0]
+        item.user_properties.append((ROW, [*mark.args, test]))
+
+
+class Outcomes:
+    """What became of the marked tests of a run."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.found: dict[Row, dict[str, Any]] = {}
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Count a test by its call, or by what kept it from being called."""
+        if report.when != "call" and report.passed:
+            return
+        properties = dict(report.user_properties)
+        if ROW in properties:
+            row = self.found.setdefault(Row(*properties[ROW]), {"tests": 0, "tried": 0, "outcomes": []})
+            row["tests"] += report.when == "call"
+            row["tried"] += properties.get(TRIED, 1)
+            row["outcomes"].append(report.outcome)
+
+    def pytest_sessionfinish(self) -> None:
+        """Write them."""
+        rows = [{**vars(row), **found} for row, found in sorted(self.found.items())]
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self.path.write_text(json.dumps(rows, indent=1), encoding="utf-8")
+
+
+# --- Writing the page -------------------------------------------------------------------------------------------------
+
+
+def main() -> int:
+    """Write the table into the page and return the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("files", nargs="+", type=Path, help="what --faults-into wrote")
+    files = parser.parse_args().files
+    found = {}
+    for item in (item for path in files for item in json.loads(path.read_text(encoding="utf-8"))):
+        row = Row(**{name: item.pop(name) for name in Row.__dataclass_fields__})
+        found[row] = item
+    wrong = [f"not run: {row.test}, {row.harmed}, {row.how}" for row in marked() if row not in found]
+    wrong += [
+        f"{outcome}: {row.test}, {row.harmed}, {row.how}"
+        for row, item in found.items()
+        for outcome in sorted(set(item["outcomes"]) - {"passed"})
+    ]
+    if wrong:
+        print("error: docs/reliability.md stays as it is\n" + "\n".join(wrong), file=sys.stderr)
+        return 1
+    text = PAGE.read_text(encoding="utf-8")
+    before, _, rest = text.partition(BEGIN)
+    PAGE.write_text(f"{before}{BEGIN}\n{table(found)}{END}{rest.partition(END)[2]}", encoding="utf-8")
+    print(
+        f"{len(found)} rows, {sum(item['tried'] for item in found.values()):,} faults tried: {PAGE.relative_to(ROOT)}"
+    )
+    return 0
+
+
+def table(found: dict[Row, dict[str, Any]]) -> str:
+    """Return the rows as Markdown, one table for each part."""
+    lines = [f"{sum(item['tried'] for item in found.values()):,} faults in {len(found)} rows.", ""]
+    for part in PARTS:
+        rows = sorted((row for row in found if row.part == part), key=lambda row: (row.test, row.harmed))
+        if rows:
+            lines += [f"### {part.capitalize()}", "", _line(HEAD), _line(["---", "---", "--:", "---", "---"])]
+            lines += [_line(cells(row, f"{found[row]['tried']:,}")) for row in rows]
+            lines.append("")
+    return "\n".join(lines)
+
+
+def cells(row: Row, tried: str) -> tuple[str, ...]:
+    """Return the cells of a row."""
+    path, _, test = row.test.partition("::")
+    return row.harmed, row.how, tried, row.holds, f"[{test.removeprefix('test_').replace('_', ' ')}](../{path})"
+
+
+def listed(text: str) -> dict[str, list[tuple[str, ...]]]:
+    """Return the cells of each part of a page, without how many faults were tried."""
+    found: dict[str, list[tuple[str, ...]]] = {}
+    part = ""
+    for line in text.partition(BEGIN)[2].partition(END)[0].splitlines():
+        if line.startswith("### "):
+            part = line.removeprefix("### ").lower()
+        elif line.startswith("| ") and not line.startswith(("| harmed", "| ---")):
+            columns = line.strip("| ").split(" | ")
+            found.setdefault(part, []).append((*columns[:2], *columns[3:]))
+    return found
+
+
+def _line(columns: Any) -> str:
+    return f"| {' | '.join(columns)} |"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
