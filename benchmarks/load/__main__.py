@@ -30,12 +30,14 @@ def main() -> None:
     share = 10 if arguments.quick else 1
     seconds, requests = arguments.seconds // share, arguments.requests // share
     file = drive.CACHE / "result.json"
-    result: dict[str, Any] = json.loads(file.read_text()) if file.exists() else {}
-    if not arguments.print:
-        for part in arguments.parts:
-            result[part] = _measure(part, arguments.family, seconds, requests)
-            file.write_text(json.dumps(result, indent=1))
-    print(tables(result))
+    for part in () if arguments.print else arguments.parts:
+        found = _measure(part, arguments.family, seconds, requests)
+        file.write_text(json.dumps(_kept(file) | {part: found}, indent=1))
+    print(tables(_kept(file)))
+
+
+def _kept(file: Path) -> dict[str, Any]:
+    return json.loads(file.read_text()) if file.exists() else {}
 
 
 def _measure(part: str, family: str, seconds: int, requests: int) -> dict[str, Any]:
