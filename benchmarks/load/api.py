@@ -88,8 +88,8 @@ def _asked() -> dict[str, list[dict[str, Any]]]:
 
 
 def measure(seconds: int) -> dict[str, Any]:
-    """Return speed and ratios of the API, the answers to malformed requests, and those to bursts."""
-    with site() as (cloud, targets):
+    """Return speed and ratios of the API, and its answers where one request in a hundred is malformed."""
+    with site() as (_, targets):
         answers = drive.run("api", targets=targets, stages=[[seconds, USERS]], block_seconds=3, **_asked())
         figures.check(answers)
         wrong = drive.run(
@@ -98,18 +98,21 @@ def measure(seconds: int) -> dict[str, Any]:
             **{"stages": [[max(seconds // 2, 10), USERS]], "wrong_every": 100, **_asked()},
         )
         figures.check(wrong)
-        burst = _burst(cloud, targets)
     return {
         "requests": {name: len(item["ms"]) for name, item in answers.items()},
         "speed": {name: figures.speed(item) for name, item in answers.items()},
         "ratios": figures.ratios(answers["Slipcast"], answers["bare"]),
         "malformed": figures.statuses(wrong["Slipcast"]),
-        "burst": burst,
     }
 
 
-def _burst(cloud: LocalCloud, targets: dict[str, dict[str, Any]]) -> dict[str, dict[int, int]]:
+def measure_bursts() -> dict[str, dict[int, int]]:
     """Return the answers before, during and after ten times the rate that the API accepts."""
+    with site() as (cloud, targets):
+        return _burst(cloud, targets)
+
+
+def _burst(cloud: LocalCloud, targets: dict[str, dict[str, Any]]) -> dict[str, dict[int, int]]:
     _limit(cloud)
     calm = RATE // 2
     found = drive.run(
@@ -122,11 +125,11 @@ def _burst(cloud: LocalCloud, targets: dict[str, dict[str, Any]]) -> dict[str, d
     at, users = answers["at"], answers["users"]
     bursting = [moment for moment, count in zip(at, users, strict=True) if count > calm]
     begin, end = min(bursting), max(bursting) + SETTLES
-    phases: dict[str, Counter] = {"before": Counter(), "burst": Counter(), "after": Counter()}
+    phases: dict[str, Counter] = {"before the burst": Counter(), "burst": Counter(), "after the burst": Counter()}
     for moment, status in zip(at, answers["statuses"], strict=True):
-        phases["before" if moment < begin else "burst" if moment <= end else "after"][status] += 1
+        phases["before the burst" if moment < begin else "burst" if moment <= end else "after the burst"][status] += 1
     assert phases["burst"][429], "the burst met no limit"
-    assert set(phases["before"]) == set(phases["after"]) == {200}, phases
+    assert set(phases["before the burst"]) == set(phases["after the burst"]) == {200}, phases
     return {name: dict(sorted(counted.items())) for name, counted in phases.items()}
 
 
