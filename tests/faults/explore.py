@@ -65,8 +65,9 @@ def assert_converges(injector: Injector, scenario: Scenario, record_property: Ca
     outcomes = explore(injector, scenario, at_most=None if os.environ.get("FAULTS") == "all" else SAMPLE)
     record_property(TRIED, len(outcomes))
     assert outcomes
-    wrong = "\n".join(str(item) for item in outcomes if item.differs)
-    assert not wrong, f"{scenario.function}, of {len(outcomes)} faults:\n{wrong}"
+    wrong = [item for item in outcomes if item.differs]
+    text = "\n".join(map(str, wrong[:20]))
+    assert not wrong, f"{scenario.function}, {len(wrong)} of {len(outcomes)} faults end differently:\n{text}"
 
 
 def explore(injector: Injector, scenario: Scenario, at_most: int | None = None) -> list[Outcome]:

@@ -42,10 +42,17 @@ def read(uri: str, raw: bytes) -> tuple[list[dict[str, Any]], int]:
     """Return the predictions in an object, and how many of its lines are none.
 
     An object that is not gzip counts as one such line. One that has any is put aside as it is, and what could be read
-    of it takes its place: a crash in between leaves it to be done again.
+    of it takes its place: a crash in between leaves it to be done again. What was damaged on its way here is read anew.
     """
     rows, bad = parse(raw)
     if bad:
+        try:
+            stored = storage.read_bytes(uri)
+        except storage.client().exceptions.NoSuchKey:
+            # Another run has just put it aside or together with others.
+            return rows, 0
+        if stored != raw:
+            return read(uri, stored)
         bucket, name = storage.split_uri(uri)
         storage.write_bytes(f"s3://{bucket}/{PREFIX}unreadable/{name.removeprefix(PREFIX)}", raw, "application/gzip")
         if rows:
