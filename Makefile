@@ -8,7 +8,7 @@ export SAM_CLI_TELEMETRY := 0
 OFFLINE := env -u AWS_PROFILE -u AWS_ENDPOINT_URL
 
 .PHONY: help bootstrap demo verify test test-fast test-e2e up down status deploy-local lineage history rollback promote \
-  dead-letters redrive lint audit sbom format build deploy clean
+  dead-letters redrive faults lint audit sbom format build deploy clean
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -28,6 +28,12 @@ test-fast: bootstrap ## Unit, integration and infrastructure tests with coverage
 
 test-e2e: bootstrap ## The template on the local cloud, from a dropped file to a second version
 	@$(OFFLINE) $(PYTHON) -m pytest tests/e2e
+
+# Not by file as the other tests: the faults of one function are a file.
+faults: bootstrap ## Try every fault and write what came of it to docs/reliability.md
+	@$(OFFLINE) FAULTS=all $(PYTHON) -m pytest tests/integration tests/infrastructure -m fault -n auto --dist worksteal \
+	  --faults-into=.cache/faults.json
+	@$(PYTHON) tests/faults/table.py .cache/faults.json
 
 up: bootstrap ## Start the local cloud and deploy template.yaml to it; it stays up
 	@$(OFFLINE) $(PYTHON) -m local up

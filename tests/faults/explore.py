@@ -82,7 +82,7 @@ def explore(injector: Injector, scenario: Scenario, at_most: int | None = None) 
     all_faults = [
         (number, call, fault) for number, call in enumerate(calls) for fault in faults(call, scenario.unchecked)
     ]
-    for number, call, fault in _spread(all_faults, at_most):
+    for number, call, fault in spread(all_faults, at_most):
         with world(injector, scenario) as run:
             injector.watch(number, fault)
             noticed = _attempt(run) or injector.dead
@@ -100,7 +100,8 @@ def _differences(found: dict[str, str], expected: dict[str, str]) -> list[str]:
     return sorted(name for name in found.keys() | expected.keys() if found.get(name) != expected.get(name))
 
 
-def _spread(items: list[Any], at_most: int | None) -> list[Any]:
+def spread(items: list[Any], at_most: int | None) -> list[Any]:
+    """Return `at_most` of the items, from all over; None: all of them."""
     if at_most is None or len(items) <= at_most:
         return items
     return [items[number * len(items) // at_most] for number in range(at_most)]

@@ -100,6 +100,7 @@ CANARY = ("SetWeight", "RenewLease", "Judge", "Promote")
 
 
 @pytest.mark.parametrize("name", WORK)
+@pytest.mark.fault("pipeline", "a state", "it fails after all retries", "the failure path: lease freed, recorded, told")
 def test_a_failed_step_of_the_work_goes_to_the_failure_path(name):
     assert STATES[name]["Catch"][0]["Next"] == "FreeLeaseAfterFailure"
     assert STATES["FreeLeaseAfterFailure"]["Next"] == "NotifyFailed"
@@ -147,11 +148,13 @@ def test_a_page_that_cannot_be_drawn_stops_no_release_and_is_seen_in_the_history
 
 
 @pytest.mark.parametrize("name", ["TrackRun", "TrackRelease", "TrackRollBack"])
+@pytest.mark.fault("tracking", "MLflow, at each state that calls it", "the function fails", "the release goes on")
 def test_mlflow_stops_no_release(name):
     assert STATES[name]["Catch"][0]["Next"] == STATES[name]["Next"]
 
 
 @pytest.mark.parametrize(("around", "name"), [("SearchInline", "Train"), ("SearchDistributed", "TrainTask")])
+@pytest.mark.fault("pipeline", "a task of a search", "it fails after all retries", "the others go on")
 def test_a_task_that_fails_does_not_stop_the_others(around, name):
     inside = STATES[around]["ItemProcessor"]["States"]
     catch = inside[name]["Catch"][0]

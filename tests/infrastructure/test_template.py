@@ -310,6 +310,12 @@ def test_release_reaches_its_own_items_of_the_control_table_and_its_own_report_a
     ]
 
 
+@pytest.mark.fault(
+    "release",
+    "the alias during a canary",
+    "sam deploy",
+    "its properties in the template never change, so CloudFormation leaves it alone",
+)
 def test_the_alias_is_made_once_and_then_left_to_the_release_function():
     """CloudFormation updates a resource only when its properties change: these never do."""
     assert RESOURCES["LiveAlias"]["Properties"]["FunctionVersion"] == {"Fn::GetAtt": ["InitialVersion", "Version"]}
@@ -488,20 +494,71 @@ def test_the_dashboard_is_json_and_shows_metrics_that_somebody_emits():
     }
 
 
-ASYNCHRONOUS = ("GateFunction", "CollectFunction", "MonitorFunction", "ReportFunction")
+def asynchronous() -> list[str]:
+    """Return the functions that are invoked without anybody waiting for the answer."""
+    by_event = [name for name, function in FUNCTIONS.items() if set(sources(function)) - {"SQS", "Api"}]
+    # CloudWatch Logs hands over what a subscription filter lets through.
+    by_filter = [
+        item["Properties"]["DestinationArn"]["Fn::GetAtt"][0]
+        for item in RESOURCES.values()
+        if item["Type"] == "AWS::Logs::SubscriptionFilter"
+    ]
+    return sorted({*by_event, *by_filter})
 
 
-@pytest.mark.parametrize("name", ASYNCHRONOUS)
+def sources(function):
+    return [event["Type"] for event in function.get("Events", {}).values()]
+
+
+@pytest.mark.fault(
+    "events",
+    "a function that nobody waits for, each of them",
+    "it fails after all retries",
+    "what it was given is in the dead-letter queue",
+)
+@pytest.mark.parametrize("name", asynchronous())
 def test_what_a_function_cannot_handle_goes_to_the_dead_letter_queue(name):
     assert FUNCTIONS[name]["DeadLetterQueue"]["TargetArn"] == {"Fn::GetAtt": ["DeadLetterQueue", "Arn"]}
 
 
-def test_every_rule_and_schedule_has_a_dead_letter_queue():
+@pytest.mark.fault(
+    "events",
+    "the delivery of an event, by rule, schedule or topic",
+    "the function cannot be invoked",
+    "the event is in the dead-letter queue",
+)
+def test_every_rule_schedule_and_topic_has_a_dead_letter_queue():
     events = [event for function in FUNCTIONS.values() for event in function.get("Events", {}).values()]
-    timed = [event for event in events if event["Type"] in ("Schedule", "EventBridgeRule")]
+    queue = {"Fn::GetAtt": ["DeadLetterQueue", "Arn"]}
+    timed = [event["Properties"] for event in events if event["Type"] in ("Schedule", "EventBridgeRule")]
+    topics = [event["Properties"] for event in events if event["Type"] == "SNS"]
 
-    assert len(timed) == 7
-    assert all(event["Properties"]["DeadLetterConfig"] for event in timed)
+    assert {event["Type"] for event in events} <= {"Schedule", "EventBridgeRule", "SNS"}
+    assert (len(timed), len(topics)) == (7, 1)
+    assert all(event["DeadLetterConfig"] == {"Arn": queue} for event in timed)
+    assert all(event["RedrivePolicy"] == {"deadLetterTargetArn": queue} for event in topics)
+    # Any rule or schedule of its own would have to be looked at here.
+    kinds = {item["Type"] for item in RESOURCES.values()}
+    assert not kinds & {"AWS::Events::Rule", "AWS::Scheduler::Schedule"}
+
+
+@pytest.mark.fault(
+    "events",
+    "a queue that a function reads",
+    "the function fails on a message again and again",
+    "the message is in a dead-letter queue of its own",
+)
+def test_every_queue_that_is_read_has_a_dead_letter_queue():
+    read = [
+        item["Properties"]["EventSourceArn"]["Fn::GetAtt"][0]
+        for item in RESOURCES.values()
+        if item["Type"] == "AWS::Lambda::EventSourceMapping"
+    ]
+
+    assert read == ["UpdatesQueue"]
+    assert RESOURCES["UpdatesQueue"]["Properties"]["RedrivePolicy"]["deadLetterTargetArn"] == {
+        "Fn::GetAtt": ["UpdatesDeadLetterQueue", "Arn"]
+    }
 
 
 def test_a_column_that_is_misspelt_cannot_be_redacted():

@@ -38,6 +38,7 @@ def log(client: MlflowClient, execution: str) -> tuple[str, str]:
     """Leave run and model version of an execution; return their ids."""
     experiment = client.get_experiment_by_name("slipcast").experiment_id
     run = client.create_run(experiment, tags={"execution": execution}).info.run_id
+    client.set_terminated(run)
     version = client.create_model_version(tracking.MODEL_NAME, "file:///model", tags={"execution": execution}).version
     return run, version
 

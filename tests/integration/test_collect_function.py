@@ -191,6 +191,9 @@ def test_a_log_that_is_complete_is_left_as_it_is(collect, lambda_context, logs, 
     assert missing(capsys) == [0.0]
 
 
+@pytest.mark.fault(
+    "watching", "a delivery of the log", "it never comes", "the hourly check counts it and puts it there"
+)
 def test_a_delivery_that_never_came_is_counted_once_and_put_into_the_bucket(collect, lambda_context, logs, capsys):
     collect.handler(logs(line("r1")), lambda_context)
     logs(line("r2", 3), minute=17)
@@ -205,6 +208,7 @@ def test_a_delivery_that_never_came_is_counted_once_and_put_into_the_bucket(coll
     assert set(ids()) == {"r1:0", "r1:1", "r2:0", "r2:1", "r2:2", "r3:0"}
 
 
+@pytest.mark.fault("watching", "a line of the log", "it is cut", "counted, the others are there")
 def test_a_line_that_is_cut_is_counted_and_stops_nothing(collect, lambda_context, logs, capsys):
     logs('{"log":"prediction","v":1,"request', line("r1"))
 

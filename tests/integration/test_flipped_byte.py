@@ -61,6 +61,12 @@ def test_an_artefact_as_it_was_written_is_verified(release, released, lambda_run
 
 
 @pytest.mark.parametrize("place", [0.0, 0.1, 0.5, 0.9, 1.0])
+@pytest.mark.fault(
+    "release",
+    "the artefact in a layer",
+    "one byte is flipped, at five places",
+    "the version is refused and counted, the alias stays",
+)
 def test_a_flipped_byte_is_refused_counted_and_never_live(release, released, lambda_runs, cloud, capsys, place):  # noqa: F811
     item, raw = released
     flipped = bytearray(raw)
@@ -79,6 +85,12 @@ def test_a_flipped_byte_is_refused_counted_and_never_live(release, released, lam
 
 
 @pytest.mark.parametrize("place", [0.0, 0.5, 1.0])
+@pytest.mark.fault(
+    "release",
+    "the live artefact in the bucket",
+    "one byte is flipped",
+    "it is not used: nothing is scored or compared with it",
+)
 def test_a_champion_with_a_flipped_byte_scores_nothing(released, place):
     item, raw = released
     flipped = bytearray(raw)

@@ -29,6 +29,12 @@ def alarm(at: str, name: str = ALARM, state: str = "ALARM", message_id: str = "m
     return {"Records": [{"Sns": {"MessageId": message_id, "Message": json.dumps(message)}}]}
 
 
+@pytest.mark.fault(
+    "events",
+    "the event of a dropped file",
+    "a key with blanks and letters that URLs encode",
+    "the key is taken as it is, the object is found",
+)
 def test_a_dropped_file_starts_one_execution_with_the_key_as_it_is(gate, lambda_context):
     assert gate.handler(dropped(), lambda_context) == {"outcomes": ["started"]}
 
@@ -38,6 +44,7 @@ def test_a_dropped_file_starts_one_execution_with_the_key_as_it_is(gate, lambda_
     assert document["source"] == {"bucket": "data", "key": "incoming/a b+ü.csv", "version_id": "v1"}
 
 
+@pytest.mark.fault("events", "the event of a dropped file", "it comes twice", "one execution")
 def test_the_same_event_twice_starts_one_execution(gate, lambda_context):
     gate.handler(dropped(), lambda_context)
 
@@ -78,6 +85,12 @@ def test_a_storm_without_a_cooldown_starts_one_at_a_time(gate, lambda_context, m
     assert len(executions(gate)) == 2
 
 
+@pytest.mark.fault(
+    "events",
+    "alarm messages",
+    "many at once, repeated and out of order",
+    "one training, every message is in the audit trail",
+)
 def test_of_many_messages_with_repeats_and_out_of_order_one_starts_and_each_is_recorded(
     gate, lambda_context, monkeypatch
 ):
@@ -104,6 +117,7 @@ def test_after_a_start_alarms_cool_down(gate, lambda_context):
     assert gate.handler(alarm("2026-01-01T00:10:00Z"), lambda_context) == {"outcomes": ["cooldown"]}
 
 
+@pytest.mark.fault("events", "two requests", "they pass the gate at the same moment", "one training")
 def test_two_gates_at_once_start_one(gate, lambda_context, monkeypatch):
     """Both have looked before either has claimed."""
     import admission
@@ -128,6 +142,9 @@ def test_a_gate_that_crashed_between_claim_and_start_starts_when_it_is_tried_aga
     assert gate.handler(alarm("2026-01-01T00:00:00Z"), lambda_context) == {"outcomes": ["started"]}
 
 
+@pytest.mark.fault(
+    "events", "the claim of a training", "whoever has it dies", "after two hours the next request passes"
+)
 def test_a_claim_that_nobody_gave_back_runs_out(gate, lambda_context):
     now = datetime.now(UTC)
     long_ago = now - control.FLIGHT - timedelta(minutes=1)
@@ -173,6 +190,9 @@ def test_an_alarm_during_a_training_is_coalesced(gate, lambda_context):
     assert executions(gate) == []
 
 
+@pytest.mark.fault(
+    "events", "the training lease", "whoever holds it dies", "once it has run out the next request passes"
+)
 def test_a_lease_that_ran_out_holds_nobody_up(gate, lambda_context):
     boto3.client("dynamodb").put_item(
         TableName="control",
@@ -233,6 +253,7 @@ def test_every_answer_is_in_the_audit_trail(gate, lambda_context):
 
 
 @pytest.mark.parametrize("event", [{}, {"reason": "manual"}, {"detail-type": "Object Deleted"}])
+@pytest.mark.fault("events", "an event", "it is of no known kind", "an error, so that Lambda sets it aside")
 def test_an_unknown_event_is_an_error_so_that_it_reaches_the_dead_letter_queue(gate, lambda_context, event):
     with pytest.raises(ValueError, match=r"not an S3 object event|needs an"):
         gate.handler(event, lambda_context)

@@ -399,6 +399,12 @@ def test_predictions_of_another_version_are_left_out(monitor, s3):
     # gzip writes the time: each worker would name the tests otherwise.
     ids=["not gzip", "cut short", "a list", "not text"],
 )
+@pytest.mark.fault(
+    "watching",
+    "an object of the log",
+    "it is damaged in the bucket",
+    "put aside as it is, counted for the alarm, the others are used",
+)
 def test_an_object_that_cannot_be_read_is_put_aside_and_counted(monitor, s3, raw):
     hour = folder(datetime.now(UTC))
     s3.put_object(Bucket="data", Key=f"{hour}/x.jsonl.gz", Body=raw)
@@ -445,6 +451,9 @@ def test_of_an_object_with_bad_lines_the_others_count(monitor, s3):
     assert monitor()[0]["n"] == 297
 
 
+@pytest.mark.fault(
+    "watching", "the bucket during a run of the monitor", "503", "nothing is put aside, the next run reads it"
+)
 def test_an_error_of_the_bucket_puts_nothing_aside(monitor, s3, monkeypatch):
     log(s3, predictions(300))
     from slipcast_aws import storage

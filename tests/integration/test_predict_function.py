@@ -380,6 +380,7 @@ def test_the_openapi_document_is_valid_and_complete(app, lambda_context):
     assert {"base", "reasons"} <= set(schemas["ExplainedPrediction"]["required"])
 
 
+@pytest.mark.fault("serving", "predict", "no model is released", "503 with Retry-After")
 def test_before_the_first_release_every_answer_is_503(load_app, lambda_context):
     app = load_app("predict", MODEL_SHA256="")
     for method, path, body in (("POST", "/predictions", ACTIVITY), ("GET", "/model", None), ("GET", "/health", None)):
@@ -391,6 +392,12 @@ def test_before_the_first_release_every_answer_is_503(load_app, lambda_context):
 
 
 @pytest.mark.parametrize("harm", ["flip a byte", "remove the file"])
+@pytest.mark.fault(
+    "serving",
+    "the model of a version",
+    "a flipped byte, or no file",
+    "503 with Retry-After as problem+json, counted for the alarm",
+)
 def test_a_model_with_another_digest_is_refused_and_counted(load_app, lambda_context, trained, tmp_path, harm, capsys):
     _, path, sha256, _ = trained
     raw = bytearray(path.read_bytes())
@@ -400,8 +407,10 @@ def test_a_model_with_another_digest_is_refused_and_counted(load_app, lambda_con
         harmed.write_bytes(raw)
     app = load_app("predict", **environment(harmed, sha256))
 
-    status, problem, _ = ask(app, lambda_context, "POST", "/predictions", ACTIVITY)
+    status, problem, headers = ask(app, lambda_context, "POST", "/predictions", ACTIVITY)
     assert status == 503
+    assert headers["Retry-After"] == "30"
+    assert headers["Content-Type"] == "application/problem+json"
     assert sha256 not in json.dumps(problem)
     assert '"ModelLoadFailed":[1.0]' in capsys.readouterr().out.replace(" ", "")
 

@@ -220,6 +220,12 @@ class Throttled:
         (Throttled, "unread"),
     ],
 )
+@pytest.mark.fault(
+    "serving",
+    "the feature store during a prediction",
+    "gone, damaged, out of reach, throttled",
+    "the answer comes without these features, counted for the alarm",
+)
 def test_a_store_that_fails_costs_accuracy_and_not_the_answer(
     ask, rows, trained, monkeypatch, capsys, caplog, failure, words
 ):

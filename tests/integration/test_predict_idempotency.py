@@ -178,6 +178,12 @@ def test_after_a_day_a_key_is_new(app, table):
     ],
     ids=["unreachable", "throttled"],
 )
+@pytest.mark.fault(
+    "serving",
+    "the store of idempotent answers",
+    "out of reach, throttled",
+    "503 with Retry-After: nothing is promised that is not kept",
+)
 def test_without_the_store_nothing_is_promised(app, monkeypatch, operation, error):
     client = app.idempotency._store("answers").client
     real = client._make_api_call

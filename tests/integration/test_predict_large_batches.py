@@ -118,6 +118,12 @@ def refuses():
         lambda: {"Payload": io.BytesIO(b"not JSON")},
     ],
 )
+@pytest.mark.fault(
+    "serving",
+    "the function for large batches",
+    "out of reach, dies, answers nonsense",
+    "the answer is given by the other way",
+)
 def test_if_the_other_function_fails_the_answer_is_given_here(serving, fails, monkeypatch, capsys):
     asked = event({"activities": activities(ENOUGH)})
     expected = without_call(serving, asked, monkeypatch)

@@ -128,6 +128,12 @@ LEAKS = [
         ("entity_tag", "answer", "GET", "/model"),
     ],
 )
+@pytest.mark.fault(
+    "serving",
+    "a part of predict",
+    "it fails in a way nobody foresaw",
+    "500 as problem+json that says nothing of the inside, logged",
+)
 def test_nothing_of_the_inside_reaches_a_client(app, monkeypatch, error, module, function, method, path):
     told = []
     monkeypatch.setattr(app.problems.logger, "exception", told.append)

@@ -187,6 +187,7 @@ def test_answers_come_in_the_order_of_the_updates_of_their_group(stream):
         assert ids == [activity for own, activity in sent if own == group]
 
 
+@pytest.mark.fault("serving", "an update of the stream", "it comes twice", "the same id, one answer")
 def test_a_message_that_comes_again_has_the_same_prediction_id_and_one_answer(stream, capsys):
     message = stream.send(ACTIVITY)
     event = stream.batch()
@@ -249,6 +250,9 @@ def throttled(*_, **__):
     raise ClientError({"Error": {"Code": "RequestThrottled", "Message": "slow down"}}, "SendMessage")
 
 
+@pytest.mark.fault(
+    "serving", "an update of the stream", "it cannot be answered now", "it comes again, none of its group overtakes it"
+)
 def test_after_a_failure_no_other_message_of_the_group_overtakes(stream, monkeypatch, capsys):
     ids = [stream.send(ACTIVITY | {"activity_id": f"{group}{n}"}, group) for group in ("P-1", "P-2") for n in range(3)]
     send, tries = queues.send, []
@@ -275,6 +279,7 @@ def test_after_a_failure_no_other_message_of_the_group_overtakes(stream, monkeyp
     assert stream.drain(stream.dead_letters) == []
 
 
+@pytest.mark.fault("serving", "updates of the stream", "no model is released", "they wait in the queue")
 def test_without_a_model_updates_wait_and_come_again_soon(stream, load_app, monkeypatch):
     ids = {stream.send(ACTIVITY), stream.send(ACTIVITY, "P-2")}
     stream.app = load_app("predict", MODEL_SHA256="")
@@ -305,6 +310,9 @@ def test_what_waits_is_visible_again_before_the_visibility_timeout(stream, load_
     assert stream.deliver(event) == set()
 
 
+@pytest.mark.fault(
+    "serving", "an update of the stream", "it never succeeds", "it is in the dead-letter queue with its reason"
+)
 def test_an_update_that_never_succeeds_is_given_up_with_its_last_error(stream, monkeypatch, capsys):
     first = stream.send(ACTIVITY)
     stream.send(ACTIVITY | {"activity_id": "A2"})
@@ -359,6 +367,7 @@ def test_what_was_set_aside_is_listed_and_sent_again_in_order(stream, monkeypatc
     assert [reason(letter)[:8] for letter in stream.drain(stream.dead_letters)] == ["not JSON"]
 
 
+@pytest.mark.fault("serving", "make redrive", "it dies in the middle", "nothing is lost, nothing sent twice")
 def test_a_redrive_that_crashed_sends_nothing_twice(stream, monkeypatch):
     queues.send(stream.dead_letters, json.dumps(ACTIVITY), group="P-1", deduplication_id="1")
     monkeypatch.setattr(redrive, "HIDDEN_SECONDS", 0)

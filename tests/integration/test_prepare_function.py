@@ -204,6 +204,12 @@ def test_a_refused_file_that_was_mended_and_dropped_again_is_taken_in(prepare):
     assert answer["upload"]["counts"]["accepted"] == 30
 
 
+@pytest.mark.fault(
+    "events",
+    "the event of a dropped file",
+    "it comes late, after another upload of the same name",
+    "each version is taken in by its own event",
+)
 def test_the_version_of_the_event_is_read_and_not_a_later_one(prepare, s3, lambda_context, load_app):
     first = schedule(rows=25)
     version = s3.put_object(Bucket="data", Key="incoming/plan.csv", Body=first)["VersionId"]
@@ -220,6 +226,9 @@ def test_the_version_of_the_event_is_read_and_not_a_later_one(prepare, s3, lambd
     )
 
 
+@pytest.mark.fault(
+    "events", "the event of a dropped file", "it names no version", "the object is taken in as it is now"
+)
 def test_an_event_without_a_version_works_too(prepare, s3, lambda_context, load_app):
     s3.put_object(Bucket="data", Key="incoming/plan.csv", Body=schedule())
     source = {"bucket": "data", "key": "incoming/plan.csv", "version_id": ""}
@@ -240,6 +249,7 @@ def test_the_same_rows_are_the_same_dataset(prepare, s3):
     assert len(tables) == 2
 
 
+@pytest.mark.fault("events", "the events of two files", "they come in the wrong order", "the same dataset")
 def test_an_activity_in_several_files_is_merged_whichever_comes_first(prepare):
     older, newer = schedule(data_date="2024-06-30"), schedule(rows=31, data_date="2024-12-31")
     prepare(newer, execution="new-data-1", key="incoming/plan_2024-12.csv")
@@ -261,6 +271,7 @@ def test_a_correction_of_the_same_day_wins(prepare):
     assert rows_of(corrected)["budget"].min() == 7
 
 
+@pytest.mark.fault("pipeline", "the latest dataset", "two files are merged into it at the same time", "both are in it")
 def test_files_taken_in_at_the_same_time_are_all_in_the_dataset(prepare, monkeypatch, permissions):
     move, raced = control.move_latest, []
 

@@ -159,6 +159,9 @@ def test_a_dataset_with_another_digest_is_refused(refresh):
     assert not storage.exists(INDEX)
 
 
+@pytest.mark.fault(
+    "pipeline", "the feature store", "a dataset comes in while it is refreshed", "the store ends with the latest one"
+)
 def test_a_dataset_that_comes_in_meanwhile_is_in_the_store_at_the_end(refresh, monkeypatch, permissions):
     first, second = schedule("abc", late="a"), schedule("abd", late="bd")
     make_latest(first)

@@ -498,6 +498,7 @@ def test_a_weight_is_given_in_one_update_and_recorded(release, second, cloud):
     assert control.release("control", "3")["previous"] == "2"
 
 
+@pytest.mark.fault("release", "a canary", "its release dies for good", "the next release takes its weight over")
 def test_a_weight_that_a_dead_release_left_behind_is_taken_over(release, second, cloud):
     give(cloud, "1", 0.3)
 
@@ -561,6 +562,9 @@ def test_failures_are_rolled_back_with_their_reason(release, second, cloud):
     assert control.audit_trail("control")[-1]["detail"] == found["why"]
 
 
+@pytest.mark.fault(
+    "release", "the new version in a canary", "it dies without a line in the log", "its weight is taken away"
+)
 def test_crashes_that_log_nothing_are_counted_by_their_metric(release, second, monkeypatch):
     step = release("weigh", second, "3", **WEIGH)
     log("2", 100)
@@ -652,6 +656,9 @@ def mail() -> list[str]:
     return [json.loads(message["Body"])["Message"] for message in messages]
 
 
+@pytest.mark.fault(
+    "release", "the live version", "a person wants the one before", "one update of the alias, recorded everywhere"
+)
 def test_a_rollback_goes_to_the_version_before_and_is_recorded_everywhere(place, cloud):
     said = switch.rollback(place, "Ann")
 
@@ -714,6 +721,9 @@ def test_a_version_with_other_answers_is_not_promoted(place, cloud, answers):
 
 @pytest.mark.parametrize(
     ("version", "reason"), [("3", "is live already"), ("1", "has no model"), ("9", "there is no version 9")]
+)
+@pytest.mark.fault(
+    "release", "make promote", "the version is unknown, without a model, or live", "refused, the alias stays"
 )
 def test_what_cannot_be_promoted_is_refused(place, cloud, version, reason):
     with pytest.raises(releases.ReleaseError, match=reason):

@@ -177,6 +177,9 @@ def test_a_bad_canary_is_rolled_back_with_its_reason(machine):
 
 
 @pytest.mark.parametrize("where", ["weigh", "judge", "promote"])
+@pytest.mark.fault(
+    "release", "a step of a canary", "it fails after all retries", "the weight is taken away, the lease is free"
+)
 def test_what_fails_during_a_canary_takes_its_weight_away(machine, where):
     answers = {"weigh": step("wait"), "judge": step("promote"), where: {"raise": "S3 is away"}}
     passed, found = machine.run(**answers)
@@ -186,6 +189,7 @@ def test_what_fails_during_a_canary_takes_its_weight_away(machine, where):
     assert found["status"] == "FAILED"
 
 
+@pytest.mark.fault("release", "a canary and its undoing", "both fail", "the execution fails loudly, the lease is free")
 def test_a_canary_that_cannot_be_undone_ends_as_failed_all_the_same(machine):
     passed, found = machine.run(weigh=step("wait"), judge={"raise": "x"}, roll_back={"raise": "y"})
 
@@ -193,6 +197,12 @@ def test_a_canary_that_cannot_be_undone_ends_as_failed_all_the_same(machine):
     assert found["status"] == "FAILED"
 
 
+@pytest.mark.fault(
+    "release",
+    "the lease of a canary",
+    "another execution has it",
+    "its weight is taken away, the other keeps the lease",
+)
 def test_who_has_lost_the_lease_ends_its_canary_and_leaves_the_lease_to_the_other(machine):
     item = {"pk": {"S": "LEASE"}, "sk": {"S": "training"}, "holder": {"S": "other"}}
     later = {"N": str(int((time.time() + 3600) * 1000))}

@@ -68,6 +68,12 @@ def without_ids(trials) -> list:
     return [body["model"], [item | {"prediction_id": ""} for item in body["predictions"]]]
 
 
+@pytest.mark.fault(
+    "release",
+    "requests during a release",
+    "the version is swapped under load",
+    "none fails, each answer is wholly of one model",
+)
 def test_a_good_release_loses_nothing_and_each_answer_is_of_one_model(trials, settings):
     settings(CANARY_STEPS="30,60", CANARY_MIN_REQUESTS="40")
     old = trials.stack.live_version()
@@ -93,6 +99,12 @@ BAD = {
 
 
 @pytest.mark.parametrize("kind", BAD)
+@pytest.mark.fault(
+    "release",
+    "the new version under load",
+    "it fails, dies, is slow, or scores otherwise",
+    "rolled back by itself, the old answers are the same",
+)
 def test_a_bad_canary_is_rolled_back_by_itself_and_the_old_answers_are_the_same(trials, settings, kind):
     # Without a replay, which would have found each of them out before.
     settings(SHADOW_REQUESTS="0", CANARY_MIN_REQUESTS="300")
@@ -112,6 +124,7 @@ def test_a_bad_canary_is_rolled_back_by_itself_and_the_old_answers_are_the_same(
     assert len(answered) == len(load.answers) or how.get("harm") in ("failing", "crashing")
 
 
+@pytest.mark.fault("release", "the new version in the replay", "it fails", "it gets no traffic")
 def test_the_replay_stops_what_is_bad_before_any_traffic(trials):
     old = trials.stack.live_version()
     with Load(trials.stack, ACTIVITIES, 10, connections=2) as load:

@@ -11,12 +11,11 @@ import mlflow
 import pytest
 from mlflow.tracking import MlflowClient
 from scipy.special import expit, logit
-from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
+from tracking_records import EXPERIMENT, NAMES, leave_execution, make_database
 
 from slipcast_aws import outbox, storage, tracking
 
-EXPERIMENT = "slipcast"
 # MLflow's own store uses what SQLAlchemy gives up, and its own modules are not typed as it asks of others.
 pytestmark = [
     pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy:sqlalchemy.exc.SADeprecationWarning"),
@@ -74,6 +73,7 @@ def test_what_waits_is_logged_in_order_and_taken_out(track, server):
     assert waiting() == []
 
 
+@pytest.mark.fault("tracking", "a record of the outbox", "MLflow does not take it", "it waits, the others are logged")
 def test_what_cannot_be_logged_stays_and_holds_back_nothing(track, server):
     put("a-1-run", "b-1-run", "c-1-run", "c-2-release")
     server["broken"] = {"a-1-run", "c-1-run"}
@@ -119,10 +119,7 @@ def test_a_server_that_does_not_answer_leaves_everything(track, server, monkeypa
 
 @pytest.fixture(scope="module")
 def empty_store(tmp_path_factory):
-    """A tracking database whose tables are made once: that takes most of the time."""
-    path = tmp_path_factory.mktemp("mlflow") / "empty.db"
-    MlflowClient(f"sqlite:///{path}").search_experiments()
-    return path
+    return make_database(tmp_path_factory.mktemp("mlflow") / "empty.db")
 
 
 @pytest.fixture
@@ -147,30 +144,6 @@ def track_for_real(track, mlflow_store, monkeypatch, tmp_path):
     return track
 
 
-NAMES = ("auc", "average_precision", "brier", "log_loss", "accuracy", "balanced_accuracy", "majority_accuracy")
-
-
-def metrics(brier: float) -> dict:
-    measured = dict.fromkeys(NAMES, 0.7) | {"brier": brier, "calibration_slope": None, "calibration_intercept": 0.1}
-    intervals = {
-        f"{name}_ci": None if value is None else [value - 0.05, value + 0.05] for name, value in measured.items()
-    }
-    return {"n": 200, "n_late": 70, "late_rate": 0.35, "mean_score": 0.36, **measured, **intervals}
-
-
-def candidate(family: str, cv_score: float, execution: str) -> dict:
-    buffer = io.BytesIO()
-    pipeline = Pipeline([("model", LogisticRegression().fit([[0], [1], [0], [1]], [0, 1, 1, 1]))])
-    joblib.dump(pipeline, buffer)
-    uri = f"s3://data/runs/{execution}/candidates/{family}/model.joblib"
-    return {
-        **{"family": family, "best_params": {"max_depth": 4}, "cv_score": cv_score, "cv_auc": 0.71},
-        **{"seconds": 1.5, "fit_seconds": 0.2, "points": [{"params": {"max_depth": 4}, "mean_brier": cv_score}]},
-        "metrics": metrics(cv_score),
-        "model": {"uri": uri, "sha256": storage.write_bytes(uri, buffer.getvalue())},
-    }
-
-
 LINEAGE = {
     **{"execution": "new-data-1", "reason": "new_data", "dataset_id": "d1", "dataset_sha256": "5" * 64},
     **{"dataset_manifest_uri": "s3://data/datasets/d1/manifest.json", "dataset_sources": "2"},
@@ -181,44 +154,6 @@ DECISION = {
     **{"slipcast.decision": "release", "slipcast.reasons": "better than the champion", "slipcast.rule": "a rule"},
     **{"slipcast.broken_limits": "", "slipcast.needed": ""},
 }
-
-
-def leave_execution(execution: str = "new-data-1", *, report: bool = True, **changes) -> dict:
-    """Leave an evaluation as the evaluate function does, and the report beside it."""
-    prefix = f"s3://data/reports/{execution}"
-    manifest_uri = "s3://data/datasets/d1/manifest.json"
-    source = {"uri": "s3://data/incoming/plan.csv", "version_id": "v1", "sha256": "7" * 64}
-    storage.write_json(manifest_uri, {"sources": [{"uri": "s3://data/incoming/older.csv"}, source]})
-    evaluation = {
-        **{"execution": execution, "reason": "new_data", "protocol": "time", "cut": "2021-07-01"},
-        "challenger": "decision_tree",
-        "dataset": {
-            **{"dataset_id": "d1", "sha256": "5" * 64, "uri": "s3://data/datasets/d1/table.parquet"},
-            **{"rows": 900, "data_date": "2022-12-31", "manifest_uri": manifest_uri},
-        },
-        "reproducibility": {"code_version": "0.1.0+abc"},
-        "tables": {"train": {"rows": 600}, "holdout": {"rows": 200}},
-        "candidates": [candidate("decision_tree", 0.18, execution), candidate("logistic", 0.19, execution)],
-        "metrics": metrics(0.17),
-        "champion_metrics": metrics(0.21),
-        "prior": metrics(0.22),
-        "calibration": {"used": True, "slope": 0.5, "intercept": -0.2, "clip": 1e-6},
-        "threshold": {"value": 0.3, "cost_per_activity": 0.4, "cost_ci": [0.3, 0.5], "precision": None},
-        "slices": {"worst": {"column": "phase", "value": "Scope", "brier": 0.25, "n": 60}},
-        "fairness": {"gaps": [{"column": "location", "measure": "selection_rate", "gap": 0.12}]},
-        "decision": {
-            **{"release": True, "rule": "a rule", "reasons": ["better than the champion"], "needed": None},
-            "numbers": {"brier_gain": 0.04, "brier_gain_ci": [0.01, 0.07]},
-            "limits": [{"name": "leakage: AUC, above", "value": 0.7, "limit": 0.95, "broken": False}],
-        },
-        "model": {"model_id": "abc", "sha256": "9" * 64},
-        **changes,
-    }
-    storage.write_json(f"{prefix}/evaluation.json", evaluation)
-    if report:
-        storage.write_bytes(f"{prefix}/report.html", b"<!doctype html>")
-    outbox.put("data", f"{execution}-1-run", {"kind": "run", "evaluation_uri": f"{prefix}/evaluation.json"})
-    return evaluation
 
 
 def runs(client: MlflowClient) -> list:
@@ -417,7 +352,7 @@ def test_a_release_before_its_run_waits(track_for_real, mlflow_store):
     with pytest.raises(ExceptionGroup) as caught:
         track_for_real()
 
-    assert caught.group_contains(LookupError, match="no registered model of execution new-data-1 yet")
+    assert caught.group_contains(LookupError, match="no run and registered model of execution new-data-1 yet")
     assert waiting() == ["new-data-1-2-release.json"]
 
 

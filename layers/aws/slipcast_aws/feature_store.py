@@ -122,7 +122,12 @@ def _read(table: str, texts: list[str]) -> dict[str, Series]:
         pending: dict[str, Any] = {table: {"Keys": [{"pk": {"S": key}} for key in keys[start : start + BATCH]]}}
         for attempt in range(ATTEMPTS):
             try:
-                answer = (direct() or client()).batch_get_item(RequestItems=pending)
+                reader = direct()
+                answer = (
+                    reader.batch_get_item(RequestItems=pending)
+                    if reader
+                    else client().batch_get_item(RequestItems=pending)
+                )
             except DirectReadError as error:
                 raise FeatureStoreError(f"DynamoDB: {error}") from error
             for item in answer["Responses"].get(table, []):

@@ -52,7 +52,9 @@ def read(uri: str, raw: bytes) -> tuple[list[dict[str, Any]], int]:
             # Another run has just put it aside or together with others.
             return rows, 0
         if stored != raw:
-            return read(uri, stored)
+            raw = stored
+            rows, bad = parse(raw)
+    if bad:
         bucket, name = storage.split_uri(uri)
         storage.write_bytes(f"s3://{bucket}/{PREFIX}unreadable/{name.removeprefix(PREFIX)}", raw, "application/gzip")
         if rows:

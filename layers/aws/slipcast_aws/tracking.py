@@ -19,6 +19,7 @@ import cloudpickle
 import joblib
 import mlflow
 from mlflow.entities import Dataset, DatasetInput, Run
+from mlflow.entities.model_registry import ModelVersion
 from mlflow.tracking import MlflowClient
 
 from slipcast import calibration, evaluation
@@ -52,6 +53,8 @@ def log_execution(record: dict[str, Any]) -> None:
     if any(run.info.status == "FINISHED" for run in parents):
         return
     # What a crash left half-written is logged anew.
+    for left in _versions(client, execution):
+        client.delete_model_version(MODEL_NAME, left.version)
     for run in [*parents, *_runs(client, f"tags.execution_of = '{execution}'")]:
         client.delete_run(run.info.run_id)
     with mlflow.start_run(run_name=execution, tags=_lineage(found) | _decision(found)) as parent:
@@ -77,7 +80,7 @@ def log_release(record: dict[str, Any]) -> None:
     Raises
     ------
     LookupError
-        If the execution's model is not registered yet; the record then waits.
+        If the execution is not whole in MLflow yet; the record then waits.
     """
     client = MlflowClient()
     version = _note_end(client, record, "released")
@@ -93,14 +96,14 @@ def log_rollback(record: dict[str, Any]) -> None:
     Raises
     ------
     LookupError
-        If the execution's model is not registered yet; the record then waits.
+        If the execution is not whole in MLflow yet; the record then waits.
     """
     _note_end(MlflowClient(), record, record["outcome"])
 
 
 def _note_end(client: MlflowClient, record: dict[str, Any], end: str) -> str:
     """Tag the registered model and the run of a release with its Lambda version, its end and its trial."""
-    version = _registered(client, record["execution"])
+    _, version = registered(client, record["execution"])
     client.set_model_version_tag(MODEL_NAME, version, "lambda_version", record["version"])
     _tag(client, version, record["execution"], {"slipcast.release": end, **_trial(record)})
     return version
@@ -115,11 +118,23 @@ def _trial(record: dict[str, Any]) -> dict[str, str]:
     return {name: value for name, value in tags.items() if value}
 
 
-def _registered(client: MlflowClient, execution: str) -> str:
-    found = client.search_model_versions(f"name = '{MODEL_NAME}' and tags.execution = '{execution}'")
-    if not found:
-        raise LookupError(f"MLflow has no registered model of execution {execution} yet")
-    return found[0].version
+def registered(client: MlflowClient, execution: str) -> tuple[str, str]:
+    """Return the id of an execution's run and the number of its registered model.
+
+    Raises
+    ------
+    LookupError
+        If MLflow has not both of them whole: what a crash left of them will be replaced.
+    """
+    runs, versions = _runs(client, f"tags.execution = '{execution}'"), _versions(client, execution)
+    finished = [run.info.run_id for run in runs if run.info.status == "FINISHED"]
+    if not finished or not versions:
+        raise LookupError(f"MLflow has no run and registered model of execution {execution} yet")
+    return finished[0], versions[0].version
+
+
+def _versions(client: MlflowClient, execution: str) -> list[ModelVersion]:
+    return list(client.search_model_versions(f"name = '{MODEL_NAME}' and tags.execution = '{execution}'"))
 
 
 def _tag(client: MlflowClient, version: str, execution: str, tags: dict[str, str]) -> None:
@@ -224,8 +239,8 @@ def _log_candidate(client: MlflowClient, found: dict[str, Any], item: dict[str, 
         mlflow.log_metrics(_metrics(item["metrics"]) | _metrics(search))
         mlflow.log_dict({"points": item["points"]}, "cv_results.json")
         model = joblib.load(io.BytesIO(storage.read_bytes(item["model"]["uri"], sha256=item["model"]["sha256"])))
-        registered = item["family"] == found["challenger"]
-        if registered:
+        challenger = item["family"] == found["challenger"]
+        if challenger:
             model = _as_served(model, found["calibration"])
         with _by_value(calibration, evaluation):
             logged = mlflow.sklearn.log_model(
@@ -237,7 +252,7 @@ def _log_candidate(client: MlflowClient, found: dict[str, Any], item: dict[str, 
                 pyfunc_predict_fn="predict_proba",
                 metadata={"sha256_joblib": item["model"]["sha256"]},
             )
-        if registered:
+        if challenger:
             _register(client, found, logged.model_uri)
 
 
@@ -262,8 +277,8 @@ def _by_value(*modules: Any) -> Iterator[None]:
 
 def _register(client: MlflowClient, found: dict[str, Any], model_uri: str) -> None:
     tags = {**_lineage(found), **_decision(found), **_numbers(found), "artefact_sha256": found["model"]["sha256"]}
-    registered = mlflow.register_model(model_uri, MODEL_NAME, tags=tags)
-    client.set_registered_model_alias(MODEL_NAME, "challenger", registered.version)
+    made = mlflow.register_model(model_uri, MODEL_NAME, tags=tags)
+    client.set_registered_model_alias(MODEL_NAME, "challenger", made.version)
 
 
 def _log_files(prefix: str) -> None:
