@@ -57,13 +57,13 @@ history: bootstrap ## Who asked for a training, what the gate said, what came of
 	@if [ -z "$${AWS_ENDPOINT_URL:-}$${AWS_PROFILE:-}$${AWS_ACCESS_KEY_ID:-}" ] && [ -f .local/env ]; then source .local/env; fi; \
 	  PYTHONPATH=layers/aws:layers/slipcast $(PYTHON) -m slipcast_aws.history --stack "$(or $(STACK),$${SLIPCAST_STACK:-slipcast})" $(if $(ALL),--all --last 0)
 
-dead-letters: bootstrap ## List the updates of the stream that could not be answered, with reason and remedy
+dead-letters: bootstrap ## List the events and updates that could not be handled, with reason and remedy
 	@if [ -z "$${AWS_ENDPOINT_URL:-}$${AWS_PROFILE:-}$${AWS_ACCESS_KEY_ID:-}" ] && [ -f .local/env ]; then source .local/env; fi; \
 	  PYTHONPATH=layers/aws $(PYTHON) -m slipcast_aws.redrive --list --stack "$(or $(STACK),$${SLIPCAST_STACK:-slipcast})"
 
-redrive: bootstrap ## Send the updates of the stream that could not be answered again
+redrive: bootstrap ## Send them again to where they were going; make redrive DISCARD=<id> deletes one instead
 	@if [ -z "$${AWS_ENDPOINT_URL:-}$${AWS_PROFILE:-}$${AWS_ACCESS_KEY_ID:-}" ] && [ -f .local/env ]; then source .local/env; fi; \
-	  PYTHONPATH=layers/aws $(PYTHON) -m slipcast_aws.redrive --stack "$(or $(STACK),$${SLIPCAST_STACK:-slipcast})"
+	  PYTHONPATH=layers/aws $(PYTHON) -m slipcast_aws.redrive $(if $(DISCARD),--discard "$(DISCARD)") --stack "$(or $(STACK),$${SLIPCAST_STACK:-slipcast})"
 
 rollback: bootstrap ## Back to the model that was live before, or end a canary, in one update of the alias
 	@if [ -z "$${AWS_ENDPOINT_URL:-}$${AWS_PROFILE:-}$${AWS_ACCESS_KEY_ID:-}" ] && [ -f .local/env ]; then source .local/env; fi; \

@@ -420,7 +420,11 @@ def evidently(population: Population, windows: int) -> list[dict[str, Any]]:
             parts.append(part)
         pd.concat(parts).to_csv(folder / "windows.csv", index=False)
         script = ROOT / "benchmarks" / "evidently" / "verdicts.py"
-        subprocess.run([str(python), str(script), str(folder)], check=True, capture_output=True)
+        done = subprocess.run([str(python), str(script), str(folder)], check=False, capture_output=True, text=True)
+        if done.returncode:
+            found.append({"case": name, "n": n, "windows": count, "failed": done.stderr.strip().splitlines()[-1]})
+            print(json.dumps(found[-1]), flush=True)
+            continue
         verdicts = json.loads((folder / "verdicts.json").read_text())
         found.append(
             {

@@ -331,6 +331,7 @@ class LocalCloud:
             "SLIPCAST_UPDATES_QUEUE": out["UpdatesQueueUrl"],
             "SLIPCAST_RESULTS_QUEUE": out["ResultsQueueUrl"],
             "SLIPCAST_UPDATES_DEAD_LETTERS": out["UpdatesDeadLetterQueueUrl"],
+            "SLIPCAST_DEAD_LETTERS": out["DeadLetterQueueUrl"],
             "MLFLOW_TRACKING_URI": f"http://127.0.0.1:{self._port('mlflow')}",
         }
         (self.home / "env").write_text(env_file(self.env))
@@ -345,6 +346,8 @@ class LocalCloud:
         )
         local = {
             **CREDENTIALS,
+            # Functions get it as they get a role's on AWS: they read the feature store as they do there.
+            "AWS_SESSION_TOKEN": "local",
             "AWS_CONFIG_FILE": os.devnull,
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
             "AWS_EC2_METADATA_DISABLED": "true",

@@ -19,6 +19,8 @@ WAYS: dict[str, tuple[str, ...]] = {
     "powertools": ("powertools",),
     "powertools_validated": ("powertools",),
     "slipcast": runtime.PREDICT,
+    "slipcast_store": runtime.PREDICT,
+    "slipcast_store_sdk": runtime.PREDICT,
     "application": runtime.PREDICT,
     "scikit_learn": runtime.FALLBACK,
     "pyfunc": runtime.FALLBACK,
@@ -27,27 +29,40 @@ WAYS: dict[str, tuple[str, ...]] = {
 
 def measure(case: models.Case, rows: pd.DataFrame, rounds: int) -> dict[str, dict[str, Any]]:
     """Return for each way the medians in ms, page cache warm and dropped, and its size."""
+    # A feature store that knows nothing: what is measured is the way to it.
+    with runtime.answering(b'{"Responses": {"features": []}, "UnprocessedKeys": {}}') as store:
+        return _measure(case, rows, rounds, store)
+
+
+def _measure(case: models.Case, rows: pd.DataFrame, rounds: int, store: str) -> dict[str, dict[str, Any]]:
     code = runtime.code()
-    event = models.FOLDER / "event.json"
-    event.write_text(json.dumps(runtime.event(models.body(rows.head(1)))))
+    event, blind = models.FOLDER / "event.json", models.FOLDER / "event-without-history.json"
+    body = models.body(rows.head(1))
+    event.write_text(json.dumps(runtime.event(body)))
+    blind.write_text(json.dumps(runtime.event(json.dumps({**json.loads(body), "history": None}))))
     frame = models.frame(rows.head(1))
-    shared = runtime.environment(
+    asking = {"EVENT": str(blind), "FEATURE_TABLE": "features", "AWS_ENDPOINT_URL_DYNAMODB": store}
+    # The credentials of a role have a token; without one the SDK is asked to find others.
+    special = {"slipcast_store": asking | {"AWS_SESSION_TOKEN": "testing"}, "slipcast_store_sdk": asking}
+    common = runtime.environment(
         EVENT=str(event),
         MODEL_PATH=str(case.model),
         MODEL_SHA256=case.sha256,
         MODEL_URI="",
         PIPELINE=str(case.pipeline),
         MLFLOW_MODEL=str(case.mlflow),
-        ROWS=frame.to_json(orient="records"),
+        ROWS=models.records(frame),
         TYPES=json.dumps(dict.fromkeys(frame.select_dtypes("number"), "float64")),
         MLFLOW_DISABLE_TELEMETRY="true",
     )
     paths = {way: [code, *runtime.layers(layers), runtime.packages()] for way, layers in WAYS.items()}
     found: dict[str, dict[str, list[float]]] = {way: {"warm": [], "processor": [], "dropped": []} for way in WAYS}
+    environments = {way: common | special.get(way, {}) for way in WAYS}
     for way in WAYS:
-        _start(way, paths[way], shared)
+        _start(way, paths[way], environments[way])
     for _ in range(rounds):
         for way, path in paths.items():
+            shared = environments[way]
             warm, processor = _start(way, path, shared)
             found[way]["warm"].append(warm)
             found[way]["processor"].append(processor)
@@ -57,7 +72,7 @@ def measure(case: models.Case, rows: pd.DataFrame, rounds: int) -> dict[str, dic
     return {
         way: {
             **{name: statistics.median(each) for name, each in times.items()},
-            "bytes": runtime.size([*([code] if way in ("slipcast", "application") else []), *paths[way][1:-1]]),
+            "bytes": runtime.size([*([code] if WAYS[way] is runtime.PREDICT else []), *paths[way][1:-1]]),
         }
         for way, times in found.items()
     }

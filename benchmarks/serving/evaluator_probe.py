@@ -49,6 +49,9 @@ def numpy(model, pipeline, onnx):
         return lambda rows: (1 / (1 + np.exp(-(np.array(list(map(prepare, rows))) @ weights + intercept)))).tolist()
     roots, feature, number, right = map(np.array, _models._join(described["trees"]))
     single = described["kind"] == "forest" or described.get("single_precision")
+    missing_left = np.zeros(len(feature), dtype=bool)
+    for root, tree in zip(roots.tolist(), described["trees"], strict=True):
+        missing_left[[root + node for node in tree.get("missing_left", [])]] = True
 
     def score(rows):
         matrix = np.array(list(map(prepare, rows)))
@@ -61,7 +64,8 @@ def numpy(model, pipeline, onnx):
             inner = column >= 0
             if not inner.any():
                 break
-            left = matrix[place, np.maximum(column, 0)] <= number[node]
+            value = matrix[place, np.maximum(column, 0)]
+            left = (value <= number[node]) | (np.isnan(value) & missing_left[node])
             node = np.where(inner, np.where(left, node + 1, right[node]), node)
         total = number[node].sum(axis=1)
         if described["kind"] == "forest":

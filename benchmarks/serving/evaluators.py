@@ -25,7 +25,7 @@ def measure(case: models.Case, rows: pd.DataFrame, share: float = 1.0) -> dict[s
     python = loopback.environment()
     frame = models.frame(rows.head(1000))
     records = models.FOLDER / "records.json"
-    records.write_text(frame.to_json(orient="records"))
+    records.write_text(models.records(frame))
     onnx = case.model.with_suffix(".onnx")
     onnx.write_bytes(_onnx(case))
     expected = joblib.load(case.pipeline).predict_proba(frame)[:, 1]

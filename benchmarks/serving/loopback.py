@@ -1,4 +1,8 @@
-"""Over loopback HTTP: Slipcast in the Lambda runtime, ``mlflow models serve`` and MLServer, in turn."""
+"""Over loopback HTTP: Slipcast in the Lambda runtime, ``mlflow models serve`` and MLServer, in turn.
+
+A handler that answers a constant runs in a Lambda runtime of its own beside them: what of Slipcast's time is not the
+runtime's.
+"""
 
 import contextlib
 import json
@@ -9,9 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import numpy as np
@@ -39,17 +41,16 @@ def environment() -> Path:
 def measure(case: models.Case, rows: pd.DataFrame, share: float = 1.0) -> dict[int, dict[str, tuple[float, float]]]:
     """Return median and 99th percentile in ms of each server by number of rows."""
     found = {}
-    with slipcast(case) as own, mlflow_serve(case) as mlflow, mlserver(case) as v2:
-        ports = {"slipcast": own, "mlflow": mlflow, "mlserver": v2}
+    bare = runtime.function("bare.handler", [runtime.ROOT / "benchmarks" / "load" / "bare"])
+    with slipcast(case) as own, bare as constant, mlflow_serve(case) as mlflow, mlserver(case) as v2:
+        ports = {"slipcast": own, "bare": constant, "mlflow": mlflow, "mlserver": v2}
         for count, calls in CALLS.items():
             chosen = rows.head(count)
             frame = models.frame(chosen)
-            requests: dict[str, tuple[str, bytes, Callable[[bytes], list[float]]]] = {
-                "slipcast": (
-                    runtime.INVOKE,
-                    json.dumps(runtime.event(models.body(chosen))).encode(),
-                    runtime.predictions,
-                ),
+            event = json.dumps(runtime.event(models.body(chosen))).encode()
+            requests: dict[str, tuple[str, bytes, Callable[[bytes], list[float]] | None]] = {
+                "slipcast": (runtime.INVOKE, event, runtime.predictions),
+                "bare": (runtime.INVOKE, event, None),
                 "mlflow": ("/invocations", _records(frame), _of_mlflow),
                 "mlserver": ("/v2/models/model/infer", _v2(frame), _of_v2),
             }
@@ -59,7 +60,8 @@ def measure(case: models.Case, rows: pd.DataFrame, share: float = 1.0) -> dict[i
 
 def _in_turn(ports: dict[str, int], requests: dict[str, Any], calls: int) -> dict[str, tuple[float, float]]:
     times: dict[str, list[float]] = {name: [] for name in requests}
-    answers = {name: read(runtime.ask(ports[name], path, body)) for name, (path, body, read) in requests.items()}
+    first = {name: runtime.ask(ports[name], path, body) for name, (path, body, _) in requests.items()}
+    answers = {name: read(first[name]) for name, (_, _, read) in requests.items() if read}
     for name, answer in answers.items():
         worst = np.abs(np.array(answer) - np.array(answers["mlflow"])).max()
         assert worst <= 1e-9, f"{name} differs by {worst}"
@@ -81,7 +83,8 @@ def slipcast(case: models.Case, *, batches: bool = True, always: bool = False) -
     with contextlib.ExitStack() as stack:
         variables = {"MODEL_PATH": str(case.model), "MODEL_SHA256": case.sha256, "MODEL_URI": f"s3://m/{case.family}"}
         if batches:
-            bucket = stack.enter_context(_bucket(case.model.read_bytes()))
+            # The batch function reads the artefact once.
+            bucket = stack.enter_context(runtime.answering(case.model.read_bytes()))
             port = stack.enter_context(
                 runtime.function("batch.handler", [code, *runtime.layers(runtime.FALLBACK)], AWS_ENDPOINT_URL_S3=bucket)
             )
@@ -90,28 +93,6 @@ def slipcast(case: models.Case, *, batches: bool = True, always: bool = False) -
         yield stack.enter_context(
             runtime.function("fast.handler", [code, *runtime.layers(runtime.PREDICT)], **variables)
         )
-
-
-@contextlib.contextmanager
-def _bucket(content: bytes) -> Iterator[str]:
-    """Serve `content` for whatever object is asked for: the batch function reads the artefact once."""
-
-    class Objects(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
-
-        def log_message(self, *_: object) -> None:
-            """Log nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Objects)
-    Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
 
 
 @contextlib.contextmanager
@@ -175,7 +156,7 @@ def _until_ready(_: Any, port: int, path: str) -> None:
 
 
 def _records(frame: pd.DataFrame) -> bytes:
-    return ('{"dataframe_records": ' + frame.to_json(orient="records") + "}").encode()
+    return f'{{"dataframe_records": {models.records(frame)}}}'.encode()
 
 
 def _of_mlflow(raw: bytes) -> list[float]:

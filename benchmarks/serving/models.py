@@ -128,3 +128,8 @@ def body(rows: pd.DataFrame) -> str:
 def frame(rows: pd.DataFrame) -> pd.DataFrame:
     """Return the features of rows, as the pipelines take them."""
     return feature_table(rows)[[*NUMERIC, *CATEGORICAL]]
+
+
+def records(features: pd.DataFrame) -> str:
+    """Return rows as JSON; `DataFrame.to_json` rounds, and a rounded value may lie on the other side of a split."""
+    return json.dumps(features.astype(object).where(features.notna(), None).to_dict("records"))

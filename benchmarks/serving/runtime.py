@@ -12,7 +12,9 @@ import sys
 import time
 from collections.abc import Iterator
 from functools import cache
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import samcli
@@ -102,8 +104,43 @@ def environment(**more: str) -> dict[str, str]:
 
 
 @contextlib.contextmanager
+def answering(content: bytes) -> Iterator[str]:
+    """Stand for a service of AWS that answers everything with `content`; yield its address."""
+
+    class Service(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        do_POST = do_GET
+
+        def log_message(self, *_: object) -> None:
+            """Log nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Service)
+    Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+
+
+@contextlib.contextmanager
 def function(handler: str, path: list[Path], **variables: str) -> Iterator[int]:
     """Run a function in the emulator and yield the port it answers on."""
+    with running(handler, path, CODE.with_name(f"{handler}.log"), **variables) as (port, _):
+        yield port
+
+
+@contextlib.contextmanager
+def running(handler: str, path: list[Path], log: Path, **variables: str) -> Iterator[tuple[int, int]]:
+    """Run a function in the emulator; yield the port it answers on, and the process id of the emulator.
+
+    The function's own process is the emulator's child, from the first request on.
+    """
     port, api = free_port(), free_port()
     command = [str(EMULATOR), "--runtime-interface-emulator-address", f"127.0.0.1:{port}"]
     command += ["--runtime-api-address", f"127.0.0.1:{api}", sys._base_executable, "-S", "-m", "awslambdaric", handler]
@@ -114,7 +151,6 @@ def function(handler: str, path: list[Path], **variables: str) -> Iterator[int]:
         AWS_LAMBDA_FUNCTION_TIMEOUT=str(REQUEST_SECONDS),
         **variables,
     )
-    log = CODE.with_name(f"{handler}.log")
     with (
         log.open("w") as out,
         subprocess.Popen(
@@ -123,7 +159,7 @@ def function(handler: str, path: list[Path], **variables: str) -> Iterator[int]:
     ):
         try:
             wait(port)
-            yield port
+            yield port, process.pid
         finally:
             os.killpg(process.pid, signal.SIGTERM)
 

@@ -14,14 +14,11 @@ def with_history(activities: Sequence[dict[str, Any]], names: tuple[str, ...]) -
     table = os.environ.get("FEATURE_TABLE")
     if not names or not table or all(activity.get("history") is not None for activity in activities):
         return activities
-    # The AWS SDK takes 0.3 s to import: only a model that needs the store pays for it.
-    from botocore.exceptions import BotoCoreError, ClientError
-
     from slipcast_aws import feature_store
 
     try:
         return feature_store.with_history(table, activities, names)
-    except (BotoCoreError, ClientError, feature_store.FeatureStoreError, ValueError) as error:
+    except (feature_store.FeatureStoreError, ValueError, *_of_the_sdk()) as error:
         from aws_lambda_powertools import Logger, Metrics
         from aws_lambda_powertools.metrics import MetricUnit
 
@@ -30,3 +27,10 @@ def with_history(activities: Sequence[dict[str, Any]], names: tuple[str, ...]) -
         metrics.add_metric("FeatureStoreFailed", MetricUnit.Count, 1)
         metrics.flush_metrics()
         return activities
+
+
+def _of_the_sdk() -> tuple[type[Exception], ...]:
+    """Return what the SDK raises: asked for only when something was raised, for importing it takes 0.2 s."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    return BotoCoreError, ClientError

@@ -104,10 +104,10 @@ def _columns(activities: list[dict[str, Any]]) -> Activities:
         return [activity.get(name) for activity in activities]
 
     ids = values("activity_id")
-    _check_texts(set(ids), MAX_ID, shortest=1)
+    _check_texts(_distinct(ids), MAX_ID, shortest=1)
     columns = {name: values(name) for name in TEXTS}
     for column in columns.values():
-        _check_texts(set(column) - {None}, MAX_TEXT)
+        _check_texts(_distinct(column) - {None}, MAX_TEXT)
     for name in ("start", *DAYS):
         columns[name] = _days(values(name))
     columns |= {name: _numbers(values(name), least) for name, least in NUMBERS.items()}
@@ -122,9 +122,16 @@ def _columns(activities: list[dict[str, Any]]) -> Activities:
     return Activities(ids, columns, [_history(item) for item in values("history")], days)
 
 
-def _check_texts(distinct: set[Any], longest: int, shortest: int = 0) -> None:
+def _distinct(texts: list[Any]) -> set[str | None]:
+    # Before the set is made: a list or an object in the place of a text has no hash.
+    if not set(map(type, texts)) <= {str, type(None)}:
+        raise NotPlain
+    return set(texts)
+
+
+def _check_texts(distinct: set[str | None], longest: int, shortest: int = 0) -> None:
     for text in distinct:
-        if type(text) is not str or not shortest <= len(text) <= longest:
+        if text is None or not shortest <= len(text) <= longest:
             raise NotPlain
         if not text.isascii():
             # A lone surrogate is a UnicodeEncodeError, which is a ValueError.
@@ -133,8 +140,8 @@ def _check_texts(distinct: set[Any], longest: int, shortest: int = 0) -> None:
 
 def _days(texts: list[Any]) -> list[date | None]:
     known: dict[Any, date | None] = {None: None}
-    for text in set(texts) - {None}:
-        if type(text) is not str or not _DAY.fullmatch(text):
+    for text in _distinct(texts) - {None}:
+        if not _DAY.fullmatch(text):
             raise NotPlain
         known[text] = date.fromisoformat(text)
     return [known[text] for text in texts]

@@ -14,8 +14,8 @@ from types import ModuleType
 import prediction_log
 from model_store import LoadedModel
 
-# Cached functions that keep a client of the AWS SDK, in whatever module.
-CACHED = ("client", "_store")
+# Cached functions that keep a client of the AWS SDK or a connection, in whatever module.
+CACHED = ("client", "direct", "_store")
 
 
 def register(model: LoadedModel | None) -> None:

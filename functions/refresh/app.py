@@ -19,6 +19,8 @@ logger = Logger()
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Bring the feature store to the latest dataset, whatever dataset asked for it.
 
+    What was written before is not written again, unless ``{"all": true}`` says that it is no longer there.
+
     Returns
     -------
     ``keys``: how many keys the store knows, ``written`` and ``deleted``: how many of them changed
@@ -26,6 +28,8 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     dataset, changes = control.latest_dataset(setting("CONTROL_TABLE")), {"keys": 0, "written": 0, "deleted": 0}
     index = f"s3://{setting('DATA_BUCKET')}/features/index.json.gz"
     before = feature_store.unpack(storage.read_bytes(index)) if storage.exists(index) else {}
+    if event.get("all"):
+        before = dict.fromkeys(before, "")
     while dataset is not None:
         digests = feature_store.refresh(setting("FEATURE_TABLE"), _series(dataset), before)
         # Written last: a refresh that was cut off is repeated in full.

@@ -15,8 +15,9 @@ logger = Logger()
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Draw what the event names.
 
-    ``{"evaluation_uri": ...}``, from the state machine: ``report.html`` beside that ``evaluation.json``. An S3 event
-    of a record under ``monitoring/``: the page of the same name beside it, if the run came to a conclusion.
+    ``{"evaluation_uri": ...}``, from the state machine: ``report.html`` beside that ``evaluation.json``; with
+    ``edge_record_uri`` once more, when the bundle of the released model was tried. An S3 event of a record under
+    ``monitoring/``: the page of the same name beside it, if the run came to a conclusion.
 
     Returns
     -------
@@ -29,7 +30,8 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     from slipcast.training_report import render
 
     uri = event["evaluation_uri"]
-    page = render(storage.read_json(uri)).encode()
+    edge = storage.read_json(event["edge_record_uri"]) if "edge_record_uri" in event else None
+    page = render(storage.read_json(uri), edge).encode()
     report_uri = f"{uri.rpartition('/')[0]}/report.html"
     storage.write_bytes(report_uri, page, "text/html; charset=utf-8")
     logger.info("report written", report_uri=report_uri, bytes=len(page))

@@ -82,6 +82,31 @@ def test_the_same_event_again_starts_nothing(stack, story, cloud):
         assert stack.finish(arn)["output"]["outcome"] == "ingested"
 
 
+def test_an_event_that_was_set_aside_is_sent_again_to_where_it_was_going(stack, story, cloud):
+    source = json.loads(story["first"]["input"])["source"]
+    head = stack.s3.head_object(Bucket=source["bucket"], Key=source["key"])
+    # As Lambda sets it aside: nothing says for which function it was.
+    rule_event = {
+        **{"version": "0", "id": "e1", "source": "aws.s3", "account": "000000000000", "region": "us-east-1"},
+        **{"time": "2026-01-05T07:30:12Z", "resources": [f"arn:aws:s3:::{source['bucket']}"]},
+        **{"detail-type": "Object Created"},
+        "detail": {"bucket": {"name": source["bucket"]}, "object": story_object(source, head)},
+    }
+    queue = stack.env["SLIPCAST_DEAD_LETTERS"]
+    sent = cloud.client("sqs").send_message(QueueUrl=queue, MessageBody=json.dumps(rule_event))["MessageId"]
+    where = ("--stack", stack.env["SLIPCAST_STACK"], "--only", "events")
+    before = stack.executions()
+
+    listed = stack.run("slipcast_aws.redrive", *where, "--list")
+    block = listed[listed.index(f"event {sent}") :]
+    assert f"to      {stack.env['SLIPCAST_GATE_FUNCTION']}\n" in block
+    assert "sent again" in stack.run("slipcast_aws.redrive", *where)
+
+    assert sent not in stack.run("slipcast_aws.redrive", *where, "--list")
+    # The gate has known this upload before.
+    assert stack.executions() == before
+
+
 def story_object(source: dict, head: dict) -> dict:
     return {"key": source["key"], "version-id": head.get("VersionId", ""), "etag": head["ETag"].strip('"')}
 
@@ -204,6 +229,8 @@ def test_the_edge_bundle_of_the_release_scores_as_the_api_does(stack, story, tmp
 
     assert record["onnx"]["published"] is True
     assert record["measured"]["rows"] == 10_000
+    report = f"reports/{story['first']['name']}/report.html"
+    assert record["bundle_uri"] in stack.s3.get_object(Bucket=stack.bucket, Key=report)["Body"].read().decode()
     activities = requests(read_example(OLDER).head(50))
     with (folder / "activities.csv").open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, dict.fromkeys(name for activity in activities for name in activity))
@@ -304,6 +331,13 @@ def test_drift_raises_the_alarm_and_the_alarm_releases_a_second_version(stack, s
     assert int(second) > int(story["first"]["output"]["version"])
     assert stack.predict(later[:1])["model"]["version"] == second
     assert stack.latest_monitoring()["conclusion"] in ("drift", "miscalibrated", "degraded", "insufficient_data")
+    # Each run that came to a conclusion has its page.
+    page = until(
+        lambda: next((key for key in stack.keys("monitoring/") if key.endswith(".html")), None),
+        seconds=60,
+        what="page of a run of the monitor",
+    )
+    assert stack.document(page.replace(".html", ".json"))["schema"].startswith("slipcast.monitor/2")
     story["second"] = outcome
 
 

@@ -19,6 +19,8 @@ EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 pytestmark = pytest.mark.e2e
 MESSAGES, DISTINCT = 500, 400
 BURST = 10
+# An execution lets go of its claim in its last state but one.
+NOTIFYING = timedelta(seconds=15)
 
 
 class Storm:
@@ -137,9 +139,14 @@ def test_of_a_storm_one_retraining_runs_the_rest_is_coalesced_and_no_file_is_los
     )
     outcomes = [item["outcome"] for item in answers]
     assert outcomes.count("started") == 1
-    assert set(outcomes) <= {"started", "coalesced", "duplicate"}
+    assert set(outcomes) <= {"started", "coalesced", "duplicate", "cooldown"}
     assert len(outcomes) == MESSAGES
     (started,) = [item["execution"] for item in answers if item["outcome"] == "started"]
+    # On a slow machine the training may be over before the last messages are asked about: those find the cooldown.
+    over = stack.outcome(stack.machine.replace(":stateMachine:", ":execution:") + f":{started}").get("stopDate")
+    late = [item["sk"] for item in answers if item["outcome"] == "cooldown"]
+    assert not late or (over.astimezone(UTC) - NOTIFYING).strftime("%Y-%m-%dT%H:%M:%S") <= min(late)
+    assert outcomes.count("coalesced") >= MESSAGES // 2
     assert {item["into"] for item in answers if item["outcome"] == "coalesced"} == {started}
     assert person.result() == "coalesced"
     assert [item["into"] for item in storm.asked("manual")] == [started]

@@ -47,7 +47,9 @@ class Updates:
         return [json.loads(message["Body"]) for message in self.read(self.results, count, seconds)]
 
     def redrive(self, *arguments):
-        return self.stack.run("slipcast_aws.redrive", "--stack", self.stack.env["SLIPCAST_STACK"], *arguments)
+        return self.stack.run(
+            "slipcast_aws.redrive", "--stack", self.stack.env["SLIPCAST_STACK"], "--only", "updates", *arguments
+        )
 
 
 @pytest.fixture(scope="module")

@@ -56,6 +56,7 @@ OBJECTS = {
     "monitoring/1.json": {"read": {"MonitorFunction", "ReportFunction"}, "write": {"MonitorFunction"}},
     "monitoring/1.html": {"read": {"MonitorFunction"}, "write": {"MonitorFunction", "ReportFunction"}},
     "edge/m/bundle.zip": {"read": set(), "write": {"EdgeFunction"}},
+    "edge/m/edge.json": {"read": {"ReportFunction"}, "write": {"EdgeFunction"}},
     "reports/e/release.json": {
         "read": {"ReleaseFunction", "TrackFunction", "ApproveFunction"},
         "write": {"ReleaseFunction"},

@@ -206,13 +206,13 @@ def test_the_state_machine_may_call_exactly_the_functions_it_names():
 def test_an_edge_bundle_that_cannot_be_made_stops_no_release_and_holds_up_no_training():
     (caught,) = STATES["PublishEdge"]["Catch"]
 
-    assert caught["Next"] == STATES["PublishEdge"]["Next"] == "NotifyReleased"
+    assert caught["Next"] == "NotifyReleased"
     # Either way there is something to tell.
-    assert STATES["PublishEdge"]["Assign"].keys() == caught["Assign"].keys() == {"edge"}
+    assert STATES["PublishEdge"]["Assign"].keys() - {"edgeRecord"} == caught["Assign"].keys() == {"edge"}
     assert STATES["NotifyReleased"]["Arguments"]["Payload"]["edge"] == "{% $edge %}"
     assert [
         name for name, state in STATES.items() if "NotifyReleased" in str(state.get("Catch")) + str(state.get("Next"))
-    ] == ["PublishEdge"]
+    ] == ["PublishEdge", "CompleteReport"]
     before = [name for name, state in STATES.items() if state.get("Next") == "PublishEdge"]
     assert before == ["FreeLeaseReleased"]
     assert [item["Next"] for item in STATES["FreeLeaseReleased"]["Catch"]] == ["PublishEdge"]
@@ -231,3 +231,11 @@ def test_who_waits_for_the_lease_waits_for_longer_than_it_holds():
 
     assert retry["BackoffRate"] == 1.0
     assert retry["IntervalSeconds"] * retry["MaxAttempts"] > int(held) / 1000
+
+
+def test_what_the_bundle_takes_is_on_the_page_of_the_training_only_if_there_is_a_bundle():
+    (caught,) = STATES["CompleteReport"]["Catch"]
+
+    assert caught["Next"] == STATES["CompleteReport"]["Next"] == "NotifyReleased"
+    assert [name for name, state in STATES.items() if "CompleteReport" in str(state)] == ["PublishEdge"]
+    assert STATES["PublishEdge"]["Next"] == "CompleteReport"

@@ -1,5 +1,6 @@
 """What template.yaml promises: nothing public, nothing lost, no wildcard without a reason, one owner of the alias."""
 
+import ast
 import json
 import os
 import re
@@ -217,10 +218,16 @@ def test_what_is_kept_for_an_idempotency_key_is_forgotten_in_time():
 
 def test_report_may_read_records_and_write_pages_and_nothing_else():
     found = [(s["Action"], s["Resource"]) for s in statements(FUNCTIONS["ReportFunction"])]
-    objects = {(action, resource["Fn::Sub"]) for action, resource in found if "Fn::Sub" in resource}
+    objects = {
+        (action, one["Fn::Sub"])
+        for action, resource in found
+        for one in (resource if isinstance(resource, list) else [resource])
+        if "Fn::Sub" in one
+    }
 
     assert objects == {
         ("s3:GetObject", "${DataBucket.Arn}/reports/*/evaluation.json"),
+        ("s3:GetObject", "${DataBucket.Arn}/edge/*/edge.json"),
         ("s3:PutObject", "${DataBucket.Arn}/reports/*/report.html"),
         ("s3:GetObject", "${DataBucket.Arn}/monitoring/*.json"),
         ("s3:PutObject", "${DataBucket.Arn}/monitoring/*.html"),
@@ -353,6 +360,22 @@ def test_the_gateways_own_answers_are_problems_and_say_nothing_of_the_inside():
             assert parameters["gatewayresponse.header.Retry-After"]
 
 
+def test_what_is_beyond_the_limit_is_told_when_to_come_again():
+    """Every route by the stage, every key by the plan; where Lambda itself has no room, API Gateway's own answer."""
+    limits = [{"Ref": "ApiRateLimit"}, {"Ref": "ApiBurstLimit"}]
+    (stage,) = RESOURCES["Api"]["Properties"]["MethodSettings"]
+    plan = RESOURCES["UsagePlan"]["Properties"]["Throttle"]
+    responses = RESOURCES["Api"]["Properties"]["DefinitionBody"]["x-amazon-apigateway-gateway-responses"]
+
+    assert (stage["ResourcePath"], stage["HttpMethod"]) == ("/*", "*")
+    assert [stage["ThrottlingRateLimit"], stage["ThrottlingBurstLimit"]] == limits
+    assert [plan["RateLimit"], plan["BurstLimit"]] == limits
+    assert TEMPLATE["Parameters"]["ApiBurstLimit"]["Default"] >= TEMPLATE["Parameters"]["ApiRateLimit"]["Default"]
+    for kind, status in (("THROTTLED", 429), ("QUOTA_EXCEEDED", 429), ("INTEGRATION_FAILURE", 504)):
+        assert responses[kind]["statusCode"] == status
+        assert int(responses[kind]["responseParameters"]["gatewayresponse.header.Retry-After"].strip("'")) > 0
+
+
 def test_no_origin_is_let_in():
     api = RESOURCES["Api"]["Properties"]
 
@@ -390,7 +413,34 @@ def test_an_alarm_has_an_entry_in_the_handbook_that_its_description_names(name):
     assert ALARMS[name]["AlarmDescription"].rstrip().endswith(f"docs/operations.md#{short}")
     entry = re.search(rf"^### {short}\n(.*?)(?=^##|\Z)", OPERATIONS, re.MULTILINE | re.DOTALL)
     assert entry, f"docs/operations.md has no entry {short}"
-    assert re.findall(r"^\*\*(.+?)\.\*\*", entry[1], re.MULTILINE) == ["Meaning", "First look", "Remedy", "Verify"]
+    assert re.findall(r"^\*\*(.+?)\.\*\*", entry[1], re.MULTILINE) == [
+        *("Meaning", "First look", "Remedy", "Verify", "Tested by"),
+    ]
+
+
+REMEDIES = re.findall(r"^### (\S+)\n(?:(?!^###).*\n)*?\*\*Tested by\.\*\* ((?:.+\n?)+)", OPERATIONS, re.MULTILINE)
+
+
+@pytest.mark.parametrize(("name", "tests"), REMEDIES, ids=[name for name, _ in REMEDIES])
+def test_a_remedy_is_tested(name, tests):
+    named = re.findall("`(.+?)`", tests)
+    assert named
+
+    for test in named:
+        path, _, function = test.partition("::")
+        assert Path(path).name.startswith("test_"), f"pytest does not collect {path}"
+        module = ast.parse((ROOT / path).read_text(encoding="utf-8"))
+        found = [item for item in module.body if isinstance(item, ast.FunctionDef) and item.name == function]
+        assert found, f"docs/operations.md: the remedy of {name} names {function}, which is not in {path}"
+        assert function.startswith("test_")
+        marks = ast.unparse(ast.List([*found[0].decorator_list], ast.Load()))
+        assert "skip" not in marks
+        assert "xfail" not in marks
+
+
+def test_every_alarm_has_a_tested_remedy():
+    shorts = {alarm["AlarmName"]["Fn::Sub"].removeprefix("${AWS::StackName}-") for alarm in ALARMS.values()}
+    assert {name for name, _ in REMEDIES} == shorts
 
 
 def test_a_silent_monitor_is_an_alarm():

@@ -86,10 +86,10 @@ def monitor(load_app, s3, live, control_table, lambda_context, capsys):
         CALIBRATION_TOLERANCE="0.05",
     )
 
-    def run() -> tuple[dict, dict]:
+    def run(event: dict | None = None) -> tuple[dict, dict]:
         """The report, and the metrics that CloudWatch reads off the log."""
         capsys.readouterr()
-        record = app.handler({"detail-type": "Scheduled Event"}, lambda_context)
+        record = app.handler({"detail-type": "Scheduled Event"} if event is None else event, lambda_context)
         lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
         (embedded,) = [line for line in lines if "_aws" in line]
         (declared,) = embedded["_aws"]["CloudWatchMetrics"]
@@ -131,6 +131,26 @@ def test_before_the_first_release_the_run_is_counted_and_nothing_compared(monito
     assert record == {"conclusion": "no_model"}
     assert metrics == {"MonitorRuns": 1.0}
     assert reports(s3) == []
+
+
+def test_run_by_hand_it_is_counted_and_leaves_its_record(monitor, s3):
+    log(s3, predictions(300))
+
+    record, metrics = monitor({})
+
+    assert metrics["MonitorRuns"] == 1.0
+    assert [found["n"] for found in reports(s3)] == [record["n"]] == [300]
+
+
+def test_a_shorter_window_reads_less_of_the_log(monitor, s3, monkeypatch):
+    now = datetime.now(UTC)
+    log(s3, predictions(300))
+    log(s3, predictions(300, seed=9, at=now - timedelta(hours=40), name="old"), name="old")
+    assert monitor()[0]["n"] == 600
+
+    monkeypatch.setenv("MONITOR_WINDOW_HOURS", "24")
+
+    assert monitor()[0]["n"] == 300
 
 
 def test_no_predictions_are_no_drift(monitor, s3):
@@ -400,6 +420,22 @@ def test_an_object_that_cannot_be_read_is_put_aside_and_counted(monitor, s3, raw
     again, quiet = monitor()
     assert again["n"] == 300
     assert "LogLinesUnreadable" not in quiet
+
+
+def test_an_object_that_was_mended_and_put_back_counts(monitor, s3):
+    rows = predictions(300)
+    hour = folder(datetime.fromisoformat(rows[0]["at"]))
+    lines = "\n".join(json.dumps(row) for row in rows).encode()
+    s3.put_object(Bucket="data", Key=f"{hour}/x.jsonl.gz", Body=lines)
+    assert monitor()[1]["LogLinesUnreadable"] == 1.0
+    aside = f"{hour}/x.jsonl.gz".replace("prediction-log/", "prediction-log/unreadable/")
+    kept = s3.get_object(Bucket="data", Key=aside)["Body"].read()
+
+    s3.put_object(Bucket="data", Key=f"{hour}/x.jsonl.gz", Body=gzip.compress(kept))
+
+    record, metrics = monitor()
+    assert record["n"] == 300
+    assert "LogLinesUnreadable" not in metrics
 
 
 def test_of_an_object_with_bad_lines_the_others_count(monitor, s3):

@@ -46,6 +46,19 @@ def test_the_others_are_scored_in_place(app, capsys):
     assert [item["prediction_id"] for item in log] == [item["prediction_id"] for item in found["predictions"] if item]
 
 
+def test_a_batch_that_is_sent_in_parts_gets_the_same_scores(app):
+    whole = activities(9)
+
+    def scores(batch: list[dict]) -> list[float]:
+        found = call(app, "POST", "/predictions", {"activities": batch}).json()
+        return [item["probability"] for item in found["predictions"]]
+
+    parts = [score for first in range(0, 9, 4) for score in scores(whole[first : first + 4])]
+
+    assert parts == scores(whole)
+    assert len(set(parts)) > 1
+
+
 def test_without_a_wrong_activity_there_is_no_error(app):
     found = call(app, "POST", "/predictions", {"activities": activities(2)}).json()
 

@@ -46,6 +46,9 @@ NOT_PLAIN = [
     ACTIVITY | {"phase": "\udfff"},
     ACTIVITY | {"phase": "x" * 501},
     ACTIVITY | {"phase": True},
+    ACTIVITY | {"phase": {"name": "Design"}},
+    ACTIVITY | {"activity_id": ["A1"]},
+    ACTIVITY | {"start": {"day": 1}},
     ACTIVITY | {"start": None},
     ACTIVITY | {"start": "2022-02-30"},
     ACTIVITY | {"start": "2022-W01-1"},
@@ -131,8 +134,10 @@ def test_a_valid_request_is_answered_without_the_application(serve, body):
 
 
 @pytest.mark.parametrize("body", NOT_PLAIN)
-def test_what_is_not_plainly_valid_is_left_to_the_application(serve, body):
+def test_what_is_not_plainly_valid_is_left_to_the_application(serve, body, caplog):
     assert not plainly(serve, event(body))
+    # A caller must not be able to fill the log with errors.
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
 
 
 @pytest.mark.parametrize(

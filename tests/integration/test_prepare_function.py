@@ -227,6 +227,15 @@ def test_a_refused_file_is_kept_as_it_came_and_reported(prepare, s3, raw, why):
     assert keys(s3, "datasets/") == []
 
 
+def test_a_refused_file_that_was_mended_and_dropped_again_is_taken_in(prepare):
+    assert prepare(schedule(bad=tuple(range(7))))["outcome"] == "refused"
+
+    answer = prepare(schedule(), execution="new-data-2")
+
+    assert answer["outcome"] == "train"
+    assert answer["upload"]["counts"]["accepted"] == 30
+
+
 @pytest.mark.fault(
     "events",
     "the event of a dropped file",

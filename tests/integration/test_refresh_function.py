@@ -57,7 +57,7 @@ def refresh(load_app, s3, control_table, empty_store, lambda_context):
         **{"DATA_BUCKET": "data", "CONTROL_TABLE": control_table, "FEATURE_TABLE": empty_store},
         TOLERANCE_DAYS=str(TOLERANCE),
     )
-    return lambda: app.handler({}, lambda_context)
+    return lambda **event: app.handler(event, lambda_context)
 
 
 def stored() -> dict[str, history.Series]:
@@ -110,6 +110,25 @@ def test_the_same_dataset_again_writes_nothing(refresh):
 
     assert refresh() == {"keys": keys, "written": 0, "deleted": 0}
     assert stored()["portfolio"].days == []
+
+
+def test_a_table_that_was_lost_is_written_again_in_full_by_hand(refresh):
+    table = schedule("ab")
+    make_latest(table)
+    refresh()
+    dynamodb = boto3.client("dynamodb")
+    description = dynamodb.describe_table(TableName="features")["Table"]
+    dynamodb.delete_table(TableName="features")
+    wanted = {name: description[name] for name in ("TableName", "AttributeDefinitions", "KeySchema")}
+    dynamodb.create_table(BillingMode="PAY_PER_REQUEST", **wanted)
+    # As for every file that comes in: what was written once is taken to be there.
+    assert refresh()["written"] == 0
+    assert stored() == {}
+
+    answer = refresh(all=True)
+
+    assert answer["written"] == answer["keys"] == len(series_of(table))
+    assert stored() == series_of(table)
 
 
 def test_another_dataset_writes_what_changed_and_deletes_what_vanished(refresh):

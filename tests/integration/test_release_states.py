@@ -22,7 +22,7 @@ def handler(event, context):
     if "outcome" in event and "step" not in event:
         return event
     if "step" not in event:
-        return {}
+        return {"bundle_uri": "s3://bundle", "record_uri": "s3://record"}
     script = event["model"]["answers"].get(event["step"], {})
     if isinstance(script, list):
         key = event["model"]["model_id"], event["step"]
@@ -88,7 +88,7 @@ class Machine:
         """Start the release of a model whose steps answer so; return the execution's ARN."""
         name = f"r-{uuid.uuid4().hex[:8]}"
         model = {"model_id": name, "answers": {"publish": PUBLISHED, "shadow": SHADOW, **answers}}
-        verdict = {"release": True, "why": "better", "model": model, "reason": "test"}
+        verdict = {"release": True, "why": "better", "model": model, "reason": "test", "evaluation_uri": "s3://e"}
         started = self.states.start_execution(stateMachineArn=self.arn, name=name, input=json.dumps(verdict))
         return started["executionArn"]
 
@@ -129,7 +129,7 @@ def machine(tmp_path_factory):
     assert cloud.down() == ["emulator"]
 
 
-END = ["TrackRelease", "Prune", "ScoreAnew", "FreeLeaseReleased", "PublishEdge", "NotifyReleased"]
+END = ["TrackRelease", "Prune", "ScoreAnew", "FreeLeaseReleased", "PublishEdge", "CompleteReport", "NotifyReleased"]
 LOOK = ["Bake", "RenewLease", "Judge", "Judged"]
 
 

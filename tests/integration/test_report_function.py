@@ -52,6 +52,20 @@ def report(load_app, s3, lambda_context):
     return lambda event: app.handler(event, lambda_context)
 
 
+def test_the_page_is_completed_with_the_record_of_the_bundle(evaluation_uri, report, s3):
+    report({"evaluation_uri": evaluation_uri})
+    without = s3.get_object(Bucket="data", Key="reports/first/report.html")["Body"].read().decode()
+    edge = {"version": "3", "bundle_uri": "s3://data/edge/3-m/b.zip", "check": "agrees", "bytes": {"zip": 1200}}
+    edge |= {"measured": {"rows": 5, "seconds": 0.5, "peak_mb": 20.0}, "onnx": {"published": False, "why": "too new"}}
+    storage.write_json("s3://data/edge/3-m/edge.json", edge)
+
+    report({"evaluation_uri": evaluation_uri, "edge_record_uri": "s3://data/edge/3-m/edge.json"})
+
+    page = s3.get_object(Bucket="data", Key="reports/first/report.html")["Body"].read().decode()
+    assert "not published: too new" in page
+    assert "Edge bundle" not in without
+
+
 def test_the_page_lies_beside_the_evaluation(evaluation_uri, report, s3):
     answer = report({"evaluation_uri": evaluation_uri})
 

@@ -104,6 +104,7 @@ class _Reader:
         self.loaded: set[str] = set()
         self.seen: set[tuple[str, str]] = set()
         self.pending: list[tuple[Module, ast.AST]] = []
+        self.asked: list[ast.FunctionDef] = []
 
     def read(self, module: str, handler: str) -> Iterator[Call]:
         """Yield the calls that can be reached; the same may come twice."""
@@ -204,14 +205,16 @@ class _Reader:
 
     def _returned(self, module: Module, definition: ast.AST | None) -> str | None:
         """Return the service whose client a function returns."""
-        if not isinstance(definition, ast.FunctionDef):
+        # One that calls itself, however indirectly, returns what its other returns do.
+        if not isinstance(definition, ast.FunctionDef) or definition in self.asked:
             return None
-        for node in ast.walk(definition):
-            if isinstance(node, ast.Return) and isinstance(node.value, ast.Call):
-                service = self._service(module, node.value, {})
-                if service is not None:
-                    return service
-        return None
+        self.asked.append(definition)
+        try:
+            values = [node.value for node in ast.walk(definition) if isinstance(node, ast.Return)]
+            found = (self._service(module, value, {}) for value in values if isinstance(value, ast.Call))
+            return next((service for service in found if service is not None), None)
+        finally:
+            self.asked.pop()
 
     def _use(
         self, owner: Module, service: str, attribute: ast.Attribute, parents: dict[ast.AST, ast.AST]

@@ -17,6 +17,7 @@ from slipcast.history import (
     GROUPS,
     HISTORY,
     KEYS,
+    SEASON,
     Series,
     Totals,
     decode,
@@ -181,6 +182,12 @@ def test_load_counts_what_is_under_way():
     assert hand(41)["location_under_way"] == 1
     assert hand(31)["portfolio_recent_starts"] == 3
     assert hand(31)["portfolio_overdue_share"] == 0.5
+
+
+def test_months_that_have_the_same_sine_or_cosine_have_the_same_bits():
+    sines, cosines = zip(*SEASON, strict=True)
+    assert len(set(sines)) == len(set(cosines)) == 7  # 12 months, each value but the two extremes twice
+    assert all(math.copysign(1, value) == 1 for value in sines + cosines if value == 0)
 
 
 def test_the_season_is_that_of_the_month():

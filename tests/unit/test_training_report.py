@@ -63,9 +63,10 @@ def _strings(value: Any) -> list[str]:
 def test_every_section_is_there_and_can_be_reached(name, pages):
     page = Page(pages[name])
 
-    assert [attributes["id"] for tag, attributes in page.elements if tag == "section"] == [key for key, _ in SECTIONS]
+    sections = [key for key, _ in SECTIONS if key != "edge"]
+    assert [attributes["id"] for tag, attributes in page.elements if tag == "section"] == sections
     links = [attributes["href"] for tag, attributes in page.elements if tag == "a"]
-    assert links == [f"#{key}" for key, _ in SECTIONS]
+    assert links == [f"#{key}" for key in sections]
 
 
 def test_every_template_is_used():
@@ -263,6 +264,31 @@ def test_a_long_name_is_cut_in_charts_and_whole_in_tables(pages):
     assert labels
     assert max(map(len, labels)) < 60
     assert name in page
+
+
+EDGE = {
+    **{"version": "3", "bundle_uri": "s3://data/edge/3-m/slipcast-edge-3-m.zip", "check": "100 known activities agree"},
+    "bytes": {"zip": 593_412, "model.json": 1_054_000},
+    "measured": {"rows": 10_000, "seconds": 4.8, "peak_mb": 26.2},
+    "onnx": {"published": True, "rows": 512, "max_difference": 2.2e-16},
+}
+
+
+def test_the_bundle_of_a_released_model_has_its_sizes_on_the_page(pages):
+    page = Page(render(record(), EDGE))
+
+    assert page.problems == []
+    assert ["all of it, zipped", "593.4"] in page.tables["Files"]
+    assert "10,000 activities 4.8 s and 26 MB" in " ".join(page.text.split())
+    assert "by at most 2.2e-16 on 512 rows" in page.text
+    assert "Edge bundle" not in pages["full"]
+
+
+def test_a_bundle_without_onnx_says_why():
+    page = render(record(), EDGE | {"onnx": {"published": False, "why": HOSTILE}})
+
+    assert Page(page).problems == []
+    assert "not published: &lt;/title&gt;" in page
 
 
 def test_a_record_that_lacks_a_field_is_refused():

@@ -12,11 +12,9 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
-import boto3
-from botocore.config import Config
-
 from slipcast import history
 from slipcast.history import Series
+from slipcast_aws.direct_reads import DirectReadError, Reader
 
 # Limits of BatchGetItem.
 BATCH = 100
@@ -37,9 +35,19 @@ class FeatureStoreError(RuntimeError):
 @cache
 def client():
     """Return the DynamoDB client of this execution environment."""
+    # Not at the top: who only reads can mostly do without the SDK, whose import takes longer than a cold start.
+    import boto3
+    from botocore.config import Config
+
     # All attempts together end before a prediction has to be answered, with or without these features.
     retries = {"mode": "standard", "total_max_attempts": 4}
     return boto3.client("dynamodb", config=Config(retries=retries, connect_timeout=2, read_timeout=3))
+
+
+@cache
+def direct() -> Reader | None:
+    """Return what reads without the SDK, None where that does not do."""
+    return Reader.from_environment()
 
 
 def item_key(text: str) -> str:
@@ -63,6 +71,8 @@ def refresh(table: str, series: Mapping[str, Series], before: Mapping[str, str])
         digests[key] = digest
         if before.get(key) != digest:
             items.append({"pk": key, "series": raw})
+    import boto3
+
     writer = boto3.resource("dynamodb").Table(table)
     with writer.batch_writer() as batch:
         for item in items:
@@ -89,7 +99,9 @@ def fetch(table: str, texts: Iterable[str]) -> dict[str, Series]:
     Raises
     ------
     FeatureStoreError
-        If DynamoDB leaves keys unread, again and again.
+        If DynamoDB leaves keys unread, again and again, or does not answer.
+    botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError
+        The same, where the SDK reads.
     ValueError
         If an item holds something else than a series.
     """
@@ -111,7 +123,15 @@ def _read(table: str, texts: list[str]) -> dict[str, Series]:
     for start in range(0, len(keys), BATCH):
         pending: dict[str, Any] = {table: {"Keys": [{"pk": {"S": key}} for key in keys[start : start + BATCH]]}}
         for attempt in range(ATTEMPTS):
-            answer = client().batch_get_item(RequestItems=pending)
+            try:
+                reader = direct()
+                answer = (
+                    reader.batch_get_item(RequestItems=pending)
+                    if reader
+                    else client().batch_get_item(RequestItems=pending)
+                )
+            except DirectReadError as error:
+                raise FeatureStoreError(f"DynamoDB: {error}") from error
             for item in answer["Responses"].get(table, []):
                 key = item["pk"]["S"]
                 found[texts_by_key[key]] = history.decode(_raw(item, key))

@@ -212,8 +212,12 @@ FEATURES = (
     Feature("portfolio_overdue_share", "portfolio", PORTFOLIO, _overdue_share),
 )
 
-# Sine and cosine of the month's place in the year, so that December lies beside January.
-SEASON = tuple((math.sin(math.tau * month / 12), math.cos(math.tau * month / 12)) for month in range(1, 13))
+# Sine and cosine of the month's place in the year, so that December lies beside January. Rounded, for the cosines of
+# March and September differ in their last bits alone: trees split there, and what came as JSON took the other side.
+SEASON = tuple(
+    (round(math.sin(angle), 9) + 0.0, round(math.cos(angle), 9) + 0.0)
+    for angle in (math.tau * month / 12 for month in range(1, 13))
+)
 SEASONS = {
     "finish_season_sin": ("baseline_finish", 0),
     "finish_season_cos": ("baseline_finish", 1),

@@ -24,20 +24,22 @@ SECTIONS = (
     ("drift", "Drift"),
     ("search", "Search"),
     ("protocol", "Protocol"),
+    ("edge", "Edge bundle"),
     ("reproducibility", "Reproducibility"),
 )
 
 
-def render(record: dict[str, Any]) -> str:
+def render(record: dict[str, Any], edge: dict[str, Any] | None = None) -> str:
     """Return the report on an execution as a page that needs no other file, no network and no script.
 
     Parameters
     ----------
     record : ``evaluation.json``; the parts that may be absent (champion, drift, paper, worst slice, dates) are None
+    edge : ``edge.json`` of the released model; None leaves its section out
 
     Returns
     -------
-    the page; the same record makes the same text
+    the page; the same records make the same text
 
     Raises
     ------
@@ -46,7 +48,12 @@ def render(record: dict[str, Any]) -> str:
     """
     template = _environment().get_template("page.html.j2")
     return template.render(
-        r=record, sections=SECTIONS, charts=_charts(record), verdict=verdict.words(record), card=verdict.card(record)
+        r=record,
+        e=edge,
+        sections=SECTIONS if edge else [section for section in SECTIONS if section[0] != "edge"],
+        charts=_charts(record),
+        verdict=verdict.words(record),
+        card=verdict.card(record),
     )
 
 
