@@ -186,7 +186,7 @@ def test_what_mlflow_lost_is_logged_again_and_only_once(track, kind, monkeypatch
                 (call, fault, {key: (found[key], expected[key]) for key in found if found[key] != expected[key]})
             )
 
-    record_property(TRIED, Counter(fault.value for _, _, fault in tried))
+    record_property(TRIED, dict(Counter(fault.value for _, _, fault in tried)))
     assert tried
     assert wrong == []
 
