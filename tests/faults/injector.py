@@ -16,11 +16,11 @@ READS = ("Get", "Head", "List", "Describe", "Query", "Scan", "BatchGet")
 class Fault(Enum):
     """What happens to a call."""
 
-    KILLED_BEFORE = "killed before"
-    KILLED_AFTER = "killed after"
-    REFUSED = "503 or throttled"
-    CORRUPT = "a flipped byte"
-    OVERTAKEN = "somebody else is faster"
+    KILLED_BEFORE = "died before"
+    KILLED_AFTER = "died after"
+    REFUSED = "refused"
+    CORRUPT = "flipped byte"
+    OVERTAKEN = "overtaken"
 
 
 class ProcessDied(Exception):

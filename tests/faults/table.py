@@ -45,13 +45,20 @@ def marked() -> list[Row]:
 
 
 def _in(path: Path) -> Iterator[Row]:
-    name = path.relative_to(ROOT).as_posix()
-    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+    name, body = path.relative_to(ROOT).as_posix(), ast.parse(path.read_text(encoding="utf-8")).body
+    texts = {
+        node.targets[0].id: node.value.value
+        for node in body
+        if isinstance(node, ast.Assign)
+        and isinstance(node.value, ast.Constant)
+        and isinstance(node.targets[0], ast.Name)
+    }
+    for node in body:
         if isinstance(node, ast.FunctionDef):
-            for decorator in node.decorator_list:
-                for call in ast.walk(decorator):
-                    if isinstance(call, ast.Call) and ast.unparse(call.func) == "pytest.mark.fault":
-                        yield Row(*(ast.literal_eval(argument) for argument in call.args), f"{name}::{node.name}")
+            for call in (call for decorator in node.decorator_list for call in ast.walk(decorator)):
+                if isinstance(call, ast.Call) and ast.unparse(call.func) == "pytest.mark.fault":
+                    words = [item.value if isinstance(item, ast.Constant) else texts[item.id] for item in call.args]
+                    yield Row(*words, f"{name}::{node.name}")
 
 
 # --- Running the tests ------------------------------------------------------------------------------------------------
@@ -89,9 +96,11 @@ class Outcomes:
             return
         properties = dict(report.user_properties)
         if ROW in properties:
-            row = self.found.setdefault(Row(*properties[ROW]), {"tests": 0, "tried": 0, "outcomes": []})
-            row["tests"] += report.when == "call"
-            row["tried"] += properties.get(TRIED, 1)
+            row = self.found.setdefault(Row(*properties[ROW]), {"tried": 0, "kinds": {}, "outcomes": []})
+            tried = properties.get(TRIED, 1)
+            kinds = tried if isinstance(tried, dict) else {}
+            row["tried"] += sum(kinds.values()) or tried
+            row["kinds"] |= {kind: row["kinds"].get(kind, 0) + number for kind, number in kinds.items()}
             row["outcomes"].append(report.outcome)
 
     def pytest_sessionfinish(self) -> None:
@@ -137,8 +146,8 @@ def table(found: dict[Row, dict[str, Any]]) -> str:
     for part in PARTS:
         rows = sorted((row for row in found if row.part == part), key=lambda row: (row.test, row.harmed))
         if rows:
-            lines += [f"### {part.capitalize()}", "", _line(HEAD), _line(["---", "---", "--:", "---", "---"])]
-            lines += [_line(cells(row, f"{found[row]['tried']:,}")) for row in rows]
+            lines += [f"### {part.capitalize()}", "", _line(HEAD), _line(["---"] * 5)]
+            lines += [_line(cells(row, _tried(found[row]))) for row in rows]
             lines.append("")
     return "\n".join(lines)
 
@@ -147,6 +156,11 @@ def cells(row: Row, tried: str) -> tuple[str, ...]:
     """Return the cells of a row."""
     path, _, test = row.test.partition("::")
     return row.harmed, row.how, tried, row.holds, f"[{test.removeprefix('test_').replace('_', ' ')}](../{path})"
+
+
+def _tried(item: dict[str, Any]) -> str:
+    kinds = ", ".join(f"{number} {kind}" for kind, number in item["kinds"].items())
+    return f"{item['tried']:,}" + (f": {kinds}" if kinds else "")
 
 
 def listed(text: str) -> dict[str, list[tuple[str, ...]]]:

@@ -218,6 +218,21 @@ def test_an_edge_bundle_that_cannot_be_made_stops_no_release_and_holds_up_no_tra
     assert [item["Next"] for item in STATES["FreeLeaseReleased"]["Catch"]] == ["PublishEdge"]
 
 
+@pytest.mark.fault(
+    "pipeline",
+    "an execution that holds the training lease",
+    "it is stopped and never frees it",
+    "the next one waits for longer than the lease holds",
+)
+def test_who_waits_for_the_lease_waits_for_longer_than_it_holds():
+    state = STATES["AcquireLease"]
+    (held,) = re.findall(r"\$millis\(\) \+ (\d+)", state["Arguments"]["Item"]["expires_at_ms"]["N"])
+    retry = next(item for item in state["Retry"] if "DynamoDB.ConditionalCheckFailedException" in item["ErrorEquals"])
+
+    assert retry["BackoffRate"] == 1.0
+    assert retry["IntervalSeconds"] * retry["MaxAttempts"] > int(held) / 1000
+
+
 def test_what_the_bundle_takes_is_on_the_page_of_the_training_only_if_there_is_a_bundle():
     (caught,) = STATES["CompleteReport"]["Catch"]
 

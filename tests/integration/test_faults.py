@@ -140,7 +140,7 @@ def gate(load_app, lambda_context) -> Scenario:
     return Scenario("gate", arrange, forget=(executions.client.cache_clear,))
 
 
-CALLS = "a call to AWS is refused; the process dies before or after a change; a byte that was read is flipped"
+CALLS = "one of its calls to AWS"
 SAME = "refused or repeated, never half done; the same event leads to the same end"
 
 

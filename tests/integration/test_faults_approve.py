@@ -101,7 +101,7 @@ def scenario(load_app, lambda_context, monkeypatch) -> Callable[..., Scenario]:
     return make
 
 
-CALLS = "a call to AWS is refused; the process dies before or after a change"
+CALLS = "one of its calls to AWS"
 SAME = "the same step, or the button pressed again, leads to the same end"
 
 

@@ -130,7 +130,7 @@ def monitor(load_app, lambda_context, monkeypatch) -> Scenario:
     return Scenario("monitor", arrange, unchecked=("models/", "asked/", "monitoring/"))
 
 
-CALLS = "a call to AWS is refused; the process dies before or after a change; a byte that was read is flipped"
+CALLS = "one of its calls to AWS"
 SAME = "each prediction is in the log and counts once; the same event leads to the same record"
 
 

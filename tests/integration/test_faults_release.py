@@ -156,7 +156,7 @@ def prune(stage):
     return stage.scenario("prune", "publish", "weigh", "promote", then=more)
 
 
-CALLS = "a call to AWS is refused; the process dies before or after a change; an answer is lost"
+CALLS = "one of its calls to AWS"
 SAME = "the old model or the new one answers all that it should; the step again leads to the same end"
 
 

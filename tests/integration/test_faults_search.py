@@ -106,7 +106,7 @@ def fitting(search) -> Scenario:
     return search.scenario("train", 2, before="train")
 
 
-CALLS = "a call to AWS is refused; the process dies before or after a change; a byte that was read is flipped"
+CALLS = "one of its calls to AWS"
 SAME = "refused or repeated; the round again leads to the same plan, the task again to the same model"
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import boto3
 import pytest
-from botocore.exceptions import EndpointConnectionError
+from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeoutError
+from permissions.template import FUNCTIONS
 from schedules import example
 from sklearn.compose import ColumnTransformer
 from sklearn.impute import SimpleImputer
@@ -25,7 +26,7 @@ from slipcast.features import CATEGORICAL, NUMERIC
 from slipcast.history import HISTORY, NEEDED_KEYS
 from slipcast.history_table import build_series, history_table
 from slipcast.pipeline import build_pipeline
-from slipcast_aws import feature_store
+from slipcast_aws import direct_reads, feature_store
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = ("activity_id", "activity_name", "project_id", "phase", "work_type", "location")
@@ -206,6 +207,17 @@ class Unreachable:
         raise EndpointConnectionError(endpoint_url="https://dynamodb.us-east-1.amazonaws.com")
 
 
+class Hanging:
+    def batch_get_item(self, RequestItems):
+        raise ReadTimeoutError(endpoint_url="https://dynamodb.us-east-1.amazonaws.com")
+
+
+class Refusing:
+    def batch_get_item(self, RequestItems):
+        error = {"Error": {"Code": "ProvisionedThroughputExceededException", "Message": "busy"}}
+        raise ClientError(error, "BatchGetItem")
+
+
 class Throttled:
     def batch_get_item(self, RequestItems):
         return {"Responses": {}, "UnprocessedKeys": RequestItems}
@@ -217,13 +229,15 @@ class Throttled:
         (no_table, "ResourceNotFoundException"),
         (garbage, "a series of version 103"),
         (Unreachable, "Could not connect"),
+        (Hanging, "Read timeout"),
+        (Refusing, "ProvisionedThroughputExceeded"),
         (Throttled, "unread"),
     ],
 )
 @pytest.mark.fault(
     "serving",
     "the feature store during a prediction",
-    "gone, damaged, out of reach, throttled",
+    "gone, damaged, out of reach, hanging, throttled",
     "the answer comes without these features, counted for the alarm",
 )
 def test_a_store_that_fails_costs_accuracy_and_not_the_answer(
@@ -242,6 +256,23 @@ def test_a_store_that_fails_costs_accuracy_and_not_the_answer(
     (error,) = [record for record in caplog.records if record.levelname == "ERROR"]
     assert error.message == "the feature store did not answer"
     assert words in error.error
+
+
+@pytest.mark.fault(
+    "serving",
+    "the connection to the feature store",
+    "it takes no connection, or takes it and never answers",
+    "all attempts together end before API Gateway and Lambda give up: there is time to answer",
+)
+def test_a_store_that_hangs_is_given_up_in_time_to_answer(aws_environment):
+    feature_store.client.cache_clear()
+    config = feature_store.client().meta.config
+    attempts = config.retries["total_max_attempts"]
+    # The standard mode waits up to 1, 2, 4 … seconds in between.
+    longest = attempts * max(config.connect_timeout, config.read_timeout) + 2 ** (attempts - 1) - 1
+    without_sdk = direct_reads.ATTEMPTS * (direct_reads.TIMEOUT_SECONDS + 0.4)
+
+    assert max(longest, without_sdk) < FUNCTIONS["PredictFunction"]["Properties"]["Timeout"] - 5
 
 
 def test_a_store_that_answers_is_no_failure(ask, rows, capsys):

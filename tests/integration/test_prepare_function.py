@@ -171,6 +171,38 @@ def test_bad_rows_go_to_quarantine_with_line_column_and_reason(prepare, s3):
     assert "a lot" in page
 
 
+@pytest.mark.fault(
+    "pipeline",
+    "rows of a dropped file",
+    "none, one, some or too many of them are bad, or stand there twice",
+    "each is in exactly one of dataset, quarantine or refusal",
+)
+@pytest.mark.parametrize("bad", [(), (0,), (29,), (3, 7), (1, 2, 3, 4, 5, 6), tuple(range(10)), tuple(range(30))])
+@pytest.mark.parametrize("twice", [0, 1])
+def test_every_row_is_in_exactly_one_of_dataset_quarantine_and_refusal(prepare, s3, bad, twice):
+    raw = schedule(bad=bad)
+    last = raw.splitlines(keepends=True)[-1]
+
+    answer = prepare(raw + last * twice)
+
+    kept = keys(s3, "quarantine/")
+    if answer["outcome"] == "refused":
+        # As it came: all of its rows and no other.
+        (key,) = [key for key in kept if not key.endswith("rejected.csv")]
+        assert read(s3, key) == raw + last * twice
+        assert keys(s3, "datasets/") == []
+        return
+    in_dataset = list(rows_of(answer["dataset"])["activity_id"])
+    in_quarantine = []
+    if kept:
+        rejected = csv.DictReader(io.StringIO(read(s3, "quarantine/new-data-1/rejected.csv").decode()))
+        # By line of the file: a row may have several faults.
+        in_quarantine = sorted({int(row["line"]) for row in rejected})
+    lines = (raw + last * twice).decode().splitlines()
+    names = [lines[line - 1].split(",")[0] for line in in_quarantine]
+    assert sorted([*in_dataset, *names]) == sorted(line.split(",")[0] for line in lines[1:])
+
+
 @pytest.mark.parametrize(
     ("raw", "why"),
     [

@@ -84,14 +84,22 @@ class Machine:
             "stateMachineArn"
         ]
 
-    def run(self, **answers):
-        """Release a model whose steps answer so; return the states that were passed and the execution."""
+    def start(self, **answers):
+        """Start the release of a model whose steps answer so; return the execution's ARN."""
         name = f"r-{uuid.uuid4().hex[:8]}"
         model = {"model_id": name, "answers": {"publish": PUBLISHED, "shadow": SHADOW, **answers}}
         verdict = {"release": True, "why": "better", "model": model, "reason": "test", "evaluation_uri": "s3://e"}
-        arn = self.states.start_execution(stateMachineArn=self.arn, name=name, input=json.dumps(verdict))[
-            "executionArn"
-        ]
+        started = self.states.start_execution(stateMachineArn=self.arn, name=name, input=json.dumps(verdict))
+        return started["executionArn"]
+
+    def lease(self):
+        """Return the item of the training lease, or None."""
+        found = self.dynamodb.scan(TableName="control")["Items"]
+        return found[0] if found else None
+
+    def run(self, **answers):
+        """Release a model whose steps answer so; return the states that were passed and the execution."""
+        arn = self.start(**answers)
 
         def ended():
             found = self.states.describe_execution(executionArn=arn)
@@ -217,3 +225,31 @@ def test_who_has_lost_the_lease_ends_its_canary_and_leaves_the_lease_to_the_othe
         *("SetWeight", "Bake", "RenewLease", "UndoCanary", "FreeLeaseAfterFailure", "NotifyFailed", "Failed")
     ]
     assert found["error"] == "DynamoDB.ConditionalCheckFailedException"
+
+
+@pytest.mark.fault(
+    "release",
+    "an execution in the middle of a canary",
+    "it is stopped, then another one is started",
+    "no other goes on while the lease holds; it runs out, and then the next releases and frees it",
+)
+def test_a_stopped_execution_keeps_its_lease_until_it_runs_out_and_then_the_next_goes_on(machine):
+    stopped = machine.start(weigh=step("wait"), judge=step("wait", wait_seconds=60))
+    lease = until(machine.lease, seconds=30, what="lease of the canary", every=0.05)
+    machine.states.stop_execution(executionArn=stopped, error="Operator", cause="stopped by hand")
+    assert machine.states.describe_execution(executionArn=stopped)["status"] == "ABORTED"
+
+    passed, found = machine.run(weigh=step("wait"), judge=step("promote"))
+    assert (found["status"], passed[-1]) == ("FAILED", "Failed")
+    assert "UndoCanary" in passed
+    assert machine.lease()["holder"] == lease["holder"]
+    left = int(machine.lease()["expires_at_ms"]["N"]) / 1000 - time.time()
+    assert 0 < left <= 7200
+
+    over = {"expires_at_ms": {"N": str(int(time.time() * 1000) - 1)}}
+    machine.dynamodb.put_item(TableName="control", Item=lease | over)
+    passed, found = machine.run(weigh=step("wait"), judge=step("promote"))
+
+    assert found["status"] == "SUCCEEDED", found
+    assert "Promote" in passed
+    assert machine.lease() is None

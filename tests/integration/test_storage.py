@@ -2,9 +2,15 @@
 
 import hashlib
 import json
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Event, Thread
 
+import boto3
 import pytest
-from botocore.exceptions import ClientError
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
 from botocore.stub import Stubber
 
 from slipcast_aws import outbox, storage
@@ -116,3 +122,44 @@ def test_the_outbox_gives_its_records_in_the_order_of_their_names(s3):
     ]
     raw = s3.get_object(Bucket="data", Key="tracking/pending/e-1-run.json")["Body"].read()
     assert json.loads(raw) == {"kind": "run"}
+
+
+@contextmanager
+def sending(body: bytes, length: int, stall: Event | None = None) -> Iterator[str]:
+    """An S3 that promises `length` bytes, sends `body`, and then stalls or hangs up; its URL."""
+
+    def serve() -> None:
+        connection, _ = server.accept()
+        with connection:
+            connection.recv(65536)
+            connection.sendall(f"HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n".encode() + body)
+            if stall:
+                stall.wait(30)
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = Thread(target=serve)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.getsockname()[1]}"
+        finally:
+            if stall:
+                stall.set()
+            thread.join()
+
+
+@pytest.mark.fault(
+    "pipeline",
+    "the bytes of an object on their way",
+    "they stop in the middle: the connection is cut, or nothing comes any more",
+    "an error, never a part of the object",
+)
+@pytest.mark.parametrize("stalls", [False, True])
+def test_half_an_object_is_no_object(aws_environment, monkeypatch, stalls):
+    with sending(b"x" * 50, 100, Event() if stalls else None) as url:
+        config = Config(read_timeout=0.5, retries={"total_max_attempts": 1})
+        client = boto3.client("s3", endpoint_url=url, config=config)
+        monkeypatch.setattr(storage, "client", lambda: client)
+
+        with pytest.raises(BotoCoreError, match=r"timeout|ncomplete|bytes"):
+            storage.read_bytes("s3://data/some/object")
+        client.close()

@@ -39,7 +39,9 @@ def client():
     import boto3
     from botocore.config import Config
 
-    return boto3.client("dynamodb", config=Config(retries={"mode": "standard", "max_attempts": 4}, read_timeout=3))
+    # All attempts together end before a prediction has to be answered, with or without these features.
+    retries = {"mode": "standard", "total_max_attempts": 4}
+    return boto3.client("dynamodb", config=Config(retries=retries, connect_timeout=2, read_timeout=3))
 
 
 @cache
