@@ -19,7 +19,7 @@ bootstrap:
 demo: bootstrap ## The whole loop on the local cloud with real data: schedule in, model live, alarm, retraining
 	@$(OFFLINE) $(PYTHON) -m local.demo
 
-verify: lint audit sbom test ## Everything that is checked before a release
+verify: lint audit sbom faults test ## Everything that is checked before a release, every fault included
 
 test: test-fast test-e2e ## All tests
 
