@@ -23,7 +23,7 @@ from release_trials import Trials  # noqa: E402 - the path is set above
 
 from local.cloud import LocalCloud  # noqa: E402
 from local.demo import OLDER, read_example, requests  # noqa: E402
-from local.load import Load  # noqa: E402
+from local.load import Load, limit  # noqa: E402
 from local.watch import Stack  # noqa: E402
 from slipcast import two_samples  # noqa: E402
 
@@ -129,10 +129,17 @@ def main() -> None:
     options = parser.parse_args()
     up = LocalCloud(ROOT / ".local")
     if up.running():
+        limit(up, *_beyond(options.rate))
         play(Swap(_released(up), options.rate, options.connections), options.requests)
         return
     with tempfile.TemporaryDirectory() as folder, LocalCloud(Path(folder)) as cloud:
+        limit(cloud, *_beyond(options.rate))
         play(Swap(_released(cloud), options.rate, options.connections), options.requests)
+
+
+def _beyond(rate: float) -> tuple[int, int]:
+    """Return limits of the API that this load does not meet: what it refuses says nothing of a swap."""
+    return round(10 * rate), round(10 * rate)
 
 
 def _released(cloud: LocalCloud) -> Stack:

@@ -11,7 +11,19 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
+from local.cloud import LocalCloud
 from local.watch import Stack
+
+
+def limit(cloud: LocalCloud, rate: int, burst: int) -> None:
+    """Set what stage and usage plan accept, requests a second and at once, as the parameters of the template do."""
+    gateway, api = cloud.client("apigateway"), cloud.env["SLIPCAST_API_URL"].split("/restapis/")[1].split("/")[0]
+    every = "/*/*/throttling"
+    for name, value in (("rateLimit", rate), ("burstLimit", burst)):
+        change = {"op": "replace", "value": str(value)}
+        gateway.update_stage(restApiId=api, stageName="v1", patchOperations=[change | {"path": f"{every}/{name}"}])
+        for plan in gateway.get_usage_plans()["items"]:
+            gateway.update_usage_plan(usagePlanId=plan["id"], patchOperations=[change | {"path": f"/throttle/{name}"}])
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from benchmarks.load import drive, figures
 from benchmarks.load.environment import BARE
 from local.cloud import LocalCloud
 from local.demo import OLDER, read_example, requests
+from local.load import limit
 from local.watch import Stack
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / OLDER
@@ -113,7 +114,7 @@ def measure_bursts() -> dict[str, dict[int, int]]:
 
 
 def _burst(cloud: LocalCloud, targets: dict[str, dict[str, Any]]) -> dict[str, dict[int, int]]:
-    _limit(cloud)
+    limit(cloud, RATE, BURST)
     calm = RATE // 2
     found = drive.run(
         "burst",
@@ -131,14 +132,3 @@ def _burst(cloud: LocalCloud, targets: dict[str, dict[str, Any]]) -> dict[str, d
     assert phases["burst"][429], "the burst met no limit"
     assert set(phases["before the burst"]) == set(phases["after the burst"]) == {200}, phases
     return {name: dict(sorted(counted.items())) for name, counted in phases.items()}
-
-
-def _limit(cloud: LocalCloud) -> None:
-    """Set the limits of stage and usage plan, as the parameters of the template do."""
-    gateway, api = cloud.client("apigateway"), cloud.env["SLIPCAST_API_URL"].split("/restapis/")[1].split("/")[0]
-    every = "/*/*/throttling"
-    for name, value in (("rateLimit", RATE), ("burstLimit", BURST)):
-        change = {"op": "replace", "value": str(value)}
-        gateway.update_stage(restApiId=api, stageName="v1", patchOperations=[change | {"path": f"{every}/{name}"}])
-        for plan in gateway.get_usage_plans()["items"]:
-            gateway.update_usage_plan(usagePlanId=plan["id"], patchOperations=[change | {"path": f"/throttle/{name}"}])
