@@ -3,7 +3,6 @@
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,17 +15,6 @@ OWN = CACHE / "environment"
 LONGEST = 3600
 
 
-def environment() -> Path:
-    """Return the Python of Locust's environment, made by uv from requirements.txt."""
-    python, wanted, made = OWN / "bin" / "python", HERE / "requirements.txt", OWN / "made-of"
-    if not made.exists() or made.read_text() != wanted.read_text():
-        uv = runtime._script().find_uv()
-        subprocess.run([uv, "venv", "--quiet", "--clear", "--python", sys._base_executable, str(OWN)], check=True)
-        subprocess.run([uv, "pip", "install", "--quiet", "--python", str(python), "-r", str(wanted)], check=True)
-        made.write_text(wanted.read_text())
-    return python
-
-
 def run(name: str, **plan: Any) -> dict[str, dict[str, Any]]:
     """Carry out a plan (see locustfile.py) and return for each target what was measured and answered."""
     CACHE.mkdir(parents=True, exist_ok=True)
@@ -34,7 +22,15 @@ def run(name: str, **plan: Any) -> dict[str, dict[str, Any]]:
     answers.unlink(missing_ok=True)
     usual = {"block_seconds": 2, "order": list(plan["targets"]), "answers": str(answers)}
     file.write_text(json.dumps(usual | plan))
-    command = [str(environment()), "-m", "locust", "-f", str(HERE / "locustfile.py"), "--headless", "--only-summary"]
+    command = [
+        str(runtime.python_of(HERE / "requirements.txt", OWN)),
+        "-m",
+        "locust",
+        "-f",
+        str(HERE / "locustfile.py"),
+        "--headless",
+        "--only-summary",
+    ]
     command += ["--loglevel", "WARNING"]
     done = subprocess.run(
         command, env=os.environ | {"LOAD_PLAN": str(file)}, capture_output=True, text=True, timeout=LONGEST, check=False

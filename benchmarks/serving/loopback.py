@@ -28,14 +28,8 @@ BOOT_SECONDS = 180
 
 
 def environment() -> Path:
-    """Return the Python of the environment of what is compared, made by uv from requirements.txt."""
-    python, wanted, made = OWN / "bin" / "python", HERE / "requirements.txt", OWN / "made-of"
-    if not made.exists() or made.read_text() != wanted.read_text():
-        uv = runtime._script().find_uv()
-        subprocess.run([uv, "venv", "--quiet", "--clear", "--python", sys._base_executable, str(OWN)], check=True)
-        subprocess.run([uv, "pip", "install", "--quiet", "--python", str(python), "-r", str(wanted)], check=True)
-        made.write_text(wanted.read_text())
-    return python
+    """Return the Python of the environment of what is compared."""
+    return runtime.python_of(HERE / "requirements.txt", OWN)
 
 
 def measure(case: models.Case, rows: pd.DataFrame, share: float = 1.0) -> dict[int, dict[str, tuple[float, float]]]:

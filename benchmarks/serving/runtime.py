@@ -66,6 +66,17 @@ def packages() -> Path:
     return RUNTIME
 
 
+def python_of(requirements: Path, folder: Path) -> Path:
+    """Return the Python of an environment of its own, made in `folder` by uv from `requirements`."""
+    python, made = folder / "bin" / "python", folder / "made-of"
+    if not made.exists() or made.read_text() != requirements.read_text():
+        uv = _script().find_uv()
+        subprocess.run([uv, "venv", "--quiet", "--clear", "--python", sys._base_executable, str(folder)], check=True)
+        subprocess.run([uv, "pip", "install", "--quiet", "--python", str(python), "-r", str(requirements)], check=True)
+        made.write_text(requirements.read_text())
+    return python
+
+
 def size(folders: list[Path]) -> int:
     """Return the bytes of all files in `folders`."""
     return sum(_script().size(folder) for folder in folders)
