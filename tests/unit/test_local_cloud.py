@@ -40,8 +40,9 @@ def test_children_do_not_see_a_real_account(tmp_path, monkeypatch):
 
     environment = LocalCloud(tmp_path)._environment()
 
-    assert not {"AWS_PROFILE", "AWS_SESSION_TOKEN", "MLFLOW_TRACKING_URI", "PYTHONPATH"} & environment.keys()
+    assert not {"AWS_PROFILE", "MLFLOW_TRACKING_URI", "PYTHONPATH"} & environment.keys()
     assert environment["AWS_ACCESS_KEY_ID"] == "test"
+    assert environment["AWS_SESSION_TOKEN"] == "local"
     assert environment["NO_PROXY"] == "intranet.example,127.0.0.1,localhost"
 
 
