@@ -39,14 +39,6 @@ def listed(value) -> list:
     return value if isinstance(value, list) else [value]
 
 
-def test_cfn_lint_finds_nothing():
-    answer = subprocess.run(
-        [str(Path(sys.executable).parent / "cfn-lint"), str(ROOT / "template.yaml")], capture_output=True, text=True
-    )
-
-    assert answer.returncode == 0, answer.stdout
-
-
 @pytest.mark.parametrize("name", BUCKETS)
 def test_a_bucket_is_versioned_encrypted_private_and_survives_its_stack(name):
     bucket = BUCKETS[name]

@@ -1,0 +1,535 @@
+"""The template as CloudFormation gets it: transformed by SAM, its definition inlined, its conditions carried out.
+
+cfn-lint alone reads template.yaml with ``DefinitionUri`` and with both branches of every condition: it never sees the
+state machine, and no resource as a stack with certain parameters has it. Here every parameter that switches a condition
+takes each of its values, in a region of each kind (audit/regions.yaml). Of all these stacks
+
+* so many are linted with cfn-lint that each form which a resource takes and each pair of conditions occurs in one, each
+  for all regions of its kind;
+* every single one is searched for references to resources, parameters and conditions that it does not have.
+
+Usage: ``python audit/transformed.py [--jobs 2]``
+"""
+
+import argparse
+import itertools
+import json
+import logging
+import os
+import re
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+from samtranslator.model.exceptions import InvalidDocumentException
+from samtranslator.parser.parser import Parser
+from samtranslator.translator.translator import Translator
+from samtranslator.yaml_helper import yaml_parse
+
+ROOT = Path(__file__).resolve().parents[1]
+REGIONS: dict[str, list[str]] = yaml.safe_load((ROOT / "audit" / "regions.yaml").read_text(encoding="utf-8"))
+ACCOUNT = "123456789012"
+# What a parameter without AllowedValues may be, where a condition looks at it. The empty default is added.
+EXAMPLES = {
+    "JwtScope": ["slipcast/predict"],
+    "JwtUserPoolArn": [f"arn:aws:cognito-idp:us-east-1:{ACCOUNT}:userpool/us-east-1_Example1"],
+    "KmsKeyArn": [f"arn:aws:kms:us-east-1:{ACCOUNT}:key/12345678-1234-1234-1234-123456789012"],
+    "MlflowTrackingUri": ["https://mlflow.example.com"],
+    "NotificationEmail": ["planning@example.com"],
+    "PublicBaseUrl": ["https://slipcast.example.com"],
+}
+LOCAL = ("CodeUri", "ContentUri")
+PLACEHOLDER = re.compile(r"\$\{([^!}]+)\}")
+NO_VALUE = {"Ref": "AWS::NoValue"}
+PSEUDO = {
+    "AWS::AccountId": ACCOUNT,
+    "AWS::Partition": "aws",
+    "AWS::URLSuffix": "amazonaws.com",
+    "AWS::StackName": "slipcast",
+}
+
+
+class TransformError(Exception):
+    """The template or a definition is no valid input of SAM; the message says where."""
+
+
+def source(path: Path = ROOT / "template.yaml") -> dict[str, Any]:
+    """Return a SAM template with its definitions inlined: ``Definition`` instead of ``DefinitionUri``.
+
+    Raises
+    ------
+    TransformError
+        If a definition has a YAML alias (CloudFormation's handler does not resolve it), or a placeholder without a
+        substitution or the other way round.
+    """
+    template = yaml_parse(path.read_text(encoding="utf-8"))
+    for name, resource in template["Resources"].items():
+        properties = resource.get("Properties", {})
+        if "DefinitionUri" in properties:
+            text = (path.parent / properties.pop("DefinitionUri")).read_text(encoding="utf-8")
+            properties["Definition"] = _definition(name, text, properties.get("DefinitionSubstitutions", {}))
+    return template
+
+
+def _definition(name: str, text: str, substitutions: Mapping[str, Any]) -> dict[str, Any]:
+    for token in yaml.scan(text):
+        if isinstance(token, yaml.AliasToken | yaml.AnchorToken):
+            raise TransformError(
+                f"{name}: line {token.start_mark.line + 1} of the definition has &{token.value} or *{token.value}: "
+                "CloudFormation resolves no alias there; write it out"
+            )
+    used = set(PLACEHOLDER.findall(text))
+    if used != set(substitutions):
+        odd = ", ".join(sorted(used ^ set(substitutions)))
+        raise TransformError(f"{name}: placeholders and DefinitionSubstitutions differ: {odd}")
+    return yaml.safe_load(text)
+
+
+def transformed(template: dict[str, Any], region: str = "us-east-1") -> dict[str, Any]:
+    """Return what SAM makes of a template, the definitions of its state machines as objects.
+
+    Raises
+    ------
+    TransformError
+        If SAM refuses it.
+    """
+    template = json.loads(json.dumps(template, default=str))
+    definitions = {}
+    for name, resource in template["Resources"].items():
+        properties = resource.get("Properties", {})
+        for key in LOCAL:
+            if key in properties:
+                properties[key] = f"s3://bucket/{name}"
+        if "Definition" in properties:
+            definitions[name] = properties.pop("Definition")
+            properties["DefinitionUri"] = f"s3://bucket/{name}"
+    before = os.environ.get("AWS_DEFAULT_REGION")
+    os.environ["AWS_DEFAULT_REGION"] = region
+    try:
+        logging.getLogger("samtranslator").setLevel(logging.ERROR)
+        made = Translator({}, Parser()).translate(template, {}, passthrough_metadata=True)
+    except InvalidDocumentException as error:
+        raise TransformError("; ".join(cause.message for cause in error.causes)) from error
+    finally:
+        os.environ.pop("AWS_DEFAULT_REGION")
+        if before is not None:
+            os.environ["AWS_DEFAULT_REGION"] = before
+    for name, definition in definitions.items():
+        properties = made["Resources"][name]["Properties"]
+        del properties["DefinitionS3Location"]
+        properties["Definition"] = definition
+    return made
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Parameters of a stack and the kind of its region."""
+
+    parameters: tuple[tuple[str, str], ...]
+    kind: str
+
+    @property
+    def region(self) -> str:
+        """A region of the kind."""
+        return REGIONS[self.kind][0]
+
+    def __str__(self) -> str:
+        given = " ".join(f"{name}={value}" for name, value in self.parameters if value)
+        return f"{given or 'all defaults'} in {self.region}"
+
+
+class Stack:
+    """A transformed template with parameters and a region.
+
+    Parameters
+    ----------
+    template : as `transformed` returns it
+    parameters : those that have not their default
+    pseudo : values of pseudo parameters, such as ``AWS::StackName``
+    """
+
+    def __init__(
+        self, template: dict[str, Any], parameters: Mapping[str, str], pseudo: Mapping[str, str] | None = None
+    ) -> None:
+        self.template = template
+        self.parameters = {name: item.get("Default", "") for name, item in template["Parameters"].items()}
+        self.parameters |= parameters
+        self.pseudo = {**PSEUDO, "AWS::Region": "us-east-1", **(pseudo or {})}
+        self._conditions: dict[str, bool] = {}
+
+    def condition(self, name: str) -> bool:
+        """Return whether a condition holds.
+
+        Raises
+        ------
+        KeyError
+            If there is no such condition.
+        """
+        if name not in self._conditions:
+            self._conditions[name] = self.holds(self.template["Conditions"][name])
+        return self._conditions[name]
+
+    def conditions(self) -> tuple[bool, ...]:
+        """Return what the conditions are, in their order."""
+        return tuple(self.condition(name) for name in self.template["Conditions"])
+
+    def holds(self, node: Any) -> bool:
+        """Return what a condition function gives.
+
+        Raises
+        ------
+        NotImplementedError
+            If the function is not known here.
+        """
+        ((kind, value),) = node.items()
+        if kind == "Condition":
+            return self.condition(value)
+        if kind == "Fn::Equals":
+            left, right = map(self._plain, value)
+            return left == right
+        if kind == "Fn::Not":
+            return not self.holds(value[0])
+        if kind in ("Fn::And", "Fn::Or"):
+            return {"Fn::And": all, "Fn::Or": any}[kind](map(self.holds, value))
+        if kind == "Fn::Contains":
+            return self._plain(value[1]) in map(self._plain, value[0])
+        raise NotImplementedError(f"{kind} in a condition")
+
+    def _plain(self, node: Any) -> Any:
+        """Return a value that has to be known before there is a stack."""
+        if not isinstance(node, dict):
+            return str(node)
+        ((kind, value),) = node.items()
+        if kind == "Ref":
+            return str(self.parameters[value] if value in self.parameters else self.pseudo[value])
+        if kind == "Fn::Join":
+            return value[0].join(map(self._plain, value[1]))
+        if kind == "Fn::Split":
+            return self._plain(value[1]).split(value[0])
+        if kind == "Fn::Select":
+            return self._plain(value[1])[int(value[0])]
+        raise NotImplementedError(f"{kind} in a condition")
+
+    def accepted(self) -> bool:
+        """Return whether the template's rules take these parameters."""
+        return all(
+            self.holds(each["Assert"])
+            for rule in self.template.get("Rules", {}).values()
+            if "RuleCondition" not in rule or self.holds(rule["RuleCondition"])
+            for each in rule["Assertions"]
+        )
+
+    def branches(self, node: Any) -> Any:
+        """Return a part of the template with ``Fn::If`` carried out and ``AWS::NoValue`` left out."""
+        if isinstance(node, list):
+            return [item for item in map(self.branches, node) if item != NO_VALUE]
+        if not isinstance(node, dict):
+            return node
+        if set(node) == {"Fn::If"}:
+            name, yes, no = node["Fn::If"]
+            return self.branches(yes if self.condition(name) else no)
+        found = {name: self.branches(value) for name, value in node.items()}
+        return {name: value for name, value in found.items() if value != NO_VALUE}
+
+    def filled(self, node: Any) -> Any:
+        """Return a part of the template with parameters and pseudo parameters filled in wherever that gives a text."""
+        if isinstance(node, list):
+            return [self.filled(item) for item in node]
+        if not isinstance(node, dict):
+            return node
+        if set(node) == {"Ref"} and (node["Ref"] in self.parameters or node["Ref"] in self.pseudo):
+            return self._plain(node)
+        if set(node) == {"Fn::Sub"}:
+            return self._sub(node["Fn::Sub"])
+        made = {name: self.filled(value) for name, value in node.items()}
+        if set(made) == {"Fn::Join"} and all(isinstance(item, str) for item in made["Fn::Join"][1]):
+            return made["Fn::Join"][0].join(made["Fn::Join"][1])
+        return made
+
+    def _sub(self, value: Any) -> Any:
+        text, given = (value, {}) if isinstance(value, str) else (value[0], self.filled(value[1]))
+        known = {**self.pseudo, **{name: str(item) for name, item in self.parameters.items()}}
+        known |= {name: item for name, item in given.items() if isinstance(item, str)}
+        text = PLACEHOLDER.sub(lambda found: known.get(found[1], found[0]), text)
+        left = {name: item for name, item in given.items() if not isinstance(item, str)}
+        if not PLACEHOLDER.search(text):
+            return text
+        return {"Fn::Sub": [text, left] if left else text}
+
+    def resources(self) -> dict[str, Any]:
+        """Return the resources that the stack has."""
+        return self._existing("Resources")
+
+    def _existing(self, section: str) -> dict[str, Any]:
+        found = {}
+        for name, item in self.template.get(section, {}).items():
+            if "Condition" not in item or self.condition(item["Condition"]):
+                item = {key: value for key, value in item.items() if key != "Condition"}
+                found[name] = self.branches(item)
+        return found
+
+    def resolved(self) -> dict[str, Any]:
+        """Return the template without conditions and without the parameters that are not used any more."""
+        made = {
+            "AWSTemplateFormatVersion": "2010-09-09",
+            "Resources": self.resources(),
+            "Outputs": self._existing("Outputs"),
+        }
+        for name, item in made["Resources"].items():
+            if "Definition" in item.get("Properties", {}):
+                self._substitute(name, item["Properties"])
+        used = {name for part in made.values() for name, _ in references(part)}
+        made["Parameters"] = {
+            name: {**item, "Default": self.parameters[name]}
+            for name, item in self.template["Parameters"].items()
+            if name in used
+        }
+        return made
+
+    def _substitute(self, name: str, properties: dict[str, Any]) -> None:
+        """Replace the placeholders of a definition by texts, as CloudFormation does: cfn-lint skips a definition with
+        intrinsic functions in it without a word."""
+        given = {}
+        for placeholder, value in properties.get("DefinitionSubstitutions", {}).items():
+            value = self.filled(value)
+            if isinstance(value, dict) and "Fn::GetAtt" in value:
+                resource, attribute = value["Fn::GetAtt"]
+                if (self.template["Resources"][resource]["Type"], attribute) != ("AWS::Lambda::Function", "Arn"):
+                    raise NotImplementedError(f"{name}: {placeholder} is {resource}.{attribute}")
+                value = f"arn:aws:lambda:{self.pseudo['AWS::Region']}:{ACCOUNT}:function:{resource}"
+            given[placeholder] = value["Ref"] if isinstance(value, dict) else value
+
+        def fill(node: Any) -> Any:
+            if isinstance(node, dict):
+                return {key: fill(value) for key, value in node.items()}
+            if isinstance(node, list):
+                return list(map(fill, node))
+            return PLACEHOLDER.sub(lambda found: given[found[1]], node) if isinstance(node, str) else node
+
+        properties["Definition"] = fill(properties["Definition"])
+
+
+def references(node: Any) -> Iterator[tuple[str, str]]:
+    """Yield each name that is referred to in a part of a template, and by what."""
+    if isinstance(node, list):
+        for item in node:
+            yield from references(item)
+    if not isinstance(node, dict):
+        return
+    for name, value in node.items():
+        if name in ("Ref", "Condition") and isinstance(value, str) and len(node) == 1:
+            yield value, name
+        elif name == "Fn::GetAtt":
+            yield (value.split(".")[0] if isinstance(value, str) else value[0]), name
+        elif name == "Fn::Sub":
+            text, given = (value, {}) if isinstance(value, str) else value
+            yield from ((found.split(".")[0], name) for found in PLACEHOLDER.findall(text) if found not in given)
+            yield from references(given)
+        elif name == "Definition":
+            continue
+        elif name == "DependsOn" and "Type" in node:
+            yield from ((each, name) for each in (value if isinstance(value, list) else [value]))
+        else:
+            yield from references(value)
+
+
+def settings(template: dict[str, Any]) -> list[Setting]:
+    """Return every combination of what switches a condition that the template's rules accept, the defaults first.
+
+    Raises
+    ------
+    TransformError
+        If a condition looks at a parameter that has neither AllowedValues nor an example here, or if a condition is
+        the same in all combinations.
+    """
+    names = sorted(_switches(template))
+    choices = []
+    for name in names:
+        parameter = template["Parameters"][name]
+        if "AllowedValues" not in parameter and name not in EXAMPLES:
+            raise TransformError(f"a condition looks at {name}: give examples of it in audit/transformed.py")
+        default = str(parameter["Default"])
+        values = parameter.get("AllowedValues") or EXAMPLES[name]
+        choices.append(list(dict.fromkeys([default, *map(str, values)])))
+    found = []
+    for kind in REGIONS:
+        for values in itertools.product(*choices):
+            setting = Setting(tuple(zip(names, values, strict=True)), kind)
+            if stack(template, setting).accepted():
+                found.append(setting)
+    seen = [set(values) for values in zip(*(stack(template, one).conditions() for one in found), strict=True)]
+    stuck = [name for name, values in zip(template["Conditions"], seen, strict=True) if len(values) < 2]
+    if stuck:
+        raise TransformError(f"no combination switches {', '.join(stuck)}: give examples in audit/transformed.py")
+    return found
+
+
+def _switches(template: dict[str, Any]) -> set[str]:
+    looked = [template["Conditions"], template.get("Rules", {})]
+    return {name for name, _ in references(looked) if name in template["Parameters"]}
+
+
+def stack(template: dict[str, Any], setting: Setting) -> Stack:
+    """Return the stack of a setting."""
+    return Stack(template, dict(setting.parameters), {"AWS::Region": setting.region})
+
+
+def distinct(template: dict[str, Any], found: Iterable[Setting]) -> dict[tuple[bool, ...], Setting]:
+    """Return one setting for each vector of conditions: stacks with the same conditions have the same resources."""
+    made: dict[tuple[bool, ...], Setting] = {}
+    for setting in found:
+        made.setdefault(stack(template, setting).conditions(), setting)
+    return made
+
+
+def forms(template: dict[str, Any], vectors: Iterable[tuple[bool, ...]]) -> dict[tuple[bool, ...], set[tuple]]:
+    """Return for each vector of conditions which form each resource and output has: the conditions it looks at."""
+    order = list(template["Conditions"])
+    looked = {}
+    for section in ("Resources", "Outputs"):
+        for name, item in template[section].items():
+            names = _branching(item) | ({item["Condition"]} if "Condition" in item else set())
+            looked[section, name] = sorted(order.index(condition) for condition in names)
+    return {
+        vector: {(*key, tuple(vector[position] for position in positions)) for key, positions in looked.items()}
+        for vector in vectors
+    }
+
+
+def _branching(node: Any) -> set[str]:
+    """Return the conditions of every ``Fn::If``."""
+    if isinstance(node, list):
+        return set().union(*map(_branching, node))
+    if not isinstance(node, dict):
+        return set()
+    own = {node["Fn::If"][0]} if "Fn::If" in node else set()
+    return own.union(*map(_branching, node.values()))
+
+
+def chosen(template: dict[str, Any], vectors: Mapping[tuple[bool, ...], Setting]) -> list[Setting]:
+    """Return settings in which every form of a resource and every pair of conditions occurs that occurs at all."""
+    items = {
+        vector: shapes | set(itertools.combinations(enumerate(vector), 2))
+        for vector, shapes in forms(template, vectors).items()
+    }
+    missing = set().union(*items.values())
+    rows = []
+    while missing:
+        best = max(items, key=lambda vector: len(items[vector] & missing))
+        missing -= items[best]
+        rows.append(vectors[best])
+    return rows
+
+
+def dangling(template: dict[str, Any], vectors: Mapping[tuple[bool, ...], Setting]) -> dict[str, list[Setting]]:
+    """Return what stacks refer to and do not have, and in which settings."""
+    shapes = forms(template, vectors)
+    by_form: dict[tuple, set[tuple[str, str]]] = {}
+    always = {*template["Parameters"], *template["Conditions"]}
+    problems: dict[str, list[Setting]] = {}
+    for vector, setting in vectors.items():
+        one = stack(template, setting)
+        there = {
+            name
+            for name, item in template["Resources"].items()
+            if "Condition" not in item or one.condition(item["Condition"])
+        }
+        for form in shapes[vector]:
+            section, name, _ = form
+            item = template[section][name]
+            if "Condition" in item and not one.condition(item["Condition"]):
+                continue
+            if form not in by_form:
+                plain = {key: value for key, value in item.items() if key != "Condition"}
+                by_form[form] = set(references(one.branches(plain)))
+            for wanted, how in by_form[form]:
+                if wanted not in there and wanted not in always and not wanted.startswith("AWS::"):
+                    problem = f"{section}/{name}: {how} {wanted}, which is not there"
+                    problems.setdefault(problem, []).append(setting)
+    return problems
+
+
+def lint(template: dict[str, Any], setting: Setting) -> list[str]:
+    """Return what cfn-lint finds in the stack of a setting in all regions of its kind, one line each.
+
+    cfn-lint brings the schemas of AWS for each region, and one of Amazon States Language.
+    """
+    # Imported where it is needed: it takes seconds.
+    from cfnlint.config import ConfigMixIn
+    from cfnlint.decode import decode_str
+    from cfnlint.runner import Runner
+
+    made = stack(template, setting).resolved()
+    node, errors = decode_str(json.dumps(made))
+    found = errors or Runner(ConfigMixIn(regions=REGIONS[setting.kind])).validate_template(node)
+    return [
+        f"{match.rule.id} {'/'.join(map(str, match.path or []))}: {match.message}"
+        for match in found
+        if not _known(match, made)
+    ]
+
+
+# "TimeoutSeconds (Optional) … In JSONata states, you can specify a JSONata expression":
+# https://docs.aws.amazon.com/step-functions/latest/dg/state-task.html. cfn-lint's schema asks for a number.
+JSONATA = re.compile(r"\{%.+%\}", re.DOTALL)
+
+
+def _known(match: Any, template: dict[str, Any]) -> bool:
+    """Return whether a finding is the one that is wrong: a time limit of a task in JSONata."""
+    path = list(match.path or [])
+    if match.rule.id != "E3601" or "is not of type 'number'" not in match.message or path[-1:] != ["TimeoutSeconds"]:
+        return False
+    node: Any = template
+    for step in path[:-1]:
+        node = node[step]
+    language = node.get("QueryLanguage", "JSONata")
+    return (node["Type"], language) == ("Task", "JSONata") and bool(JSONATA.fullmatch(node["TimeoutSeconds"]))
+
+
+@cache
+def _template(path: Path) -> dict[str, Any]:
+    return transformed(source(path))
+
+
+def _lint_in_process(argument: tuple[Path, Setting]) -> list[str]:
+    path, setting = argument
+    return lint(_template(path), setting)
+
+
+def main(path: Path = ROOT / "template.yaml") -> int:
+    """Lint the template as described above and return 1 if anything is found."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes at once (all processors)")
+    parser.add_argument("template", type=Path, nargs="?", default=path)
+    arguments = parser.parse_args()
+    try:
+        template = _template(arguments.template)
+        every = settings(template)
+    except TransformError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    vectors = distinct(template, every)
+    rows = chosen(template, vectors)
+    problems = dangling(template, vectors)
+    with ProcessPoolExecutor(arguments.jobs) as pool:
+        found = pool.map(_lint_in_process, [(arguments.template, row) for row in rows])
+        for row, lines in zip(rows, found, strict=True):
+            for line in lines:
+                problems.setdefault(line, []).append(row)
+    for problem, where in problems.items():
+        more = f" and {len(where) - 1} more" if len(where) > 1 else ""
+        print(f"{problem} ({where[0]}{more})", file=sys.stderr)
+    print(
+        f"{len(every)} combinations of parameters and kinds of regions, {len(vectors)} different stacks, "
+        f"{len(rows)} of them linted for {sum(map(len, REGIONS.values()))} regions: {len(problems)} problems"
+    )
+    return 1 if problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,161 @@
+"""audit/transformed.py finds what it is there for: each kind of fault is planted once and has to be found."""
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from audit import transformed
+
+SOURCE = transformed.source()
+TRANSFORMED = transformed.transformed(SOURCE)
+SETTINGS = transformed.settings(TRANSFORMED)
+STACKS = transformed.distinct(TRANSFORMED, SETTINGS)
+
+
+def copied(node: Any) -> Any:
+    return json.loads(json.dumps(node))
+
+
+def states(template: dict[str, Any]) -> dict[str, Any]:
+    return template["Resources"]["Pipeline"]["Properties"]["Definition"]["States"]
+
+
+PREPARE = "Resources/Pipeline/Properties/Definition/States/Prepare"
+# Where, what, and cfn-lint's rule. All in one template, as cfn-lint takes seconds.
+PLANTED = {
+    "Resources/DataBucket/Properties/Foo": (1, "E3002"),
+    "Resources/ControlTable/Properties/SSESpecification/KmsKey": ("x", "E3002"),
+    "Resources/Topic/DeletionPolcy": ("Retain", "E3001"),
+    "Resources/TopicPolicy/Properties/PolicyDocument/Statement/0/Effekt": ("Allow", "E3512"),
+    f"{PREPARE}/QueryLanguage": ("JSONPath", "E3601"),
+    f"{PREPARE}/ResultPath": ("$.x", "E3601"),
+    f"{PREPARE}/Argument": ({}, "E3601"),
+    f"{PREPARE}/TimeoutSeconds": ("soon", "E3601"),
+}
+
+
+@pytest.fixture(scope="module")
+def found() -> list[str]:
+    template = copied(TRANSFORMED)
+    for path, (value, _) in PLANTED.items():
+        *steps, last = path.split("/")
+        node = template
+        for step in steps:
+            node = node[int(step) if isinstance(node, list) else step]
+        node[last] = value
+    return transformed.lint(template, SETTINGS[0])
+
+
+@pytest.mark.parametrize("path", PLANTED)
+def test_what_aws_refuses_is_found_in_the_transformed_template(found, path):
+    assert any(line.startswith(f"{PLANTED[path][1]} {path}: ") for line in found), found
+
+
+def test_the_template_is_fine_as_it_is():
+    """For the defaults; `make lint` looks at all other combinations and regions."""
+    assert transformed.lint(TRANSFORMED, SETTINGS[0]) == []
+
+
+def test_a_time_limit_in_jsonata_is_all_that_is_let_pass():
+    limits = [s["TimeoutSeconds"] for s in states(TRANSFORMED).values() if isinstance(s.get("TimeoutSeconds"), str)]
+
+    assert all(transformed.JSONATA.fullmatch(text) for text in limits)
+
+
+def test_every_combination_of_conditions_is_there_and_both_sides_of_each():
+    order = list(TRANSFORMED["Conditions"])
+    rows = {transformed.stack(TRANSFORMED, row).conditions() for row in transformed.chosen(TRANSFORMED, STACKS)}
+
+    def pairs(vectors):
+        places = [(i, j) for i in range(len(order)) for j in range(i)]
+        return {(i, j, vector[i], vector[j]) for vector in vectors for i, j in places}
+
+    assert pairs(rows) == pairs(STACKS)
+    assert all({vector[i] for vector in rows} == {True, False} for i in range(len(order)))
+    shapes = transformed.forms(TRANSFORMED, STACKS)
+    assert set().union(*(shapes[row] for row in rows)) == set().union(*shapes.values())
+
+
+def test_no_stack_refers_to_what_it_does_not_have():
+    assert transformed.dangling(TRANSFORMED, STACKS) == {}
+
+
+def test_a_reference_is_followed_in_every_stack():
+    """The stream is off and the composite alarm too: a pair of two conditions, a reference from one to the other."""
+    template = copied(TRANSFORMED)
+    template["Resources"]["ModelUnhealthyAlarm"]["DependsOn"] = "UpdatesAgeAlarm"
+    template["Resources"]["GateFunction"]["Properties"]["Environment"]["Variables"]["QUEUE"] = {
+        "Fn::If": ["CreateCompositeAlarm", {"Fn::Sub": "${UpdatesQueue.Arn}"}, "x"]
+    }
+    problems = transformed.dangling(template, STACKS)
+
+    assert set(problems) == {
+        "Resources/ModelUnhealthyAlarm: DependsOn UpdatesAgeAlarm, which is not there",
+        "Resources/GateFunction: Fn::Sub UpdatesQueue, which is not there",
+    }
+    for settings in problems.values():
+        assert all(dict(each.parameters)["Streaming"] == "false" for each in settings)
+
+
+def test_a_condition_that_nothing_switches_is_an_error():
+    template = copied(TRANSFORMED)
+    template["Conditions"]["Never"] = {"Fn::Equals": [{"Ref": "Streaming"}, "perhaps"]}
+
+    with pytest.raises(transformed.TransformError, match="no combination switches Never"):
+        transformed.settings(template)
+
+
+def test_a_parameter_that_nobody_gave_an_example_of_is_an_error():
+    template = copied(TRANSFORMED)
+    template["Conditions"]["Odd"] = {"Fn::Equals": [{"Ref": "RetrainSchedule"}, "never"]}
+
+    with pytest.raises(transformed.TransformError, match="RetrainSchedule: give examples"):
+        transformed.settings(template)
+
+
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [
+        (lambda t: t["Resources"]["PlanFunction"]["Properties"].update(Foo=1), "PlanFunction.*Foo"),
+        (lambda t: t["Resources"]["Pipeline"]["Properties"].update(Foo=1), "Pipeline.*Foo"),
+    ],
+)
+def test_what_sam_refuses_is_an_error(fault, message):
+    template = copied(SOURCE)
+    fault(template)
+
+    with pytest.raises(transformed.TransformError, match=message):
+        transformed.transformed(template)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "message"),
+    [
+        ("StartAt:", "Comment: &there x\nStartAt:", "line 5 of the definition has &there"),
+        ("${PlanFunctionArn}", "${PlannedFunctionArn}", "DefinitionSubstitutions differ: PlannedFunctionArn"),
+    ],
+)
+def test_a_definition_is_refused_that_cloudformation_does_not_read_as_we_do(tmp_path, before, after, message):
+    text = (transformed.ROOT / "statemachine" / "pipeline.asl.yaml").read_text(encoding="utf-8")
+    (tmp_path / "statemachine").mkdir()
+    (tmp_path / "statemachine" / "pipeline.asl.yaml").write_text(text.replace(before, after, 1))
+    (tmp_path / "template.yaml").write_bytes((transformed.ROOT / "template.yaml").read_bytes())
+
+    with pytest.raises(transformed.TransformError, match=message):
+        transformed.source(tmp_path / "template.yaml")
+
+
+def test_the_command_names_a_fault_and_fails(tmp_path):
+    """Run as `make lint` runs it; a fault that needs no cfn-lint, which takes minutes for all combinations."""
+    (tmp_path / "statemachine").mkdir()
+    text = (transformed.ROOT / "statemachine" / "pipeline.asl.yaml").read_text(encoding="utf-8")
+    (tmp_path / "statemachine" / "pipeline.asl.yaml").write_text(text + "\nComment2: &x 1\n")
+    (tmp_path / "template.yaml").write_bytes((transformed.ROOT / "template.yaml").read_bytes())
+    command = [sys.executable, str(transformed.ROOT / "audit" / "transformed.py"), str(tmp_path / "template.yaml")]
+    answer = subprocess.run(command, capture_output=True, text=True)
+
+    assert answer.returncode == 1
+    assert answer.stderr.startswith("error: Pipeline: line ")
