@@ -41,6 +41,7 @@ EXAMPLES = {
     "KmsKeyArn": [f"arn:aws:kms:us-east-1:{ACCOUNT}:key/12345678-1234-1234-1234-123456789012"],
     "MlflowTrackingUri": ["https://mlflow.example.com"],
     "NotificationEmail": ["planning@example.com"],
+    "PredictReservedConcurrency": ["50"],
     "PublicBaseUrl": ["https://slipcast.example.com"],
 }
 LOCAL = ("CodeUri", "ContentUri")

@@ -56,7 +56,7 @@ class Context:
     """What the handlers ask of Lambda's context."""
 
     function_name = function_version = aws_request_id = "benchmark"
-    memory_limit_in_mb = 3538
+    memory_limit_in_mb = 3008
     invoked_function_arn = "arn:aws:lambda:us-east-1:123456789012:function:benchmark"
 
 

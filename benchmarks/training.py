@@ -48,7 +48,7 @@ FAMILIES = {
 CONCURRENCY = (2, 10, 100, 1_000)
 # us-east-1, x86_64, November 2026: https://aws.amazon.com/lambda/pricing and https://aws.amazon.com/step-functions/pricing
 DOLLARS_GB_SECOND, DOLLARS_REQUEST, DOLLARS_TRANSITION = 0.0000166667, 0.20e-6, 25e-6
-MEMORY_GB = 3538 / 1024
+MEMORY_GB = 3008 / 1024
 # Start of a warm function, its reading of plan, round and rows, and Step Functions' own steps, for each task.
 OVERHEAD_SECONDS = 0.5
 TRANSITIONS = 3

@@ -108,7 +108,7 @@ def _write_track(uri: str, track: protocols.Protocol) -> dict[str, Any]:
     if needed > given:
         raise ValueError(
             f"{track.data.fitted:,} rows of {columns} columns need about {needed:,.0f} MB to train, the function has "
-            f"{given:,.0f}: raise MemorySize of TrainFunction in template.yaml (and TRAIN_MEMORY_MB of PlanFunction)"
+            f"{given:,.0f}: raise the parameter TrainMemoryMb of the stack"
         )
     rate = float(track.holdout["is_late"].mean())
     return {

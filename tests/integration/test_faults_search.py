@@ -14,7 +14,7 @@ from slipcast_aws import storage
 SETTINGS = {
     **{"DATA_BUCKET": "data", "TOLERANCE_DAYS": "30", "HOLDOUT_MONTHS": "18", "RANDOM_SEED": "20240101"},
     **{"SEARCH_BUDGET_SECONDS": "0", "PAPER_PROTOCOL": "false", "TOLERATED_FAILURE_SHARE": "0.25"},
-    **{"INLINE_TASKS": "100", "TRAIN_MEMORY_MB": "3538"},
+    **{"INLINE_TASKS": "100", "TRAIN_MEMORY_MB": "3008"},
 }
 # Declared slower than they are, so that there are several tasks.
 COST = {"seconds": 20.0, "growth": 1.0}

@@ -23,7 +23,7 @@ SETTINGS = {
     "PAPER_PROTOCOL": "false",
     "TOLERATED_FAILURE_SHARE": "0.25",
     "INLINE_TASKS": "100",
-    "TRAIN_MEMORY_MB": "3538",
+    "TRAIN_MEMORY_MB": "3008",
 }
 JUDGING = {
     **{"PREDICT_FUNCTION": "slipcast-predict", "MISSED_DELAY_COST": "2", "FALSE_ALARM_COST": "1"},
@@ -180,7 +180,7 @@ def test_a_declaration_that_is_wrong_names_its_object_and_the_remedy(plan, decla
 def test_rows_that_do_not_fit_into_the_function_are_refused_before_it_runs(plan, monkeypatch):
     monkeypatch.setenv("TRAIN_MEMORY_MB", "1")
 
-    with pytest.raises(ValueError, match="raise MemorySize of TrainFunction"):
+    with pytest.raises(ValueError, match="raise the parameter TrainMemoryMb"):
         plan()
 
 
