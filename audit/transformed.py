@@ -39,7 +39,11 @@ EXAMPLES = {
     "JwtScope": ["slipcast/predict"],
     "JwtUserPoolArn": [f"arn:aws:cognito-idp:us-east-1:{ACCOUNT}:userpool/us-east-1_Example1"],
     "KmsKeyArn": [f"arn:aws:kms:us-east-1:{ACCOUNT}:key/12345678-1234-1234-1234-123456789012"],
-    "MlflowTrackingUri": ["https://mlflow.example.com"],
+    "MlflowArtifactStore": ["s3://artefacts/mlflow"],
+    "MlflowTrackingUri": [
+        *("none", "https://mlflow.example.com"),
+        *(f"arn:aws:sagemaker:us-east-1:{ACCOUNT}:mlflow-{kind}/x-1" for kind in ("app", "tracking-server")),
+    ],
     "NotificationEmail": ["planning@example.com"],
     "PredictReservedConcurrency": ["50"],
     "PublicBaseUrl": ["https://slipcast.example.com"],

@@ -99,6 +99,8 @@ def test_no_data_goes_with_its_stack_without_a_reason(name):
     policies = {RESOURCES[name].get("DeletionPolicy"), RESOURCES[name].get("UpdateReplacePolicy")}
 
     assert None not in policies, "say what becomes of the data: DeletionPolicy and UpdateReplacePolicy"
+    # "Retain" would keep what a create that fails has just made, and the next one could find its name taken.
+    assert policies != {"Retain"}, "DeletionPolicy: RetainExceptOnCreate"
     if not policies <= {"Retain", "RetainExceptOnCreate", "Snapshot"}:
         text = (ROOT / "template.yaml").read_text(encoding="utf-8")
         assert re.search(rf"\n  {name}:\n    Type: .*\n(    # .+\n)+    DeletionPolicy: Delete\n", text), "say why"
@@ -128,4 +130,7 @@ def test_only_a_service_for_this_account_or_the_account_itself_is_let_in(name):
         for account in listed(principals.get("AWS", [])):
             assert account.startswith("arn:aws:iam::123456789012:")
         if "Service" in principals:
-            assert statement["Condition"]["StringEquals"]["aws:SourceAccount"] == "123456789012"
+            condition = statement["Condition"]
+            arn = condition.get("ArnEquals", {}).get("aws:SourceArn", "::::")
+            account = condition.get("StringEquals", {}).get("aws:SourceAccount") or arn.split(":")[4]
+            assert account == "123456789012"

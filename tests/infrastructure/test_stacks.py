@@ -1,9 +1,13 @@
 """Stacks of template.yaml in an AWS account: its quotas and regions, two stacks side by side, one after another."""
 
+import re
 from functools import cache
 from typing import Any
 
 import pytest
+from permissions.evaluation import ALLOWED, decide
+from permissions.template import Stack as Policies
+from permissions.template import pairs
 
 from audit import transformed
 
@@ -53,3 +57,150 @@ def test_nothing_is_reserved_unless_it_is_asked_for():
 
     assert not [name for name, item in functions.items() if "ReservedConcurrentExecutions" in item]
     assert reserving["PredictFunction"]["ReservedConcurrentExecutions"] == "50"
+
+
+# Regions and MLflow
+
+APP = "arn:aws:sagemaker:eu-west-1:123456789012:mlflow-app/app-ABC123"
+SERVER = "arn:aws:sagemaker:eu-west-1:123456789012:mlflow-tracking-server/research"
+OTHER_APP, OTHER_SERVER = f"{APP}4", f"{SERVER}-2"
+WITHOUT_APP = transformed.REGIONS["without_mlflow_app"]
+
+
+def test_the_regions_are_those_that_the_template_and_the_readme_name():
+    readme = (transformed.ROOT / "README.md").read_text(encoding="utf-8")
+    found = {name: re.findall(r"\b[a-z]{2}-[a-z]+-\d\b", line) for name, line in named_regions(readme).items()}
+    known = [
+        region
+        for regions in transformed.REGIONS.values()
+        for region in regions
+        if stack(Region=region).condition("RegionHasMlflow")
+    ]
+
+    assert found == transformed.REGIONS
+    assert known == transformed.REGIONS["mlflow_app"]
+
+
+def named_regions(readme: str) -> dict[str, str]:
+    """Return the two paragraphs of the README that name regions, by the list in audit/regions.yaml."""
+    begins = {"mlflow_app": "**With an MLflow app of its own**", "without_mlflow_app": "**Without**"}
+    paragraphs = readme.split("\n\n")
+    return {
+        name: next(text for text in paragraphs if text.startswith(begin)).split("Not tried")[0]
+        for name, begin in begins.items()
+    }
+
+
+@pytest.mark.parametrize("parameters", [{"MlflowTrackingUri": "none"}, *({"Region": one} for one in WITHOUT_APP[:2])])
+def test_without_mlflow_the_function_knows_and_everything_else_is_there(parameters):
+    made, usual = stack(**parameters), stack(Region=parameters.get("Region", "us-east-1"), MlflowTrackingUri="")
+    track = of_type(made, "AWS::Lambda::Function")["TrackFunction"]
+
+    assert track["Environment"]["Variables"]["MLFLOW_TRACKING_URI"] == "none"
+    assert made.filled(made.resolved()["Outputs"]["MlflowTrackingUri"]["Value"]) == "none"
+    assert set(stack().resources()) - set(made.resources()) == {"MlflowApp", "MlflowRole"}
+    assert set(usual.resources()) >= set(made.resources())
+
+
+TRACKING_URIS = ["", "none", "http://127.0.0.1:5000", "https://mlflow.example.com/a", APP, SERVER]
+NO_TRACKING_URIS = [
+    "None",
+    "mlflow.example.com",
+    "sqlite:///x.db",
+    "s3://a/b",
+    APP.replace("mlflow-app", "domain"),
+    f"{APP}/x",
+]
+
+
+@pytest.mark.parametrize("uri", TRACKING_URIS + NO_TRACKING_URIS)
+def test_a_tracking_uri_is_an_address_or_an_mlflow_of_sagemaker(uri):
+    pattern = TEMPLATE["Parameters"]["MlflowTrackingUri"]["AllowedPattern"]
+
+    assert bool(re.fullmatch(pattern, uri)) is (uri in TRACKING_URIS)
+
+
+@pytest.mark.parametrize(("uri", "store"), [("s3://a", False), ("s3://old-data/mlflow", True), ("s3://b/*", False)])
+def test_a_store_of_artefacts_is_a_bucket_or_a_prefix_of_it(uri, store):
+    assert bool(re.fullmatch(TEMPLATE["Parameters"]["MlflowArtifactStore"]["AllowedPattern"], uri)) is store
+
+
+def mlflow_rights(**parameters: str) -> set[tuple[str, str]]:
+    """Return action and resource of all that the track function may do outside its stack's bucket."""
+    policies = Policies(**parameters).statements("TrackFunction")
+    own = Policies().attribute("DataBucket", "Arn")
+    return {(action, resource) for action, resource, _ in pairs(policies) if not resource.startswith(own)}
+
+
+@pytest.mark.parametrize("uri", ["none", "https://mlflow.example.com"])
+def test_an_mlflow_that_is_no_resource_of_aws_needs_no_rights(uri):
+    assert mlflow_rights(MlflowTrackingUri=uri) == set()
+
+
+def test_an_app_is_called_and_described_and_no_other():
+    statements = Policies(MlflowTrackingUri=APP).statements("TrackFunction")
+    wanted = {"sagemaker:CallMlflowAppApi", "sagemaker:DescribeMlflowApp"}
+
+    assert mlflow_rights(MlflowTrackingUri=APP) == {(action, APP) for action in wanted}
+    for action in wanted:
+        assert decide(statements, action, APP) == ALLOWED
+        assert decide(statements, action, OTHER_APP) != ALLOWED
+
+
+def test_a_tracking_server_is_described_and_its_api_called_and_no_other():
+    statements = Policies(MlflowTrackingUri=SERVER).statements("TrackFunction")
+
+    assert {resource for _, resource in mlflow_rights(MlflowTrackingUri=SERVER)} == {SERVER}
+    assert decide(statements, "sagemaker-mlflow:LogBatch", SERVER) == ALLOWED
+    assert decide(statements, "sagemaker-mlflow:LogBatch", OTHER_SERVER) != ALLOWED
+    assert decide(statements, "sagemaker:DescribeMlflowTrackingServer", SERVER) == ALLOWED
+    assert decide(statements, "sagemaker:CallMlflowAppApi", SERVER) != ALLOWED
+
+
+def test_the_mlflow_of_a_stack_that_was_deleted_goes_on_in_the_next():
+    """As docs/security.md says: MlflowTrackingUri is the old app, MlflowArtifactStore its place in the old bucket."""
+    statements = Policies(MlflowTrackingUri=APP, MlflowArtifactStore="s3://old-data/mlflow").statements("TrackFunction")
+    artefact = "arn:aws:s3:::old-data/mlflow/1/models/m-1/artifacts/model.pkl"
+
+    for action in ("s3:PutObject", "s3:GetObject"):
+        assert decide(statements, action, artefact) == ALLOWED
+        assert decide(statements, action, "arn:aws:s3:::old-data/models/model.json") != ALLOWED
+    assert decide(statements, "sagemaker:CallMlflowAppApi", APP) == ALLOWED
+    kept = {name: stack().resources()[name] for name in ("MlflowApp", "MlflowRole", "DataBucket")}
+    assert {item["DeletionPolicy"] for item in kept.values()} == {"RetainExceptOnCreate"}
+
+
+def test_a_whole_bucket_may_be_the_store():
+    statements = Policies(MlflowTrackingUri=SERVER, MlflowArtifactStore="s3://artefacts").statements("TrackFunction")
+
+    assert decide(statements, "s3:PutObject", "arn:aws:s3:::artefacts/1/model.pkl") == ALLOWED
+    assert decide(statements, "s3:PutObject", "arn:aws:s3:::artefacts-2/1/model.pkl") != ALLOWED
+
+
+def test_services_may_send_to_the_dead_letter_queue_with_the_keys_that_they_send():
+    """EventBridge sends aws:SourceAccount, of SNS only aws:SourceArn is documented."""
+    policies = Policies()
+    statements, queue = policies.resource_policies("DeadLetterQueue"), policies.attribute("DeadLetterQueue", "Arn")
+    topic = policies.reference("Topic")
+
+    def may(service: str, **context: str) -> bool:
+        keys = {f"aws:{name}": value for name, value in context.items()}
+        return decide(statements, "sqs:SendMessage", queue, keys, f"{service}.amazonaws.com") == ALLOWED
+
+    assert may("events", SourceAccount="123456789012")
+    assert not may("events", SourceAccount="210987654321")
+    assert may("sns", SourceArn=topic)
+    assert not may("sns", SourceArn=f"{topic}-2")
+    assert not may("sns", SourceAccount="123456789012")
+
+
+# The life of a stack
+
+
+def test_a_create_that_fails_leaves_nothing_behind():
+    """boto3 on RetainExceptOnCreate: with Retain, newly created resources outlive the rollback of their creation."""
+    made = stack(Streaming="true").resources()
+    kept = {name: item["DeletionPolicy"] for name, item in made.items() if "DeletionPolicy" in item}
+
+    assert set(kept.values()) == {"RetainExceptOnCreate", "Delete"}
+    assert "AWS::Lambda::LayerVersion" in {made[name]["Type"] for name in kept}

@@ -115,6 +115,10 @@ class Stack:
                 return self._substituted(value)
             if kind == "Fn::If":
                 return self.resolve(value[1] if self.condition(value[0]) else value[2])
+            if kind == "Fn::Split":
+                return self.resolve(value[1]).split(value[0])
+            if kind == "Fn::Select":
+                return self.resolve(value[1])[int(value[0])]
             if kind == "Fn::Join":
                 return value[0].join(self.resolve(value[1]))
         resolved = {name: self.resolve(value) for name, value in node.items()}
