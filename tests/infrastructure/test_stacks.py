@@ -204,3 +204,155 @@ def test_a_create_that_fails_leaves_nothing_behind():
 
     assert set(kept.values()) == {"RetainExceptOnCreate", "Delete"}
     assert "AWS::Lambda::LayerVersion" in {made[name]["Type"] for name in kept}
+
+
+def test_nothing_that_outlives_its_stack_has_a_name_that_the_next_stack_takes():
+    """Log groups too: late lines of a function bring its group back to life after the stack was deleted."""
+    id_of_stack = {"Fn::Select": ["2", {"Fn::Split": ["/", {"Ref": "AWS::StackId"}]}]}
+    for name, item in stack(Streaming="true").resources().items():
+        kept = item.get("DeletionPolicy", "Delete") != "Delete" or item["Type"] == "AWS::Logs::LogGroup"
+        given = [key for key in NAMES if key in item.get("Properties", {})] if kept else []
+        # A layer's versions are numbered; an alias or version is named by its function.
+        if item["Type"] in ("AWS::Lambda::LayerVersion", "AWS::Lambda::Version"):
+            continue
+        for key in given:
+            assert str(id_of_stack).replace("'2'", "2") in str(item["Properties"][key]), name
+
+
+# Where CloudFormation's resources have their names, and how long AWS lets these be.
+NAMES = {
+    "FunctionName": 64,
+    "StateMachineName": 80,
+    "LayerName": 140,
+    "AlarmName": 255,
+    "DashboardName": 255,
+    "LogGroupName": 512,
+    "QueueName": 80,
+    "UsagePlanName": 255,
+    "Name": 256,
+}
+
+
+def physical(made: transformed.Stack) -> set[tuple[str, str]]:
+    """Return type and name of all that a stack names itself."""
+    owners = {
+        "AWS::Lambda::Alias",
+        "AWS::Lambda::Version",
+        "AWS::Lambda::Permission",
+        "AWS::Lambda::EventSourceMapping",
+    }
+    owners |= {"AWS::Lambda::EventInvokeConfig", "AWS::Logs::SubscriptionFilter"}
+    return {
+        (item["Type"], text(properties[key]))
+        for item in made.resources().values()
+        if item["Type"] not in owners
+        for properties in [made.filled(item.get("Properties", {}))]
+        for key in NAMES
+        if key in properties
+    }
+
+
+def text(name: Any) -> str:
+    return name if isinstance(name, str) else name["Fn::Sub"][0].replace("${Id}", "0" * 36)
+
+
+def test_names_stay_within_their_limits_for_the_longest_name_of_a_stack():
+    """`make deploy` reads LongestStackName; CloudFormation itself would take 128 characters."""
+    longest = TEMPLATE["Metadata"]["LongestStackName"]
+
+    def too_long(length: int) -> list[str]:
+        made = stack("s" * length, Streaming="true")
+        return [
+            f"{name} {key}"
+            for name, item in made.resources().items()
+            for key, limit in NAMES.items()
+            for value in [made.filled(item.get("Properties", {})).get(key)]
+            if value is not None and "Ref" not in value and len(text(value)) > limit
+        ]
+
+    assert too_long(longest) == []
+    assert too_long(longest + 1) == ["PredictBatchFunction FunctionName"]
+
+
+# Two stacks in one account and region
+
+METRIC = re.compile(r'"service", "([^"]+)"')
+
+
+def shared_things(made: transformed.Stack) -> set[Any]:
+    """Return whatever two stacks could have in common: names, dimensions of own metrics, what they log as and to."""
+    found: set[Any] = set(physical(made))
+    for item in map(made.filled, made.resources().values()):
+        properties = item.get("Properties", {})
+        if properties.get("Namespace") == "Slipcast":
+            found |= {(properties["MetricName"], each["Name"], each["Value"]) for each in properties["Dimensions"]}
+        if item["Type"] == "AWS::CloudWatch::Dashboard":
+            body = properties["DashboardBody"]
+            found |= {("dashboard", name) for name in METRIC.findall(str(body))}
+        variables = properties.get("Environment", {}).get("Variables", {})
+        names = (
+            "POWERTOOLS_SERVICE_NAME",
+            "MLFLOW_EXPERIMENT",
+            "MLFLOW_MODEL_NAME",
+            "RETRAIN_ALARMS",
+            "MODEL_LAYER_NAME",
+        )
+        found |= {(name, part) for name in names if name in variables for part in variables[name].split(",")}
+    for output in made.resolved()["Outputs"].values():
+        if "Export" in output:
+            found.add(("export", str(made.filled(output["Export"]))))
+    return found
+
+
+def test_two_stacks_in_one_account_and_region_share_nothing():
+    one, other = (shared_things(stack(name, Streaming="true")) for name in ("staging", "production"))
+
+    assert one & other == set()
+    assert len(one) == len(other)
+    assert {("POWERTOOLS_SERVICE_NAME", "staging"), ("Drift", "service", "staging"), ("dashboard", "staging")} <= one
+
+
+def test_a_stack_whose_name_begins_with_that_of_another_shares_nothing_with_it():
+    made = physical(stack("a", Streaming="true"))
+    ends = [(kind, name.removeprefix("a")) for kind, name in made]
+
+    assert not [
+        (kind, end, longer)
+        for kind, end in ends
+        for other, longer in ends
+        if kind == other and end and end != longer and longer.endswith(end)
+    ]
+
+
+def test_the_metrics_of_a_function_have_the_dimension_that_the_alarms_watch():
+    for function in of_type(stack("staging"), "AWS::Lambda::Function").values():
+        assert function["Environment"]["Variables"]["POWERTOOLS_SERVICE_NAME"] == "staging"
+
+
+# The API
+
+
+@pytest.mark.parametrize("change", [{"ApiAuth": "iam"}, {"ApiAuth": "api_key"}, {"JwtScope": "b"}, {"JwtUserPoolArn": "c"}])
+def test_another_way_to_authenticate_reaches_the_stage(change, monkeypatch):
+    """CloudFormation makes a deployment when its logical id is another; SAM hashes what it sees of the definition."""
+
+    def deployment(parameters: dict[str, str], seconds: int) -> str:
+        monkeypatch.setattr("samtranslator.model.apigateway.time.time", lambda: seconds)
+        source = transformed.source()
+        for name, value in parameters.items():
+            source["Parameters"][name]["Default"] = value
+        (made,) = [name for name in transformed.transformed(source)["Resources"] if name.startswith("ApiDeployment")]
+        return made
+
+    before = deployment({"ApiAuth": "jwt", "JwtScope": "a", "JwtUserPoolArn": "a"}, 1_800_000_000)
+    assert deployment({"ApiAuth": "jwt", "JwtScope": "a", "JwtUserPoolArn": "a", **change}, 1_800_000_060) != before
+
+
+# What a person sees in the console
+
+
+def test_every_parameter_stands_in_one_group_of_the_form():
+    groups = TEMPLATE["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"]
+    grouped = [name for group in groups for name in group["Parameters"]]
+
+    assert sorted(grouped) == sorted(TEMPLATE["Parameters"])

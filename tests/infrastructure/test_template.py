@@ -12,6 +12,7 @@ import pytest
 from samtranslator.yaml_helper import yaml_parse
 
 from slipcast import redaction
+from slipcast_aws import queues
 
 ROOT = Path(__file__).resolve().parents[2]
 TEMPLATE = yaml_parse((ROOT / "template.yaml").read_text(encoding="utf-8"))
@@ -145,6 +146,7 @@ def test_predict_may_read_features_keep_answers_call_for_large_batches_use_its_q
         ("lambda:InvokeFunction", {"Fn::Sub": f"{LAMBDA}:function:${{AWS::StackName}}-predict-batch"}),
         (consume, arn(updates)),
         ("sqs:SendMessage", [arn(name) for name in others]),
+        ("sqs:ListQueueTags", arn(updates)),
         ("sqs:GetQueueUrl", [arn(name) for name in (updates, *others)]),
     ]
     assert [item["Fn::If"][0] for item in FUNCTIONS["PredictFunction"]["Policies"] if "Fn::If" in item] == ["HasStream"]
@@ -183,16 +185,11 @@ def test_the_function_gives_a_reason_before_the_queue_takes_a_message_away():
     assert give_up < QUEUES["UpdatesQueue"]["RedrivePolicy"]["maxReceiveCount"]
 
 
-def test_the_names_of_the_queues_end_as_the_function_expects():
-    from slipcast_aws import queues
+def test_the_queue_of_updates_leads_the_function_to_the_other_two():
+    updates = QUEUES["UpdatesQueue"]
 
-    ends = {
-        "UpdatesQueue": queues.UPDATES,
-        "ResultsQueue": queues.RESULTS,
-        "UpdatesDeadLetterQueue": queues.DEAD_LETTERS,
-    }
-    for name, end in ends.items():
-        assert QUEUES[name]["QueueName"] == {"Fn::Sub": f"${{AWS::StackName}}{end}"}
+    assert updates["RedrivePolicy"]["deadLetterTargetArn"] == {"Fn::GetAtt": ["UpdatesDeadLetterQueue", "Arn"]}
+    assert updates["Tags"] == [{"Key": queues.RESULTS_TAG, "Value": {"Fn::GetAtt": ["ResultsQueue", "QueueName"]}}]
 
 
 def test_without_a_stream_nothing_of_it_is_there():

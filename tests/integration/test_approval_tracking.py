@@ -23,12 +23,16 @@ pytestmark = [
 def store(tmp_path, monkeypatch):
     """An MLflow that has run and registered model of another execution."""
     before, uri = mlflow.get_tracking_uri(), f"sqlite:///{tmp_path / 'mlflow.db'}"
-    for name, value in {"MLFLOW_EXPERIMENT": "slipcast", "MLFLOW_DISABLE_TELEMETRY": "true"}.items():
+    for name, value in {
+        "MLFLOW_EXPERIMENT": "slipcast",
+        "MLFLOW_MODEL_NAME": "slipcast",
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+    }.items():
         monkeypatch.setenv(name, value)
     mlflow.set_tracking_uri(uri)
     client = MlflowClient()
     client.create_experiment("slipcast", artifact_location=(tmp_path / "artefacts").as_uri())
-    client.create_registered_model(tracking.MODEL_NAME)
+    client.create_registered_model(tracking.model_name())
     log(client, "another")
     yield client
     mlflow.set_tracking_uri(before)
@@ -39,7 +43,7 @@ def log(client: MlflowClient, execution: str) -> tuple[str, str]:
     experiment = client.get_experiment_by_name("slipcast").experiment_id
     run = client.create_run(experiment, tags={"execution": execution}).info.run_id
     client.set_terminated(run)
-    version = client.create_model_version(tracking.MODEL_NAME, "file:///model", tags={"execution": execution}).version
+    version = client.create_model_version(tracking.model_name(), "file:///model", tags={"execution": execution}).version
     return run, version
 
 
@@ -53,12 +57,12 @@ def test_a_decision_is_a_tag_of_run_and_model_version(store):
     approval_tracking.log_approval(RECORD)
     approval_tracking.log_approval(RECORD)
 
-    for tags in (store.get_run(run).data.tags, store.get_model_version(tracking.MODEL_NAME, version).tags):
+    for tags in (store.get_run(run).data.tags, store.get_model_version(tracking.model_name(), version).tags):
         assert approval_tags(tags) == {
             **{"approval": "rejected", "approval_by": "Ann", "approval_via": "link"},
             **{"approval_at": RECORD["decided_at"], "approval_uri": RECORD["approval_uri"]},
         }
-    assert approval_tags(store.get_model_version(tracking.MODEL_NAME, "1").tags) == {}
+    assert approval_tags(store.get_model_version(tracking.model_name(), "1").tags) == {}
 
 
 def test_a_decision_before_its_run_waits(store):

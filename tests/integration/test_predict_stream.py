@@ -8,6 +8,7 @@ import pytest
 from botocore.exceptions import ClientError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from permissions.template import Stack
 from schedules import example
 
 from slipcast import labels
@@ -18,7 +19,8 @@ from slipcast.feature_table import feature_table
 from slipcast.pipeline import build_pipeline
 from slipcast_aws import queues, redrive
 
-SOURCE = "arn:aws:sqs:us-east-1:123456789012:slipcast-updates.fifo"
+UPDATES, RESULTS, LETTERS = map(Stack().name, ("UpdatesQueue", "ResultsQueue", "UpdatesDeadLetterQueue"))
+SOURCE = f"arn:aws:sqs:us-east-1:123456789012:{UPDATES}"
 ACTIVITY = {
     "activity_id": "A1",
     "phase": "Design",
@@ -53,10 +55,16 @@ class Stream:
     def __init__(self, context):
         self.sqs, self.context, self.app = boto3.client("sqs"), context, None
         fifo = {"FifoQueue": "true", "VisibilityTimeout": "30"}
-        self.updates, self.results, self.dead_letters = (
-            self.sqs.create_queue(QueueName=f"slipcast{end}", Attributes=fifo)["QueueUrl"]
-            for end in (queues.UPDATES, queues.RESULTS, queues.DEAD_LETTERS)
+        self.results, self.dead_letters = (
+            self.sqs.create_queue(QueueName=name, Attributes=fifo)["QueueUrl"] for name in (RESULTS, LETTERS)
         )
+        letters = self.sqs.get_queue_attributes(QueueUrl=self.dead_letters, AttributeNames=["QueueArn"])["Attributes"]
+        redrive_policy = {"deadLetterTargetArn": letters["QueueArn"], "maxReceiveCount": 50}
+        self.updates = self.sqs.create_queue(
+            QueueName=UPDATES,
+            Attributes=fifo | {"RedrivePolicy": json.dumps(redrive_policy)},
+            tags={queues.RESULTS_TAG: RESULTS},
+        )["QueueUrl"]
         self.sent = 0
 
     def send(self, body, group="P-1", attributes=None):
@@ -381,9 +389,15 @@ def test_a_redrive_that_crashed_sends_nothing_twice(stream, monkeypatch):
     assert len(stream.batch()["Records"]) == 1
 
 
-def test_a_queue_of_another_name_is_refused(mocked_aws):
-    with pytest.raises(ValueError, match="is no queue of updates"):
-        queues.beside("arn:aws:sqs:us-east-1:123456789012:other")
+@pytest.mark.parametrize("lacking", ["tag", "redrive policy"])
+def test_a_queue_that_does_not_lead_to_the_others_is_refused(stream, lacking):
+    if lacking == "tag":
+        stream.sqs.untag_queue(QueueUrl=stream.updates, TagKeys=[queues.RESULTS_TAG])
+    else:
+        stream.sqs.set_queue_attributes(QueueUrl=stream.updates, Attributes={"RedrivePolicy": ""})
+
+    with pytest.raises(ValueError, match="is no queue of updates: it needs a redrive policy and the tag"):
+        queues.beside(SOURCE)
 
 
 VALUES = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20)

@@ -26,7 +26,11 @@ pytestmark = [
 @pytest.fixture
 def track(load_app, s3, lambda_context):
     app = load_app(
-        "track", DATA_BUCKET="data", MLFLOW_TRACKING_URI="sqlite:///nowhere.db", MLFLOW_EXPERIMENT=EXPERIMENT
+        "track",
+        DATA_BUCKET="data",
+        MLFLOW_TRACKING_URI="sqlite:///nowhere.db",
+        MLFLOW_EXPERIMENT=EXPERIMENT,
+        MLFLOW_MODEL_NAME="slipcast",
     )
     return lambda: app.handler({}, lambda_context)
 

@@ -81,7 +81,13 @@ def test_the_role_may_do_with_a_tracking_server_what_the_function_does(
     s3, load_app, lambda_context, tracking_server, asked, tmp_path, monkeypatch
 ):
     monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
-    app = load_app("track", DATA_BUCKET="data", MLFLOW_TRACKING_URI=tracking_server, MLFLOW_EXPERIMENT=EXPERIMENT)
+    app = load_app(
+        "track",
+        DATA_BUCKET="data",
+        MLFLOW_TRACKING_URI=tracking_server,
+        MLFLOW_EXPERIMENT=EXPERIMENT,
+        MLFLOW_MODEL_NAME="slipcast",
+    )
     leave_execution("new-data-1")
     app.handler({}, lambda_context)
     # What a crash left half-written is logged again: the run is taken back and its version.

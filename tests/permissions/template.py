@@ -141,7 +141,9 @@ class Stack:
             return self.names[resource]
         properties = RESOURCES[resource].get("Properties", {})
         given = next((properties[key] for key in NAMES if key in properties), None)
-        return self.resolve(given) if given is not None else f"{STACK}-{resource.lower()}"
+        if given is not None:
+            return self.resolve(given)
+        return f"{STACK}-{resource.lower()}" + (".fifo" if properties.get("FifoQueue") else "")
 
     def reference(self, name: str) -> str:
         """Return what ``!Ref`` gives."""

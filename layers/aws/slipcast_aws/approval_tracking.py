@@ -4,7 +4,7 @@ from typing import Any
 
 from mlflow.tracking import MlflowClient
 
-from slipcast_aws.tracking import MODEL_NAME, registered
+from slipcast_aws.tracking import model_name, registered
 
 
 def log_approval(record: dict[str, Any]) -> None:
@@ -28,4 +28,4 @@ def log_approval(record: dict[str, Any]) -> None:
     for name, value in tags.items():
         if value:
             client.set_tag(run, name, value)
-            client.set_model_version_tag(MODEL_NAME, version, name, value)
+            client.set_model_version_tag(model_name(), version, name, value)

@@ -1,9 +1,10 @@
 """The queues of the stream: updates of activities come in, predictions go out, what cannot be used is set aside.
 
-All three are FIFO queues whose names differ in their ends only. So whoever got a message from the first knows the other
-two: a version of the predict function that was published before its stack had a stream needs no setting for it.
+All three are FIFO queues that CloudFormation names. The queue of updates leads to the other two, by its redrive policy
+and by a tag: a version of the predict function that was published before its stack had a stream needs no setting.
 """
 
+import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -13,7 +14,8 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
-UPDATES, RESULTS, DEAD_LETTERS = "-updates.fifo", "-results.fifo", "-updates-dead-letter.fifo"
+# Tag of the queue of updates: the name of the queue that the predictions go to.
+RESULTS_TAG = "slipcast:results"
 # What we say of a message that is set aside stands in attributes of these names; its body stays as it came.
 REASON, ERRORS, REMEDY = "slipcast.reason", "slipcast.errors", "slipcast.remedy"
 OURS = frozenset({REASON, ERRORS, REMEDY})
@@ -47,17 +49,23 @@ def beside(updates_arn: str) -> Queues:
     Raises
     ------
     ValueError
-        If the queue's name does not end as one of updates does.
+        If the queue has no dead-letter queue or does not say where the predictions go.
     """
     *_, account, name = updates_arn.split(":")
-    if not name.endswith(UPDATES):
-        raise ValueError(f"{updates_arn} is no queue of updates: its name does not end in {UPDATES}")
-    stack = name.removesuffix(UPDATES)
-    urls = (
-        client().get_queue_url(QueueName=stack + end, QueueOwnerAWSAccountId=account)["QueueUrl"]
-        for end in (UPDATES, RESULTS, DEAD_LETTERS)
-    )
-    return Queues(*urls)
+    updates = _url(name, account)
+    attributes = client().get_queue_attributes(QueueUrl=updates, AttributeNames=["RedrivePolicy"]).get("Attributes", {})
+    results = client().list_queue_tags(QueueUrl=updates).get("Tags", {}).get(RESULTS_TAG)
+    if "RedrivePolicy" not in attributes or results is None:
+        raise ValueError(
+            f"{updates_arn} is no queue of updates: it needs a redrive policy and the tag {RESULTS_TAG} with the "
+            "name of the queue of results, as template.yaml gives them to UpdatesQueue"
+        )
+    *_, account_of_letters, letters = json.loads(attributes["RedrivePolicy"])["deadLetterTargetArn"].split(":")
+    return Queues(updates, _url(results, account), _url(letters, account_of_letters))
+
+
+def _url(name: str, account: str) -> str:
+    return client().get_queue_url(QueueName=name, QueueOwnerAWSAccountId=account)["QueueUrl"]
 
 
 def send(

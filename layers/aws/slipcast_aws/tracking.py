@@ -24,14 +24,19 @@ from mlflow.tracking import MlflowClient
 
 from slipcast import calibration, evaluation
 from slipcast_aws import storage
+from slipcast_aws.settings import setting
 
-MODEL_NAME = "slipcast"
 CHAMPION_SINCE = "slipcast.champion_since"
 PACKAGES = ("scikit-learn", "pandas", "scipy", "cloudpickle")
 # MLflow takes up to 8,000 characters for the value of a tag; some servers less.
 MAX_TAG = 4000
 # A server that hangs must cost this execution seconds, not its time limit: the record stays in the outbox.
 HTTP = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "15", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2"}
+
+
+def model_name() -> str:
+    """Return the name of the registered model: the stack's, as several stacks may log to one MLflow."""
+    return setting("MLFLOW_MODEL_NAME")
 
 
 def connect(tracking_uri: str, experiment: str) -> None:
@@ -54,7 +59,7 @@ def log_execution(record: dict[str, Any]) -> None:
         return
     # What a crash left half-written is logged anew.
     for left in _versions(client, execution):
-        client.delete_model_version(MODEL_NAME, left.version)
+        client.delete_model_version(model_name(), left.version)
     for run in [*parents, *_runs(client, f"tags.execution_of = '{execution}'")]:
         client.delete_run(run.info.run_id)
     with mlflow.start_run(run_name=execution, tags=_lineage(found) | _decision(found)) as parent:
@@ -86,8 +91,8 @@ def log_release(record: dict[str, Any]) -> None:
     version = _note_end(client, record, "released")
     # After an outage records come in the order of their names, and a rollback by hand may be among them.
     if record.get("at", "") >= _champion_since(client):
-        client.set_registered_model_alias(MODEL_NAME, "champion", version)
-        client.set_registered_model_tag(MODEL_NAME, CHAMPION_SINCE, record.get("at", ""))
+        client.set_registered_model_alias(model_name(), "champion", version)
+        client.set_registered_model_tag(model_name(), CHAMPION_SINCE, record.get("at", ""))
 
 
 def log_rollback(record: dict[str, Any]) -> None:
@@ -104,13 +109,13 @@ def log_rollback(record: dict[str, Any]) -> None:
 def _note_end(client: MlflowClient, record: dict[str, Any], end: str) -> str:
     """Tag the registered model and the run of a release with its Lambda version, its end and its trial."""
     _, version = registered(client, record["execution"])
-    client.set_model_version_tag(MODEL_NAME, version, "lambda_version", record["version"])
+    client.set_model_version_tag(model_name(), version, "lambda_version", record["version"])
     _tag(client, version, record["execution"], {"slipcast.release": end, **_trial(record)})
     return version
 
 
 def _champion_since(client: MlflowClient) -> str:
-    return client.get_registered_model(MODEL_NAME).tags.get(CHAMPION_SINCE, "")
+    return client.get_registered_model(model_name()).tags.get(CHAMPION_SINCE, "")
 
 
 def _trial(record: dict[str, Any]) -> dict[str, str]:
@@ -134,12 +139,12 @@ def registered(client: MlflowClient, execution: str) -> tuple[str, str]:
 
 
 def _versions(client: MlflowClient, execution: str) -> list[ModelVersion]:
-    return list(client.search_model_versions(f"name = '{MODEL_NAME}' and tags.execution = '{execution}'"))
+    return list(client.search_model_versions(f"name = '{model_name()}' and tags.execution = '{execution}'"))
 
 
 def _tag(client: MlflowClient, version: str, execution: str, tags: dict[str, str]) -> None:
     for name, value in tags.items():
-        client.set_model_version_tag(MODEL_NAME, version, name, value)
+        client.set_model_version_tag(model_name(), version, name, value)
         for run in _runs(client, f"tags.execution = '{execution}'"):
             client.set_tag(run.info.run_id, name, value)
 
@@ -277,8 +282,8 @@ def _by_value(*modules: Any) -> Iterator[None]:
 
 def _register(client: MlflowClient, found: dict[str, Any], model_uri: str) -> None:
     tags = {**_lineage(found), **_decision(found), **_numbers(found), "artefact_sha256": found["model"]["sha256"]}
-    made = mlflow.register_model(model_uri, MODEL_NAME, tags=tags)
-    client.set_registered_model_alias(MODEL_NAME, "challenger", made.version)
+    made = mlflow.register_model(model_uri, model_name(), tags=tags)
+    client.set_registered_model_alias(model_name(), "challenger", made.version)
 
 
 def _log_files(prefix: str) -> None:
