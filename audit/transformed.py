@@ -69,8 +69,7 @@ def source(path: Path = ROOT / "template.yaml") -> dict[str, Any]:
     Raises
     ------
     TransformError
-        If a definition has a YAML alias (CloudFormation's handler does not resolve it), or a placeholder without a
-        substitution or the other way round.
+        If a definition has a placeholder without a substitution or the other way round.
     """
     template = yaml_parse(path.read_text(encoding="utf-8"))
     for name, resource in template["Resources"].items():
@@ -82,12 +81,6 @@ def source(path: Path = ROOT / "template.yaml") -> dict[str, Any]:
 
 
 def _definition(name: str, text: str, substitutions: Mapping[str, Any]) -> dict[str, Any]:
-    for token in yaml.scan(text):
-        if isinstance(token, yaml.AliasToken | yaml.AnchorToken):
-            raise TransformError(
-                f"{name}: line {token.start_mark.line + 1} of the definition has &{token.value} or *{token.value}: "
-                "CloudFormation resolves no alias there; write it out"
-            )
     used = set(PLACEHOLDER.findall(text))
     if used != set(substitutions):
         odd = ", ".join(sorted(used ^ set(substitutions)))

@@ -332,7 +332,9 @@ def test_the_metrics_of_a_function_have_the_dimension_that_the_alarms_watch():
 # The API
 
 
-@pytest.mark.parametrize("change", [{"ApiAuth": "iam"}, {"ApiAuth": "api_key"}, {"JwtScope": "b"}, {"JwtUserPoolArn": "c"}])
+@pytest.mark.parametrize(
+    "change", [{"ApiAuth": "iam"}, {"ApiAuth": "api_key"}, {"JwtScope": "b"}, {"JwtUserPoolArn": "c"}]
+)
 def test_another_way_to_authenticate_reaches_the_stage(change, monkeypatch):
     """CloudFormation makes a deployment when its logical id is another; SAM hashes what it sees of the definition."""
 
@@ -356,3 +358,13 @@ def test_every_parameter_stands_in_one_group_of_the_form():
     grouped = [name for group in groups for name in group["Parameters"]]
 
     assert sorted(grouped) == sorted(TEMPLATE["Parameters"])
+
+
+def test_no_metric_is_paid_for_that_nobody_reads():
+    """With MetricsEnabled API Gateway has five metrics for each method; alarms and dashboard name ApiName and Stage."""
+    made = stack(Streaming="true")
+    watched = [item["Dimensions"] for item in of_type(made, "AWS::CloudWatch::Alarm").values()]
+    (stage,) = of_type(made, "AWS::ApiGateway::Stage").values()
+
+    assert "Method" not in {each["Name"] for dimensions in watched for each in dimensions}
+    assert not any(setting.get("MetricsEnabled") for setting in stage["MethodSettings"])
