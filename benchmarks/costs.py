@@ -196,7 +196,8 @@ def options() -> list[tuple[str, str, float]]:
         (f"{kept} kept versions of that kind (`KeepVersions`)", f"{kept} × {cache}", kept * snapshot),
         (
             "`Streaming=true`",
-            f"5 pollers × 3 a minute × {60 * HOURS:,} × {millions(p['sqs_fifo_request'])} + {alarms} × {p['alarm']:.2f}",
+            f"5 pollers × 3 a minute × {60 * HOURS:,} × {millions(p['sqs_fifo_request'])} + "
+            f"{alarms} × {p['alarm']:.2f}",
             polls * p["sqs_fifo_request"] + alarms * p["alarm"],
         ),
         ("`KmsKeyArn`", f"1 key × {p['kms_key']:.2f}, and its requests", p["kms_key"]),

@@ -30,7 +30,7 @@ ROWS, OPTIONS = table("0 a day"), table("what is added")
 def computed(arithmetic: str, load: int) -> float:
     """Return what the words of a row give for so many requests a day.
 
-    Where a row has a figure for each load, with commas between, or one for none and one for any, the right one is taken.
+    Of a row with a figure for each load, with commas between, or one for none and one for any, the right one is taken.
     """
     text = re.sub(r"\([^()]*free\)|, and its requests", "", arithmetic)
     position = LOADS.index(load)
