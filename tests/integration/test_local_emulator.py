@@ -460,13 +460,14 @@ def test_every_patch_is_still_needed():
         sns,
         stepfunctions,
     )
-    from ministack.services.cloudformation import provisioners
+    from ministack.services.cloudformation import engine, provisioners
 
     def knows(thing, word):
         return word in inspect.getsource(thing)
 
     pattern, line = '{ $.log = "prediction" }', '{"log": "prediction"}'
     needed = {
+        "functions_in_conditions": not knows(engine._evaluate_conditions, "Fn::Split"),
         "metrics_of_functions": not knows(lambda_svc, "CloudWatchMetrics")
         and not knows(cloudwatch_logs, "CloudWatchMetrics"),
         "alarms_by_dimension_and_period": not knows(cloudwatch._evaluate_alarm, "DatapointsToAlarm"),
