@@ -8,7 +8,7 @@ export SAM_CLI_TELEMETRY := 0
 OFFLINE := env -u AWS_PROFILE -u AWS_ENDPOINT_URL
 
 .PHONY: help bootstrap demo verify test test-fast test-e2e up down status deploy-local lineage history rollback promote \
-  dead-letters redrive faults lint audit sbom format build deploy clean
+  dead-letters redrive faults lint audit sbom format build deploy preflight smoke bootstrap-cicd clean
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -106,6 +106,14 @@ deploy: bootstrap ## Deploy to your AWS account with samconfig.toml
 	@if [ -n "$${AWS_ENDPOINT_URL:-}" ]; then echo "error: AWS_ENDPOINT_URL is set: this shell points at the local cloud" >&2; exit 1; fi
 	@sam build
 	@if grep -q '^s3_bucket\|^resolve_s3' samconfig.toml; then sam deploy; else sam deploy --guided; fi
+
+# What the smoke test takes as variables; see docs/deploy.md.
+SMOKE = $(if $(FILE),--file "$(FILE)") $(if $(NO_FILE),--no-file) $(if $(MIX),--mix) $(if $(REQUIRE_RELEASE),--require-release) \
+  $(if $(MINUTES),--minutes $(MINUTES)) $(if $(ALARMS),--alarms) $(if $(JSON),--json)
+
+smoke: bootstrap ## Does a deployed stack work? make smoke STACK=<name> [NO_FILE=1] [ALARMS=1]
+	@if [ -z "$${AWS_ENDPOINT_URL:-}$${AWS_PROFILE:-}$${AWS_ACCESS_KEY_ID:-}" ] && [ -f .local/env ]; then source .local/env; fi; \
+	  PYTHONPATH=src $(PYTHON) -m slipcast_cli.smoke --stack "$(or $(STACK),$${SLIPCAST_STACK:-slipcast})" $(SMOKE)
 
 clean: down ## Remove everything that was built
 	@rm -rf .aws-sam .cache .local .venv .pytest_cache .ruff_cache .hypothesis .coverage
