@@ -102,10 +102,21 @@ format: bootstrap ## Format the code
 build: bootstrap ## sam build: functions and layers for Lambda
 	@$(OFFLINE) sam build
 
-deploy: bootstrap ## Deploy to your AWS account with samconfig.toml
+# An environment of samconfig.toml; its stack unless STACK names another.
+STAGE ?= default
+# Nobody is there to answer.
+UNATTENDED = $(if $(filter true,$(CI)),--no-confirm-changeset --no-fail-on-empty-changeset)
+
+.PHONY: not-local
+not-local:
 	@if [ -n "$${AWS_ENDPOINT_URL:-}" ]; then echo "error: AWS_ENDPOINT_URL is set: this shell points at the local cloud" >&2; exit 1; fi
+
+preflight: not-local bootstrap ## Check the AWS account before a deployment: make preflight [STAGE=<environment of samconfig.toml>]
+	@PYTHONPATH=src $(PYTHON) -m slipcast_cli.preflight --env $(STAGE) $(if $(STACK),--stack "$(STACK)")
+
+deploy: preflight ## Check the account, build, deploy: make deploy [STAGE=staging]; asks first unless CI=true
 	@sam build
-	@if grep -q '^s3_bucket\|^resolve_s3' samconfig.toml; then sam deploy; else sam deploy --guided; fi
+	@sam deploy --config-env $(STAGE) $(if $(STACK),--stack-name "$(STACK)") $(if $(CFN_ROLE_ARN),--role-arn "$(CFN_ROLE_ARN)") $(UNATTENDED)
 
 # What the smoke test takes as variables; see docs/deploy.md.
 SMOKE = $(if $(FILE),--file "$(FILE)") $(if $(NO_FILE),--no-file) $(if $(MIX),--mix) $(if $(REQUIRE_RELEASE),--require-release) \

@@ -17,3 +17,13 @@ def test_a_deployed_stack_passes_its_smoke_test(stack):
     assert result["ok"], said
     passing = {item["check"] for item in result["checks"] if item["status"] == "pass"}
     assert {"execution", "api", "alarms", "topic", "alarm test"} <= passing
+
+
+def test_the_check_of_the_account_runs_where_the_local_cloud_answers(stack):
+    try:
+        said = stack.run("slipcast_cli.preflight", "--stack", stack.env["SLIPCAST_STACK"], "--json")
+    except RuntimeError as error:
+        pytest.fail(str(error))
+
+    verdicts = {item["check"]: item["status"] for item in json.loads(said)["checks"]}
+    assert {verdicts[name] for name in ("credentials", "region", "stack", "state machine")} == {"pass"}
