@@ -327,7 +327,7 @@ class Preflight:
         else:
             yield warned(
                 "memory",
-                f"{most} asks for {size} MB; accounts with reduced quotas give {REDUCED_MEMORY}, no API tells the quota",
+                f"{most} asks for {size} MB; reduced quotas give {REDUCED_MEMORY}, and no API tells the quota",
                 f"set {name} to {REDUCED_MEMORY} if this is a new account; support raises the quota",
             )
 
