@@ -75,11 +75,14 @@ promote: bootstrap ## Make a released version live once it gives its known answe
 	  PYTHONPATH=layers/aws:layers/slipcast $(PYTHON) -m slipcast_aws.switch --stack "$(or $(STACK),$${SLIPCAST_STACK:-slipcast})" promote "$(VERSION)"
 
 # The state machine is checked by tests/infrastructure: statelint does not know a time limit in JSONata.
-lint: bootstrap ## Check style and template
+lint: bootstrap .cache/audit/workflows/made ## Check style, templates and workflows
 	@ruff check .
 	@ruff format --check .
 	@cfn-lint template.yaml
+	@cfn-lint cicd/*.yaml
 	@sam validate --lint
+	@.cache/audit/workflows/bin/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yaml
+	@.cache/audit/workflows/bin/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
 
 # Tools that are no part of Slipcast live in environments of their own: made once for each audit/uv.lock, then offline.
 .cache/audit/%/made: audit/uv.lock audit/pyproject.toml | bootstrap
@@ -88,7 +91,7 @@ lint: bootstrap ## Check style and template
 	  --python "$$($(PYTHON) -c 'import sys; print(f"{sys.base_prefix}/bin/python3.13")')"
 	@touch $@
 
-audit: .cache/audit/template/made .cache/audit/supply/made ## Check template.yaml with checkov, the locked packages with pip-audit
+audit: .cache/audit/template/made .cache/audit/supply/made ## Check the templates with checkov, the locked packages with pip-audit
 	@.cache/audit/template/bin/checkov --config-file audit/checkov.yaml
 	@uv export --quiet --locked --no-emit-project --all-groups | .cache/audit/supply/bin/python audit/advisories.py
 
@@ -115,7 +118,7 @@ preflight: not-local bootstrap ## Check the AWS account before a deployment: mak
 	@PYTHONPATH=src $(PYTHON) -m slipcast_cli.preflight --env $(STAGE) $(if $(STACK),--stack "$(STACK)")
 
 deploy: preflight ## Check the account, build, deploy: make deploy [STAGE=staging]; asks first unless CI=true
-	@sam build
+	@$(if $(BUILT),echo "Taking what make build left",sam build)
 	@sam deploy --config-env $(STAGE) $(if $(STACK),--stack-name "$(STACK)") $(if $(CFN_ROLE_ARN),--role-arn "$(CFN_ROLE_ARN)") $(UNATTENDED)
 
 # What the smoke test takes as variables; see docs/deploy.md.
