@@ -47,7 +47,7 @@ def test_nothing_is_granted_but_what_is_named_and_nothing_is_stored(file):
 def test_what_runs_is_in_the_repository(file):
     for step in steps(file):
         if command := step.get("run"):
-            kind, name = (command.split() + [""])[:2]
+            kind, name = [*command.split(), ""][:2]
             assert (ROOT / kind).is_file() or (kind == "make" and name in TARGETS), command
 
 
