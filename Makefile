@@ -11,7 +11,7 @@ OFFLINE := env -u AWS_PROFILE -u AWS_ENDPOINT_URL
   dead-letters redrive faults lint audit sbom format build deploy preflight smoke bootstrap-cicd clean
 
 help: ## Show this list
-	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
 bootstrap:
 	@local/bootstrap.sh
@@ -79,7 +79,7 @@ lint: bootstrap .cache/audit/workflows/made ## Check style, templates and workfl
 	@ruff check .
 	@ruff format --check .
 	@cfn-lint template.yaml
-	@cfn-lint cicd/*.yaml
+	@cfn-lint cicd/codepipeline.yaml cicd/deploy-roles.yaml cicd/oidc.yaml
 	@sam validate --lint
 	@.cache/audit/workflows/bin/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yaml
 	@.cache/audit/workflows/bin/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
@@ -128,6 +128,10 @@ SMOKE = $(if $(FILE),--file "$(FILE)") $(if $(NO_FILE),--no-file) $(if $(MIX),--
 smoke: bootstrap ## Does a deployed stack work? make smoke STACK=<name> [NO_FILE=1] [ALARMS=1]
 	@if [ -z "$${AWS_ENDPOINT_URL:-}$${AWS_PROFILE:-}$${AWS_ACCESS_KEY_ID:-}" ] && [ -f .local/env ]; then source .local/env; fi; \
 	  PYTHONPATH=src $(PYTHON) -m slipcast_cli.smoke --stack "$(or $(STACK),$${SLIPCAST_STACK:-slipcast})" $(SMOKE)
+
+bootstrap-cicd: not-local bootstrap ## Make the roles that deploy: make bootstrap-cicd [GITHUB=owner/name] [PIPELINE=owner/name] [BOUNDARY=arn]
+	@PYTHONPATH=src $(PYTHON) -m slipcast_cli.bootstrap_cicd --github "$(GITHUB)" --pipeline "$(PIPELINE)" \
+	  --connection "$(CONNECTION)" --boundary "$(BOUNDARY)"
 
 clean: down ## Remove everything that was built
 	@rm -rf .aws-sam .cache .local .venv .pytest_cache .ruff_cache .hypothesis .coverage

@@ -261,6 +261,15 @@ def test_what_the_api_refuses_has_a_remedy(session, gateway, status, auth, remed
     assert "s3cr3t-key" not in finding.line()
 
 
+@pytest.mark.parametrize(("variables", "status"), [({}, WARNING), ({"MODEL_SHA256": "f00"}, FAIL)])
+def test_a_stack_that_has_no_model_yet_is_as_it_should_be(session, gateway, variables, status):
+    with_key(session)
+    live(session, **variables)
+    gateway.status = 503
+
+    assert [item.status for item in checks(session, file=None).api()] == [status]
+
+
 def test_an_api_that_is_not_there_is_no_traceback(session, monkeypatch):
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
