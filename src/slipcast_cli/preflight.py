@@ -25,8 +25,9 @@ from slipcast_cli.findings import FAIL, SKIPPED, Finding, as_json, code_of, fail
 MAX_INLINE_TEMPLATE = 51_200
 # What Lambda takes in an account whose quotas are reduced. No API tells this quota: Service Quotas does not have it.
 REDUCED_MEMORY = 3008
-# Lambda keeps so many executions for functions without a reserve; of accounts with 1,000 and more it keeps 100.
-UNRESERVED = 10
+# Lambda keeps so many executions for functions without a reserve, and all of an account that has fewer:
+# https://docs.aws.amazon.com/lambda/latest/dg/configuration-concurrency.html
+UNRESERVED = 100
 # Names of resources may have so many characters: CloudFormation's schemas.
 NAME_LIMITS = {
     ("AWS::Serverless::Function", "FunctionName"): 64,
@@ -240,12 +241,13 @@ class Preflight:
         own = self._reserved()
         present = self._reserved_now(own) if own else {}
         more = sum(value for _, value in own.values()) - sum(present.values())
-        if more > 0 and free - more < UNRESERVED:
+        kept = min(UNRESERVED, total)
+        if more > 0 and free - more < kept:
             names = ", ".join(sorted({name for name, _ in own.values() if name})) or "the reserve in the template"
             wrong.append(
                 failed(
                     "concurrency",
-                    f"a reserve of {more} leaves {free - more} of {total}; Lambda keeps {UNRESERVED}",
+                    f"a reserve of {more} leaves {free - more} of {total}; Lambda keeps {kept}",
                     f"set {names} to 0, or {remedy}",
                 )
             )
@@ -379,7 +381,7 @@ class Preflight:
         """The region has the serverless MLflow app if the stack makes one."""
         if not list(self.template.resources("AWS::SageMaker::MlflowApp")):
             uri = self.template.parameters.get("MlflowTrackingUri", "")
-            yield passed("mlflow", f"no app is made, MlflowTrackingUri is {uri}")
+            yield passed("mlflow", f"no app is made, MlflowTrackingUri is {uri or 'empty'}")
             return
         try:
             self.session.client("cloudformation").describe_type(Type="RESOURCE", TypeName="AWS::SageMaker::MlflowApp")

@@ -306,6 +306,18 @@ def test_with_a_boundary_no_role_is_made_without_it():
     assert role["Properties"]["PermissionsBoundary"] == BOUNDARY
 
 
+def test_every_role_of_the_stack_takes_the_boundary():
+    boundary = {"Fn::If": ["Bounded", {"Ref": "PermissionsBoundaryArn"}, {"Ref": "AWS::NoValue"}]}
+    made = {
+        name: item["Properties"]
+        for name, item in transformed()["Resources"].items()
+        if item["Type"] == "AWS::IAM::Role"
+    }
+
+    assert made
+    assert [name for name, properties in made.items() if properties.get("PermissionsBoundary") != boundary] == []
+
+
 ROLE_RESOURCE = yaml_parse(ROLES.read_text(encoding="utf-8"))["Resources"]["CloudFormationRole"]
 
 
