@@ -19,6 +19,7 @@ from permissions.actions import PREFIXES
 from permissions.evaluation import ALLOWED, decide
 from permissions.reasons import broad
 from permissions.template import ACCOUNT, REGION
+from samcli.lib.deploy import deployer
 from samtranslator.parser.parser import Parser
 from samtranslator.translator.translator import Translator
 from samtranslator.yaml_helper import yaml_parse
@@ -363,6 +364,32 @@ def test_whoever_deploys_may_run_the_checks(service, method):
     allowed = {action for item in roles().statements("DeployPolicy") for action in listed(item["Action"])}
 
     assert action in allowed
+
+
+# sam deploy with other options than ours: sam sync, --on-failure DELETE.
+OTHER_WAYS = {"create_stack", "update_stack", "delete_stack", "rollback_stack"}
+
+
+def test_whoever_deploys_may_do_what_sam_deploy_calls():
+    text = Path(deployer.__file__).read_text(encoding="utf-8")
+    called = set(re.findall(r"\b_client\.([a-z_]+)\(", text)) - {"get_waiter", "get_paginator"} - OTHER_WAYS
+    called |= set(re.findall(r'get_paginator\("(\w+)"\)', text))
+    actions = {"cloudformation:" + "".join(part.capitalize() for part in name.split("_")) for name in called}
+    stack = f"arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack/{STACK}/1234"
+
+    assert "cloudformation:CreateChangeSet" in actions
+    denied = {action for action in actions if decide(roles().statements("DeployPolicy"), action, stack) != ALLOWED}
+    assert denied == set()
+
+
+@pytest.mark.parametrize("stage", ["default", "staging", "production"])
+def test_packages_lie_where_the_roles_of_the_stage_may_read_them(stage):
+    options = settings.options(stage)
+    package = f"arn:aws:s3:::aws-sam-cli-managed-default-samclisourcebucket-1abc/{options['s3_prefix']}/abc.template"
+    made = Cicd(ROLES, StackName=options["stack_name"])
+
+    assert decide(made.statements("DataPolicy"), "s3:GetObject", package) == ALLOWED
+    assert decide(made.statements("DeployPolicy"), "s3:PutObject", package) == ALLOWED
 
 
 def test_whoever_deploys_hands_the_stack_to_cloudformation_and_touches_nothing():

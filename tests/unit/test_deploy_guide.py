@@ -63,7 +63,9 @@ def test_a_link_leads_somewhere(text):
 
 def test_parameters_and_outputs_that_are_named_are_in_the_template():
     known = TEMPLATE["Parameters"].keys() | TEMPLATE["Outputs"].keys()
-    named = set(re.findall(r"`((?:[A-Z][a-z]+){2,})(?:=[^`]*)?`", GUIDE)) | set(re.findall(r"output `?([A-Z]\w+)", GUIDE))
+    named = set(re.findall(r"`((?:[A-Z][a-z]+){2,})(?:=[^`]*)?`", GUIDE)) | set(
+        re.findall(r"output `?([A-Z]\w+)", GUIDE)
+    )
     roles = yaml.compose((ROOT / "cicd" / "deploy-roles.yaml").read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
     of_roles = {key.value for _, value in roles.value if isinstance(value, yaml.MappingNode) for key, _ in value.value}
 
