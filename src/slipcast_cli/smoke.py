@@ -86,8 +86,8 @@ class Smoke:
             try:
                 yield from check()
             except (ClientError, BotoCoreError) as error:
-                operation = getattr(error, "operation_name", "")
-                yield of_error(name, error, operation or permission, optional=False)
+                call = f"{getattr(error, 'operation_name', '') or permission} (DeployPolicy in cicd/deploy-roles.yaml has it)"
+                yield of_error(name, error, call, optional=False)
             except stacks.StackError as error:
                 yield failed(name, str(error), error.remedy)
 
