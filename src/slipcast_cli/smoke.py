@@ -86,7 +86,7 @@ class Smoke:
             try:
                 yield from check()
             except (ClientError, BotoCoreError) as error:
-                call = f"{getattr(error, 'operation_name', '') or permission} (DeployPolicy in cicd/deploy-roles.yaml has it)"
+                call = f"{getattr(error, 'operation_name', '') or permission} (cicd/deploy-roles.yaml has it)"
                 yield of_error(name, error, call, optional=False)
             except stacks.StackError as error:
                 yield failed(name, str(error), error.remedy)
