@@ -8,10 +8,10 @@ export SAM_CLI_TELEMETRY := 0
 OFFLINE := env -u AWS_PROFILE -u AWS_ENDPOINT_URL
 
 .PHONY: help bootstrap demo verify test test-fast test-e2e up down status deploy-local lineage history rollback promote \
-  dead-letters redrive faults lint audit sbom format build deploy clean
+  dead-letters redrive faults lint audit sbom format build deploy preflight smoke bootstrap-cicd clean
 
 help: ## Show this list
-	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
 bootstrap:
 	@local/bootstrap.sh
@@ -75,12 +75,15 @@ promote: bootstrap ## Make a released version live once it gives its known answe
 	  PYTHONPATH=layers/aws:layers/slipcast $(PYTHON) -m slipcast_aws.switch --stack "$(or $(STACK),$${SLIPCAST_STACK:-slipcast})" promote "$(VERSION)"
 
 # audit/transformed.py: what CloudFormation gets, with the state machine in it, for every combination of parameters.
-lint: bootstrap ## Check style and template
+lint: bootstrap .cache/audit/workflows/made ## Check style, templates and workflows
 	@ruff check .
 	@ruff format --check .
 	@cfn-lint template.yaml
+	@cfn-lint cicd/codepipeline.yaml cicd/deploy-roles.yaml cicd/oidc.yaml
 	@sam validate --lint
 	@$(PYTHON) audit/transformed.py
+	@.cache/audit/workflows/bin/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yaml
+	@.cache/audit/workflows/bin/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
 
 # Tools that are no part of Slipcast live in environments of their own: made once for each audit/uv.lock, then offline.
 .cache/audit/%/made: audit/uv.lock audit/pyproject.toml | bootstrap
@@ -89,7 +92,7 @@ lint: bootstrap ## Check style and template
 	  --python "$$($(PYTHON) -c 'import sys; print(f"{sys.base_prefix}/bin/python3.13")')"
 	@touch $@
 
-audit: .cache/audit/template/made .cache/audit/supply/made ## Check template.yaml with checkov, the locked packages with pip-audit
+audit: .cache/audit/template/made .cache/audit/supply/made ## Check the templates with checkov, the locked packages with pip-audit
 	@.cache/audit/template/bin/checkov --config-file audit/checkov.yaml
 	@uv export --quiet --locked --no-emit-project --all-groups | .cache/audit/supply/bin/python audit/advisories.py
 
@@ -103,10 +106,33 @@ format: bootstrap ## Format the code
 build: bootstrap ## sam build: functions and layers for Lambda
 	@$(OFFLINE) sam build
 
-deploy: bootstrap ## Deploy to your AWS account with samconfig.toml
+# An environment of samconfig.toml; its stack unless STACK names another.
+STAGE ?= default
+# Nobody is there to answer.
+UNATTENDED = $(if $(filter true,$(CI)),--no-confirm-changeset --no-fail-on-empty-changeset)
+
+.PHONY: not-local
+not-local:
 	@if [ -n "$${AWS_ENDPOINT_URL:-}" ]; then echo "error: AWS_ENDPOINT_URL is set: this shell points at the local cloud" >&2; exit 1; fi
-	@sam build
-	@if grep -q '^s3_bucket\|^resolve_s3' samconfig.toml; then sam deploy; else sam deploy --guided; fi
+
+preflight: not-local bootstrap ## Check the AWS account before a deployment: make preflight [STAGE=<environment of samconfig.toml>]
+	@PYTHONPATH=src $(PYTHON) -m slipcast_cli.preflight --env $(STAGE) $(if $(STACK),--stack "$(STACK)")
+
+deploy: preflight ## Check the account, build, deploy: make deploy [STAGE=staging]; asks first unless CI=true
+	@$(if $(BUILT),echo "Taking what make build left",sam build)
+	@sam deploy --config-env $(STAGE) $(if $(STACK),--stack-name "$(STACK)") $(if $(CFN_ROLE_ARN),--role-arn "$(CFN_ROLE_ARN)") $(UNATTENDED)
+
+# What the smoke test takes as variables; see docs/deploy.md.
+SMOKE = $(if $(FILE),--file "$(FILE)") $(if $(NO_FILE),--no-file) $(if $(MIX),--mix) $(if $(REQUIRE_RELEASE),--require-release) \
+  $(if $(MINUTES),--minutes $(MINUTES)) $(if $(ALARMS),--alarms) $(if $(JSON),--json)
+
+smoke: bootstrap ## Does a deployed stack work? make smoke STACK=<name> [NO_FILE=1] [ALARMS=1]
+	@if [ -z "$${AWS_ENDPOINT_URL:-}$${AWS_PROFILE:-}$${AWS_ACCESS_KEY_ID:-}" ] && [ -f .local/env ]; then source .local/env; fi; \
+	  PYTHONPATH=src $(PYTHON) -m slipcast_cli.smoke --stack "$(or $(STACK),$${SLIPCAST_STACK:-slipcast})" $(SMOKE)
+
+bootstrap-cicd: not-local bootstrap ## Make the roles that deploy: make bootstrap-cicd [GITHUB=owner/name] [PIPELINE=owner/name] [BOUNDARY=arn]
+	@PYTHONPATH=src $(PYTHON) -m slipcast_cli.bootstrap_cicd --github "$(GITHUB)" --pipeline "$(PIPELINE)" \
+	  --connection "$(CONNECTION)" --boundary "$(BOUNDARY)"
 
 clean: down ## Remove everything that was built
 	@rm -rf .aws-sam .cache .local .venv .pytest_cache .ruff_cache .hypothesis .coverage

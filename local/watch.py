@@ -148,7 +148,7 @@ class Stack:
 
     def run(self, module: str, *arguments: str) -> str:
         """Run one of our modules against the local cloud, as a user does, and return what it printed."""
-        path = os.pathsep.join(str(ROOT / "layers" / layer) for layer in ("slipcast", "aws"))
+        path = os.pathsep.join(str(ROOT / folder) for folder in ("src", "layers/slipcast", "layers/aws"))
         command = [sys.executable, "-m", module, *arguments]
         done = subprocess.run(
             command, env=os.environ | self.env | {"PYTHONPATH": path}, capture_output=True, text=True, check=False
