@@ -74,12 +74,13 @@ promote: bootstrap ## Make a released version live once it gives its known answe
 	@if [ -z "$${AWS_ENDPOINT_URL:-}$${AWS_PROFILE:-}$${AWS_ACCESS_KEY_ID:-}" ] && [ -f .local/env ]; then source .local/env; fi; \
 	  PYTHONPATH=layers/aws:layers/slipcast $(PYTHON) -m slipcast_aws.switch --stack "$(or $(STACK),$${SLIPCAST_STACK:-slipcast})" promote "$(VERSION)"
 
-# The state machine is checked by tests/infrastructure: statelint does not know a time limit in JSONata.
-lint: bootstrap ## Check style and template
+# The state machine is checked by tests/infrastructure too: statelint does not know a time limit in JSONata.
+lint: bootstrap .cache/audit/asl/made ## Check style, template and state machine
 	@ruff check .
 	@ruff format --check .
 	@cfn-lint template.yaml
 	@sam validate --lint
+	@.cache/audit/asl/bin/python audit/asl_parser.py statemachine/*.yaml
 
 # Tools that are no part of Slipcast live in environments of their own: made once for each audit/uv.lock, then offline.
 .cache/audit/%/made: audit/uv.lock audit/pyproject.toml | bootstrap
@@ -88,9 +89,12 @@ lint: bootstrap ## Check style and template
 	  --python "$$($(PYTHON) -c 'import sys; print(f"{sys.base_prefix}/bin/python3.13")')"
 	@touch $@
 
-audit: .cache/audit/template/made .cache/audit/supply/made ## Check template.yaml with checkov, the locked packages with pip-audit
+AUDIT := $(patsubst %,.cache/audit/%/made,asl supply template)
+audit: $(AUDIT) ## Check template and definition with tools of others, the locked packages with pip-audit
 	@.cache/audit/template/bin/checkov --config-file audit/checkov.yaml
 	@uv export --quiet --locked --no-emit-project --all-groups | .cache/audit/supply/bin/python audit/advisories.py
+	@.cache/audit/asl/bin/python audit/asl_parser.py statemachine/*.yaml
+	@$(OFFLINE) $(PYTHON) -m pytest -q tests/audit
 
 sbom: .cache/audit/supply/made ## Write a CycloneDX bill of materials of every layer to .cache/sbom
 	@.cache/audit/supply/bin/python audit/sbom.py .cache/sbom
