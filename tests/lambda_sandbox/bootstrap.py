@@ -8,11 +8,19 @@ import resource
 import sys
 
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
-# Audit events (https://docs.python.org/3/library/audit_events.html) that change the file system, with which of their
-# arguments are paths.
+# Audit events (https://docs.python.org/3/library/audit_events.html) that change the file system: which of their
+# arguments are paths, and which is the folder, as a descriptor, that a relative path starts from.
 CHANGES = {
-    **dict.fromkeys(("os.chmod", "os.chown", "os.mkdir", "os.remove", "os.rmdir", "os.truncate", "os.utime"), (0,)),
-    **dict.fromkeys(("os.link", "os.rename", "os.symlink"), (0, 1)),
+    "os.chmod": ((0, 2),),
+    "os.chown": ((0, 3),),
+    "os.link": ((0, 2), (1, 3)),
+    "os.mkdir": ((0, 2),),
+    "os.remove": ((0, 1),),
+    "os.rename": ((0, 2), (1, 3)),
+    "os.rmdir": ((0, 1),),
+    "os.symlink": ((1, 2),),
+    "os.truncate": ((0, None),),
+    "os.utime": ((0, 3),),
 }
 MARK = "wrote outside /tmp: "
 
@@ -23,15 +31,16 @@ def watch(event: str, arguments: tuple) -> None:
         path, mode, flags = arguments
         if not (flags or 0) & WRITING and not set(mode or "") & set("wax+"):
             return
-        paths = [path]
+        paths = [(path, None)]
     elif event in CHANGES:
-        paths = [arguments[index] for index in CHANGES[event]]
+        paths = [(arguments[name], arguments[at] if at is not None else None) for name, at in CHANGES[event]]
     else:
         return
-    for path in paths:
+    for path, folder in paths:
         # A number is a file that is open already.
         if not isinstance(path, int):
-            place = os.path.abspath(os.fsdecode(path))  # noqa: PTH100 - not one import more than Lambda has
+            base = os.getcwd() if folder in (None, -1) else os.readlink(f"/proc/self/fd/{folder}")  # noqa: PTH109, PTH115
+            place = os.path.normpath(os.path.join(base, os.fsdecode(path)))  # noqa: PTH118 - no import that Lambda lacks
             # Python tries to keep the bytecode of /var/task on Lambda too.
             if not place.startswith(("/tmp/", "/dev/")) and place != "/tmp" and "/__pycache__" not in place:  # noqa: S108
                 os.write(2, f"{MARK}{place}\n".encode())

@@ -1,8 +1,8 @@
 """One execution environment of a function: started cold, asked through the Runtime API, ended.
 
-As on AWS: the layers as `sam build` makes them at /opt, the code at /var/task, everything read-only but /tmp of the size
-of ``EphemeralStorage``; no HOME, no /dev/shm; the variables that Lambda sets; the boto3 that comes with the runtime, not
-the lock's; AWS's runtime interface client, which polls the Runtime API; an end after ``Timeout``.
+As on AWS: the layers as `sam build` makes them at /opt, the code at /var/task, everything read-only but /tmp, which has
+the size of ``EphemeralStorage``; no HOME, no /dev/shm; the variables that Lambda sets; the boto3 that comes with the
+runtime, not the lock's; AWS's runtime interface client, which polls the Runtime API; an end after ``Timeout``.
 
 Not as on AWS: the host's kernel, system libraries and processors, and its network (the functions find moto's server and
 MLflow on 127.0.0.1, by ``AWS_ENDPOINT_URL`` and ``MLFLOW_TRACKING_URI``). ``MemorySize`` is a limit on the data segment
@@ -83,7 +83,8 @@ def why_not() -> str:
     except FileNotFoundError:
         return "execution environments need unshare of util-linux"
     if done.returncode:
-        return f"this kernel forbids user and mount namespaces ({done.stderr.strip()}): see kernel.unprivileged_userns_clone"
+        said = done.stderr.strip()
+        return f"this kernel forbids user and mount namespaces ({said}): see kernel.unprivileged_userns_clone"
     return ""
 
 
@@ -160,7 +161,8 @@ class Environment:
             "LAMBDA_RUNTIME_DIR": "/var/runtime",
             "LAMBDA_TASK_ROOT": "/var/task",
             "LANG": "en_US.UTF-8",
-            "LD_LIBRARY_PATH": "/var/lang/lib:/lib64:/usr/lib64:/var/runtime:/var/runtime/lib:/var/task:/var/task/lib:/opt/lib",
+            "LD_LIBRARY_PATH": "/var/lang/lib:/lib64:/usr/lib64:/var/runtime:/var/runtime/lib"
+            ":/var/task:/var/task/lib:/opt/lib",
             "PATH": "/var/lang/bin:/usr/local/bin:/usr/bin/:/bin:/opt/bin",
             "PYTHONPATH": "/var/runtime",
             "TZ": ":UTC",

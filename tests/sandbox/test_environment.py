@@ -35,7 +35,7 @@ def handler(event, context):
 def test_an_environment_is_read_only_but_for_tmp_and_has_no_home(run):
     seen = run(LOOK, memory=512, timeout=9, storage=700, variables={"OURS": "1"}).invoke({})
 
-    assert seen["writable"] == ["/tmp"]
+    assert seen["writable"] == ["/tmp"]  # noqa: S108
     assert seen["there"] == []
     assert seen["tmp_mb"] == 700
     assert seen["cwd"] == "/var/task"
@@ -62,9 +62,10 @@ def test_an_environment_has_lambdas_variables_and_the_functions_and_none_of_this
 
 def test_what_a_function_tries_to_write_outside_tmp_is_seen(run):
     function = run(
-        "import os, pathlib\n"
+        "import os, pathlib, shutil\n"
         "def handler(event, context):\n"
-        "    pathlib.Path('/tmp/fine').mkdir()\n"
+        "    pathlib.Path('/tmp/fine/er').mkdir(parents=True)\n"
+        "    shutil.rmtree('/tmp/fine')\n"
         "    for change in (lambda: open('/opt/cache', 'w'), lambda: os.mkdir('/home'), lambda: open('kept', 'ab')):\n"
         "        try:\n"
         "            change()\n"
@@ -98,7 +99,8 @@ def test_the_memory_of_a_child_process_counts(run):
     function = run(
         "import subprocess, sys\n"
         "def handler(event, context):\n"
-        "    subprocess.run([sys.executable, '-c', 'b = bytearray(120 << 20); import time; time.sleep(0.3)'], check=True)\n"
+        "    program = 'b = bytearray(120 << 20); import time; time.sleep(0.3)'\n"
+        "    subprocess.run([sys.executable, '-c', program], check=True)\n"
     )
     function.invoke({})
 
