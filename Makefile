@@ -89,12 +89,13 @@ lint: bootstrap .cache/audit/asl/made ## Check style, template and state machine
 	  --python "$$($(PYTHON) -c 'import sys; print(f"{sys.base_prefix}/bin/python3.13")')"
 	@touch $@
 
-AUDIT := $(patsubst %,.cache/audit/%/made,asl emulator supply template)
+AUDIT := $(patsubst %,.cache/audit/%/made,asl emulator permissions supply template)
 audit: $(AUDIT) ## Check template and definition with tools of others, the locked packages with pip-audit
 	@.cache/audit/template/bin/checkov --config-file audit/checkov.yaml
 	@uv export --quiet --locked --no-emit-project --all-groups | .cache/audit/supply/bin/python audit/advisories.py
 	@.cache/audit/asl/bin/python audit/asl_parser.py statemachine/*.yaml
 	@.cache/audit/emulator/bin/python audit/second_cloudformation.py
+	@.cache/audit/permissions/bin/python audit/policies.py
 	@$(OFFLINE) $(PYTHON) -m pytest -q tests/audit
 
 sbom: .cache/audit/supply/made ## Write a CycloneDX bill of materials of every layer to .cache/sbom
