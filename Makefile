@@ -75,7 +75,7 @@ promote: bootstrap ## Make a released version live once it gives its known answe
 	  PYTHONPATH=layers/aws:layers/slipcast $(PYTHON) -m slipcast_aws.switch --stack "$(or $(STACK),$${SLIPCAST_STACK:-slipcast})" promote "$(VERSION)"
 
 # audit/transformed.py: what CloudFormation gets, with the state machine in it, for every combination of parameters.
-lint: bootstrap .cache/audit/workflows/made ## Check style, templates and workflows
+lint: bootstrap .cache/audit/asl/made .cache/audit/workflows/made ## Check style, templates, state machine and workflows
 	@ruff check .
 	@ruff format --check .
 	@cfn-lint template.yaml
@@ -84,6 +84,7 @@ lint: bootstrap .cache/audit/workflows/made ## Check style, templates and workfl
 	@$(PYTHON) audit/transformed.py
 	@.cache/audit/workflows/bin/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yaml
 	@.cache/audit/workflows/bin/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
+	@.cache/audit/asl/bin/python audit/asl_parser.py statemachine/*.yaml
 
 # Tools that are no part of Slipcast live in environments of their own: made once for each audit/uv.lock, then offline.
 .cache/audit/%/made: audit/uv.lock audit/pyproject.toml | bootstrap
@@ -92,9 +93,14 @@ lint: bootstrap .cache/audit/workflows/made ## Check style, templates and workfl
 	  --python "$$($(PYTHON) -c 'import sys; print(f"{sys.base_prefix}/bin/python3.13")')"
 	@touch $@
 
-audit: .cache/audit/template/made .cache/audit/supply/made ## Check the templates with checkov, the locked packages with pip-audit
+AUDIT := $(patsubst %,.cache/audit/%/made,asl emulator permissions supply template)
+audit: $(AUDIT) ## Check templates and definition with tools of others, the locked packages with pip-audit
 	@.cache/audit/template/bin/checkov --config-file audit/checkov.yaml
 	@uv export --quiet --locked --no-emit-project --all-groups | .cache/audit/supply/bin/python audit/advisories.py
+	@.cache/audit/asl/bin/python audit/asl_parser.py statemachine/*.yaml
+	@.cache/audit/emulator/bin/python audit/second_cloudformation.py
+	@.cache/audit/permissions/bin/python audit/policies.py
+	@$(OFFLINE) $(PYTHON) -m pytest -q tests/audit
 
 sbom: .cache/audit/supply/made ## Write a CycloneDX bill of materials of every layer to .cache/sbom
 	@.cache/audit/supply/bin/python audit/sbom.py .cache/sbom
