@@ -1,5 +1,6 @@
 """Release: one step of a release for each call; the state machine knows their order."""
 
+from functools import partial
 from typing import Any
 
 import canary_steps
@@ -8,8 +9,9 @@ import replay
 import runtime
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
+from botocore.exceptions import ClientError, HTTPClientError
 
-from slipcast_aws import control, pruning, releases, storage, traffic
+from slipcast_aws import control, pruning, releases, storage, traffic, waiting
 from slipcast_aws.settings import number, setting
 
 logger = Logger()
@@ -17,9 +19,16 @@ logger = Logger()
 
 @logger.inject_lambda_context
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Carry out ``event["step"]`` of the release of ``event["model"]``. Each can be repeated."""
+    """Carry out ``event["step"]`` of the release of ``event["model"]``. Each can be repeated.
+
+    Raises
+    ------
+    slipcast_aws.waiting.NotReadyError
+        If AWS needs more time or is too busy: the state machine repeats the step then.
+    """
+    deadline = waiting.Deadline.of(context)
     steps = {
-        "publish": _publish,
+        "publish": partial(_publish, deadline),
         "verify": _verify,
         "shadow": replay.shadow,
         "weigh": canary_steps.weigh,
@@ -28,12 +37,18 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         "roll_back": canary_steps.roll_back,
         "prune": _prune,
     }
-    result = steps[event["step"]](event, event["model"], setting("PREDICT_FUNCTION"))
+    step = steps[event["step"]]
+    try:
+        result = step(event, event["model"], setting("PREDICT_FUNCTION"))
+    except (ClientError, HTTPClientError) as error:
+        if not waiting.is_busy(error):
+            raise
+        raise waiting.NotReadyError(f"{event['step']}: {error}; repeated, this step goes on from here") from error
     logger.info("release", step=event["step"], **result)
     return result
 
 
-def _publish(event: dict[str, Any], model: dict[str, Any], function: str) -> dict[str, Any]:
+def _publish(deadline: waiting.Deadline, event: dict[str, Any], model: dict[str, Any], function: str) -> dict[str, Any]:
     version, layer = releases.publish(
         function=function,
         layer_name=setting("MODEL_LAYER_NAME"),
@@ -41,6 +56,7 @@ def _publish(event: dict[str, Any], model: dict[str, Any], function: str) -> dic
         layer_key=model["layer_key"],
         variables=record.variables(model),
         runtime=runtime.of(model),
+        deadline=deadline,
     )
     return {"version": version, "layer": layer}
 
