@@ -16,7 +16,7 @@ from faults.table import TRIED
 from mlflow.tracking import MlflowClient
 from tracking_records import EXPERIMENT, leave_execution, make_database
 
-from slipcast_aws import outbox, storage, tracking
+from slipcast_aws import mlflow_server, outbox, storage, tracking
 
 # MLflow's own store uses what SQLAlchemy gives up, and its own modules are not typed as it asks of others.
 pytestmark = [
@@ -78,7 +78,7 @@ def database(tmp_path_factory):
 @pytest.fixture
 def track(load_app, s3, lambda_context, database, tmp_path, monkeypatch) -> Iterator[Callable[[], Any]]:
     uri, before = f"sqlite:///{database}", mlflow.get_tracking_uri()
-    for name, value in {"MLFLOW_DISABLE_TELEMETRY": "true", **tracking.HTTP}.items():
+    for name, value in {"MLFLOW_DISABLE_TELEMETRY": "true", **mlflow_server.HTTP}.items():
         monkeypatch.setenv(name, value)
     monkeypatch.chdir(tmp_path)
     client = MlflowClient(uri)
