@@ -8,14 +8,14 @@ import boto3
 import mail
 import report_link
 
-from slipcast_aws import approvals, control, storage
+from slipcast_aws import approvals, control, storage, waiting
 from slipcast_aws.settings import number, setting
 
 
 @cache
 def client():
     """Return the SNS client of this execution environment."""
-    return boto3.client("sns")
+    return boto3.client("sns", config=waiting.QUICK)
 
 
 def ask(event: dict[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,6 @@ import replay
 import runtime
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from botocore.exceptions import ClientError, HTTPClientError
 
 from slipcast_aws import control, pruning, releases, storage, traffic, waiting
 from slipcast_aws.settings import number, setting
@@ -18,6 +17,7 @@ logger = Logger()
 
 
 @logger.inject_lambda_context
+@waiting.retriable
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Carry out ``event["step"]`` of the release of ``event["model"]``. Each can be repeated.
 
@@ -37,13 +37,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         "roll_back": canary_steps.roll_back,
         "prune": _prune,
     }
-    step = steps[event["step"]]
-    try:
-        result = step(event, event["model"], setting("PREDICT_FUNCTION"))
-    except (ClientError, HTTPClientError) as error:
-        if not waiting.is_busy(error):
-            raise
-        raise waiting.NotReadyError(f"{event['step']}: {error}; repeated, this step goes on from here") from error
+    result = steps[event["step"]](event, event["model"], setting("PREDICT_FUNCTION"))
     logger.info("release", step=event["step"], **result)
     return result
 

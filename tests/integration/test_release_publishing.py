@@ -321,5 +321,5 @@ def test_a_version_that_stays_throttled_is_an_error_that_is_retried(wire):
 def test_every_step_that_is_refused_for_load_may_be_retried_by_the_state_machine(publish, wire, error):
     wire.forever = refused(LIST, error)
 
-    with pytest.raises(waiting.NotReadyError, match=f"publish: .*{error[2]}"):
+    with pytest.raises(waiting.NotReadyError, match=f"{error[2]}.*repeated, this step goes on"):
         publish()

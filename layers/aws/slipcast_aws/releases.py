@@ -15,7 +15,7 @@ from typing import Any
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import ClientError, HTTPClientError
+from botocore.exceptions import ClientError
 
 from slipcast_aws import waiting
 from slipcast_aws.waiting import Deadline
@@ -208,7 +208,7 @@ def _version(function: str, layer: str, variables: dict[str, str], runtime: Runt
             return client().publish_version(
                 FunctionName=function, Description=f"model {variables['MODEL_ID']}", RevisionId=seen["RevisionId"]
             )["Version"]
-        except (ClientError, HTTPClientError) as error:
+        except waiting.ERRORS as error:
             if not waiting.is_busy(error):
                 raise
     raise AssertionError("attempts() ends by an error alone")
@@ -231,7 +231,7 @@ def _wait_until_active(function: str, version: str, deadline: Deadline) -> None:
     for _ in deadline.attempts(f"version {version} of {function} to become active"):
         try:
             found = client().get_function_configuration(FunctionName=function, Qualifier=version)
-        except (ClientError, HTTPClientError) as error:
+        except waiting.ERRORS as error:
             if not waiting.is_busy(error):
                 raise
             continue
