@@ -81,6 +81,8 @@ def track(load_app, s3, lambda_context, database, tmp_path, monkeypatch) -> Iter
     for name, value in {"MLFLOW_DISABLE_TELEMETRY": "true", **mlflow_server.HTTP}.items():
         monkeypatch.setenv(name, value)
     monkeypatch.chdir(tmp_path)
+    # What a record is about is left there by clients of the tests' own.
+    mlflow.set_tracking_uri(uri)
     client = MlflowClient(uri)
     experiment = f"{EXPERIMENT}-{tmp_path.name}"
     client.create_experiment(experiment, artifact_location=(tmp_path / "artefacts").as_uri())
@@ -161,7 +163,6 @@ ONCE = "the record waits in the outbox; logged again, MLflow has it once and who
 )
 def test_what_mlflow_lost_is_logged_again_and_only_once(track, kind, monkeypatch, record_property):
     calls, leave = MlflowCalls(monkeypatch), LEAVE[kind]
-    track()
     leave(f"{kind}-undisturbed")
     calls.watch()
     track()
