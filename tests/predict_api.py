@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import ModuleType
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 from conftest import LambdaContext
 from serving_cases import fitted
@@ -70,26 +70,48 @@ class Answer:
         return json.loads(self.text)
 
 
+GREEDY = "/v2/models/"
+
+
 def proxy_event(
-    method: str, target: str, *, headers: dict[str, str] | None = None, body: str | None = None, key_id: str = "key-1"
+    method: str,
+    target: str,
+    *,
+    headers: dict[str, str] | None = None,
+    body: str | None = None,
+    key_id: str = "key-1",
+    base_path: str | None = None,
 ) -> dict[str, Any]:
-    """Return the event that API Gateway's REST proxy integration makes of a request."""
-    url = urlsplit(target)
-    query = parse_qs(url.query, keep_blank_values=True) or None
+    """Return the event that API Gateway's REST proxy integration makes of a request.
+
+    Parameters
+    ----------
+    target : path and query below the stage or the base path, as the client wrote them
+    base_path : of the custom domain that the request comes through, such as ``/slipcast``; "" has none, None is the
+        API's own domain, whose paths begin with the stage
+    """
+    # Not urlsplit: two slashes at the beginning are a host to it.
+    path, _, query_text = target.partition("?")
+    # How API Gateway finds its resource: slashes more than needed do not count.
+    resource, parameters = "/" + "/".join(filter(None, path.split("/"))), None
+    if resource.startswith(GREEDY):
+        resource, parameters = f"{GREEDY}{{proxy+}}", {"proxy": resource.removeprefix(GREEDY)}
+    query = parse_qs(query_text, keep_blank_values=True) or None
     return {
         "httpMethod": method,
-        "path": url.path,
-        "resource": url.path,
+        "path": f"{base_path or ''}{path}",
+        "resource": resource,
         "headers": headers or {},
         "multiValueHeaders": {name: [value] for name, value in (headers or {}).items()},
         "queryStringParameters": query and {name: values[-1] for name, values in query.items()},
         "multiValueQueryStringParameters": query,
-        "pathParameters": None,
+        "pathParameters": parameters,
         "stageVariables": None,
         "requestContext": {
             "stage": STAGE,
             "requestId": str(uuid.uuid4()),
-            "path": f"/{STAGE}{url.path}",
+            "path": f"{f'/{STAGE}' if base_path is None else base_path}{path}",
+            "resourcePath": resource,
             "httpMethod": method,
             "identity": {"apiKeyId": key_id},
         },

@@ -9,6 +9,7 @@ from typing import Any
 
 import boto3
 import pytest
+from conftest import LambdaContext
 from moto.awslambda.exceptions import PreconditionFailedException
 from moto.awslambda.models import LambdaBackend, LambdaFunction
 from moto.awslambda.responses import LambdaResponse
@@ -25,6 +26,13 @@ SETTINGS = {
     "SCIKIT_LEARN_LAYER": "arn:aws:lambda:us-east-1:123456789012:layer:slipcast-training:7",
 }
 GOLDEN = {"activities": [{"activity_id": "A1"}, {"activity_id": "A2"}], "scores": [0.25, 0.5]}
+
+
+class ReleaseContext(LambdaContext):
+    """The release function has ten minutes."""
+
+    def get_remaining_time_in_millis(self) -> int:
+        return 600_000
 
 
 def model(name: str = "abc", sha256: str = "1" * 64) -> dict[str, Any]:

@@ -9,6 +9,8 @@ import web
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from slipcast_aws import waiting
+
 logger = Logger()
 STEPS = {"ask": asking.ask, "conclude": concluding.conclude, "decide": deciding.invoked}
 
@@ -21,7 +23,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     The state machine calls ``ask`` and ``conclude``; ``decide`` is for whoever may invoke the function.
     """
     if "step" in event:
-        result = STEPS[event["step"]](event)
+        result = waiting.retriable(STEPS[event["step"]])(event)
         logger.info("approval", step=event["step"], execution=event["execution"], outcome=result.get("outcome"))
         return result
     answer, note = web.answer(event)

@@ -3,20 +3,19 @@
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
-from urllib.parse import quote
 
 import boto3
 import mail
 import report_link
 
-from slipcast_aws import approvals, control, storage
+from slipcast_aws import approvals, control, storage, waiting
 from slipcast_aws.settings import number, setting
 
 
 @cache
 def client():
     """Return the SNS client of this execution environment."""
-    return boto3.client("sns")
+    return boto3.client("sns", config=waiting.QUICK)
 
 
 def ask(event: dict[str, Any]) -> dict[str, Any]:
@@ -47,8 +46,8 @@ def ask(event: dict[str, Any]) -> dict[str, Any]:
         key_sha256=approvals.digest(key),
     )
     approvals.ask(setting("CONTROL_TABLE"), approval)
-    link = f"{setting('PUBLIC_BASE_URL').rstrip('/')}/approvals/{quote(execution, safe='')}?key={key}"
-    subject, text = mail.compose(approval, evaluation, link, report_link.location(execution))
+    address = report_link.page_address(execution, key)
+    subject, text = mail.compose(approval, evaluation, address, report_link.location(execution))
     client().publish(
         TopicArn=setting("TOPIC_ARN"),
         Subject=subject,

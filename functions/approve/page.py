@@ -4,11 +4,10 @@ import base64
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from html import escape
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import quote
 
 from deciding import LIMITS
 
@@ -50,11 +49,12 @@ _CONSEQUENCES = {
 
 @dataclass(frozen=True)
 class Content:
-    """One answer: a title and a body of HTML for people, a document for programs."""
+    """One answer: a title and a body of HTML for people, a document for programs, headers of its own."""
 
     title: str
     body: str
     document: Mapping[str, Any]
+    headers: Mapping[str, str] = field(default_factory=dict)
 
     def response(self, status: HTTPStatus, *, as_page: bool) -> dict[str, Any]:
         """Return the answer as API Gateway takes it."""
@@ -68,7 +68,7 @@ class Content:
         if not as_page:
             media = "application/json" if status < HTTPStatus.BAD_REQUEST else "application/problem+json"
             text = json.dumps({"title": self.title, "status": int(status), **self.document})
-        return {"statusCode": int(status), "headers": {**HEADERS, "Content-Type": media}, "body": text}
+        return {"statusCode": int(status), "headers": {**HEADERS, **self.headers, "Content-Type": media}, "body": text}
 
 
 def problem(status: HTTPStatus, detail: str) -> Content:
@@ -76,8 +76,13 @@ def problem(status: HTTPStatus, detail: str) -> Content:
     return Content(status.phrase, f"<p>{escape(detail)}</p>", {"detail": detail})
 
 
+def moved(url: str) -> Content:
+    """Return that what was asked for is at `url`."""
+    return Content("Found", f'<p><a href="{escape(url)}">It is here</a></p>', {"location": url}, {"Location": url})
+
+
 def request(approval: Approval, evaluation: Mapping[str, Any], key: str, report: str | None) -> Content:
-    """Return what is to be released, with the two buttons; `report` is the URL of its report."""
+    """Return what is to be released, with the two buttons; `report` is the URL that leads to its report."""
     facts, figures = wording.facts(evaluation), wording.figures(evaluation)
     rows = "".join(
         f"<tr><td>{escape(row['measure'])}</td><td>{escape(row['challenger'])}</td><td>{escape(row['champion'])}</td></tr>"
@@ -90,10 +95,10 @@ def request(approval: Approval, evaluation: Mapping[str, Any], key: str, report:
         _facts(facts),
         "<h2>On the holdout (95 % confidence interval)</h2>",
         f"<table><tr><th>Measure</th><th>This model</th><th>Live model</th></tr>{rows}</table>",
-        f'<p><a href="{escape(report)}" rel="noreferrer">Report on this training</a></p>' if report else "",
+        f'<p><a href="{escape(_here(report))}" rel="noreferrer">Report on this training</a></p>' if report else "",
         "<h2>Your decision</h2>",
-        # The address of the answer is without the key.
-        f'<form method="post" action="{escape(quote(approval.execution, safe=""))}" autocomplete="off">'
+        # The address of the answer is without the key. Only the query is named: domain, base path and slashes stay.
+        '<form method="post" action="?decide" autocomplete="off">'
         # Enter in a field presses the first button of a form: it is to be none of the two.
         "<button disabled hidden></button>"
         f'<input type="hidden" name="key" value="{escape(key)}">'
@@ -136,6 +141,11 @@ def decided(approval: Approval, title: str) -> Content:
         ("SHA-256", approval.model_sha256),
     ]
     return Content(title, f"<p>{escape(detail)}</p>{_facts(facts)}", {"detail": detail, **_document(approval)})
+
+
+def _here(url: str) -> str:
+    """Return the query of an address of this page, which keeps the domain and the path that it was opened at."""
+    return f"?{url.partition('?')[2]}"
 
 
 def _facts(facts: list[tuple[str, str]]) -> str:

@@ -1,6 +1,8 @@
 """The report of an execution: where it is, and a link for somebody without an account."""
 
+import os
 from functools import cache
+from urllib.parse import quote
 
 import boto3
 from botocore.config import Config
@@ -9,12 +11,21 @@ from slipcast_aws import storage
 from slipcast_aws.settings import setting
 
 SECONDS = 900
+# Without them S3's links name the global endpoint, which answers for a region other than us-east-1 by a redirect, or by
+# SignatureDoesNotMatch: https://docs.aws.amazon.com/AmazonS3/latest/userguide/VirtualHosting.html
+_REGIONAL = {"addressing_style": "virtual", "us_east_1_regional_endpoint": "regional"}
 
 
 @cache
 def client():
-    """Return an S3 client whose links are signed with the version 4 that every region takes."""
-    return boto3.client("s3", config=Config(signature_version="s3v4"))
+    """Return an S3 client whose links name bucket and region in their host, as every region takes them.
+
+    An endpoint of one's own, such as the local cloud's, has no host for each bucket: there the bucket is in the path.
+    """
+    own = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
+    return boto3.client(
+        "s3", config=Config(signature_version="s3v4", s3={"addressing_style": "path"} if own else _REGIONAL)
+    )
 
 
 def location(execution: str) -> str | None:
@@ -23,8 +34,17 @@ def location(execution: str) -> str | None:
     return uri if storage.exists(uri) else None
 
 
-def link(execution: str) -> str | None:
-    """Return a URL that shows the report for a quarter of an hour; None if there is no report."""
+def page_address(execution: str, key: str) -> str:
+    """Return the address of the approval page, whose holder may decide."""
+    return f"{setting('PUBLIC_BASE_URL').rstrip('/')}/approvals/{quote(execution, safe='')}?key={key}"
+
+
+def signed(execution: str) -> str | None:
+    """Return a URL of S3 that shows the report for `SECONDS` from now; None if there is no report.
+
+    It dies with the credentials that sign it, those of this execution environment: it is made when somebody opens it,
+    never to be kept.
+    """
     uri = location(execution)
     if uri is None:
         return None

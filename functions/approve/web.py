@@ -71,8 +71,16 @@ def _respond(event: dict[str, Any], headers: dict[str, str], execution: str) -> 
         return HTTPStatus.GONE, page.expired(approval)
     if not approval.decidable(datetime.now(UTC)):
         return HTTPStatus.OK, page.decided(approval, "This release has been decided")
+    if query.get("show") == "report":
+        # Signed now, not when the page was made: a page may stay open for longer than a signature holds.
+        url = report_link.signed(execution)
+        if url is None:
+            raise Refusal(HTTPStatus.NOT_FOUND, "This training has no report.")
+        return HTTPStatus.FOUND, page.moved(url)
     evaluation = storage.read_json(approval.evaluation_uri)
-    return HTTPStatus.OK, page.request(approval, evaluation, key, report_link.link(execution))
+    there = report_link.location(execution) is not None
+    report = f"{report_link.page_address(execution, key)}&show=report" if there else None
+    return HTTPStatus.OK, page.request(approval, evaluation, key, report)
 
 
 def _decide(

@@ -13,7 +13,7 @@ import boto3
 import deliveries
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from slipcast_aws import prediction_log, storage
+from slipcast_aws import prediction_log, storage, waiting
 
 # CloudWatch hands lines over within seconds; a delivery that failed is tried for longer and then found missing here.
 SETTLED_AFTER = timedelta(minutes=15)
@@ -28,7 +28,7 @@ TRIES = 3
 @cache
 def client():
     """Return the CloudWatch Logs client of this execution environment."""
-    return boto3.client("logs")
+    return boto3.client("logs", config=waiting.SEARCHING)
 
 
 def span(asked: dict[str, str] | None, now: datetime) -> tuple[datetime, datetime]:

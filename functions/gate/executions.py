@@ -7,11 +7,13 @@ import boto3
 from botocore.exceptions import ClientError
 from requests_in import Request
 
+from slipcast_aws import waiting
+
 
 @cache
 def client():
     """Return the Step Functions client of this execution environment."""
-    return boto3.client("stepfunctions")
+    return boto3.client("stepfunctions", config=waiting.QUICK)
 
 
 def known(state_machine_arn: str, name: str) -> bool:

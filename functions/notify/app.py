@@ -9,7 +9,7 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from message import compose
 
-from slipcast_aws import control
+from slipcast_aws import control, waiting
 from slipcast_aws.settings import setting
 
 logger = Logger()
@@ -18,7 +18,7 @@ logger = Logger()
 @cache
 def client():
     """Return the SNS client of this execution environment."""
-    return boto3.client("sns")
+    return boto3.client("sns", config=waiting.QUICK)
 
 
 @logger.inject_lambda_context

@@ -8,6 +8,7 @@ import entity_tag
 import envelope
 import explanations
 import feature_lookup
+import gateway
 import idempotency
 import json_body
 import model_store
@@ -89,6 +90,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
 
         return stream.answer(event, context, serving.model)
     began = time.perf_counter()
+    event = gateway.routed(event)
     try:
         found = _answer(event, context)
     except problems.Refusal as refusal:

@@ -8,6 +8,7 @@ the same answer to the same request; tests compare them.
 import os
 from typing import Any
 
+import gateway
 import large_batches
 import model_store
 import plain_answer
@@ -24,6 +25,7 @@ if os.environ.get("AWS_LAMBDA_INITIALIZATION_TYPE") == "snap-start":
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Answer a request of API Gateway (REST, Lambda proxy integration)."""
+    event = gateway.routed(event)
     model = serving.loaded
     if model is not None and plain_answer.is_plain(event):
         try:

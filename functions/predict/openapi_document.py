@@ -2,9 +2,10 @@
 
 import json
 import os
-from functools import cache
+from functools import lru_cache
 from typing import Any
 
+import gateway
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver
 from json_body import MEDIA_TYPE
 
@@ -34,12 +35,13 @@ _IDEMPOTENCY_KEY = {
 
 
 def document(app: APIGatewayRestResolver) -> str:
-    """Return the document as JSON; its server is the stage that the request came through."""
-    return _document(app, app.current_event.request_context.stage or "")
+    """Return the document as JSON; its server is the stage, or the base path, that the request came through."""
+    return _document(app, gateway.server(app.current_event.raw_event))
 
 
-@cache
-def _document(app: APIGatewayRestResolver, stage: str) -> str:
+# As many as there may be domains before the API.
+@lru_cache(maxsize=8)
+def _document(app: APIGatewayRestResolver, server: str) -> str:
     # A tenth of the init phase, and no prediction needs it.
     from aws_lambda_powertools.event_handler.openapi.models import Server
     from mlflow_protocol import REQUEST_BODY
@@ -49,7 +51,7 @@ def _document(app: APIGatewayRestResolver, stage: str) -> str:
             title="Slipcast",
             version=VERSION,
             description="Probability that construction activities finish late.",
-            servers=[Server(url=f"/{stage}")],
+            servers=[Server(url=server)],
         )
     )
     described["security"] = [{"caller": []}]

@@ -1,5 +1,6 @@
 """Release: one step of a release for each call; the state machine knows their order."""
 
+from functools import partial
 from typing import Any
 
 import canary_steps
@@ -9,17 +10,25 @@ import runtime
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from slipcast_aws import control, pruning, releases, storage, traffic
+from slipcast_aws import control, pruning, releases, storage, traffic, waiting
 from slipcast_aws.settings import number, setting
 
 logger = Logger()
 
 
 @logger.inject_lambda_context
+@waiting.retriable
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Carry out ``event["step"]`` of the release of ``event["model"]``. Each can be repeated."""
+    """Carry out ``event["step"]`` of the release of ``event["model"]``. Each can be repeated.
+
+    Raises
+    ------
+    slipcast_aws.waiting.NotReadyError
+        If AWS needs more time or is too busy: the state machine repeats the step then.
+    """
+    deadline = waiting.Deadline.of(context)
     steps = {
-        "publish": _publish,
+        "publish": partial(_publish, deadline),
         "verify": _verify,
         "shadow": replay.shadow,
         "weigh": canary_steps.weigh,
@@ -33,7 +42,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     return result
 
 
-def _publish(event: dict[str, Any], model: dict[str, Any], function: str) -> dict[str, Any]:
+def _publish(deadline: waiting.Deadline, event: dict[str, Any], model: dict[str, Any], function: str) -> dict[str, Any]:
     version, layer = releases.publish(
         function=function,
         layer_name=setting("MODEL_LAYER_NAME"),
@@ -41,6 +50,7 @@ def _publish(event: dict[str, Any], model: dict[str, Any], function: str) -> dic
         layer_key=model["layer_key"],
         variables=record.variables(model),
         runtime=runtime.of(model),
+        deadline=deadline,
     )
     return {"version": version, "layer": layer}
 

@@ -10,7 +10,7 @@ from typing import Any
 import boto3
 
 from slipcast.canary import Evidence
-from slipcast_aws import prediction_log, storage
+from slipcast_aws import prediction_log, storage, waiting
 from slipcast_aws.releases import ALIAS
 
 THREADS = 10
@@ -28,7 +28,7 @@ METRICS = {"Errors": "crashed", "Invocations": "invocations"}
 @cache
 def client():
     """Return the CloudWatch client of this execution environment."""
-    return boto3.client("cloudwatch")
+    return boto3.client("cloudwatch", config=waiting.SEARCHING)
 
 
 def gather(

@@ -12,7 +12,7 @@ from slipcast import shadow as shadow_replay
 from slipcast_aws import releases, traffic
 from slipcast_aws.settings import number, setting
 
-# Of the five minutes that this function has.
+# Of the five minutes that the state machine gives this step.
 SECONDS = 150
 
 

@@ -10,7 +10,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from slipcast import batch, scorer
-from slipcast_aws import releases, storage
+from slipcast_aws import releases, storage, waiting
 from slipcast_aws.settings import setting
 
 logger = Logger()
@@ -20,7 +20,7 @@ metrics = Metrics()
 @cache
 def client():
     """Return the SNS client of this execution environment."""
-    return boto3.client("sns")
+    return boto3.client("sns", config=waiting.QUICK)
 
 
 @logger.inject_lambda_context

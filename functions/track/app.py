@@ -5,39 +5,63 @@ from typing import Any
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from slipcast_aws import approval_tracking, outbox, storage, tracking
+from slipcast_aws import mlflow_server, outbox, storage
 from slipcast_aws.settings import setting
 
 logger = Logger()
+# One record takes seconds. Of what an outage, or a life without MLflow, has left, the next call logs the rest.
+STOP_BEFORE_END_MS = 20_000
 
 
 @logger.inject_lambda_context
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Log every waiting record and take it out of the outbox once MLflow has it.
+    """Log the waiting records, the oldest first, and take each out of the outbox once MLflow has it.
+
+    Without an MLflow (``MLFLOW_TRACKING_URI=none``) they stay: who names one later finds all of them logged.
 
     Returns
     -------
-    ``logged``: names of the records that were logged
+    ``logged``: names of the records that were logged; if some are left, how many are ``waiting``, and ``why``
     """
-    tracking.connect(setting("MLFLOW_TRACKING_URI"), setting("MLFLOW_EXPERIMENT"))
+    bucket, uri = setting("DATA_BUCKET"), mlflow_server.tracking_uri()
+    waiting = outbox.waiting(bucket)
+    if uri is None:
+        why = f"there is no MLflow (MLFLOW_TRACKING_URI=none): records stay in s3://{bucket}/{outbox.PREFIX}"
+        logger.info("not tracked", why=why, waiting=len(waiting))
+        return {"logged": [], "waiting": len(waiting), "why": why}
+    # An outage of MLflow is nothing to those who have nothing for it.
+    if not waiting:
+        return {"logged": []}
+    return _log(uri, waiting, context)
+
+
+def _log(uri: str, waiting: list[str], context: LambdaContext) -> dict[str, Any]:
+    # Importing MLflow takes seconds: only who has something for it does.
+    from slipcast_aws import approval_tracking, tracking
+
+    tracking.connect(uri, setting("MLFLOW_EXPERIMENT"))
     steps = {
         "run": tracking.log_execution,
         "release": tracking.log_release,
         "rollback": tracking.log_rollback,
         "approval": approval_tracking.log_approval,
     }
-    logged, failures = [], []
-    for uri, record in outbox.pending(setting("DATA_BUCKET")):
+    logged, failures, left = [], [], len(waiting)
+    for place in waiting:
+        if context.get_remaining_time_in_millis() < STOP_BEFORE_END_MS:
+            break
         try:
+            record = storage.read_json(place)
             steps[record["kind"]](record)
         except Exception as error:
             # One record that cannot be logged must not hold back the others.
-            logger.exception("not tracked, it stays in the outbox", uri=uri)
+            logger.exception("not tracked, it stays in the outbox", uri=place)
             failures.append(error)
             continue
-        storage.delete(uri)
-        logged.append(uri.rsplit("/", 1)[-1])
-    logger.info("tracked", logged=logged, waiting=len(failures))
+        storage.delete(place)
+        logged.append(place.rsplit("/", 1)[-1])
+        left -= 1
+    logger.info("tracked", logged=logged, waiting=left)
     if failures:
         raise ExceptionGroup("some records stay in the outbox", failures)
-    return {"logged": logged}
+    return {"logged": logged, **({"waiting": left, "why": "the time was over"} if left else {})}

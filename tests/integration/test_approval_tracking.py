@@ -83,3 +83,15 @@ def test_the_outbox_hands_decisions_to_mlflow(load_app, s3, lambda_context, monk
 
     assert logged == [RECORD]
     assert list(outbox.pending("data")) == []
+
+
+@pytest.mark.parametrize("uri", ["none", "", None])
+def test_a_lineage_without_an_mlflow_asks_nobody(uri, monkeypatch):
+    from slipcast_aws import lineage
+
+    monkeypatch.setattr("mlflow.MlflowClient", lambda *_: pytest.fail("there is no MLflow"))
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri) if uri is not None else monkeypatch.delenv(
+        "MLFLOW_TRACKING_URI", raising=False
+    )
+
+    assert lineage._mlflow_run("new-data-1") is None

@@ -6,13 +6,14 @@ import json
 import re
 from datetime import UTC, datetime, timedelta
 from threading import Barrier, Lock, Thread
-from urllib.parse import urlencode
+from urllib.parse import parse_qs, urlencode, urljoin, urlsplit
 
 import boto3
 import pytest
 from approval_records import EVALUATION_URI, EXECUTION, MODEL, TOKEN, ask_event, conclude_event, leave_evaluation
 from botocore.exceptions import ReadTimeoutError
 from botocore.stub import Stubber
+from page import Page
 
 from slipcast_aws import approvals, control, outbox, releases, storage
 
@@ -88,8 +89,9 @@ class Person:
         (key,) = re.findall(rf"^{re.escape(BASE)}/approvals/{EXECUTION}\?key=([\w-]+)$", text, re.MULTILINE)
         return key
 
-    def get(self, key, *, execution=EXECUTION, **headers):
-        return self._ask("GET", execution, {"key": key} if key is not None else None, None, headers)
+    def get(self, key, *, execution=EXECUTION, show=None, **headers):
+        query = {name: value for name, value in {"key": key, "show": show}.items() if value is not None}
+        return self._ask("GET", execution, query or None, None, headers)
 
     def post(self, key, decision, *, execution=EXECUTION, json_body=False, **fields):
         """Press a button, or send JSON."""
@@ -104,7 +106,8 @@ class Person:
 
     def _ask(self, method, execution, query, body, headers, *, encoded=False):
         event = {
-            **{"httpMethod": method, "path": f"/approvals/{execution}", "pathParameters": {"id": execution}},
+            **{"httpMethod": method, "path": f"/slipcast/approvals/{execution}", "resource": "/approvals/{id}"},
+            "pathParameters": {"id": execution},
             **{"queryStringParameters": query, "headers": headers, "body": body, "isBase64Encoded": encoded},
             "requestContext": {"identity": {"sourceIp": "192.0.2.4"}},
         }
@@ -495,12 +498,107 @@ def test_a_page_may_do_nothing_but_send_its_form(approve):
 def test_the_page_links_to_the_report_if_there_is_one(approve):
     key = approve.asked()
     assert "<a " not in approve.get(key)["body"]
+    assert approve.get(key, show="report")["statusCode"] == 404
     storage.write_bytes(f"s3://data/reports/{EXECUTION}/report.html", b"<p>Report")
 
     link = json.loads(approve.get(key, Accept="application/json")["body"])["report"]
 
-    assert f"/reports/{EXECUTION}/report.html?X-Amz-Algorithm=AWS4-HMAC-SHA256" in link
-    assert "X-Amz-Expires=900" in link
+    assert link == f"{BASE}/approvals/{EXECUTION}?key={key}&show=report"
+
+
+@pytest.fixture
+def report(approve):
+    """The key of an approval whose training has a report."""
+    storage.write_bytes(f"s3://data/reports/{EXECUTION}/report.html", b"<p>Report")
+    return approve.asked()
+
+
+@pytest.mark.parametrize(
+    ("region", "suffix"),
+    [
+        *((region, "amazonaws.com") for region in ("us-east-1", "eu-central-1", "il-central-1", "me-central-1")),
+        *((region, "amazonaws.com") for region in ("eu-north-1", "ap-southeast-5", "us-gov-west-1")),
+        ("cn-north-1", "amazonaws.com.cn"),
+    ],
+)
+def test_the_report_opens_by_a_link_that_names_bucket_and_region(approve, report, region, suffix, monkeypatch):
+    import report_link
+
+    monkeypatch.setenv("AWS_REGION", region)
+    monkeypatch.setenv("AWS_DEFAULT_REGION", region)
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
+    report_link.client.cache_clear()
+
+    answer = approve.get(report, show="report")
+
+    assert answer["statusCode"] == 302
+    link = urlsplit(answer["headers"]["Location"])
+    # Amazon S3 User Guide, "Virtual hosting of general purpose buckets".
+    assert (link.scheme, link.netloc) == ("https", f"data.s3.{region}.{suffix}")
+    assert link.path == f"/reports/{EXECUTION}/report.html"
+    query = parse_qs(link.query)
+    assert query["X-Amz-Algorithm"] == ["AWS4-HMAC-SHA256"]
+    assert query["X-Amz-Expires"] == ["900"]
+    assert query["X-Amz-Credential"][0].split("/")[2:] == [region, "s3", "aws4_request"]
+    assert answer["headers"]["Referrer-Policy"] == "no-referrer"
+    assert answer["headers"]["Cache-Control"] == "no-store"
+
+
+def test_at_an_endpoint_of_its_own_the_link_has_the_bucket_in_its_path(approve, report, monkeypatch):
+    import report_link
+
+    for name in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"):
+        with monkeypatch.context() as patch:
+            patch.setenv(name, "http://127.0.0.1:4566")
+            patch.setattr(report_link.storage, "exists", lambda _: True)
+            report_link.client.cache_clear()
+            link = report_link.signed(EXECUTION)
+            report_link.client.cache_clear()
+        assert link.startswith(f"http://127.0.0.1:4566/data/reports/{EXECUTION}/report.html?X-Amz-Algorithm=")
+
+
+def test_each_click_is_signed_anew_with_the_credentials_of_then(approve, report, monkeypatch):
+    """A signature ends with the session that made it, whatever it says of itself: none is kept."""
+    tokens = []
+    for token in ("first", "second"):
+        import report_link
+
+        monkeypatch.setenv("AWS_SESSION_TOKEN", token)
+        monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
+        report_link.client.cache_clear()
+        link = approve.get(report, show="report")["headers"]["Location"]
+        tokens += parse_qs(urlsplit(link).query)["X-Amz-Security-Token"]
+    assert tokens == ["first", "second"]
+    assert "X-Amz" not in approve.get(report)["body"] + approve.get(report, Accept="application/json")["body"]
+
+
+def test_the_report_is_shown_to_nobody_without_the_key_and_not_after_the_decision(approve, report, later):
+    assert approve.get("x" * 43, show="report")["statusCode"] == 404
+    approve.post(report, "reject")
+
+    answer = approve.get(report, show="report")
+
+    assert answer["statusCode"] == 200
+    assert "Location" not in answer["headers"]
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        f"{BASE}/approvals/{EXECUTION}",
+        f"{BASE}/approvals/{EXECUTION}/",
+        f"https://ml.example.com/slipcast/approvals/{EXECUTION}",
+        f"https://ml.example.com/approvals/{EXECUTION}",
+    ],
+)
+def test_form_and_report_stay_at_the_address_that_the_page_was_opened_at(approve, report, address):
+    shown = Page(approve.get(report)["body"])
+
+    (form,) = [attributes for tag, attributes in shown.elements if tag == "form"]
+    (link,) = [attributes for tag, attributes in shown.elements if tag == "a"]
+
+    assert urljoin(f"{address}?key={report}", form["action"]) == f"{address}?decide"
+    assert urljoin(f"{address}?key={report}", link["href"]) == f"{address}?key={report}&show=report"
 
 
 def test_an_unexpected_error_is_a_page_without_its_inside(approve, s3):

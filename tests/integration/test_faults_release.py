@@ -13,7 +13,16 @@ from faults import worlds
 from faults.explore import Scenario, world
 from faults.injector import Fault
 from faults.table import TRIED
-from release_records import FUNCTION, GOLDEN, SETTINGS, behave_as_aws, leave_models, make_function, model
+from release_records import (
+    FUNCTION,
+    GOLDEN,
+    SETTINGS,
+    ReleaseContext,
+    behave_as_aws,
+    leave_models,
+    make_function,
+    model,
+)
 
 from slipcast.features import feature_row
 from slipcast_aws import outbox, releases, storage, switch, traffic
@@ -99,9 +108,9 @@ def log(requests: int) -> None:
 
 
 @pytest.fixture
-def stage(load_app, lambda_context, monkeypatch) -> Stage:
+def stage(load_app, monkeypatch) -> Stage:
     behave_as_aws(monkeypatch)
-    return Stage(load_app("release", **SETTINGS | {"SHADOW_REQUESTS": "2", "KEEP_VERSIONS": "1"}), lambda_context)
+    return Stage(load_app("release", **SETTINGS | {"SHADOW_REQUESTS": "2", "KEEP_VERSIONS": "1"}), ReleaseContext())
 
 
 @pytest.fixture

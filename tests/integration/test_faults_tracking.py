@@ -16,7 +16,7 @@ from faults.table import TRIED
 from mlflow.tracking import MlflowClient
 from tracking_records import EXPERIMENT, leave_execution, make_database
 
-from slipcast_aws import outbox, storage, tracking
+from slipcast_aws import mlflow_server, outbox, storage, tracking
 
 # MLflow's own store uses what SQLAlchemy gives up, and its own modules are not typed as it asks of others.
 pytestmark = [
@@ -84,9 +84,11 @@ def database(tmp_path_factory):
 @pytest.fixture
 def track(load_app, s3, lambda_context, database, tmp_path, monkeypatch) -> Iterator[Callable[[], Any]]:
     uri, before = f"sqlite:///{database}", mlflow.get_tracking_uri()
-    for name, value in {"MLFLOW_DISABLE_TELEMETRY": "true", **tracking.HTTP}.items():
+    for name, value in {"MLFLOW_DISABLE_TELEMETRY": "true", **mlflow_server.HTTP}.items():
         monkeypatch.setenv(name, value)
     monkeypatch.chdir(tmp_path)
+    # What a record is about is left there by clients of the tests' own.
+    mlflow.set_tracking_uri(uri)
     client = MlflowClient(uri)
     experiment = f"{EXPERIMENT}-{tmp_path.name}"
     client.create_experiment(experiment, artifact_location=(tmp_path / "artefacts").as_uri())
@@ -169,7 +171,6 @@ ONCE = "the record waits in the outbox; logged again, MLflow has it once and who
 )
 def test_what_mlflow_lost_is_logged_again_and_only_once(track, kind, monkeypatch, record_property):
     calls, leave = MlflowCalls(monkeypatch), LEAVE[kind]
-    track()
     leave(f"{kind}-undisturbed")
     calls.watch()
     track()

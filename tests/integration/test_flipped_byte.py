@@ -5,7 +5,7 @@ import json
 import zipfile
 
 import pytest
-from release_records import SETTINGS, model
+from release_records import SETTINGS, ReleaseContext, model
 
 from slipcast import scorer
 from slipcast.artefact import digest
@@ -46,9 +46,9 @@ def lambda_runs(load_app, lambda_context, cloud, monkeypatch, tmp_path):  # noqa
 
 
 @pytest.fixture
-def release(load_app, lambda_context, cloud):  # noqa: F811
+def release(load_app, cloud):  # noqa: F811
     app = load_app("release", **SETTINGS)
-    return lambda step, item, **more: app.handler({"step": step, "model": item, **more}, lambda_context)
+    return lambda step, item, **more: app.handler({"step": step, "model": item, **more}, ReleaseContext())
 
 
 def test_an_artefact_as_it_was_written_is_verified(release, released, lambda_runs):

@@ -5,17 +5,21 @@ import json
 import os
 import subprocess
 import sys
+from datetime import datetime
+from pathlib import Path
 
 import joblib
 import mlflow
 import pytest
 from mlflow.tracking import MlflowClient
+from moto.s3.models import s3_backends
 from scipy.special import expit, logit
 from sklearn.pipeline import Pipeline
 from tracking_records import EXPERIMENT, NAMES, leave_execution, make_database
 
-from slipcast_aws import outbox, storage, tracking
+from slipcast_aws import mlflow_server, outbox, storage, tracking
 
+ROOT = Path(__file__).resolve().parents[2]
 # MLflow's own store uses what SQLAlchemy gives up, and its own modules are not typed as it asks of others.
 pytestmark = [
     pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy:sqlalchemy.exc.SADeprecationWarning"),
@@ -63,18 +67,89 @@ def put(*names: str) -> None:
         outbox.put("data", name, {"kind": "release" if name.endswith("release") else "run", "name": name})
 
 
-def test_an_empty_outbox_is_fine(track, server):
+def written(name: str, at: str) -> None:
+    """Let a record be as old as `at` says."""
+    (bucket,) = [backend["aws"].buckets["data"] for backend in s3_backends.values() if "data" in backend["aws"].buckets]
+    bucket.keys[f"{outbox.PREFIX}{name}.json"].last_modified = datetime.fromisoformat(at)
+
+
+def test_an_outage_of_mlflow_is_nothing_to_an_empty_outbox(track, server, monkeypatch):
+    monkeypatch.setattr(tracking, "connect", lambda *_: pytest.fail("nothing waits"))
+
     assert track() == {"logged": []}
 
 
-def test_what_waits_is_logged_in_order_and_taken_out(track, server):
-    put("b-1-run", "a-2-release", "a-1-run")
+@pytest.mark.parametrize(("uri", "records"), [("http://127.0.0.1:9", []), ("none", []), ("none", ["a-1-run"])])
+def test_mlflow_is_not_even_imported_for_nothing(track, s3, monkeypatch, tmp_path, uri, records):
+    """In a process of its own, as a function starts, with an MLflow that is down: it answers, and knows no mlflow."""
+    put(*records)
+    listed = [{"Key": f"{outbox.PREFIX}{name}.json", "LastModified": "2026-01-01T00:00:00+00:00"} for name in records]
+    code = (
+        "import json, sys\n"
+        "from datetime import datetime\n"
+        "import app\n"
+        "from slipcast_aws import storage\n"
+        "class Client:\n"
+        "    def get_paginator(self, name): return self\n"
+        f"    def paginate(self, **_): return [{{'Contents': {listed!r}}}]\n"
+        "storage.client = Client\n"
+        "context = type('Context', (), {'function_name': 'f', 'memory_limit_in_mb': 1, 'aws_request_id': '1',\n"
+        "    'invoked_function_arn': 'f', 'get_remaining_time_in_millis': lambda self: 30000})()\n"
+        "found = app.handler({}, context)\n"
+        "print(json.dumps([found['logged'], found.get('waiting', 0), 'mlflow' in sys.modules]))"
+    )
+    paths = [ROOT / "functions/track", ROOT / "layers/aws", ROOT / "layers/slipcast"]
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "MLFLOW_TRACKING_URI": uri, "PYTHONPATH": os.pathsep.join(map(str, paths))},
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=tmp_path,
+    )
 
-    assert track() == {"logged": ["a-1-run.json", "a-2-release.json", "b-1-run.json"]}
+    assert json.loads(done.stdout.splitlines()[-1]) == [[], len(records), False]
+
+
+def test_without_an_mlflow_records_wait_until_one_is_named(track, server, monkeypatch, caplog):
+    put("b-1-run", "a-1-run")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "none")
+
+    found = track()
+
+    assert (found["logged"], found["waiting"]) == ([], 2)
+    assert "there is no MLflow (MLFLOW_TRACKING_URI=none): records stay in s3://data/tracking/pending/" in found["why"]
+    assert "not tracked" in caplog.text
+    assert server["connected"] == []
+    assert sorted(waiting()) == ["a-1-run.json", "b-1-run.json"]
+
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///nowhere.db")
+    assert sorted(track()["logged"]) == ["a-1-run.json", "b-1-run.json"]
+
+
+def test_what_waits_is_logged_oldest_first_and_taken_out(track, server):
+    put("b-1-run", "a-2-release", "a-1-run", "20260103-by-hand-release")
+    # A name has a digest in it, or a time: only S3 knows which was first.
+    for name, at in (("b-1-run", "2026-01-01"), ("20260103-by-hand-release", "2026-01-03")):
+        written(name, f"{at}T00:00:00+00:00")
+    for name in ("a-1-run", "a-2-release"):
+        written(name, "2026-01-02T00:00:00+00:00")
+
+    order = ["b-1-run", "a-1-run", "a-2-release", "20260103-by-hand-release"]
+    assert track() == {"logged": [f"{name}.json" for name in order]}
 
     assert server["connected"] == [("sqlite:///nowhere.db", EXPERIMENT)]
-    assert server["logged"] == ["a-1-run", "a-2-release", "b-1-run"]
+    assert server["logged"] == order
     assert waiting() == []
+
+
+def test_a_backlog_is_logged_as_far_as_the_time_reaches_and_goes_on_there(track, server, lambda_context):
+    put("a-1-run", "b-1-run", "c-1-run")
+    left = iter([30_000, 21_000, 19_999])
+    lambda_context.get_remaining_time_in_millis = lambda: next(left, 30_000)
+
+    assert track() == {"logged": ["a-1-run.json", "b-1-run.json"], "waiting": 1, "why": "the time was over"}
+    assert track() == {"logged": ["c-1-run.json"]}
 
 
 @pytest.mark.fault("tracking", "a record of the outbox", "MLflow does not take it", "it waits, the others are logged")
@@ -133,7 +208,7 @@ def mlflow_store(empty_store, tmp_path, monkeypatch):
     database.write_bytes(empty_store.read_bytes())
     uri = f"sqlite:///{database}"
     before = mlflow.get_tracking_uri()
-    for name, value in {"MLFLOW_TRACKING_URI": uri, "MLFLOW_DISABLE_TELEMETRY": "true", **tracking.HTTP}.items():
+    for name, value in {"MLFLOW_TRACKING_URI": uri, "MLFLOW_DISABLE_TELEMETRY": "true", **mlflow_server.HTTP}.items():
         monkeypatch.setenv(name, value)
     client = MlflowClient(uri)
     client.create_experiment(EXPERIMENT, artifact_location=(tmp_path / "artefacts").as_uri())
@@ -347,6 +422,25 @@ def test_what_a_crash_left_half_written_is_logged_anew(track_for_real, mlflow_st
     assert sorted(run.info.run_name for run in found) == ["decision_tree", "logistic", "new-data-1"]
     assert {run.info.status for run in found} == {"FINISHED"}
     assert failed.info.run_id not in {run.info.run_id for run in found}
+
+
+def test_a_record_whose_pickles_have_expired_is_logged_with_the_artefact_that_is_kept(track_for_real, mlflow_store):
+    """Half a year without an MLflow: the lifecycle of the bucket has emptied runs/, models/ is kept."""
+    artefact = "s3://data/models/abc/model.json"
+    evaluation = leave_execution(model={"model_id": "abc", "sha256": "9" * 64, "artefact_uri": artefact})
+    for item in evaluation["candidates"]:
+        storage.delete(item["model"]["uri"])
+    record = {"kind": "release", "execution": "new-data-1", "version": "4", "previous": "3", "model_id": "abc"}
+    outbox.put("data", "new-data-1-2-release", record)
+
+    assert track_for_real() == {"logged": ["new-data-1-1-run.json", "new-data-1-2-release.json"]}
+
+    champion = mlflow_store.get_model_version_by_alias("slipcast", "champion")
+    assert champion.source == artefact
+    assert champion.tags["artefact_sha256"] == "9" * 64
+    children = [run for run in runs(mlflow_store) if "family" in run.data.tags]
+    assert {run.data.tags["slipcast.pickle"] for run in children} == {"expired"}
+    assert all(run.data.metrics["cv_score"] for run in children)
 
 
 def test_a_release_before_its_run_waits(track_for_real, mlflow_store):

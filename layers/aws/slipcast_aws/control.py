@@ -16,6 +16,8 @@ from typing import Any
 import boto3
 from botocore.exceptions import ClientError
 
+from slipcast_aws import waiting
+
 LAST_START = ("GATE", "last_start")
 ALARMS = ("GATE", "alarms")
 LAST_TRAINING = ("GATE", "last_training")
@@ -26,7 +28,7 @@ FLIGHT = timedelta(hours=2)
 @cache
 def client():
     """Return the DynamoDB client of this execution environment."""
-    return boto3.client("dynamodb")
+    return boto3.client("dynamodb", config=waiting.QUICK)
 
 
 def timestamp(moment: datetime) -> str:

@@ -73,7 +73,9 @@ def refresh(table: str, series: Mapping[str, Series], before: Mapping[str, str])
             items.append({"pk": key, "series": raw})
     import boto3
 
-    writer = boto3.resource("dynamodb").Table(table)
+    from slipcast_aws import waiting
+
+    writer = boto3.resource("dynamodb", config=waiting.QUICK).Table(table)
     with writer.batch_writer() as batch:
         for item in items:
             batch.put_item(Item=item)

@@ -10,7 +10,6 @@ import gzip
 import io
 import json
 import logging
-import os
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -20,7 +19,7 @@ from typing import Any
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
-from slipcast_aws import control, storage
+from slipcast_aws import control, mlflow_server, storage
 
 THREADS = 10
 
@@ -154,9 +153,10 @@ def _rows_by_source(raw: bytes) -> dict[str, int]:
 
 def _mlflow_run(execution: str) -> str | None:
     """Return the URL or id of the parent run, None if no tracking server is named or it does not answer."""
-    uri = os.environ.get("MLFLOW_TRACKING_URI")
-    if not uri:
+    uri = mlflow_server.tracking_uri()
+    if uri is None:
         return None
+    mlflow_server.limit_time()
     import mlflow
     from mlflow.exceptions import MlflowException
 

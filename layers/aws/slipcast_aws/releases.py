@@ -14,14 +14,24 @@ from functools import cache
 from typing import Any
 
 import boto3
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from slipcast_aws import waiting
+from slipcast_aws.waiting import Deadline
 
 MODEL_FILE = "slipcast_model/model.json"
 ALIAS = "live"
-POLLING = {"Delay": 1, "MaxAttempts": 240}
+# A version that is asked has 29 s to answer. The SDK repeats throttling and 5xx, never 409 and 412.
+_CONFIG = Config(connect_timeout=5, read_timeout=35, retries={"mode": "standard", "total_max_attempts": 4})
+# How long a version that is throttled, or wakes up, is asked again.
+BUSY_SECONDS = 60
+# How often a configuration is set before somebody else has to stop changing it.
+UPDATES = 10
 
 
 class ReleaseError(RuntimeError):
-    """A new version does not answer as the model that it should hold."""
+    """A new version cannot be made, or does not answer as the model that it should hold."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +73,7 @@ class Answer:
 @cache
 def client():
     """Return the Lambda client of this execution environment."""
-    return boto3.client("lambda")
+    return boto3.client("lambda", config=_CONFIG)
 
 
 def live_model(function: str) -> LiveModel | None:
@@ -131,11 +141,19 @@ class Runtime:
 
 
 def publish(
-    *, function: str, layer_name: str, bucket: str, layer_key: str, variables: dict[str, str], runtime: Runtime
+    *,
+    function: str,
+    layer_name: str,
+    bucket: str,
+    layer_key: str,
+    variables: dict[str, str],
+    runtime: Runtime,
+    deadline: Deadline,
 ) -> tuple[str, str]:
     """Publish a version of `function` that holds the model whose layer archive is at `layer_key`.
 
-    Order: layer, configuration, wait until it is active, version. The alias is not touched.
+    Order: layer, configuration, version, wait until the version is active, which with SnapStart takes minutes. The
+    alias is not touched. A call that is repeated finds what is there and goes on from it.
 
     Parameters
     ----------
@@ -145,26 +163,90 @@ def publish(
     Returns
     -------
     version, layer ARN
+
+    Raises
+    ------
+    ReleaseError
+        If Lambda cannot change the function, or the version fails to start; with Lambda's reason.
+    slipcast_aws.waiting.NotReadyError
+        If Lambda is not ready at the deadline.
     """
     layer = _layer_version(layer_name, bucket, layer_key, variables["MODEL_SHA256"])
-    current = client().get_function_configuration(FunctionName=function)
-    found = _settings(current)
+    version = _version(function, layer, variables, runtime, deadline)
+    _wait_until_active(function, version, deadline)
+    return version, layer
+
+
+def _version(function: str, layer: str, variables: dict[str, str], runtime: Runtime, deadline: Deadline) -> str:
+    """Configure the function and publish what was seen to be configured, whatever others change meanwhile.
+
+    A change of somebody else, such as an update of the stack, resets what a release has set. So the version is made of
+    a revision that was read and found right; if there is another by then, Lambda refuses (412) and all begins anew.
+    """
+    updates = 0
+    for _ in deadline.attempts(f"{function} to take the configuration of model {variables['MODEL_ID']}"):
+        try:
+            seen = client().get_function_configuration(FunctionName=function)
+            if seen.get("LastUpdateStatus") == "InProgress" or seen.get("State") == "Pending":
+                continue
+            changed = _changes(seen, layer, variables, runtime)
+            if seen.get("LastUpdateStatus") == "Failed" and (updates or not changed):
+                why = f"{seen.get('LastUpdateStatusReasonCode')}, {seen.get('LastUpdateStatusReason')}"
+                raise ReleaseError(f"Lambda could not update {function} ({why}): remove the cause and train again")
+            if changed and updates == UPDATES:
+                others = ", ".join(sorted(changed))
+                raise ReleaseError(
+                    f"{function} was configured {updates} times and is still different in {others}: something else "
+                    "keeps changing it"
+                )
+            # A repeated release that changes nothing must not count as a change.
+            if changed:
+                updates += 1
+                client().update_function_configuration(FunctionName=function, RevisionId=seen["RevisionId"], **changed)
+                continue
+            # Without a change since the last version Lambda answers with that one: repeated, it makes no second.
+            return client().publish_version(
+                FunctionName=function, Description=f"model {variables['MODEL_ID']}", RevisionId=seen["RevisionId"]
+            )["Version"]
+        except waiting.ERRORS as error:
+            if not waiting.is_busy(error):
+                raise
+    raise AssertionError("attempts() ends by an error alone")
+
+
+def _changes(seen: dict[str, Any], layer: str, variables: dict[str, str], runtime: Runtime) -> dict[str, Any]:
+    """Return what a function has to be given for a model, nothing if it has all of it."""
+    found = _settings(seen)
     wanted = {
         "Layers": _layers(found["Layers"], layer, runtime),
         "Environment": {"Variables": {**found["Environment"]["Variables"], **variables}},
         "MemorySize": runtime.memory_mb,
         "SnapStart": {"ApplyOn": "PublishedVersions" if runtime.snap_start else "None"},
     }
-    changed = {name: value for name, value in wanted.items() if value != found[name]}
-    # A repeated release that changes nothing must not count as a change.
-    if changed:
-        client().update_function_configuration(FunctionName=function, RevisionId=current["RevisionId"], **changed)
-    # The second version of this waiter needs leave to download the function's code.
-    client().get_waiter("function_updated").wait(FunctionName=function, WaiterConfig=POLLING)
-    # Without a change since the last version Lambda answers with that one: a repeated release makes no second.
-    version = client().publish_version(FunctionName=function, Description=f"model {variables['MODEL_ID']}")["Version"]
-    client().get_waiter("published_version_active").wait(FunctionName=function, Qualifier=version, WaiterConfig=POLLING)
-    return version, layer
+    return {name: value for name, value in wanted.items() if value != found[name]}
+
+
+def _wait_until_active(function: str, version: str, deadline: Deadline) -> None:
+    """Wait until a version can be asked; the snapshot of SnapStart is taken before that."""
+    for _ in deadline.attempts(f"version {version} of {function} to become active"):
+        try:
+            found = client().get_function_configuration(FunctionName=function, Qualifier=version)
+        except waiting.ERRORS as error:
+            if not waiting.is_busy(error):
+                raise
+            continue
+        state = found.get("State", "Active")
+        # Inactive: its snapshot was not used for two weeks. It comes back once it is asked.
+        if state in ("Active", "Inactive"):
+            return
+        if state != "Pending":
+            why = f"{found.get('StateReasonCode')}, {found.get('StateReason')}"
+            snapshot = (found.get("SnapStart") or {}).get("ApplyOn") == "PublishedVersions"
+            way = "; SnapStart=off releases it without a snapshot" if snapshot else ""
+            raise ReleaseError(
+                f"version {version} of {function} is {state} ({why}): the log group of {function} has what it printed "
+                f"when it started{way}"
+            )
 
 
 def _settings(configuration: dict[str, Any]) -> dict[str, Any]:
@@ -233,7 +315,13 @@ def _ask(function: str, version: str, method: str, path: str, body: Any) -> dict
 
 
 def ask(function: str, version: str, method: str, path: str, body: Any) -> Answer:
-    """Ask one version of `function` as the API would, without being logged as a prediction."""
+    """Ask one version of `function` as the API would, without being logged as a prediction.
+
+    Raises
+    ------
+    slipcast_aws.waiting.NotReadyError
+        If the version is throttled, or not awake, for `BUSY_SECONDS`.
+    """
     request = {
         "httpMethod": method,
         "path": path,
@@ -249,10 +337,7 @@ def ask(function: str, version: str, method: str, path: str, body: Any) -> Answe
         # API Gateway writes the request context, no client can: only a release can ask without being logged.
         "requestContext": {"stage": "slipcast-verify", "requestId": f"verify-{version}", "path": path},
     }
-    began = time.perf_counter()
-    answer = client().invoke(FunctionName=function, Qualifier=version, Payload=json.dumps(request))
-    payload = json.loads(answer["Payload"].read())
-    around = (time.perf_counter() - began) * 1000
+    answer, payload, around = _invoke(function, version, json.dumps(request))
     if "FunctionError" in answer or not isinstance(payload, dict) or "statusCode" not in payload:
         return Answer(502, payload, None, around)
     try:
@@ -262,6 +347,21 @@ def ask(function: str, version: str, method: str, path: str, body: Any) -> Answe
     # Of an answer that went wrong, all that it says of itself is wanted.
     told = found if payload["statusCode"] == 200 else payload
     return Answer(payload["statusCode"], told, _duration(payload), around)
+
+
+def _invoke(function: str, version: str, request: str) -> tuple[dict[str, Any], Any, float]:
+    """Return Lambda's answer, its parsed payload, and the milliseconds of the attempt that was answered."""
+    for _ in Deadline(BUSY_SECONDS).attempts(f"version {version} of {function} to take a request"):
+        began = time.perf_counter()
+        try:
+            answer = client().invoke(FunctionName=function, Qualifier=version, Payload=request)
+        except ClientError as error:
+            if not waiting.is_busy(error):
+                raise
+            continue
+        payload = json.loads(answer["Payload"].read())
+        return answer, payload, (time.perf_counter() - began) * 1000
+    raise AssertionError("attempts() ends by an error alone")
 
 
 def _duration(payload: dict[str, Any]) -> float | None:

@@ -12,6 +12,8 @@ import boto3
 from botocore.config import Config
 
 BLOCK = 1 << 20
+# Of a copy or a large object S3 may say nothing for some seconds; a connection that hangs for longer is given up.
+_CONFIG = Config(connect_timeout=3, read_timeout=20, retries={"mode": "standard", "max_attempts": 5})
 
 
 class DigestMismatchError(RuntimeError):
@@ -29,7 +31,7 @@ class ObjectTooLargeError(RuntimeError):
 @cache
 def client():
     """Return the S3 client of this execution environment."""
-    return boto3.client("s3", config=Config(retries={"mode": "standard", "max_attempts": 5}))
+    return boto3.client("s3", config=_CONFIG)
 
 
 def split_uri(uri: str) -> tuple[str, str]:

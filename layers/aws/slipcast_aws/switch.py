@@ -127,7 +127,7 @@ def _champion(place: Place, model: LiveModel, said: str) -> None:
     try:
         releases.client().invoke(FunctionName=place.track, InvocationType="Event", Payload=b"{}")
     except ClientError as error:
-        logger.warning("MLflow will be told within the hour: %s", error)
+        logger.warning("the record for MLflow waits in the outbox, the next hour asks again: %s", error)
 
 
 def main() -> int:

@@ -23,15 +23,15 @@ from mlflow.entities.model_registry import ModelVersion
 from mlflow.tracking import MlflowClient
 
 from slipcast import calibration, evaluation
-from slipcast_aws import storage
+from slipcast_aws import mlflow_server, storage
 from slipcast_aws.settings import setting
 
 CHAMPION_SINCE = "slipcast.champion_since"
 PACKAGES = ("scikit-learn", "pandas", "scipy", "cloudpickle")
 # MLflow takes up to 8,000 characters for the value of a tag; some servers less.
 MAX_TAG = 4000
-# A server that hangs must cost this execution seconds, not its time limit: the record stays in the outbox.
-HTTP = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "15", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2"}
+# Seconds; MLflow itself waits for five minutes, half of what this function has for all records.
+REGISTERED_WITHIN = 60
 
 
 def model_name() -> str:
@@ -41,8 +41,7 @@ def model_name() -> str:
 
 def connect(tracking_uri: str, experiment: str) -> None:
     """Use the tracking server at `tracking_uri` and the experiment of that name, made if need be."""
-    for name, value in HTTP.items():
-        os.environ.setdefault(name, value)
+    mlflow_server.limit_time()
     # What they warn of is known here: a tracking URI that is no ARN, a pickle (its digest is checked), no pip.
     for name in ("mlflow.tracking.request_header.registry", "mlflow.sklearn", "mlflow.utils.environment"):
         logging.getLogger(name).setLevel(logging.ERROR)
@@ -243,8 +242,14 @@ def _log_candidate(client: MlflowClient, found: dict[str, Any], item: dict[str, 
         search = {name: item[name] for name in ("cv_score", "cv_auc", "seconds", "fit_seconds")}
         mlflow.log_metrics(_metrics(item["metrics"]) | _metrics(search))
         mlflow.log_dict({"points": item["points"]}, "cv_results.json")
-        model = joblib.load(io.BytesIO(storage.read_bytes(item["model"]["uri"], sha256=item["model"]["sha256"])))
         challenger = item["family"] == found["challenger"]
+        # What runs/ had for half a year is gone: a record may have waited for longer, without an MLflow.
+        if not storage.exists(item["model"]["uri"]):
+            mlflow.set_tag("slipcast.pickle", "expired")
+            if challenger:
+                _register(client, found, found["model"]["artefact_uri"])
+            return
+        model = joblib.load(io.BytesIO(storage.read_bytes(item["model"]["uri"], sha256=item["model"]["sha256"])))
         if challenger:
             model = _as_served(model, found["calibration"])
         with _by_value(calibration, evaluation):
@@ -282,7 +287,7 @@ def _by_value(*modules: Any) -> Iterator[None]:
 
 def _register(client: MlflowClient, found: dict[str, Any], model_uri: str) -> None:
     tags = {**_lineage(found), **_decision(found), **_numbers(found), "artefact_sha256": found["model"]["sha256"]}
-    made = mlflow.register_model(model_uri, model_name(), tags=tags)
+    made = mlflow.register_model(model_uri, model_name(), await_registration_for=REGISTERED_WITHIN, tags=tags)
     client.set_registered_model_alias(model_name(), "challenger", made.version)
 
 

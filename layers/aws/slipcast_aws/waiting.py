@@ -1,0 +1,114 @@
+"""Waiting for AWS: no longer than the function has, and with an error that its caller may answer by another attempt."""
+
+import time
+from collections.abc import Callable, Iterator
+from functools import wraps
+from typing import Any
+
+from botocore.config import Config
+from botocore.exceptions import ClientError, ConnectionError, HTTPClientError
+
+# For services that answer in milliseconds. Without it a connection that hangs costs a minute, five times over; with it
+# all attempts together take less than the 29 s of a function that a person waits for.
+QUICK = Config(connect_timeout=2, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 4})
+# For reading logs and metrics, which takes them seconds.
+SEARCHING = Config(connect_timeout=2, read_timeout=30, retries={"mode": "standard", "total_max_attempts": 4})
+# Left of a function's time for the call that is under way and for the answer; seconds.
+RESERVE = 60.0
+# Seconds between two looks: the first ones come soon, later ones do not add to the throttling of others.
+FIRST_PAUSE, LONGEST_PAUSE = 0.05, 5.0
+# The service is too busy, or another change of the same resource is under way. None of them says that a request is
+# wrong. The SDK itself repeats throttling and 5xx a few times within seconds; 409 and 412 it never repeats.
+BUSY = frozenset(
+    {
+        "EC2ThrottledException",
+        "InternalError",
+        "InternalServerError",
+        "InternalServiceError",
+        "PreconditionFailedException",
+        "ProvisionedThroughputExceededException",
+        "RequestLimitExceeded",
+        "RequestTimeout",
+        "ResourceConflictException",
+        "ResourceNotReadyException",
+        "ServiceException",
+        "ServiceUnavailable",
+        "SlowDown",
+        "SnapStartNotReadyException",
+        "SnapStartTimeoutException",
+        "Throttling",
+        "ThrottlingException",
+        "TooManyRequestsException",
+    }
+)
+
+# The service was not reached, or said nothing in time.
+UNREACHED = (ConnectionError, HTTPClientError)
+# What a call may raise that `is_busy` tells apart.
+ERRORS = (ClientError, *UNREACHED)
+
+
+class NotReadyError(RuntimeError):
+    """AWS has not finished, or is too busy: nothing is wrong, and the same step, repeated, goes on from there.
+
+    The state machine retries a step by the name of this class.
+    """
+
+
+def is_busy(error: Exception) -> bool:
+    """Return whether an error of the SDK says nothing but that the call should come again later."""
+    if isinstance(error, ClientError):
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        return error.response["Error"]["Code"] in BUSY or status >= 500
+    return isinstance(error, UNREACHED)
+
+
+def retriable[**P, R](step: Callable[P, R]) -> Callable[P, R]:
+    """Let a handler whose repetition goes on where it was raise `NotReadyError` for what is no more than load."""
+
+    @wraps(step)
+    def handler(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return step(*args, **kwargs)
+        except ERRORS as error:
+            if not is_busy(error):
+                raise
+            raise NotReadyError(f"{error}; repeated, this step goes on from here") from error
+
+    return handler
+
+
+class Deadline:
+    """A moment until which to wait.
+
+    Parameters
+    ----------
+    seconds : how long from now
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._began, self._ends = time.monotonic(), time.monotonic() + seconds
+
+    @classmethod
+    def of(cls, context: Any) -> "Deadline":
+        """Return the deadline of a Lambda invocation: `RESERVE` seconds before the function is stopped."""
+        return cls(context.get_remaining_time_in_millis() / 1000 - RESERVE)
+
+    def attempts(self, what: str) -> Iterator[int]:
+        """Yield 0, 1, 2, … with growing pauses in between, for a loop that ends itself once it has `what`.
+
+        Raises
+        ------
+        NotReadyError
+            If the next attempt would come after the deadline.
+        """
+        pause, number = FIRST_PAUSE, 0
+        while True:
+            yield number
+            now = time.monotonic()
+            if now + pause > self._ends:
+                raise NotReadyError(
+                    f"{what}: not within {now - self._began:.0f} s; repeated, this step goes on from here"
+                )
+            time.sleep(pause)
+            pause, number = min(pause * 1.5, LONGEST_PAUSE), number + 1
