@@ -12,7 +12,7 @@ from samtranslator.yaml_helper import yaml_parse
 from statelint.linter import Linter
 
 ROOT = Path(__file__).resolve().parents[2]
-TEXT = (ROOT / "statemachine" / "pipeline.asl.yaml").read_text(encoding="utf-8")
+TEXT = (ROOT / "statemachine" / "pipeline.asl.yaml").read_text(encoding="utf-8").replace("${Partition}", "aws")
 DEFINITION = yaml.safe_load(TEXT)
 TEMPLATE = yaml_parse((ROOT / "template.yaml").read_text(encoding="utf-8"))
 MACHINE = TEMPLATE["Resources"]["Pipeline"]["Properties"]
@@ -69,6 +69,39 @@ def test_a_task_has_a_time_limit_and_catches_what_goes_wrong(name):
 
     assert 0 < task["TimeoutSeconds"] <= 900
     assert any("States.ALL" in catcher["ErrorEquals"] for catcher in task["Catch"])
+
+
+def test_nothing_names_the_partition_of_one_kind_of_region():
+    text = (ROOT / MACHINE["DefinitionUri"]).read_text(encoding="utf-8")
+
+    assert not re.findall(r"arn:aws[\w-]*:", text)
+    assert set(re.findall(r"arn:(\S+?):states", text)) == {"${Partition}"}
+    assert MACHINE["DefinitionSubstitutions"]["Partition"] == {"Ref": "AWS::Partition"}
+
+
+def function_of(state: dict) -> dict:
+    """Return the template's function that a task calls."""
+    name = re.fullmatch(r"\$\{(\w+)\}", state["Arguments"]["FunctionName"])[1]
+    return TEMPLATE["Resources"][MACHINE["DefinitionSubstitutions"][name]["Fn::GetAtt"][0]]["Properties"]
+
+
+@pytest.mark.parametrize("name", [name for name, task in TASKS.items() if task["Resource"].endswith("lambda:invoke")])
+def test_a_task_does_not_give_up_while_its_function_still_works(name):
+    """Else a second try runs next to the first."""
+    assert TASKS[name]["TimeoutSeconds"] >= function_of(TASKS[name])["Timeout"]
+
+
+RELEASE_STEPS = [
+    name for name, task in TASKS.items() if "${ReleaseFunctionArn}" in str(task["Arguments"].get("FunctionName"))
+]
+
+
+@pytest.mark.parametrize("name", RELEASE_STEPS)
+def test_a_step_of_a_release_is_repeated_when_another_change_of_the_function_or_its_time_came_in_between(name):
+    again = {error for retrier in TASKS[name]["Retry"] for error in retrier["ErrorEquals"]}
+
+    # Lambda reports an exception of a Python function by its class, see tests/integration/test_release_states.py.
+    assert {"ResourceConflictException", "PreconditionFailedException", "Sandbox.Timedout"} <= again
 
 
 LAMBDA_ERRORS = {
@@ -172,7 +205,12 @@ def test_a_distributed_search_survives_any_number_of_failed_children():
 def test_both_ways_of_searching_hand_a_task_the_same():
     inline, distributed = STATES["SearchInline"], STATES["SearchDistributed"]
 
-    assert set(inline["ItemSelector"]) == {name.removesuffix(".$") for name in distributed["ItemSelector"]}
+    for part in ("Items", "ItemSelector"):
+        assert inline[part] == distributed[part]
+    # All results of a Map together must fit into 256 KiB.
+    for name in ("Train", "TrainTask"):
+        assert STATES[name]["Arguments"]["Payload"] == "{% $states.input %}"
+        assert STATES[name]["Output"] == "{% $states.result.Payload.task %}"
     assert inline["Next"] == distributed["Next"] == "NextRound"
     assert STATES["NextRound"]["Next"] == STATES["Plan"]["Next"] == "HowToSearch"
 
@@ -186,7 +224,7 @@ def test_the_alias_moves_only_after_the_new_version_was_verified():
 
 
 def test_every_substitution_is_given_and_used():
-    used = set(re.findall(r"\$\{(\w+)\}", TEXT))
+    used = set(re.findall(r"\$\{(\w+)\}", (ROOT / MACHINE["DefinitionUri"]).read_text(encoding="utf-8")))
 
     assert used == set(MACHINE["DefinitionSubstitutions"])
 

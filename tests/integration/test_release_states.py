@@ -69,7 +69,7 @@ class Machine:
             AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in ("pk", "sk")],
             KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
         )
-        given = {"ControlTableName": "control", "ApprovalRequired": "false", "ApprovalHours": "1"}
+        given = {"ControlTableName": "control", "Partition": "aws", "ApprovalRequired": "false", "ApprovalHours": "1"}
         definition = yaml.safe_load(re.sub(r"\$\{(\w+)\}", lambda found: given.get(found[1], function), TEXT))
         definition["StartAt"] = "Begin"
         definition["States"]["Begin"] = {
