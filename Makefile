@@ -79,6 +79,7 @@ lint: bootstrap ## Check style and template
 	@ruff check .
 	@ruff format --check .
 	@cfn-lint template.yaml
+	@$(PYTHON) audit/definition.py statemachine/*.yaml
 	@sam validate --lint
 
 # Tools that are no part of Slipcast live in environments of their own: made once for each audit/uv.lock, then offline.
