@@ -118,7 +118,8 @@ FAULTS = [
     ("states:::dynamodb", "states:::dynamo", "Note", "there is no dynamo:putItem"),
     ("aws-sdk:sfn:startExecution", "http", "Told", "Resource arn:aws:states:::http is no service integration"),
     (
-        '    Arguments:\n      FunctionName: ${AskFunctionArn}\n      Payload: { token: "{% $states.context.Task.Token %}" }\n',
+        "    Arguments:\n      FunctionName: ${AskFunctionArn}\n"
+        '      Payload: { token: "{% $states.context.Task.Token %}" }\n',
         "    Arguments:\n      FunctionName: ${AskFunctionArn}\n",
         *("Ask", ".waitForTaskToken without $states.context.Task.Token"),
     ),
