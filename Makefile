@@ -80,6 +80,7 @@ lint: bootstrap .cache/audit/asl/made .cache/audit/workflows/made ## Check style
 	@ruff format --check .
 	@cfn-lint template.yaml
 	@cfn-lint cicd/codepipeline.yaml cicd/deploy-roles.yaml cicd/oidc.yaml
+	@$(PYTHON) audit/definition.py statemachine/*.yaml
 	@sam validate --lint
 	@$(PYTHON) audit/transformed.py
 	@.cache/audit/workflows/bin/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yaml

@@ -437,6 +437,45 @@ def functions_in_conditions() -> None:
         module._evaluate_conditions = evaluate_all
 
 
+def distributed_maps_in_jsonata() -> None:
+    """A Distributed Map reads its JSONata: items, what a child is given, limits, output; children see no variables.
+
+    The emulator does so for an inline Map alone: of a Distributed Map it reads ``ItemsPath`` and JSONPath, and it lets
+    children read the variables of their parent, which AWS does not.
+    """
+    from ministack.services import stepfunctions
+
+    run = stepfunctions._run_distributed_map
+
+    def run_jsonata(
+        state: dict[str, Any], given: Any, effective: Any, iterator: dict[str, Any], execution: Any, ctx: dict[str, Any]
+    ) -> Any:
+        if stepfunctions._state_query_language(state, ctx) != "JSONata":
+            return run(state, given, effective, iterator, execution, ctx)
+        items = given
+        if "Items" in state:
+            items = stepfunctions._jsonata_state_field(state, "Items", "array", given, ctx)
+        if "ItemSelector" in state:
+            items = [
+                stepfunctions._apply_jsonata_template(
+                    state["ItemSelector"], given, {**ctx, "Map": {"Item": {"Index": index, "Value": item}}}
+                )
+                for index, item in enumerate(items)
+            ]
+        plain = {
+            name: value for name, value in state.items() if name not in ("Items", "ItemSelector", "Output", "Assign")
+        }
+        for limit in ("MaxConcurrency", "ToleratedFailurePercentage", "ToleratedFailureCount"):
+            if limit in state:
+                plain[limit] = stepfunctions._jsonata_state_field(state, limit, "number", given, ctx)
+        results, following = run(plain, given, items, iterator, execution, {**ctx, "variables": {}})
+        output = stepfunctions._apply_jsonata_output(state, given, ctx, result=results, default=results)
+        stepfunctions._apply_state_assign(state, given, ctx, result=results)
+        return output, following
+
+    stepfunctions._run_distributed_map = run_jsonata
+
+
 PATCHES = (
     functions_in_conditions,
     metrics_of_functions,
@@ -450,5 +489,6 @@ PATCHES = (
     layers_unpacked_once,
     yaml_state_machines,
     tasks_with_a_token,
+    distributed_maps_in_jsonata,
     gateway_responses_of_a_definition,
 )

@@ -49,18 +49,12 @@ class Trials:
         """Make a state machine of the deployed states that begins where the gate has let a model through."""
         deployed = self.stack.states.describe_state_machine(stateMachineArn=self.stack.machine)
         definition = json.loads(deployed["definition"])
-        definition["StartAt"] = "Begin"
-        definition["States"]["Begin"] = {
-            "Type": "Pass",
-            "Assign": {
-                "execution": "{% $states.context.Execution.Name %}",
-                "reason": "trial",
-                "source": {},
-                "prepared": {"upload": None},
-                "verdict": "{% $states.input %}",
-            },
-            "Next": "PublishVersion",
+        begin = definition["States"]["Begin"]
+        begin["Assign"] |= {
+            **{"reason": "trial", "source": {}, "prepared": {"upload": None}},
+            **{"verdict": "{% $states.input %}", "why": "{% $states.input.why %}"},
         }
+        begin["Next"] = "PublishVersion"
         return self.stack.states.create_state_machine(
             name=f"{self.stack.env['SLIPCAST_STACK']}-release-only-{time.time_ns()}",
             definition=json.dumps(definition),

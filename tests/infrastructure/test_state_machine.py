@@ -12,7 +12,7 @@ from samtranslator.yaml_helper import yaml_parse
 from statelint.linter import Linter
 
 ROOT = Path(__file__).resolve().parents[2]
-TEXT = (ROOT / "statemachine" / "pipeline.asl.yaml").read_text(encoding="utf-8")
+TEXT = (ROOT / "statemachine" / "pipeline.asl.yaml").read_text(encoding="utf-8").replace("${Partition}", "aws")
 DEFINITION = yaml.safe_load(TEXT)
 TEMPLATE = yaml_parse((ROOT / "template.yaml").read_text(encoding="utf-8"))
 MACHINE = TEMPLATE["Resources"]["Pipeline"]["Properties"]
@@ -43,7 +43,7 @@ def expressions(node) -> Iterator[str]:
 def test_statelint_finds_nothing():
     # It does not know that times may be JSONata: https://docs.aws.amazon.com/step-functions/latest/dg/state-task.html
     # and https://docs.aws.amazon.com/step-functions/latest/dg/state-wait.html
-    computed = ("AskApproval.TimeoutSeconds is", "Bake.Seconds is")
+    computed = ("AskApproval.TimeoutSeconds is", "Bake.Seconds is", ".MaxConcurrency is")
     found = Linter().validate(DEFINITION)
     assert [each for each in found if not any(known in each for known in computed)] == []
 
@@ -71,6 +71,39 @@ def test_a_task_has_a_time_limit_and_catches_what_goes_wrong(name):
     assert any("States.ALL" in catcher["ErrorEquals"] for catcher in task["Catch"])
 
 
+def test_nothing_names_the_partition_of_one_kind_of_region():
+    text = (ROOT / MACHINE["DefinitionUri"]).read_text(encoding="utf-8")
+
+    assert not re.findall(r"arn:aws[\w-]*:", text)
+    assert set(re.findall(r"arn:(\S+?):states", text)) == {"${Partition}"}
+    assert MACHINE["DefinitionSubstitutions"]["Partition"] == {"Ref": "AWS::Partition"}
+
+
+def function_of(state: dict) -> dict:
+    """Return the template's function that a task calls."""
+    name = re.fullmatch(r"\$\{(\w+)\}", state["Arguments"]["FunctionName"])[1]
+    return TEMPLATE["Resources"][MACHINE["DefinitionSubstitutions"][name]["Fn::GetAtt"][0]]["Properties"]
+
+
+@pytest.mark.parametrize("name", [name for name, task in TASKS.items() if task["Resource"].endswith("lambda:invoke")])
+def test_a_task_does_not_give_up_while_its_function_still_works(name):
+    """Else a second try runs next to the first."""
+    assert TASKS[name]["TimeoutSeconds"] >= function_of(TASKS[name])["Timeout"]
+
+
+RELEASE_STEPS = [
+    name for name, task in TASKS.items() if "${ReleaseFunctionArn}" in str(task["Arguments"].get("FunctionName"))
+]
+
+
+@pytest.mark.parametrize("name", RELEASE_STEPS)
+def test_a_step_of_a_release_is_repeated_when_another_change_of_the_function_or_its_time_came_in_between(name):
+    again = {error for retrier in TASKS[name]["Retry"] for error in retrier["ErrorEquals"]}
+
+    # Lambda reports an exception of a Python function by its class, see tests/integration/test_release_states.py.
+    assert {"ResourceConflictException", "PreconditionFailedException", "Sandbox.Timedout"} <= again
+
+
 LAMBDA_ERRORS = {
     *("Lambda.ServiceException", "Lambda.AWSLambdaException", "Lambda.SdkClientException"),
     "Lambda.TooManyRequestsException",
@@ -89,6 +122,7 @@ WORK = (
     "SearchInline",
     "SearchDistributed",
     "NextRound",
+    "HoldLease",
     "Evaluate",
     "PublishVersion",
     "VerifyVersion",
@@ -102,23 +136,35 @@ CANARY = ("SetWeight", "RenewLease", "Judge", "Promote")
 @pytest.mark.parametrize("name", WORK)
 @pytest.mark.fault("pipeline", "a state", "it fails after all retries", "the failure path: lease freed, recorded, told")
 def test_a_failed_step_of_the_work_goes_to_the_failure_path(name):
-    assert STATES[name]["Catch"][0]["Next"] == "FreeLeaseAfterFailure"
-    assert STATES["FreeLeaseAfterFailure"]["Next"] == "NotifyFailed"
-    assert STATES["NotifyFailed"]["Next"] == "Failed"
+    assert STATES[name]["Catch"] == [{"ErrorEquals": ["States.ALL"], "Next": "Failure"}]
+    assert [STATES[name]["Next"] for name in ("Failure", "FreeLease", "Notify")] == ["FreeLease", "Freed", "Notified"]
+    assert STATES["Freed"]["Default"] == "Notify"
     assert STATES["Failed"]["Type"] == "Fail"
 
 
 @pytest.mark.parametrize("name", CANARY)
 def test_a_failed_step_of_a_canary_takes_its_weight_away_on_the_way_to_the_failure_path(name):
-    assert STATES[name]["Catch"][0]["Next"] == "UndoCanary"
+    assert STATES[name]["Catch"] == [{"ErrorEquals": ["States.ALL"], "Next": "UndoCanary"}]
     assert STATES["UndoCanary"]["Arguments"]["Payload"]["step"] == "roll_back"
-    assert STATES["UndoCanary"]["Next"] == STATES["UndoCanary"]["Catch"][0]["Next"] == "FreeLeaseAfterFailure"
+    assert STATES["UndoCanary"]["Next"] == STATES["UndoCanary"]["Catch"][0]["Next"] == "Failure"
 
 
-def test_a_lost_lease_ends_a_canary_at_once():
-    lost, _ = STATES["RenewLease"]["Retry"]
+def test_there_is_one_way_out():
+    """One state frees the lease, one notifies, one fails, one succeeds: no ending can forget a part of it."""
+    calls = [str(task.get("Arguments")) + task["Resource"] for task in TASKS.values()]
 
-    assert STATES["RenewLease"]["Arguments"] == STATES["AcquireLease"]["Arguments"]
+    assert sum("dynamodb:deleteItem" in call for call in calls) == 1
+    assert sum("${NotifyFunctionArn}" in call for call in calls) == 1
+    assert sorted(state["Type"] for state in STATES.values() if state["Type"] in ("Fail", "Succeed")) == [
+        *("Fail", "Succeed")
+    ]
+
+
+@pytest.mark.parametrize("name", ["RenewLease", "HoldLease"])
+def test_a_lost_lease_ends_a_canary_and_a_search_at_once(name):
+    lost, _ = STATES[name]["Retry"]
+
+    assert STATES[name]["Arguments"] == STATES["AcquireLease"]["Arguments"]
     assert (lost["ErrorEquals"], lost["MaxAttempts"]) == (["DynamoDB.ConditionalCheckFailedException"], 0)
 
 
@@ -133,10 +179,12 @@ def test_a_canary_is_judged_in_a_loop_that_renews_the_lease():
 
 
 def test_only_a_rollback_that_is_complete_is_told_as_one():
-    way = ["RollBack", "TrackRollBack", "FreeLeaseRolledBack", "NotifyRolledBack"]
+    way = ["RollBack", "TrackRollBack", "FreeLease"]
 
     assert [STATES[name]["Next"] for name in way[:-1]] == way[1:]
-    assert STATES["NotifyRolledBack"]["Arguments"]["Payload"]["outcome"] == "rolled_back"
+    told = [name for name, state in STATES.items() if "rolled_back" in str(state.get("Assign"))]
+    assert told == ["RollBack"]
+    assert "Assign" not in STATES["RollBack"]["Catch"][0]
 
 
 def test_a_page_that_cannot_be_drawn_stops_no_release_and_is_seen_in_the_history():
@@ -172,9 +220,16 @@ def test_a_distributed_search_survives_any_number_of_failed_children():
 def test_both_ways_of_searching_hand_a_task_the_same():
     inline, distributed = STATES["SearchInline"], STATES["SearchDistributed"]
 
-    assert set(inline["ItemSelector"]) == {name.removesuffix(".$") for name in distributed["ItemSelector"]}
+    for part in ("Items", "ItemSelector"):
+        assert inline[part] == distributed[part]
+    # All results of a Map together must fit into 256 KiB.
+    for name in ("Train", "TrainTask"):
+        assert STATES[name]["Arguments"]["Payload"] == "{% $states.input %}"
+        assert STATES[name]["Output"] == "{% $states.result.Payload.task %}"
     assert inline["Next"] == distributed["Next"] == "NextRound"
-    assert STATES["NextRound"]["Next"] == STATES["Plan"]["Next"] == "HowToSearch"
+    assert inline["MaxConcurrency"] == distributed["MaxConcurrency"] == "{% $number('${SearchConcurrency}') %}"
+    assert STATES["NextRound"]["Next"] == "HoldLease"
+    assert STATES["HoldLease"]["Next"] == STATES["Plan"]["Next"] == "HowToSearch"
 
 
 def test_the_alias_moves_only_after_the_new_version_was_verified():
@@ -186,7 +241,7 @@ def test_the_alias_moves_only_after_the_new_version_was_verified():
 
 
 def test_every_substitution_is_given_and_used():
-    used = set(re.findall(r"\$\{(\w+)\}", TEXT))
+    used = set(re.findall(r"\$\{(\w+)\}", (ROOT / MACHINE["DefinitionUri"]).read_text(encoding="utf-8")))
 
     assert used == set(MACHINE["DefinitionSubstitutions"])
 
@@ -206,16 +261,13 @@ def test_the_state_machine_may_call_exactly_the_functions_it_names():
 def test_an_edge_bundle_that_cannot_be_made_stops_no_release_and_holds_up_no_training():
     (caught,) = STATES["PublishEdge"]["Catch"]
 
-    assert caught["Next"] == "NotifyReleased"
+    assert caught["Next"] == STATES["CompleteReport"]["Next"] == "Notify"
     # Either way there is something to tell.
     assert STATES["PublishEdge"]["Assign"].keys() - {"edgeRecord"} == caught["Assign"].keys() == {"edge"}
-    assert STATES["NotifyReleased"]["Arguments"]["Payload"]["edge"] == "{% $edge %}"
-    assert [
-        name for name, state in STATES.items() if "NotifyReleased" in str(state.get("Catch")) + str(state.get("Next"))
-    ] == ["PublishEdge", "CompleteReport"]
-    before = [name for name, state in STATES.items() if state.get("Next") == "PublishEdge"]
-    assert before == ["FreeLeaseReleased"]
-    assert [item["Next"] for item in STATES["FreeLeaseReleased"]["Catch"]] == ["PublishEdge"]
+    assert STATES["Notify"]["Arguments"]["Payload"]["edge"] == "{% $edge %}"
+    before = [name for name, state in STATES.items() if "'PublishEdge'" in str(state)]
+    assert before == ["Freed"]
+    assert [name for name, state in STATES.items() if state.get("Next") == "Freed"] == ["FreeLease"]
 
 
 @pytest.mark.fault(
@@ -229,13 +281,13 @@ def test_who_waits_for_the_lease_waits_for_longer_than_it_holds():
     (held,) = re.findall(r"\$millis\(\) \+ (\d+)", state["Arguments"]["Item"]["expires_at_ms"]["N"])
     retry = next(item for item in state["Retry"] if "DynamoDB.ConditionalCheckFailedException" in item["ErrorEquals"])
 
-    assert retry["BackoffRate"] == 1.0
+    assert retry["BackoffRate"] == 1
     assert retry["IntervalSeconds"] * retry["MaxAttempts"] > int(held) / 1000
 
 
 def test_what_the_bundle_takes_is_on_the_page_of_the_training_only_if_there_is_a_bundle():
     (caught,) = STATES["CompleteReport"]["Catch"]
 
-    assert caught["Next"] == STATES["CompleteReport"]["Next"] == "NotifyReleased"
+    assert caught["Next"] == STATES["CompleteReport"]["Next"] == "Notify"
     assert [name for name, state in STATES.items() if "CompleteReport" in str(state)] == ["PublishEdge"]
     assert STATES["PublishEdge"]["Next"] == "CompleteReport"

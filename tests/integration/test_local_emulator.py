@@ -428,6 +428,57 @@ def test_a_task_that_waits_for_its_token_ends_by_its_limit_or_with_its_function(
     assert output({}) == '"late"'
 
 
+def test_a_distributed_map_reads_its_jsonata_and_keeps_variables_from_its_children(site):
+    """With a parent's variable in a child the execution would fail on AWS: a child is an execution of its own."""
+    function = site.function()["FunctionArn"]
+    child = {
+        **{"Type": "Task", "Resource": "arn:aws:states:::lambda:invoke", "End": True},
+        "Arguments": {"FunctionName": function, "Payload": "{% $states.input %}"},
+        "Output": "{% [$states.input.task, $states.input.round.uri, $exists($plan)] %}",
+        "Catch": [{"ErrorEquals": ["OutOfCement"], "Output": "{% $states.errorOutput.Error %}", "Next": "Ordered"}],
+    }
+    search = {
+        "Type": "Map",
+        "Items": "{% $tasks %}",
+        "ItemSelector": {
+            "task": "{% $states.context.Map.Item.Value.id %}",
+            "round": "{% $plan %}",
+            "raise": "{% $states.context.Map.Item.Index = 1 %}",
+        },
+        "MaxConcurrency": "{% $number('2') %}",
+        "ToleratedFailurePercentage": 100,
+        "ItemProcessor": {
+            "ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"},
+            "StartAt": "Train",
+            "States": {"Train": child, "Ordered": {"Type": "Pass", "End": True}},
+        },
+        "Assign": {"count": "{% $count($states.result) %}"},
+        "Next": "Told",
+    }
+    begin = {"Type": "Pass", "Assign": {"tasks": "{% $states.input %}", "plan": {"uri": "s3://r"}}, "Next": "Search"}
+    told = {"Type": "Pass", "Output": {"results": "{% $states.input %}", "count": "{% $count %}"}, "End": True}
+    machine = site.stepfunctions.create_state_machine(
+        name="distributed",
+        roleArn=ROLE,
+        definition=json.dumps(
+            {"QueryLanguage": "JSONata", "StartAt": "Begin", "States": {"Begin": begin, "Search": search, "Told": told}}
+        ),
+    )["stateMachineArn"]
+    arn = site.stepfunctions.start_execution(
+        stateMachineArn=machine, input=json.dumps([{"id": "t0"}, {"id": "t1"}, {"id": "t2"}])
+    )["executionArn"]
+
+    found = eventually(lambda: site.stepfunctions.describe_execution(executionArn=arn).get("output"), "output")
+
+    assert json.loads(found) == {
+        "results": [["t0", "s3://r", False], "OutOfCement", ["t2", "s3://r", False]],
+        "count": 3,
+    }
+    (run,) = site.stepfunctions.list_map_runs(executionArn=arn)["mapRuns"]
+    found = site.stepfunctions.describe_map_run(mapRunArn=run["mapRunArn"])
+    assert (found["maxConcurrency"], found["itemCounts"]["succeeded"]) == (2, 3)
+
+
 def test_the_patches_are_for_one_version(monkeypatch):
     monkeypatch.setattr(patches, "version", lambda _: "9.9.9")
 
@@ -481,6 +532,7 @@ def test_every_patch_is_still_needed():
         "weighted_aliases": not knows(lambda_svc._invoke, "AdditionalVersionWeights"),
         "error_types": "type(e).__name__" not in lambda_runtime._PYTHON_WORKER_SCRIPT,
         "layers_unpacked_once": knows(lambda_runtime.Worker._spawn, "extractall(layer_dir)"),
+        "distributed_maps_in_jsonata": not knows(stepfunctions._run_distributed_map, "_jsonata_state_field"),
         "tasks_with_a_token": not knows(stepfunctions._invoke_with_callback, "jsonata"),
         "gateway_responses_of_a_definition": not knows(apigateway_v1, "x-amazon-apigateway-gateway-responses"),
         "yaml_state_machines": not knows(provisioners._sfn_definition, "yaml.safe_load"),

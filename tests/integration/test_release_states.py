@@ -69,17 +69,20 @@ class Machine:
             AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in ("pk", "sk")],
             KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
         )
-        given = {"ControlTableName": "control", "ApprovalRequired": "false", "ApprovalHours": "1"}
-        definition = yaml.safe_load(re.sub(r"\$\{(\w+)\}", lambda found: given.get(found[1], function), TEXT))
-        definition["StartAt"] = "Begin"
-        definition["States"]["Begin"] = {
-            "Type": "Pass",
-            "Assign": {
-                **{"execution": "{% $states.context.Execution.Name %}", "reason": "test", "source": {}},
-                **{"prepared": {"upload": None}, "verdict": "{% $states.input %}"},
-            },
-            "Next": "PublishVersion",
+        given = {
+            "ControlTableName": "control",
+            "Partition": "aws",
+            "SearchConcurrency": "2",
+            "ApprovalRequired": "false",
+            "ApprovalHours": "1",
         }
+        definition = yaml.safe_load(re.sub(r"\$\{(\w+)\}", lambda found: given.get(found[1], function), TEXT))
+        begin = definition["States"]["Begin"]
+        begin["Assign"] |= {
+            **{"reason": "test", "source": {}, "prepared": {"upload": None}},
+            **{"verdict": "{% $states.input %}", "why": "{% $states.input.why %}"},
+        }
+        begin["Next"] = "PublishVersion"
         self.arn = self.states.create_state_machine(name="release", definition=json.dumps(definition), roleArn=ROLE)[
             "stateMachineArn"
         ]
@@ -110,9 +113,10 @@ class Machine:
         events = [event for page in pages for event in page["events"]]
         self.last = {}
         for event in events:
-            if "stateExitedEventDetails" in event:
-                details = event["stateExitedEventDetails"]
-                self.last[details["name"]] = details.get("output")
+            if "stateEnteredEventDetails" in event:
+                entered = event["stateEnteredEventDetails"]["name"]
+            if "taskSucceededEventDetails" in event:
+                self.last[entered] = event["taskSucceededEventDetails"]["output"]
         passed = [event["stateEnteredEventDetails"]["name"] for event in events if "stateEnteredEventDetails" in event]
         return passed[2:], found
 
@@ -129,7 +133,10 @@ def machine(tmp_path_factory):
     assert cloud.down() == ["emulator"]
 
 
-END = ["TrackRelease", "Prune", "ScoreAnew", "FreeLeaseReleased", "PublishEdge", "CompleteReport", "NotifyReleased"]
+END = [
+    *("TrackRelease", "Prune", "ScoreAgain", "FreeLease", "Freed", "PublishEdge", "CompleteReport", "Notify"),
+    *("Notified", "Done"),
+]
 LOOK = ["Bake", "RenewLease", "Judge", "Judged"]
 
 
@@ -162,7 +169,8 @@ def test_without_a_live_model_there_is_no_trial(machine):
     assert (asked["canary"], asked["why"]) == (False, "better")
 
 
-BACK = ["RollBack", "TrackRollBack", "FreeLeaseRolledBack", "NotifyRolledBack"]
+BACK = ["RollBack", "TrackRollBack", "FreeLease", "Freed", "Notify", "Notified", "Done"]
+FAILING = ["Failure", "FreeLease", "Freed", "Notify", "Notified", "Failed"]
 
 
 def test_a_bad_replay_ends_without_any_weight(machine):
@@ -192,7 +200,7 @@ def test_what_fails_during_a_canary_takes_its_weight_away(machine, where):
     answers = {"weigh": step("wait"), "judge": step("promote"), where: {"raise": "S3 is away"}}
     passed, found = machine.run(**answers)
 
-    assert passed[-4:] == ["UndoCanary", "FreeLeaseAfterFailure", "NotifyFailed", "Failed"]
+    assert passed[-7:] == ["UndoCanary", *FAILING]
     assert "S3 is away" in machine.asked("UndoCanary")["why"]
     assert found["status"] == "FAILED"
 
@@ -201,7 +209,8 @@ def test_what_fails_during_a_canary_takes_its_weight_away(machine, where):
 def test_a_canary_that_cannot_be_undone_ends_as_failed_all_the_same(machine):
     passed, found = machine.run(weigh=step("wait"), judge={"raise": "x"}, roll_back={"raise": "y"})
 
-    assert passed[-3:] == ["FreeLeaseAfterFailure", "NotifyFailed", "Failed"]
+    assert passed[-7:] == ["UndoCanary", *FAILING]
+    assert (found["error"], "x" in found["cause"]) == ("RuntimeError", True)
     assert found["status"] == "FAILED"
 
 
@@ -221,9 +230,7 @@ def test_who_has_lost_the_lease_ends_its_canary_and_leaves_the_lease_to_the_othe
     finally:
         machine.dynamodb.delete_item(TableName="control", Key={name: item[name] for name in ("pk", "sk")})
 
-    assert passed[3:] == [
-        *("SetWeight", "Bake", "RenewLease", "UndoCanary", "FreeLeaseAfterFailure", "NotifyFailed", "Failed")
-    ]
+    assert passed[3:] == [*("SetWeight", "Bake", "RenewLease", "UndoCanary", *FAILING)]
     assert found["error"] == "DynamoDB.ConditionalCheckFailedException"
 
 
@@ -244,7 +251,7 @@ def test_a_stopped_execution_keeps_its_lease_until_it_runs_out_and_then_the_next
     assert "UndoCanary" in passed
     assert machine.lease()["holder"] == lease["holder"]
     left = int(machine.lease()["expires_at_ms"]["N"]) / 1000 - time.time()
-    assert 0 < left <= 7200
+    assert 0 < left <= 10800
 
     over = {"expires_at_ms": {"N": str(int(time.time() * 1000) - 1)}}
     machine.dynamodb.put_item(TableName="control", Item=lease | over)

@@ -74,9 +74,15 @@ def _task(name: str, state: dict[str, Any]) -> list[Need]:
 
 
 def _children(name: str) -> list[Need]:
-    """https://docs.aws.amazon.com/step-functions/latest/dg/iam-policies-eg-dist-map.html"""
+    """https://docs.aws.amazon.com/step-functions/latest/dg/iam-policies-eg-dist-map.html
+
+    It names the machine's own executions for Describe and Stop, those of a Map Run for Redrive. The ARNs of children
+    are of the second form.
+    """
+    own = f"arn:aws:states:{REGION}:{ACCOUNT}:execution:{name}:00000000-0000-0000-0000-000000000000"
     child = f"arn:aws:states:{REGION}:{ACCOUNT}:execution:{name}/label:00000000-0000-0000-0000-000000000000"
     return [
         Need("states:StartExecution", f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:{name}"),
+        *(Need(f"states:{action}Execution", own) for action in ("Describe", "Stop")),
         *(Need(f"states:{action}Execution", child) for action in ("Describe", "Stop", "Redrive")),
     ]
