@@ -49,6 +49,37 @@ def apply() -> None:
         patch()
 
 
+def functions_in_conditions() -> None:
+    """``Fn::Join``, ``Fn::Split`` and ``AWS::Region`` in the conditions of a template."""
+    from ministack.services.cloudformation import changesets, engine, handlers, stacks
+
+    evaluate = engine._evaluate_conditions
+
+    def plain(node: Any, params: dict[str, Any]) -> Any:
+        if isinstance(node, list):
+            return [plain(item, params) for item in node]
+        if not isinstance(node, dict):
+            return node
+        node = {name: plain(value, params) for name, value in node.items()}
+        if node == {"Ref": "AWS::Region"}:
+            return engine.get_region()
+        if set(node) == {"Ref"} and node["Ref"] in params:
+            return params[node["Ref"]]["Value"]
+        if set(node) == {"Fn::Join"}:
+            return node["Fn::Join"][0].join(map(str, node["Fn::Join"][1]))
+        if set(node) == {"Fn::Split"}:
+            return str(node["Fn::Split"][1]).split(node["Fn::Split"][0])
+        if set(node) == {"Fn::Select"} and isinstance(node["Fn::Select"][1], list):
+            return engine._select(int(node["Fn::Select"][0]), node["Fn::Select"][1])
+        return node
+
+    def evaluate_all(template: dict[str, Any], params: dict[str, Any]) -> dict[str, bool]:
+        return evaluate({**template, "Conditions": plain(template.get("Conditions", {}), params)}, params)
+
+    for module in (engine, changesets, handlers, stacks):
+        module._evaluate_conditions = evaluate_all
+
+
 def metrics_of_functions() -> None:
     """CloudWatch turns embedded metric format in logs into metrics; the emulator only stores the lines.
 
@@ -404,37 +435,6 @@ def gateway_responses_of_a_definition() -> None:
         return api_id
 
     apigateway_v1._import_rest_api = whole
-
-
-def functions_in_conditions() -> None:
-    """``Fn::Join``, ``Fn::Split`` and ``AWS::Region`` in the conditions of a template."""
-    from ministack.services.cloudformation import changesets, engine, handlers, stacks
-
-    evaluate = engine._evaluate_conditions
-
-    def plain(node: Any, params: dict[str, Any]) -> Any:
-        if isinstance(node, list):
-            return [plain(item, params) for item in node]
-        if not isinstance(node, dict):
-            return node
-        node = {name: plain(value, params) for name, value in node.items()}
-        if node == {"Ref": "AWS::Region"}:
-            return engine.get_region()
-        if set(node) == {"Ref"} and node["Ref"] in params:
-            return params[node["Ref"]]["Value"]
-        if set(node) == {"Fn::Join"}:
-            return node["Fn::Join"][0].join(map(str, node["Fn::Join"][1]))
-        if set(node) == {"Fn::Split"}:
-            return str(node["Fn::Split"][1]).split(node["Fn::Split"][0])
-        if set(node) == {"Fn::Select"} and isinstance(node["Fn::Select"][1], list):
-            return engine._select(int(node["Fn::Select"][0]), node["Fn::Select"][1])
-        return node
-
-    def evaluate_all(template: dict[str, Any], params: dict[str, Any]) -> dict[str, bool]:
-        return evaluate({**template, "Conditions": plain(template.get("Conditions", {}), params)}, params)
-
-    for module in (engine, changesets, handlers, stacks):
-        module._evaluate_conditions = evaluate_all
 
 
 def distributed_maps_in_jsonata() -> None:
