@@ -92,15 +92,18 @@ class Bootstrap:
             If sam ends with an error, or the person who is asked says no.
         """
         print(f"{template} -> stack {name}", flush=True)
-        subprocess.run(command(template, name, parameters, self.session.region_name), check=True, cwd=settings.ROOT)  # noqa: S603
+        with tempfile.TemporaryDirectory() as folder:
+            # The settings of samconfig.toml are for the stack itself: they are not read here.
+            config = Path(folder) / "samconfig.toml"
+            config.write_text("version = 0.1\n", encoding="utf-8")
+            words = command(template, name, parameters, self.session.region_name)
+            subprocess.run([*words[:2], "--config-file", str(config), *words[2:]], check=True, cwd=settings.ROOT)  # noqa: S603
 
 
 def command(template: str, name: str, parameters: dict[str, str], region: str | None) -> list[str]:
-    """Return the command line of sam; the settings of samconfig.toml are for the stack itself and are not read."""
-    empty = Path(tempfile.mkdtemp()) / "samconfig.toml"
-    empty.write_text("version = 0.1\n", encoding="utf-8")
+    """Return the command line of sam that deploys one template."""
     return [
-        *("sam", "deploy", "--config-file", str(empty), "--template-file", str(CICD / template), "--stack-name", name),
+        *("sam", "deploy", "--template-file", str(CICD / template), "--stack-name", name),
         *("--resolve-s3", "--s3-prefix", name, "--capabilities", "CAPABILITY_IAM", "--no-fail-on-empty-changeset"),
         *(("--region", region) if region else ()),
         "--no-confirm-changeset" if os.environ.get("CI") == "true" else "--confirm-changeset",

@@ -124,4 +124,8 @@ def of_error(check: str, error: ClientError | BotoCoreError, permission: str, *,
         return failed(
             check, f"AWS cannot be reached: {error}", "check the network, the proxy and the name of the region"
         )
+    if optional:
+        return Finding(
+            check, SKIPPED, f"not checked: {error}", "try again; what it looks at may still stop the deployment"
+        )
     return failed(check, str(error), f"see the message; the call was {permission}")

@@ -386,7 +386,7 @@ class Preflight:
         try:
             self.session.client("cloudformation").describe_type(Type="RESOURCE", TypeName="AWS::SageMaker::MlflowApp")
         except ClientError as error:
-            if code_of(error) not in ("TypeNotFoundException", "CFNRegistryException"):
+            if code_of(error) != "TypeNotFoundException":
                 raise
             yield failed(
                 "mlflow",

@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from subprocess import CalledProcessError
 
 import pytest
 import yaml
@@ -240,3 +241,23 @@ def test_it_asks_before_it_changes_anything_unless_in_ci(monkeypatch, ci, asks):
     assert params["stack_name"] == "slipcast-cicd-github"
     assert params["parameter_overrides"] == {"Repository": "owner/name"}
     assert params["fail_on_empty_changeset"] is False
+
+
+def test_a_deployment_that_is_refused_ends_the_command_with_an_error(monkeypatch, capsys):
+    session = StubbedSession()
+    monkeypatch.setattr(bootstrap_cicd.boto3, "Session", lambda: session)
+    seen = []
+
+    def run(words, **_):
+        seen.append(words)
+        # As sam ends where the person who is asked says no.
+        raise CalledProcessError(1, words)
+
+    monkeypatch.setattr(bootstrap_cicd.subprocess, "run", run)
+
+    assert bootstrap_cicd.main([]) == 1
+    assert "sam deploy ended with 1" in capsys.readouterr().err
+    assert len(seen) == 1
+    # Not those of the project, which name another stack and its parameters.
+    assert "--config-file" in seen[0]
+    assert not Path(seen[0][seen[0].index("--config-file") + 1]).exists()

@@ -100,10 +100,14 @@ def test_credentials_that_do_not_work_are_known_in_every_protocol(service, opera
     assert remedy in found.remedy
 
 
-def test_what_is_not_known_is_shown_as_it_was_said():
+@pytest.mark.parametrize(("optional", "status"), [(True, SKIPPED), (False, FAIL)])
+def test_what_is_not_known_is_shown_as_it_was_said(optional, status):
+    # A service that is out of order stops no deployment.
     said = error("lambda", "GetAccountSettings", 500, rest("ServiceException", "internal error"))
+    found = of_error("concurrency", said, "lambda:GetAccountSettings", optional=optional)
 
-    assert "internal error" in of_error("concurrency", said, "lambda:GetAccountSettings").text
+    assert found.status == status
+    assert "internal error" in found.text
 
 
 def test_a_finding_is_one_line_whatever_was_said():

@@ -332,6 +332,21 @@ def test_a_region_without_mlflow_is_named_with_the_parameter(session, checks):
     assert "MlflowTrackingUri to none" in finding.remedy
 
 
+def test_a_registry_that_does_not_answer_stops_nothing(session, checks):
+    session.answers("sts", "get_caller_identity", IDENTITY)
+    described(session, "CREATE_COMPLETE")
+    account(session)
+    answer = {"result": "OK", "diagnostics": []}
+    session.answers("stepfunctions", "validate_state_machine_definition", answer)
+    session.answers("cloudformation", "validate_template", {})
+    session.refuses("cloudformation", "describe_type", "CFNRegistryException", "out of order", 400)
+
+    found = {item.check: item.status for item in checks().run()}
+
+    assert found.pop("mlflow") == SKIPPED
+    assert set(found.values()) == {PASS}
+
+
 def test_mlflow_of_ones_own_asks_nobody(checks):
     assert [item.status for item in checks(Uri="https://mlflow.example.com").mlflow()] == [PASS]
 
