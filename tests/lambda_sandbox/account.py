@@ -9,7 +9,9 @@ import io
 import json
 import logging
 import sys
+import urllib.request
 import zipfile
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from threading import RLock
@@ -26,6 +28,8 @@ from release_records import behave_as_aws, zip_of
 
 from lambda_sandbox.environment import ACCOUNT, REGION, ROOT, Environment, Function, FunctionError, merged
 
+# Of a test session: the largest memory of each function in MB, for the table at its end.
+PEAKS = pytest.StashKey[dict[str, float]]()
 GLOBALS = TEMPLATE["Globals"]["Function"]
 # Where the lambda of a release finds them, beside the model's own.
 CODE_LAYERS = ("SlipcastLayer", "AwsAdaptersLayer", "PowertoolsLayer", "TrainingLayer")
@@ -58,12 +62,13 @@ class Account:
     Parameters
     ----------
     folder : empty folder for code and environments
+    names : physical names of resources by logical id, where they are not made up
     parameters : of the stack, where they are not the template's
     """
 
-    def __init__(self, folder: Path, **parameters: str) -> None:
+    def __init__(self, folder: Path, names: Mapping[str, str] | None = None, **parameters: str) -> None:
         self.folder = folder
-        self.stack = Stack(**parameters)
+        self.stack = Stack(names, **parameters)
         self.bucket, self.control = self.stack.name("DataBucket"), self.stack.name("ControlTable")
         # More than the template has, for what it has no names of (the tracking server of a test).
         self.more: dict[str, dict[str, str]] = {}
@@ -92,6 +97,8 @@ class Account:
         self._server.start()
         self.endpoint = "http://{}:{}".format(*self._server.get_host_and_port())
         self._patch.setenv("AWS_ENDPOINT_URL", self.endpoint)
+        # What moto plays is one for the process.
+        urllib.request.urlopen(urllib.request.Request(f"{self.endpoint}/moto-api/reset", method="POST")).close()  # noqa: S310
         self._make()
         return self
 

@@ -22,15 +22,16 @@ def serving(python: Path | str, folder: Path, *more: str) -> Iterator[str]:
     Parameters
     ----------
     folder : empty folder for database, artefacts and log
-    more : further arguments of ``mlflow server``
+    more : arguments of ``mlflow server`` that say where artefacts go; by default the server keeps them
     """
     folder.mkdir(parents=True, exist_ok=True)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command = [str(python), "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
-    command += ["--backend-store-uri", f"sqlite:///{folder}/mlflow.db", "--serve-artifacts"]
-    command += ["--artifacts-destination", str(folder / "artefacts"), *more]
+    command += ["--backend-store-uri", f"sqlite:///{folder}/mlflow.db", *more]
+    if not more:
+        command += ["--serve-artifacts", "--artifacts-destination", str(folder / "artefacts")]
     known = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "MLFLOW_", "PYTHON"))}
     known |= {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
     with (folder / "log").open("wb") as log:

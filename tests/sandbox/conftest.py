@@ -4,19 +4,11 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from lambda_sandbox import environment
-
-PEAKS = pytest.StashKey[dict[str, float]]()
-
-
-def pytest_sessionstart(session) -> None:
-    """Where a test puts the peaks that are printed at the end."""
-    session.PEAKS = PEAKS
+from lambda_sandbox.account import PEAKS, property_of
 
 
 def pytest_terminal_summary(terminalreporter, config) -> None:
     """Print the memory that each function took."""
-    from lambda_sandbox.account import property_of
-
     if peaks := config.stash.get(PEAKS, {}):
         terminalreporter.section("memory of the functions in MB")
         terminalreporter.write_line(f"{'function':<24}{'peak':>8}{'MemorySize':>12}{'share':>8}")
