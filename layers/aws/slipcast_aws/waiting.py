@@ -91,8 +91,9 @@ class Deadline:
 
     @classmethod
     def of(cls, context: Any) -> "Deadline":
-        """Return the deadline of a Lambda invocation: `RESERVE` seconds before the function is stopped."""
-        return cls(context.get_remaining_time_in_millis() / 1000 - RESERVE)
+        """Return the deadline of a Lambda invocation: `RESERVE` seconds, at most half of its time, before its end."""
+        left = context.get_remaining_time_in_millis() / 1000
+        return cls(left - min(RESERVE, left / 2))
 
     def attempts(self, what: str) -> Iterator[int]:
         """Yield 0, 1, 2, … with growing pauses in between, for a loop that ends itself once it has `what`.
