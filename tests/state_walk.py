@@ -117,7 +117,7 @@ class Scope:
         return {**(self.outer.readable() if self.outer else {}), **self.own}
 
     def assign(self, values: dict[str, Any]) -> None:
-        self.own |= {name: _with_null(value) for name, value in values.items()}
+        self.own |= {name: with_null(value) for name, value in values.items()}
 
 
 class _Step:
@@ -132,7 +132,7 @@ class _Step:
     ) -> None:
         self.interpreter, self.name, self.state, self.data = interpreter, name, state, data
         self.scope, self.context = scope, context
-        self.variables, self.bound = scope.readable(), _with_null(data)
+        self.variables, self.bound = scope.readable(), with_null(data)
 
     def run(self) -> tuple[Any, str | None]:
         self._fits(self.data, "input")
@@ -264,7 +264,7 @@ class _Step:
         expression = value.removeprefix("{%").removesuffix("%}").strip()
         for name in variables_of(expression) - self.variables.keys():
             self._refuse(f"{where}: ${name} was never assigned")
-        states = {"input": self.bound, "context": _with_null(context or self.context), **_with_null(extra)}
+        states = {"input": self.bound, "context": with_null(context or self.context), **with_null(extra)}
         bindings = {**self.variables, "states": states}
         try:
             there, result = evaluate(expression, bindings)
@@ -309,12 +309,12 @@ def variables_of(expression: str) -> set[str]:
     return set(re.findall(r"\$(\w+)", bare)) - local - BUILTIN
 
 
-def _with_null(value: Any) -> Any:
+def with_null(value: Any) -> Any:
     """Python's None is nothing to the engine; JSON's null is a value."""
     if isinstance(value, dict):
-        return {name: _with_null(item) for name, item in value.items()}
+        return {name: with_null(item) for name, item in value.items()}
     if isinstance(value, list):
-        return [_with_null(item) for item in value]
+        return [with_null(item) for item in value]
     return Utils.NULL_VALUE if value is None else value
 
 

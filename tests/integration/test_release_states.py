@@ -17,6 +17,7 @@ from local.watch import until
 TEXT = (Path(__file__).resolve().parents[2] / "statemachine" / "pipeline.asl.yaml").read_text(encoding="utf-8")
 # Stands for every function: what a step of a release answers is in its model, one answer after the other.
 HANDLER = """
+import time
 answered = {}
 def handler(event, context):
     if "outcome" in event and "step" not in event:
@@ -28,8 +29,8 @@ def handler(event, context):
         key = event["model"]["model_id"], event["step"]
         script = script[min(answered.get(key, 0), len(script) - 1)]
         answered[key] = answered.get(key, 0) + 1
-    if "raise" in script:
-        raise RuntimeError(script["raise"])
+    if "raise" in script and time.time() < script.get("until", float("inf")):
+        raise type(script.get("as", "RuntimeError"), (Exception,), {})(script["raise"])
     return {**script, "asked": {name: event[name] for name in event if name != "model"}}
 """
 ROLE = "arn:aws:iam::000000000000:role/any"
@@ -203,6 +204,22 @@ def test_what_fails_during_a_canary_takes_its_weight_away(machine, where):
     assert passed[-7:] == ["UndoCanary", *FAILING]
     assert "S3 is away" in machine.asked("UndoCanary")["why"]
     assert found["status"] == "FAILED"
+
+
+@pytest.mark.fault(
+    "release",
+    "the predict function",
+    "another change of it is under way",
+    "the step is repeated and the release goes on",
+)
+def test_a_conflict_with_another_change_of_the_function_is_waited_for(machine):
+    passed, found = machine.run(
+        publish=PUBLISHED
+        | {"raise": "an update is in progress", "as": "ResourceConflictException", "until": time.time() + 3},
+        shadow=SHADOW | {"next": "promote", "notes": []},
+    )
+
+    assert (found["status"], passed[-1]) == ("SUCCEEDED", "Done"), found
 
 
 @pytest.mark.fault("release", "a canary and its undoing", "both fail", "the execution fails loudly, the lease is free")
