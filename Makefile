@@ -31,7 +31,7 @@ test-e2e: bootstrap ## The template on the local cloud, from a dropped file to a
 
 # Not by file as the other tests: the faults of one function are a file.
 faults: bootstrap ## Try every fault and write what came of it to docs/reliability.md
-	@$(OFFLINE) FAULTS=all $(PYTHON) -m pytest tests/integration tests/infrastructure -m fault -n auto --dist worksteal \
+	@$(OFFLINE) FAULTS=all $(PYTHON) -m pytest tests/integration tests/infrastructure -m "fault or slow" -n auto --dist worksteal \
 	  --faults-into=.cache/faults.json
 	@$(PYTHON) tests/faults/table.py .cache/faults.json
 
