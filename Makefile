@@ -82,11 +82,11 @@ promote: bootstrap ## Make a released version live once it gives its known answe
 lint: bootstrap .cache/audit/asl/made .cache/audit/workflows/made ## Check style, templates, state machine and workflows
 	@ruff check .
 	@ruff format --check .
+	@$(PYTHON) audit/transformed.py
 	@cfn-lint template.yaml
 	@cfn-lint cicd/codepipeline.yaml cicd/deploy-roles.yaml cicd/oidc.yaml
 	@$(PYTHON) audit/definition.py statemachine/*.yaml
 	@sam validate --lint
-	@$(PYTHON) audit/transformed.py
 	@.cache/audit/workflows/bin/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yaml
 	@.cache/audit/workflows/bin/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
 	@.cache/audit/asl/bin/python audit/asl_parser.py statemachine/*.yaml

@@ -472,21 +472,25 @@ def lint(template: dict[str, Any], setting: Setting) -> list[str]:
     ]
 
 
-# "TimeoutSeconds (Optional) … In JSONata states, you can specify a JSONata expression":
-# https://docs.aws.amazon.com/step-functions/latest/dg/state-task.html. cfn-lint's schema asks for a number.
+# "In JSONata states, you can specify a JSONata expression" for both, which cfn-lint's schema asks to be numbers:
+# https://docs.aws.amazon.com/step-functions/latest/dg/state-task.html, …/state-map.html.
+NUMBERS_IN_JSONATA = {("Task", "TimeoutSeconds"), ("Map", "MaxConcurrency")}
 JSONATA = re.compile(r"\{%.+%\}", re.DOTALL)
 
 
 def _known(match: Any, template: dict[str, Any]) -> bool:
-    """Return whether a finding is the one that is wrong: a time limit of a task in JSONata."""
+    """Return whether a finding is one of those that are wrong: a number that JSONata computes."""
     path = list(match.path or [])
-    if match.rule.id != "E3601" or "is not of type 'number'" not in match.message or path[-1:] != ["TimeoutSeconds"]:
+    if match.rule.id != "E3601" or "is not of type 'number'" not in match.message:
         return False
-    node: Any = template
+    state: Any = template
     for step in path[:-1]:
-        node = node[step]
-    language = node.get("QueryLanguage", "JSONata")
-    return (node["Type"], language) == ("Task", "JSONata") and bool(JSONATA.fullmatch(node["TimeoutSeconds"]))
+        state = state[step]
+    return (
+        (state.get("Type"), path[-1]) in NUMBERS_IN_JSONATA
+        and state.get("QueryLanguage", "JSONata") == "JSONata"
+        and bool(JSONATA.fullmatch(state[path[-1]]))
+    )
 
 
 @cache

@@ -57,6 +57,7 @@ def aws_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         "POWERTOOLS_SERVICE_NAME": "slipcast",
         "POWERTOOLS_METRICS_NAMESPACE": "Slipcast",
         "POWERTOOLS_TRACE_DISABLED": "1",
+        "MLFLOW_MODEL_NAME": "slipcast",
     }.items():
         monkeypatch.setenv(name, value)
 

@@ -270,6 +270,9 @@ def test_names_stay_within_their_limits_for_the_longest_name_of_a_stack():
             if value is not None and "Ref" not in value and len(text(value)) > limit
         ]
 
+    assert f"A stack's name has up to {longest} characters" in (transformed.ROOT / "README.md").read_text(
+        encoding="utf-8"
+    )
     assert too_long(longest) == []
     assert too_long(longest + 1) == ["PredictBatchFunction FunctionName"]
 

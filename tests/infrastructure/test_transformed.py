@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -19,10 +20,6 @@ STACKS = transformed.distinct(TRANSFORMED, SETTINGS)
 
 def copied(node: Any) -> Any:
     return json.loads(json.dumps(node))
-
-
-def states(template: dict[str, Any]) -> dict[str, Any]:
-    return template["Resources"]["Pipeline"]["Properties"]["Definition"]["States"]
 
 
 PREPARE = "Resources/Pipeline/Properties/Definition/States/Prepare"
@@ -61,10 +58,23 @@ def test_the_template_is_fine_as_it_is():
     assert transformed.lint(TRANSFORMED, SETTINGS[0]) == []
 
 
-def test_a_time_limit_in_jsonata_is_all_that_is_let_pass():
-    limits = [s["TimeoutSeconds"] for s in states(TRANSFORMED).values() if isinstance(s.get("TimeoutSeconds"), str)]
+@pytest.mark.parametrize(
+    ("kind", "field", "value", "let_pass"),
+    [
+        ("Task", "TimeoutSeconds", "{% 60 * 2 %}", True),
+        ("Map", "MaxConcurrency", "{% $number('40') %}", True),
+        ("Task", "TimeoutSeconds", "60", False),
+        ("Map", "ToleratedFailureCount", "{% 1 %}", False),
+        ("Wait", "TimeoutSeconds", "{% 60 %}", False),
+    ],
+)
+def test_a_number_that_jsonata_computes_is_all_that_is_let_pass(kind, field, value, let_pass):
+    rule = SimpleNamespace(id="E3601")
+    match = SimpleNamespace(rule=rule, message=f"{value!r} is not of type 'number'", path=["States", "One", field])
 
-    assert all(transformed.JSONATA.fullmatch(text) for text in limits)
+    assert transformed._known(match, {"States": {"One": {"Type": kind, field: value}}}) is let_pass
+    rule.id = "E3002"
+    assert not transformed._known(match, {"States": {"One": {"Type": kind, field: value}}})
 
 
 def test_every_combination_of_conditions_is_there_and_both_sides_of_each():
@@ -140,7 +150,7 @@ def planted(folder: Path, before: str, after: str) -> Path:
     assert before in text
     (folder / definition).parent.mkdir()
     (folder / definition).write_text(text.replace(before, after, 1), encoding="utf-8")
-    return shutil.copy(transformed.ROOT / "template.yaml", folder)
+    return Path(shutil.copy(transformed.ROOT / "template.yaml", folder / "template.yaml"))
 
 
 def test_a_placeholder_without_a_substitution_is_an_error(tmp_path):

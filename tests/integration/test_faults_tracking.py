@@ -36,13 +36,7 @@ def waiting() -> list[str]:
 @pytest.fixture
 def scenario(load_app, lambda_context, monkeypatch) -> Scenario:
     """Three records; MLflow is a list of what it took, the same again changes nothing."""
-    app = load_app(
-        "track",
-        DATA_BUCKET="data",
-        MLFLOW_TRACKING_URI="sqlite:///nowhere.db",
-        MLFLOW_EXPERIMENT="x",
-        MLFLOW_MODEL_NAME="slipcast",
-    )
+    app = load_app("track", DATA_BUCKET="data", MLFLOW_TRACKING_URI="sqlite:///nowhere.db", MLFLOW_EXPERIMENT="x")
     taken: set[str] = set()
     monkeypatch.setattr(tracking, "connect", lambda uri, experiment: None)
     for name in ("log_execution", "log_release", "log_rollback"):
@@ -92,9 +86,7 @@ def track(load_app, s3, lambda_context, database, tmp_path, monkeypatch) -> Iter
     client = MlflowClient(uri)
     experiment = f"{EXPERIMENT}-{tmp_path.name}"
     client.create_experiment(experiment, artifact_location=(tmp_path / "artefacts").as_uri())
-    app = load_app(
-        "track", DATA_BUCKET="data", MLFLOW_TRACKING_URI=uri, MLFLOW_EXPERIMENT=experiment, MLFLOW_MODEL_NAME="slipcast"
-    )
+    app = load_app("track", DATA_BUCKET="data", MLFLOW_TRACKING_URI=uri, MLFLOW_EXPERIMENT=experiment)
     yield lambda: app.handler({}, lambda_context)
     mlflow.set_tracking_uri(before)
 
@@ -214,9 +206,7 @@ def test_an_mlflow_that_hangs_costs_its_time_limit_and_no_record(load_app, s3, l
         monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
         monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
         uri = f"http://127.0.0.1:{server.getsockname()[1]}"
-        app = load_app(
-            "track", DATA_BUCKET="data", MLFLOW_TRACKING_URI=uri, MLFLOW_EXPERIMENT="x", MLFLOW_MODEL_NAME="slipcast"
-        )
+        app = load_app("track", DATA_BUCKET="data", MLFLOW_TRACKING_URI=uri, MLFLOW_EXPERIMENT="x")
         outbox.put("data", "a-1-run", {"kind": "run", "evaluation_uri": "s3://data/reports/a/evaluation.json"})
         try:
             with pytest.raises(mlflow.exceptions.MlflowException, match="timed out"):

@@ -30,11 +30,7 @@ pytestmark = [
 @pytest.fixture
 def track(load_app, s3, lambda_context):
     app = load_app(
-        "track",
-        DATA_BUCKET="data",
-        MLFLOW_TRACKING_URI="sqlite:///nowhere.db",
-        MLFLOW_EXPERIMENT=EXPERIMENT,
-        MLFLOW_MODEL_NAME="slipcast",
+        "track", DATA_BUCKET="data", MLFLOW_TRACKING_URI="sqlite:///nowhere.db", MLFLOW_EXPERIMENT=EXPERIMENT
     )
     return lambda: app.handler({}, lambda_context)
 

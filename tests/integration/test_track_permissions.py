@@ -23,6 +23,8 @@ SERVER = "arn:aws:sagemaker:eu-west-1:123456789012:mlflow-tracking-server/resear
 # https://docs.aws.amazon.com/sagemaker/latest/dg/mlflow-create-tracking-server-iam.html knows no CreateLoggedModel.
 OTHERWISE = {"CreateLoggedModel": "LogModel"}
 pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(os.environ.get("FAULTS") != "all", reason="starts an MLflow server: make faults"),
     pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy:sqlalchemy.exc.SADeprecationWarning"),
     pytest.mark.filterwarnings("ignore:.*Any type hint is inferred as AnyType:UserWarning"),
 ]
@@ -86,7 +88,6 @@ def test_the_role_may_do_with_a_tracking_server_what_the_function_does(
         DATA_BUCKET="data",
         MLFLOW_TRACKING_URI=tracking_server,
         MLFLOW_EXPERIMENT=EXPERIMENT,
-        MLFLOW_MODEL_NAME="slipcast",
     )
     leave_execution("new-data-1")
     app.handler({}, lambda_context)
