@@ -56,6 +56,11 @@ def property_of(function: str, name: str, default: Any = None) -> Any:
     return FUNCTIONS[function]["Properties"].get(name, GLOBALS.get(name, default))
 
 
+def number_of(function: str, name: str) -> int:
+    """Return a number among the properties of a function, for the default of a parameter that it may refer to."""
+    return int(Stack().resolve(property_of(function, name)))
+
+
 class Account:
     """Bucket, tables, topic and predict function of a stack, and all its functions.
 
@@ -153,8 +158,8 @@ class Account:
                 Runtime=GLOBALS["Runtime"],
                 Role=role,
                 Handler=property_of(function, "Handler"),
-                MemorySize=property_of(function, "MemorySize"),
-                Timeout=property_of(function, "Timeout"),
+                MemorySize=number_of(function, "MemorySize"),
+                Timeout=number_of(function, "Timeout"),
                 Code={"ZipFile": zip_of("app.py", "")},
                 Layers=[arn for layer in used for arn, known in self.layers.items() if known == layer],
                 Environment={"Variables": self.variables(function)},
@@ -215,9 +220,9 @@ class Account:
             code=code,
             handler=property_of(function, "Handler"),
             layers=layers,
-            memory=property_of(function, "MemorySize"),
-            timeout=property_of(function, "Timeout"),
-            storage=property_of(function, "EphemeralStorage", {"Size": 512})["Size"],
+            memory=number_of(function, "MemorySize"),
+            timeout=number_of(function, "Timeout"),
+            storage=int(self.stack.resolve(property_of(function, "EphemeralStorage", {"Size": 512}))["Size"]),
             variables=variables | {"AWS_ENDPOINT_URL": self.endpoint},
         )
         for name, value in settings.items():

@@ -32,5 +32,5 @@ show "$task" /var/task
 show "$opt" /opt
 cp "$bootstrap" "$root/var/rapid/bootstrap.py"
 mount -t tmpfs -o "size=${megabytes}m,mode=1777" tmpfs "$root/tmp"
-mount -o remount,ro "$root"
+mount -o remount,bind,ro "$root"
 PATH=$inside exec /usr/sbin/chroot "$root" "$@"

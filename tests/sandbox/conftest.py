@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from lambda_sandbox import environment
-from lambda_sandbox.account import PEAKS, property_of
+from lambda_sandbox.account import PEAKS, number_of
 
 
 def pytest_terminal_summary(terminalreporter, config) -> None:
@@ -13,7 +13,7 @@ def pytest_terminal_summary(terminalreporter, config) -> None:
         terminalreporter.section("memory of the functions in MB")
         terminalreporter.write_line(f"{'function':<24}{'peak':>8}{'MemorySize':>12}{'share':>8}")
         for name, peak in sorted(peaks.items(), key=lambda item: -item[1]):
-            size = property_of(name, "MemorySize")
+            size = number_of(name, "MemorySize")
             terminalreporter.write_line(f"{name:<24}{peak:>8.0f}{size:>12}{peak / size:>8.0%}")
 
 

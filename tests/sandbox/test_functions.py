@@ -17,7 +17,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from lambda_sandbox import mlflow_server
-from lambda_sandbox.account import PEAKS, Account, property_of
+from lambda_sandbox.account import PEAKS, Account, number_of
 from lambda_sandbox.pipeline import Execution
 from permissions.template import FUNCTIONS
 
@@ -308,9 +308,9 @@ def test_a_workbook_is_read_by_a_process_of_its_own(account):
 def test_every_function_ran_within_its_memory_and_wrote_to_tmp_alone(first, second, asked, monitored, account):
     """Last, when all the others ran."""
     too_much = {
-        name: f"{peak:.0f} of {property_of(name, 'MemorySize')} MB"
+        name: f"{peak:.0f} of {number_of(name, 'MemorySize')} MB"
         for name, peak in account.peaks.items()
-        if peak > property_of(name, "MemorySize")
+        if peak > number_of(name, "MemorySize")
     }
     written = {name: paths for name, paths in account.written.items() if paths}
 

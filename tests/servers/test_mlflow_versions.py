@@ -26,7 +26,7 @@ from slipcast_aws import outbox, storage
 ROOT = Path(__file__).resolve().parents[2]
 OFFERED = ROOT / ".cache" / "audit" / "mlflow"
 ARN = "arn:aws:sagemaker:us-east-1:123456789012:mlflow-app/app-0123456789AB"
-CREDENTIAL = r"AWS4-HMAC-SHA256 Credential=ASIA\w+/\d{8}/us-east-1/sagemaker-mlflow/aws4_request, SignedHeaders=\S+, "
+CREDENTIAL = r"AWS4-HMAC-SHA256 Credential=ASIA\w+/\d{8}/us-east-1/sagemaker/aws4_request, SignedHeaders=\S+, "
 CREDENTIAL += r"Signature=[0-9a-f]{64}"
 
 
