@@ -19,6 +19,7 @@ TEXT = (ROOT / "statemachine" / "pipeline.asl.yaml").read_text(encoding="utf-8")
 GIVEN = {"Partition": "aws", "ControlTableName": "control", "ApprovalHours": "72", "SearchConcurrency": "40"}
 
 
+@cache
 def definition(*, approval: bool = False) -> dict[str, Any]:
     """Return the definition as CloudFormation fills it in; a function is named as its folder."""
     given = GIVEN | {"ApprovalRequired": str(approval).lower()}
