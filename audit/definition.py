@@ -246,6 +246,10 @@ class _Checker:
             self._errors(state, field)
         if kind == "Task":
             self._arguments(state)
+        if isinstance(reader := state.get("ItemReader"), Mapping):
+            allowed = {"Resource", "Arguments", "ReaderConfig"}
+            self._fields(reader, allowed, {"Resource"}, "an ItemReader in JSONata")
+            self._arguments(reader)
         for inside in [state[key] for key in ("ItemProcessor",) if key in state] + list(state.get("Branches") or []):
             if isinstance(inside, Mapping):
                 allowed = {"Comment", "StartAt", "States", "ProcessorConfig"}

@@ -86,6 +86,7 @@ def test_the_definitions_have_no_finding(path):
 
 
 PATH = "  Rest: { Type: Wait, Seconds: 5, Next: Ask }"
+READER = "ItemReader: { Resource: 'arn:aws:states:::s3:listObjectsV2', Arguments: { %s } }"
 FAULTS = [
     # A state in JSONPath, and its remains
     (PATH, "  Rest: { Type: Wait, QueryLanguage: JSONPath, Seconds: 5, Next: Ask }", "Rest", "QueryLanguage JSONPath"),
@@ -114,6 +115,8 @@ FAULTS = [
     ("ReturnValues: NONE", "ReturnValues: [NONE]", "Note", "dynamodb:putItem.ReturnValues is of type string"),
     ("      ReturnValues: NONE", "      ReturnValue: NONE", "Note", "dynamodb:putItem has no argument ReturnValue"),
     ("StateMachineArn:", "stateMachineArn:", "Told", "sfn:startExecution has no argument stateMachineArn"),
+    ('Items: "{% $states.input.loads %}"', READER % "Buckets: b", "Pour", "s3:listObjectsV2 has no argument Buckets"),
+    ('Items: "{% $states.input.loads %}"', READER % "Prefix: p", "Pour", "s3:listObjectsV2 needs the argument Bucket"),
     ("dynamodb:putItem\n", "dynamodb:putItems\n", "Note", "there is no dynamodb:putItems"),
     ("states:::dynamodb", "states:::dynamo", "Note", "there is no dynamo:putItem"),
     ("aws-sdk:sfn:startExecution", "http", "Told", "Resource arn:aws:states:::http is no service integration"),

@@ -19,6 +19,7 @@ TEXT = (ROOT / "statemachine" / "pipeline.asl.yaml").read_text(encoding="utf-8")
 GIVEN = {"Partition": "aws", "ControlTableName": "control", "ApprovalHours": "72", "SearchConcurrency": "40"}
 
 
+@cache
 def definition(*, approval: bool = False) -> dict[str, Any]:
     """Return the definition as CloudFormation fills it in; a function is named as its folder."""
     given = GIVEN | {"ApprovalRequired": str(approval).lower()}
@@ -232,6 +233,44 @@ def test_what_is_not_approved_keeps_the_live_model(name):
         **{"trained": TRAINED, "why": "rejected by Ann"},
     }
     assert not [call for call in found.calls if call.arguments.get("FunctionName") == "release"]
+
+
+STEPS = [
+    *(
+        "prepare",
+        "refresh",
+        "score",
+        "prepare confirm",
+        "plan",
+        "train",
+        "train",
+        "plan",
+        "evaluate",
+        "report",
+        "track",
+    ),
+    *("release publish", "release verify", "release shadow"),
+]
+AFTER = ["release promote", "track", "release prune", "score", "edge", "report", "notify"]
+
+
+@pytest.mark.parametrize(
+    ("name", "trial"),
+    [
+        (
+            "released",
+            ["release weigh", "release judge", "release judge", "release weigh", "release judge", *AFTER],
+        ),
+        # There is nothing to compare with.
+        ("first release", AFTER),
+        ("shadow stops", ["release roll_back", "track", "notify"]),
+        ("canary rolled back", ["release weigh", "release judge", "release roll_back", "track", "notify"]),
+    ],
+)
+def test_the_steps_of_a_release_are_called_in_their_order(name, trial):
+    world, given, _ = ENDS[name]
+
+    assert names(walk(fresh(world), given).calls) == [*STEPS, *trial]
 
 
 def test_the_messages_say_what_became_of_the_execution():
