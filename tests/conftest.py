@@ -4,9 +4,12 @@ import importlib.util
 import json
 import os
 import sys
+from functools import cache
 from pathlib import Path
 
+import botocore.session
 import pytest
+from botocore.loaders import create_loader
 from hypothesis import settings
 from permissions.recording import RECORDER
 
@@ -14,6 +17,10 @@ from permissions.recording import RECORDER
 # and the workers of a run share the processors.
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(variable, "1")
+
+# Each test has sessions of its own, and each would parse the descriptions of its services again: a third of the
+# time of the tests with AWS. A loader only reads files of the SDK and keeps what it read.
+botocore.session.create_loader = cache(create_loader)
 
 # A busy machine is no bug: hypothesis gives an example 200 ms.
 settings.register_profile("slipcast", deadline=None)
