@@ -11,6 +11,7 @@ each of a thousand mutants, one at a time. Here one process has imported the lib
 """
 
 import argparse
+import ast
 import importlib
 import importlib.machinery
 import json
@@ -34,6 +35,11 @@ WANTED = 0.92
 # A mutant may wait for ever: so many times as long as the unchanged code, and some seconds more.
 PATIENCE, AT_LEAST = 8.0, 30.0
 PASSED, FAILED = 0, 1
+# What takes long to import. Not what has to do with pytest: that has to see its plug-ins being imported.
+LIBRARIES = {
+    *("aws_lambda_powertools", "boto3", "botocore", "duckdb", "joblib", "matplotlib", "moto", "numpy", "pandas"),
+    *("pydantic", "requests", "samtranslator", "scipy", "sklearn", "yaml"),
+}
 
 
 def main() -> int:
@@ -77,6 +83,10 @@ def _try(module: str, options: argparse.Namespace) -> tuple[int, list[Mutant]]:
     tests = TARGETS[module]
     seconds = _unchanged(module, path, tests)
     found = list(mutants(path.read_text(encoding="utf-8")))
+    # In the way in which mutants are tried, the unchanged code has to survive: else all would be killed by that alone.
+    same = Mutant("unchanged", 0, ast.parse(path.read_text(encoding="utf-8")))
+    if not _survivors(path, [same], tests, 1, AT_LEAST + PATIENCE * seconds):
+        raise SystemExit(f"error: {' '.join(tests)} fail on the unchanged {module} in a fork")
     if options.sample is not None and options.sample < len(found):
         found = random.Random(options.seed).sample(found, options.sample)
     limit = AT_LEAST + PATIENCE * seconds * options.jobs
@@ -97,9 +107,7 @@ def _unchanged(module: str, path: Path, tests: tuple[str, ...]) -> float:
     pid = os.fork()
     if pid == 0:
         code = _run(tests)
-        names = [
-            name for name, item in sys.modules.items() if "site-packages" in (getattr(item, "__file__", None) or "")
-        ]
+        names = [name for name in sys.modules if name.partition(".")[0] in LIBRARIES]
         with open(writes, "w", encoding="utf-8") as file:  # noqa: PTH123 - a descriptor
             json.dump({"code": code, "modules": names, "target": str(path) in _files()}, file)
         os._exit(0)
@@ -168,7 +176,7 @@ def _run(tests: tuple[str, ...]) -> int:
     """Run tests up to the first that fails, silently, and return the exit code."""
     import pytest
 
-    null = os.open(os.devnull, os.O_RDWR)
+    null = os.open(os.environ.get("MUTANTS_LOG", os.devnull), os.O_RDWR | os.O_CREAT | os.O_APPEND)
     for descriptor in (0, 1, 2):
         os.dup2(null, descriptor)
     arguments = ["-x", "-q", "-p", "no:cacheprovider", "-p", "no:cov", "-p", "no:xdist", "-p", "no:schemathesis"]
