@@ -105,3 +105,26 @@ def event():
         return json.loads((ROOT / "events" / f"{name}.json").read_text())
 
     return read
+
+
+# Those that take longest, longest first: what begins last is waited for by the other workers.
+LONG = (
+    "test_release_swap.py",
+    "test_layers.py",
+    "test_openapi_contract.py",
+    "test_training_report.py",
+    "test_faults_release.py",
+    "test_prepare_function.py",
+    "test_release_function.py",
+    "test_track_function.py",
+    "test_monitor_function.py",
+    "test_evaluate_function.py",
+    "test_approve_function.py",
+)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the files that take longest first."""
+    place = {name: number for number, name in enumerate(LONG)}
+    items.sort(key=lambda item: place.get(item.path.name, len(LONG)))

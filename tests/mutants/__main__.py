@@ -106,10 +106,11 @@ def _unchanged(module: str, path: Path, tests: tuple[str, ...]) -> float:
     began = time.monotonic()
     pid = os.fork()
     if pid == 0:
+        loaded = _note_loads()
         code = _run(tests)
         names = [name for name in sys.modules if name.partition(".")[0] in LIBRARIES]
         with open(writes, "w", encoding="utf-8") as file:  # noqa: PTH123 - a descriptor
-            json.dump({"code": code, "modules": names, "target": str(path) in _files()}, file)
+            json.dump({"code": code, "modules": names, "target": str(path) in loaded}, file)
         os._exit(0)
     os.close(writes)
     with open(reads, encoding="utf-8") as file:  # noqa: PTH123 - a descriptor
@@ -126,8 +127,16 @@ def _unchanged(module: str, path: Path, tests: tuple[str, ...]) -> float:
     return time.monotonic() - began
 
 
-def _files() -> set[str]:
-    return {str(getattr(module, "__file__", "")) for module in list(sys.modules.values())}
+def _note_loads() -> set[str]:
+    """Return a set that gets the files from which modules are loaded, those that a test forgets again too."""
+    get_code, loaded = importlib.machinery.SourceFileLoader.get_code, set()
+
+    def noted(self: importlib.machinery.SourceFileLoader, name: str) -> CodeType | None:
+        loaded.add(self.path)
+        return get_code(self, name)
+
+    importlib.machinery.SourceFileLoader.get_code = noted
+    return loaded
 
 
 def _survivors(path: Path, found: list[Mutant], tests: tuple[str, ...], jobs: int, limit: float) -> list[Mutant]:
