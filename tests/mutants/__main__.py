@@ -72,9 +72,11 @@ def main() -> int:
     print(f"{killed} of {total} mutants killed ({killed / total:.1%}), {total - killed} survived")
     if wrong:
         print("error: survivors that are not listed, or listed ones that do not survive:", *wrong, sep="\n  ")
-    if killed < WANTED * total:
+    # Of all of them: one that is listed weighs much in a small module.
+    too_few = not options.modules and killed < WANTED * total
+    if too_few:
         print(f"error: fewer than {WANTED:.0%} killed")
-    return int(bool(wrong) or killed < WANTED * total)
+    return int(bool(wrong) or too_few)
 
 
 def _try(module: str, options: argparse.Namespace) -> tuple[int, list[Mutant]]:

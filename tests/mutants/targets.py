@@ -13,6 +13,6 @@ TARGETS: dict[str, tuple[str, ...]] = {
     "slipcast.retraining": ("tests/unit/test_retraining.py",),
     "slipcast.drift": ("tests/unit/test_drift.py", "tests/unit/test_effects.py"),
     "slipcast.history": ("tests/unit/test_history.py",),
-    "plain_request": ("tests/integration/test_predict_fast.py",),
-    "json_body": ("tests/integration/test_predict_fast.py", "tests/integration/test_predict_function.py"),
+    "plain_request": ("tests/unit/test_plain_request.py",),
+    "json_body": ("tests/integration/test_predict_function.py",),
 }
