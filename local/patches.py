@@ -29,6 +29,7 @@ VERSION = "1.5.33"
 EVALUATE_EVERY_SECONDS = 2.0
 DELIVER_EVERY_SECONDS = 0.5
 DELIVERED_LINES = 2000
+SCHEDULES_EVERY_SECONDS = 1
 # No line of JSON or of a traceback has this.
 END_OF_LOG = "\x1eend of the event's log"
 END_OF_LOG_SECONDS = 2.0
@@ -435,6 +436,13 @@ def logs_with_an_end() -> None:
     lambda_runtime.Worker._drain_stderr_bounded = up_to_mark
 
 
+def schedules_on_time() -> None:
+    """Schedules are looked at every 10 s: what is due each minute comes up to 10 s late, each time."""
+    from ministack.services import eventbridge, scheduler
+
+    eventbridge._SCHEDULER_TICK_INTERVAL = scheduler._SCHEDULE_TICK_INTERVAL = SCHEDULES_EVERY_SECONDS
+
+
 def yaml_state_machines() -> None:
     """CloudFormation accepts a state machine's definition in YAML; the emulator parses JSON only."""
     from ministack.services.cloudformation import provisioners
@@ -538,6 +546,7 @@ PATCHES = (
     layers_unpacked_once,
     environments_that_are_copies,
     logs_with_an_end,
+    schedules_on_time,
     yaml_state_machines,
     tasks_with_a_token,
     gateway_responses_of_a_definition,

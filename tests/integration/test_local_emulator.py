@@ -550,6 +550,7 @@ def test_every_patch_is_still_needed():
         "error_types": "type(e).__name__" not in lambda_runtime._PYTHON_WORKER_SCRIPT,
         "layers_unpacked_once": knows(lambda_runtime.Worker._spawn, "extractall(layer_dir)"),
         "environments_that_are_copies": "os.fork" not in lambda_runtime._PYTHON_WORKER_SCRIPT,
+        "schedules_on_time": eventbridge._SCHEDULER_TICK_INTERVAL > patches.SCHEDULES_EVERY_SECONDS,
         "logs_with_an_end": knows(lambda_runtime.Worker._drain_stderr_bounded, "first_line_wait"),
         "tasks_with_a_token": not knows(stepfunctions._invoke_with_callback, "jsonata"),
         "gateway_responses_of_a_definition": not knows(apigateway_v1, "x-amazon-apigateway-gateway-responses"),
