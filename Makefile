@@ -11,7 +11,8 @@ OFFLINE := env -u AWS_PROFILE -u AWS_ENDPOINT_URL
 SMALL := tests/sandbox/test_environment.py tests/sandbox/test_small_functions.py
 
 .PHONY: help bootstrap demo verify test test-fast test-e2e up down status deploy-local lineage history rollback promote \
-  dead-letters redrive faults lint audit sandbox sbom jsonata format build deploy preflight smoke bootstrap-cicd clean
+  dead-letters redrive faults coverage mutants lint audit sandbox sbom jsonata format build deploy preflight smoke \
+  bootstrap-cicd clean
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -22,13 +23,21 @@ bootstrap:
 demo: bootstrap ## The whole loop on the local cloud with real data: schedule in, model live, alarm, retraining
 	@$(OFFLINE) $(PYTHON) -m local.demo
 
-verify: lint audit sbom sandbox jsonata faults test ## Everything that is checked before a release, every fault included
+verify: lint audit sbom sandbox jsonata faults mutants coverage test-e2e ## Everything that is checked before a release, large budgets
 
 test: test-fast test-e2e ## All tests
 
-test-fast: bootstrap .cache/audit/runtime/made ## Unit, integration and infrastructure tests with coverage of the domain package
-	@$(OFFLINE) $(PYTHON) -m pytest tests/unit tests/integration tests/infrastructure $(SMALL) -n auto --dist loadfile \
-	  --cov --cov-report=term
+# Files in the order of tests/conftest.py, those that take longest first: else the last of them is waited for.
+FAST := tests/unit tests/integration tests/infrastructure $(SMALL) -n auto --dist loadfile --no-loadscope-reorder
+
+test-fast: bootstrap .cache/audit/runtime/made ## Unit, integration and infrastructure tests
+	@$(OFFLINE) $(PYTHON) -m pytest $(FAST)
+
+coverage: bootstrap .cache/audit/runtime/made ## The same with large budgets and coverage of the domain package: a quarter longer
+	@$(OFFLINE) SLIPCAST_BUDGET=large $(PYTHON) -m pytest $(FAST) --cov --cov-report=term
+
+mutants: bootstrap ## Change the code that decides in one place at a time: its tests have to notice
+	@$(OFFLINE) $(PYTHON) tests/mutants
 
 test-e2e: bootstrap ## The template on the local cloud, from a dropped file to a second version
 	@$(OFFLINE) $(PYTHON) -m pytest tests/e2e

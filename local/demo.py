@@ -6,7 +6,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
@@ -27,6 +27,8 @@ PLAYED_YEARS = (2023, 2024)
 # Requests a second while the second model is trained and tried.
 TRAFFIC = 30.0
 BATCH = 100
+# The states between which somebody asks: what is replayed and what the canary gets.
+TRIED_FROM, TRIED_UNTIL = "WriteReport", "ScoreAnew"
 
 
 class Demo:
@@ -65,8 +67,9 @@ class Demo:
         if traffic is None:
             outcome = self._follow(execution)
         else:
-            with Load(self.stack, requests(traffic), rate=TRAFFIC) as load:
-                outcome = self._follow(execution)
+            # Not while it is trained: the requests would take half a processor from that.
+            load = Load(self.stack, requests(traffic), rate=TRAFFIC)
+            outcome = self._follow(execution, load)
             self._trial(outcome["name"], load)
         evaluation = self.stack.document(f"reports/{outcome['name']}/evaluation.json")
         self._table(evaluation)
@@ -167,11 +170,17 @@ class Demo:
 
     # What several chapters use
 
-    def _follow(self, arn: str) -> dict[str, Any]:
+    def _follow(self, arn: str, load: Load | None = None) -> dict[str, Any]:
+        """Print the states of an execution and return how it ended; `load` runs while its model is tried."""
         began = time.monotonic()
         print(f"  execution {arn.rsplit(':', 1)[-1]}")
-        for name in self.stack.states_passed(arn):
-            print(f"    {time.monotonic() - began:6.1f} s  {name}", flush=True)
+        with ExitStack() as tried:
+            for name in self.stack.states_passed(arn):
+                print(f"    {time.monotonic() - began:6.1f} s  {name}", flush=True)
+                if load is not None and name == TRIED_FROM:
+                    tried.enter_context(load)
+                elif name == TRIED_UNTIL:
+                    tried.close()
         outcome = self.stack.outcome(arn)
         said = outcome["output"] or {"outcome": outcome.get("error"), "why": outcome.get("cause")}
         print(f"    {time.monotonic() - began:6.1f} s  {outcome['status']}: {said['outcome']} - {said['why']}")

@@ -8,10 +8,12 @@ import functools
 import hashlib
 import json
 import logging
+import queue
 import random
 import tempfile
 import threading
 import time
+import uuid
 import zipfile
 from contextvars import ContextVar
 from importlib.metadata import version
@@ -21,12 +23,16 @@ from typing import Any
 
 import yaml
 
-from local import alarms, emf, log_patterns
+from local import alarms, copies, emf, log_patterns
 
 VERSION = "1.5.33"
 EVALUATE_EVERY_SECONDS = 2.0
 DELIVER_EVERY_SECONDS = 0.5
 DELIVERED_LINES = 2000
+SCHEDULES_EVERY_SECONDS = 1
+# No line of JSON or of a traceback has this.
+END_OF_LOG = "\x1eend of the event's log"
+END_OF_LOG_SECONDS = 2.0
 
 _log = logging.getLogger(__name__)
 # The alias that the invocation at hand was asked for.
@@ -346,6 +352,128 @@ def error_types() -> None:
     lambda_svc._execute_function_warm = execute_and_name
 
 
+def environments_that_are_copies() -> None:
+    """Every environment imports all that its function needs; here the init phase runs once, environments are forks.
+
+    Code and layers are unpacked once as well: on Lambda an environment cannot write to them. What is forked is what
+    SnapStart keeps, so its hooks before a snapshot run once, those after a restore in each environment.
+    """
+    from ministack.core import lambda_runtime
+    from ministack.services import lambda_svc
+
+    if not copies.SUPPORTED:
+        return
+    restore = "for _fn, _args, _kwargs in get_after_restore():\n                    _fn(*_args, **_kwargs)\n"
+    loop = "    while True:\n        line = sys.stdin.readline()\n"
+    begin = "def run():\n"
+    script = lambda_runtime._PYTHON_WORKER_SCRIPT
+    for part in (restore, loop, begin):
+        if script.count(part) != 1:
+            raise RuntimeError("the emulator's Python worker has changed: local/patches.py cannot copy environments")
+    script = script.replace(restore, "after_restore = list(get_after_restore())\n")
+    script = script.replace(loop, f"    _serve_copies(_real_stdout, after_restore)\n{loop}")
+    lambda_runtime._PYTHON_WORKER_SCRIPT = script.replace(
+        begin, f"{copies.WORKER_SCRIPT_LOOP}{begin}    after_restore = []\n"
+    )
+    spawn = lambda_runtime.Worker._spawn
+    guard = threading.Lock()
+    # By the worker's key: the settings and code that the original was started with, and the original.
+    originals: dict[str, tuple[str, copies.Original]] = {}
+
+    def original(worker: Any) -> copies.Original:
+        config = worker.config
+        variables = (config.get("Environment") or {}).get("Variables") or {}
+        settings = repr([hashlib.sha256(worker.code_zip).hexdigest(), sorted(config.items(), key=str)])
+        key = lambda_runtime._worker_key(worker.func_name, config, config.get("Version", "$LATEST"))
+        with guard:
+            outdated = {name for name in originals if not _exists(lambda_svc, name)}
+            if key in originals and originals[key][0] != settings:
+                outdated.add(key)
+            gone = [originals.pop(name)[1].worker for name in outdated]
+            if key not in originals:
+                environment = {"Variables": {**variables, copies.VARIABLE: "1"}}
+                first = lambda_runtime.Worker(worker.func_name, {**config, "Environment": environment}, worker.code_zip)
+                originals[key] = (settings, copies.Original(first, spawn))
+            found = originals[key][1]
+        lambda_runtime.kill_workers(gone)
+        return found
+
+    def copy(self: Any) -> None:
+        if not str(self.config.get("Runtime", "")).startswith("python"):
+            spawn(self)
+            return
+        found = original(self)
+        self._proc = found.copy(str(uuid.uuid4()))
+        self._stderr_queue = queue.Queue()
+        for line in found.logged().splitlines():
+            self._stderr_queue.put(line)
+        reader = threading.Thread(target=self._read_stderr, daemon=True, name=f"stderr-{self.func_name}")
+        self._stderr_thread = reader
+        reader.start()
+        self._start_time = time.time()
+
+    lambda_runtime.Worker._spawn = copy
+
+
+def _exists(lambda_svc: Any, key: str) -> bool:
+    _, _, name, version = key.split(":")
+    function = lambda_svc._functions.get(name)
+    return function is not None and (version == "$LATEST" or version in function["versions"])
+
+
+def logs_with_an_end() -> None:
+    """After each event the emulator waits up to 50 ms for lines of the log, and 5 ms more for another one.
+
+    Here the function's process writes a mark behind the last line: no line is missed, and nobody waits.
+    """
+    from ministack.core import lambda_runtime
+
+    answer = "            result = handler_fn(event, context)\n"
+    failure = "        except Exception as e:\n            _real_stdout.write("
+    script = lambda_runtime._PYTHON_WORKER_SCRIPT
+    loop = script.index("handler_fn(event, context)") if answer in script else len(script)
+    place = script.find(failure, loop)
+    if place < 0:
+        raise RuntimeError("the emulator's Python worker has changed: local/patches.py cannot mark the end of a log")
+    mark = f"sys.stderr.write({END_OF_LOG + chr(10)!r}); sys.stderr.flush()"
+    script = (
+        script[:place]
+        + failure.replace("_real_stdout", f"{mark}\n            _real_stdout")
+        + script[place + len(failure) :]
+    )
+    lambda_runtime._PYTHON_WORKER_SCRIPT = script.replace(answer, f"{answer}            {mark}\n")
+    bounded = lambda_runtime.Worker._drain_stderr_bounded
+
+    def up_to_mark(self: Any, *waits: Any, **named: Any) -> str:
+        # A process that ended wrote no mark.
+        if type(self) is not lambda_runtime.Worker or self._stderr_thread is None:
+            return bounded(self, *waits, **named)
+        lines: list[str] = []
+        deadline = time.monotonic() + END_OF_LOG_SECONDS
+        while time.monotonic() < deadline:
+            try:
+                line = self._stderr_queue.get(timeout=0.05)
+            except queue.Empty:
+                if not self._stderr_thread.is_alive():
+                    break
+                continue
+            text, found, _ = line.partition(END_OF_LOG)
+            if text or not found:
+                lines.append(text)
+            if found:
+                break
+        return "\n".join(lines)
+
+    lambda_runtime.Worker._drain_stderr_bounded = up_to_mark
+
+
+def schedules_on_time() -> None:
+    """Schedules are looked at every 10 s: what is due each minute comes up to 10 s late, each time."""
+    from ministack.services import eventbridge, scheduler
+
+    eventbridge._SCHEDULER_TICK_INTERVAL = scheduler._SCHEDULE_TICK_INTERVAL = SCHEDULES_EVERY_SECONDS
+
+
 def yaml_state_machines() -> None:
     """CloudFormation accepts a state machine's definition in YAML; the emulator parses JSON only."""
     from ministack.services.cloudformation import provisioners
@@ -487,6 +615,9 @@ PATCHES = (
     weighted_aliases,
     error_types,
     layers_unpacked_once,
+    environments_that_are_copies,
+    logs_with_an_end,
+    schedules_on_time,
     yaml_state_machines,
     tasks_with_a_token,
     distributed_maps_in_jsonata,

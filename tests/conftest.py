@@ -5,10 +5,13 @@ import importlib.util
 import json
 import os
 import sys
+from functools import cache
 from pathlib import Path
 
+import botocore.session
 import pytest
 import state_contract
+from botocore.loaders import create_loader
 from hypothesis import settings
 from permissions.recording import RECORDER
 
@@ -16,6 +19,10 @@ from permissions.recording import RECORDER
 # and the workers of a run share the processors.
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(variable, "1")
+
+# Each test has sessions of its own, and each would parse the descriptions of its services again: a third of the
+# time of the tests with AWS. A loader only reads files of the SDK and keeps what it read.
+botocore.session.create_loader = cache(create_loader)
 
 # A busy machine is no bug: hypothesis gives an example 200 ms.
 settings.register_profile("slipcast", deadline=None)
@@ -116,3 +123,26 @@ def event():
         return json.loads((ROOT / "events" / f"{name}.json").read_text())
 
     return read
+
+
+# Those that take longest, longest first: what begins last is waited for by the other workers.
+LONG = (
+    "test_release_swap.py",
+    "test_layers.py",
+    "test_openapi_contract.py",
+    "test_training_report.py",
+    "test_faults_release.py",
+    "test_prepare_function.py",
+    "test_release_function.py",
+    "test_track_function.py",
+    "test_monitor_function.py",
+    "test_evaluate_function.py",
+    "test_approve_function.py",
+)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the files that take longest first."""
+    place = {name: number for number, name in enumerate(LONG)}
+    items.sort(key=lambda item: place.get(item.path.name, len(LONG)))

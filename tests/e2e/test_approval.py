@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 import pytest
+from one_family import search_one_family
 
 from local.cloud import DIRECT, LocalCloud
 from local.demo import NEWER, OLDER
@@ -71,7 +72,9 @@ class Approver:
 @pytest.fixture(scope="module")
 def approver(tmp_path_factory):
     with LocalCloud(tmp_path_factory.mktemp("approval"), parameters={"ApprovalRequired": "true"}) as running:
-        yield Approver(running)
+        found = Approver(running)
+        search_one_family(found.stack)
+        yield found
 
 
 @pytest.fixture(scope="module")

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from one_family import search_all_families, search_one_family
 
 from local.demo import OLDER
 from local.watch import Stack, until
@@ -86,18 +87,11 @@ def schedule(name: str, rows: int, begin: int) -> bytes:
     return table.to_csv(index=False).encode()
 
 
-# What is trained is of no interest here, only that it is.
-FAMILY = {
-    **{"name": "logistic_regression", "estimator": "sklearn.linear_model.LogisticRegression", "scale": True},
-    **{"params": {"max_iter": 2000}, "grid": {"C": [0.1]}, "cost": {"seconds": 0.05, "growth": 1.0}},
-}
-
-
 @pytest.fixture(scope="module")
 def storm(cloud) -> Iterator[Storm]:
     """A stack with a live model and a file with new outcomes that waits for the next alarm."""
     stack, found = Stack(cloud), Storm(cloud)
-    stack.s3.put_object(Bucket=stack.bucket, Key="config/candidates.json", Body=json.dumps([FAMILY]).encode())
+    search_one_family(stack)
     if stack.ask("/model")[0] != 200:
         before = stack.executions()
         stack.drop(OLDER, (EXAMPLES / OLDER).read_bytes())
@@ -108,7 +102,7 @@ def storm(cloud) -> Iterator[Storm]:
     outcome = stack.finish(stack.new_execution(before))["output"]
     assert outcome["outcome"] == "ingested", outcome
     yield found
-    stack.s3.delete_object(Bucket=stack.bucket, Key="config/candidates.json")
+    search_all_families(stack)
 
 
 def test_of_a_storm_one_retraining_runs_the_rest_is_coalesced_and_no_file_is_lost(storm):

@@ -28,7 +28,7 @@ VARYING = {"created_at", "trained_at", "at", "seconds", "fit_seconds", "version_
 # ISO 8601, or milliseconds since 1970.
 MOMENT = re.compile(r"\d{4}-\d\d-\d\d[T ][\d:.]+(?:Z|\+00:00| UTC)?|\b\d{13}\b")
 # With the other tests so many faults of a scenario, evenly spread; all of them take minutes: make faults.
-SAMPLE = 5
+SAMPLE = 3
 
 
 @dataclass(frozen=True)

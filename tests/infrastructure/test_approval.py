@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 import yaml
 from jsonata import jsonata
-from samtranslator.yaml_helper import yaml_parse
+from template_text import template
 
 ROOT = Path(__file__).resolve().parents[2]
 TEXT = (ROOT / "statemachine" / "pipeline.asl.yaml").read_text(encoding="utf-8")
-TEMPLATE = yaml_parse((ROOT / "template.yaml").read_text(encoding="utf-8"))
+TEMPLATE = template()
 RESOURCES, PARAMETERS = TEMPLATE["Resources"], TEMPLATE["Parameters"]
 FUNCTION = RESOURCES["ApproveFunction"]["Properties"]
 STATEMENTS = FUNCTION["Policies"][0]["Statement"]

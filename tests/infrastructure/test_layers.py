@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from samtranslator.yaml_helper import yaml_parse
+from template_text import template
 
 ROOT = Path(__file__).resolve().parents[2]
 LIMIT = 250 * 2**20
@@ -35,7 +35,7 @@ NOT_IN_PREDICT = {
     "slipcast_aws",
 }
 
-TEMPLATE = yaml_parse((ROOT / "template.yaml").read_text(encoding="utf-8"))
+TEMPLATE = template()
 RESOURCES = TEMPLATE["Resources"]
 GLOBALS = TEMPLATE["Globals"]["Function"]
 FUNCTIONS = {

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 import yaml
 from jsonata import jsonata
-from samtranslator.yaml_helper import yaml_parse
 from statelint.linter import Linter
+from template_text import template
 
 ROOT = Path(__file__).resolve().parents[2]
 TEXT = (ROOT / "statemachine" / "pipeline.asl.yaml").read_text(encoding="utf-8").replace("${Partition}", "aws")
 DEFINITION = yaml.safe_load(TEXT)
-TEMPLATE = yaml_parse((ROOT / "template.yaml").read_text(encoding="utf-8"))
+TEMPLATE = template()
 MACHINE = TEMPLATE["Resources"]["Pipeline"]["Properties"]
 
 

@@ -9,13 +9,13 @@ import sys
 from pathlib import Path
 
 import pytest
-from samtranslator.yaml_helper import yaml_parse
+from template_text import template
 
 from slipcast import redaction
 from slipcast_aws import queues
 
 ROOT = Path(__file__).resolve().parents[2]
-TEMPLATE = yaml_parse((ROOT / "template.yaml").read_text(encoding="utf-8"))
+TEMPLATE = template()
 RESOURCES = TEMPLATE["Resources"]
 
 

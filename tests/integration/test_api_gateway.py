@@ -10,12 +10,12 @@ from urllib.error import HTTPError
 from urllib.request import Request
 
 import pytest
-from samtranslator.yaml_helper import yaml_parse
+from template_text import template
 
 from local.cloud import DIRECT, LocalCloud
 
 ROOT = Path(__file__).resolve().parents[2]
-TEMPLATE = yaml_parse((ROOT / "template.yaml").read_text(encoding="utf-8"))
+TEMPLATE = template()
 POOL = "arn:aws:cognito-idp:us-east-1:000000000000:userpool/"
 ROLE = "arn:aws:iam::000000000000:role/any"
 HANDLER = """

@@ -7,6 +7,7 @@ import sys
 from datetime import date
 
 import pytest
+from budgets import examples
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
@@ -32,7 +33,9 @@ def contract(load_app):
 
 
 @settings(
-    max_examples=600, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+    max_examples=examples(120, 600),
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 @given(activity=ACTIVITIES)
 def test_a_row_is_refused_for_the_columns_that_the_api_names(contract, activity):

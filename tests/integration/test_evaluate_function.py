@@ -6,8 +6,10 @@ import json
 import zipfile
 
 import pytest
+from once import once
 from search_records import in_memory, search_record, tables
 
+from slipcast import assessment
 from slipcast_aws import outbox, releases, storage
 
 SETTINGS = {
@@ -21,6 +23,13 @@ DATASET = {
     **{"dataset_id": "d1", "data_date": "2022-12-31", "uri": "s3://data/datasets/d1/table.parquet", "rows": 900},
     **{"sha256": "5" * 64, "manifest_uri": "s3://data/datasets/d1/manifest.json"},
 }
+
+
+@pytest.fixture(scope="module", autouse=True)
+def computed_once():
+    """Those seconds are of what other files test."""
+    with once((assessment, "permutation"), (assessment, "dependence")):
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -13,13 +13,22 @@ from edge_records import leave_released_model
 from faults import worlds
 from faults.explore import Scenario
 from monitor_records import record as monitor_record
+from once import once
 from scoring_records import model_of_the_example
 
+from slipcast import training_report
 from slipcast.artefact import digest
 from slipcast.edge import trial
 from slipcast_aws import feature_store, releases, storage
 
 TOPIC = "arn:aws:sns:us-east-1:123456789012:slipcast"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def computed_once():
+    """Those seconds are of what other files test."""
+    with once((training_report, "render")):
+        yield
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ import json
 import time
 import uuid
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -34,6 +35,24 @@ def handler(event, context):
     except ImportError:
         return {"version": context.function_version}
     return {"brick": brick.__file__, "copy": os.path.realpath(brick.__file__)}
+"""
+# Says when its init phase ran and what its memory holds; waits until as many events are handled at once as it is told.
+ENVIRONMENT = """
+import os, sys, time
+began, seen = time.time_ns(), []
+print("init phase")
+
+def handler(event, context):
+    seen.append(event["number"])
+    open(os.path.join(event["folder"], str(os.getpid())), "w").close()
+    deadline = time.monotonic() + 10
+    while len(os.listdir(event["folder"])) < event.get("together", 0) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    if event.get("exit"):
+        os._exit(1)
+    sys.stderr.write("handled %s, no end of line" % event["number"])
+    kept = {name: os.environ.get(name) for name in ("SETTING", "_SLIPCAST_COPIED", "AWS_LAMBDA_LOG_STREAM_NAME")}
+    return {"began": began, "process": os.getpid(), "seen": seen, **kept}
 """
 EMF = {
     "_aws": {
@@ -63,10 +82,10 @@ class Site:
         for name in ("cloudformation", "cloudwatch", "events", "lambda", "logs", "s3", "sns", "sqs", "stepfunctions"):
             setattr(self, name.replace("lambda", "lambdas"), cloud.client(name))
 
-    def function(self, **settings):
+    def function(self, code=HANDLER, **settings):
         packed = io.BytesIO()
         with zipfile.ZipFile(packed, "w") as archive:
-            archive.writestr("index.py", HANDLER)
+            archive.writestr("index.py", code)
         return self.lambdas.create_function(
             FunctionName=f"f-{uuid.uuid4().hex[:8]}",
             Runtime="python3.13",
@@ -498,6 +517,56 @@ def test_composite_alarms_are_refused_by_cloudformation_unless_their_condition_i
         engine.validate_template_support(template, {"Wanted": True})
 
 
+def test_environments_begin_with_one_init_phase_and_share_nothing_afterwards(site, tmp_path):
+    name = site.function(ENVIRONMENT, Environment={"Variables": {"SETTING": "old"}})["FunctionName"]
+    event = {"folder": str(tmp_path), "together": 2}
+
+    with ThreadPoolExecutor(2) as pool:
+        first, second = pool.map(lambda number: site.invoke(name, event | {"number": number}), (1, 2))
+    third = site.invoke(name, event | {"number": 3})
+
+    assert first["began"] == second["began"] == third["began"]
+    assert first["process"] != second["process"]
+    assert (first["seen"], second["seen"]) == ([1], [2])
+    assert third["process"] in (first["process"], second["process"])
+    assert third["seen"] in ([1, 3], [2, 3])
+    assert first["AWS_LAMBDA_LOG_STREAM_NAME"] != second["AWS_LAMBDA_LOG_STREAM_NAME"]
+    assert first["_SLIPCAST_COPIED"] is None
+    site.lambdas.update_function_configuration(FunctionName=name, Environment={"Variables": {"SETTING": "new"}})
+    renewed = site.invoke(name, event | {"number": 4})
+    assert (renewed["SETTING"], renewed["seen"]) == ("new", [4])
+    assert renewed["began"] > first["began"]
+
+
+def test_an_environment_that_ends_is_followed_by_another_with_nothing_of_its_memory(site, tmp_path):
+    name = site.function(ENVIRONMENT)["FunctionName"]
+    event = {"folder": str(tmp_path)}
+
+    before = site.invoke(name, event | {"number": 1})
+    assert "errorMessage" in site.invoke(name, event | {"number": 2, "exit": True})
+    after = site.invoke(name, event | {"number": 3})
+
+    assert (after["seen"], after["began"]) == ([3], before["began"])
+    assert after["process"] != before["process"]
+
+
+def test_a_log_is_whole_whatever_ends_it_and_the_first_has_the_init_phase(site, tmp_path):
+    name = site.function(ENVIRONMENT)["FunctionName"]
+
+    logs = [
+        base64.b64decode(
+            site.lambdas.invoke(
+                FunctionName=name, LogType="Tail", Payload=json.dumps({"folder": str(tmp_path), "number": number})
+            )["LogResult"]
+        ).decode()
+        for number in (1, 2)
+    ]
+
+    assert [log.count("init phase") for log in logs] == [1, 0]
+    assert ["handled 1, no end of line" in logs[0], "handled 2, no end of line" in logs[1]] == [True, True]
+    assert patches.END_OF_LOG.strip() not in "".join(logs)
+
+
 def test_every_patch_is_still_needed():
     """When this fails, ministack can do by itself what a patch adds: remove the patch."""
     from ministack.core import lambda_runtime
@@ -533,6 +602,9 @@ def test_every_patch_is_still_needed():
         "error_types": "type(e).__name__" not in lambda_runtime._PYTHON_WORKER_SCRIPT,
         "layers_unpacked_once": knows(lambda_runtime.Worker._spawn, "extractall(layer_dir)"),
         "distributed_maps_in_jsonata": not knows(stepfunctions._run_distributed_map, "_jsonata_state_field"),
+        "environments_that_are_copies": "os.fork" not in lambda_runtime._PYTHON_WORKER_SCRIPT,
+        "schedules_on_time": eventbridge._SCHEDULER_TICK_INTERVAL > patches.SCHEDULES_EVERY_SECONDS,
+        "logs_with_an_end": knows(lambda_runtime.Worker._drain_stderr_bounded, "first_line_wait"),
         "tasks_with_a_token": not knows(stepfunctions._invoke_with_callback, "jsonata"),
         "gateway_responses_of_a_definition": not knows(apigateway_v1, "x-amazon-apigateway-gateway-responses"),
         "yaml_state_machines": not knows(provisioners._sfn_definition, "yaml.safe_load"),

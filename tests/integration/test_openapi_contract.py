@@ -6,9 +6,10 @@ from pathlib import Path
 
 import boto3
 import pytest
+from budgets import examples
 from predict_api import environment, served
 
-EXAMPLES = 8
+EXAMPLES = examples(3, 20)
 # ignored_auth: API Gateway asks for the key, before the function (test_api_gateway.py). positive_data_acceptance: no
 # schema can say that a finish follows a start or that shapes and values of a tensor fit; such requests are refused.
 LEFT_OUT = "ignored_auth,positive_data_acceptance"

@@ -9,6 +9,7 @@ from copy import deepcopy
 from pathlib import Path
 
 import pytest
+from budgets import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -188,7 +189,7 @@ CHANGES = st.fixed_dictionaries(
 def test_whatever_is_sent_both_ways_answer_alike(serve):
     answered = []
 
-    @settings(max_examples=150, deadline=None, derandomize=True)
+    @settings(max_examples=examples(40, 150), deadline=None, derandomize=True)
     @given(changes=st.lists(CHANGES, min_size=1, max_size=3), single=st.booleans())
     def compare(changes, single):
         activities = [ACTIVITY | change for change in changes]

@@ -70,10 +70,16 @@ def plain(rows, tmp_path_factory):
     return path
 
 
+@pytest.fixture(scope="module")
+def series():
+    """What the example knows, as it is written to the feature table."""
+    return build_series(example("nyc_sca_2022-12.csv").table, 30, NEEDED_KEYS)
+
+
 @pytest.fixture
-def table(empty_store):
+def table(empty_store, series):
     """A feature table that knows what the example knows."""
-    feature_store.refresh(empty_store, build_series(example("nyc_sca_2022-12.csv").table, 30, NEEDED_KEYS), {})
+    feature_store.refresh(empty_store, series, {})
     return empty_store
 
 

@@ -6,6 +6,7 @@ import json
 import boto3
 import pytest
 from botocore.exceptions import ClientError
+from budgets import examples
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from permissions.template import Stack
@@ -407,7 +408,7 @@ BODIES = st.text(max_size=60) | st.builds(
 )
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(40, 150), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(bodies=st.lists(BODIES, min_size=1, max_size=10))
 def test_whatever_a_message_holds_it_is_answered_or_set_aside(stream, monkeypatch_send, bodies):
     monkeypatch_send.clear()

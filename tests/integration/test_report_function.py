@@ -6,9 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from monitor_records import record as monitor_record
+from once import once
 from page import Page
 from search_records import in_memory, search_record, tables
 
+from slipcast import assessment, training_report
 from slipcast_aws import releases, storage
 
 SETTINGS = {
@@ -18,6 +20,13 @@ SETTINGS = {
     **{"MAX_MODEL_AGE_DAYS": "365", "NON_INFERIORITY_MARGIN": "0.005"},
 }
 DATASET = {"dataset_id": "d1", "data_date": "2022-12-31", "rows": 900, "manifest_uri": "s3://data/datasets/d1/m.json"}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def computed_once():
+    """Those seconds are of what other files test."""
+    with once((assessment, "permutation"), (assessment, "dependence"), (training_report, "render")):
+        yield
 
 
 @pytest.fixture

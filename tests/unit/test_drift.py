@@ -249,3 +249,48 @@ def test_the_report_and_the_profile_are_json(known):
     from dataclasses import asdict
 
     json.dumps([asdict(found), known], allow_nan=False)
+
+
+@pytest.mark.parametrize("reference_share", [0.1, 0.3])
+def test_the_effect_of_a_share_is_what_the_window_has_more_than_the_reference(reference_share):
+    def table(n: int, share: float) -> tuple[pd.DataFrame, np.ndarray]:
+        features, scores = sample(n, 1)
+        features[NUMERIC[1]] = np.where(np.arange(n) < share * n, np.nan, features[NUMERIC[1]])
+        return features, scores
+
+    features, scores = table(2000, reference_share)
+    found = compare(profile(features, scores, (scores > 0.4).astype(int)), *table(200, 0.5))
+    (finding,) = [item for item in found.features[NUMERIC[1]].findings if item.what == "missing"]
+
+    assert finding.effect == pytest.approx(0.5 - reference_share, abs=0.01)
+    assert finding.limit == Rule().share_excess
+    assert finding.words == f"missing in 50% of the window, {reference_share:.0%} of the reference"
+    assert found.features[NUMERIC[1]].reference_missing_share == pytest.approx(reference_share)
+
+
+def test_the_usual_rule():
+    rule = Rule()
+
+    assert (rule.min_n, rule.psi_excess, rule.share_excess) == (50, 0.1, 0.05)
+    assert (rule.needed, rule.of, rule.false_alarms_per_month) == (2, 3, 1.0)
+
+
+@pytest.mark.parametrize(("needed", "of"), [(0, 3), (4, 3)])
+def test_a_rule_that_could_never_or_always_confirm_is_refused(needed, of):
+    with pytest.raises(ValueError, match="of so many that are looked at"):
+        Rule(needed=needed, of=of)
+    assert Rule(needed=1, of=1).needed == Rule(needed=1, of=1).of
+
+
+@pytest.mark.parametrize("allowed", [0.0, -1.0])
+def test_false_alarms_are_a_number_above_nothing(allowed):
+    with pytest.raises(ValueError, match="a number above 0"):
+        Rule(false_alarms_per_month=allowed)
+    assert Rule(false_alarms_per_month=0.5).level(1) > 0
+
+
+def test_the_level_is_that_at_which_the_allowed_false_alarms_come():
+    # One alarm a month of 720 windows, 10 tests, and one of two windows before that finds the same: sqrt(1 / 14,400).
+    assert Rule().level(10) == pytest.approx((1 / (720 * 10 * 2)) ** 0.5)
+    assert Rule(needed=1, of=1).level(10) == pytest.approx(1 / 7200)
+    assert Rule(false_alarms_per_month=1e9).level(10) == pytest.approx(0.05)

@@ -1,6 +1,7 @@
 """The gate lets through what is better, and only that."""
 
 import json
+from dataclasses import FrozenInstanceError
 
 import numpy as np
 import pytest
@@ -157,3 +158,70 @@ def test_the_same_model_in_other_arithmetic_is_not_better():
 
     assert not decision.release
     assert decision.numbers["probability_better_than_champion"] == 0
+
+
+def test_the_usual_rule():
+    usual = decide(Y, TRUTH, BLURRED, RATE, seed=1)
+
+    assert usual == decide(
+        Y, TRUTH, BLURRED, RATE, seed=1, margin=0.005, n_boot=2000, min_probability=0.95, max_auc_loss=0.01
+    )
+    assert "by more than 0.01." in usual.rule
+    assert usual.numbers["brier_gain"] == usual.numbers["champion_brier"] - usual.numbers["challenger_brier"]
+    with pytest.raises(FrozenInstanceError):
+        usual.release = False
+    with pytest.raises(FrozenInstanceError):
+        Limit("a", None, None, False, "").broken = True
+
+
+def test_the_signal_is_the_lower_bound_of_the_auc_above_one_half():
+    weak = np.clip(RATE + 0.15 * (TRUTH - RATE) + np.random.default_rng(0).normal(0, 0.1, 600), 0.01, 0.99)
+    for p, broken in ((weak, False), (np.full(600, RATE), True)):
+        decision = decide(Y, p, None, RATE, seed=1)
+        limit = decision.limits[0]
+
+        assert (limit["value"], limit["limit"]) == (decision.numbers["challenger_auc_ci"][0], 0.5)
+        assert limit["broken"] is broken
+    # Exactly one half, and less than a tenth above it.
+    assert limit["value"] == 0.5
+    assert 0.5 < decide(Y, weak, None, RATE, seed=1).limits[0]["value"] < 0.55
+
+
+def test_a_probability_that_equals_the_least_is_enough():
+    p = np.clip(TRUTH + np.random.default_rng(3).normal(0, 0.28, 600), 0.01, 0.99)
+    found = decide(Y, p, None, RATE, seed=1).numbers["probability_better_than_prior"]
+    beside = np.clip(TRUTH + np.random.default_rng(4).normal(0, 0.3, 600), 0.01, 0.99)
+    better = decide(Y, p, beside, RATE, seed=1).numbers["probability_better_than_champion"]
+
+    assert 0 < found < 1
+    assert 0 < better < 1
+    assert decide(Y, p, None, RATE, seed=1, min_probability=found).limits[1]["broken"] is False
+    assert decide(Y, p, beside, RATE, seed=1, min_probability=better).reasons[0].startswith("better than the champion")
+
+
+def test_a_bound_that_equals_the_margin_is_not_below_it():
+    def reason(margin: float) -> str:
+        found = decide(Y, BLURRED, TRUTH, RATE, seed=1, needed="a", margin=margin, max_auc_loss=1)
+        return found.reasons[-1]
+
+    bound = decide(Y, BLURRED, TRUTH, RATE, seed=1).numbers["brier_loss_upper_bound"]
+
+    assert "perhaps worse" in reason(bound)
+    assert "not worse" in reason(bound + 1e-6)
+
+
+def test_an_auc_lower_by_as_much_as_is_allowed_is_allowed():
+    numbers = decide(Y, BLURRED, TRUTH, RATE, seed=1).numbers
+    loss = numbers["champion_auc"] - numbers["challenger_auc"]
+
+    for allowed, ranked_worse in ((loss, False), (loss - 1e-6, True)):
+        reasons = decide(Y, BLURRED, TRUTH, RATE, seed=1, max_auc_loss=allowed).reasons
+        assert any(why.startswith("ranks worse") for why in reasons) is ranked_worse
+
+
+@pytest.mark.parametrize(("difference", "same"), [(1e-9, True), (1.05e-9, False)])
+def test_the_same_probabilities_up_to_the_last_bits(difference, same):
+    ours, theirs = TRUTH.copy(), TRUTH.copy()
+    ours[0], theirs[0] = 0.0, difference
+
+    assert ("the same probabilities" in decide(Y, ours, theirs, RATE, seed=1).reasons[0]) is same

@@ -8,6 +8,7 @@ from datetime import date, timedelta
 import numpy as np
 import pandas as pd
 import pytest
+from budgets import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -65,7 +66,7 @@ def features_of(rows: list[dict], row: dict) -> dict[str, float]:
     return history_table(frame(rows), frame([row]), TOLERANCE, ALL).iloc[0].to_dict()
 
 
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=examples(15, 50))
 @given(st.lists(activities(), min_size=1, max_size=12))
 def test_a_table_has_the_features_of_its_rows_exactly(rows):
     table = frame(rows)
@@ -82,7 +83,7 @@ def test_a_table_has_the_features_of_its_rows_exactly(rows):
             np.testing.assert_equal(features[name].iloc[position], math.nan if value is None else value, name)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=examples(15, 50))
 @given(st.data(), st.lists(activities(), min_size=1, max_size=8), activities())
 def test_no_feature_changes_with_what_became_known_on_or_after_the_start(data, rows, row):
     start = row["start"]
@@ -106,7 +107,7 @@ def test_no_feature_changes_with_what_became_known_on_or_after_the_start(data, r
     np.testing.assert_equal(after, before)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=examples(15, 50))
 @given(st.lists(activities(), min_size=1, max_size=8))
 def test_the_last_totals_are_those_of_the_table(rows):
     table = frame(rows)

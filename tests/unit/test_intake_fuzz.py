@@ -6,6 +6,7 @@ import random
 
 import duckdb
 import pytest
+from budgets import examples
 from intake_fuzz import checks
 from intake_fuzz.cases import Case, case
 from intake_fuzz.cells import CELLS
@@ -18,7 +19,7 @@ from intake_fuzz.text import BYTES, TEXTS, written
 from slipcast.ingest import report
 from slipcast.ingest.refusal import ScheduleRefused
 
-CASES = int(os.environ.get("SLIPCAST_FUZZ_CASES", "60"))
+CASES = int(os.environ.get("SLIPCAST_FUZZ_CASES", examples(24, 120)))
 SEED = 11
 PARTS = 6
 HEADER = "activity_id,start,baseline_finish,data_date"

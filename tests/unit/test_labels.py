@@ -40,3 +40,22 @@ def test_a_label_is_known_no_later_than_the_data_date():
     labelled = label(table(("2024-01-01", None), ("2024-05-31", None), ("2023-01-01", "2024-06-29")), 30)
 
     assert (labelled["label_known_at"] <= pd.Timestamp(DAY)).all()
+
+
+def test_where_a_file_says_what_came_of_an_activity_that_is_its_label():
+    # Early and with the label of a late one, late and with that of one in time, and two of which the file says nothing.
+    known = table(
+        ("2024-01-01", "2023-12-01"), ("2024-01-01", None), ("2024-01-01", None), ("2024-01-01", "2024-01-02")
+    )
+
+    labelled = label(known.assign(schedule_adherence=[0, 1, None, None]), 30)
+
+    assert labelled["is_late"].tolist() == [1, 0, 1, 0]
+
+
+def test_labelled_rows_are_numbered_from_the_first():
+    labelled = label(table(("2024-06-01", None), ("2024-01-01", None), ("2024-02-01", None)), 30)
+
+    assert labelled.index.tolist() == [0, 1]
+    assert labelled["activity_id"].tolist() == ["1", "2"]
+    assert "index" not in labelled

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from samtranslator.yaml_helper import yaml_parse
+from template_text import template
 
 from local import composite
 
@@ -11,10 +11,10 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_the_templates_composite_alarm_names_the_alarms_of_the_stack():
-    template = yaml_parse((ROOT / "template.yaml").read_text(encoding="utf-8"))
-    physical = {name: f"slipcast-{name}" for name in template["Resources"]} | {"Topic": "arn:aws:sns:r:a:topic"}
+    parsed = template()
+    physical = {name: f"slipcast-{name}" for name in parsed["Resources"]} | {"Topic": "arn:aws:sns:r:a:topic"}
 
-    (request,) = composite.requests(template, physical, "slipcast")
+    (request,) = composite.requests(parsed, physical, "slipcast")
 
     assert request["AlarmName"] == "slipcast-model-unhealthy"
     assert request["AlarmActions"] == ["arn:aws:sns:r:a:topic"]

@@ -46,3 +46,38 @@ def test_without_a_warning_there_is_no_precision():
     assert found["precision"] is None
     assert found["recall"] == 0
     assert threshold_report(np.zeros(8), np.zeros(8), costs=(1, 1), seed=0, n_boot=10)["f1"] is None
+
+
+def test_a_score_that_equals_the_threshold_warns():
+    found = threshold_report(np.array([1, 0]), np.array([0.5, 0.4]), costs=(1, 1), seed=0, n_boot=10)
+
+    assert found["confusion"] == [[1, 0], [0, 1]]
+    assert found["cost_per_activity"] == 0
+    assert dict(found["curve"])[0.5] == 0
+
+
+@pytest.mark.parametrize(
+    ("y", "p", "precision", "recall", "f1"),
+    [
+        # As many hits as false alarms, as missed delays; no hit at all.
+        ([1, 0], [0.9, 0.9], 1 / 2, 1, 2 / 3),
+        ([1, 1], [0.9, 0.1], 1, 1 / 2, 2 / 3),
+        ([1, 0], [0.1, 0.9], 0, 0, 0),
+    ],
+)
+def test_shares_of_few_warnings(y, p, precision, recall, f1):
+    found = threshold_report(np.array(y), np.array(p), costs=(1, 1), seed=0, n_boot=10)
+
+    assert (found["precision"], found["recall"], found["f1"]) == pytest.approx((precision, recall, f1))
+
+
+def test_the_curve_is_drawn_every_two_hundredths():
+    found = threshold_report(Y, P, costs=(1, 1), seed=0, n_boot=10)
+
+    assert [cut for cut, _ in found["curve"]] == pytest.approx([number / 50 for number in range(51)])
+
+
+def test_the_interval_is_of_a_thousand_samples_unless_it_is_said():
+    expected = threshold_report(Y, P, costs=(2, 1), seed=3, n_boot=1000)
+
+    assert threshold_report(Y, P, costs=(2, 1), seed=3) == expected

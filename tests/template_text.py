@@ -1,0 +1,20 @@
+"""template.yaml, parsed once for all test modules: each parse takes half a second."""
+
+from copy import deepcopy
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from samtranslator.yaml_helper import yaml_parse
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def template() -> dict[str, Any]:
+    """Return the template; the caller may change it."""
+    return deepcopy(_parsed())
+
+
+@cache
+def _parsed() -> dict[str, Any]:
+    return yaml_parse((ROOT / "template.yaml").read_text(encoding="utf-8"))
