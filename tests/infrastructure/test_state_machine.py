@@ -11,6 +11,8 @@ from jsonata import jsonata
 from statelint.linter import Linter
 from template_text import template
 
+from slipcast_aws import waiting
+
 ROOT = Path(__file__).resolve().parents[2]
 TEXT = (ROOT / "statemachine" / "pipeline.asl.yaml").read_text(encoding="utf-8").replace("${Partition}", "aws")
 DEFINITION = yaml.safe_load(TEXT)
@@ -96,12 +98,12 @@ RELEASE_STEPS = [
 ]
 
 
-@pytest.mark.parametrize("name", RELEASE_STEPS)
-def test_a_step_of_a_release_is_repeated_when_another_change_of_the_function_or_its_time_came_in_between(name):
+@pytest.mark.parametrize("name", [*RELEASE_STEPS, "AskApproval", "ConcludeApproval"])
+def test_a_step_that_met_load_or_another_change_or_its_time_limit_is_repeated(name):
     again = {error for retrier in TASKS[name]["Retry"] for error in retrier["ErrorEquals"]}
 
     # Lambda reports an exception of a Python function by its class, see tests/integration/test_release_states.py.
-    assert {"ResourceConflictException", "PreconditionFailedException", "Sandbox.Timedout"} <= again
+    assert {waiting.NotReadyError.__name__, "Sandbox.Timedout"} <= again
 
 
 LAMBDA_ERRORS = {
