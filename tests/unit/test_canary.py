@@ -161,3 +161,12 @@ def test_the_next_look_comes_when_the_step_may_be_over():
     assert pause(PLAN, 50.0) == 10
     assert pause(PLAN, 599.9) == 1
     assert pause(replace(PLAN, min_seconds=0, max_seconds=6), 0.0) == 2
+
+
+@pytest.mark.parametrize(("seconds", "n"), [(60.0, 200), (600.0, 1)])
+def test_the_last_look_is_at_the_very_second_of_a_limit(seconds, n):
+    def level(at: float, requests: int) -> float:
+        return decide(evidence(requests, 2), seconds=at).numbers["level"]
+
+    assert level(seconds, n) == pytest.approx(ALPHA / (len(CHECKS) * 2))
+    assert level(seconds - 0.1, n) < level(seconds, n)
