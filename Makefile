@@ -23,7 +23,7 @@ bootstrap:
 demo: bootstrap ## The whole loop on the local cloud with real data: schedule in, model live, alarm, retraining
 	@$(OFFLINE) $(PYTHON) -m local.demo
 
-verify: lint audit sbom sandbox jsonata faults mutants coverage test-e2e ## Everything that is checked before a release, large budgets
+verify: lint audit sbom sandbox jsonata faults coverage test-e2e mutants ## Everything that is checked before a release, large budgets
 
 test: test-fast test-e2e ## All tests
 

@@ -154,6 +154,8 @@ def _survivors(path: Path, found: list[Mutant], tests: tuple[str, ...], jobs: in
                 del running[pid]
                 if os.waitstatus_to_exitcode(status) == PASSED:
                     alive.append(mutant)
+                    if mutant.line:
+                        print(f"  survived: line {mutant.line}, {mutant.name}", flush=True)
             elif time.monotonic() > deadline:
                 # With the processes that the tests started: it leads a group of its own.
                 with suppress(ProcessLookupError):

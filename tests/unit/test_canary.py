@@ -161,3 +161,24 @@ def test_the_next_look_comes_when_the_step_may_be_over():
     assert pause(PLAN, 50.0) == 10
     assert pause(PLAN, 599.9) == 1
     assert pause(replace(PLAN, min_seconds=0, max_seconds=6), 0.0) == 2
+
+
+@pytest.mark.parametrize(("seconds", "n"), [(60.0, 200), (600.0, 1)])
+def test_the_last_look_is_at_the_very_second_of_a_limit(seconds, n):
+    def level(at: float, requests: int) -> float:
+        return decide(evidence(requests, 2), seconds=at).numbers["level"]
+
+    assert level(seconds, n) == pytest.approx(ALPHA / (len(CHECKS) * 2))
+    assert level(seconds - 0.1, n) < level(seconds, n)
+
+
+def test_what_is_not_counted_is_nothing_and_a_release_is_stopped_by_chance_once_in_twenty():
+    assert Evidence([], []).invocations == 0
+    assert ALPHA == 0.05
+
+
+def test_a_check_that_had_too_little_to_look_at_has_no_figures():
+    few = [check for check in decide(evidence(1, 2)).checks if "too few" in check.words]
+
+    assert len(few) > 1
+    assert {(check.value, check.p, check.broken) for check in few} == {(0.0, None, False)}

@@ -116,3 +116,18 @@ def test_cooldown_reaches_back_from_now():
     now = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
     assert cooldown_cutoff(now, 90) == now - timedelta(minutes=90)
+
+
+def test_an_answer_names_the_alarms_where_one_asks_and_the_reason_elsewhere():
+    def why(**change) -> str:
+        return should_train(**(BASE | change)).why
+
+    assert why(reason="alarm", open_alarms=("drift", "score")).endswith("(alarm drift, score)")
+    assert why(reason="alarm").endswith("(alarm)")
+    assert why(reason="manual", open_alarms=("drift",)).endswith("(manual)")
+
+
+@pytest.mark.parametrize(("change", "least"), [({"dated": False}, 50), ({}, 200)])
+def test_as_many_labels_as_are_needed_are_enough(change, least):
+    assert should_train(**(BASE | change | {"n_matured": least})).train
+    assert not should_train(**(BASE | change | {"n_matured": least - 1})).train
