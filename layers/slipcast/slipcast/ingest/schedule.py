@@ -10,12 +10,14 @@ from typing import Any
 
 import duckdb
 
-from slipcast.ingest import expressions, layout, names
+from slipcast.ingest import expressions, layout, names, tables
+from slipcast.ingest.codes import is_code
 from slipcast.ingest.detect import Found, detect
+from slipcast.ingest.detect import known as known_headers
 from slipcast.ingest.formats import Limits, Text, open_upload
-from slipcast.ingest.layout import Grid, Record
-from slipcast.ingest.profile import Profile, built_in
-from slipcast.ingest.query import DURATIONS, KINDS, Query
+from slipcast.ingest.layout import Grid, Outline, Record
+from slipcast.ingest.profile import Profile, built_in, normal
+from slipcast.ingest.query import DURATIONS, KINDS, READ, Query
 from slipcast.ingest.refusal import ScheduleRefused
 from slipcast.ingest.rules import Rule
 from slipcast.schema import STATUSES
@@ -86,6 +88,7 @@ def read_schedule(
     profiles: Sequence[Profile] | None = None,
     profile: Profile | None = None,
     folder: str = "",
+    baseline: bool = False,
     workdir: Path,
     max_bad_share: float = 0.2,
     limits: Limits | None = None,
@@ -100,6 +103,7 @@ def read_schedule(
     profiles : those to choose from; the built-in ones by default
     profile : the user's choice
     folder : where it was dropped; part of the name of its source
+    baseline : whether the file is the baseline of its series, whatever the profile says
     workdir : an empty folder for the table and what is needed on the way
     max_bad_share : with a larger share of bad rows the file is refused whole
     limits : what is too large
@@ -111,12 +115,23 @@ def read_schedule(
         If the file cannot be used at all; the message names file, row, column and remedy.
     """
     limits = limits or Limits()
-    text = open_upload(path, name, workdir=workdir, limits=limits)
+    choice = [profile] if profile is not None else list(profiles or built_in())
+    if baseline:
+        choice = [item.model_copy(update={"role": "baseline"}) for item in choice]
+    known = frozenset().union(*map(known_headers, choice))
+    encoding = profile.encoding if profile is not None else None
+    text = open_upload(path, name, workdir=workdir, limits=limits, encoding=encoding, headers=known)
     heads = layout.heads(text.path, text.delimiter)
     cells = {mark: [record.cells for record in found] for mark, found in heads.items()}
     lines = {mark: [_line(text, record) for record in found] for mark, found in heads.items()}
-    found = detect(cells, [profile] if profile is not None else (profiles or built_in()), name, lines)
-    header = heads[found.delimiter][found.index]
+    try:
+        found = detect(cells, choice, name, lines)
+    except ScheduleRefused as refusal:
+        if text.place is None:
+            raise
+        reason = f"in {text.place}: {refusal.reason}"
+        raise ScheduleRefused(name, reason, refusal.remedy, refusal.row, refusal.column) from refusal
+    header = replace(heads[found.delimiter][found.index], cells=list(found.header))
     if len(found.header) - text.numbered > limits.max_columns:
         raise ScheduleRefused(
             name,
@@ -159,7 +174,7 @@ class _Reading:
 
     def _grid(self) -> Grid:
         plain = None
-        if not self.text.numbered and not self.found.profile.undated:
+        if not self.text.numbered and not self.found.profile.undated and not self._outline().shows:
             plain = layout.plain(self.text.path, self.header.line, self.found.delimiter)
         if plain is None:
             return self._numbered()
@@ -167,17 +182,46 @@ class _Reading:
         width = len(self.header.cells)
         return Grid(self.text.path, self.found.delimiter, self.header.line, width, False, plain.bare)
 
+    def _outline(self) -> Outline:
+        """Return where the outline shows, for a file in which no column says which rows sum up others."""
+        outline = self.found.profile.outline
+        places: dict[str, int] = {}
+        for place, cell in enumerate(self.header.cells[self.text.numbered :]):
+            places.setdefault(normal(cell), place)
+        if any(normal(header) in places for header in outline.unless):
+            return Outline()
+        level, numbers, indented = (
+            [places[normal(header)] for header in listed if normal(header) in places]
+            for listed in (outline.level, outline.number, outline.indented)
+        )
+        return Outline(next(iter(level), None), next(iter(numbers), None), tuple(indented))
+
     def _numbered(self) -> Grid:
         self.tally.clear()
         target = self.workdir / "numbered.csv"
-        return layout.number(self.text.path, self.found.delimiter, self.header, target, numbered=self.text.numbered)
+        return layout.number(
+            self.text.path,
+            self.found.delimiter,
+            self.header,
+            target,
+            numbered=self.text.numbered,
+            outline=self._outline(),
+        )
 
     def _query(self, grid: Grid) -> Query:
         header = tuple(cell.strip() for cell in self.header.cells[self.text.numbered :])
-        query = Query(grid, self.found.profile, header, "YMD", None, names.source(self.name, self.folder), self.sha256)
-        if "data_date" not in query.mapped and not query.profile.undated:
-            query = replace(query, data_date=names.data_date(self.name))
-        return query
+        day = None if self.found.profile.undated else names.data_date(self.name)
+        source = names.source(self.name, self.folder)
+        return self._without_marks(Query(grid, self.found.profile, header, "YMD", day, source, self.sha256))
+
+    def _without_marks(self, query: Query) -> Query:
+        """Leave out columns that come from marks alone, such as Primavera's A, if no cell bears the mark."""
+        names = [name for name in ("actual_start", "actual_finish") if query.has(name) and query.only_marked(name)]
+        if not names:
+            return query
+        counts = ", ".join(f"count(text_{name})" for name in names)
+        found = self.database.execute(f"SELECT {counts} FROM {query.checked()}").fetchone()
+        return replace(query, absent=frozenset(name for name, count in zip(names, found, strict=True) if not count))
 
     def _read(self, query: Query) -> Schedule:
         query = self._with_order(query)
@@ -192,6 +236,8 @@ class _Reading:
             read, filtered, bad = self._count(query)
             if not query.grid.numbered and self.tally["lines"] != self.tally["records"]:
                 return self._read(replace(query, grid=self._numbered()))
+            if bad and bad == read - filtered and self._undated_column(query, bad):
+                return self._read(replace(query, absent=query.absent | {"data_date"}))
             self._refuse_mostly_bad(query, read - filtered, bad)
             rejected, problems = self._reject(query) if bad else (None, [])
         again = self._repeated(table, query)
@@ -204,11 +250,10 @@ class _Reading:
                 filtered += dropped
         if not accepted:
             raise self._nothing(read, filtered)
-        data_date = self._one_data_date(query, table)
+        data_date = self._data_date(query, table)
+        notes = [*self.text.notes, *self._notes(query)]
+        notes += tables.settle(self.database, table, query, assigned=self.text.kind != "xer")
         counts = {"read": read, "accepted": accepted, "rejected": bad, "filtered": filtered, **self._statuses(table)}
-        notes = list(self.text.notes)
-        if query.order in ("DMY", "MDY") and "order" not in self.tally:
-            notes.append(f"numeric dates read as {query.order}")
         return Schedule(
             table=table,
             rejected=rejected,
@@ -222,6 +267,38 @@ class _Reading:
             notes=tuple(notes),
             own_names=query.own_names,
         )
+
+    def _undated_column(self, query: Query, rows: int) -> bool:
+        """Return whether the column of the data date is empty in all rows: the file's name may give it."""
+        if "data_date" not in query.mapped:
+            return False
+        found = self.database.execute(
+            f"SELECT count(text_data_date) FROM {query.checked()} WHERE NOT blank AND NOT filtered"
+        )
+        return found.fetchone()[0] == 0 < rows
+
+    def _notes(self, query: Query) -> Iterator[str]:
+        if query.order in ("DMY", "MDY") and "order" not in self.tally:
+            yield f"numeric dates read as {query.order}"
+        if query.absent & {"actual_start", "actual_finish"}:
+            yield (
+                "no cell bears the mark A of an actual date: Activity Status alone says what has started and finished; "
+                "export Actual Start and Actual Finish as well"
+            )
+        present = {normal(cell) for cell in query.header}
+        for hint in query.profile.hints:
+            if not any(normal(header) in present for header in hint.columns):
+                yield hint.text
+        used = {meaning: headers for meaning, headers in query.codes.items() if headers and query.uses_codes(meaning)}
+        if used:
+            named = (
+                f"{meaning.replace('_', ' ')} from {', '.join(map(_bare, headers))}"
+                for meaning, headers in used.items()
+            )
+            yield f"activity codes: {'; '.join(named)}"[:500]
+        taken = {header for headers in used.values() for header in headers}
+        if left := [_bare(header) for header in query.header if is_code(header) and header not in taken]:
+            yield f"activity codes not used: {', '.join(left)}; a profile may say what they mean (codes)"[:500]
 
     def _copy(self, query: Query, relation: str, where: str, target: Path) -> int:
         sql = f"COPY (SELECT {query.table()} FROM {relation} WHERE {where}) TO {expressions.literal(str(target))}"
@@ -245,7 +322,7 @@ class _Reading:
         dates = query.profile.dates
         if dates.order != "auto":
             return replace(query, order=dates.order)
-        columns = [name for name in query.mapped if KINDS[name] == "date"]
+        columns = [name for name, kind in READ.items() if kind == "date" and query.has(name)]
         if not columns:
             return query
         relation = query.checked()
@@ -414,20 +491,25 @@ class _Reading:
             self.name, "there are no activities below the header", "Export the schedule again", self.found.line
         )
 
-    def _one_data_date(self, query: Query, table: Path) -> date | None:
-        first, last = self.database.execute(
-            "SELECT min(data_date), max(data_date) FROM read_parquet(?)", [str(table)]
+    def _data_date(self, query: Query, table: Path) -> date | None:
+        """Return the last data date; each project has one of its own."""
+        last = self.database.execute("SELECT max(data_date) FROM read_parquet(?)", [str(table)]).fetchone()[0]
+        mixed = self.database.execute(
+            "SELECT project_id, max(data_date) FROM read_parquet(?) GROUP BY project_id "
+            "HAVING min(data_date) <> max(data_date) ORDER BY project_id LIMIT 1",
+            [str(table)],
         ).fetchone()
-        if first == last:
+        if mixed is None:
             return last
+        project, day = mixed
         line, value = self.database.execute(
             f"SELECT line, text_data_date FROM {query.checked(query.numbered())} WHERE {GOOD} "
-            "AND data_date <> ? ORDER BY line LIMIT 1",
-            [last],
+            "AND project_id = ? AND data_date <> ? ORDER BY line LIMIT 1",
+            [project, day],
         ).fetchone()
         raise ScheduleRefused(
             self.name,
-            f"the file has several data dates, among them {last} and {_shown(value)}",
+            f"one project has several data dates, among them {day} and {_shown(value)}",
             "Drop one file for each data date",
             line,
             "data_date",
@@ -440,6 +522,10 @@ class _Reading:
             ).fetchall()
         )
         return {status: found.get(status, 0) for status in STATUSES}
+
+
+def _bare(header: str) -> str:
+    return header.removeprefix("code:")
 
 
 def _twice(line: int | None) -> Rule:
