@@ -89,15 +89,16 @@ def _baselines(database: duckdb.DuckDBPyConnection, relation: str) -> Iterator[s
         )
     if started:
         yield (
-            f"{started:,} activities had started already and have no baseline: nothing here tells what was planned for "
-            "them, so they get no outcome; drop an update from before they started under the same name, or the baseline "
-            "under incoming/baseline/, to give them one"
+            f"{started:,} activities had started already and have no baseline: nothing here tells what was planned "
+            "for them, so they get no outcome; drop an update from before they started under the same name, or the "
+            "baseline under incoming/baseline/, to give them one"
         )
 
 
 def _unassigned(database: duckdb.DuckDBPyConnection, relation: str) -> Iterator[str]:
     same, given = database.execute(f"SELECT count(*) FILTER (unchanged), count(unchanged) FROM {relation}").fetchone()
-    if given and same == given:
+    # One activity may well be on its plan.
+    if given > 1 and same == given:
         yield (
             f"no baseline was assigned: the baseline of all {given:,} open activities equals their current plan, as "
             "tools write it then, so nothing is ever late against it; assign the baseline in the tool, or drop the "
