@@ -112,6 +112,8 @@ def open_upload(
     head = _head(source)
     if notes and head.startswith((_sniff.GZIP, *_sniff.ZIP)):
         raise ScheduleRefused(name, "the archive holds another archive", "Pack the schedule once, or not at all")
+    if head.startswith(_sniff.OLE):
+        head += _sniff.ole_directory(source)
     _sniff.refuse_other_formats(head, suffix, name)
     text = _text(source, name, suffix, workdir, limits, tuple(notes), encoding)
     for leftover in {unpacked, workdir / CONVERTED} - {text.path}:

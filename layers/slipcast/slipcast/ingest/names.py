@@ -25,13 +25,14 @@ _OTHER_DAYS = (
     rf"{_FROM}(?:q[1-4]|(?:kw|cw|wk|w|week)[-_ ]?\d\d?)[-_ ]?(?:(?:19|20)\d\d)?{_TO}",
     rf"{_FROM}(?:19|20)\d\d(?:0[1-9]|1[0-2]){_TO}",
 )
+_BASELINE = rf"{_FROM}(?:base[-_ ]?line|basisplan|bl|tgt|target)[-_ ]?\d*{_TO}"
 _UPDATES = (
     # Primavera calls a copy for a baseline "X - B1".
     r"\s-\sb\d+$",
     rf"{_FROM}(?:update|updated|upd|up|revision|rev|copy)[-_. #]*(?:no|nr)?[-_. #]*(?:\d+(?:\.\d+)?[a-z]?|[a-z])?{_TO}",
     rf"{_FROM}(?:version|ver|issue|progress|period|stand|status|month)[-_. #]*(?:no|nr)?[-_. #]*\d+{_TO}",
     rf"{_FROM}(?:v\d+(?:\.\d+)*|r\d\d){_TO}",
-    rf"{_FROM}(?:base[-_ ]?line|basisplan|bl|tgt|target)[-_ ]?\d*{_TO}",
+    _BASELINE,
     rf"{_FROM}(?:current|latest|final|draft|modified|rebaselined?|as[-_ ]built|dd|data[-_ ]date){_TO}",
     r"\(\d+\)$",
 )
@@ -75,6 +76,11 @@ def without_marks(text: str) -> str:
     """
     text = MONTH.sub("", DAY.sub("", text))
     return _MARKS.sub("", text).strip(" -_.,#()[]") if _MARKS.search(text) else text.strip(" -_.,")
+
+
+def is_baseline(name: str) -> bool:
+    """Return whether a file's name says that it is the baseline."""
+    return re.search(_BASELINE, stem(name), re.IGNORECASE) is not None
 
 
 def source(name: str, folder: str = "") -> str:
