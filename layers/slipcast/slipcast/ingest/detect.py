@@ -124,7 +124,7 @@ def _joined(upper: Sequence[str], lower: Sequence[str], names: frozenset[str]) -
 def _fit(profile: Profile, present: set[str], reads: frozenset[str]) -> tuple[list[str], int]:
     """Return what a record lacks to be the header of a profile, and how many of its columns the profile knows."""
     missing = [header for header in profile.requires if normal(header) not in present]
-    for column in profile.required:
+    for column in (*profile.required, *profile.needs):
         if not _has(profile, column, present):
             missing.append(column)
     if "planned_finish" in profile.columns and not (

@@ -5,7 +5,7 @@ A profile is a small YAML document; `docs/profiles.md` teaches writing one. The 
 
 import re
 from collections.abc import Iterable
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -52,6 +52,7 @@ MAX_BYTES = 65_536
 DEEPEST = 20
 
 
+@lru_cache(maxsize=4096)
 def normal(header: str) -> str:
     """Return a header as it is compared: lower case, every run of other characters than letters and digits a space."""
     return " ".join(re.sub(r"[\W_]+", " ", header.casefold()).split())
@@ -248,7 +249,8 @@ class Profile(_Strict):
     role : ``update`` (a schedule as it stands), or ``baseline`` if every file *is* the baseline
     columns : for each canonical column, and for what helps to read it (`HELPING`), where it comes from; of several
         sources the first that has a value counts
-    requires : headers without which a file is not of this kind, beside the required canonical columns
+    requires : headers without which a file is not of this kind, next to the required canonical columns
+    needs : canonical columns of which a file of this kind has at least one source
     missing : words that mean "not known", in any cell (case does not matter)
     status : words for each status
     outline : how summary rows are known where no column says so
@@ -265,6 +267,7 @@ class Profile(_Strict):
     role: Literal["update", "baseline"] = "update"
     columns: dict[str, Mapping] = {}
     requires: Words = []
+    needs: list[Literal["actual_finish", "baseline_start", "data_date", "status"]] = []
     dates: Dates = Dates()
     numbers: Numbers = Numbers()
     durations: Durations = Durations()
