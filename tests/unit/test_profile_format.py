@@ -2,8 +2,8 @@
 
 import pytest
 
-from slipcast.ingest import profile as profile_module
 from slipcast.ingest.profile import (
+    BUILT_IN,
     CANONICAL,
     MAX_BYTES,
     PREDICTING,
@@ -287,9 +287,7 @@ def test_headers_are_compared_by_letters_and_digits(header, same):
 
 
 def test_the_built_in_profiles_are_named_as_their_files():
-    assert [profile.name for profile in built_in()] == sorted(
-        path.stem for path in profile_module.BUILT_IN.glob("*.yaml")
-    )
+    assert [profile.name for profile in built_in()] == sorted(path.stem for path in BUILT_IN.glob("*.yaml"))
     assert all(profile.undated or {*profile.required} <= {*profile.columns} for profile in built_in())
 
 

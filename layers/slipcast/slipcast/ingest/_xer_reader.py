@@ -135,6 +135,9 @@ class XerReader:
             elif begin in _MARKS and raw[2:3] in (b"", b"\t", b"\r", b"\n"):
                 if mark:
                     yield line, mark, cells
+                if begin == b"%R" and not wanted:
+                    mark = b""
+                    continue
                 text = raw.decode("utf-8", "replace").rstrip("\r\n")
                 line, mark, cells = number, begin, text[3:].split("\t") if len(text) > 3 else []
                 if begin == b"%T":
