@@ -57,7 +57,8 @@ def read_tables(reader: XerReader) -> Tables:
     """Return what the tables hold; raise ScheduleRefused as the reader does."""
     tables = Tables()
     collect = _Collector(tables)
-    for record in reader.records(AROUND_TASK):
+    # Of the activities only their project is wanted here; they are read after all that is around them.
+    for record in reader.records(AROUND_TASK, upto={"TASK": "proj_id"}):
         if record.ragged:
             tables.ragged.append((record.table, record.line))
         collect(record)

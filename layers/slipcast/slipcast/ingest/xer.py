@@ -84,6 +84,8 @@ def to_csv(
         write = csv.writer(sink, lineterminator="\n").writerow
         write(rows.header)
         for record in reader.records({"TASK"}):
+            if record.ragged:
+                tables.ragged.append((record.table, record.line))
             if (cells := rows.cells(record)) is not None:
                 write(cells)
     return (*notes, *_remarks(reader, tables))
