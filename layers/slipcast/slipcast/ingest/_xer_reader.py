@@ -79,7 +79,11 @@ class XerReader:
     def records(self, tables: Collection[str], *, upto: Mapping[str, str] | None = None) -> Iterator[Record]:
         """Yield the rows of some tables in the order of the file.
 
-        `upto` names for large tables the last field that is wanted; the cell after it holds all that follows. A value may hold line breaks: a line that begins with no mark continues a row that still lacks values.
+        A value may hold line breaks: a line that begins with no mark continues a row that still lacks values.
+
+        Parameters
+        ----------
+        upto : by table the last field that is wanted, to split large tables faster; the cell after it holds the rest
 
         Raises
         ------
