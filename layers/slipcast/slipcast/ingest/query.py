@@ -69,8 +69,12 @@ class Query:
         """Return whether the file has a column, canonical or helping."""
         return column in self.profile.columns and column not in self.absent and bool(self._positions(column))
 
-    def uses_codes(self, column: str) -> bool:
-        """Return whether the profile takes a column from activity codes by their meaning."""
+    @property
+    def used_codes(self) -> dict[str, tuple[str, ...]]:
+        """What `codes` holds of the columns that the profile takes from activity codes by their meaning."""
+        return {column: found for column, found in self.codes.items() if found and self._uses_codes(column)}
+
+    def _uses_codes(self, column: str) -> bool:
         mapping = self.profile.columns.get(column, [])
         return not isinstance(mapping, Join) and any(source.name == codes.BY_MEANING for source in mapping)
 

@@ -43,6 +43,7 @@ class Schedule:
     data_date : the day that the file describes; None for files without dates
     notes : what a reader should know: encoding, order of dates, sheet
     own_names : canonical columns that the file has → how its header calls them
+    codes : phase, work type and location → the columns of activity codes that were read as it, by their meaning
     """
 
     table: Path
@@ -56,6 +57,7 @@ class Schedule:
     mapped: tuple[str, ...]
     notes: tuple[str, ...]
     own_names: dict[str, str] = field(default_factory=dict)
+    codes: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     def rows(self) -> list[dict[str, Any]]:
         """Return the accepted activities, for small files."""
@@ -257,6 +259,7 @@ class _Reading:
             mapped=tuple(query.mapped),
             notes=tuple(notes),
             own_names=query.own_names,
+            codes=query.used_codes,
         )
 
     def _undated_column(self, query: Query, rows: int) -> bool:
@@ -280,7 +283,7 @@ class _Reading:
         for hint in query.profile.hints:
             if not any(normal(header) in present for header in hint.columns):
                 yield hint.text
-        used = {meaning: headers for meaning, headers in query.codes.items() if headers and query.uses_codes(meaning)}
+        used = query.used_codes
         if used:
             named = (
                 f"{meaning.replace('_', ' ')} from {', '.join(map(_bare, headers))}"
