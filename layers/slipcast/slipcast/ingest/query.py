@@ -262,6 +262,9 @@ class Query:
             late, on_time = expressions.words(label.late), expressions.words(label.on_time)
             value = f"CASE WHEN lower({text}) IN {late} THEN 0 WHEN lower({text}) IN {on_time} THEN 1 END"
             return f"({value})::DOUBLE"
+        if name == "actual_start":
+            # Only whether there is one counts; `start` is read from the same cell.
+            return "NULL::DATE"
         if READ[name] == "date":
             return expressions.day(text, self.profile.dates, self.order)
         if name in DURATIONS or name == "predecessor_count":
@@ -301,7 +304,7 @@ class Query:
             return "*, NULL::VARCHAR AS known_status"
         begun = "start <= data_date"
         if self.has("actual_start"):
-            begun = "actual_start IS NOT NULL"
+            begun = "text_actual_start IS NOT NULL"
         begun = f"CASE WHEN {begun} THEN 'in_progress' ELSE 'not_started' END"
         return (
             f"*, CASE WHEN actual_finish IS NOT NULL THEN 'complete' ELSE coalesce(status, {begun}) END AS known_status"

@@ -18,7 +18,7 @@ from slipcast.ingest.detect import known as known_headers
 from slipcast.ingest.formats import Limits, Text, open_upload
 from slipcast.ingest.layout import Grid, Outline, Record
 from slipcast.ingest.profile import Profile, built_in, normal
-from slipcast.ingest.query import DURATIONS, KINDS, READ, Query
+from slipcast.ingest.query import DURATIONS, KINDS, Query
 from slipcast.ingest.refusal import ScheduleRefused
 from slipcast.ingest.rules import Rule
 from slipcast.schema import STATUSES
@@ -26,6 +26,8 @@ from slipcast.spreadsheet import neutral
 
 REJECTED_COLUMNS = ("line", "column", "value", "reason", "remedy")
 BATCH = 10_000
+# Rows that are kept in the database while they are counted and written, instead of being read again.
+SMALL = 200_000
 GOOD = "NOT blank AND NOT filtered AND NOT bad"
 
 
@@ -219,14 +221,13 @@ class _Reading:
         if "data_date" not in query.mapped and query.data_date is None and not query.profile.undated:
             query = replace(query, data_date=self._last_finish(query))
         table = self.workdir / "table.parquet"
-        accepted = (
-            self._materialise(query, table) if query.grid.numbered else self._copy(query, query.checked(), GOOD, table)
-        )
+        small = query.grid.numbered or self.tally["lines"] <= SMALL
+        accepted = self._materialise(query, table) if small else self._copy(query, query.checked(), GOOD, table)
         if accepted == self.tally.get("lines"):
             read, filtered, rejected, problems = accepted, 0, None, []
             bad = 0
         else:
-            read, filtered, bad = self._count(query, "found" if query.grid.numbered else None)
+            read, filtered, bad = self._count(query, "found" if small else None)
             if not query.grid.numbered and self.tally["lines"] != self.tally["records"]:
                 return self._read(replace(query, grid=self._numbered()))
             if bad and bad == read - filtered and self._undated_column(query, bad):
@@ -304,7 +305,7 @@ class _Reading:
             self.database.execute("SET preserve_insertion_order = true")
 
     def _materialise(self, query: Query, target: Path) -> int:
-        """Write the accepted rows of a numbered grid, and keep how many are not: its cells are read once."""
+        """Write the accepted rows, and keep in the table ``found`` which are not: the cells are read once."""
         self.database.execute(
             f"CREATE OR REPLACE TEMP TABLE found AS SELECT {query.table()}, blank, filtered, bad FROM {query.checked()}"
         )
@@ -326,7 +327,9 @@ class _Reading:
         dates = query.profile.dates
         if dates.order != "auto":
             return replace(query, order=dates.order)
-        columns = [name for name, kind in READ.items() if kind == "date" and query.has(name)]
+        columns = [name for name in query.mapped if KINDS[name] == "date"]
+        if "baseline_finish" not in columns and query.has("planned_finish"):
+            columns.append("planned_finish")
         if not columns:
             return query
         relation = query.checked()
