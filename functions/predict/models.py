@@ -92,8 +92,8 @@ class Activity(BaseModel):
             return value
         if value is None:
             raise PydanticCustomError("missing", "give baseline_finish or baseline_duration_days")
-        if value <= (known.get("baseline_start") or known["start"]):
-            raise PydanticCustomError("date_order", "the baseline finish is not after the start")
+        if value < (known.get("baseline_start") or known["start"]):
+            raise PydanticCustomError("date_order", "the baseline finish is before the start")
         return value
 
 
