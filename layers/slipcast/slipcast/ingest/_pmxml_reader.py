@@ -17,6 +17,17 @@ AGAIN = "Export the XML file again (In Primavera P6: File > Export > Primavera P
 EPOCH = date(1899, 12, 30)
 DAYS_OF_WEEK = ("Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday")
 
+CONSTRAINTS = {
+    "Start On": "CS_MSO",
+    "Start On or Before": "CS_MSOB",
+    "Start On or After": "CS_MSOA",
+    "Finish On": "CS_MEO",
+    "Finish On or Before": "CS_MEOB",
+    "Finish On or After": "CS_MEOA",
+    "As Late As Possible": "CS_ALAP",
+    "Mandatory Start": "CS_MANDSTART",
+    "Mandatory Finish": "CS_MANDFIN",
+}
 CODES = {
     "task_type": {
         "Task Dependent": "TT_Task",
@@ -35,20 +46,9 @@ CODES = {
         "Start to Finish": "PR_SF",
     },
     "clndr_type": {"Global": "CA_Base", "Project": "CA_Project", "Resource": "CA_Rsrc"},
-} | dict.fromkeys(
-    ("cstr_type", "cstr_type2"),
-    {
-        "Start On": "CS_MSO",
-        "Start On or Before": "CS_MSOB",
-        "Start On or After": "CS_MSOA",
-        "Finish On": "CS_MEO",
-        "Finish On or Before": "CS_MEOB",
-        "Finish On or After": "CS_MEOA",
-        "As Late As Possible": "CS_ALAP",
-        "Mandatory Start": "CS_MANDSTART",
-        "Mandatory Finish": "CS_MANDFIN",
-    },
-)
+    "cstr_type": CONSTRAINTS,
+    "cstr_type2": CONSTRAINTS,
+}
 
 # Element → field of the XER table.
 PROJECT = {
@@ -311,5 +311,3 @@ def _day(text: str) -> date | None:
         return datetime.fromisoformat(text).date() if text else None
     except ValueError:
         return None
-
-

@@ -27,8 +27,8 @@ class Element:
     fields
         Text by name of the child; for a child with children of its own, a list of such mappings.
     inside
-        Fields of the enclosing record that were read so far, such as ``ObjectId`` of the project of an activity; empty for
-        a record at the top.
+        Fields of the enclosing record that were read so far, such as ``ObjectId`` of the project of an activity; empty
+        for a record at the top.
     """
 
     name: str

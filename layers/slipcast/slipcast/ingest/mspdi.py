@@ -1,0 +1,220 @@
+"""The tasks of a Microsoft Project XML file (MSPDI) as one table, under the names of MS Project's own columns.
+
+Elements and units are those of Microsoft's schema (``http://schemas.microsoft.com/project``): durations are working time
+in ISO 8601, slack tenths of a minute, money hundredths of the currency unit.
+"""
+
+import csv
+import re
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from slipcast.ingest._xml_stream import Element, XmlReader
+from slipcast.ingest.refusal import ScheduleRefused
+
+AGAIN = "Save the XML file again (In MS Project: File > Save As > XML Format)"
+COLUMNS = (
+    *("#line", "Unique ID", "ID", "Name", "Project", "Outline Parent", "Outline Level", "WBS", "Status Date"),
+    *("Start", "Finish", "Actual Start", "Actual Finish", "Baseline Start", "Baseline Finish", "Baseline Duration"),
+    *("Remaining Duration", "Total Slack", "Predecessors", "Baseline Cost", "% Complete"),
+    *("Summary", "Milestone", "Active"),
+)
+LINKS = {"0": "FF", "1": "FS", "2": "SF", "3": "SS"}
+# Units of a lag that are a share of the predecessor's duration and not a time.
+PERCENT_FORMATS = {"19", "20", "51", "52"}
+_DURATION = re.compile(r"(-?)P(?:(\d+)D)?T?(?:(\d+)H)?(?:(\d+)M)?(?:(\d+(?:\.\d+)?)S)?")
+_TASK = frozenset(
+    {"UID", "ID", "Name", "WBS", "OutlineLevel", "Start", "Finish", "ActualStart", "ActualFinish", "Baseline"}
+    | {"RemainingDuration", "TotalSlack", "PredecessorLink", "PercentComplete", "Summary", "Milestone", "Active"}
+    | {"IsNull", "ExternalTask", "IsSubproject", "ExtendedAttribute"}
+)
+_PROJECT = frozenset({"Name", "Title", "StatusDate", "CurrentDate", "ExtendedAttributes", "MinutesPerDay"})
+
+
+def to_csv(path: Path, out: Path, *, name: str, max_columns: int = 1_000) -> tuple[str, ...]:
+    """Write one row for each task of a Microsoft Project XML file.
+
+    Parameters
+    ----------
+    path
+        The XML file as it was dropped.
+    out
+        CSV to write: ``#line`` (line in the XML file), MS Project's names of columns, and a column for each custom
+        field, under its alias. Durations are hours of working time; ``Outline Parent`` is the summary task above. The
+        baseline is number 0, else the lowest number that the task has.
+    name
+        Name of the dropped file, for messages.
+    max_columns
+        Most columns to write.
+
+    Returns
+    -------
+    notes for the report
+
+    Raises
+    ------
+    ScheduleRefused
+        If the XML is not well-formed or declares entities, there are no tasks, or there are too many custom fields.
+    """
+    table = _Table(name, max_columns)
+    with out.open("w", encoding="utf-8", newline="") as sink:
+        write = csv.writer(sink, lineterminator="\n").writerow
+        for element in XmlReader(path, name, AGAIN).records({"Project": _PROJECT, "Task": _TASK}):
+            if element.name == "Task":
+                if table.header is None:
+                    write(table.open(element.inside))
+                if (row := table.row(element)) is not None:
+                    write(row)
+    if table.header is None:
+        raise ScheduleRefused(name, "the XML file holds no tasks", "Save the project with its tasks")
+    return tuple(table.notes())
+
+
+class _Table:
+    def __init__(self, name: str, max_columns: int) -> None:
+        self._name, self._max_columns = name, max_columns
+        self.header: tuple[str, ...] | None = None
+        self._project: Mapping[str, Any] = {}
+        self._custom: dict[str, str] = {}
+        # Names of the summary tasks above the current one, by level.
+        self._above: dict[int, str] = {}
+        self._baselines: dict[str, int] = {}
+        self._blank = self._foreign = 0
+
+    def open(self, project: Mapping[str, Any]) -> tuple[str, ...]:
+        """Return the header; the fields of the project stand before its tasks."""
+        self._project = project
+        taken = set(COLUMNS)
+        for group in _list(project, "ExtendedAttributes"):
+            for field in _list(group, "ExtendedAttribute"):
+                heading = _text(field, "Alias") or _text(field, "FieldName")
+                if heading and heading not in taken and _text(field, "FieldID"):
+                    taken.add(heading)
+                    self._custom[_text(field, "FieldID")] = heading
+        if len(COLUMNS) + len(self._custom) > self._max_columns:
+            raise ScheduleRefused(
+                self._name,
+                f"{len(self._custom):,} custom fields are defined, at most {self._max_columns - len(COLUMNS):,} may be",
+                "Remove custom fields that no task uses (In MS Project: Project > Custom Fields)",
+            )
+        self.header = (*COLUMNS, *self._custom.values())
+        return self.header
+
+    def row(self, element: Element) -> list[str] | None:
+        """Return the cells of a task; None for an empty line and for a task of another project."""
+        task = element.fields
+        if _text(task, "IsNull") == "1":
+            self._blank += 1
+            return None
+        if _text(task, "ExternalTask") == "1" or _text(task, "IsSubproject") == "1":
+            self._foreign += 1
+            return None
+        level = int(_text(task, "OutlineLevel")) if _text(task, "OutlineLevel").isdecimal() else 0
+        parent = next((self._above[depth] for depth in range(level - 1, 0, -1) if depth in self._above), "")
+        self._above = {depth: above for depth, above in self._above.items() if depth < level}
+        if _text(task, "Summary") == "1":
+            self._above[level] = _text(task, "Name")
+        baseline = self._baseline(task)
+        custom = {_text(item, "FieldID"): _text(item, "Value") for item in _list(task, "ExtendedAttribute")}
+        return [
+            *(str(element.line), _text(task, "UID"), _text(task, "ID"), _text(task, "Name")),
+            *(_text(self._project, "Title"), parent, str(level), _text(task, "WBS"), self._status_date()),
+            *(_moment(_text(task, name)) for name in ("Start", "Finish", "ActualStart", "ActualFinish")),
+            *(_moment(_text(baseline, name)) for name in ("Start", "Finish")),
+            *(hours(_text(baseline, "Duration")), hours(_text(task, "RemainingDuration"))),
+            *(_slack(_text(task, "TotalSlack")), links(task), _money(_text(baseline, "Cost"))),
+            _text(task, "PercentComplete"),
+            *("Yes" if _text(task, name) == "1" else "No" for name in ("Summary", "Milestone")),
+            # Files of MS Project 2007 and older have no such element: every task is active.
+            "No" if _text(task, "Active") == "0" else "Yes",
+            *(custom.get(field, "") for field in self._custom),
+        ]
+
+    def _baseline(self, task: Mapping[str, Any]) -> Mapping[str, Any]:
+        kept = {_text(item, "Number") or "0": item for item in _list(task, "Baseline") if _text(item, "Finish")}
+        if not kept:
+            return {}
+        number = min(kept, key=lambda text: int(text) if text.isdecimal() else 99)
+        self._baselines[number] = self._baselines.get(number, 0) + 1
+        return kept[number]
+
+    def _status_date(self) -> str:
+        return _moment(_text(self._project, "StatusDate"))
+
+    def notes(self) -> Iterator[str]:
+        """Yield notes for the report."""
+        if not self._baselines:
+            yield "no task has a baseline (In MS Project: Project > Set Baseline)"
+        for number, tasks in sorted(self._baselines.items()):
+            if number != "0":
+                yield f"{tasks} tasks have no baseline but baseline {number}, which is used"
+        if self._blank:
+            yield f"{self._blank} empty lines between tasks"
+        if self._foreign:
+            yield f"{self._foreign} tasks stand for other projects and are left out"
+
+
+def hours(text: str) -> str:
+    """Return an ISO 8601 duration, such as ``PT56H0M0S``, as hours of working time: ``56 hrs``; empty if it is none.
+
+    Examples
+    --------
+    >>> hours("PT56H30M0S")
+    '56.5 hrs'
+    """
+    found = _DURATION.fullmatch(text) if text else None
+    if found is None:
+        return ""
+    sign, days, whole, minutes, seconds = found.groups("0")
+    value = int(days) * 24 + int(whole) + int(minutes) / 60 + float(seconds) / 3600
+    return f"{'-' if sign == '-' else ''}{round(value, 4):g} hrs"
+
+
+def links(task: Mapping[str, Any]) -> str:
+    """Return the links of a task to its predecessors in MS Project's notation with unique ids: ``12FS+5 hrs,14SS``.
+
+    Examples
+    --------
+    >>> links({"PredecessorLink": [{"PredecessorUID": "12", "Type": "1", "LinkLag": "4800", "LagFormat": "7"}]})
+    '12FS+8 hrs'
+    """
+    found = []
+    for link in _list(task, "PredecessorLink"):
+        text = _text(link, "PredecessorUID") + LINKS.get(_text(link, "Type"), "FS")
+        lag = _text(link, "LinkLag")
+        if re.fullmatch(r"-?\d+", lag) and int(lag):
+            percent = _text(link, "LagFormat") in PERCENT_FORMATS
+            text += f"{int(lag):+d}%" if percent else f"{int(lag) / 600:+g} hrs"
+        found.append(text)
+    return ",".join(found)
+
+
+def _slack(text: str) -> str:
+    return f"{int(text) / 600:g} hrs" if re.fullmatch(r"-?\d+", text) else ""
+
+
+def _money(text: str) -> str:
+    try:
+        return f"{float(text) / 100:.2f}" if text else ""
+    except ValueError:
+        return text
+
+
+def _moment(text: str) -> str:
+    """Return a moment as ``2025-06-30 08:00``; what is none stays as it is, for the report."""
+    try:
+        return f"{datetime.fromisoformat(text):%Y-%m-%d %H:%M}" if text else ""
+    except ValueError:
+        return text
+
+
+def _list(fields: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
+    value = fields.get(name)
+    return value if isinstance(value, list) else []
+
+
+def _text(fields: Mapping[str, Any], name: str) -> str:
+    value = fields.get(name, "")
+    return " ".join(value.split()) if isinstance(value, str) else ""
