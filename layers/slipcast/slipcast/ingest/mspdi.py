@@ -1,7 +1,7 @@
 """The tasks of a Microsoft Project XML file (MSPDI) as one table, under the names of MS Project's own columns.
 
-Elements and units are those of Microsoft's schema (``http://schemas.microsoft.com/project``): durations are working time
-in ISO 8601, slack tenths of a minute, money hundredths of the currency unit.
+Elements and units are those of Microsoft's schema (``http://schemas.microsoft.com/project``): durations are
+working time in ISO 8601, slack tenths of a minute, money hundredths of the currency unit.
 """
 
 import csv
