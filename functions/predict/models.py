@@ -72,7 +72,9 @@ class Activity(BaseModel):
     location: Text | None = None
     start: Annotated[Day, Field(description="Actual start, else planned start")]
     baseline_start: Day | None = None
-    baseline_duration_days: Annotated[Number, Field(gt=0, description="Calendar days")] | None = None
+    baseline_duration_days: (
+        Annotated[Number, Field(gt=0, description="Calendar days")] | None
+    ) = None
     baseline_finish: Annotated[
         Day | None, Field(validate_default=True, description="Required unless baseline_duration_days is given")
     ] = None
@@ -92,8 +94,8 @@ class Activity(BaseModel):
             return value
         if value is None:
             raise PydanticCustomError("missing", "give baseline_finish or baseline_duration_days")
-        if value <= (known.get("baseline_start") or known["start"]):
-            raise PydanticCustomError("date_order", "the baseline finish is not after the start")
+        if value < (known.get("baseline_start") or known["start"]):
+            raise PydanticCustomError("date_order", "the baseline finish is before the start")
         return value
 
 

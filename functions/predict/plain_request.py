@@ -116,7 +116,7 @@ def _columns(activities: list[dict[str, Any]]) -> Activities:
         raise NotPlain
     begin = [own or start for own, start in zip(columns["baseline_start"], columns["start"], strict=True)]
     for duration, start, finish in zip(given, begin, columns["baseline_finish"], strict=True):
-        if duration is None and (finish is None or finish <= start):
+        if duration is None and (finish is None or finish < start):
             raise NotPlain
     days = feature_columns.baseline_days(given, begin, columns["baseline_finish"])
     return Activities(ids, columns, [_history(item) for item in values("history")], days)

@@ -18,15 +18,18 @@ from slipcast_aws.settings import number, setting
 
 # Each try merges anew with what another execution has just made the latest.
 TRIES = 20
+# The folder below incoming/, or below that of a profile, whose files are the baselines of their series.
+BASELINE = "baseline"
 
 
 @dataclass(frozen=True)
 class Drop:
-    """A dropped object: where it is, its name, its folder below ``incoming/``."""
+    """A dropped object: where it is, its name, its folder below ``incoming/``, whether it is the baseline."""
 
     origin: dict[str, str]
     name: str
     folder: str
+    baseline: bool = False
 
 
 def take_in(source: dict[str, str], execution: str) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -39,8 +42,10 @@ def take_in(source: dict[str, str], execution: str) -> tuple[dict[str, Any], dic
     """
     bucket = setting("DATA_BUCKET")
     path = PurePosixPath(source["key"])
-    folder = "/".join(path.parts[1:-1])
-    drop = Drop({**source, "uri": f"s3://{source['bucket']}/{source['key']}"}, path.name, folder)
+    folders = path.parts[1:-1]
+    baseline = bool(folders) and folders[-1] == BASELINE
+    folder = "/".join(folders[:-1] if baseline else folders)
+    drop = Drop({**source, "uri": f"s3://{source['bucket']}/{source['key']}"}, path.name, folder, baseline)
     with tempfile.TemporaryDirectory() as work:
         workdir = Path(work)
         file = workdir / "dropped"
@@ -76,11 +81,14 @@ def _take_in(
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     readings = workdir / "reading"
     readings.mkdir()
+    profile = _profile(bucket, drop) if drop.folder else None
     schedule = read_schedule(
         file,
         drop.name,
-        folder=drop.folder,
-        profile=_profile(bucket, drop) if drop.folder else None,
+        # Files of a built-in profile are of the same series wherever they are dropped.
+        folder="" if profile in built_in() else drop.folder,
+        profile=profile,
+        baseline=drop.baseline,
         workdir=readings,
         max_bad_share=number("MAX_BAD_SHARE"),
         limits=Limits(max_bytes=_max_bytes()),

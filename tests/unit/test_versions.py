@@ -19,7 +19,8 @@ from slipcast.schema import COLUMNS
 
 SQL = {"text": "VARCHAR", "date": "DATE", "number": "DOUBLE"}
 TYPES = {column.name: SQL[column.kind] for column in COLUMNS}
-TYPES |= {"source": "VARCHAR", "source_sha256": "VARCHAR", "baseline_data_date": "DATE"}
+TYPES |= dict.fromkeys(("source", "source_sha256", "activity_guid", "baseline_source"), "VARCHAR")
+TYPES |= {"baseline_data_date": "DATE"}
 
 
 @pytest.fixture
@@ -57,6 +58,7 @@ def merge(tmp_path):
 def row(name: str = "A", data_date: str = "2024-06-30", **other) -> dict:
     plan = {"start": "2024-01-10", "baseline_finish": "2024-03-01", "baseline_duration_days": 51.0}
     known = {"activity_id": name, "project_id": "p", "data_date": data_date, "baseline_data_date": data_date}
+    known |= {"baseline_source": "file"}
     return {**known, **plan, "source": f"file of {data_date}", **other}
 
 
@@ -98,6 +100,68 @@ def test_the_baseline_of_the_first_file_stays(store, merge, order):
 
     baseline = {name: older[name] for name in versions.BASELINE}
     assert merged == newer | baseline
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_what_is_planned_at_first_sight_is_the_baseline_of_a_series(store, merge, order):
+    """The update moves the plan of what has not started, and says nothing of what has."""
+    first = [row(name, MAY, status="not_started", baseline_source="first_seen") for name in "AB"]
+    bare = {
+        "baseline_finish": None,
+        "baseline_duration_days": None,
+        "baseline_source": None,
+        "baseline_data_date": None,
+    }
+    second = [
+        row("A", JUNE, status="in_progress", **bare),
+        row("B", JUNE, status="not_started", baseline_finish="2024-09-01", baseline_source="first_seen"),
+        row("C", JUNE, status="complete", actual_finish="2024-06-01", **bare),
+    ]
+    tables = [store(*first), store(*second)]
+
+    found = {item["activity_id"]: item for item in rows_of(merge(*(tables[place] for place in order)))}
+
+    assert [found[name]["baseline_finish"] for name in "AB"] == ["2024-03-01"] * 2
+    assert [found[name]["baseline_data_date"] for name in "AB"] == [MAY] * 2
+    assert found["A"]["status"] == "in_progress"
+    assert "baseline_finish" not in found["C"]
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_a_declared_baseline_counts_whatever_its_day_is(store, merge, order):
+    tables = [
+        store(row(data_date=MAY)),
+        store(row(data_date=JUNE, baseline_finish="2024-02-15", baseline_source="declared")),
+    ]
+
+    (merged,) = rows_of(merge(*(tables[place] for place in order)))
+
+    assert (merged["baseline_finish"], merged["baseline_source"]) == ("2024-02-15", "declared")
+
+
+@pytest.mark.parametrize("order", list(permutations(range(3))))
+def test_an_activity_with_a_new_id_is_known_by_its_guid(store, merge, order):
+    tables = [
+        store(row("A10", MAY, activity_guid="g1"), row("A20", MAY, activity_guid="g2")),
+        store(row("A15", JUNE, activity_guid="g1"), row("A20", JUNE, activity_guid="g2")),
+        store(row("A15", JULY, activity_guid="g1", phase="Design"), row("A20", JULY, activity_guid="g9")),
+    ]
+
+    found = rows_of(merge(*(tables[place] for place in order)))
+
+    assert [(item["activity_id"], item["data_date"], item["baseline_data_date"]) for item in found] == [
+        ("A15", JULY, MAY),
+        ("A20", JULY, MAY),
+    ]
+
+
+def test_a_guid_that_stands_twice_says_nothing(store, merge):
+    merged = merge(
+        store(row("A10", MAY, activity_guid="g"), row("A11", MAY, activity_guid="g")),
+        store(row("B10", JUNE, activity_guid="g"), row("B11", JUNE, activity_guid="h", project_id="q")),
+    )
+
+    assert [item["activity_id"] for item in rows_of(merged)] == ["A10", "A11", "B10", "B11"]
 
 
 def test_a_baseline_that_only_a_later_file_has_is_not_mixed_with_the_first(store, merge):

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
-from slipcast.features import CATEGORICAL, MISSING, NUMERIC
+from slipcast.features import CATEGORICAL, MISSING, NUMERIC, calendar_days
 from slipcast.history import HISTORY
 
 _NAMES = (*NUMERIC, *CATEGORICAL)
@@ -35,8 +35,8 @@ def feature_rows(
 
 
 def baseline_days(given: Sequence[float | None], begin: Sequence[date], finish: Sequence[date | None]) -> list[float]:
-    """Return the baseline durations: those given, else from `begin` to `finish`."""
+    """Return the baseline durations: those given, else from `begin` to `finish`, both days included."""
     return [
-        duration if duration is not None else float((end - start).days)
+        duration if duration is not None else calendar_days(start, end)
         for duration, start, end in zip(given, begin, finish, strict=True)
     ]

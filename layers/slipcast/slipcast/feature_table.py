@@ -22,7 +22,8 @@ def feature_table(table: pd.DataFrame) -> pd.DataFrame:
     """
     begin = _dates(table, "baseline_start").fillna(_dates(table, "start"))
     days = _numbers(table, "baseline_duration_days")
-    days = days.fillna((_dates(table, "baseline_finish") - begin).dt.days.astype("float64"))
+    # Both days included, as `features.calendar_days` counts.
+    days = days.fillna((_dates(table, "baseline_finish") - begin).dt.days.astype("float64") + 1)
     budget = _numbers(table, "budget")
     out = pd.DataFrame(
         {

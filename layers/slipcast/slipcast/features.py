@@ -68,5 +68,10 @@ def _number(value: Any) -> float | None:
     return number if math.isfinite(number) else None
 
 
+def calendar_days(begin: date, end: date) -> float:
+    """Return the calendar days from the first to the last, both included: what begins and ends on one day takes one."""
+    return float((end - begin).days + 1)
+
+
 def _days(begin: date | None, end: date | None) -> float | None:
-    return float((end - begin).days) if begin and end else None
+    return calendar_days(begin, end) if begin and end else None

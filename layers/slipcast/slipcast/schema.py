@@ -37,7 +37,12 @@ COLUMNS = (
     Column("baseline_start", "date", False, "Start in the baseline"),
     Column("baseline_finish", "date", True, "Finish in the baseline"),
     Column("actual_finish", "date", False, "Finish; empty while the activity is open"),
-    Column("baseline_duration_days", "number", False, "Calendar days; derived from baseline dates where absent"),
+    Column(
+        "baseline_duration_days",
+        "number",
+        False,
+        "Calendar days, first and last included; derived from baseline dates where absent",
+    ),
     Column("total_float_days", "number", False, "Calendar days of total float"),
     Column("predecessor_count", "number", False, "Number of predecessors"),
     Column("budget", "number", False, "Budget in the currency of the file"),

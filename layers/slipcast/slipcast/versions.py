@@ -1,7 +1,8 @@
 """Dataset versions: the activities of all files so far, each as last seen, as an immutable Parquet file.
 
-The bytes of the table are its identity. An activity that stands in several files is merged by its project and id: the
-file with the latest data date says what became of it, the earliest one what the baseline was.
+The bytes of the table are its identity. An activity that stands in several files is merged by its project and id, or by
+the GUID that its tool gave it if the id is another one: the file with the latest data date says what became of it, the
+earliest one that knows it what the baseline was, unless a file was declared to be the baseline.
 """
 
 import hashlib
@@ -11,11 +12,11 @@ from typing import Any
 import pandas as pd
 
 import slipcast
+from slipcast.ingest.database import connect
 from slipcast.ingest.expressions import literal
-from slipcast.ingest.schedule import Schedule, connect
+from slipcast.ingest.schedule import Schedule
 from slipcast.schema import COLUMNS
 
-BASELINE = ("baseline_start", "baseline_finish", "baseline_duration_days", "baseline_data_date")
 CATEGORIES = ("project_id", "phase", "work_type", "location", "status", "source")
 ID_DIGITS = 16
 # What a Step Functions payload carries of a manifest: it may have 256 KiB.
@@ -25,52 +26,6 @@ REFERENCE = (
 )
 # What the monitor needs of an activity whose outcome is known.
 LABELLED = ("project_id", "activity_id", "phase", "work_type", "location")
-
-
-def merge(previous: Path | None, new: Path, target: Path, workdir: Path) -> None:
-    """Write the activities of two tables, each one once.
-
-    The result does not depend on which of the two came first, unless both have an activity of the same data date: then
-    `new` is a correction and wins. What is known of an activity's total float was known before it started, so it stays
-    when a later file no longer says it.
-
-    Parameters
-    ----------
-    previous : Parquet file of the dataset so far; None if there is none
-    new : Parquet file of the schedule that was read last
-    target : Parquet file to write; rows in the order of project and activity
-    workdir : for what does not fit into memory
-    """
-    with connect(workdir) as database:
-        last = f"read_parquet({literal(str(new))})"
-        # Merged with nothing: a file taken in twice leads to the same bytes as once.
-        old = f"read_parquet({literal(str(previous))})" if previous else f"(SELECT * FROM {last} LIMIT 0)"
-        columns = _columns(database, old), _columns(database, last)
-        names = [*columns[0], *(name for name in columns[1] if name not in columns[0])]
-        database.execute(
-            f"COPY (SELECT {', '.join(_merged(name, columns) for name in names)} "
-            f"FROM {old} AS o FULL JOIN {last} AS n "
-            "ON o.project_id = n.project_id AND o.activity_id = n.activity_id "
-            "ORDER BY coalesce(o.project_id, n.project_id), coalesce(o.activity_id, n.activity_id)) "
-            f"TO {literal(str(target))} (FORMAT parquet, COMPRESSION zstd)"
-        )
-
-
-def _columns(database: Any, relation: str) -> list[str]:
-    return [row[0] for row in database.execute(f"DESCRIBE SELECT * FROM {relation}").fetchall()]
-
-
-def _merged(name: str, columns: tuple[list[str], list[str]]) -> str:
-    old = f'o."{name}"' if name in columns[0] else "NULL"
-    new = f'n."{name}"' if name in columns[1] else "NULL"
-    # A row that is on one side alone has no data date on the other.
-    newer = "(n.data_date >= o.data_date OR o.data_date IS NULL)"
-    if name in BASELINE:
-        first = "(n.baseline_data_date <= o.baseline_data_date OR o.baseline_data_date IS NULL)"
-        return f'CASE WHEN {first} THEN {new} ELSE {old} END AS "{name}"'
-    if name == "total_float_days":
-        return f'CASE WHEN {newer} THEN coalesce({new}, {old}) ELSE coalesce({old}, {new}) END AS "{name}"'
-    return f'CASE WHEN {newer} THEN {new} ELSE {old} END AS "{name}"'
 
 
 def sha256(path: Path) -> str:

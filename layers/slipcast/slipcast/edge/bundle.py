@@ -34,8 +34,8 @@ CSV in UTF-8 with commas; the first line names the columns, in any order. Others
 |---|---|---|
 | `activity_id` | yes | |
 | `start` | yes | day as 2025-12-31: actual start, else planned start |
-| `baseline_finish` | or `baseline_duration_days` | day, after the start |
-| `baseline_duration_days` | or `baseline_finish` | calendar days, above 0; instead of the difference of the dates |
+| `baseline_finish` | or `baseline_duration_days` | day, not before the start |
+| `baseline_duration_days` | or `baseline_finish` | calendar days, above 0; else from start to finish, both included |
 | `baseline_start` | | day, instead of `start` for the duration |
 | `phase`, `work_type`, `location`, `activity_name`, `project_id` | | text, written as in the training data |
 | `budget`, `predecessor_count` | | 0 or more |

@@ -157,8 +157,8 @@ def _check_order(activity: dict[str, Any], wrong: Any) -> None:
     finish = activity.get("baseline_finish")
     if finish is None:
         wrong("baseline_finish", "empty", "give it, or baseline_duration_days")
-    elif finish <= activity.get("baseline_start", activity["start"]):
-        wrong("baseline_finish", "not after the start", "look whether the two dates are mixed up")
+    elif finish < activity.get("baseline_start", activity["start"]):
+        wrong("baseline_finish", "before the start", "look whether the two dates are mixed up")
 
 
 def is_day(text: str) -> bool:

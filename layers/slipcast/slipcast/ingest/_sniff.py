@@ -1,6 +1,7 @@
 """What a file is that is no schedule export, told from its first bytes."""
 
 import re
+from pathlib import Path
 
 from slipcast.ingest._encoding import codec_of
 from slipcast.ingest.refusal import ScheduleRefused
@@ -8,11 +9,19 @@ from slipcast.ingest.refusal import ScheduleRefused
 GZIP = b"\x1f\x8b"
 ZIP = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
 OLE = b"\xd0\xcf\x11\xe0"
-EXPORT = "Export the schedule as CSV, XLSX or XER"
-UNPACK = "Unpack it and drop the CSV, XLSX or XER file"
-MS_PROJECT = "In MS Project: File > Save As > CSV"
-EXCEL = "In Excel: File > Save As > CSV UTF-8 or Excel Workbook (.xlsx)"
-PRIMAVERA = "In Primavera P6: File > Export > XER or spreadsheet (XLSX)"
+EXPORT = "Export the schedule as XER, XLSX or CSV"
+UNPACK = "Unpack it and drop the XER, XLSX or CSV file"
+MS_PROJECT = (
+    "In MS Project: File > Save As > Excel Workbook (*.xlsx) > Selected Data, with a map of tasks that has Unique ID, "
+    "Name, Start, Finish, Baseline Start, Baseline Finish, Actual Start, Actual Finish, Summary and Milestone"
+)
+EXCEL = "In Excel: File > Save As > Excel Workbook (.xlsx) or CSV UTF-8"
+PRIMAVERA = "In Primavera P6: File > Export > Primavera PM - (XER) > Project"
+ASTA = "In Asta Powerproject: File > Save As > Primavera XER, or File > Export to Excel"
+GANTTPROJECT = (
+    "In GanttProject: Project > Export > Microsoft Project, then in MS Project or ProjectLibre save a table with "
+    "Unique ID, Name, Start, Finish, Baseline Start, Baseline Finish, Actual Start and Actual Finish"
+)
 BINARY = (
     (b"%PDF", "a PDF document", EXPORT),
     (b"\x89PNG", "an image", EXPORT),
@@ -21,7 +30,9 @@ BINARY = (
     (b"II*\0", "an image", EXPORT),
     (b"MM\0*", "an image", EXPORT),
     (b"PAR1", "a Parquet file", "Save the table as CSV"),
-    (b"SQLite format 3\0", "a database", EXPORT),
+    (b"MPX,", "an MPX file of an old MS Project", MS_PROJECT),
+    (b"MPX;", "an MPX file of an old MS Project", MS_PROJECT),
+    (b"\0\0" + b"000000", "an Asta Powerproject file", ASTA),
     (b"{\\rtf", "an RTF document", EXPORT),
     (b"7z\xbc\xaf\x27\x1c", "a 7z archive", UNPACK),
     (b"Rar!\x1a\x07", "a RAR archive", UNPACK),
@@ -29,15 +40,43 @@ BINARY = (
     (b"\xfd7zXZ\0", "an xz archive", UNPACK),
     (b"\x28\xb5\x2f\xfd", "a Zstandard archive", UNPACK),
 )
-OLE_KINDS = {
+UNLOCK = "In Excel: File > Info > Protect Workbook > Encrypt with Password, remove the password and save"
+# Names of parts of an OLE document, in UTF-16, that tell which program wrote it; the more special ones first.
+OLE_PARTS = (
+    ("MSProject", "an MS Project file", MS_PROJECT),
+    ("Props", "an MS Project file", MS_PROJECT),
+    ("EncryptedPackage", "a workbook with a password", UNLOCK),
+    ("Workbook", "a workbook of Excel 97-2003", EXCEL),
+    ("WordDocument", "a Word document", EXPORT),
+)
+OLE_SUFFIXES = {
     ".mpp": ("an MS Project file", MS_PROJECT),
     ".mpt": ("an MS Project file", MS_PROJECT),
     ".xls": ("a workbook of Excel 97-2003", EXCEL),
-    ".xlsm": ("a workbook with a password", "In Excel: remove the password (File > Info > Protect Workbook)"),
-    ".xlsx": ("a workbook with a password", "In Excel: remove the password (File > Info > Protect Workbook)"),
+    ".xlsm": ("a workbook with a password", UNLOCK),
+    ".xlsx": ("a workbook with a password", UNLOCK),
 }
+# Tables of databases that scheduling tools keep their projects in.
+SQLITE = (
+    (b"PROJWBS", "a database of Primavera P6", PRIMAVERA),
+    (b"exceptionn", "an Asta Powerproject file", ASTA),
+    (b"bar_chart", "an Asta Powerproject file", ASTA),
+)
 MARKUP = re.compile(r"<(\?xml|!doctype|!--|[a-z][\w.:-]*[\s>/])", re.IGNORECASE)
 JSON = re.compile(r"(\[\s*)?\{\s*\"|\[\s*\[")
+
+
+def ole_directory(path: Path) -> bytes:
+    """Return the beginning of the directory of an OLE document, which may lie anywhere in the file."""
+    with path.open("rb") as stream:
+        header = stream.read(512)
+        if len(header) < 52:
+            return b""
+        shift, first = int.from_bytes(header[30:32], "little"), int.from_bytes(header[48:52], "little")
+        if not 7 <= shift <= 16:
+            return b""
+        stream.seek((first + 1) << shift)
+        return stream.read(8192)
 
 
 def refuse_other_formats(head: bytes, suffix: str, file: str) -> None:
@@ -45,12 +84,17 @@ def refuse_other_formats(head: bytes, suffix: str, file: str) -> None:
 
     Parameters
     ----------
-    head : the first bytes, some thousand
+    head : the first bytes, some thousand, and of an OLE document its directory
     suffix : of the name, lower case, such as ``.xls``; tells apart the kinds of OLE documents
     file : name for messages
     """
     if head.startswith(OLE):
-        what, remedy = OLE_KINDS.get(suffix, ("an old Office document", EXPORT))
+        raise _refusal(file, *_ole(head, suffix))
+    if head.startswith(b"SQLite format 3\0"):
+        what, remedy = next(
+            ((what, remedy) for name, what, remedy in SQLITE if name.lower() in head.lower()),
+            ("an Asta Powerproject file", ASTA) if suffix == ".pp" else ("a database", EXPORT),
+        )
         raise _refusal(file, what, remedy)
     for magic, what, remedy in BINARY:
         if head.startswith(magic):
@@ -67,12 +111,23 @@ def beginning(head: bytes) -> str:
     return head.decode(codec_of(head), "ignore").lstrip("\ufeff \t\r\n")
 
 
+def _ole(head: bytes, suffix: str) -> tuple[str, str]:
+    for name, what, remedy in OLE_PARTS:
+        if name.encode("utf-16-le") in head or (name == "MSProject" and name.encode() in head):
+            return what, remedy
+    return OLE_SUFFIXES.get(suffix, ("an old Office document", EXPORT))
+
+
 def _markup(text: str) -> tuple[str, str]:
     text = text.lower()
-    if "schemas.microsoft.com/project" in text or "<project" in text:
-        return "an MS Project XML file", MS_PROJECT
-    if "apibusinessobjects" in text:
+    if "apibusinessobjects" in text or "<businessobjects" in text:
         return "a Primavera P6 XML file", PRIMAVERA
+    if "schemas.microsoft.com/project" in text or "<saveversion>" in text:
+        return "an MS Project XML file", MS_PROJECT
+    if "mrproject-version" in text:
+        return "a file of GNOME Planner", EXPORT
+    if "<project" in text and ("<tasks" in text or "view-date" in text or "weblink" in text):
+        return "a GanttProject file", GANTTPROJECT
     if "<html" in text or "<!doctype html" in text or "<table" in text:
         return "a web page (HTML)", EXCEL
     return "an XML file", EXPORT

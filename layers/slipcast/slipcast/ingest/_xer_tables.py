@@ -1,37 +1,40 @@
-"""What an XER file tells beside its activities, by P6's identifiers."""
+"""The tables of an XER file next to its activities, by P6's identifiers."""
 
 import math
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from slipcast.ingest._xer_reader import XerReader
+from slipcast.ingest._xer_reader import Record, XerReader, clean
+from slipcast.ingest.calendars import Calendar, p6_calendar
 
-BESIDE_TASK = (
-    *("PROJECT", "CALENDAR", "PROJWBS", "TASKPRED", "TASKRSRC", "ACTVTYPE", "ACTVCODE", "TASKACTV"),
-    "TASK",
+AROUND_TASK = frozenset(
+    {"PROJECT", "CALENDAR", "PROJWBS", "TASKPRED", "TASKRSRC", "PROJCOST", "ACTVTYPE", "ACTVCODE", "TASKACTV", "TASK"}
 )
 
 
 @dataclass
 class Tables:
-    """What is known beside the activities, by P6's identifiers.
+    """What is known next to the activities, by P6's identifiers.
 
     Attributes
     ----------
     projects, wbs : rows by identifier
-    calendars : hours per day
-    predecessors, costs, assigned : number of predecessors, target cost, and pairs of code type and code, by task_id
+    calendars : by identifier
+    predecessors : number of predecessors by task_id
+    costs : target cost of resources and expenses by task_id
+    assigned : pairs of code type and code by task_id
     code_types, codes : name of a type; type and text of a code
     baselines : the baseline project of a project
     behind : projects that are baselines
+    stubs : projects that are in the file only because of relations to them
     tasks : number of activities by project
     ragged : table and line of rows with more or fewer values than fields
     bad_costs : costs that are no numbers
     """
 
     projects: dict[str, dict[str, str]] = field(default_factory=dict)
-    calendars: dict[str, str] = field(default_factory=dict)
+    calendars: dict[str, Calendar] = field(default_factory=dict)
     wbs: dict[str, dict[str, str]] = field(default_factory=dict)
     predecessors: Counter[str] = field(default_factory=Counter)
     costs: dict[str, float] = field(default_factory=dict)
@@ -40,6 +43,7 @@ class Tables:
     assigned: defaultdict[str, list[tuple[str, str]]] = field(default_factory=lambda: defaultdict(list))
     baselines: dict[str, str] = field(default_factory=dict)
     behind: set[str] = field(default_factory=set)
+    stubs: set[str] = field(default_factory=set)
     tasks: Counter[str] = field(default_factory=Counter)
     ragged: list[tuple[str, int]] = field(default_factory=list)
     bad_costs: int = 0
@@ -52,52 +56,99 @@ class Tables:
 def read_tables(reader: XerReader) -> Tables:
     """Return what the tables hold; raise ScheduleRefused as the reader does."""
     tables = Tables()
-    for record in reader.records(BESIDE_TASK):
+    collect = _Collector(tables)
+    for record in reader.records(AROUND_TASK):
         if record.ragged:
             tables.ragged.append((record.table, record.line))
-        _collect(tables, record.table, record.values)
+        collect(record)
+    collect.inherit_exceptions()
     return tables
 
 
-def _collect(tables: Tables, table: str, values: dict[str, str]) -> None:
-    value = defaultdict(str, values)
-    match table:
-        case "TASK":
-            tables.tasks[value["proj_id"]] += 1
-        case "PROJECT":
-            tables.projects[value["proj_id"]] = values
-        case "CALENDAR":
-            tables.calendars[value["clndr_id"]] = value["day_hr_cnt"]
-        case "PROJWBS":
-            tables.wbs[value["wbs_id"]] = values
-        case "TASKPRED":
-            tables.predecessors[value["task_id"]] += 1
-        case "TASKRSRC":
-            if value["target_cost"].strip():
-                _add_cost(tables, value["task_id"], value["target_cost"])
-        case "ACTVTYPE":
-            tables.code_types[value["actv_code_type_id"]] = clean(value["actv_code_type"])
-        case "ACTVCODE":
-            text = value["actv_code_name"] or value["short_name"]
-            tables.codes[value["actv_code_id"]] = (value["actv_code_type_id"], text)
-        case "TASKACTV":
-            tables.assigned[value["task_id"]].append((value["actv_code_type_id"], value["actv_code_id"]))
+class _Collector:
+    """Puts records into `Tables`; the large tables by the position of their fields, not by name."""
+
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
+        self._fields: tuple[str, ...] = ()
+        self._places: dict[str, int] = {}
+        self._bases: dict[str, str] = {}
+
+    def __call__(self, record: Record) -> None:
+        tables = self._tables
+        if record.fields is not self._fields:
+            self._fields = record.fields
+            self._places = {name: place for place, name in enumerate(record.fields)}
+        match record.table:
+            case "TASK":
+                tables.tasks[self._value(record, "proj_id")] += 1
+            case "TASKPRED":
+                tables.predecessors[self._value(record, "task_id")] += 1
+            case "TASKRSRC" | "PROJCOST":
+                if cost := self._value(record, "target_cost").strip():
+                    _add_cost(tables, self._value(record, "task_id"), cost)
+            case "TASKACTV":
+                pair = self._value(record, "actv_code_type_id"), self._value(record, "actv_code_id")
+                tables.assigned[self._value(record, "task_id")].append(pair)
+            case "PROJECT":
+                tables.projects[self._value(record, "proj_id")] = record.values
+            case "PROJWBS":
+                tables.wbs[self._value(record, "wbs_id")] = record.values
+            case "CALENDAR":
+                self._calendar(record)
+            case "ACTVTYPE":
+                tables.code_types[self._value(record, "actv_code_type_id")] = clean(
+                    self._value(record, "actv_code_type")
+                )
+            case "ACTVCODE":
+                text = self._value(record, "actv_code_name") or self._value(record, "short_name")
+                tables.codes[self._value(record, "actv_code_id")] = (self._value(record, "actv_code_type_id"), text)
+
+    def _value(self, record: Record, name: str) -> str:
+        place = self._places.get(name)
+        return record.cells[place] if place is not None and place < len(record.cells) else ""
+
+    def _calendar(self, record: Record) -> None:
+        identifier, base = self._value(record, "clndr_id"), self._value(record, "base_clndr_id")
+        hours = (number(self._value(record, name)) for name in ("day_hr_cnt", "week_hr_cnt"))
+        self._tables.calendars[identifier] = p6_calendar(self._value(record, "clndr_data"), *hours)
+        if base:
+            self._bases[identifier] = base
+
+    def inherit_exceptions(self) -> None:
+        """The holidays of a global calendar count in the calendars of projects that are based on it."""
+        calendars = self._tables.calendars
+        for identifier, base in self._bases.items():
+            if base in calendars:
+                own = calendars[identifier]
+                exceptions = {**calendars[base].exceptions, **own.exceptions}
+                calendars[identifier] = Calendar(own.week, exceptions, own.day_hours, own.week_hours)
+
+
+def number(text: str) -> float | None:
+    """Return a positive number as P6 writes it; None if there is none. Some locales export a decimal comma."""
+    found = _number(text)
+    return found if math.isfinite(found) and found > 0 else None
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text.replace(",", "" if "." in text else "."))
+    except ValueError:
+        return math.nan
 
 
 def _add_cost(tables: Tables, task: str, text: str) -> None:
-    try:
-        # Some locales export a decimal comma.
-        cost = float(text.replace(",", "" if "." in text else "."))
-    except ValueError:
-        cost = math.nan
+    cost = _number(text)
     if math.isfinite(cost):
         tables.costs[task] = tables.costs.get(task, 0) + cost
     else:
         tables.bad_costs += 1
 
 
-def choose_baselines(tables: Tables) -> Iterator[str]:
-    """Set the baseline project of every project that has one in the file; yield notes."""
+def choose_projects(tables: Tables) -> Iterator[str]:
+    """Set which projects are stubs, which are baselines, and of which project; yield notes."""
+    yield from _leave_out_stubs(tables)
     projects, copies = tables.projects, defaultdict(list)
     for identifier, project in projects.items():
         original = project.get("orig_proj_id", "")
@@ -122,10 +173,13 @@ def choose_baselines(tables: Tables) -> Iterator[str]:
             tables.baselines[identifier] = chosen
             if len(copies[identifier]) > 1:
                 yield f"{len(copies[identifier])} baselines, none assigned: {tables.short_name(chosen)!r} is used"
-    if not tables.baselines:
-        yield "the XER file holds no baseline project; target dates are no baseline"
 
 
-def clean(text: str) -> str:
-    """Return text on one line, without white space around it."""
-    return text.strip() if text.isprintable() else " ".join(text.split())
+def _leave_out_stubs(tables: Tables) -> Iterator[str]:
+    """P6 adds the projects that relations lead to, with ``export_flag`` N and these activities alone."""
+    stubs = {identifier for identifier, project in tables.projects.items() if project.get("export_flag") == "N"}
+    if stubs and any(tables.tasks[identifier] for identifier in tables.projects if identifier not in stubs):
+        tables.stubs = stubs
+        names = ", ".join(sorted(filter(None, map(tables.short_name, stubs))))
+        count = sum(tables.tasks[identifier] for identifier in stubs)
+        yield f"left out: {count} activities of projects that are there for relations only ({names})"[:300]

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import zipfile
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +33,15 @@ def refuse_other_documents(archive: Archive, file: str) -> None:
 
 
 def xlsx_to_csv(
-    archive: Archive, target: Path, budget: Budget, *, max_columns: int, memory_bytes: int, seconds: float
-) -> tuple[int, list[str]]:
+    archive: Archive,
+    target: Path,
+    budget: Budget,
+    *,
+    max_columns: int,
+    memory_bytes: int,
+    seconds: float,
+    headers: Collection[str] = (),
+) -> tuple[int, str, list[str]]:
     """Write the schedule's sheet to `target` as CSV with the column ``#line``.
 
     Parameters
@@ -43,10 +51,11 @@ def xlsx_to_csv(
     budget : bytes that the parts of the workbook may unpack to
     max_columns : most columns of the sheet
     memory_bytes, seconds : what reading may take
+    headers : names of columns of schedules, as `profile.normal` writes them; the sheet with most of them is taken
 
     Returns
     -------
-    row where the sheet begins, and notes for the report
+    row where the sheet begins, which sheet of which it is, and notes for the report
 
     Raises
     ------
@@ -55,7 +64,8 @@ def xlsx_to_csv(
     plain = target.with_name("workbook.xlsx")
     _repack(archive, plain, budget)
     limits = {"max_bytes": budget.max_bytes, "max_columns": max_columns, "memory_bytes": memory_bytes}
-    result = _run({"source": str(plain), "target": str(target), **limits}, budget.file, seconds)
+    job = {"source": str(plain), "target": str(target), "headers": sorted(headers), **limits}
+    result = _run(job, budget.file, seconds)
     plain.unlink()
     if "reason" in result:
         raise ScheduleRefused(budget.file, result["reason"], result["remedy"])
@@ -64,7 +74,10 @@ def xlsx_to_csv(
         notes.append(f"sheets not read: {', '.join(result['others'])[:200]}")
     if result["first"] > 1:
         notes.append(f"the sheet begins at row {result['first']}")
-    return result["first"], notes
+    place = f"sheet {result['sheet']!r}"
+    if result["others"]:
+        place += f" (the best of {result['sheets']}, others: {', '.join(result['others'])[:200]})"
+    return result["first"], place, notes
 
 
 def _repack(archive: Archive, target: Path, budget: Budget) -> None:
@@ -88,9 +101,11 @@ def _run(job: dict[str, Any], file: str, seconds: float) -> dict[str, Any]:
     # It inherits no credentials.
     kept = {name: os.environ[name] for name in ("LD_LIBRARY_PATH", "PATH") if name in os.environ}
     environment = kept | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "PYTHONUTF8": "1"}
-    command = [sys.executable, "-P", str(WORKER), json.dumps(job)]
+    command = [sys.executable, "-P", str(WORKER)]
     try:
-        done = subprocess.run(command, env=environment, capture_output=True, timeout=seconds, check=False)  # noqa: S603
+        done = subprocess.run(  # noqa: S603
+            command, input=json.dumps(job).encode(), env=environment, capture_output=True, timeout=seconds, check=False
+        )
     except subprocess.TimeoutExpired as error:
         raise ScheduleRefused(file, f"reading the workbook takes more than {seconds:g} s", CSV) from error
     if done.returncode:

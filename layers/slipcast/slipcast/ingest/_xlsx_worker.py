@@ -3,16 +3,20 @@
 import csv
 import datetime as dt
 import json
+import re
 import resource
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import python_calamine as calamine
 
 PREFERRED = "TASK"
+# Rows among which the header is looked for, as in the package.
+HEAD = 60
 WHOLE = 1e15
 
 
@@ -20,10 +24,17 @@ class Unusable(Exception):
     """The workbook cannot be used; the arguments are reason and remedy."""
 
 
-def convert(source: str, target: str, *, max_bytes: int, max_columns: int) -> dict[str, Any]:
+def convert(
+    source: str, target: str, *, max_bytes: int, max_columns: int, headers: Sequence[str] = ()
+) -> dict[str, Any]:
     """Write the sheet with the schedule to `target`, its row numbers in the first column, ``#line``.
 
     Empty rows are left out; the first row written bears the header ``#line``.
+
+    Parameters
+    ----------
+    headers : names of columns that schedules have, in lower case, other characters than letters and digits as a space;
+        the sheet that has most of them in one row is taken
 
     Returns
     -------
@@ -34,7 +45,7 @@ def convert(source: str, target: str, *, max_bytes: int, max_columns: int) -> di
     Unusable, calamine.CalamineError
     """
     with calamine.load_workbook(source) as book:
-        name, sheet = _choose(book)
+        name, sheet = _choose(book, frozenset(headers))
         if sheet.width > max_columns:
             raise Unusable(f"sheet {name!r} has {sheet.width:,} columns, at most {max_columns:,} may be", "Remove some")
         first = size = 0
@@ -62,16 +73,31 @@ def convert(source: str, target: str, *, max_bytes: int, max_columns: int) -> di
         }
 
 
-def _choose(book: calamine.CalamineWorkbook) -> tuple[str, calamine.CalamineSheet]:
-    sheets = [sheet for sheet in book.sheets_metadata if sheet.typ == calamine.SheetTypeEnum.WorkSheet]
-    for sheet in sheets:
-        if sheet.name.strip().upper() == PREFERRED:
-            return sheet.name, book.get_sheet_by_name(sheet.name)
-    for sheet in sorted(sheets, key=lambda sheet: sheet.visible != calamine.SheetVisibleEnum.Visible):
-        content = book.get_sheet_by_name(sheet.name)
-        if content.start is not None:
-            return sheet.name, content
-    raise Unusable("the workbook is empty", "Export the schedule again")
+def _choose(book: calamine.CalamineWorkbook, headers: frozenset[str]) -> tuple[str, calamine.CalamineSheet]:
+    """Return the sheet that fits best; of several the one called TASK as Primavera calls it, then the first visible."""
+    best: tuple[tuple[int, bool, bool], str, calamine.CalamineSheet] | None = None
+    for item in book.sheets_metadata:
+        if item.typ != calamine.SheetTypeEnum.WorkSheet:
+            continue
+        sheet, visible = book.get_sheet_by_name(item.name), item.visible == calamine.SheetVisibleEnum.Visible
+        if sheet.start is None:
+            continue
+        rank = (_known(sheet, headers), item.name.strip().upper() == PREFERRED, visible)
+        if best is None or rank > best[0]:
+            best = rank, item.name, sheet
+    if best is None:
+        raise Unusable("the workbook is empty", "Export the schedule again")
+    return best[1:]
+
+
+def _known(sheet: calamine.CalamineSheet, headers: frozenset[str]) -> int:
+    """Return how many known headers stand in one row near the top of a sheet."""
+    rows = islice(sheet.iter_rows(), HEAD)
+    return max((len({_normal(cell) for cell in row if isinstance(cell, str)} & headers) for row in rows), default=0)
+
+
+def _normal(text: str) -> str:
+    return " ".join(re.sub(r"[\W_]+", " ", text.casefold()).split())
 
 
 def _number(value: float) -> str:
@@ -118,7 +144,7 @@ def main(job: dict[str, Any]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    todo = json.loads(sys.argv[1])
+    todo = json.load(sys.stdin)
     memory = todo.pop("memory_bytes")
     # Not every system has this limit.
     with suppress(ValueError, OSError):

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from slipcast.ingest.profile import Profile, headers, normal
 from slipcast.ingest.refusal import ScheduleRefused
@@ -15,8 +16,8 @@ class Found:
     ----------
     profile : the profile that reads the file
     delimiter : between the cells
-    index : position of the header among the records at the head of the file
-    header : its cells, stripped
+    index : position of the header among the records at the head of the file; of the lower one of two lines
+    header : its cells, stripped; of two lines the cells of both
     line : where it stands in the file; None if it is not in there
     """
 
@@ -51,16 +52,22 @@ def detect(
         names a column twice that the profile reads.
     """
     reads = [known(profile) for profile in profiles]
-    tried = []
+    tried: list[_Try] = []
     for delimiter, records in heads.items():
-        places = lines[delimiter] if lines else range(1, len(records) + 1)
-        for index, (record, line) in enumerate(zip(records, places, strict=True)):
-            header, present = tuple(cell.strip() for cell in record), {normal(cell) for cell in record} - {""}
-            tried += [
-                (_fit(profile, present, names), Found(profile, delimiter, index, header, line))
-                for profile, names in zip(profiles, reads, strict=True)
-            ]
+        places = list(lines[delimiter] if lines else range(1, len(records) + 1))
+        tried += _tries(records, delimiter, places, profiles, reads)
     fitting = [(known, found) for (missing, known), found in tried if not missing]
+    if not fitting:
+        # A line of groups (Baseline, Actual) above one of names (Start, Finish), as merged cells leave it.
+        for delimiter, records in heads.items():
+            places = list(lines[delimiter] if lines else range(1, len(records) + 1))
+            names = frozenset().union(*reads)
+            joined = [[], *(_joined(upper, lower, names) for upper, lower in pairwise(records))]
+            fitting += [
+                (known, found)
+                for (missing, known), found in _tries(joined, delimiter, places, profiles, reads)
+                if not missing
+            ]
     if not fitting:
         raise _unknown(tried, file)
     most = max(known for known, _ in fitting)
@@ -79,18 +86,61 @@ def detect(
     return found
 
 
+type _Try = tuple[tuple[list[str], int], Found]
+
+
+def _tries(
+    records: Sequence[Sequence[str]],
+    delimiter: str,
+    places: Sequence[int | None],
+    profiles: Sequence[Profile],
+    reads: Sequence[frozenset[str]],
+) -> list[_Try]:
+    tried = []
+    for index, (record, line) in enumerate(zip(records, places, strict=True)):
+        header, present = tuple(cell.strip() for cell in record), {normal(cell) for cell in record} - {""}
+        tried += [
+            (_fit(profile, present, names), Found(profile, delimiter, index, header, line))
+            for profile, names in zip(profiles, reads, strict=True)
+            if present
+        ]
+    return tried
+
+
+def _joined(upper: Sequence[str], lower: Sequence[str], names: frozenset[str]) -> list[str]:
+    """Return the header that two lines make: of each column the name that some profile knows, else both cells."""
+    header, group = [], ""
+    for place in range(max(len(upper), len(lower))):
+        above = upper[place].strip() if place < len(upper) else ""
+        below = lower[place].strip() if place < len(lower) else ""
+        # A merged cell has its text in the first column and nothing in the others.
+        group = above or group
+        both = f"{group} {below}".strip()
+        choices = [both, below, above] if below else [above]
+        header.append(next((choice for choice in choices if normal(choice) in names), both if below else above))
+    return header
+
+
 def _fit(profile: Profile, present: set[str], reads: frozenset[str]) -> tuple[list[str], int]:
     """Return what a record lacks to be the header of a profile, and how many of its columns the profile knows."""
     missing = [header for header in profile.requires if normal(header) not in present]
-    for column in profile.required:
-        mapping = profile.columns.get(column)
-        if mapping is None or not any(normal(header) in present for header in headers(mapping)):
+    for column in (*profile.required, *profile.needs):
+        if not _has(profile, column, present):
             missing.append(column)
+    if "planned_finish" in profile.columns and not (
+        _has(profile, "planned_finish", present) or _has(profile, "baseline_finish", present)
+    ):
+        missing.append("baseline_finish")
     if profile.undated:
         missing += [header for header in profile.features if normal(header) not in present]
     if profile.label.column is not None and normal(profile.label.column) not in present:
         missing.append(profile.label.column)
     return missing, len(present & reads)
+
+
+def _has(profile: Profile, column: str, present: set[str]) -> bool:
+    mapping = profile.columns.get(column)
+    return mapping is not None and any(normal(header) in present for header in headers(mapping))
 
 
 def known(profile: Profile) -> frozenset[str]:
@@ -114,7 +164,7 @@ def _unknown(tried: list[tuple[tuple[list[str], int], Found]], file: str) -> Sch
         named = " or ".join(repr(header) for header in headers(mapping)) if mapping else repr(name)
         wanted.append(f"{name} ({named})" if mapping and named != repr(name) else name)
     reads = known(profile)
-    foreign = [cell for cell in found.header if cell and normal(cell) not in reads]
+    foreign = [cell for cell in found.header if cell not in ("", "#line") and normal(cell) not in reads]
     reason = f"no profile knows this header; the nearest is {profile.name} ({profile.title}), which misses "
     reason += ", ".join(wanted)
     if foreign:

@@ -15,14 +15,17 @@ SEPARATED = {
     "DMY": ("%d/%m/%y", "%d.%m.%y", "%d-%m-%y", "%d/%m/%Y", "%d.%m.%Y", "%d-%m-%Y"),
     "MDY": ("%m/%d/%y", "%m-%d-%y", "%m.%d.%y", "%m/%d/%Y", "%m-%d-%Y", "%m.%d.%Y"),
 }
-NAMED = ("%d-%b-%y", "%d-%b-%Y", "%d %b %y", "%d %b %Y", "%d %B %Y", "%b %d, %Y", "%B %d, %Y", "%b %d %Y", "%B %d %Y")
+NAMED = (
+    *("%d-%b-%y", "%d-%b-%Y", "%d %b %y", "%d %b %Y", "%d %B %Y", "%d-%B-%Y", "%d/%b/%y", "%d/%b/%Y"),
+    *("%b %d, %Y", "%B %d, %Y", "%b %d %Y", "%B %d %Y", "%Y-%b-%d"),
+)
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-# Primavera, MS Project in English, German, French, Spanish, Italian; a month is 20 working days, as in MS Project.
+# Primavera, and MS Project in seven languages; a month is 20 working days, as in MS Project.
 NAMES = {
-    "h": "h hr hrs hour hours std stunde stunden heure heures hora horas ora ore",
-    "d": "d dy day days t tag tage j jr jour jours día días dia dias g giorno giorni",
-    "w": "w wk wks week weeks woche wochen sem semaine semaines semana semanas",
-    "m": "m mo mon mons month months monat monate mois mes meses",
+    "h": "h hr hrs hour hours std stunde stunden heure heures hora horas ora ore uur uren u",
+    "d": "d dy day days t tag tage j jr jour jours día días dia dias g giorno giorni dag dagen",
+    "w": "w wk wks week weeks woche wochen wo sem semaine semaines semana semanas settimana settimane sett weken",
+    "m": "m mo mon mons month months monat monate mois mes meses mês mese mesi maand maanden mnd",
 }
 UNITS = {unit: tuple(names.split()) for unit, names in NAMES.items()}
 WORKING_DAYS_PER_MONTH = 20
@@ -61,6 +64,18 @@ def only_if(text: str, source: Source) -> str:
     return f"(CASE WHEN regexp_matches({text}, {literal(source.matching)}) THEN {text} END)"
 
 
+# Excel's number of a day, of the years 1954 to 2119; the part after the point is the time.
+SERIAL = r"^[2-7]\d{4}(\.\d+)?$"
+EXCEL_EPOCH = "1899-12-30"
+# RE2 takes milliseconds to compile \pL{2,10}, for each of hundreds of expressions.
+# "Mon 05/05/25", "Mo 6. Jan 2025"; "Monday, January 6, 2025"
+WEEKDAY = r"^[^\d\s.,]+\.?,?\s+(\d{1,4}[./-]|\d{1,2}\.?\s+[^\d\s]|[^\d\s.,]+\.?\s+\d)"
+# "2025-05-05T08:00:00+02:00", "05/05/25 8:00 AM": the day where the project is.
+CLOCK = r"(\d)(T|,?\s+)\d{1,2}:\d\d(:\d\d([.,]\d+)?)?(\s*[AaPp]\.?\s?[Mm]\.?|\s*Uhr)?\s*(Z|UTC|GMT|[+-]\d\d:?(\d\d)?)?$"
+# "6. Januar 2025", "6 de enero de 2025"
+SPELLED = r"^(\d{1,2})\.?\s+(de\s+)?([^\d\s.]+)\.?\s+(de\s+)?(\d{2,4})$"
+
+
 def day(text: str, dates: Dates, order: str) -> str:
     """Return a day from text; NULL where it is none.
 
@@ -68,30 +83,42 @@ def day(text: str, dates: Dates, order: str) -> str:
     ----------
     order : ``YMD``, ``DMY`` or ``MDY``; year first is always understood
     """
+    read = _day(text, dates, order)
     if order == "YMD" and not (dates.formats or dates.suffixes or dates.months):
         # A cast is twice as fast as strptime, but knows the words epoch and infinity.
-        return f"(CASE WHEN strlen({text}) BETWEEN 8 AND 10 THEN try_cast({text} AS DATE) END)"
+        fast = f"CASE WHEN strlen({text}) BETWEEN 8 AND 10 THEN try_cast({text} AS DATE) "
+        fast += f"WHEN strlen({text}) IN (16, 19) THEN try_cast({text} AS TIMESTAMP)::DATE END"
+        return f"coalesce({fast}, {read})"
+    return read
+
+
+def _day(text: str, dates: Dates, order: str) -> str:
     clean = text
     if dates.suffixes:
         marks = "|".join(_quoted(mark) for mark in dates.suffixes)
         clean = f"regexp_replace({clean}, {literal(rf'\s*({marks})+$')}, '')"
-    # RE2 takes milliseconds to compile \pL{2,10}, for each of hundreds of expressions.
-    # "Mon 05/05/25", "2025-05-05T08:00:00", "05/05/25 8:00 AM"
-    clean = f"regexp_replace({clean}, '^[^\\d\\s.,]+\\.?,?\\s+(\\d{{1,4}}[./-]|\\d{{1,2}}\\s+[^\\d\\s])', '\\1')"
-    clock = r"(\d)(T|,?\s+)\d{1,2}:\d\d(:\d\d(\.\d+)?)?(\s*[AaPp]\.?[Mm]\.?)?Z?$"
-    clean = f"regexp_replace({clean}, {literal(clock)}, '\\1')"
+    clean = f"regexp_replace({clean}, {literal(WEEKDAY)}, '\\1')"
+    clean = f"regexp_replace({clean}, {literal(CLOCK)}, '\\1')"
+    clean = f"regexp_replace({clean}, {literal(SPELLED)}, '\\1 \\3 \\5')"
     if dates.months:
         clean = f"lower({clean})"
         for own, english in sorted(zip(dates.months, MONTHS, strict=True), key=lambda pair: -len(pair[0])):
-            if own.casefold() != english.casefold():
-                pattern = rf"(^|[\d\s.\-/]){_quoted(own.lower())}\.?($|[\d\s.\-/])"
-                clean = f"regexp_replace({clean}, {literal(pattern)}, '\\1{english}\\2')"
+            # The rest of the name may follow, as in Mär and März.
+            pattern = rf"(^|[\d\s.\-/]){_quoted(own.lower())}[^\d\s.\-/]*\.?($|[\d\s.\-/])"
+            clean = f"regexp_replace({clean}, {literal(pattern)}, '\\1{english}\\2')"
         clean = f"regexp_replace({clean}, '[.\\s-]+', '-', 'g')"
     formats = [*dates.formats, *(SEPARATED[order] if order != "YMD" else ()), *SEPARATED["YMD"], *NAMED]
     if dates.months:
         formats += ["%d-%b-%y", "%d-%b-%Y", *(item for item in SEPARATED[order] if "-" in item)]
     tried = ", ".join(literal(item) for item in dict.fromkeys(formats))
-    return f"(CASE WHEN {text} IS NOT NULL THEN try_strptime({clean}, [{tried}])::DATE END)"
+    serial = f"WHEN regexp_matches({text}, {literal(SERIAL)}) "
+    serial += f"THEN DATE '{EXCEL_EPOCH}' + floor(try_cast({text} AS DOUBLE))::INTEGER"
+    return f"(CASE WHEN {text} IS NULL THEN NULL {serial} ELSE try_strptime({clean}, [{tried}])::DATE END)"
+
+
+def is_zero(text: str) -> str:
+    """Return whether the number in a text is zero, whatever its unit and notation: ``0``, ``0.0d``, ``0,00 Tage?``."""
+    return f"regexp_matches({text}, '^[-+]?0+([.,:]0+)*[^\\d]*$')"
 
 
 def number(text: str, numbers: Numbers) -> str:

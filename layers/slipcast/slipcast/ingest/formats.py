@@ -1,10 +1,11 @@
 """A dropped file, in any format that is read, as delimited UTF-8 text on disk."""
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from slipcast.ingest import _archive, _sniff, _xlsx, xer
-from slipcast.ingest._encoding import to_utf8
+from slipcast.ingest._encoding import codec_of, to_utf8
 from slipcast.ingest.refusal import ScheduleRefused
 
 HEAD = 1 << 16
@@ -38,11 +39,12 @@ class Text:
     ----------
     path : UTF-8 without byte order mark and NUL; the dropped file itself where it already is so
     kind : ``csv``, ``xlsx`` or ``xer``
-    encoding : what the file was in: ``utf-8``, ``utf-8-sig``, ``utf-16`` or ``cp1252``
+    encoding : what the file was in: ``utf-8``, ``utf-8-sig``, ``utf-16`` or a code page, as Python names it
     delimiter : ``,`` for xlsx and xer; None for csv, to be found
     numbered : whether the first column is ``#line`` and holds the row of the sheet or the line of the XER file
     notes : for the report, such as ``read as cp1252``
     first : where its first line stands in the dropped file; None for the header of the table made of an XER file
+    place : which sheet of a workbook it is, for messages; None for other files
     """
 
     path: Path
@@ -52,9 +54,18 @@ class Text:
     numbered: bool
     notes: tuple[str, ...]
     first: int | None = 1
+    place: str | None = None
 
 
-def open_upload(path: Path, name: str, *, workdir: Path, limits: Limits | None = None) -> Text:
+def open_upload(
+    path: Path,
+    name: str,
+    *,
+    workdir: Path,
+    limits: Limits | None = None,
+    encoding: str | None = None,
+    headers: Collection[str] = (),
+) -> Text:
     """Return a dropped file as delimited UTF-8 text.
 
     The content decides what the file is: gzip or zip around one CSV or XER file, xlsx, XER, delimited text. Large
@@ -65,6 +76,9 @@ def open_upload(path: Path, name: str, *, workdir: Path, limits: Limits | None =
     path : the dropped file; never changed
     name : its name, for messages; the suffix is compared with the content
     workdir : an empty folder of this upload, for what is unpacked or converted
+    encoding : what the user says that the text is in; else found from the text
+    headers : names of columns that schedules have, as `profile.normal` writes them: of the sheets of a workbook the one
+        with most of them is read
 
     Raises
     ------
@@ -87,7 +101,7 @@ def open_upload(path: Path, name: str, *, workdir: Path, limits: Limits | None =
         archive = _archive.Archive(path, name)
         try:
             if _xlsx.is_workbook(archive):
-                return _workbook(archive, workdir / "sheet.csv", budget, limits, _misnamed(suffix, "xlsx"))
+                return _workbook(archive, workdir / "sheet.csv", budget, limits, _misnamed(suffix, "xlsx"), headers)
             _xlsx.refuse_other_documents(archive, name)
             member = _archive.unzip_only(archive, unpacked, budget)
         finally:
@@ -98,40 +112,65 @@ def open_upload(path: Path, name: str, *, workdir: Path, limits: Limits | None =
     head = _head(source)
     if notes and head.startswith((_sniff.GZIP, *_sniff.ZIP)):
         raise ScheduleRefused(name, "the archive holds another archive", "Pack the schedule once, or not at all")
+    if head.startswith(_sniff.OLE):
+        head += _sniff.ole_directory(source)
     _sniff.refuse_other_formats(head, suffix, name)
-    text = _text(source, name, suffix, workdir, limits, tuple(notes))
+    text = _text(source, name, suffix, workdir, limits, tuple(notes), encoding)
     for leftover in {unpacked, workdir / CONVERTED} - {text.path}:
         leftover.unlink(missing_ok=True)
     return text
 
 
-def _text(source: Path, name: str, suffix: str, workdir: Path, limits: Limits, notes: tuple[str, ...]) -> Text:
-    kind = "xer" if _sniff.beginning(_head(source)).startswith("ERMHDR") else "csv"
+def _text(
+    source: Path, name: str, suffix: str, workdir: Path, limits: Limits, notes: tuple[str, ...], encoding: str | None
+) -> Text:
+    head = _head(source)
+    kind = "xer" if _sniff.beginning(head).startswith("ERMHDR") else "csv"
     if suffix == ".xer" and kind == "csv":
         raise ScheduleRefused(name, "the file does not begin with ERMHDR as XER files do", _sniff.PRIMAVERA, 1)
-    path, encoding = to_utf8(source, workdir / CONVERTED, name)
-    if encoding in ("cp1252", "utf-16"):
-        notes += (f"read as {encoding}",)
-    notes += _misnamed(suffix, kind)
-    if kind == "csv":
-        return Text(path, kind, encoding, None, False, notes)
+    if kind == "xer" and not codec_of(head).startswith("utf-16"):
+        return _xer(source, xer.table_encodings(source, name, encoding), name, suffix, workdir, limits, notes)
+    path, found = to_utf8(source, workdir / CONVERTED, name, encoding)
+    if not found.startswith("utf-8"):
+        notes += (f"read as {found}",)
+    if kind == "xer":
+        return replace(_xer(path, {}, name, suffix, workdir, limits, notes), encoding=found)
+    return Text(path, kind, found, None, False, (*notes, *_misnamed(suffix, kind)))
+
+
+def _xer(
+    path: Path,
+    encodings: dict[str, str],
+    name: str,
+    suffix: str,
+    workdir: Path,
+    limits: Limits,
+    notes: tuple[str, ...],
+) -> Text:
     target = workdir / "tasks.csv"
-    notes += xer.to_csv(path, target, name=name, max_columns=limits.max_columns)
-    return Text(target, kind, encoding, ",", True, notes, None)
+    found = xer.to_csv(path, target, name=name, max_columns=limits.max_columns, encodings=encodings)
+    encoding = next(iter(sorted(set(encodings.values()) - {"utf-8"})), "utf-8")
+    return Text(target, "xer", encoding, ",", True, (*notes, *_misnamed(suffix, "xer"), *found), None)
 
 
 def _workbook(
-    archive: _archive.Archive, target: Path, budget: _archive.Budget, limits: Limits, notes: tuple[str, ...]
+    archive: _archive.Archive,
+    target: Path,
+    budget: _archive.Budget,
+    limits: Limits,
+    notes: tuple[str, ...],
+    headers: Collection[str],
 ) -> Text:
-    first, found = _xlsx.xlsx_to_csv(
+    first, place, found = _xlsx.xlsx_to_csv(
         archive,
         target,
         budget,
         max_columns=limits.max_columns,
         memory_bytes=limits.xlsx_memory_bytes,
         seconds=limits.xlsx_seconds,
+        headers=headers,
     )
-    return Text(target, "xlsx", "utf-8", ",", True, (*notes, *found), first)
+    return Text(target, "xlsx", "utf-8", ",", True, (*notes, *found), first, place)
 
 
 def _head(path: Path) -> bytes:

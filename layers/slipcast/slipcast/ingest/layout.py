@@ -4,11 +4,12 @@ import csv
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 
 DELIMITERS = (",", ";", "\t", "|")
-HEAD = 15
+# Lines among which the header is looked for: reports have a cover.
+HEAD = 60
 # What a cell may begin and end with and still be the same, or be empty; for every way of reading.
 WHITE = " \t\u00a0\r\n"
 BLOCK = 1 << 24
@@ -29,8 +30,8 @@ class Grid:
     delimiter : between the cells
     skip : physical lines before the first record
     width : cells of the header
-    numbered : whether each record begins with two further cells: its line in the dropped file, and how many cells it
-        had there
+    numbered : whether each record begins with three further cells: its line in the dropped file, how many cells it had
+        there, and 1 if it sums up the records below it
     bare : whether the cells have no white space but spaces
     """
 
@@ -150,25 +151,73 @@ def plain(path: Path, header_line: int, delimiter: str) -> Plain | None:
     return Plain(newlines - header_line + (last != b"\n"), bare)
 
 
-def number(path: Path, delimiter: str, header: Record, target: Path, *, numbered: bool) -> Grid:
+@dataclass(frozen=True)
+class Outline:
+    """Where the outline of a table shows: positions of cells that hold its level, its number, or indented text.
+
+    Of several the first that is there in all records counts. A record sums up others if the next one lies deeper.
+    """
+
+    level: int | None = None
+    number: int | None = None
+    indented: tuple[int, ...] = ()
+
+    @property
+    def shows(self) -> bool:
+        """Whether there is anything to tell it from."""
+        return self.level is not None or self.number is not None or bool(self.indented)
+
+    def sums_up(self, cells: list[str], following: list[str]) -> bool:
+        """Return whether the record that follows lies below this one."""
+        own, other = _cell(cells, self.level), _cell(following, self.level)
+        if own.isdecimal() and other.isdecimal():
+            return int(other) > int(own)
+        own, other = _cell(cells, self.number), _cell(following, self.number)
+        if own and other:
+            return other.startswith(f"{own.rstrip('.')}.")
+        return any(_indentation(following, place) > _indentation(cells, place) for place in self.indented)
+
+
+def _cell(cells: list[str], place: int | None) -> str:
+    return cells[place].strip(WHITE) if place is not None and place < len(cells) else ""
+
+
+def _indentation(cells: list[str], place: int) -> int:
+    text = cells[place] if place < len(cells) else ""
+    return len(text) - len(text.lstrip(WHITE)) if text.strip(WHITE) else -1
+
+
+def number(
+    path: Path, delimiter: str, header: Record, target: Path, *, numbered: bool, outline: Outline | None = None
+) -> Grid:
     """Write the records after the header so that each has the header's width and knows its line.
 
-    Blank records are left out. `numbered` says that the first cell already is the line in the dropped file.
+    Blank records are left out. `numbered` says that the first cell already is the line in the dropped file. `outline`
+    is how summary records are known.
     """
     width = len(header.cells) - numbered
     with target.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n", quoting=csv.QUOTE_ALL)
-        for record in records(path, delimiter):
-            if record.line <= header.line:
-                continue
-            line, cells = record.line, record.cells
-            if numbered:
-                line, cells = (int(cells[0]) if cells[0].isdigit() else record.line), cells[1:]
-            while len(cells) > width and not cells[-1].strip(WHITE):
-                cells.pop()
-            if not any(cell.strip(WHITE) for cell in cells):
-                continue
-            count = len(cells)
-            cells = [cell if len(cell) <= MAX_CELL else cell[: MAX_CELL + 1] for cell in cells[:width]]
-            writer.writerow([line, count, *cells, *[""] * (width - len(cells))])
+        waiting: tuple[int, list[str]] | None = None
+        for line, cells in chain(_below(path, delimiter, header, numbered, width), [(0, [])]):
+            if waiting is not None:
+                place, current = waiting
+                summary = outline is not None and bool(cells) and outline.sums_up(current, cells)
+                count = len(current)
+                current = [cell if len(cell) <= MAX_CELL else cell[: MAX_CELL + 1] for cell in current[:width]]
+                writer.writerow([place, count, int(summary), *current, *[""] * (width - len(current))])
+            waiting = line, cells
     return Grid(target, ",", 0, width, True)
+
+
+def _below(path: Path, delimiter: str, header: Record, numbered: bool, width: int) -> Iterator[tuple[int, list[str]]]:
+    for record in records(path, delimiter):
+        if record.line <= header.line:
+            continue
+        line, cells = record.line, record.cells
+        if numbered:
+            line, cells = (int(cells[0]) if cells[0].isdigit() else record.line), cells[1:]
+        while len(cells) > width and not cells[-1].strip(WHITE):
+            cells.pop()
+        if any(cell.strip(WHITE) for cell in cells):
+            yield line, cells

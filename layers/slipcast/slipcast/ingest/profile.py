@@ -5,7 +5,7 @@ A profile is a small YAML document; `docs/profiles.md` teaches writing one. The 
 
 import re
 from collections.abc import Iterable
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -27,6 +27,13 @@ from slipcast.schema import COLUMNS, POST_HOC, STATUSES
 
 BUILT_IN = Path(__file__).parent / "profiles"
 CANONICAL = {column.name: column for column in COLUMNS}
+# What the intake needs to know and the dataset does not keep as such.
+HELPING = {
+    "actual_start": "date",
+    "planned_start": "date",
+    "planned_finish": "date",
+    "activity_guid": "text",
+}
 # Mapped to one of these, a column that was written after the start would tell the model the outcome.
 PREDICTING = frozenset(
     {"phase", "work_type", "location", "baseline_duration_days", "total_float_days", "predecessor_count", "budget"}
@@ -45,6 +52,7 @@ MAX_BYTES = 65_536
 DEEPEST = 20
 
 
+@lru_cache(maxsize=4096)
 def normal(header: str) -> str:
     """Return a header as it is compared: lower case, every run of other characters than letters and digits a space."""
     return " ".join(re.sub(r"[\W_]+", " ", header.casefold()).split())
@@ -82,13 +90,14 @@ class Source(_Strict):
     Attributes
     ----------
     name : header in the export, compared by `normal`
-    unit : for a duration without unit in its cell: ``d``, ``h`` or ``w``
+    unit : for a duration without unit in its cell: ``d``, ``h`` or ``w``; ``ed`` if the cell holds calendar days, which
+        then count before the dates
     matching : the cell counts only if this regular expression (RE2) is found in it
     count : the cell is a list (``12FS;14``) of which the length is meant
     """
 
     name: Word
-    unit: Literal["h", "d", "w"] | None = None
+    unit: Literal["h", "d", "w", "ed"] | None = None
     matching: str | None = None
     count: bool = False
 
@@ -172,17 +181,45 @@ class Filter(_Strict):
     column : header in the export; without it in the file the filter does nothing
     keep : only rows with one of these words (case does not matter; ``""`` is an empty cell)
     drop : no rows with one of these words
+    zero : no rows in which the number is zero, whatever its unit and notation (``0``, ``0.0d``, ``0,00 Tage``)
+    unless : with one of these headers in the file the filter does nothing
     """
 
     column: Word
     keep: Words | None = None
     drop: Words | None = None
+    zero: Literal[True] | None = None
+    unless: Words = []
 
     @model_validator(mode="after")
     def _one(self) -> "Filter":
-        if (self.keep is None) == (self.drop is None):
-            raise ValueError("give either keep or drop")
+        if sum(item is not None for item in (self.keep, self.drop, self.zero)) != 1:
+            raise ValueError("give either keep or drop, or zero")
         return self
+
+
+class Outline(_Strict):
+    """How to know summary rows where no column says so: the row below one lies deeper.
+
+    Attributes
+    ----------
+    unless : headers of columns that say so; with one of them in the file nothing is guessed
+    level : headers of the outline level, a number
+    number : headers of the outline number, such as ``1.2.3``
+    indented : headers of columns whose text is indented by spaces
+    """
+
+    unless: Words = []
+    level: Words = []
+    number: Words = []
+    indented: Words = []
+
+
+class Hint(_Strict):
+    """A sentence on what to export as well, for files that have none of some columns."""
+
+    columns: Annotated[Words, Field(min_length=1)]
+    text: str
 
 
 class Label(_Strict):
@@ -208,10 +245,17 @@ class Profile(_Strict):
     ----------
     name : lower case; a folder ``incoming/<name>/`` uses it
     title : for messages and reports
-    columns : for each canonical column where it comes from; of several sources the first that has a value counts
-    requires : headers without which a file is not of this kind, beside the required canonical columns
+    encoding : of the text, as Python names it, where the file itself cannot tell
+    role : ``update`` (a schedule as it stands), or ``baseline`` if every file *is* the baseline
+    columns : for each canonical column, and for what helps to read it (`HELPING`), where it comes from; of several
+        sources the first that has a value counts
+    requires : headers without which a file is not of this kind, next to the required canonical columns
+    needs : canonical columns of which a file of this kind has at least one source
     missing : words that mean "not known", in any cell (case does not matter)
     status : words for each status
+    outline : how summary rows are known where no column says so
+    hints : what to export as well
+    codes : for phase, work type and location further names of activity codes that mean it (see `codes`)
     key : canonical columns that make an activity one
     duplicates : what becomes of a further row with the same key
     features : further numeric columns that may predict, for files with a label of their own
@@ -219,14 +263,20 @@ class Profile(_Strict):
 
     name: str
     title: str
+    encoding: str | None = None
+    role: Literal["update", "baseline"] = "update"
     columns: dict[str, Mapping] = {}
     requires: Words = []
+    needs: list[Literal["actual_finish", "baseline_start", "data_date", "status"]] = []
     dates: Dates = Dates()
     numbers: Numbers = Numbers()
     durations: Durations = Durations()
     missing: Words = []
     status: dict[Literal["not_started", "in_progress", "complete"], Words] = {}
     filters: list[Filter] = []
+    outline: Outline = Outline()
+    hints: list[Hint] = []
+    codes: dict[Literal["phase", "work_type", "location"], Words] = {}
     key: Annotated[list[Literal["project_id", "activity_id"]], Field(min_length=1)] = ["project_id", "activity_id"]
     duplicates: Literal["reject", "keep_first", "keep_last"] = "reject"
     label: Label = Label()
@@ -237,8 +287,9 @@ class Profile(_Strict):
         if not NAME.fullmatch(self.name):
             raise ValueError("name: use lower case letters, digits, '-' and '_'")
         for column, mapping in self.columns.items():
-            if column not in CANONICAL:
-                raise ValueError(f"columns: {column} is not a canonical column; they are {', '.join(CANONICAL)}")
+            if column not in CANONICAL and column not in HELPING:
+                known = ", ".join((*CANONICAL, *HELPING))
+                raise ValueError(f"columns: {column} is not a canonical column; they are {known}")
             if column in PREDICTING:
                 for header in headers(mapping):
                     _refuse_post_hoc(header, column)
@@ -247,6 +298,8 @@ class Profile(_Strict):
                     _refuse_moved(header, column)
         for header in self.features:
             _refuse_post_hoc(header, "features")
+        if self.encoding is not None and not _is_text_encoding(self.encoding):
+            raise ValueError(f"encoding: {self.encoding!r} is no encoding of text; write one such as cp1251 or utf-8")
         if complaint := self._try_out():
             raise ValueError(complaint)
         if word := _said_twice(*({status, *said} for status, said in self.status.items())):
@@ -279,10 +332,19 @@ class Profile(_Strict):
 
     @property
     def required(self) -> tuple[str, ...]:
-        """Canonical columns that a file must have."""
+        """Canonical columns that a file must have. What is planned at first sight is the baseline of a file without."""
         if self.undated:
             return ()
-        return tuple(name for name in ("activity_id", "start", "baseline_finish") if CANONICAL[name].required)
+        if "planned_finish" in self.columns:
+            return ("activity_id", "start")
+        return ("activity_id", "start", "baseline_finish")
+
+
+def _is_text_encoding(name: str) -> bool:
+    try:
+        return isinstance("a".encode(name).decode(name), str)
+    except (LookupError, UnicodeError, AttributeError, TypeError):
+        return False
 
 
 def headers(mapping: Join | list[Source]) -> list[str]:
@@ -318,14 +380,7 @@ def load_profile(text: str, file: str) -> Profile:
     ScheduleRefused
         If it is not YAML, has an unknown or missing entry, or maps what happened after the start to a feature.
     """
-    if len(text) > MAX_BYTES:
-        raise ScheduleRefused(file, f"a profile of more than {MAX_BYTES} characters", "Shorten it")
-    try:
-        document = yaml.load(text, _Plain)  # noqa: S506 - a SafeLoader
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        mark = getattr(error, "problem_mark", None)
-        reason = f"not YAML ({getattr(error, 'problem', None) or error})"
-        raise ScheduleRefused(file, reason, "Mend the line, or quote the word", mark and mark.line + 1) from error
+    document = _extended(_document(text, file), file)
     try:
         return Profile.model_validate(document)
     except ValidationError as error:
@@ -334,6 +389,36 @@ def load_profile(text: str, file: str) -> Profile:
         reason = first["msg"].removeprefix("Value error, ")
         remedy = f"See {', '.join(sorted(p.stem for p in BUILT_IN.glob('*.yaml')))} among the built-in profiles"
         raise ScheduleRefused(file, reason, remedy, column=where) from error
+
+
+def _document(text: str, file: str) -> Any:
+    if len(text) > MAX_BYTES:
+        raise ScheduleRefused(file, f"a profile of more than {MAX_BYTES} characters", "Shorten it")
+    try:
+        return yaml.load(text, _Plain)  # noqa: S506 - a SafeLoader
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        mark = getattr(error, "problem_mark", None)
+        reason = f"not YAML ({getattr(error, 'problem', None) or error})"
+        raise ScheduleRefused(file, reason, "Correct the line, or quote the word", mark and mark.line + 1) from error
+
+
+def _extended(document: Any, file: str) -> Any:
+    """Return a profile's document with what it does not say taken from the built-in profile that it ``extends``."""
+    if not isinstance(document, dict) or "extends" not in document:
+        return document
+    base, own = document["extends"], {name: value for name, value in document.items() if name != "extends"}
+    path = BUILT_IN / f"{base}.yaml"
+    if not isinstance(base, str) or not NAME.fullmatch(base) or not path.is_file():
+        names = ", ".join(sorted(path.stem for path in BUILT_IN.glob("*.yaml")))
+        raise ScheduleRefused(
+            file, f"there is no built-in profile {base!r}", f"Extend one of {names}", column="extends"
+        )
+    inherited = _extended(_document(path.read_text(encoding="utf-8"), path.name), path.name)
+    merged = {**inherited, **own}
+    for name in ("columns", "status", "codes"):
+        if isinstance(own.get(name), dict):
+            merged[name] = {**inherited.get(name, {}), **own[name]}
+    return merged
 
 
 class _Plain(yaml.SafeLoader):
@@ -364,7 +449,7 @@ class _Plain(yaml.SafeLoader):
 @cache
 def built_in() -> tuple[Profile, ...]:
     """Return the built-in profiles."""
-    return tuple(load_profile(path.read_text(), path.name) for path in sorted(BUILT_IN.glob("*.yaml")))
+    return tuple(load_profile(path.read_text(encoding="utf-8"), path.name) for path in sorted(BUILT_IN.glob("*.yaml")))
 
 
 assert set(STATUSES) == {"not_started", "in_progress", "complete"}  # noqa: S101 - the Literal in Profile names them

@@ -4,18 +4,22 @@ from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
 
-from slipcast.ingest import expressions, rules
+from slipcast.ingest import codes, expressions, rules
+from slipcast.ingest.detect import known
 from slipcast.ingest.layout import MAX_CELL, Grid
-from slipcast.ingest.profile import Join, Profile, headers, normal
+from slipcast.ingest.profile import HELPING, Join, Profile, Source, headers, normal
 from slipcast.schema import COLUMNS, STATUSES
 
 KINDS = {column.name: column.kind for column in COLUMNS}
+READ = KINDS | HELPING
 DURATIONS = frozenset({"baseline_duration_days", "total_float_days"})
 # duckdb's own size; left to itself it would shrink with the longest line.
 BUFFER = 32 << 20
 TYPES = {"text": "VARCHAR", "date": "DATE", "number": "DOUBLE"}
 # Where the row came from; the last one lets versions of an activity be merged in any order.
-ORIGIN = ("source", "source_sha256", "baseline_data_date")
+ORIGIN = ("source", "source_sha256", "activity_guid", "baseline_source", "baseline_data_date")
+# Calendar days from the first to the last day of the baseline, both included: the rule of the API and of training.
+INCLUSIVE = "date_diff('day', {start}, baseline_finish) + 1"
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,7 @@ class Query:
     data_date : for a file without the column
     source : the series of files that it belongs to, and the project where the file names none
     sha256 : of the dropped object
+    absent : columns that the file has, but with nothing in them that would say something
     """
 
     grid: Grid
@@ -40,6 +45,7 @@ class Query:
     data_date: date | None
     source: str
     sha256: str
+    absent: frozenset[str] = frozenset()
 
     @cached_property
     def _places(self) -> dict[str, int]:
@@ -50,9 +56,29 @@ class Query:
         return places
 
     @cached_property
+    def codes(self) -> dict[str, tuple[str, ...]]:
+        """Phase, work type and location → the headers of the activity codes that say it."""
+        return codes.by_meaning(self.header, known(self.profile), self.profile.codes)
+
+    @cached_property
     def mapped(self) -> list[str]:
         """Canonical columns that the file has."""
-        return [name for name in self.profile.columns if self._positions(name)]
+        return [name for name in self.profile.columns if name in KINDS and self.has(name)]
+
+    def has(self, column: str) -> bool:
+        """Return whether the file has a column, canonical or helping."""
+        return column in self.profile.columns and column not in self.absent and bool(self._positions(column))
+
+    def uses_codes(self, column: str) -> bool:
+        """Return whether the profile takes a column from activity codes by their meaning."""
+        mapping = self.profile.columns.get(column, [])
+        return not isinstance(mapping, Join) and any(source.name == codes.BY_MEANING for source in mapping)
+
+    def only_marked(self, column: str) -> bool:
+        """Return whether a column comes from others alone, by a mark in their cells."""
+        mapping = self.profile.columns.get(column, [])
+        sources = [] if isinstance(mapping, Join) else self._found(column)
+        return bool(sources) and all(source.matching is not None for source in sources)
 
     @property
     def own_names(self) -> dict[str, str]:
@@ -69,6 +95,14 @@ class Query:
         return {normal(header).replace(" ", "_"): header for header in self.profile.features}
 
     @property
+    def required(self) -> list[str]:
+        """Canonical columns that must not be empty in a row."""
+        required = list(self.profile.required)
+        if "data_date" in self.mapped:
+            required.append("data_date")
+        return required
+
+    @property
     def rules(self) -> list[rules.Rule]:
         """What is checked, in the order of the mask's bits; the first is the number of cells."""
         wrong = rules.Rule(
@@ -78,26 +112,36 @@ class Query:
         if self.profile.undated:
             required = ["schedule_adherence", *self.features]
             return [wrong, *rules.cell_rules(mapped, required, self.features, measured=self.grid.numbered)]
-        required = list(self.profile.required)
-        if "data_date" in mapped:
-            required.append("data_date")
+        planned = [rules.PLANNED] if self.has("planned_finish") else []
         return [
             wrong,
-            *rules.cell_rules(mapped, required, self.features, measured=self.grid.numbered),
+            *rules.cell_rules(mapped, self.required, self.features, measured=self.grid.numbered),
+            *planned,
             *rules.ROW_RULES,
         ]
 
     def _given_label(self) -> list[str]:
         return [] if self.profile.label.column is None else ["schedule_adherence"]
 
+    def _found(self, column: str) -> list[Source]:
+        """Return the sources of a column that the file has, activity codes by their own headers."""
+        found = []
+        for source in self.profile.columns[column]:
+            if source.name == codes.BY_MEANING:
+                found += [source.model_copy(update={"name": header}) for header in self.codes.get(column, ())]
+            elif normal(source.name) in self._places:
+                found.append(source)
+        return found
+
     def _positions(self, column: str) -> list[int]:
-        names = [normal(header) for header in headers(self.profile.columns[column])]
-        return [self._places[name] for name in names if name in self._places]
+        mapping = self.profile.columns[column]
+        names = headers(mapping) if isinstance(mapping, Join) else [source.name for source in self._found(column)]
+        return [self._places[normal(name)] for name in names if normal(name) in self._places]
 
     def cells(self) -> str:
-        """Return the relation of the cells: ``line``, ``cells``, ``c0``, ``c1``, …"""
+        """Return the relation of the cells: ``line``, ``cells``, ``summary``, ``c0``, ``c1``, …"""
         names = [f"c{position}" for position in range(self.grid.width)]
-        extra = ["line", "cells"] if self.grid.numbered else []
+        extra = ["line", "cells", "summary"] if self.grid.numbered else []
         columns = ", ".join(f"'{name}': 'VARCHAR'" for name in [*extra, *names])
         return (
             f"read_csv({expressions.literal(str(self.grid.path))}, header=false, auto_detect=false, strict_mode=true, "
@@ -120,13 +164,13 @@ class Query:
         return f"(SELECT {line} AS line, {self.grid.width} AS cells, * FROM {self.cells()})"
 
     def checked(self, cells: str | None = None) -> str:
-        """Return the relation of all rows: canonical columns, their texts, ``blank``, ``filtered``, ``bad``.
+        """Return the relation of all rows: what is read of them, their texts, ``blank``, ``filtered``, ``bad``.
 
         With `cells` from `numbered` it has ``line`` and ``problems`` as well, the mask of the broken rules.
         """
         lines = "line, cells, " if self.grid.numbered or cells is not None else ""
-        texts = [f"{self._text(name)} AS text_{name}" for name in self._readable()]
-        values = [f'{self._value(name)} AS "{name}"' for name in self._readable()]
+        texts = [f"{self._text(name)} AS text_{name}" for name in READ]
+        values = [f'{self._value(name)} AS "{name}"' for name in READ]
         texts += [f'{self._cell(header)} AS "text_{name}"' for name, header in self.features.items()]
         numbers = self.profile.numbers
         values += [f'{expressions.number(f'"text_{name}"', numbers)} AS "{name}"' for name in self.features]
@@ -138,22 +182,29 @@ class Query:
         inner = f"SELECT {lines}{self._blank()} AS blank, {self._filtered()} AS filtered, {', '.join(texts)}, "
         inner += ", ".join(self._parts()) or "1 AS no_parts"
         inner += f" FROM {cells or (self.numbered() if self.grid.numbered else self.cells())}"
-        typed = f"SELECT *, {', '.join(values)} FROM ({inner})"
-        derived = f"SELECT * REPLACE ({', '.join(self._defaults())}) FROM ({typed})"
-        return f"(SELECT *, {found} FROM ({derived}))"
+        relation = f"SELECT *, {', '.join(values)} FROM ({inner})"
+        # Each step stands on what the one before it has derived.
+        for step in (self._origin(), self._finish(), self._known_status(), self._baseline(), self._days()):
+            relation = f"SELECT {step} FROM ({relation})"
+        return f"(SELECT *, {found} FROM ({relation}))"
 
     def table(self) -> str:
-        """Return the select list of the dataset's columns over `checked`."""
-        derived = {"status": self._status(), "total_float_days": self._float()}
+        """Return the select list of the dataset's columns over `checked`.
+
+        ``unchanged`` says whether the baseline finish of an open activity is what is planned now; it is dropped once it
+        has been looked at.
+        """
+        derived = {"status": "known_status", "total_float_days": self._float()}
         columns = [f'{derived.get(name, f'"{name}"')} AS "{name}"' for name in KINDS]
         columns += [f'"{name}"' for name in self.features]
         columns.append(f"{expressions.literal(self.source)} AS source")
         columns.append(f"{expressions.literal(self.sha256)} AS source_sha256")
-        columns.append("data_date AS baseline_data_date")
+        columns += ["activity_guid", "baseline_source"]
+        columns.append("CASE WHEN baseline_finish IS NOT NULL THEN data_date END AS baseline_data_date")
+        if self.has("planned_finish"):
+            given = "actual_finish IS NULL AND baseline_source = 'file'"
+            columns.append(f"CASE WHEN {given} THEN baseline_finish = planned_finish END AS unchanged")
         return ", ".join(columns)
-
-    def _readable(self) -> list[str]:
-        return list(KINDS)
 
     def _cell(self, header: str) -> str:
         return expressions.cell(self._places[normal(header)], self.profile.missing, bare=self.grid.bare)
@@ -167,22 +218,17 @@ class Query:
             for index, (text, _) in enumerate(self._sources(name))
         ]
 
-    def _sources(self, name: str) -> list[tuple[str, object]]:
-        mapping = self.profile.columns[name]
-        if isinstance(mapping, Join):
+    def _sources(self, name: str) -> list[tuple[str, Source]]:
+        if isinstance(self.profile.columns[name], Join):
             return []
-        return [
-            (expressions.only_if(self._cell(source.name), source), source)
-            for source in mapping
-            if normal(source.name) in self._places
-        ]
+        return [(expressions.only_if(self._cell(source.name), source), source) for source in self._found(name)]
 
     def _text(self, name: str) -> str:
         if name == "schedule_adherence" and self.profile.label.column is not None:
             return self._cell(self.profile.label.column)
         if name == "activity_id" and self.profile.undated and name not in self.mapped:
             return "'row-' || line"
-        if name not in self.mapped:
+        if not self.has(name):
             return "NULL::VARCHAR"
         mapping = self.profile.columns[name]
         if isinstance(mapping, Join):
@@ -193,8 +239,8 @@ class Query:
 
     def _value(self, name: str) -> str:
         text = f"text_{name}"
-        if name not in self.mapped and not (name == "schedule_adherence" and self._given_label()):
-            return text if name == "activity_id" else f"NULL::{TYPES[KINDS[name]]}"
+        if not self.has(name) and not (name == "schedule_adherence" and self._given_label()):
+            return text if name == "activity_id" else f"NULL::{TYPES[READ[name]]}"
         if name == "status":
             listed = {status: [status, *self.profile.status.get(status, [])] for status in STATUSES}
             cases = " ".join(
@@ -206,7 +252,7 @@ class Query:
             late, on_time = expressions.words(label.late), expressions.words(label.on_time)
             value = f"CASE WHEN lower({text}) IN {late} THEN 0 WHEN lower({text}) IN {on_time} THEN 1 END"
             return f"({value})::DOUBLE"
-        if KINDS[name] == "date":
+        if READ[name] == "date":
             return expressions.day(text, self.profile.dates, self.order)
         if name in DURATIONS or name == "predecessor_count":
             parts = [(f"part_{name}_{index}", source) for index, (_, source) in enumerate(self._sources(name))]
@@ -214,36 +260,83 @@ class Query:
                 f"WHEN {part} IS NOT NULL THEN {self._amount(name, part, source)}" for part, source in parts
             )
             return f"CASE {cases} END"
-        if KINDS[name] == "number":
+        if READ[name] == "number":
             return expressions.number(text, self.profile.numbers)
         return text
 
-    def _amount(self, name: str, part: str, source: object) -> str:
+    def _amount(self, name: str, part: str, source: Source) -> str:
+        if name in DURATIONS and source.unit == "ed":
+            bare = expressions.number(part, self.profile.numbers)
+            other = expressions.calendar_days(part, self.profile.durations, self.profile.numbers, None)
+            return f"coalesce({bare}, {other})"
         if name in DURATIONS:
             return expressions.calendar_days(part, self.profile.durations, self.profile.numbers, source.unit)
         return expressions.count(part) if source.count else expressions.number(part, self.profile.numbers)
 
-    def _defaults(self) -> list[str]:
-        days = "coalesce(baseline_duration_days, date_diff('day', coalesce(baseline_start, start), baseline_finish))"
+    def _origin(self) -> str:
         given = "NULL::DATE" if self.data_date is None else f"DATE '{self.data_date.isoformat()}'"
-        return [
-            f"coalesce(project_id, {expressions.literal(self.source)}) AS project_id",
-            f"coalesce(data_date, {given}) AS data_date"
-            if "data_date" not in self.mapped
-            else "data_date AS data_date",
-            f"CASE WHEN text_baseline_duration_days IS NULL THEN {days} ELSE baseline_duration_days END"
-            " AS baseline_duration_days",
-        ]
+        columns = [f"coalesce(project_id, {expressions.literal(self.source)}) AS project_id"]
+        if "data_date" not in self.mapped:
+            columns.append(f"{given} AS data_date")
+        return f"* REPLACE ({', '.join(columns)})"
 
-    def _status(self) -> str:
+    def _finish(self) -> str:
+        # Where no column and no mark says which finish is actual, that of a complete activity is.
+        if self.has("planned_finish") and not self.has("actual_finish"):
+            return "* REPLACE (CASE WHEN status = 'complete' THEN planned_finish END AS actual_finish)"
+        return "*"
+
+    def _known_status(self) -> str:
         if self.profile.undated:
-            return "NULL::VARCHAR"
-        begun = "CASE WHEN start > data_date THEN 'not_started' ELSE 'in_progress' END"
-        return f"CASE WHEN actual_finish IS NOT NULL THEN 'complete' ELSE coalesce(status, {begun}) END"
+            return "*, NULL::VARCHAR AS known_status"
+        begun = "start <= data_date"
+        if self.has("actual_start"):
+            begun = "actual_start IS NOT NULL"
+        begun = f"CASE WHEN {begun} THEN 'in_progress' ELSE 'not_started' END"
+        return (
+            f"*, CASE WHEN actual_finish IS NOT NULL THEN 'complete' ELSE coalesce(status, {begun}) END AS known_status"
+        )
+
+    def _baseline(self) -> str:
+        """A file that *is* the baseline plans it; one without a baseline plans it for what has not started."""
+        if self.profile.undated:
+            return "*, NULL::VARCHAR AS baseline_source"
+        start, finish = "coalesce(planned_start, start)", "planned_finish"
+        if self.profile.role == "baseline":
+            columns = "coalesce(planned_start, baseline_start, start) AS baseline_start, "
+            columns += "coalesce(planned_finish, baseline_finish) AS baseline_finish"
+            source = "CASE WHEN coalesce(planned_finish, baseline_finish) IS NOT NULL THEN 'declared' END"
+            return f"* REPLACE ({columns}), {source} AS baseline_source"
+        source = "CASE WHEN baseline_finish IS NOT NULL THEN 'file' "
+        if not self.has("planned_finish"):
+            return f"*, {source}END AS baseline_source"
+        planned = "text_baseline_finish IS NULL AND known_status = 'not_started' AND planned_finish IS NOT NULL"
+        columns = ", ".join(
+            f"CASE WHEN {planned} THEN {plan} ELSE {name} END AS {name}"
+            for name, plan in (("baseline_start", start), ("baseline_finish", finish))
+        )
+        return f"* REPLACE ({columns}), {source}WHEN {planned} THEN 'first_seen' END AS baseline_source"
+
+    def _days(self) -> str:
+        """The dates of the baseline count before a duration of working time, and calendar days before the dates."""
+        both = INCLUSIVE.format(start="baseline_start")
+        either = INCLUSIVE.format(start="coalesce(baseline_start, start)")
+        tests = []
+        if "baseline_duration_days" in self.mapped and self.profile.role != "baseline":
+            parts = [
+                f"part_baseline_duration_days_{index} IS NOT NULL"
+                for index, (_, source) in enumerate(self._sources("baseline_duration_days"))
+                if source.unit == "ed"
+            ]
+            if parts:
+                tests.append(f"WHEN {' OR '.join(parts)} THEN baseline_duration_days")
+        tests.append(f"WHEN baseline_start IS NOT NULL AND baseline_finish IS NOT NULL THEN {both}")
+        tests.append("WHEN text_baseline_duration_days IS NOT NULL THEN baseline_duration_days")
+        return f"* REPLACE ((CASE {' '.join(tests)} ELSE {either} END)::DOUBLE AS baseline_duration_days)"
 
     def _float(self) -> str:
         # Once an activity has started its float tells how it goes, and it is empty when it is complete.
-        return "CASE WHEN start > data_date AND actual_finish IS NULL THEN total_float_days END"
+        return "CASE WHEN known_status = 'not_started' THEN total_float_days END"
 
     def _blank(self) -> str:
         # They were left out already; what looks blank here may have cells beyond those of the header.
@@ -253,12 +346,15 @@ class Query:
         return f"(coalesce({cells}) IS NULL)" if self.grid.width > 1 else f"({cells} IS NULL)"
 
     def _filtered(self) -> str:
-        conditions = []
+        conditions = ["summary = '1'"] if self.grid.numbered else []
         for item in self.profile.filters:
             position = self._places.get(normal(item.column))
-            if position is None:
+            if position is None or any(normal(header) in self._places for header in item.unless):
                 continue
-            text = f"lower(trim(coalesce(c{position}, '')))"
+            text = f"lower(trim(coalesce(c{position}, ''), {expressions.literal(expressions.WHITE)}))"
+            if item.zero:
+                conditions.append(expressions.is_zero(text))
+                continue
             listed = expressions.words(item.keep if item.keep is not None else item.drop or [])
             conditions.append(f"{text} {'NOT ' if item.keep is not None else ''}IN {listed}")
         return f"({' OR '.join(conditions)})" if conditions else "false"

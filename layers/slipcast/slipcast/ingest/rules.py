@@ -21,7 +21,7 @@ class Rule:
     ----------
     column : whose cell is to blame
     broken : SQL condition; NULL counts as not broken
-    reason, remedy : for the person who mends the file
+    reason, remedy : for the person who corrects the file
     """
 
     column: str
@@ -64,7 +64,11 @@ def cell_rules(
             rules.append(Rule(name, unread, CALENDAR.reason, CALENDAR.remedy))
             outside = f"\"{name}\" NOT BETWEEN DATE '{FIRST_DAY}' AND DATE '{LAST_DAY}'"
             rules.append(Rule(name, outside, f"is not between {FIRST_DAY} and {LAST_DAY}", "Check the year"))
-        elif name in ("baseline_duration_days", "total_float_days"):
+        elif name == "baseline_duration_days":
+            # It is needed only where the dates do not say it.
+            unread += " AND (baseline_start IS NULL OR baseline_finish IS NULL)"
+            rules.append(Rule(name, unread, DURATION.reason, DURATION.remedy))
+        elif name == "total_float_days":
             rules.append(Rule(name, unread, DURATION.reason, DURATION.remedy))
         elif kinds[name] == "number":
             rules.append(Rule(name, unread, NUMBER.reason, NUMBER.remedy))
@@ -72,11 +76,20 @@ def cell_rules(
     return rules
 
 
+# It is needed only where it becomes the baseline.
+PLANNED = Rule(
+    "planned_finish",
+    "text_planned_finish IS NOT NULL AND planned_finish IS NULL AND text_baseline_finish IS NULL "
+    "AND known_status = 'not_started'",
+    CALENDAR.reason,
+    CALENDAR.remedy,
+)
 ROW_RULES = (
+    # What starts and finishes on one day takes a day.
     Rule(
         "baseline_finish",
-        "text_baseline_duration_days IS NULL AND baseline_finish <= coalesce(baseline_start, start)",
-        "is not after the start",
+        "text_baseline_duration_days IS NULL AND baseline_finish < coalesce(baseline_start, start)",
+        "is before the start",
         "Check start and baseline finish",
     ),
     Rule(
@@ -106,7 +119,7 @@ ROW_RULES = (
     ),
     Rule(
         "actual_finish",
-        "status = 'complete' AND text_status IS NOT NULL AND text_actual_finish IS NULL",
+        "status = 'complete' AND text_status IS NOT NULL AND text_actual_finish IS NULL AND actual_finish IS NULL",
         "is empty although the activity is complete",
         "Give the finish or the right status",
     ),

@@ -1,457 +1,210 @@
-"""A dropped file becomes a checked table on disk; what is wrong with it becomes a table for people."""
+"""What is dropped becomes one checked table: a file, or all files of a zip file of one series."""
 
 import csv
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import date
-from pathlib import Path
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
 from typing import Any
 
-import duckdb
-
-from slipcast.ingest import expressions, layout, names
-from slipcast.ingest.detect import Found, detect
-from slipcast.ingest.formats import Limits, Text, open_upload
-from slipcast.ingest.layout import Grid, Record
-from slipcast.ingest.profile import Profile, built_in
-from slipcast.ingest.query import DURATIONS, KINDS, Query
+from slipcast.ingest import _archive, _sniff, _xlsx, names
+from slipcast.ingest.database import connect
+from slipcast.ingest.formats import Limits
+from slipcast.ingest.merging import merge
+from slipcast.ingest.reading import REJECTED_COLUMNS, Schedule, read_file
 from slipcast.ingest.refusal import ScheduleRefused
-from slipcast.ingest.rules import Rule
 from slipcast.schema import STATUSES
-from slipcast.spreadsheet import neutral
 
-REJECTED_COLUMNS = ("line", "column", "value", "reason", "remedy")
-MEMORY = "600MB"
-# The same number everywhere: the row groups of the table, and so its digest, depend on it.
-THREADS = 2
-BATCH = 10_000
-GOOD = "NOT blank AND NOT filtered AND NOT bad"
+__all__ = ["REJECTED_COLUMNS", "Schedule", "connect", "read_schedule"]
+READABLE = (".csv", ".txt", ".tsv", ".xer", ".xlsx", ".xlsm")
+# A year of weekly updates and the baseline.
+MOST = 60
 
 
 @dataclass(frozen=True)
-class Schedule:
-    """A schedule that was read.
+class Member:
+    """A file in a zip file.
 
     Attributes
     ----------
-    table : Parquet file of the accepted activities: canonical columns, features of the profile, origin
-    rejected : CSV file with ``line``, ``column``, ``value``, ``reason``, ``remedy``, one row for each bad cell; None
-        if there is none
-    counts : rows ``read`` = ``accepted`` + ``rejected`` + ``filtered``, and the accepted by status
-    problems : how many cells broke which rule: ``column``, ``reason``, ``remedy``, ``cells``, most first
-    data_date : the day that the file describes; None for files without dates
-    notes : what a reader should know: encoding, order of dates, sheet
-    own_names : canonical columns that the file has → how its header calls them
+    name : within the zip file
+    path : where it was unpacked to
+    source : the series that it belongs to
+    baseline : whether it is the baseline, as its name says
     """
 
-    table: Path
-    rejected: Path | None
-    counts: dict[str, int]
-    problems: list[dict[str, Any]]
-    data_date: date | None
+    name: str
+    path: Path
     source: str
-    profile: Profile
-    header: tuple[str, ...]
-    mapped: tuple[str, ...]
-    notes: tuple[str, ...]
-    own_names: dict[str, str] = field(default_factory=dict)
-
-    def rows(self) -> list[dict[str, Any]]:
-        """Return the accepted activities, for small files."""
-        with connect(self.table.parent) as database:
-            found = database.execute("SELECT * FROM read_parquet(?)", [str(self.table)])
-            columns = [item[0] for item in found.description]
-            return [dict(zip(columns, row, strict=True)) for row in found.fetchall()]
-
-
-def connect(workdir: Path, memory: str = MEMORY) -> duckdb.DuckDBPyConnection:
-    """Return a database in memory that spills to `workdir` and loads nothing from the network."""
-    return duckdb.connect(
-        config={
-            "threads": THREADS,
-            "memory_limit": memory,
-            "temp_directory": str(workdir / "spill"),
-            "autoinstall_known_extensions": False,
-            "autoload_known_extensions": False,
-            "preserve_insertion_order": True,
-        }
-    )
+    baseline: bool
 
 
 def read_schedule(
     path: Path,
     name: str,
     *,
-    profiles: Sequence[Profile] | None = None,
-    profile: Profile | None = None,
     folder: str = "",
+    baseline: bool = False,
     workdir: Path,
-    max_bad_share: float = 0.2,
     limits: Limits | None = None,
-    sha256: str = "",
+    **options: Any,
 ) -> Schedule:
-    """Read a dropped file.
+    """Read a dropped file, or all files of a zip file.
 
     Parameters
     ----------
     path : the file
     name : what it was called, for messages, its kind, its source and the data date
-    profiles : those to choose from; the built-in ones by default
-    profile : the user's choice
     folder : where it was dropped; part of the name of its source
+    baseline : whether the file is the baseline of its series, whatever the profile says
     workdir : an empty folder for the table and what is needed on the way
-    max_bad_share : with a larger share of bad rows the file is refused whole
     limits : what is too large
-    sha256 : digest of the dropped object, kept with each row
+    options : as `reading.read_file` takes them
 
     Raises
     ------
     ScheduleRefused
-        If the file cannot be used at all; the message names file, row, column and remedy.
+        If the file, or one of the files in it, cannot be used at all; the message names file, row, column and remedy.
     """
     limits = limits or Limits()
-    text = open_upload(path, name, workdir=workdir, limits=limits)
-    heads = layout.heads(text.path, text.delimiter)
-    cells = {mark: [record.cells for record in found] for mark, found in heads.items()}
-    lines = {mark: [_line(text, record) for record in found] for mark, found in heads.items()}
-    found = detect(cells, [profile] if profile is not None else (profiles or built_in()), name, lines)
-    header = heads[found.delimiter][found.index]
-    if len(found.header) - text.numbered > limits.max_columns:
-        raise ScheduleRefused(
-            name,
-            f"the header has {len(found.header) - text.numbered:,} columns, at most {limits.max_columns:,} may be",
-            "Remove some, or look for line breaks that were lost",
-            found.line,
-        )
-    return _Reading(text, name, folder, found, header, workdir, max_bad_share, sha256).read()
-
-
-def _line(text: Text, record: Record) -> int | None:
-    """Return where a record stands in the dropped file."""
-    if not text.numbered:
-        return record.line
-    return int(record.cells[0]) if record.cells[0].isdecimal() else text.first
-
-
-@dataclass
-class _Reading:
-    text: Text
-    name: str
-    folder: str
-    found: Found
-    header: Record
-    workdir: Path
-    max_bad_share: float
-    sha256: str
-    tally: dict[str, int] = field(default_factory=dict)
-
-    def read(self) -> Schedule:
-        with connect(self.workdir) as self.database:
-            query = self._query(self._grid())
-            try:
-                return self._read(query)
-            except duckdb.Error:
-                # Bad quotes, ragged rows, overlong lines: what duckdb refuses is read line by line.
-                if query.grid.numbered:
-                    raise
-                return self._read(replace(query, grid=self._numbered()))
-
-    def _grid(self) -> Grid:
-        plain = None
-        if not self.text.numbered and not self.found.profile.undated:
-            plain = layout.plain(self.text.path, self.header.line, self.found.delimiter)
-        if plain is None:
-            return self._numbered()
-        self.tally["lines"] = plain.lines
-        width = len(self.header.cells)
-        return Grid(self.text.path, self.found.delimiter, self.header.line, width, False, plain.bare)
-
-    def _numbered(self) -> Grid:
-        self.tally.clear()
-        target = self.workdir / "numbered.csv"
-        return layout.number(self.text.path, self.found.delimiter, self.header, target, numbered=self.text.numbered)
-
-    def _query(self, grid: Grid) -> Query:
-        header = tuple(cell.strip() for cell in self.header.cells[self.text.numbered :])
-        query = Query(grid, self.found.profile, header, "YMD", None, names.source(self.name, self.folder), self.sha256)
-        if "data_date" not in query.mapped and not query.profile.undated:
-            query = replace(query, data_date=names.data_date(self.name))
-        return query
-
-    def _read(self, query: Query) -> Schedule:
-        query = self._with_order(query)
-        if "data_date" not in query.mapped and query.data_date is None and not query.profile.undated:
-            query = replace(query, data_date=self._last_finish(query))
-        table = self.workdir / "table.parquet"
-        accepted = self._copy(query, query.checked(), GOOD, table)
-        if accepted == self.tally.get("lines"):
-            read, filtered, rejected, problems = accepted, 0, None, []
-            bad = 0
-        else:
-            read, filtered, bad = self._count(query)
-            if not query.grid.numbered and self.tally["lines"] != self.tally["records"]:
-                return self._read(replace(query, grid=self._numbered()))
-            self._refuse_mostly_bad(query, read - filtered, bad)
-            rejected, problems = self._reject(query) if bad else (None, [])
-        again = self._repeated(table, query)
-        if again:
-            dropped, rejected, problems = self._drop_repeated(query, table, bad, read - filtered, rejected, problems)
-            accepted -= dropped
-            if query.profile.duplicates == "reject":
-                bad += dropped
-            else:
-                filtered += dropped
-        if not accepted:
-            raise self._nothing(read, filtered)
-        data_date = self._one_data_date(query, table)
-        counts = {"read": read, "accepted": accepted, "rejected": bad, "filtered": filtered, **self._statuses(table)}
-        notes = list(self.text.notes)
-        if query.order in ("DMY", "MDY") and "order" not in self.tally:
-            notes.append(f"numeric dates read as {query.order}")
-        return Schedule(
-            table=table,
-            rejected=rejected,
-            counts=counts,
-            problems=problems,
-            data_date=data_date,
-            source=query.source,
-            profile=query.profile,
-            header=query.header,
-            mapped=tuple(query.mapped),
-            notes=tuple(notes),
-            own_names=query.own_names,
-        )
-
-    def _copy(self, query: Query, relation: str, where: str, target: Path) -> int:
-        sql = f"COPY (SELECT {query.table()} FROM {relation} WHERE {where}) TO {expressions.literal(str(target))}"
-        # A dataset version is sorted anyway; in the order of the file this takes a sixth longer. Line numbers need it.
-        self.database.execute(f"SET preserve_insertion_order = {'row_number()' in relation}")
+    members, notes = _unpack(path, name, folder, workdir / "members", limits)
+    if not members:
+        return read_file(path, name, folder=folder, baseline=baseline, workdir=workdir, limits=limits, **options)
+    found = []
+    for place, member in enumerate(members):
+        own = workdir / f"member-{place}"
+        own.mkdir()
         try:
-            return self.database.execute(f"{sql} (FORMAT parquet, COMPRESSION zstd)").fetchone()[0]
-        finally:
-            self.database.execute("SET preserve_insertion_order = true")
-
-    def _count(self, query: Query) -> tuple[int, int, int]:
-        records, blank, filtered, bad = self.database.execute(
-            "SELECT count(*), count(*) FILTER (blank), count(*) FILTER (filtered AND NOT blank), "
-            f"count(*) FILTER (bad AND NOT blank AND NOT filtered) FROM {query.checked()}"
-        ).fetchone()
-        self.tally["records"] = records
-        return records - blank, filtered, bad
-
-    def _with_order(self, query: Query) -> Query:
-        """Find the order of numeric dates in which most cells are dates."""
-        dates = query.profile.dates
-        if dates.order != "auto":
-            return replace(query, order=dates.order)
-        columns = [name for name in query.mapped if KINDS[name] == "date"]
-        if not columns:
-            return query
-        relation = query.checked()
-        either = [
-            (expressions.day(f"text_{name}", dates, "DMY"), expressions.day(f"text_{name}", dates, "MDY"))
-            for name in columns
-        ]
-        sums = [
-            f"count(*) FILTER ({dmy} IS NULL AND {mdy} IS NOT NULL), "
-            f"count(*) FILTER ({mdy} IS NULL AND {dmy} IS NOT NULL), count(*) FILTER ({dmy} <> {mdy})"
-            for dmy, mdy in either
-        ]
-        found = self.database.execute(f"SELECT {', '.join(sums)} FROM {relation} WHERE NOT filtered").fetchone()
-        not_dmy, not_mdy, differ = (sum(found[offset::3]) for offset in range(3))
-        if not_dmy == not_mdy == differ == 0:
-            self.tally["order"] = 0
-            return replace(query, order="YMD" if not (dates.formats or dates.suffixes or dates.months) else "DMY")
-        orders = {"DMY": not_dmy, "MDY": not_mdy}
-        if not_dmy == not_mdy:
-            for order in orders:
-                orders[order] = self._count(replace(query, order=order))[2]
-        if orders["DMY"] == orders["MDY"]:
-            column = columns[max(range(len(columns)), key=lambda index: found[3 * index + 2])]
-            raise ScheduleRefused(
-                self.name,
-                "the dates may be day/month or month/day, the file fits both",
-                "Write dates year first, or write a profile with dates.order (docs/profiles.md)",
-                self.found.line and self.found.line + 1,
-                column,
+            schedule = read_file(
+                member.path,
+                member.name,
+                source=member.source,
+                baseline=baseline or member.baseline,
+                workdir=own,
+                limits=limits,
+                **options,
             )
-        return replace(query, order=min(orders, key=orders.get))
+        except ScheduleRefused as refusal:
+            reason = f"in {member.name!r}: {refusal.reason}"
+            raise ScheduleRefused(name, reason, refusal.remedy, refusal.row, refusal.column) from refusal
+        member.path.unlink()
+        found.append((member, schedule))
+    return _as_one(found, notes, workdir)
 
-    def _last_finish(self, query: Query) -> date:
-        """A file in which everything is complete was written after the last finish; any other must say when."""
-        still_open, last = self.database.execute(
-            "SELECT count(*) FILTER (actual_finish IS NULL), max(actual_finish) "
-            f"FROM {query.checked()} WHERE NOT blank AND NOT filtered"
-        ).fetchone()
-        if still_open or last is None:
+
+def _unpack(path: Path, name: str, folder: str, target: Path, limits: Limits) -> tuple[list[Member], list[str]]:
+    """Return the files of a zip file that holds several; none if it is no such file."""
+    with path.open("rb") as stream:
+        if not stream.read(4).startswith(_sniff.ZIP):
+            return [], []
+    archive = _archive.Archive(path, name)
+    try:
+        if len(archive.members) < 2 or _xlsx.is_workbook(archive):
+            return [], []
+        _xlsx.refuse_other_documents(archive, name)
+        infos = [info for info in archive.members if info.filename.lower().endswith(READABLE)]
+        if not infos:
+            return [], []
+        if len(infos) > MOST:
             raise ScheduleRefused(
-                self.name,
-                "the file does not say which day it describes",
-                "Put the data date into its name, as in name_2025-06-30.csv, or into a column data_date",
-                self.found.line,
-                "data_date",
+                name,
+                f"the zip file holds {len(infos):,} schedules, at most {MOST} are read",
+                "Drop them in several parts",
             )
-        return last
+        target.mkdir()
+        budget = _archive.Budget(name, path.stat().st_size, limits.max_bytes, limits.max_ratio)
+        members = []
+        for place, info in enumerate(infos):
+            file = target / str(place)
+            with file.open("wb") as sink:
+                archive.copy(info, sink, budget)
+            _refuse_archives(file, info.filename, name)
+            own = PurePosixPath(info.filename.replace("\\", "/")).name
+            members.append(Member(own, file, _source(own, name, folder), names.is_baseline(own)))
+    finally:
+        archive.close()
+    left = [info.filename for info in archive.members if info not in infos]
+    notes = [f"{len(members)} files unpacked from zip"]
+    if left:
+        notes.append(f"not read: {', '.join(left)}"[:300])
+    return members, notes
 
-    def _refuse_mostly_bad(self, query: Query, rows: int, bad: int) -> None:
-        if bad == 0 or (bad <= self.max_bad_share * rows and bad < rows):
-            return
-        if bad == rows:
-            self._refuse_empty_column(query, rows)
-        line, column, value, rule = next(self._bad_cells(query, "ORDER BY line LIMIT 1"))
-        raise self._mostly_bad(rows, bad, line, column, value, rule)
 
-    def _refuse_empty_column(self, query: Query, rows: int) -> None:
-        """A schedule without a baseline is no file of bad rows: nothing can be late against nothing."""
-        columns = [name for name in query.profile.required if name in query.mapped]
-        counts = ", ".join(f"count(text_{name})" for name in columns) or "1"
-        found = self.database.execute(f"SELECT {counts} FROM {query.checked()} WHERE NOT blank AND NOT filtered")
-        for name, filled in zip(columns, found.fetchone(), strict=False):
-            if not filled:
-                remedy = "Export it as well"
-                if name == "baseline_finish":
-                    remedy = "Assign a baseline in the scheduling tool and export its dates with the schedule"
-                raise ScheduleRefused(self.name, f"it is empty in all {rows} rows", remedy, self.found.line, name)
+def _refuse_archives(file: Path, member: str, name: str) -> None:
+    with file.open("rb") as stream:
+        head = stream.read(4)
+    nested = head.startswith(_sniff.GZIP)
+    if head.startswith(_sniff.ZIP):
+        inner = _archive.Archive(file, name)
+        nested = not _xlsx.is_workbook(inner)
+        inner.close()
+    if nested:
+        reason = f"{member[-100:]!r} in the zip file is another archive"
+        raise ScheduleRefused(name, reason, "Pack the schedules once, or not at all")
 
-    def _mostly_bad(self, rows: int, bad: int, line: int, column: str, value: Any, rule: Rule) -> ScheduleRefused:
-        return ScheduleRefused(
-            self.name,
-            f"{bad} of {rows} rows are bad, at most {self.max_bad_share:.0%} may be; "
-            f"the first: {_shown(value)!r} {rule.reason}",
-            rule.remedy,
-            line,
-            column or None,
-        )
 
-    def _bad_cells(self, query: Query, tail: str = "ORDER BY line") -> Iterator[tuple[int, str, Any, Rule]]:
-        rules = query.rules
-        texts = list(dict.fromkeys(rule.column for rule in rules if rule.column))
-        shown = ", ".join(f'left("text_{name}", 201)' for name in texts)
-        found = self.database.cursor().execute(
-            f"SELECT line, problems, {shown} FROM {query.checked(query.numbered())} "
-            f"WHERE bad AND NOT blank AND NOT filtered {tail}"
-        )
-        while rows := found.fetchmany(BATCH):
-            for line, problems, *values in rows:
-                cells = dict(zip(texts, values, strict=True))
-                for position, rule in enumerate(rules):
-                    if problems >> position & 1:
-                        yield line, rule.column, cells.get(rule.column), rule
+def _source(member: str, name: str, folder: str) -> str:
+    """A name that says nothing but date, update or baseline belongs to the series that the zip file is called after."""
+    own = names.without_marks(names.stem(member))
+    return names.source(name if own.casefold() in ("", *names.NAMELESS) else member, folder)
 
-    def _reject(self, query: Query) -> tuple[Path, list[dict[str, Any]]]:
-        target = self.workdir / "rejected.csv"
-        tally: Counter[Rule] = Counter()
-        with target.open("w", encoding="utf-8", newline="") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(REJECTED_COLUMNS)
-            for line, column, value, rule in self._bad_cells(query):
-                tally[rule] += 1
-                writer.writerow([line, column, neutral(_shown(value)), rule.reason, rule.remedy])
-        return target, [_problem(rule, cells) for rule, cells in tally.most_common()]
 
-    def _repeated(self, table: Path, query: Query) -> int:
-        """Return how many rows repeat the key of another one.
-
-        Keys are compared by their 64-bit hash: 10⁷ of them fit into memory, and with 10⁷ the odds that two different
-        ones collide are 1 in 370,000; `_drop_repeated` compares the keys themselves.
-        """
-        keys = ", ".join(query.profile.key)
-        return self.database.execute(
-            "SELECT coalesce(sum(n - 1), 0)::BIGINT FROM "
-            f"(SELECT count(*) AS n FROM read_parquet(?) GROUP BY hash({keys}) HAVING n > 1)",
-            [str(table)],
-        ).fetchone()[0]
-
-    def _drop_repeated(
-        self,
-        query: Query,
-        table: Path,
-        bad: int,
-        rows: int,
-        rejected: Path | None,
-        problems: list[dict[str, Any]],
-    ) -> tuple[int, Path | None, list[dict[str, Any]]]:
-        keys = ", ".join(query.profile.key)
-        relation = query.checked(query.numbered())
-        direction = "DESC" if query.profile.duplicates == "keep_last" else "ASC"
-        accepted = f"read_parquet({expressions.literal(str(table))})"
-        self.database.execute(
-            "CREATE OR REPLACE TEMP TABLE repeated AS SELECT * FROM (SELECT line, activity_id, "
-            "first_value(line) OVER w AS kept, row_number() OVER w AS place "
-            f"FROM {relation} WHERE {GOOD} AND hash({keys}) IN "
-            f"(SELECT hash({keys}) FROM {accepted} GROUP BY ALL HAVING count(*) > 1)"
-            f" WINDOW w AS (PARTITION BY {keys} ORDER BY line {direction})) WHERE place > 1"
-        )
-        dropped = self.database.execute("SELECT count(*) FROM repeated").fetchone()[0]
-        if not dropped:
-            return 0, rejected, problems
-        if query.profile.duplicates == "reject":
-            if bad + dropped > self.max_bad_share * rows:
-                line, value, kept = self.database.execute(
-                    "SELECT line, activity_id, kept FROM repeated ORDER BY line LIMIT 1"
-                ).fetchone()
-                raise self._mostly_bad(rows, bad + dropped, line, "activity_id", value, _twice(kept))
-            rejected = rejected or self.workdir / "rejected.csv"
-            with rejected.open("a", encoding="utf-8", newline="") as file:
-                writer = csv.writer(file, lineterminator="\n")
-                if not bad:
-                    writer.writerow(REJECTED_COLUMNS)
-                found = self.database.execute("SELECT line, activity_id, kept FROM repeated ORDER BY line")
-                while batch := found.fetchmany(BATCH):
-                    for line, value, kept in batch:
-                        rule = _twice(kept)
-                        writer.writerow([line, rule.column, neutral(_shown(value)), rule.reason, rule.remedy])
-            problems = [*problems, {**_problem(_twice(None), dropped), "reason": "stands in another line already"}]
-        self._copy(query, relation, f"{GOOD} AND line NOT IN (SELECT line FROM repeated)", table)
-        return dropped, rejected, problems
-
-    def _nothing(self, read: int, filtered: int) -> ScheduleRefused:
-        if read:
-            reason = f"all {filtered} rows are left out by the filters of profile {self.found.profile.name}"
-            return ScheduleRefused(self.name, reason, "Look at the profile's filters", self.found.line)
-        return ScheduleRefused(
-            self.name, "there are no activities below the header", "Export the schedule again", self.found.line
-        )
-
-    def _one_data_date(self, query: Query, table: Path) -> date | None:
-        first, last = self.database.execute(
-            "SELECT min(data_date), max(data_date) FROM read_parquet(?)", [str(table)]
-        ).fetchone()
-        if first == last:
-            return last
-        line, value = self.database.execute(
-            f"SELECT line, text_data_date FROM {query.checked(query.numbered())} WHERE {GOOD} "
-            "AND data_date <> ? ORDER BY line LIMIT 1",
-            [last],
-        ).fetchone()
+def _as_one(found: list[tuple[Member, Schedule]], notes: list[str], workdir: Path) -> Schedule:
+    """Return the schedules of several files as one: what the latest says, with the baseline of the earliest."""
+    order = sorted(found, key=_place(found))
+    if len({schedule.data_date is None for _, schedule in order}) > 1 or order[0][1].data_date is None:
+        member, _ = next((item for item in order if item[1].data_date is None), order[0])
         raise ScheduleRefused(
-            self.name,
-            f"the file has several data dates, among them {last} and {_shown(value)}",
-            "Drop one file for each data date",
-            line,
-            "data_date",
+            member.name, "a file with labels and no dates is no update of a series", "Drop the files one by one"
         )
-
-    def _statuses(self, table: Path) -> dict[str, int]:
-        found = dict(
-            self.database.execute(
-                "SELECT status, count(*) FROM read_parquet(?) GROUP BY status", [str(table)]
-            ).fetchall()
+    table: Path | None = None
+    for place, (_, schedule) in enumerate(order):
+        target = workdir / f"merged-{place}.parquet"
+        merge(table, schedule.table, target, workdir)
+        table = target
+    last = order[-1][1]
+    counts = Counter[str]()
+    problems: Counter[tuple[str, str, str]] = Counter()
+    for member, schedule in order:
+        counts.update({name: schedule.counts[name] for name in ("read", "accepted", "rejected", "filtered")})
+        for item in schedule.problems:
+            problems[item["column"], item["reason"], item["remedy"]] += item["cells"]
+        day = schedule.data_date.isoformat()
+        notes.append(f"{member.name} of {day}: {schedule.counts['accepted']:,} activities")
+        notes += [f"{member.name}: {note}" for note in schedule.notes]
+    with connect(workdir) as database:
+        statuses = dict(
+            database.execute("SELECT status, count(*) FROM read_parquet(?) GROUP BY status", [str(table)]).fetchall()
         )
-        return {status: found.get(status, 0) for status in STATUSES}
+    return replace(
+        last,
+        table=table,
+        rejected=_rejected(order, workdir),
+        counts={**counts, **{status: statuses.get(status, 0) for status in STATUSES}},
+        problems=[
+            {"column": column, "reason": reason, "remedy": remedy, "cells": cells}
+            for (column, reason, remedy), cells in problems.most_common()
+        ],
+        notes=tuple(notes),
+    )
 
 
-def _twice(line: int | None) -> Rule:
-    return Rule("activity_id", "", f"stands in line {line} already", "Give each activity an id of its own")
+def _place(found: list[tuple[Member, Schedule]]) -> Callable[[tuple[Member, Schedule]], tuple[Any, ...]]:
+    """Baselines first, then by data date; of one day in the order of the zip file."""
+    return lambda item: (not item[0].baseline, str(item[1].data_date or ""), found.index(item))
 
 
-def _problem(rule: Rule, cells: int) -> dict[str, Any]:
-    return {"column": rule.column, "reason": rule.reason, "remedy": rule.remedy, "cells": cells}
-
-
-def _shown(value: Any) -> str:
-    return "" if value is None else str(value)[:200]
-
-
-assert set(KINDS) > DURATIONS  # noqa: S101 - a renamed column must not silently lose its unit
+def _rejected(order: list[tuple[Member, Schedule]], workdir: Path) -> Path | None:
+    if all(schedule.rejected is None for _, schedule in order):
+        return None
+    target = workdir / "rejected.csv"
+    with target.open("w", encoding="utf-8", newline="") as sink:
+        writer = csv.writer(sink, lineterminator="\n")
+        writer.writerow(REJECTED_COLUMNS)
+        for member, schedule in order:
+            if schedule.rejected is None:
+                continue
+            with schedule.rejected.open(encoding="utf-8", newline="") as lines:
+                for line, *cells in list(csv.reader(lines))[1:]:
+                    writer.writerow([f"{member.name} {line}", *cells])
+    return target

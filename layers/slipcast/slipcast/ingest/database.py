@@ -1,0 +1,23 @@
+"""The database that tables are read with."""
+
+from pathlib import Path
+
+import duckdb
+
+MEMORY = "600MB"
+# The same number everywhere: the row groups of the table, and so its digest, depend on it.
+THREADS = 2
+
+
+def connect(workdir: Path, memory: str = MEMORY) -> duckdb.DuckDBPyConnection:
+    """Return a database in memory that spills to `workdir` and loads nothing from the network."""
+    return duckdb.connect(
+        config={
+            "threads": THREADS,
+            "memory_limit": memory,
+            "temp_directory": str(workdir / "spill"),
+            "autoinstall_known_extensions": False,
+            "autoload_known_extensions": False,
+            "preserve_insertion_order": True,
+        }
+    )

@@ -1,0 +1,92 @@
+"""Tables of several files as one: each activity once, whichever file came first."""
+
+from pathlib import Path
+from typing import Any
+
+from slipcast.ingest.database import connect
+from slipcast.ingest.expressions import literal
+
+BASELINE = ("baseline_start", "baseline_finish", "baseline_duration_days", "baseline_source", "baseline_data_date")
+
+
+def merge(previous: Path | None, new: Path, target: Path, workdir: Path) -> None:
+    """Write the activities of two tables, each one once.
+
+    The result does not depend on which of the two came first, unless both have an activity of the same data date: then
+    `new` is a correction and wins. What is known of an activity's total float was known before it started, so it stays
+    when a later file no longer says it.
+
+    Parameters
+    ----------
+    previous : Parquet file of the dataset so far; None if there is none
+    new : Parquet file of the schedule that was read last
+    target : Parquet file to write; rows in the order of project and activity
+    workdir : for what does not fit into memory
+    """
+    with connect(workdir) as database:
+        last = f"read_parquet({literal(str(new))})"
+        # Merged with nothing: a file taken in twice leads to the same bytes as once.
+        old = f"read_parquet({literal(str(previous))})" if previous else f"(SELECT * FROM {last} LIMIT 0)"
+        columns = _columns(database, old), _columns(database, last)
+        names = [*columns[0], *(name for name in columns[1] if name not in columns[0])]
+        place = "coalesce(o.activity_id, n.activity_id)"
+        if "activity_guid" in columns[0] and "activity_guid" in columns[1]:
+            last, place = _by_guid(old, last), _choice("activity_id", columns)
+        database.execute(
+            f"COPY (SELECT {', '.join(_merged(name, columns) for name in names)} "
+            f"FROM {old} AS o FULL JOIN {last} AS n "
+            f"ON o.project_id = n.project_id AND o.activity_id = n.{'same_as' if 'same_as' in last else 'activity_id'} "
+            f"ORDER BY coalesce(o.project_id, n.project_id), {place}) "
+            f"TO {literal(str(target))} (FORMAT parquet, COMPRESSION zstd)"
+        )
+
+
+def _columns(database: Any, relation: str) -> list[str]:
+    return [row[0] for row in database.execute(f"DESCRIBE SELECT * FROM {relation}").fetchall()]
+
+
+def _by_guid(old: str, last: str) -> str:
+    """Return the new rows with ``same_as``: their id among the old ones, which may have been another.
+
+    An id that both have is the same activity whatever the GUIDs say: a copied project has new ones.
+    """
+    ids = f"(SELECT project_id, activity_id FROM {old})"
+    fresh = f"(SELECT project_id, activity_id FROM {last})"
+    left = "project_id = l.project_id AND r.activity_id = l.activity_id"
+    renamed = (
+        f"SELECT l.project_id, l.activity_guid, min(l.activity_id) AS former FROM {old} AS l "
+        f"WHERE l.activity_guid IS NOT NULL AND NOT EXISTS (SELECT 1 FROM {fresh} AS r WHERE r.{left}) "
+        "GROUP BY ALL HAVING count(*) = 1"
+    )
+    return (
+        f"(SELECT l.*, CASE WHEN EXISTS (SELECT 1 FROM {ids} AS r WHERE r.{left}) "
+        "OR count(*) OVER (PARTITION BY l.project_id, l.activity_guid) > 1 THEN l.activity_id "
+        f"ELSE coalesce(f.former, l.activity_id) END AS same_as FROM {last} AS l LEFT JOIN ({renamed}) AS f "
+        "ON f.project_id = l.project_id AND f.activity_guid = l.activity_guid)"
+    )
+
+
+def _merged(name: str, columns: tuple[list[str], list[str]]) -> str:
+    return f'{_choice(name, columns)} AS "{name}"'
+
+
+def _choice(name: str, columns: tuple[list[str], list[str]]) -> str:
+    old = f'o."{name}"' if name in columns[0] else "NULL"
+    new = f'n."{name}"' if name in columns[1] else "NULL"
+    # A row that is on one side alone has no data date on the other.
+    newer = "(n.data_date >= o.data_date OR o.data_date IS NULL)"
+    if name in BASELINE:
+        return f"CASE WHEN {_baseline_is_new(columns)} THEN {new} ELSE {old} END"
+    if name == "total_float_days":
+        return f"CASE WHEN {newer} THEN coalesce({new}, {old}) ELSE coalesce({old}, {new}) END"
+    return f"CASE WHEN {newer} THEN {new} ELSE {old} END"
+
+
+def _baseline_is_new(columns: tuple[list[str], list[str]]) -> str:
+    """A declared baseline counts before others, then the one of the earliest data date; none counts last."""
+    old, new = (
+        f"coalesce({side}.baseline_source = 'declared', false)" if "baseline_source" in names else "false"
+        for side, names in zip("on", columns, strict=True)
+    )
+    earlier = "coalesce(n.baseline_data_date <= o.baseline_data_date, o.baseline_data_date IS NULL)"
+    return f"CASE WHEN {old} <> {new} THEN {new} ELSE {earlier} END"

@@ -1,0 +1,529 @@
+"""A file becomes a checked table on disk; what is wrong with it becomes a table for people."""
+
+import csv
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from slipcast.ingest import expressions, layout, names, tables
+from slipcast.ingest.codes import is_code
+from slipcast.ingest.database import connect
+from slipcast.ingest.detect import Found, detect
+from slipcast.ingest.detect import known as known_headers
+from slipcast.ingest.formats import Limits, Text, open_upload
+from slipcast.ingest.layout import Grid, Outline, Record
+from slipcast.ingest.profile import Profile, built_in, normal
+from slipcast.ingest.query import DURATIONS, KINDS, READ, Query
+from slipcast.ingest.refusal import ScheduleRefused
+from slipcast.ingest.rules import Rule
+from slipcast.schema import STATUSES
+from slipcast.spreadsheet import neutral
+
+REJECTED_COLUMNS = ("line", "column", "value", "reason", "remedy")
+BATCH = 10_000
+GOOD = "NOT blank AND NOT filtered AND NOT bad"
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """A schedule that was read.
+
+    Attributes
+    ----------
+    table : Parquet file of the accepted activities: canonical columns, features of the profile, origin
+    rejected : CSV file with ``line``, ``column``, ``value``, ``reason``, ``remedy``, one row for each bad cell; None
+        if there is none
+    counts : rows ``read`` = ``accepted`` + ``rejected`` + ``filtered``, and the accepted by status
+    problems : how many cells broke which rule: ``column``, ``reason``, ``remedy``, ``cells``, most first
+    data_date : the day that the file describes; None for files without dates
+    notes : what a reader should know: encoding, order of dates, sheet
+    own_names : canonical columns that the file has → how its header calls them
+    """
+
+    table: Path
+    rejected: Path | None
+    counts: dict[str, int]
+    problems: list[dict[str, Any]]
+    data_date: date | None
+    source: str
+    profile: Profile
+    header: tuple[str, ...]
+    mapped: tuple[str, ...]
+    notes: tuple[str, ...]
+    own_names: dict[str, str] = field(default_factory=dict)
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return the accepted activities, for small files."""
+        with connect(self.table.parent) as database:
+            found = database.execute("SELECT * FROM read_parquet(?)", [str(self.table)])
+            columns = [item[0] for item in found.description]
+            return [dict(zip(columns, row, strict=True)) for row in found.fetchall()]
+
+
+def read_file(
+    path: Path,
+    name: str,
+    *,
+    profiles: Sequence[Profile] | None = None,
+    profile: Profile | None = None,
+    folder: str = "",
+    source: str | None = None,
+    baseline: bool = False,
+    workdir: Path,
+    max_bad_share: float = 0.2,
+    limits: Limits | None = None,
+    sha256: str = "",
+) -> Schedule:
+    """Read one file; `schedule.read_schedule` reads what is dropped.
+
+    Parameters
+    ----------
+    path : the file
+    name : what it was called, for messages, its kind, its source and the data date
+    profiles : those to choose from; the built-in ones by default
+    profile : the user's choice
+    folder : where it was dropped; part of the name of its source
+    source : the series of files that it belongs to; from folder and name by default
+    baseline : whether the file is the baseline of its series, whatever the profile says
+    workdir : an empty folder for the table and what is needed on the way
+    max_bad_share : with a larger share of bad rows the file is refused whole
+    limits : what is too large
+    sha256 : digest of the dropped object, kept with each row
+
+    Raises
+    ------
+    ScheduleRefused
+        If the file cannot be used at all; the message names file, row, column and remedy.
+    """
+    limits = limits or Limits()
+    choice = [profile] if profile is not None else list(profiles or built_in())
+    if baseline:
+        choice = [item.model_copy(update={"role": "baseline"}) for item in choice]
+    known = frozenset().union(*map(known_headers, choice))
+    encoding = profile.encoding if profile is not None else None
+    text = open_upload(path, name, workdir=workdir, limits=limits, encoding=encoding, headers=known)
+    heads = layout.heads(text.path, text.delimiter)
+    cells = {mark: [record.cells for record in found] for mark, found in heads.items()}
+    lines = {mark: [_line(text, record) for record in found] for mark, found in heads.items()}
+    try:
+        found = detect(cells, choice, name, lines)
+    except ScheduleRefused as refusal:
+        if text.place is None:
+            raise
+        reason = f"in {text.place}: {refusal.reason}"
+        raise ScheduleRefused(name, reason, refusal.remedy, refusal.row, refusal.column) from refusal
+    header = replace(heads[found.delimiter][found.index], cells=list(found.header))
+    if len(found.header) - text.numbered > limits.max_columns:
+        raise ScheduleRefused(
+            name,
+            f"the header has {len(found.header) - text.numbered:,} columns, at most {limits.max_columns:,} may be",
+            "Remove some, or look for line breaks that were lost",
+            found.line,
+        )
+    source = source or names.source(name, folder)
+    return _Reading(text, name, source, found, header, workdir, max_bad_share, sha256).read()
+
+
+def _line(text: Text, record: Record) -> int | None:
+    """Return where a record stands in the dropped file."""
+    if not text.numbered:
+        return record.line
+    return int(record.cells[0]) if record.cells[0].isdecimal() else text.first
+
+
+@dataclass
+class _Reading:
+    text: Text
+    name: str
+    source: str
+    found: Found
+    header: Record
+    workdir: Path
+    max_bad_share: float
+    sha256: str
+    tally: dict[str, int] = field(default_factory=dict)
+
+    def read(self) -> Schedule:
+        with connect(self.workdir) as self.database:
+            query = self._query(self._grid())
+            try:
+                return self._read(query)
+            except duckdb.Error:
+                # Bad quotes, ragged rows, overlong lines: what duckdb refuses is read line by line.
+                if query.grid.numbered:
+                    raise
+                return self._read(replace(query, grid=self._numbered()))
+
+    def _grid(self) -> Grid:
+        plain = None
+        if not self.text.numbered and not self.found.profile.undated and not self._outline().shows:
+            plain = layout.plain(self.text.path, self.header.line, self.found.delimiter)
+        if plain is None:
+            return self._numbered()
+        self.tally["lines"] = plain.lines
+        width = len(self.header.cells)
+        return Grid(self.text.path, self.found.delimiter, self.header.line, width, False, plain.bare)
+
+    def _outline(self) -> Outline:
+        """Return where the outline shows, for a file in which no column says which rows sum up others."""
+        outline = self.found.profile.outline
+        places: dict[str, int] = {}
+        for place, cell in enumerate(self.header.cells[self.text.numbered :]):
+            places.setdefault(normal(cell), place)
+        if any(normal(header) in places for header in outline.unless):
+            return Outline()
+        level, numbers, indented = (
+            [places[normal(header)] for header in listed if normal(header) in places]
+            for listed in (outline.level, outline.number, outline.indented)
+        )
+        return Outline(next(iter(level), None), next(iter(numbers), None), tuple(indented))
+
+    def _numbered(self) -> Grid:
+        self.tally.clear()
+        target = self.workdir / "numbered.csv"
+        return layout.number(
+            self.text.path,
+            self.found.delimiter,
+            self.header,
+            target,
+            numbered=self.text.numbered,
+            outline=self._outline(),
+        )
+
+    def _query(self, grid: Grid) -> Query:
+        header = tuple(cell.strip() for cell in self.header.cells[self.text.numbered :])
+        day = None if self.found.profile.undated else names.data_date(self.name)
+        return self._without_marks(Query(grid, self.found.profile, header, "YMD", day, self.source, self.sha256))
+
+    def _without_marks(self, query: Query) -> Query:
+        """Leave out columns that come from marks alone, such as Primavera's A, if no cell bears the mark."""
+        names = [name for name in ("actual_start", "actual_finish") if query.has(name) and query.only_marked(name)]
+        if not names:
+            return query
+        counts = ", ".join(f"count(text_{name})" for name in names)
+        found = self.database.execute(f"SELECT {counts} FROM {query.checked()}").fetchone()
+        return replace(query, absent=frozenset(name for name, count in zip(names, found, strict=True) if not count))
+
+    def _read(self, query: Query) -> Schedule:
+        query = self._with_order(query)
+        if "data_date" not in query.mapped and query.data_date is None and not query.profile.undated:
+            query = replace(query, data_date=self._last_finish(query))
+        table = self.workdir / "table.parquet"
+        accepted = self._copy(query, query.checked(), GOOD, table)
+        if accepted == self.tally.get("lines"):
+            read, filtered, rejected, problems = accepted, 0, None, []
+            bad = 0
+        else:
+            read, filtered, bad = self._count(query)
+            if not query.grid.numbered and self.tally["lines"] != self.tally["records"]:
+                return self._read(replace(query, grid=self._numbered()))
+            if bad and bad == read - filtered and self._undated_column(query, bad):
+                return self._read(replace(query, absent=query.absent | {"data_date"}))
+            self._refuse_mostly_bad(query, read - filtered, bad)
+            rejected, problems = self._reject(query) if bad else (None, [])
+        again = self._repeated(table, query)
+        if again:
+            dropped, rejected, problems = self._drop_repeated(query, table, bad, read - filtered, rejected, problems)
+            accepted -= dropped
+            if query.profile.duplicates == "reject":
+                bad += dropped
+            else:
+                filtered += dropped
+        if not accepted:
+            raise self._nothing(read, filtered)
+        data_date = self._data_date(query, table)
+        notes = [*self.text.notes, *self._notes(query)]
+        notes += tables.settle(self.database, table, query, assigned=self.text.kind != "xer")
+        counts = {"read": read, "accepted": accepted, "rejected": bad, "filtered": filtered, **self._statuses(table)}
+        return Schedule(
+            table=table,
+            rejected=rejected,
+            counts=counts,
+            problems=problems,
+            data_date=data_date,
+            source=query.source,
+            profile=query.profile,
+            header=query.header,
+            mapped=tuple(query.mapped),
+            notes=tuple(notes),
+            own_names=query.own_names,
+        )
+
+    def _undated_column(self, query: Query, rows: int) -> bool:
+        """Return whether the column of the data date is empty in all rows: the file's name may give it."""
+        if "data_date" not in query.mapped:
+            return False
+        found = self.database.execute(
+            f"SELECT count(text_data_date) FROM {query.checked()} WHERE NOT blank AND NOT filtered"
+        )
+        return found.fetchone()[0] == 0 < rows
+
+    def _notes(self, query: Query) -> Iterator[str]:
+        if query.order in ("DMY", "MDY") and "order" not in self.tally:
+            yield f"numeric dates read as {query.order}"
+        if query.absent & {"actual_start", "actual_finish"}:
+            yield (
+                "no cell bears the mark A of an actual date: Activity Status alone says what has started and finished; "
+                "export Actual Start and Actual Finish as well"
+            )
+        present = {normal(cell) for cell in query.header}
+        for hint in query.profile.hints:
+            if not any(normal(header) in present for header in hint.columns):
+                yield hint.text
+        used = {meaning: headers for meaning, headers in query.codes.items() if headers and query.uses_codes(meaning)}
+        if used:
+            named = (
+                f"{meaning.replace('_', ' ')} from {', '.join(map(_bare, headers))}"
+                for meaning, headers in used.items()
+            )
+            yield f"activity codes: {'; '.join(named)}"[:500]
+        taken = {header for headers in used.values() for header in headers}
+        if left := [_bare(header) for header in query.header if is_code(header) and header not in taken]:
+            yield f"activity codes not used: {', '.join(left)}; a profile may say what they mean (codes)"[:500]
+
+    def _copy(self, query: Query, relation: str, where: str, target: Path) -> int:
+        sql = f"COPY (SELECT {query.table()} FROM {relation} WHERE {where}) TO {expressions.literal(str(target))}"
+        # A dataset version is sorted anyway; in the order of the file this takes a sixth longer. Line numbers need it.
+        self.database.execute(f"SET preserve_insertion_order = {'row_number()' in relation}")
+        try:
+            return self.database.execute(f"{sql} (FORMAT parquet, COMPRESSION zstd)").fetchone()[0]
+        finally:
+            self.database.execute("SET preserve_insertion_order = true")
+
+    def _count(self, query: Query) -> tuple[int, int, int]:
+        records, blank, filtered, bad = self.database.execute(
+            "SELECT count(*), count(*) FILTER (blank), count(*) FILTER (filtered AND NOT blank), "
+            f"count(*) FILTER (bad AND NOT blank AND NOT filtered) FROM {query.checked()}"
+        ).fetchone()
+        self.tally["records"] = records
+        return records - blank, filtered, bad
+
+    def _with_order(self, query: Query) -> Query:
+        """Find the order of numeric dates in which most cells are dates."""
+        dates = query.profile.dates
+        if dates.order != "auto":
+            return replace(query, order=dates.order)
+        columns = [name for name, kind in READ.items() if kind == "date" and query.has(name)]
+        if not columns:
+            return query
+        relation = query.checked()
+        either = [
+            (expressions.day(f"text_{name}", dates, "DMY"), expressions.day(f"text_{name}", dates, "MDY"))
+            for name in columns
+        ]
+        sums = [
+            f"count(*) FILTER ({dmy} IS NULL AND {mdy} IS NOT NULL), "
+            f"count(*) FILTER ({mdy} IS NULL AND {dmy} IS NOT NULL), count(*) FILTER ({dmy} <> {mdy})"
+            for dmy, mdy in either
+        ]
+        found = self.database.execute(f"SELECT {', '.join(sums)} FROM {relation} WHERE NOT filtered").fetchone()
+        not_dmy, not_mdy, differ = (sum(found[offset::3]) for offset in range(3))
+        if not_dmy == not_mdy == differ == 0:
+            self.tally["order"] = 0
+            return replace(query, order="YMD" if not (dates.formats or dates.suffixes or dates.months) else "DMY")
+        orders = {"DMY": not_dmy, "MDY": not_mdy}
+        if not_dmy == not_mdy:
+            for order in orders:
+                orders[order] = self._count(replace(query, order=order))[2]
+        if orders["DMY"] == orders["MDY"]:
+            column = columns[max(range(len(columns)), key=lambda index: found[3 * index + 2])]
+            raise ScheduleRefused(
+                self.name,
+                "the dates may be day/month or month/day, the file fits both",
+                "Write dates year first, or write a profile with dates.order (docs/profiles.md)",
+                self.found.line and self.found.line + 1,
+                column,
+            )
+        return replace(query, order=min(orders, key=orders.get))
+
+    def _last_finish(self, query: Query) -> date:
+        """A file in which everything is complete was written after the last finish; any other must say when."""
+        still_open, last = self.database.execute(
+            "SELECT count(*) FILTER (actual_finish IS NULL), max(actual_finish) "
+            f"FROM {query.checked()} WHERE NOT blank AND NOT filtered"
+        ).fetchone()
+        if still_open or last is None:
+            raise ScheduleRefused(
+                self.name,
+                "the file does not say which day it describes",
+                "Put the data date into its name, as in name_2025-06-30.csv, or into a column data_date",
+                self.found.line,
+                "data_date",
+            )
+        return last
+
+    def _refuse_mostly_bad(self, query: Query, rows: int, bad: int) -> None:
+        if bad == 0 or (bad <= self.max_bad_share * rows and bad < rows):
+            return
+        if bad == rows:
+            self._refuse_empty_column(query, rows)
+        line, column, value, rule = next(self._bad_cells(query, "ORDER BY line LIMIT 1"))
+        raise self._mostly_bad(rows, bad, line, column, value, rule)
+
+    def _refuse_empty_column(self, query: Query, rows: int) -> None:
+        """A schedule without a baseline is no file of bad rows: nothing can be late against nothing."""
+        columns = [name for name in query.profile.required if name in query.mapped]
+        counts = ", ".join(f"count(text_{name})" for name in columns) or "1"
+        found = self.database.execute(f"SELECT {counts} FROM {query.checked()} WHERE NOT blank AND NOT filtered")
+        for name, filled in zip(columns, found.fetchone(), strict=False):
+            if not filled:
+                remedy = "Export it as well"
+                if name == "baseline_finish":
+                    remedy = "Assign a baseline in the scheduling tool and export its dates with the schedule"
+                raise ScheduleRefused(self.name, f"it is empty in all {rows} rows", remedy, self.found.line, name)
+
+    def _mostly_bad(self, rows: int, bad: int, line: int, column: str, value: Any, rule: Rule) -> ScheduleRefused:
+        return ScheduleRefused(
+            self.name,
+            f"{bad} of {rows} rows are bad, at most {self.max_bad_share:.0%} may be; "
+            f"the first: {_shown(value)!r} {rule.reason}",
+            rule.remedy,
+            line,
+            column or None,
+        )
+
+    def _bad_cells(self, query: Query, tail: str = "ORDER BY line") -> Iterator[tuple[int, str, Any, Rule]]:
+        rules = query.rules
+        texts = list(dict.fromkeys(rule.column for rule in rules if rule.column))
+        shown = ", ".join(f'left("text_{name}", 201)' for name in texts)
+        found = self.database.cursor().execute(
+            f"SELECT line, problems, {shown} FROM {query.checked(query.numbered())} "
+            f"WHERE bad AND NOT blank AND NOT filtered {tail}"
+        )
+        while rows := found.fetchmany(BATCH):
+            for line, problems, *values in rows:
+                cells = dict(zip(texts, values, strict=True))
+                for position, rule in enumerate(rules):
+                    if problems >> position & 1:
+                        yield line, rule.column, cells.get(rule.column), rule
+
+    def _reject(self, query: Query) -> tuple[Path, list[dict[str, Any]]]:
+        target = self.workdir / "rejected.csv"
+        tally: Counter[Rule] = Counter()
+        with target.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(REJECTED_COLUMNS)
+            for line, column, value, rule in self._bad_cells(query):
+                tally[rule] += 1
+                writer.writerow([line, column, neutral(_shown(value)), rule.reason, rule.remedy])
+        return target, [_problem(rule, cells) for rule, cells in tally.most_common()]
+
+    def _repeated(self, table: Path, query: Query) -> int:
+        """Return how many rows repeat the key of another one.
+
+        Keys are compared by their 64-bit hash: 10⁷ of them fit into memory, and with 10⁷ the odds that two different
+        ones collide are 1 in 370,000; `_drop_repeated` compares the keys themselves.
+        """
+        keys = ", ".join(query.profile.key)
+        return self.database.execute(
+            "SELECT coalesce(sum(n - 1), 0)::BIGINT FROM "
+            f"(SELECT count(*) AS n FROM read_parquet(?) GROUP BY hash({keys}) HAVING n > 1)",
+            [str(table)],
+        ).fetchone()[0]
+
+    def _drop_repeated(
+        self,
+        query: Query,
+        table: Path,
+        bad: int,
+        rows: int,
+        rejected: Path | None,
+        problems: list[dict[str, Any]],
+    ) -> tuple[int, Path | None, list[dict[str, Any]]]:
+        keys = ", ".join(query.profile.key)
+        relation = query.checked(query.numbered())
+        direction = "DESC" if query.profile.duplicates == "keep_last" else "ASC"
+        accepted = f"read_parquet({expressions.literal(str(table))})"
+        self.database.execute(
+            "CREATE OR REPLACE TEMP TABLE repeated AS SELECT * FROM (SELECT line, activity_id, "
+            "first_value(line) OVER w AS kept, row_number() OVER w AS place "
+            f"FROM {relation} WHERE {GOOD} AND hash({keys}) IN "
+            f"(SELECT hash({keys}) FROM {accepted} GROUP BY ALL HAVING count(*) > 1)"
+            f" WINDOW w AS (PARTITION BY {keys} ORDER BY line {direction})) WHERE place > 1"
+        )
+        dropped = self.database.execute("SELECT count(*) FROM repeated").fetchone()[0]
+        if not dropped:
+            return 0, rejected, problems
+        if query.profile.duplicates == "reject":
+            if bad + dropped > self.max_bad_share * rows:
+                line, value, kept = self.database.execute(
+                    "SELECT line, activity_id, kept FROM repeated ORDER BY line LIMIT 1"
+                ).fetchone()
+                raise self._mostly_bad(rows, bad + dropped, line, "activity_id", value, _twice(kept))
+            rejected = rejected or self.workdir / "rejected.csv"
+            with rejected.open("a", encoding="utf-8", newline="") as file:
+                writer = csv.writer(file, lineterminator="\n")
+                if not bad:
+                    writer.writerow(REJECTED_COLUMNS)
+                found = self.database.execute("SELECT line, activity_id, kept FROM repeated ORDER BY line")
+                while batch := found.fetchmany(BATCH):
+                    for line, value, kept in batch:
+                        rule = _twice(kept)
+                        writer.writerow([line, rule.column, neutral(_shown(value)), rule.reason, rule.remedy])
+            problems = [*problems, {**_problem(_twice(None), dropped), "reason": "stands in another line already"}]
+        self._copy(query, relation, f"{GOOD} AND line NOT IN (SELECT line FROM repeated)", table)
+        return dropped, rejected, problems
+
+    def _nothing(self, read: int, filtered: int) -> ScheduleRefused:
+        if read:
+            reason = f"all {filtered} rows are left out by the filters of profile {self.found.profile.name}"
+            return ScheduleRefused(self.name, reason, "Look at the profile's filters", self.found.line)
+        return ScheduleRefused(
+            self.name, "there are no activities below the header", "Export the schedule again", self.found.line
+        )
+
+    def _data_date(self, query: Query, table: Path) -> date | None:
+        """Return the last data date; each project has one of its own."""
+        last = self.database.execute("SELECT max(data_date) FROM read_parquet(?)", [str(table)]).fetchone()[0]
+        mixed = self.database.execute(
+            "SELECT project_id, max(data_date) FROM read_parquet(?) GROUP BY project_id "
+            "HAVING min(data_date) <> max(data_date) ORDER BY project_id LIMIT 1",
+            [str(table)],
+        ).fetchone()
+        if mixed is None:
+            return last
+        project, day = mixed
+        line, value = self.database.execute(
+            f"SELECT line, text_data_date FROM {query.checked(query.numbered())} WHERE {GOOD} "
+            "AND project_id = ? AND data_date <> ? ORDER BY line LIMIT 1",
+            [project, day],
+        ).fetchone()
+        raise ScheduleRefused(
+            self.name,
+            f"one project has several data dates, among them {day} and {_shown(value)}",
+            "Drop one file for each data date",
+            line,
+            "data_date",
+        )
+
+    def _statuses(self, table: Path) -> dict[str, int]:
+        found = dict(
+            self.database.execute(
+                "SELECT status, count(*) FROM read_parquet(?) GROUP BY status", [str(table)]
+            ).fetchall()
+        )
+        return {status: found.get(status, 0) for status in STATUSES}
+
+
+def _bare(header: str) -> str:
+    return header.removeprefix("code:")
+
+
+def _twice(line: int | None) -> Rule:
+    return Rule("activity_id", "", f"stands in line {line} already", "Give each activity an id of its own")
+
+
+def _problem(rule: Rule, cells: int) -> dict[str, Any]:
+    return {"column": rule.column, "reason": rule.reason, "remedy": rule.remedy, "cells": cells}
+
+
+def _shown(value: Any) -> str:
+    return "" if value is None else str(value)[:200]
+
+
+assert set(KINDS) > DURATIONS  # noqa: S101 - a renamed column must not silently lose its unit
