@@ -4,6 +4,8 @@ Both files are written from the same database: what reads one reads the other. N
 schema for P6 7 to 25 (``APIBusinessObjects``), names of fields those of the XER data map.
 """
 
+import base64
+import uuid
 from collections.abc import Collection, Iterator, Mapping
 from datetime import date, datetime
 from pathlib import Path
@@ -48,6 +50,12 @@ CODES = {
     "clndr_type": {"Global": "CA_Base", "Project": "CA_Project", "Resource": "CA_Rsrc"},
     "cstr_type": CONSTRAINTS,
     "cstr_type2": CONSTRAINTS,
+    "sched_calendar_on_relationship_lag": {
+        "Predecessor Activity Calendar": "rcal_Predecessor",
+        "Successor Activity Calendar": "rcal_Successor",
+        "24 Hour Calendar": "rcal_24Hour",
+        "Project Default Calendar": "rcal_ProjDefault",
+    },
 }
 
 # Element → field of the XER table.
@@ -115,6 +123,9 @@ FIELDS: dict[str, dict[str, str]] = {
         "PlannedLaborUnits": "target_work_qty",
         "ActualLaborUnits": "act_work_qty",
         "RemainingLaborUnits": "remain_work_qty",
+        "PlannedNonLaborUnits": "target_equip_qty",
+        "ActualNonLaborUnits": "act_equip_qty",
+        "RemainingNonLaborUnits": "remain_equip_qty",
         "GUID": "guid",
     },
     "TASKPRED": {
@@ -137,7 +148,13 @@ FIELDS: dict[str, dict[str, str]] = {
         "ParentObjectId": "parent_actv_code_id",
     },
     "TASKACTV": {"TypeObjectId": "actv_code_type_id", "ValueObjectId": "actv_code_id"},
+    "SCHEDOPTIONS": {
+        "ProjectObjectId": "proj_id",
+        "RelationshipLagCalendar": "sched_calendar_on_relationship_lag",
+    },
 }
+# Fields of the tables next to the elements' own: where the row stands, and what is put together.
+ADDED = {"CALENDAR": ("clndr_data",), "PROJWBS": ("proj_node_flag",), "TASKACTV": ("task_id",)}
 ELEMENTS = {
     "PROJECT": ("Project", "BaselineProject"),
     "CALENDAR": ("Calendar",),
@@ -149,11 +166,12 @@ ELEMENTS = {
     "ACTVTYPE": ("ActivityCodeType",),
     "ACTVCODE": ("ActivityCode",),
     "TASKACTV": ("Activity",),
+    "SCHEDOPTIONS": ("ScheduleOptions",),
 }
 # Children that hold more than a text.
 NESTED = {"CALENDAR": {"StandardWorkWeek", "HolidayOrExceptions"}, "TASKACTV": {"Code", "ObjectId"}}
 DATES = frozenset(name for fields in FIELDS.values() for name in fields.values() if name.endswith(("_date", "_date2")))
-OF_PROJECT = ("TASK", "PROJWBS", "TASKRSRC", "PROJCOST", "TASKACTV")
+OF_PROJECT = ("TASK", "PROJWBS", "SCHEDOPTIONS")
 
 
 class PmxmlReader:
@@ -170,18 +188,26 @@ class PmxmlReader:
 
     Attributes
     ----------
+    kind, again
+        The file for messages, and how to export it once more.
     fields
         Field names by table, of the tables read so far.
     complete
         True: XML that is cut is refused.
-    stray
-        Zero: there are no lines outside elements.
+    stray, undecodable
+        Nothing: there are no lines outside elements, and bytes that mean nothing are not well-formed.
+    encodings
+        Empty: XML names its own.
     """
+
+    kind, again = "P6 XML file", AGAIN
 
     def __init__(self, path: Path, file: str) -> None:
         self._xml = XmlReader(path, file, AGAIN)
-        self.fields: dict[str, list[str]] = {}
+        self.fields: dict[str, tuple[str, ...]] = {}
         self.complete, self.stray = True, 0
+        self.encodings: dict[str, str] = {}
+        self.undecodable: dict[str, tuple[int, int]] = {}
 
     def records(self, tables: Collection[str]) -> Iterator[Record]:
         """Yield the rows of some tables of an XER file in the order of the XML file.
@@ -193,19 +219,21 @@ class PmxmlReader:
         """
         wanted: dict[str, frozenset[str] | None] = {}
         by_element: dict[str, list[str]] = {}
-        for table in tables:
+        for table in sorted(tables):
             for element in ELEMENTS.get(table, ()):
                 names = set(FIELDS[table]) | NESTED.get(table, set())
                 wanted[element] = frozenset(names | set(wanted.get(element) or ()))
                 by_element.setdefault(element, []).append(table)
         # The project's identifier names the project of what stands in it.
         for element in ELEMENTS["PROJECT"]:
-            wanted.setdefault(element, frozenset({"ObjectId"}))
+            wanted.setdefault(element, frozenset({"ObjectId", "Id", "Name"}))
         for element in self._xml.records(wanted):
             for table in by_element.get(element.name, ()):
                 for values in _values(table, element):
-                    self.fields.setdefault(table, list(FIELDS[table].values()))
-                    yield Record(table, element.line, values, False)
+                    fields = self.fields.get(table)
+                    if fields is None:
+                        fields = self.fields[table] = (*FIELDS[table].values(), *ADDED.get(table, ()))
+                    yield Record(table, element.line, fields, [values.get(name, "") for name in fields], False)
 
 
 def _values(table: str, element: Element) -> Iterator[dict[str, str]]:
@@ -220,8 +248,12 @@ def _values(table: str, element: Element) -> Iterator[dict[str, str]]:
     if table == "CALENDAR":
         values["clndr_data"] = calendar_data(element.fields)
     elif table == "PROJWBS":
-        # P6 itself leaves out the node of the project; other tools write it with the project's identifier.
-        top = not values.get("parent_wbs_id") and values.get("wbs_short_name") == _text(element.inside, "Id")
+        # P6 itself leaves out the node of the project; other tools write it with the project's identifier or name.
+        own = (
+            (values["wbs_short_name"], _text(element.inside, "Id")),
+            (values["wbs_name"], _text(element.inside, "Name")),
+        )
+        top = not values.get("parent_wbs_id") and any(text == project != "" for text, project in own)
         values["proj_node_flag"] = "Y" if top else "N"
     elif table == "TASK" and values.get("phys_complete_pct"):
         values["phys_complete_pct"] = _percent(values["phys_complete_pct"])
@@ -237,6 +269,8 @@ def _translated(table: str, fields: Mapping[str, Any]) -> dict[str, str]:
             text = CODES[name].get(text, text)
         elif name in DATES:
             text = _moment(text)
+        elif name == "guid":
+            text = _guid(text)
         values[name] = text
     return values
 
@@ -250,6 +284,14 @@ def _moment(text: str) -> str:
     """Return a moment as XER files have it, ``2025-06-30 08:00``; what is none stays as it is, for the report."""
     try:
         return f"{datetime.fromisoformat(text):%Y-%m-%d %H:%M}" if text else ""
+    except ValueError:
+        return text
+
+
+def _guid(text: str) -> str:
+    """Return a GUID as XER files have it: its bytes in base 64, without the padding."""
+    try:
+        return base64.b64encode(uuid.UUID(text).bytes_le).decode().rstrip("=") if text else ""
     except ValueError:
         return text
 

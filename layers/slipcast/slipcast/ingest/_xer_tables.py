@@ -5,6 +5,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from slipcast.ingest._pmxml_reader import PmxmlReader
 from slipcast.ingest._xer_reader import Record, XerReader, clean
 from slipcast.ingest.calendars import Calendar, p6_calendar
 
@@ -53,7 +54,7 @@ class Tables:
         return self.projects.get(project, {}).get("proj_short_name", "")
 
 
-def read_tables(reader: XerReader) -> Tables:
+def read_tables(reader: XerReader | PmxmlReader) -> Tables:
     """Return what the tables hold; raise ScheduleRefused as the reader does."""
     tables = Tables()
     collect = _Collector(tables)

@@ -11,26 +11,39 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from slipcast.ingest import names
+from slipcast.ingest._mspdi_calendars import Calendars
+from slipcast.ingest._xer_reader import clean
 from slipcast.ingest._xml_stream import Element, XmlReader
+from slipcast.ingest.calendars import Calendar, days_between
+from slipcast.ingest.profile import normal
 from slipcast.ingest.refusal import ScheduleRefused
+from slipcast.ingest.xer import float_days
 
 AGAIN = "Save the XML file again (In MS Project: File > Save As > XML Format)"
 COLUMNS = (
     *("#line", "Unique ID", "ID", "Name", "Project", "Outline Parent", "Outline Level", "WBS", "Status Date"),
     *("Start", "Finish", "Actual Start", "Actual Finish", "Baseline Start", "Baseline Finish", "Baseline Duration"),
-    *("Remaining Duration", "Total Slack", "Predecessors", "Baseline Cost", "% Complete"),
-    *("Summary", "Milestone", "Active"),
+    *("Baseline Days", "Float Days", "Remaining Duration", "Total Slack", "Predecessors", "Predecessor Count"),
+    *("Baseline Cost", "% Complete", "Summary", "Milestone", "Active", "GUID"),
 )
+# Other names of these columns: a custom field of such a name would be taken for them.
+OTHER_NAMES = ("Task Name", "Duration", "Start Date", "Finish Date", "Project Name", "Data Date", "Percent Complete")
 LINKS = {"0": "FF", "1": "FS", "2": "SF", "3": "SS"}
 # Units of a lag that are a share of the predecessor's duration and not a time.
 PERCENT_FORMATS = {"19", "20", "51", "52"}
-_DURATION = re.compile(r"(-?)P(?:(\d+)D)?T?(?:(\d+)H)?(?:(\d+)M)?(?:(\d+(?:\.\d+)?)S)?")
+_DURATION = re.compile(r"(-?)P(?:(\d{1,9})D)?T?(?:(\d{1,9})H)?(?:(\d{1,9})M)?(?:(\d{1,9}(?:\.\d{1,9})?)S)?")
 _TASK = frozenset(
     {"UID", "ID", "Name", "WBS", "OutlineLevel", "Start", "Finish", "ActualStart", "ActualFinish", "Baseline"}
     | {"RemainingDuration", "TotalSlack", "PredecessorLink", "PercentComplete", "Summary", "Milestone", "Active"}
-    | {"IsNull", "ExternalTask", "IsSubproject", "ExtendedAttribute"}
+    | {"IsNull", "ExternalTask", "IsSubproject", "ExtendedAttribute", "GUID", "CalendarUID", "EarlyFinish"}
+    | {"LateFinish", "EarlyStart", "LateStart", "Duration", "ConstraintType", "ConstraintDate", "Deadline", "Stop"}
+    | {"Resume", "PhysicalPercentComplete"}
 )
-_PROJECT = frozenset({"Name", "Title", "StatusDate", "CurrentDate", "ExtendedAttributes", "MinutesPerDay"})
+_PROJECT = frozenset(
+    {"Name", "Title", "StatusDate", "CurrentDate", "ExtendedAttributes", "MinutesPerDay", "MinutesPerWeek"}
+    | {"CalendarUID", "DaysPerMonth"}
+)
 
 
 def to_csv(path: Path, out: Path, *, name: str, max_columns: int = 1_000) -> tuple[str, ...]:
@@ -43,7 +56,9 @@ def to_csv(path: Path, out: Path, *, name: str, max_columns: int = 1_000) -> tup
     out
         CSV to write: ``#line`` (line in the XML file), MS Project's names of columns, and a column for each custom
         field, under its alias. Durations are hours of working time; ``Outline Parent`` is the summary task above. The
-        baseline is number 0, else the lowest number that the task has.
+        baseline is number 0, else the lowest number that the task has. ``Baseline Days`` are its calendar days, or
+        those of the plan while the task has not started, both ends included; ``Float Days`` the calendar days from the
+        early to the late finish. ``Status Date`` is empty if the file's name has to say it.
     name
         Name of the dropped file, for messages.
     max_columns
@@ -61,8 +76,10 @@ def to_csv(path: Path, out: Path, *, name: str, max_columns: int = 1_000) -> tup
     table = _Table(name, max_columns)
     with out.open("w", encoding="utf-8", newline="") as sink:
         write = csv.writer(sink, lineterminator="\n").writerow
-        for element in XmlReader(path, name, AGAIN).records({"Project": _PROJECT, "Task": _TASK}):
-            if element.name == "Task":
+        for element in XmlReader(path, name, AGAIN).records({"Project": _PROJECT, "Calendar": None, "Task": _TASK}):
+            if element.name == "Calendar":
+                table.calendars.add(element.fields)
+            elif element.name == "Task":
                 if table.header is None:
                     write(table.open(element.inside))
                 if (row := table.row(element)) is not None:
@@ -80,18 +97,25 @@ class _Table:
         self._custom: dict[str, str] = {}
         # Names of the summary tasks above the current one, by level.
         self._above: dict[int, str] = {}
+        self.calendars = Calendars()
         self._baselines: dict[str, int] = {}
+        self._status_date = ""
+        self._dated_by = ""
         self._blank = self._foreign = 0
 
     def open(self, project: Mapping[str, Any]) -> tuple[str, ...]:
         """Return the header; the fields of the project stand before its tasks."""
         self._project = project
-        taken = set(COLUMNS)
+        self._status_date = self._date_of_status()
+        reserved = {normal(column) for column in (*COLUMNS, *OTHER_NAMES)}
+        taken: set[str] = set()
         for group in _list(project, "ExtendedAttributes"):
             for field in _list(group, "ExtendedAttribute"):
                 heading = _text(field, "Alias") or _text(field, "FieldName")
-                if heading and heading not in taken and _text(field, "FieldID"):
-                    taken.add(heading)
+                if normal(heading) in reserved:
+                    heading += " (custom)"
+                if normal(heading) and normal(heading) not in taken and _text(field, "FieldID"):
+                    taken.add(normal(heading))
                     self._custom[_text(field, "FieldID")] = heading
         if len(COLUMNS) + len(self._custom) > self._max_columns:
             raise ScheduleRefused(
@@ -116,19 +140,21 @@ class _Table:
         self._above = {depth: above for depth, above in self._above.items() if depth < level}
         if _text(task, "Summary") == "1":
             self._above[level] = _text(task, "Name")
-        baseline = self._baseline(task)
+        baseline, calendar = self._baseline(task), self.calendars.get(_text(task, "CalendarUID"), self._project)
         custom = {_text(item, "FieldID"): _text(item, "Value") for item in _list(task, "ExtendedAttribute")}
         return [
             *(str(element.line), _text(task, "UID"), _text(task, "ID"), _text(task, "Name")),
-            *(_text(self._project, "Title"), parent, str(level), _text(task, "WBS"), self._status_date()),
+            *(_text(self._project, "Title"), parent, str(level), _text(task, "WBS"), self._status_date),
             *(_moment(_text(task, name)) for name in ("Start", "Finish", "ActualStart", "ActualFinish")),
             *(_moment(_text(baseline, name)) for name in ("Start", "Finish")),
-            *(hours(_text(baseline, "Duration")), hours(_text(task, "RemainingDuration"))),
-            *(_slack(_text(task, "TotalSlack")), links(task), _money(_text(baseline, "Cost"))),
+            *(hours(_text(baseline, "Duration")), _days(task, baseline, calendar), _float(task, calendar)),
+            hours(_text(task, "RemainingDuration")),
+            *(_slack(_text(task, "TotalSlack")), links(task)),
+            *(str(len(_list(task, "PredecessorLink"))), _money(_text(baseline, "Cost"))),
             _text(task, "PercentComplete"),
             *("Yes" if _text(task, name) == "1" else "No" for name in ("Summary", "Milestone")),
             # Files of MS Project 2007 and older have no such element: every task is active.
-            "No" if _text(task, "Active") == "0" else "Yes",
+            *("No" if _text(task, "Active") == "0" else "Yes", _text(task, "GUID")),
             *(custom.get(field, "") for field in self._custom),
         ]
 
@@ -140,11 +166,20 @@ class _Table:
         self._baselines[number] = self._baselines.get(number, 0) + 1
         return kept[number]
 
-    def _status_date(self) -> str:
-        return _moment(_text(self._project, "StatusDate"))
+    def _date_of_status(self) -> str:
+        """Return the data date; what MS Project calls the current date is that of the computer when it saved."""
+        if found := _moment(_text(self._project, "StatusDate")):
+            return found
+        current = _moment(_text(self._project, "CurrentDate"))
+        if names.data_date(self._name) is None and current:
+            self._dated_by = f"no status date: the day on which the file was saved, {current[:10]}, is taken for it"
+            return current
+        return ""
 
     def notes(self) -> Iterator[str]:
         """Yield notes for the report."""
+        if self._dated_by:
+            yield f"{self._dated_by} (In MS Project: Project > Status Date)"
         if not self._baselines:
             yield "no task has a baseline (In MS Project: Project > Set Baseline)"
         for number, tasks in sorted(self._baselines.items()):
@@ -164,12 +199,18 @@ def hours(text: str) -> str:
     >>> hours("PT56H30M0S")
     '56.5 hrs'
     """
+    found = minutes(text)
+    return "" if found is None else f"{round(found / 60, 4):g} hrs"
+
+
+def minutes(text: str) -> float | None:
+    """Return an ISO 8601 duration in minutes; None if it is none."""
     found = _DURATION.fullmatch(text) if text else None
     if found is None:
-        return ""
-    sign, days, whole, minutes, seconds = found.groups("0")
-    value = int(days) * 24 + int(whole) + int(minutes) / 60 + float(seconds) / 3600
-    return f"{'-' if sign == '-' else ''}{round(value, 4):g} hrs"
+        return None
+    sign, days, whole, parts, seconds = found.groups("0")
+    value = (int(days) * 24 + int(whole)) * 60 + int(parts) + float(seconds) / 60
+    return -value if sign == "-" else value
 
 
 def links(task: Mapping[str, Any]) -> str:
@@ -191,6 +232,28 @@ def links(task: Mapping[str, Any]) -> str:
     return ",".join(found)
 
 
+def _days(task: Mapping[str, Any], baseline: Mapping[str, Any], calendar: Calendar) -> str:
+    """Return the calendar days of the baseline, else of the plan of what has not started; from dates, else hours."""
+    source = baseline or ({} if _text(task, "ActualStart") else task)
+    start, finish = (_time(_text(source, name)) for name in ("Start", "Finish"))
+    if finish is None:
+        return ""
+    if start is not None:
+        return str(days_between(start, finish))
+    found = minutes(_text(source, "Duration"))
+    return "" if found is None else f"{max(1, round(found / 60 / calendar.hours_per_week * 7))}"
+
+
+def _float(task: Mapping[str, Any], calendar: Calendar) -> str:
+    text = _text(task, "TotalSlack")
+    early, late = (_time(_text(task, name)) for name in ("EarlyFinish", "LateFinish"))
+    if re.fullmatch(r"-?\d{1,12}", text):
+        return float_days(int(text) / 600, early, late, calendar)
+    if early is None or late is None or _text(task, "ActualFinish"):
+        return ""
+    return float_days(calendar.between(early, late), early, late, calendar)
+
+
 def _slack(text: str) -> str:
     return f"{int(text) / 600:g} hrs" if re.fullmatch(r"-?\d+", text) else ""
 
@@ -204,10 +267,15 @@ def _money(text: str) -> str:
 
 def _moment(text: str) -> str:
     """Return a moment as ``2025-06-30 08:00``; what is none stays as it is, for the report."""
+    found = _time(text)
+    return text if found is None else f"{found:%Y-%m-%d %H:%M}"
+
+
+def _time(text: str) -> datetime | None:
     try:
-        return f"{datetime.fromisoformat(text):%Y-%m-%d %H:%M}" if text else ""
+        return datetime.fromisoformat(text).replace(tzinfo=None) if text else None
     except ValueError:
-        return text
+        return None
 
 
 def _list(fields: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
@@ -217,4 +285,4 @@ def _list(fields: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
 
 def _text(fields: Mapping[str, Any], name: str) -> str:
     value = fields.get(name, "")
-    return " ".join(value.split()) if isinstance(value, str) else ""
+    return clean(value) if isinstance(value, str) else ""

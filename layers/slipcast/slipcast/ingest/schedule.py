@@ -16,7 +16,7 @@ from slipcast.ingest.refusal import ScheduleRefused
 from slipcast.schema import STATUSES
 
 __all__ = ["REJECTED_COLUMNS", "Schedule", "connect", "read_schedule"]
-READABLE = (".csv", ".txt", ".tsv", ".xer", ".xlsx", ".xlsm")
+READABLE = (".csv", ".txt", ".tsv", ".xer", ".xml", ".xlsx", ".xlsm")
 # A year of weekly updates and the baseline.
 MOST = 60
 
