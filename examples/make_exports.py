@@ -7,6 +7,7 @@ It prints how many rows of each kind it wrote: what a reader has to find in the 
 
 import csv
 import gzip
+import hashlib
 import io
 import random
 import shutil
@@ -431,63 +432,57 @@ def _xlsx_cell(value: object) -> str:
 XER_STATUS = {"not_started": "TK_NotStart", "in_progress": "TK_Active", "complete": "TK_Complete"}
 
 
+# What P6 exports of currencies in Windows-1252: the first bytes of every file that are not ASCII.
+CURRENCIES = (("1", "$", "Dollar"), ("14", "£", "British Pound"), ("17", "€", "EURO"))
+HOLIDAYS = tuple(date(year, month, day) for year in range(2014, 2028) for month, day in ((1, 1), (7, 4), (12, 25)))
+XER_UPDATES = (date(2019, 12, 31), date(2022, 6, 30), date(2024, 6, 30))
+TASK_FIELDS = (
+    *(
+        "task_id",
+        "proj_id",
+        "wbs_id",
+        "clndr_id",
+        "phys_complete_pct",
+        "complete_pct_type",
+        "task_type",
+        "duration_type",
+    ),
+    *("status_code", "task_code", "task_name", "total_float_hr_cnt", "free_float_hr_cnt", "remain_drtn_hr_cnt"),
+    *("target_drtn_hr_cnt", "cstr_date", "act_start_date", "act_end_date", "late_start_date", "late_end_date"),
+    *("expect_end_date", "early_start_date", "early_end_date", "target_start_date", "target_end_date", "cstr_type"),
+    "guid",
+)
+
+
 def write_xer(raw: Path) -> None:
-    """Primavera P6, File > Export > XER with the baseline project, in Windows-1252."""
-    data_date, file = date(2024, 6, 30), "p6_bronx_2024-06-30.xer"
+    """Primavera P6, File > Export > XER, three updates of one project: no baseline inside, another project id each."""
+    for number, data_date in enumerate(XER_UPDATES):
+        _write_update(raw, data_date, number)
+
+
+def _write_update(raw: Path, data_date: date, number: int) -> None:
+    file = f"p6_bronx_{data_date}.xer"
     found = activities(raw, DISTRICTS["xer"], data_date, 3)
     counts: Counter[str] = Counter(item.status for item in found)
-    current, baseline = "4100", "4101"
-    # Activities that came after the baseline was set; one late entry has a finish after the data date.
-    added = {found[place].code for place in (30, 111, 200)}
+    # One late entry has a finish after the data date.
     ahead = next(item.code for item in found[60:] if item.status == "complete")
-    for item in found:
-        if item.code in added | {ahead}:
-            counts[item.status] -= 1
-            counts["rejected"] += 1
-    wbs = {("", current): "500", ("", baseline): "600"}
-    for project in (current, baseline):
-        for phase in ("Scope", "Design"):
-            wbs[(phase, project)] = str(int(project[-1]) * 100 + 500 + len(wbs))
-    task_fields = (
-        *("task_id", "proj_id", "wbs_id", "clndr_id", "phys_complete_pct", "task_type", "status_code", "task_code"),
-        *("task_name", "total_float_hr_cnt", "remain_drtn_hr_cnt", "target_drtn_hr_cnt", "target_start_date"),
-        *("target_end_date", "act_start_date", "act_end_date", "early_start_date", "early_end_date"),
-    )
-    tasks, numbers = [], {}
-    for item in found:
-        numbers[item.code] = str(70_000 + len(numbers))
-        finish = data_date + timedelta(days=9) if item.code == ahead else item.finish
-        tasks.append(
-            {
-                "task_id": numbers[item.code],
-                "proj_id": current,
-                "wbs_id": wbs[(item.phase, current)],
-                "clndr_id": "9",
-                "phys_complete_pct": item.percent,
-                "task_type": "TT_Task",
-                "status_code": XER_STATUS[item.status],
-                "task_code": item.code,
-                "task_name": item.name.replace("Exterior Masonry", "Façade"),
-                "total_float_hr_cnt": "" if item.finish else (item.float_days or 0) * 8,
-                "remain_drtn_hr_cnt": 0 if item.finish else item.days * 8 * (100 - item.percent) // 100,
-                "target_drtn_hr_cnt": item.days * 8,
-                # What is open was moved with the last update: these are no baseline.
-                "target_start_date": _clock(item.start, 8),
-                "target_end_date": _clock(item.plan if item.finish else item.forecast, 17),
-                "act_start_date": _clock(item.start, 8) if item.started else "",
-                "act_end_date": _clock(finish, 17),
-                "early_start_date": "" if item.started else _clock(item.start, 8),
-                "early_end_date": "" if item.finish else _clock(item.forecast, 17),
-            }
-        )
+    counts["complete"] -= 1
+    counts["rejected"] += 1
+    project = str(4100 + number)
+    wbs = {"": f"{project}0", "Scope": f"{project}1", "Design": f"{project}2"}
+    numbers = {item.code: str(70_000 + 1000 * number + place) for place, item in enumerate(found)}
+    tasks = [_xer_task(item, project, wbs, numbers[item.code], number) for item in found]
+    for task in tasks:
+        if task["task_code"] == ahead:
+            task["act_end_date"] = _clock(data_date + timedelta(days=9), 17)
     others = (("LOE1", "TT_LOE"), ("LOE2", "TT_LOE"), ("MS1", "TT_Mile"), ("MS2", "TT_FinMile"), ("WBS1", "TT_WBS"))
     for code, kind in others:
         counts["filtered"] += 1
         tasks.append(
             {
                 "task_id": str(80_000 + counts["filtered"]),
-                "proj_id": current,
-                "wbs_id": wbs[("", current)],
+                "proj_id": project,
+                "wbs_id": wbs[""],
                 "clndr_id": "9",
                 "task_type": kind,
                 "status_code": "TK_NotStart",
@@ -498,88 +493,163 @@ def write_xer(raw: Path) -> None:
                 "target_end_date": _clock(data_date + timedelta(days=200), 17),
             }
         )
-    for item in found:
-        if item.code in added:
-            continue
-        tasks.append(
-            {
-                "task_id": str(int(numbers[item.code]) + 20_000),
-                "proj_id": baseline,
-                "wbs_id": wbs[(item.phase, baseline)],
-                "clndr_id": "9",
-                "task_type": "TT_Task",
-                "status_code": "TK_NotStart",
-                "task_code": item.code,
-                "task_name": item.name.replace("Exterior Masonry", "Façade"),
-                "target_drtn_hr_cnt": item.days * 8,
-                "target_start_date": _clock(item.start, 8),
-                "target_end_date": _clock(item.plan, 17),
-            }
-        )
-    project_fields = ("proj_id", "proj_short_name", "last_recalc_date", "orig_proj_id", "sum_base_proj_id")
+    # An activity of another project, which P6 adds because of a relation to it.
+    stub = {"task_id": "99000", "proj_id": "900", "wbs_id": "9000", "clndr_id": "9", "task_type": "TT_Task"}
+    stub |= {"status_code": "TK_NotStart", "task_code": "Z100", "task_name": "Permits of the city"}
+    stub |= {"target_start_date": _clock(data_date, 8), "target_end_date": _clock(data_date, 17)}
+    tasks.append(stub)
     districts = sorted({item.district for item in found})
+    codes = [(str(3100 + district), "31", f"District {district}", f"D{district}") for district in districts]
+    codes += [("3001", "32", "Scope", "S"), ("3002", "32", "Design", "D")]
+    day = f"{data_date:%Y-%m-%d}"
     lines = [
         "\t".join(
-            ("ERMHDR", "19.12", f"{data_date:%Y-%m-%d}", "Project", "admin", "José Núñez", "dbxDatabaseNoName", "USD")
+            ("ERMHDR", "19.12", day, "Project", "admin", "José Núñez", "dbxDatabaseNoName", "Project Management", "USD")
         ),
+        *_table("CURRTYPE", ("curr_id", "curr_symbol", "curr_type"), CURRENCIES),
+        # Not read: written by another program, with a byte that means nothing in Windows-1252.
+        *_table("RISKTYPE", ("risk_type_id", "risk_type"), [("1", "Weather \x81")]),
         *_table(
             "PROJECT",
-            project_fields,
+            ("proj_id", "proj_short_name", "orig_proj_id", "sum_base_proj_id", "last_recalc_date", "export_flag"),
             [
-                (current, "SCA-BRONX", _clock(data_date, 0), "", baseline),
-                (baseline, "SCA-BRONX - B1", _clock(date(2018, 1, 1), 0), current, ""),
+                (project, f"SCA-BRONX-UP{number + 1}", "", "", _clock(data_date, 0), "Y"),
+                ("900", "CITY", "", "", _clock(data_date, 0), "N"),
             ],
         ),
-        *_table("CALENDAR", ("clndr_id", "clndr_name", "day_hr_cnt"), [("9", "5 days × 8 h", 8)]),
+        *_table(
+            "CALENDAR",
+            (
+                "clndr_id",
+                "default_flag",
+                "clndr_name",
+                "proj_id",
+                "base_clndr_id",
+                "day_hr_cnt",
+                "week_hr_cnt",
+                "clndr_data",
+            ),
+            [("9", "Y", "5 days × 8 h", "", "", 8, 40, _calendar())],
+        ),
         *_table(
             "PROJWBS",
             ("wbs_id", "proj_id", "proj_node_flag", "wbs_short_name", "wbs_name", "parent_wbs_id"),
             [
                 (
-                    number,
+                    identifier,
                     project,
                     "N" if phase else "Y",
                     phase[:1] or "SCA-BRONX",
                     phase or "Bronx",
-                    _parent(phase, project, wbs),
+                    _parent(phase, wbs),
                 )
-                for (phase, project), number in wbs.items()
+                for phase, identifier in wbs.items()
             ],
         ),
-        *_table("ACTVTYPE", ("actv_code_type_id", "actv_code_type"), [("31", "Location")]),
         *_table(
-            "ACTVCODE",
-            ("actv_code_id", "actv_code_type_id", "actv_code_name", "short_name"),
-            [(str(3100 + number), "31", f"District {number}", f"D{number}") for number in districts],
+            "ACTVTYPE", ("actv_code_type_id", "actv_code_type"), [("31", "LOCATION - DISTRICT"), ("32", "Type of Work")]
         ),
-        *_table("TASK", task_fields, [[task.get(name, "") for name in task_fields] for task in tasks]),
+        *_table("ACTVCODE", ("actv_code_id", "actv_code_type_id", "actv_code_name", "short_name"), codes),
+        *_table("TASK", TASK_FIELDS, [[task.get(name, "") for name in TASK_FIELDS] for task in tasks]),
+        *_table(
+            "PROJCOST",
+            ("cost_item_id", "task_id", "proj_id", "cost_name", "target_cost"),
+            [
+                (str(50_000 + place), numbers[item.code], project, "Fees", 1000)
+                for place, item in enumerate(found[::10])
+            ],
+        ),
         *_table(
             "TASKACTV",
             ("task_id", "actv_code_type_id", "actv_code_id", "proj_id"),
-            [(numbers[item.code], "31", str(3100 + item.district), current) for item in found],
+            [
+                (numbers[item.code], kind, code, project)
+                for item in found
+                for kind, code in (
+                    ("31", str(3100 + item.district)),
+                    ("32", "3001" if item.phase == "Scope" else "3002"),
+                )
+            ],
         ),
         *_table(
             "TASKRSRC",
             ("taskrsrc_id", "task_id", "proj_id", "target_cost"),
-            [(str(40_000 + number), numbers[item.code], current, item.budget) for number, item in enumerate(found)],
+            [(str(40_000 + place), numbers[item.code], project, item.budget) for place, item in enumerate(found)],
         ),
         *_table(
             "TASKPRED",
-            ("task_pred_id", "task_id", "pred_task_id", "proj_id", "pred_type", "lag_hr_cnt"),
+            ("task_pred_id", "task_id", "pred_task_id", "proj_id", "pred_proj_id", "pred_type", "lag_hr_cnt"),
             [
-                (str(60_000 + number), numbers[item.code], numbers[before], current, "PR_FS", 0)
-                for number, item in enumerate(found)
+                (str(60_000 + place), numbers[item.code], numbers[before], project, project, "PR_FS", 0)
+                for place, item in enumerate(found)
                 for before in item.predecessors
             ],
         ),
         "%E",
     ]
-    _write(EXPORTS / file, ("\r\n".join(lines) + "\r\n").encode("cp1252"))
+    text = "\r\n".join(lines) + "\r\n"
+    _write(EXPORTS / file, text.replace("\x81", "?").encode("cp1252").replace(b"Weather ?", b"Weather \x81"))
     report(file, counts)
 
 
-def _parent(phase: str, project: str, wbs: dict[tuple[str, str], str]) -> str:
-    return wbs[("", project)] if phase else "1"
+def _xer_task(item: Activity, project: str, wbs: dict[str, str], identifier: str, number: int) -> dict[str, object]:
+    hours = 8 * max(
+        1, sum(_works(item.start + timedelta(days=day)) for day in range((item.plan - item.start).days + 1))
+    )
+    # The plan of what has not started moves with every update; the first one is what was planned.
+    planned = item.plan if item.finish or number == 0 else item.forecast
+    slack = (item.float_days or 0) * 8
+    late = item.forecast
+    for _ in range(item.float_days or 0):
+        late += timedelta(days=1)
+        while not _works(late):
+            late += timedelta(days=1)
+    return {
+        "task_id": identifier,
+        "proj_id": project,
+        "wbs_id": wbs[item.phase],
+        "clndr_id": "9",
+        "phys_complete_pct": 0,
+        "complete_pct_type": "CP_Drtn",
+        "task_type": "TT_Rsrc" if item.phase == "Design" else "TT_Task",
+        "duration_type": "DT_FixedDrtn",
+        "status_code": XER_STATUS[item.status],
+        "task_code": item.code,
+        "task_name": item.name.replace("Exterior Masonry", "Façade"),
+        "total_float_hr_cnt": "" if item.finish else slack,
+        "free_float_hr_cnt": "" if item.finish else 0,
+        "remain_drtn_hr_cnt": 0 if item.finish else hours * (100 - item.percent) // 100,
+        "target_drtn_hr_cnt": hours,
+        "act_start_date": _clock(item.start, 8) if item.started else "",
+        "act_end_date": _clock(item.finish, 16),
+        "late_end_date": "" if item.finish else _clock(late, 16),
+        "early_start_date": "" if item.started else _clock(item.start, 8),
+        "early_end_date": "" if item.finish else _clock(item.forecast, 16),
+        "target_start_date": _clock(item.start, 8),
+        "target_end_date": _clock(planned, 16),
+        "guid": hashlib.sha256(item.code.encode()).hexdigest()[:22],
+    }
+
+
+def _works(day: date) -> bool:
+    return day.weekday() < 5 and day not in HOLIDAYS
+
+
+def _calendar() -> str:
+    """A week of five days and its holidays as P6 writes them: 0x7F for line breaks, Sunday is 1, days as in Excel."""
+    days = [
+        f"\x7f\x7f    (0||{day}()(" + ("\x7f\x7f      (0||0(s|08:00|f|16:00)())))" if 1 < day < 7 else "))")
+        for day in range(1, 8)
+    ]
+    holidays = [
+        f"\x7f\x7f    (0||{place}(d|{(day - date(1899, 12, 30)).days})())" for place, day in enumerate(HOLIDAYS)
+    ]
+    text = f"(0||CalendarData()(\x7f\x7f  (0||DaysOfWeek()({''.join(days)}))\x7f\x7f  (0||VIEW(ShowTotal|Y)())"
+    return f"{text}\x7f\x7f  (0||Exceptions()({''.join(holidays)}))))"
+
+
+def _parent(phase: str, wbs: dict[str, str]) -> str:
+    return wbs[""] if phase else "1"
 
 
 def _clock(day: date | None, hour: int) -> str:

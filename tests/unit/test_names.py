@@ -90,11 +90,11 @@ def test_what_is_no_day_is_none(name):
         ("2025-06-30.csv", "", "schedule"),
         ("", "", "schedule"),
         ("Müller & Söhne.csv", "", "m_ller_s_hne"),
-        ("plan.v2.csv", "", "plan_v2"),
+        ("plan.v2.csv", "", "plan"),
         ("x.tar.gz", "", "x_tar"),
         ("a/b/plan.csv", "", "plan"),
         ("../../etc/passwd.csv", "../x/y", "x_y-passwd"),
-        ("日程.csv", "", "schedule"),
+        ("日程.csv", "", "schedule_a14f23af"),
         ("2025-06-7.csv", "", "2025_06_7"),
     ],
 )

@@ -101,8 +101,12 @@ def test_a_label_without_a_start_is_a_profile_without_dates():
         ("columns: {phase: [[Phase]]}", "columns.phase.0.name", "valid string"),
         ("columns: {phase: {nam: Phase}}", "columns.phase.0.name", "required"),
         ("columns: {phase: {name: Phase, nit: h}}", "columns.phase.0.nit", "not permitted"),
-        ("columns: {total_float_days: [{name: Float, unit: m}]}", "columns.total_float_days.0.unit", "'h', 'd' or 'w'"),
-        ("columns: {phase: [Phase, {name: P, unit: 1}]}", "columns.phase.1.unit", "'h', 'd' or 'w'"),
+        (
+            "columns: {total_float_days: [{name: Float, unit: m}]}",
+            "columns.total_float_days.0.unit",
+            "'h', 'd', 'w' or 'ed'",
+        ),
+        ("columns: {phase: [Phase, {name: P, unit: 1}]}", "columns.phase.1.unit", "'h', 'd', 'w' or 'ed'"),
         ("columns: {phase: {name: P, count: often}}", "columns.phase.0.count", "boolean"),
         ("columns: {phase: {name: P, matching: '('}}", None, "columns.phase: '(' cannot be used"),
         ("columns: {phase: {name: P, matching: '(?=a)'}}", None, "columns.phase: '(?=a)' cannot be used"),
@@ -282,7 +286,7 @@ def test_headers_are_compared_by_letters_and_digits(header, same):
 
 
 def test_the_built_in_profiles_are_named_as_their_files():
-    assert [profile.name for profile in built_in()] == ["canonical", "msproject", "nyc_sca", "p6", "p6_xer", "paper"]
+    assert [profile.name for profile in built_in()] == sorted(path.stem for path in BUILT_IN.glob("*.yaml"))
     assert all(profile.undated or {*profile.required} <= {*profile.columns} for profile in built_in())
 
 

@@ -52,7 +52,8 @@ def test_a_good_file_is_accepted_whole(read):
     rows = schedule.rows()
     assert {row["project_id"] for row in rows} == {"may"}
     assert rows[0]["start"] == date(2024, 1, 1)
-    assert rows[0]["baseline_duration_days"] == 60
+    # From 1 January to 1 March of a leap year, both included.
+    assert rows[0]["baseline_duration_days"] == 61
     assert [row["budget"] for row in rows][:2] == [1.5, 2.5]
     assert schedule.rejected is None
 
@@ -72,7 +73,7 @@ def test_the_examples_are_accepted_whole(read, name):
         (",Design,2024-06-30,2024-01-01,2024-03-01,,1", "activity_id", "empty"),
         ("X,Design,2024-06-30,01/02/2024,2024-03-01,,1", "start", "date"),
         ("X,Design,2024-06-30,2024-01-01,,,1", "baseline_finish", "empty"),
-        ("X,Design,2024-06-30,2024-03-01,2024-03-01,,1", "baseline_finish", "not after"),
+        ("X,Design,2024-06-30,2024-03-01,2024-02-29,,1", "baseline_finish", "before the start"),
         ("X,Design,2024-06-30,2024-01-01,2024-03-01,2023-12-31,1", "actual_finish", "before the start"),
         ("X,Design,2024-06-30,2024-01-01,2024-03-01,2024-07-01,1", "actual_finish", "after the data date"),
         ("X,Design,2024-06-30,2024-01-01,2024-03-01,,12k", "budget", "number"),

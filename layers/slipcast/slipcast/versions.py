@@ -14,6 +14,8 @@ import pandas as pd
 import slipcast
 from slipcast.ingest.database import connect
 from slipcast.ingest.expressions import literal
+from slipcast.ingest.merging import BASELINE as BASELINE
+from slipcast.ingest.merging import merge as merge
 from slipcast.ingest.schedule import Schedule
 from slipcast.schema import COLUMNS
 

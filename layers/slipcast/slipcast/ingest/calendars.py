@@ -94,7 +94,8 @@ class Calendar:
                     begin, end = (max(begin, _minute(start)), end) if step > 0 else (begin, min(end, _minute(start)))
                 if begin >= end:
                     continue
-                if left <= end - begin:
+                # Backwards, the beginning of a day's work is the end of the work before it.
+                if left < end - begin or (left == end - begin and step > 0):
                     return datetime.combine(day, datetime.min.time()) + timedelta(
                         minutes=begin + left if step > 0 else end - left
                     )

@@ -62,7 +62,7 @@ def detect(
         for delimiter, records in heads.items():
             places = list(lines[delimiter] if lines else range(1, len(records) + 1))
             names = frozenset().union(*reads)
-            joined = [[], *(_joined(upper, lower, names) for upper, lower in pairwise(records))]
+            joined = [[], *(_joined(upper, lower, names) for upper, lower in pairwise(records))][: len(records)]
             fitting += [
                 (known, found)
                 for (missing, known), found in _tries(joined, delimiter, places, profiles, reads)

@@ -17,7 +17,7 @@ SEPARATED = {
 }
 NAMED = (
     *("%d-%b-%y", "%d-%b-%Y", "%d %b %y", "%d %b %Y", "%d %B %Y", "%d-%B-%Y", "%d/%b/%y", "%d/%b/%Y"),
-    *("%b %d, %Y", "%B %d, %Y", "%b %d %Y", "%B %d %Y", "%Y-%b-%d"),
+    *("%b %d, %Y", "%B %d, %Y", "%b %d %Y", "%B %d %Y"),
 )
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 # Primavera, and MS Project in seven languages; a month is 20 working days, as in MS Project.
@@ -104,7 +104,8 @@ def _day(text: str, dates: Dates, order: str) -> str:
         clean = f"lower({clean})"
         for own, english in sorted(zip(dates.months, MONTHS, strict=True), key=lambda pair: -len(pair[0])):
             # The rest of the name may follow, as in Mär and März.
-            pattern = rf"(^|[\d\s.\-/]){_quoted(own.lower())}[^\d\s.\-/]*\.?($|[\d\s.\-/])"
+            names = "|".join(map(_quoted, own.lower().split("|")))
+            pattern = rf"(^|[\d\s.\-/])(?:{names})[^\d\s.\-/]*\.?($|[\d\s.\-/])"
             clean = f"regexp_replace({clean}, {literal(pattern)}, '\\1{english}\\2')"
         clean = f"regexp_replace({clean}, '[.\\s-]+', '-', 'g')"
     formats = [*dates.formats, *(SEPARATED[order] if order != "YMD" else ()), *SEPARATED["YMD"], *NAMED]

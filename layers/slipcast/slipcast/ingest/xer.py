@@ -20,7 +20,7 @@ FROM_TASK = (
 COLUMNS = (
     *("#line", "task_code", "task_name", "status_code", "proj_short_name", "wbs_path", "wbs_name", "wbs_top_name"),
     *FROM_TASK,
-    *("complete_pct", "predecessor_count", "target_cost", "last_recalc_date"),
+    *("complete_pct", "predecessor_count", "day_hr_cnt", "target_cost", "last_recalc_date"),
     *("bl_start_date", "bl_finish_date", "bl_days", "float_days"),
 )
 REQUIRED = {"PROJECT": ("proj_id",), "TASK": ("task_code", "proj_id")}
@@ -55,7 +55,8 @@ def to_csv(
     out : CSV to write, UTF-8: ``#line`` (line in the file), P6's field names, and ``code:<type>`` for every type of
         activity code that is assigned. ``wbs_path`` joins P6's WBS codes with dots, ``wbs_name`` is the name of the
         deepest level, ``wbs_top_name`` that of the first level below the project (a phase, in many schedules; empty for
-        activities of the project itself). ``*_hr_cnt`` are hours of work, ``complete_pct`` per cent by the activity's
+        activities of the project itself). ``*_hr_cnt`` are hours of work, ``day_hr_cnt`` those in a day of the activity's calendar,
+        ``complete_pct`` per cent by the activity's
         ``complete_pct_type``, ``target_cost`` the sum over its resources and expenses, ``last_recalc_date`` the data
         date of its project. ``bl_start_date`` and ``bl_finish_date`` come from a baseline project in the same file,
         joined by task_code. ``bl_days`` are the calendar days of the baseline, or of the plan while the activity has
@@ -168,6 +169,7 @@ class _Rows:
         cells += (tables.short_name(project), *self._wbs(value["wbs_id"]))
         cells += [value[column] for column in FROM_TASK]
         cells += (_percent(value), str(tables.predecessors[task]) if task else "")
+        cells.append(f"{calendar.day_hours:g}" if calendar.day_hours else "")
         cells.append(repr(round(tables.costs[task], 4)).removesuffix(".0") if task in tables.costs else "")
         cells.append(tables.projects.get(project, {}).get("last_recalc_date", ""))
         cells += (*baseline, _baseline_days(value, baseline, calendar), _float_days(value, calendar))
