@@ -53,6 +53,10 @@ class Calendars:
             _put(exceptions, ((day, spans) for day in _recurring(item)))
         self._own[uid] = week, exceptions
 
+    def known(self, uid: str, project: Mapping[str, Any]) -> str:
+        """Return the UID of the calendar that counts: the project's one if a task has none of its own."""
+        return uid if uid in self._own else _text(project, "CalendarUID")
+
     def get(self, uid: str, project: Mapping[str, Any]) -> Calendar:
         """Return a calendar with what it takes from its base; the project's one if it is not known.
 
@@ -61,8 +65,7 @@ class Calendars:
         uid : of the task's calendar; -1 if it has none of its own
         project : fields of the element ``Project``
         """
-        if uid not in self._own:
-            uid = _text(project, "CalendarUID")
+        uid = self.known(uid, project)
         if uid not in self._whole:
             line: list[str] = []
             while uid in self._own and uid not in line:

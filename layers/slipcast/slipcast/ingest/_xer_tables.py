@@ -1,6 +1,7 @@
 """The tables of an XER file next to its activities, by P6's identifiers."""
 
 import math
+import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ from slipcast.ingest.calendars import Calendar, p6_calendar
 
 AROUND_TASK = frozenset(
     {"PROJECT", "CALENDAR", "PROJWBS", "TASKPRED", "TASKRSRC", "PROJCOST", "ACTVTYPE", "ACTVCODE", "TASKACTV", "TASK"}
+    | {"SCHEDOPTIONS"}
 )
 
 
@@ -22,6 +24,9 @@ class Tables:
     ----------
     projects, wbs : rows by identifier
     calendars : by identifier
+    calendar_names : name and base calendar by identifier
+    activities : project, code and calendar by task_id
+    lag_calendars : whose calendar lags are counted on, by project, in P6's word
     predecessors : number of predecessors by task_id
     costs : target cost of resources and expenses by task_id
     assigned : pairs of code type and code by task_id
@@ -36,6 +41,9 @@ class Tables:
 
     projects: dict[str, dict[str, str]] = field(default_factory=dict)
     calendars: dict[str, Calendar] = field(default_factory=dict)
+    calendar_names: dict[str, tuple[str, str]] = field(default_factory=dict)
+    activities: dict[str, tuple[str, str, str]] = field(default_factory=dict)
+    lag_calendars: dict[str, str] = field(default_factory=dict)
     wbs: dict[str, dict[str, str]] = field(default_factory=dict)
     predecessors: Counter[str] = field(default_factory=Counter)
     costs: dict[str, float] = field(default_factory=dict)
@@ -82,7 +90,16 @@ class _Collector:
             self._places = {name: place for place, name in enumerate(record.fields)}
         match record.table:
             case "TASK":
-                tables.tasks[self._value(record, "proj_id")] += 1
+                project = self._value(record, "proj_id")
+                tables.tasks[project] += 1
+                tables.activities[self._value(record, "task_id")] = (
+                    sys.intern(project),
+                    clean(self._value(record, "task_code")),
+                    sys.intern(self._value(record, "clndr_id")),
+                )
+            case "SCHEDOPTIONS":
+                lag = self._value(record, "sched_calendar_on_relationship_lag")
+                tables.lag_calendars[self._value(record, "proj_id")] = lag
             case "TASKPRED":
                 tables.predecessors[self._value(record, "task_id")] += 1
             case "TASKRSRC" | "PROJCOST":
@@ -113,6 +130,7 @@ class _Collector:
         identifier, base = self._value(record, "clndr_id"), self._value(record, "base_clndr_id")
         hours = (number(self._value(record, name)) for name in ("day_hr_cnt", "week_hr_cnt"))
         self._tables.calendars[identifier] = p6_calendar(self._value(record, "clndr_data"), *hours)
+        self._tables.calendar_names[identifier] = clean(self._value(record, "clndr_name")), base
         if base:
             self._bases[identifier] = base
 

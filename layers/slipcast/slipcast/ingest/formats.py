@@ -7,10 +7,11 @@ from pathlib import Path, PurePosixPath
 from slipcast.ingest import _archive, _sniff, _xlsx, mspdi, xer
 from slipcast.ingest._encoding import codec_of, to_utf8
 from slipcast.ingest._pmxml_reader import PmxmlReader
+from slipcast.ingest.network import Writer
 from slipcast.ingest.refusal import ScheduleRefused
 
 HEAD = 1 << 16
-CONVERTED = "converted"
+CONVERTED, NETWORK = "converted", "network"
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,7 @@ class Text:
     numbered : whether the first column is ``#line`` and holds the row of the sheet or the line of the XER or XML file
     notes : for the report, such as ``read as cp1252``
     first : where its first line stands in the dropped file; None for the header of a table made of XER or XML
+    network : folder of what `network.Writer` has written; None for tables
     place : which sheet of a workbook it is, for messages; None for other files
     """
 
@@ -56,6 +58,7 @@ class Text:
     notes: tuple[str, ...]
     first: int | None = 1
     place: str | None = None
+    network: Path | None = None
 
 
 def open_upload(
@@ -151,19 +154,27 @@ def _xer(
     notes: tuple[str, ...],
 ) -> Text:
     target = workdir / "tasks.csv"
-    found = xer.to_csv(path, target, name=name, max_columns=limits.max_columns, encodings=encodings)
+    with Writer(workdir / NETWORK) as network:
+        found = xer.to_csv(
+            path, target, name=name, max_columns=limits.max_columns, encodings=encodings, network=network
+        )
     encoding = next(iter(sorted(set(encodings.values()) - {"utf-8"})), "utf-8")
-    return Text(target, "xer", encoding, ",", True, (*notes, *_misnamed(suffix, "xer"), *found), None)
+    return Text(
+        target, "xer", encoding, ",", True, (*notes, *_misnamed(suffix, "xer"), *found), None, None, network.folder
+    )
 
 
 def _xml(path: Path, kind: str, name: str, suffix: str, workdir: Path, limits: Limits, notes: tuple[str, ...]) -> Text:
     """The parser reads the bytes as they are: XML says itself what it is in."""
     target = workdir / "tasks.csv"
-    if kind == "pmxml":
-        found = xer.to_csv(PmxmlReader(path, name), target, name=name, max_columns=limits.max_columns)
-    else:
-        found = mspdi.to_csv(path, target, name=name, max_columns=limits.max_columns)
-    return Text(target, kind, "utf-8", ",", True, (*notes, *_misnamed(suffix, kind), *found), None)
+    with Writer(workdir / NETWORK) as network:
+        if kind == "pmxml":
+            reader = PmxmlReader(path, name)
+            found = xer.to_csv(reader, target, name=name, max_columns=limits.max_columns, network=network)
+        else:
+            found = mspdi.to_csv(path, target, name=name, max_columns=limits.max_columns, network=network)
+    notes = (*notes, *_misnamed(suffix, kind), *found)
+    return Text(target, kind, "utf-8", ",", True, notes, None, None, network.folder)
 
 
 def _workbook(

@@ -16,6 +16,7 @@ from slipcast.ingest._mspdi_calendars import Calendars
 from slipcast.ingest._xer_reader import clean
 from slipcast.ingest._xml_stream import Element, XmlReader
 from slipcast.ingest.calendars import Calendar, days_between
+from slipcast.ingest.network import Writer
 from slipcast.ingest.profile import normal
 from slipcast.ingest.refusal import ScheduleRefused
 from slipcast.ingest.xer import float_days
@@ -32,6 +33,30 @@ OTHER_NAMES = ("Task Name", "Duration", "Start Date", "Finish Date", "Project Na
 LINKS = {"0": "FF", "1": "FS", "2": "SF", "3": "SS"}
 # Units of a lag that are a share of the predecessor's duration and not a time.
 PERCENT_FORMATS = {"19", "20", "51", "52"}
+# Units of time that runs on at night and on holidays: elapsed minutes to months, and their estimates.
+ELAPSED_FORMATS = {"4", "6", "8", "10", "12", "20", "36", "38", "40", "42", "44", "52"}
+CONSTRAINTS = {
+    "1": "as_late_as_possible",
+    "2": "mandatory_start",
+    "3": "mandatory_finish",
+    "4": "start_on_or_after",
+    "5": "start_on_or_before",
+    "6": "finish_on_or_after",
+    "7": "finish_on_or_before",
+}
+_MOMENTS = {
+    "planned_start": "Start",
+    "planned_finish": "Finish",
+    "actual_start": "ActualStart",
+    "actual_finish": "ActualFinish",
+    "early_start": "EarlyStart",
+    "early_finish": "EarlyFinish",
+    "late_start": "LateStart",
+    "late_finish": "LateFinish",
+    "constraint_date": "ConstraintDate",
+    "suspended": "Stop",
+    "resumed": "Resume",
+}
 _DURATION = re.compile(r"(-?)P(?:(\d{1,9})D)?T?(?:(\d{1,9})H)?(?:(\d{1,9})M)?(?:(\d{1,9}(?:\.\d{1,9})?)S)?")
 _TASK = frozenset(
     {"UID", "ID", "Name", "WBS", "OutlineLevel", "Start", "Finish", "ActualStart", "ActualFinish", "Baseline"}
@@ -46,7 +71,9 @@ _PROJECT = frozenset(
 )
 
 
-def to_csv(path: Path, out: Path, *, name: str, max_columns: int = 1_000) -> tuple[str, ...]:
+def to_csv(
+    path: Path, out: Path, *, name: str, max_columns: int = 1_000, network: Writer | None = None
+) -> tuple[str, ...]:
     """Write one row for each task of a Microsoft Project XML file.
 
     Parameters
@@ -63,6 +90,8 @@ def to_csv(path: Path, out: Path, *, name: str, max_columns: int = 1_000) -> tup
         Name of the dropped file, for messages.
     max_columns
         Most columns to write.
+    network
+        Where to write activities, relations and calendars.
 
     Returns
     -------
@@ -84,8 +113,12 @@ def to_csv(path: Path, out: Path, *, name: str, max_columns: int = 1_000) -> tup
                     write(table.open(element.inside))
                 if (row := table.row(element)) is not None:
                     write(row)
+                    if network is not None:
+                        table.write_network(network, element.fields)
     if table.header is None:
         raise ScheduleRefused(name, "the XML file holds no tasks", "Save the project with its tasks")
+    if network is not None:
+        table.write_calendars(network)
     return tuple(table.notes())
 
 
@@ -157,6 +190,65 @@ class _Table:
             *("No" if _text(task, "Active") == "0" else "Yes", _text(task, "GUID")),
             *(custom.get(field, "") for field in self._custom),
         ]
+
+    def write_network(self, network: Writer, task: Mapping[str, Any]) -> None:
+        """Write a task and the links to its predecessors; an inactive one moves nothing."""
+        if _text(task, "Active") == "0":
+            return
+        uid = self.calendars.known(_text(task, "CalendarUID"), self._project)
+        calendar = self.calendars.get(uid, self._project)
+        project, identifier = _text(self._project, "Title"), _text(task, "UID")
+        started, finished = _text(task, "ActualStart"), _text(task, "ActualFinish")
+        kind = "summary" if _text(task, "Summary") == "1" else "task"
+        if kind == "task" and _text(task, "Milestone") == "1":
+            kind = "finish_milestone"
+        total_float = _text(task, "TotalSlack")
+        early, late = (_time(_text(task, name)) for name in ("EarlyFinish", "LateFinish"))
+        if re.fullmatch(r"-?\d{1,12}", total_float):
+            total_float = int(total_float) / 10
+        elif early is not None and late is not None and not finished:
+            total_float = calendar.between(early, late) * 60
+        deadline = _moment(_text(task, "Deadline"))
+        network.activity(
+            project,
+            {
+                **{column: _moment(_text(task, name)) for column, name in _MOMENTS.items()},
+                "activity_id": identifier,
+                "activity_name": _text(task, "Name"),
+                "activity_type": kind,
+                "status": "complete" if finished else "in_progress" if started else "not_started",
+                "calendar_id": uid,
+                "planned_minutes": minutes(_text(task, "Duration")),
+                "remaining_minutes": minutes(_text(task, "RemainingDuration")),
+                "total_float_minutes": total_float,
+                "percent_complete": _text(task, "PercentComplete"),
+                "percent_complete_type": "duration",
+                "constraint_type": CONSTRAINTS.get(_text(task, "ConstraintType"), ""),
+                "second_constraint_type": "deadline" if deadline else "",
+                "second_constraint_date": deadline,
+            },
+        )
+        for link in _list(task, "PredecessorLink"):
+            lag, unit = _text(link, "LinkLag"), _text(link, "LagFormat")
+            amount = int(lag) if re.fullmatch(r"-?\d{1,12}", lag) else 0
+            elapsed = unit in ELAPSED_FORMATS
+            network.relation(
+                project,
+                {
+                    "predecessor_id": _text(link, "PredecessorUID"),
+                    "successor_id": identifier,
+                    "relation_type": LINKS.get(_text(link, "Type"), "FS"),
+                    "lag_minutes": "" if unit in PERCENT_FORMATS else amount / 10,
+                    "lag_percent": amount if unit in PERCENT_FORMATS else "",
+                    "lag_calendar": "elapsed" if elapsed else "successor",
+                    "lag_calendar_id": "" if elapsed else uid,
+                },
+            )
+
+    def write_calendars(self, network: Writer) -> None:
+        """Write the calendars, each with what it takes from its base."""
+        for uid, name in self.calendars.names.items():
+            network.calendar(uid, name, self.calendars.bases.get(uid, ""), self.calendars.get(uid, self._project))
 
     def _baseline(self, task: Mapping[str, Any]) -> Mapping[str, Any]:
         kept = {_text(item, "Number") or "0": item for item in _list(task, "Baseline") if _text(item, "Finish")}

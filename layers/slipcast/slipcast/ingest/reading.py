@@ -10,7 +10,7 @@ from typing import Any
 
 import duckdb
 
-from slipcast.ingest import expressions, layout, names, tables
+from slipcast.ingest import expressions, layout, names, network, network_text, tables
 from slipcast.ingest.codes import is_code
 from slipcast.ingest.database import connect
 from slipcast.ingest.detect import Found, detect
@@ -43,6 +43,7 @@ class Schedule:
     data_date : the day that the file describes; None for files without dates
     notes : what a reader should know: encoding, order of dates, sheet
     own_names : canonical columns that the file has → how its header calls them
+    network : Parquet files of activities, relations and calendars (`network.TABLES`); empty if the file has none
     """
 
     table: Path
@@ -56,6 +57,7 @@ class Schedule:
     mapped: tuple[str, ...]
     notes: tuple[str, ...]
     own_names: dict[str, str] = field(default_factory=dict)
+    network: dict[str, Path] = field(default_factory=dict)
 
     def rows(self) -> list[dict[str, Any]]:
         """Return the accepted activities, for small files."""
@@ -238,6 +240,7 @@ class _Reading:
             raise self._nothing(read, filtered)
         data_date = self._data_date(query, table)
         notes = [*self.text.notes, *self._notes(query)]
+        lasting = tables.lasting_names(self.database, table, query)
         notes += tables.settle(self.database, table, query, assigned=self.text.kind != "xer")
         counts = {"read": read, "accepted": accepted, "rejected": bad, "filtered": filtered, **self._statuses(table)}
         return Schedule(
@@ -250,9 +253,19 @@ class _Reading:
             profile=query.profile,
             header=query.header,
             mapped=tuple(query.mapped),
-            notes=tuple(notes),
             own_names=query.own_names,
+            network=self._network(query, table, lasting, notes),
+            notes=tuple(notes),
         )
+
+    def _network(self, query: Query, table: Path, lasting: dict[str, str], notes: list[str]) -> dict[str, Path]:
+        """Return the tables of the network; a table of text has one if it has columns of relations."""
+        folder = self.text.network
+        if folder is None:
+            folder = self.workdir / "network"
+            if query.profile.undated or not network_text.write(self.database, query, folder, notes):
+                return {}
+        return network.tables(folder, table, query.source, lasting)
 
     def _undated_column(self, query: Query, rows: int) -> bool:
         """Return whether the column of the data date is empty in all rows: the file's name may give it."""

@@ -7,9 +7,11 @@ from datetime import datetime
 from pathlib import Path
 
 from slipcast.ingest._pmxml_reader import PmxmlReader
+from slipcast.ingest._xer_network import write_activity, write_calendars, write_relation
 from slipcast.ingest._xer_reader import Record, XerReader, clean, find_encodings
 from slipcast.ingest._xer_tables import AROUND_TASK, Tables, choose_projects, number, read_tables
 from slipcast.ingest.calendars import Calendar, days_between
+from slipcast.ingest.network import Writer
 from slipcast.ingest.refusal import ScheduleRefused
 
 FROM_TASK = (
@@ -45,7 +47,13 @@ def table_encodings(path: Path, name: str, encoding: str | None = None) -> dict[
 
 
 def to_csv(
-    path: Path | Reader, out: Path, *, name: str, max_columns: int = 1_000, encodings: Mapping[str, str] | None = None
+    path: Path | Reader,
+    out: Path,
+    *,
+    name: str,
+    max_columns: int = 1_000,
+    encodings: Mapping[str, str] | None = None,
+    network: Writer | None = None,
 ) -> tuple[str, ...]:
     """Write one row for each activity of an XER file, or of a P6 XML file.
 
@@ -64,6 +72,7 @@ def to_csv(
     name : of the dropped file, for messages
     max_columns : most columns to write
     encodings : of its tables, as `encodings` returns them; else found from the file itself
+    network : where to write activities, relations and calendars
 
     Returns
     -------
@@ -87,9 +96,16 @@ def to_csv(
     with out.open("w", encoding="utf-8", newline="") as sink:
         write = csv.writer(sink, lineterminator="\n").writerow
         write(rows.header)
-        for record in reader.records({"TASK"}):
-            if (cells := rows.cells(record)) is not None:
+        for record in reader.records({"TASK"} if network is None else {"TASK", "TASKPRED"}):
+            if record.table == "TASKPRED":
+                write_relation(network, tables, record.values)
+            elif (cells := rows.cells(record)) is not None:
                 write(cells)
+                if network is not None:
+                    values = defaultdict(str, record.values)
+                    write_activity(network, tables, values, percent_complete(values))
+    if network is not None:
+        write_calendars(network, tables)
     return (*notes, *_remarks(reader, tables))
 
 
@@ -168,7 +184,7 @@ class _Rows:
         cells = [str(record.line), value["task_code"], value["task_name"], value["status_code"]]
         cells += (tables.short_name(project), *self._wbs(value["wbs_id"]))
         cells += [value[column] for column in FROM_TASK]
-        cells += (_percent(value), str(tables.predecessors[task]) if task else "")
+        cells += (percent_complete(value), str(tables.predecessors[task]) if task else "")
         cells.append(f"{calendar.day_hours:g}" if calendar.day_hours else "")
         cells.append(repr(round(tables.costs[task], 4)).removesuffix(".0") if task in tables.costs else "")
         cells.append(tables.projects.get(project, {}).get("last_recalc_date", ""))
@@ -203,7 +219,7 @@ def _levels(tables: Tables, wbs_id: str) -> list[dict[str, str]]:
     return levels
 
 
-def _percent(value: dict[str, str]) -> str:
+def percent_complete(value: dict[str, str]) -> str:
     """Return per cent complete as P6 shows it: of the duration, of the units or as somebody has judged it."""
     if value["status_code"] == "TK_Complete":
         return "100"
