@@ -1,9 +1,9 @@
 """Dataset versions: the activities of all files so far, each as last seen, as an immutable Parquet file.
 
 The bytes of the table, and of those of its network, are its identity. An activity that stands in several files is
-merged by its project and id, or by the GUID that its tool gave it if the id is another one: the file with the latest data
-date says what became of it, the earliest one that knows it what the baseline was, unless a file was declared to be the
-baseline.
+merged by its project and id, or by the GUID that its tool gave it if the id is another one: the file with the latest
+data date says what became of it, the earliest one that knows it what the baseline was, unless a file was declared to be
+the baseline.
 """
 
 import hashlib
