@@ -31,6 +31,7 @@ from slipcast.snapshot import as_of, canonical  # noqa: E402 - the path is set a
 DISTRICTS = {"p6": (24, 25, 26, 27), "xlsx": (2, 3), "xer": (10, 11), "msproject": (13, 14, 15, 20), "canonical": (31,)}
 # A zip entry without a time of its own gets this day, so that the same rows are the same bytes.
 EPOCH = (1980, 1, 1, 0, 0, 0)
+UNPLANNED = ("bl_finish", "base_end_date", "Baseline Finish")
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
@@ -166,8 +167,10 @@ class Sheet:
     def spoil(self, place: int, kind: str, column: str, value: object) -> None:
         """Write `value` into a good row of the kind: it is rejected from then on."""
         self.rows[place][self.header.index(column)] = value
-        self.counts[kind] -= 1
-        self.counts["rejected"] += 1
+        # In Primavera and MS Project an activity that came after the baseline has none, which is no mistake.
+        if value not in ("", "NA") or column not in UNPLANNED:
+            self.counts[kind] -= 1
+            self.counts["rejected"] += 1
 
     def repeat(self, place: int, kind: str) -> list[object]:
         """Append a copy of a row."""

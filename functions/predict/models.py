@@ -72,9 +72,7 @@ class Activity(BaseModel):
     location: Text | None = None
     start: Annotated[Day, Field(description="Actual start, else planned start")]
     baseline_start: Day | None = None
-    baseline_duration_days: (
-        Annotated[Number, Field(gt=0, description="Calendar days")] | None
-    ) = None
+    baseline_duration_days: Annotated[Number, Field(gt=0, description="Calendar days")] | None = None
     baseline_finish: Annotated[
         Day | None, Field(validate_default=True, description="Required unless baseline_duration_days is given")
     ] = None

@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from slipcast import versions
-from slipcast.ingest import network, report
+from slipcast.ingest import names, network, report
 from slipcast.ingest.formats import Limits
 from slipcast.ingest.profile import Profile, built_in, load_profile
 from slipcast.ingest.refusal import ScheduleRefused
@@ -81,12 +81,12 @@ def _take_in(
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     readings = workdir / "reading"
     readings.mkdir()
-    profile = _profile(bucket, drop) if drop.folder else None
+    profile, folder, source = _placed(bucket, drop)
     schedule = read_schedule(
         file,
         drop.name,
-        # Files of a built-in profile are of the same series wherever they are dropped.
-        folder="" if profile in built_in() else drop.folder,
+        folder=folder,
+        source=source,
         profile=profile,
         baseline=drop.baseline,
         workdir=readings,
@@ -126,6 +126,27 @@ def _take_in(
         shape = {"header": list(schedule.header), "mapped": list(schedule.mapped)}
         storage.write_json(last, {**upload, **shape, "execution": execution})
     return reference, upload
+
+
+def _placed(bucket: str, drop: Drop) -> tuple[Profile | None, str, str | None]:
+    """Return what the folder of a file says: the profile, the folder that counts for its source, the source itself.
+
+    Files of a built-in profile are of the same series wherever they are dropped. Above a folder ``baseline`` a name
+    that is no profile is that of the series.
+    """
+    if not drop.folder:
+        return None, "", None
+    try:
+        profile = _profile(bucket, drop)
+    except ScheduleRefused:
+        if (
+            drop.baseline
+            and "/" not in drop.folder
+            and not storage.exists(f"s3://{bucket}/profiles/{drop.folder}.yaml")
+        ):
+            return None, "", names.source(drop.folder)
+        raise
+    return profile, "" if profile in built_in() else drop.folder, None
 
 
 def _profile(bucket: str, drop: Drop) -> Profile:

@@ -6,11 +6,13 @@ import hashlib
 import io
 import json
 import tempfile
+import zipfile
 from datetime import UTC, datetime
 from pathlib import Path
 
 import hall
 import pytest
+from p6_files import project, started, task, xer
 
 from slipcast import versions
 from slipcast_aws import control, releases, storage
@@ -401,6 +403,59 @@ def test_a_profile_that_cannot_be_used_refuses_the_file(prepare, s3, profile, fo
 
     assert answer["outcome"] == "refused"
     assert why in answer["why"]
+
+
+UPDATE = xer(
+    [
+        started("A10", "2024-01-08", "2024-03-01", "2024-05-31"),
+        started("A20", "2024-01-08", "2024-03-01", "2024-03-01"),
+        task("A30", "2024-09-02", "2024-10-31"),
+    ],
+    [project("2024-06-30", "HALL-UP3")],
+)
+PLAN = xer(
+    [
+        task("A10", "2024-01-08", "2024-02-29"),
+        task("A20", "2024-01-08", "2024-02-29"),
+        task("A30", "2024-06-03", "2024-07-31"),
+    ],
+    [project("2024-01-01", "HALL-BL")],
+)
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "incoming/hall_2024-01-01.xer",
+        "incoming/baseline/hall.xer",
+        "incoming/p6_xer/baseline/Hall baseline.xer",
+        "incoming/hall/baseline/export.xer",
+    ],
+)
+def test_a_baseline_gives_an_outcome_to_what_had_started(prepare, key):
+    """Dropped after the update: an earlier file, or one in the folder for baselines."""
+    before = prepare(UPDATE, key="incoming/hall_2024-06-30.xer")
+    after = prepare(PLAN, execution="new-data-2", key=key)["dataset"]
+
+    assert before["upload"]["source"] == "hall"
+    assert before["dataset"]["labels"]["matured"] == 0
+    assert (after["labels"]["matured"], after["labels"]["late"], after["rows"]) == (2, 1, 3)
+    assert set(rows_of(after)["project_id"]) == {"hall"}
+
+
+def test_a_zip_of_a_series_is_one_upload(prepare, s3):
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("update 3.xer", UPDATE)
+        archive.writestr("baseline.xer", PLAN)
+
+    answer = prepare(packed.getvalue(), key="incoming/hall.zip")
+
+    assert answer["upload"]["source"] == "hall"
+    assert answer["upload"]["data_date"] == "2024-06-30"
+    assert answer["upload"]["open"]["rows"] == 1
+    assert (answer["dataset"]["labels"]["matured"], answer["dataset"]["labels"]["late"]) == (2, 1)
+    assert "update 3.xer of 2024-06-30: 3 activities" in read(s3, "reports/new-data-1/intake.html").decode()
 
 
 def test_a_file_over_the_limit_is_refused_with_the_parameter_to_raise(prepare, s3):

@@ -3,6 +3,7 @@
 import pytest
 
 from slipcast.ingest.profile import (
+    BUILT_IN,
     CANONICAL,
     MAX_BYTES,
     PREDICTING,

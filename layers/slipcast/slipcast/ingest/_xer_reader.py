@@ -1,6 +1,7 @@
 """The tables of a Primavera P6 XER file, each decoded by the evidence of its own text."""
 
 import codecs
+from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -15,6 +16,7 @@ SAY = (
 )
 # One record with all its text; more is no record, and would be held in memory.
 MAX_RECORD = 4_000_000
+SMALL = 64 << 20
 # Machine-made text in the user's tables: it says nothing about the code page.
 NOT_TEXT = frozenset({"clndr_data", "guid", "tmpl_guid"})
 _MARKS = (b"%T", b"%F", b"%R", b"%E")
@@ -41,9 +43,9 @@ class Record(NamedTuple):
     ragged: bool
 
     @property
-    def values(self) -> dict[str, str]:
-        """Text by field name; fields that the row lacks are absent."""
-        return dict(zip(self.fields, self.cells, strict=False))
+    def values(self) -> defaultdict[str, str]:
+        """Text by field name; empty where the row or the table has none."""
+        return defaultdict(str, zip(self.fields, self.cells, strict=False))
 
 
 class XerReader:
@@ -125,23 +127,29 @@ class XerReader:
         self.stray = self._last_row = 0
         for number, raw in _lines(self._path, self._file):
             begin = raw[:2]
-            if begin in _MARKS and raw[2:3] in (b"", b"\t", b"\r", b"\n"):
+            if begin == b"%R" and raw[2:3] == b"\t":
                 if mark:
                     yield line, mark, cells
-                if begin == b"%R":
-                    self._last_row = number
-                    if not wanted:
-                        mark = b""
-                        continue
-                    text = self._text(raw, codec, table, number)
-                else:
-                    text = raw.decode("utf-8", "replace").rstrip("\r\n")
+                self._last_row = number
+                if not wanted:
+                    mark = b""
+                    continue
+                line, mark, cells = number, begin, self._text(raw, codec, table, number)[3:].split("\t")
+            elif begin in _MARKS and raw[2:3] in (b"", b"\t", b"\r", b"\n"):
+                if mark:
+                    yield line, mark, cells
+                if begin == b"%R" and not wanted:
+                    mark = b""
+                    continue
+                text = raw.decode("utf-8", "replace").rstrip("\r\n")
                 line, mark, cells = number, begin, text[3:].split("\t") if len(text) > 3 else []
                 if begin == b"%T":
                     table = cells[0].strip() if cells else ""
                     wanted, codec = table in tables, self.encodings.get(table, "utf-8")
                 elif begin == b"%F":
                     width = len(cells)
+                elif begin == b"%R":
+                    self._last_row = number
             elif mark == b"%R":
                 text = self._text(raw, codec, table, number)
                 if len(cells) < width and len(cells) + text.count("\t") <= width:
@@ -218,7 +226,9 @@ def _lines(path: Path, file: str) -> Iterator[tuple[int, bytes]]:
     with path.open("rb", buffering=1 << 18) as stream:
         if stream.read(3) != codecs.BOM_UTF8:
             stream.seek(0)
-        for number, line in enumerate(iter(lambda: stream.readline(MAX_RECORD + 1), b""), 1):
+        # A line of a large file may be endless; iterating is faster.
+        small = path.stat().st_size <= SMALL
+        for number, line in enumerate(stream if small else iter(lambda: stream.readline(MAX_RECORD + 1), b""), 1):
             if len(line) > MAX_RECORD:
                 raise _endless(file, number)
             yield number, line
@@ -226,6 +236,13 @@ def _lines(path: Path, file: str) -> Iterator[tuple[int, bytes]]:
 
 def _endless(file: str, line: int) -> ScheduleRefused:
     return ScheduleRefused(file, f"a row has more than {MAX_RECORD:,} characters", AGAIN, line)
+
+
+def clean_all(cells: list[str]) -> list[str]:
+    """Return cells as `clean` does each."""
+    if "".join(cells).isprintable():
+        return list(map(str.strip, cells))
+    return [clean(cell) for cell in cells]
 
 
 def clean(text: str) -> str:

@@ -33,6 +33,7 @@ class Grid:
     numbered : whether each record begins with three further cells: its line in the dropped file, how many cells it had
         there, and 1 if it sums up the records below it
     bare : whether the cells have no white space but spaces
+    lined : whether only the line stands before the cells of a numbered grid, all records being whole and none a sum
     """
 
     path: Path
@@ -41,6 +42,7 @@ class Grid:
     width: int
     numbered: bool
     bare: bool = False
+    lined: bool = False
 
 
 @dataclass(frozen=True)

@@ -134,8 +134,8 @@ class Dates(_Strict):
     Attributes
     ----------
     order : of day, month and year where all are digits; ``auto`` finds the one order in which the whole file is valid
-    months : names of the twelve months where they are not English, January first; their beginnings are enough, and ``|``
-        stands between two names of one month
+    months : names of the twelve months where they are not English, January first; their beginnings are enough, and
+        ``|`` stands between two names of one month
     suffixes : marks after a date that mean nothing for the day (``A`` actual, ``*`` constraint)
     formats : further ``strptime`` formats, tried first
     """

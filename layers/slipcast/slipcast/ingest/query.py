@@ -143,6 +143,7 @@ class Query:
         """Return the relation of the cells: ``line``, ``cells``, ``summary``, ``c0``, ``c1``, …"""
         names = [f"c{position}" for position in range(self.grid.width)]
         extra = ["line", "cells", "summary"] if self.grid.numbered else []
+        extra = extra[:1] if self.grid.lined else extra
         columns = ", ".join(f"'{name}': 'VARCHAR'" for name in [*extra, *names])
         return (
             f"read_csv({expressions.literal(str(self.grid.path))}, header=false, auto_detect=false, strict_mode=true, "
@@ -151,6 +152,8 @@ class Query:
         )
 
     def _lines(self) -> str:
+        if self.grid.lined:
+            return f"new_line='\\n', max_line_size={BUFFER // 2}, buffer_size={BUFFER}, "
         # A carriage return in the first cells would be taken for the end of lines.
         if self.grid.numbered:
             return "new_line='\\n', "
@@ -159,6 +162,9 @@ class Query:
 
     def numbered(self) -> str:
         """Return the relation of the cells with the line of each."""
+        if self.grid.lined:
+            whole = f"{self.grid.width} AS cells, '0' AS summary"
+            return f"(SELECT line::BIGINT AS line, {whole}, * EXCLUDE (line) FROM {self.cells()})"
         if self.grid.numbered:
             return f"(SELECT * REPLACE (line::BIGINT AS line, cells::BIGINT AS cells) FROM {self.cells()})"
         line = f"row_number() OVER () + {self.grid.skip}"

@@ -187,6 +187,9 @@ class _Reading:
 
     def _numbered(self) -> Grid:
         self.tally.clear()
+        if self.text.network is not None:
+            # The reader of XER and XML has joined the lines of each row and cleaned its cells.
+            return Grid(self.text.path, ",", 1, len(self.header.cells) - 1, True, bare=True, lined=True)
         target = self.workdir / "numbered.csv"
         return layout.number(
             self.text.path,
@@ -216,12 +219,14 @@ class _Reading:
         if "data_date" not in query.mapped and query.data_date is None and not query.profile.undated:
             query = replace(query, data_date=self._last_finish(query))
         table = self.workdir / "table.parquet"
-        accepted = self._copy(query, query.checked(), GOOD, table)
+        accepted = (
+            self._materialise(query, table) if query.grid.numbered else self._copy(query, query.checked(), GOOD, table)
+        )
         if accepted == self.tally.get("lines"):
             read, filtered, rejected, problems = accepted, 0, None, []
             bad = 0
         else:
-            read, filtered, bad = self._count(query)
+            read, filtered, bad = self._count(query, "found" if query.grid.numbered else None)
             if not query.grid.numbered and self.tally["lines"] != self.tally["records"]:
                 return self._read(replace(query, grid=self._numbered()))
             if bad and bad == read - filtered and self._undated_column(query, bad):
@@ -308,10 +313,20 @@ class _Reading:
         finally:
             self.database.execute("SET preserve_insertion_order = true")
 
-    def _count(self, query: Query) -> tuple[int, int, int]:
+    def _materialise(self, query: Query, target: Path) -> int:
+        """Write the accepted rows of a numbered grid, and keep how many are not: its cells are read once."""
+        self.database.execute(
+            f"CREATE OR REPLACE TEMP TABLE found AS SELECT {query.table()}, blank, filtered, bad FROM {query.checked()}"
+        )
+        return self.database.execute(
+            f"COPY (SELECT * EXCLUDE (blank, filtered, bad) FROM found WHERE {GOOD}) "
+            f"TO {expressions.literal(str(target))} (FORMAT parquet, COMPRESSION zstd)"
+        ).fetchone()[0]
+
+    def _count(self, query: Query, relation: str | None = None) -> tuple[int, int, int]:
         records, blank, filtered, bad = self.database.execute(
             "SELECT count(*), count(*) FILTER (blank), count(*) FILTER (filtered AND NOT blank), "
-            f"count(*) FILTER (bad AND NOT blank AND NOT filtered) FROM {query.checked()}"
+            f"count(*) FILTER (bad AND NOT blank AND NOT filtered) FROM {relation or query.checked()}"
         ).fetchone()
         self.tally["records"] = records
         return records - blank, filtered, bad

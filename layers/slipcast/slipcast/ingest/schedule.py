@@ -44,6 +44,7 @@ def read_schedule(
     name: str,
     *,
     folder: str = "",
+    source: str | None = None,
     baseline: bool = False,
     workdir: Path,
     limits: Limits | None = None,
@@ -56,6 +57,7 @@ def read_schedule(
     path : the file
     name : what it was called, for messages, its kind, its source and the data date
     folder : where it was dropped; part of the name of its source
+    source : the series of files that it belongs to; from folder and name by default
     baseline : whether the file is the baseline of its series, whatever the profile says
     workdir : an empty folder for the table and what is needed on the way
     limits : what is too large
@@ -69,7 +71,8 @@ def read_schedule(
     limits = limits or Limits()
     members, notes = _unpack(path, name, folder, workdir / "members", limits)
     if not members:
-        return read_file(path, name, folder=folder, baseline=baseline, workdir=workdir, limits=limits, **options)
+        place = {"folder": folder, "source": source, "baseline": baseline}
+        return read_file(path, name, workdir=workdir, limits=limits, **place, **options)
     found = []
     for place, member in enumerate(members):
         own = workdir / f"member-{place}"
@@ -78,7 +81,7 @@ def read_schedule(
             schedule = read_file(
                 member.path,
                 member.name,
-                source=member.source,
+                source=source or member.source,
                 baseline=baseline or member.baseline,
                 workdir=own,
                 limits=limits,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from slipcast.ingest._pmxml_reader import PmxmlReader
 from slipcast.ingest._xer_network import write_activity, write_calendars, write_relation
-from slipcast.ingest._xer_reader import Record, XerReader, clean, find_encodings
+from slipcast.ingest._xer_reader import Record, XerReader, clean_all, find_encodings
 from slipcast.ingest._xer_tables import AROUND_TASK, Tables, choose_projects, number, read_tables
 from slipcast.ingest.calendars import Calendar, days_between
 from slipcast.ingest.network import Writer
@@ -63,8 +63,8 @@ def to_csv(
     out : CSV to write, UTF-8: ``#line`` (line in the file), P6's field names, and ``code:<type>`` for every type of
         activity code that is assigned. ``wbs_path`` joins P6's WBS codes with dots, ``wbs_name`` is the name of the
         deepest level, ``wbs_top_name`` that of the first level below the project (a phase, in many schedules; empty for
-        activities of the project itself). ``*_hr_cnt`` are hours of work, ``day_hr_cnt`` those in a day of the activity's calendar,
-        ``complete_pct`` per cent by the activity's
+        activities of the project itself). ``*_hr_cnt`` are hours of work, ``day_hr_cnt`` those in a
+        day of the activity's calendar, ``complete_pct`` per cent by the activity's
         ``complete_pct_type``, ``target_cost`` the sum over its resources and expenses, ``last_recalc_date`` the data
         date of its project. ``bl_start_date`` and ``bl_finish_date`` come from a baseline project in the same file,
         joined by task_code. ``bl_days`` are the calendar days of the baseline, or of the plan while the activity has
@@ -142,7 +142,7 @@ def _baseline_dates(reader: Reader, tables: Tables) -> dict[tuple[str, str], tup
     dates: dict[tuple[str, str], tuple[str, str]] = {}
     wanted = set(tables.baselines.values())
     for record in reader.records({"TASK"}) if wanted else ():
-        value = defaultdict(str, record.values)
+        value = record.values
         if value["proj_id"] in wanted:
             start = value["act_start_date"] or value["target_start_date"]
             finish = value["act_end_date"] or value["target_end_date"]
@@ -175,7 +175,7 @@ class _Rows:
 
     def cells(self, record: Record) -> list[str] | None:
         """Return the cells of an activity; None for one of a baseline project or a stub."""
-        value = defaultdict(str, record.values)
+        value = record.values
         project, task, tables = value["proj_id"], value["task_id"], self._tables
         if project in self._left_out:
             return None
@@ -191,7 +191,7 @@ class _Rows:
         cells += (*baseline, _baseline_days(value, baseline, calendar), _float_days(value, calendar))
         if self._headings:
             cells += self._codes(task)
-        return [clean(cell) for cell in cells]
+        return clean_all(cells)
 
     def _wbs(self, wbs_id: str) -> tuple[str, str, str]:
         """Return path, deepest name, and name of the first level below the project."""
