@@ -12,6 +12,7 @@ import io
 import random
 import shutil
 import sys
+import uuid
 import zipfile
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -844,7 +845,7 @@ def _p6_xml(item: Activity, number: int) -> str:
         ActualFinishDate=_stamp(item.finish, 16),
         ActualStartDate=_stamp(item.start if item.started else None, 8),
         CalendarObjectId=9,
-        GUID="{" + hashlib.sha256(item.code.encode()).hexdigest()[:32].upper() + "}",
+        GUID=f"{{{uuid.UUID(hashlib.sha256(item.code.encode()).hexdigest()[:32])}}}".upper(),
         Id=item.code,
         Name=item.name,
         ObjectId=number,
