@@ -136,8 +136,8 @@ def _check_network(schedule: Schedule) -> None:
         lost, repeated = database.execute(
             "SELECT (SELECT count(*) FROM read_parquet($relations) AS r WHERE r.successor_id IS NULL OR "
             "(r.predecessor_project_id = r.project_id AND NOT EXISTS (SELECT 1 FROM read_parquet($activities) AS a "
-            "WHERE a.project_id = r.project_id AND a.activity_id = r.predecessor_id))), (SELECT count(*) - count(DISTINCT "
-            "(project_id, activity_id)) FROM read_parquet($activities))",
+            "WHERE a.project_id = r.project_id AND a.activity_id = r.predecessor_id))), "
+            "(SELECT count(*) - count(DISTINCT (project_id, activity_id)) FROM read_parquet($activities))",
             {name: files[name] for name in ("relations", "activities")},
         ).fetchone()
     demand(not lost, f"{lost} relations lead nowhere")

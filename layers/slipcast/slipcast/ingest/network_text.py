@@ -39,6 +39,18 @@ EARLY_LATE = {
     "late_start": ("Late Start", "late_start_date"),
     "late_finish": ("Late Finish", "late_end_date"),
 }
+# What the network has of each row: text and dates by header, and what the profile has read already.
+TEXTS = {
+    "calendar_id": CALENDAR,
+    "activity_type": KIND,
+    "planned_minutes": PLANNED,
+    "remaining_minutes": REMAINING,
+    "total_float_minutes": FLOAT,
+    "constraint_type": CONSTRAINT,
+    "percent_complete_type": PERCENT_TYPE,
+}
+DATES = {"expected_finish": EXPECTED, "constraint_date": CONSTRAINT_DATE, **EARLY_LATE}
+KNOWN = ("activity_name", "planned_start", "planned_finish", "actual_start", "actual_finish", "percent_complete")
 WORDS = {
     **{"task dependent": "task", "tt task": "task", "resource dependent": "resource_dependent"},
     **{"tt rsrc": "resource_dependent", "level of effort": "level_of_effort", "tt loe": "level_of_effort"},
@@ -60,33 +72,45 @@ def write(database: duckdb.DuckDBPyConnection, query: Query, folder: Path, notes
     before, after = _column(places, PREDECESSORS), _column(places, SUCCESSORS)
     if before is None and after is None:
         return False
-    count = database.execute(f"SELECT count(*) {_rows(query, {})}").fetchone()[0]
-    if count > MOST_ROWS:
-        notes.append(
-            f"the network of {count:,} rows is not kept, at most {MOST_ROWS:,} are: drop the projects one by one"
-        )
-        return False
     number = None
     # MS Project's links name lines, but for the columns that say Unique ID.
     named = query.header[before if before is not None else after]
     if not normal(named).startswith("unique id"):
         number = _column(places, NUMBERS)
-    cells = {"number": number, "before": before, "after": after}
-    rows = _rows(query, {f"network_{name}": _cell(query, place) for name, place in cells.items()})
-    links = f"SELECT coalesce(project_id, ''), activity_id, {', '.join(f'network_{name}' for name in cells)} {rows}"
+    columns = {name: _column(places, headers) for name, headers in (TEXTS | DATES).items()}
+    cells = {"number": number, "before": before, "after": after, **columns}
+    found = {f"network_{name}": _cell(query, place) for name, place in cells.items()}
+    # Once, for all that follows: the SQL of a profile is long.
+    database.execute(
+        f"CREATE OR REPLACE TEMP TABLE network_rows AS SELECT coalesce(project_id, '') AS project, activity_id, "
+        f"known_status, {', '.join((*KNOWN, *found))} FROM {query.checked(further=found)} "
+        "WHERE NOT blank AND NOT bad AND activity_id IS NOT NULL"
+    )
+    try:
+        return _write(database, query, columns, folder, notes)
+    finally:
+        database.execute("DROP TABLE network_rows")
+
+
+def _write(
+    database: duckdb.DuckDBPyConnection, query: Query, columns: dict[str, int | None], folder: Path, notes: list[str]
+) -> bool:
+    count = database.execute("SELECT count(*) FROM network_rows").fetchone()[0]
+    if count > MOST_ROWS:
+        notes.append(
+            f"the network of {count:,} rows is not kept, at most {MOST_ROWS:,} are: drop the projects one by one"
+        )
+        return False
+    links = "SELECT project, activity_id, network_number, network_before, network_after FROM network_rows"
     ids: dict[tuple[str, str], str] = {}
     for project, activity, line, _, _ in _fetch(database, links):
         ids.setdefault((project, line if line is not None else activity), activity)
     with Writer(folder) as network:
         unread = _relations(database, links, ids, query, network)
-        _activities(database, query, places, network)
+        _activities(database, query, columns, network)
     if unread:
         notes.append(f"{unread:,} lags of relations cannot be read: these relations are kept without one")
     return True
-
-
-def _rows(query: Query, cells: dict[str, str]) -> str:
-    return f"FROM {query.checked(further=cells)} WHERE NOT blank AND NOT bad AND activity_id IS NOT NULL"
 
 
 def _column(places: dict[str, int], headers: tuple[str, ...]) -> int | None:
@@ -98,7 +122,8 @@ def _cell(query: Query, place: int | None) -> str:
 
 
 def _fetch(database: duckdb.DuckDBPyConnection, sql: str) -> Iterator[tuple[Any, ...]]:
-    found = database.cursor().execute(sql)
+    # Not a cursor: it would not see a temporary table.
+    found = database.execute(sql)
     while rows := found.fetchmany(BATCH):
         yield from rows
 
@@ -119,11 +144,7 @@ def _relations(
     """Write the relations of both columns, each once; return the number of lags that cannot be read."""
     durations, unread = query.profile.durations, 0
     day = durations.hours_per_day
-    units = {
-        "day": day,
-        "week": day * durations.days_per_week,
-        "unit": "d" if durations.unit not in ("h", "d", "w") else durations.unit,
-    }
+    units = {"day": day, "week": day * durations.days_per_week, "unit": durations.unit}
     microsoft = query.profile.name.startswith("msproject")
     for project, activity, _, before, after in _fetch(database, sql):
         known = _Known(ids, project)
@@ -149,30 +170,19 @@ def _relations(
     return unread
 
 
-def _activities(database: duckdb.DuckDBPyConnection, query: Query, places: dict[str, int], network: Writer) -> None:
+def _activities(
+    database: duckdb.DuckDBPyConnection, query: Query, columns: dict[str, int | None], network: Writer
+) -> None:
     durations = query.profile.durations
     day, week = durations.hours_per_day, durations.hours_per_day * durations.days_per_week
-    text = {
-        "calendar_id": CALENDAR,
-        "activity_type": KIND,
-        "planned_minutes": PLANNED,
-        "remaining_minutes": REMAINING,
-        "total_float_minutes": FLOAT,
-        "constraint_type": CONSTRAINT,
-        "percent_complete_type": PERCENT_TYPE,
-    }
-    dates = {"expected_finish": EXPECTED, "constraint_date": CONSTRAINT_DATE, **EARLY_LATE}
-    columns = {name: _column(places, headers) for name, headers in (text | dates).items()}
-    known = ("activity_name", "planned_start", "planned_finish", "actual_start", "actual_finish", "percent_complete")
-    values = [f"{name} AS {name}" for name in known]
+    values = list(KNOWN)
     for name, place in columns.items():
-        is_date = name in dates and place is not None
+        is_date = name in DATES and place is not None
         cell = f"network_{name}"
         values.append(expressions.day(cell, query.profile.dates, query.order) if is_date else cell)
-    rows = _rows(query, {f"network_{name}": _cell(query, place) for name, place in columns.items()})
-    sql = f"SELECT coalesce(project_id, ''), activity_id, known_status, {', '.join(values)} {rows}"
+    sql = f"SELECT project, activity_id, known_status, {', '.join(values)} FROM network_rows"
     for project, activity, status, *found in _fetch(database, sql):
-        cells = dict(zip((*known, *columns), found, strict=True))
+        cells = dict(zip((*KNOWN, *columns), found, strict=True))
         for name in ("planned_minutes", "remaining_minutes", "total_float_minutes"):
             place = columns[name]
             hours = place is not None and normal(query.header[place]).endswith((" h", "hr cnt"))
