@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Container, Iterator
+from functools import lru_cache
 from typing import NamedTuple
 
 # Finish and start in English, German, French, Spanish, Portuguese, Italian and Dutch; no two of them contradict.
@@ -129,6 +130,7 @@ def _relation(part: str, known: Container[str], day: float, week: float, unit: s
     return Relation(part, "FS", NO_LAG)
 
 
+@lru_cache(4096)
 def lag(text: str, *, day: float = 8, week: float = 40, unit: str = "d") -> Lag:
     """Return a lag or a duration from text such as ``+5d``, ``-2 edays``, ``+50%``; `UNKNOWN` if it cannot be read.
 
