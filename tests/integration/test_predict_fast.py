@@ -28,6 +28,7 @@ PLAIN = [
     {name: value for name, value in ACTIVITY.items() if name != "baseline_finish"} | {"baseline_duration_days": 1},
     # Given the duration, the finish is not looked at.
     ACTIVITY | {"baseline_duration_days": 12.5, "baseline_finish": "2000-02-29"},
+    ACTIVITY | {"baseline_finish": ACTIVITY["start"]},
     ACTIVITY | {"budget": 10**300, "phase": "x" * 500},
 ]
 NOT_PLAIN = [
@@ -56,7 +57,7 @@ NOT_PLAIN = [
     ACTIVITY | {"start": "2022-03-01\n"},
     ACTIVITY | {"start": 1646092800},
     ACTIVITY | {"baseline_finish": None},
-    ACTIVITY | {"baseline_finish": ACTIVITY["start"]},
+    ACTIVITY | {"baseline_finish": "1999-12-31"},
     ACTIVITY | {"baseline_start": "2022-10-01"},
     ACTIVITY | {"baseline_duration_days": 0},
     ACTIVITY | {"baseline_duration_days": -0.0},

@@ -134,7 +134,7 @@ def test_columns_that_tell_the_outcome_change_nothing(app, lambda_context):
         ({"budget": -1}, "activities.0.budget"),
         ({"budget": True}, "activities.0.budget"),
         ({"baseline_finish": None}, "activities.0.baseline_finish"),
-        ({"baseline_finish": "2022-03-01"}, "activities.0.baseline_finish"),
+        ({"baseline_finish": "2022-02-28"}, "activities.0.baseline_finish"),
         ({"baseline_duration_days": 0}, "activities.0.baseline_duration_days"),
         ({"activity_id": ""}, "activities.0.activity_id"),
         ({"phase": 7}, "activities.0.phase"),

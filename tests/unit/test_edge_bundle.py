@@ -259,7 +259,7 @@ def test_bad_rows_are_named_and_the_others_scored(folder):
     (folder / "activities.csv").write_text(
         HEADER + "A1,Design,2022-03-01,2022-09-30,250000\n"
         "A2,Design,01/03/2022,2022-09-30,\n"
-        "A3,Design,2022-03-01,2022-03-01,\n"
+        "A3,Design,2022-03-01,2022-02-28,\n"
         "\n"
         "A4,Design,2022-03-01,2022-09-30,1.000.000\n"
         "A5,De,sign,2022-03-01,2022-09-30,\n"
@@ -271,7 +271,7 @@ def test_bad_rows_are_named_and_the_others_scored(folder):
     assert [line.split(",")[1] for line in out.splitlines()] == ["activity_id", "A1", "'=A6"]
     assert errors.splitlines() == [
         "line 3, column start: '01/03/2022' is no day; write the day as year-month-day, such as 2025-12-31",
-        "line 4, column baseline_finish: not after the start; look whether the two dates are mixed up",
+        "line 4, column baseline_finish: before the start; look whether the two dates are mixed up",
         "line 6, column budget: '1.000.000' is no number; write it as 1234.5, without unit and thousands separator",
         "line 7: 6 cells under 5 columns; put a cell that holds a comma between double quotes",
         "2 activities scored, 4 refused; model abc123 (random_forest), at risk from 0.333 on",

@@ -57,8 +57,10 @@ def test_a_table_has_the_features_of_its_rows(activities):
 def test_the_duration_is_counted_from_the_baseline_where_there_is_one():
     activity = {"start": "2024-01-11", "baseline_finish": "2024-01-31"}
 
-    assert feature_row(activity)["baseline_duration_days"] == 20
-    assert feature_row(activity | {"baseline_start": "2024-01-01"})["baseline_duration_days"] == 30
+    # The first and the last day count.
+    assert feature_row(activity)["baseline_duration_days"] == 21
+    assert feature_row(activity | {"baseline_start": "2024-01-01"})["baseline_duration_days"] == 31
+    assert feature_row(activity | {"baseline_start": "2024-01-31"})["baseline_duration_days"] == 1
     assert feature_row(activity | {"baseline_duration_days": 7})["baseline_duration_days"] == 7
 
 
@@ -70,7 +72,7 @@ def test_what_is_unknown_is_none_or_a_category_of_its_own():
 
 def test_dates_may_come_as_dates():
     for first, last in ((date(2024, 1, 1), date(2024, 1, 8)), (datetime(2024, 1, 1, 9), datetime(2024, 1, 8, 8))):
-        assert feature_row({"start": first, "baseline_finish": last})["baseline_duration_days"] == 7
+        assert feature_row({"start": first, "baseline_finish": last})["baseline_duration_days"] == 8
 
 
 def test_a_wrong_date_is_an_error():

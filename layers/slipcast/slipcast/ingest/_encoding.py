@@ -70,6 +70,11 @@ class Evidence:
         for value in other._values:
             self.add(value)
 
+    @property
+    def enough(self) -> bool:
+        """Whether there is as much text as is looked at: more would say the same."""
+        return self._size >= MAX_EVIDENCE
+
     def damaged(self) -> bool:
         """Return whether these are UTF-8 with some damaged values; text in a code page is UTF-8 only by accident."""
         return 2 * self.utf8 >= self.other

@@ -209,8 +209,13 @@ class PmxmlReader:
         self.encodings: dict[str, str] = {}
         self.undecodable: dict[str, tuple[int, int]] = {}
 
-    def records(self, tables: Collection[str]) -> Iterator[Record]:
+    def records(self, tables: Collection[str], *, upto: Mapping[str, str] | None = None) -> Iterator[Record]:
         """Yield the rows of some tables of an XER file in the order of the XML file.
+
+        Parameters
+        ----------
+        upto
+            By table the only field that is wanted, so that no others are kept.
 
         Raises
         ------
@@ -222,6 +227,8 @@ class PmxmlReader:
         for table in sorted(tables):
             for element in ELEMENTS.get(table, ()):
                 names = set(FIELDS[table]) | NESTED.get(table, set())
+                if upto is not None and table in upto:
+                    names = {name for name, field in FIELDS[table].items() if field == upto[table]}
                 wanted[element] = frozenset(names | set(wanted.get(element) or ()))
                 by_element.setdefault(element, []).append(table)
         # The project's identifier names the project of what stands in it.

@@ -1,5 +1,6 @@
 """The network of a Primavera P6 file, XER or XML: its rows in the terms of `network`."""
 
+import sys
 from collections.abc import Mapping
 from datetime import datetime
 
@@ -49,6 +50,17 @@ MOMENTS = {
 NOTHING = Calendar()
 
 
+def remember_activity(tables: Tables, value: Mapping[str, str]) -> None:
+    """Keep what relations need of a row of TASK; those of baseline projects need nothing."""
+    project = value["proj_id"]
+    if project not in tables.behind:
+        tables.activities[value["task_id"]] = (
+            sys.intern(project),
+            clean(value["task_code"]),
+            sys.intern(value["clndr_id"]),
+        )
+
+
 def write_activity(network: Writer, tables: Tables, value: Mapping[str, str], percent: str) -> None:
     """Write a row of TASK; words that are not known stay as they are."""
     network.activity(
@@ -71,12 +83,14 @@ def write_activity(network: Writer, tables: Tables, value: Mapping[str, str], pe
     )
 
 
-def write_relation(network: Writer, tables: Tables, value: Mapping[str, str]) -> None:
-    """Write a row of TASKPRED, unless one of its activities is not in the file or the successor is of a baseline."""
+def write_relation(network: Writer, tables: Tables, value: Mapping[str, str]) -> bool:
+    """Write a row of TASKPRED; return False if one of its activities has not been read, or is of a baseline project."""
     successor = tables.activities.get(value.get("task_id", ""))
     predecessor = tables.activities.get(value.get("pred_task_id", ""))
-    if successor is None or predecessor is None or successor[0] in tables.behind | tables.stubs:
-        return
+    if successor is None or predecessor is None:
+        return False
+    if successor[0] in tables.stubs:
+        return True
     whose = LAG_CALENDARS.get(tables.lag_calendars.get(successor[0], ""), "predecessor")
     own = {"predecessor": predecessor[2], "successor": successor[2]}
     default = tables.projects.get(successor[0], {}).get("clndr_id", "")
@@ -92,6 +106,7 @@ def write_relation(network: Writer, tables: Tables, value: Mapping[str, str]) ->
             "lag_calendar_id": own.get(whose, default if whose == "project" else ""),
         },
     )
+    return True
 
 
 def write_calendars(network: Writer, tables: Tables) -> None:

@@ -79,10 +79,14 @@ class XerReader:
         self.stray = self._last_row = 0
         self.undecodable: dict[str, tuple[int, int]] = {}
 
-    def records(self, tables: Collection[str]) -> Iterator[Record]:
+    def records(self, tables: Collection[str], *, upto: Mapping[str, str] | None = None) -> Iterator[Record]:
         """Yield the rows of some tables in the order of the file.
 
         A value may hold line breaks: a line that begins with no mark continues a row that still lacks values.
+
+        Parameters
+        ----------
+        upto : by table the last field that is wanted, to split large tables faster; the cell after it holds the rest
 
         Raises
         ------
@@ -93,13 +97,14 @@ class XerReader:
         self.complete = False
         self.undecodable = {name: value for name, value in self.undecodable.items() if name not in tables}
         wanted, table, fields, last = False, "", (), None
-        for line, mark, cells in self._marked(tables):
+        for line, mark, cells in self._marked(tables, upto or {}):
             if mark == b"%R":
                 if not fields:
                     raise ScheduleRefused(
                         self._file, f"table {table} has no field names (%F) before its rows", AGAIN, line
                     )
-                ragged = len(cells) != len(fields) and (len(cells) < len(fields) or any(cells[len(fields) :]))
+                ragged = table not in (upto or ()) and len(cells) != len(fields)
+                ragged = ragged and (len(cells) < len(fields) or any(cells[len(fields) :]))
                 last = Record(table, line, fields, cells, ragged)
                 yield last
             elif mark == b"%T":
@@ -120,10 +125,10 @@ class XerReader:
             raise ScheduleRefused(self._file, f"the header of table {table} names no fields", AGAIN, line)
         return tuple(fields)
 
-    def _marked(self, tables: Collection[str]) -> Iterator[tuple[int, bytes, list[str]]]:
+    def _marked(self, tables: Collection[str], upto: Mapping[str, str]) -> Iterator[tuple[int, bytes, list[str]]]:
         """Yield line, mark and cells, continued lines joined; rows of other tables are passed over."""
         line, mark, cells, width = 0, b"", [], 0
-        wanted, table, codec = False, "", "utf-8"
+        wanted, table, codec, cuts = False, "", "utf-8", -1
         self.stray = self._last_row = 0
         for number, raw in _lines(self._path, self._file):
             begin = raw[:2]
@@ -134,7 +139,7 @@ class XerReader:
                 if not wanted:
                     mark = b""
                     continue
-                line, mark, cells = number, begin, self._text(raw, codec, table, number)[3:].split("\t")
+                line, mark, cells = number, begin, self._text(raw, codec, table, number)[3:].split("\t", cuts)
             elif begin in _MARKS and raw[2:3] in (b"", b"\t", b"\r", b"\n"):
                 if mark:
                     yield line, mark, cells
@@ -146,12 +151,17 @@ class XerReader:
                 if begin == b"%T":
                     table = cells[0].strip() if cells else ""
                     wanted, codec = table in tables, self.encodings.get(table, "utf-8")
+                    cuts = -1
                 elif begin == b"%F":
                     width = len(cells)
+                    if table in upto and upto[table] in cells:
+                        cuts = cells.index(upto[table]) + 1
                 elif begin == b"%R":
                     self._last_row = number
             elif mark == b"%R":
                 text = self._text(raw, codec, table, number)
+                if cuts >= 0:
+                    continue
                 if len(cells) < width and len(cells) + text.count("\t") <= width:
                     first, *rest = text.split("\t")
                     cells[-1:] = [f"{cells[-1] if cells else ''} {first}".rstrip(" "), *rest]
@@ -199,6 +209,8 @@ def find_encodings(path: Path, file: str, tables: Collection[str], encoding: str
             skipped = frozenset(place for place, name in enumerate(names) if name.strip() in NOT_TEXT)
         elif not line.isascii() and mark not in _MARKS[:2] and table in tables:
             evidence = found.setdefault(table, Evidence())
+            if evidence.enough:
+                continue
             for place, value in enumerate(line.rstrip(b"\r\n").split(b"\t")[mark == b"%R" :]):
                 if place not in skipped:
                     evidence.add(value)

@@ -1,7 +1,6 @@
 """The tables of an XER file next to its activities, by P6's identifiers."""
 
 import math
-import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -66,7 +65,8 @@ def read_tables(reader: XerReader | PmxmlReader) -> Tables:
     """Return what the tables hold; raise ScheduleRefused as the reader does."""
     tables = Tables()
     collect = _Collector(tables)
-    for record in reader.records(AROUND_TASK):
+    # Of the activities only their project is wanted here; they are read after all that is around them.
+    for record in reader.records(AROUND_TASK, upto={"TASK": "proj_id"}):
         if record.ragged:
             tables.ragged.append((record.table, record.line))
         collect(record)
@@ -90,13 +90,7 @@ class _Collector:
             self._places = {name: place for place, name in enumerate(record.fields)}
         match record.table:
             case "TASK":
-                project = self._value(record, "proj_id")
-                tables.tasks[project] += 1
-                tables.activities[self._value(record, "task_id")] = (
-                    sys.intern(project),
-                    clean(self._value(record, "task_code")),
-                    sys.intern(self._value(record, "clndr_id")),
-                )
+                tables.tasks[self._value(record, "proj_id")] += 1
             case "SCHEDOPTIONS":
                 lag = self._value(record, "sched_calendar_on_relationship_lag")
                 tables.lag_calendars[self._value(record, "proj_id")] = lag

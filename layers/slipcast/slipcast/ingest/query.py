@@ -70,8 +70,12 @@ class Query:
         """Return whether the file has a column, canonical or helping."""
         return column in self.profile.columns and column not in self.absent and bool(self._positions(column))
 
-    def uses_codes(self, column: str) -> bool:
-        """Return whether the profile takes a column from activity codes by their meaning."""
+    @property
+    def used_codes(self) -> dict[str, tuple[str, ...]]:
+        """What `codes` holds of the columns that the profile takes from activity codes by their meaning."""
+        return {column: found for column, found in self.codes.items() if found and self._uses_codes(column)}
+
+    def _uses_codes(self, column: str) -> bool:
         mapping = self.profile.columns.get(column, [])
         return not isinstance(mapping, Join) and any(source.name == codes.BY_MEANING for source in mapping)
 
@@ -261,6 +265,9 @@ class Query:
             late, on_time = expressions.words(label.late), expressions.words(label.on_time)
             value = f"CASE WHEN lower({text}) IN {late} THEN 0 WHEN lower({text}) IN {on_time} THEN 1 END"
             return f"({value})::DOUBLE"
+        if name == "actual_start":
+            # Only whether there is one counts; `start` is read from the same cell.
+            return "NULL::DATE"
         if READ[name] == "date":
             return expressions.day(text, self.profile.dates, self.order)
         if name in DURATIONS or name == "predecessor_count":
@@ -300,7 +307,7 @@ class Query:
             return "*, NULL::VARCHAR AS known_status"
         begun = "start <= data_date"
         if self.has("actual_start"):
-            begun = "actual_start IS NOT NULL"
+            begun = "text_actual_start IS NOT NULL"
         begun = f"CASE WHEN {begun} THEN 'in_progress' ELSE 'not_started' END"
         return (
             f"*, CASE WHEN actual_finish IS NOT NULL THEN 'complete' ELSE coalesce(status, {begun}) END AS known_status"

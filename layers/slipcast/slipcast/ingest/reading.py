@@ -18,7 +18,7 @@ from slipcast.ingest.detect import known as known_headers
 from slipcast.ingest.formats import Limits, Text, open_upload
 from slipcast.ingest.layout import Grid, Outline, Record
 from slipcast.ingest.profile import Profile, built_in, normal
-from slipcast.ingest.query import DURATIONS, KINDS, READ, Query
+from slipcast.ingest.query import DURATIONS, KINDS, Query
 from slipcast.ingest.refusal import ScheduleRefused
 from slipcast.ingest.rules import Rule
 from slipcast.schema import STATUSES
@@ -26,6 +26,8 @@ from slipcast.spreadsheet import neutral
 
 REJECTED_COLUMNS = ("line", "column", "value", "reason", "remedy")
 BATCH = 10_000
+# Rows that are kept in the database while they are counted and written, instead of being read again.
+SMALL = 200_000
 GOOD = "NOT blank AND NOT filtered AND NOT bad"
 
 
@@ -44,6 +46,7 @@ class Schedule:
     notes : what a reader should know: encoding, order of dates, sheet
     own_names : canonical columns that the file has → how its header calls them
     network : Parquet files of activities, relations and calendars (`network.TABLES`); empty if the file has none
+    codes : phase, work type and location → the columns of activity codes that were read as it, by their meaning
     """
 
     table: Path
@@ -58,6 +61,7 @@ class Schedule:
     notes: tuple[str, ...]
     own_names: dict[str, str] = field(default_factory=dict)
     network: dict[str, Path] = field(default_factory=dict)
+    codes: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     def rows(self) -> list[dict[str, Any]]:
         """Return the accepted activities, for small files."""
@@ -219,14 +223,13 @@ class _Reading:
         if "data_date" not in query.mapped and query.data_date is None and not query.profile.undated:
             query = replace(query, data_date=self._last_finish(query))
         table = self.workdir / "table.parquet"
-        accepted = (
-            self._materialise(query, table) if query.grid.numbered else self._copy(query, query.checked(), GOOD, table)
-        )
+        small = query.grid.numbered or self.tally["lines"] <= SMALL
+        accepted = self._materialise(query, table) if small else self._copy(query, query.checked(), GOOD, table)
         if accepted == self.tally.get("lines"):
             read, filtered, rejected, problems = accepted, 0, None, []
             bad = 0
         else:
-            read, filtered, bad = self._count(query, "found" if query.grid.numbered else None)
+            read, filtered, bad = self._count(query, "found" if small else None)
             if not query.grid.numbered and self.tally["lines"] != self.tally["records"]:
                 return self._read(replace(query, grid=self._numbered()))
             if bad and bad == read - filtered and self._undated_column(query, bad):
@@ -261,6 +264,7 @@ class _Reading:
             own_names=query.own_names,
             network=self._network(query, table, lasting, notes),
             notes=tuple(notes),
+            codes=query.used_codes,
         )
 
     def _network(self, query: Query, table: Path, lasting: dict[str, str], notes: list[str]) -> dict[str, Path]:
@@ -293,7 +297,7 @@ class _Reading:
         for hint in query.profile.hints:
             if not any(normal(header) in present for header in hint.columns):
                 yield hint.text
-        used = {meaning: headers for meaning, headers in query.codes.items() if headers and query.uses_codes(meaning)}
+        used = query.used_codes
         if used:
             named = (
                 f"{meaning.replace('_', ' ')} from {', '.join(map(_bare, headers))}"
@@ -314,7 +318,7 @@ class _Reading:
             self.database.execute("SET preserve_insertion_order = true")
 
     def _materialise(self, query: Query, target: Path) -> int:
-        """Write the accepted rows of a numbered grid, and keep how many are not: its cells are read once."""
+        """Write the accepted rows, and keep in the table ``found`` which are not: the cells are read once."""
         self.database.execute(
             f"CREATE OR REPLACE TEMP TABLE found AS SELECT {query.table()}, blank, filtered, bad FROM {query.checked()}"
         )
@@ -336,7 +340,9 @@ class _Reading:
         dates = query.profile.dates
         if dates.order != "auto":
             return replace(query, order=dates.order)
-        columns = [name for name, kind in READ.items() if kind == "date" and query.has(name)]
+        columns = [name for name in query.mapped if KINDS[name] == "date"]
+        if "baseline_finish" not in columns and query.has("planned_finish"):
+            columns.append("planned_finish")
         if not columns:
             return query
         relation = query.checked()

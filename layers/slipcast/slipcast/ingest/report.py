@@ -50,7 +50,8 @@ def accepted(schedule: Schedule, *, file: str, labels: dict[str, int], changes: 
 
 def _read_headers(schedule: Schedule) -> set[str]:
     reads = known(schedule.profile)
-    return {name for name in schedule.header if normal(name) in reads}
+    codes = {header for found in schedule.codes.values() for header in found}
+    return {name for name in schedule.header if name in codes or normal(name) in reads}
 
 
 def refused(file: str, refusal: Exception) -> dict[str, Any]:

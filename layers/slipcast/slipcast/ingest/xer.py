@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 
 from slipcast.ingest._pmxml_reader import PmxmlReader
-from slipcast.ingest._xer_network import write_activity, write_calendars, write_relation
+from slipcast.ingest._xer_network import remember_activity, write_activity, write_calendars, write_relation
 from slipcast.ingest._xer_reader import Record, XerReader, clean_all, find_encodings
 from slipcast.ingest._xer_tables import AROUND_TASK, Tables, choose_projects, number, read_tables
 from slipcast.ingest.calendars import Calendar, days_between
@@ -96,14 +96,24 @@ def to_csv(
     with out.open("w", encoding="utf-8", newline="") as sink:
         write = csv.writer(sink, lineterminator="\n").writerow
         write(rows.header)
+        links: list[Record] = []
         for record in reader.records({"TASK"} if network is None else {"TASK", "TASKPRED"}):
             if record.table == "TASKPRED":
-                write_relation(network, tables, record.values)
-            elif (cells := rows.cells(record)) is not None:
+                # An activity of another project may come later.
+                if not write_relation(network, tables, record.values):
+                    links.append(record)
+                continue
+            if record.ragged:
+                tables.ragged.append((record.table, record.line))
+            if network is not None:
+                remember_activity(tables, record.values)
+            if (cells := rows.cells(record)) is not None:
                 write(cells)
                 if network is not None:
                     values = defaultdict(str, record.values)
                     write_activity(network, tables, values, percent_complete(values))
+        for record in links:
+            write_relation(network, tables, record.values)
     if network is not None:
         write_calendars(network, tables)
     return (*notes, *_remarks(reader, tables))
