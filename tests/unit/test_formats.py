@@ -38,7 +38,7 @@ def upload(tmp_path):
         (tmp_path / "dropped").write_bytes(content)
         text = open_upload(tmp_path / "dropped", name, workdir=tmp_path / "work", limits=Limits(**limits))
         left = {path.name for path in (tmp_path / "work").iterdir()}
-        assert left == {text.path.name} - {"dropped"}
+        assert left == {text.path.name, *([text.network.name] if text.network else [])} - {"dropped"}
         return text
 
     return call

@@ -56,7 +56,7 @@ def test_kinds_of_relations_are_known_in_the_languages_of_ms_project(language, c
         ("PO 100: FF", (), [("PO 100", "FF", 0, None)]),
         ("A1000FS+5d", ("A1000",), [("A1000", "FS", 2400, None)]),
         # An id may end like a relation.
-        ("STAFF, A-1+2", ("STAFF", "A-1+2"), [("STAFF", "FS", 0, None), ("A-1+2", "FS", 0, None)]),
+        ("STAFF, A-1+2", ("STAFF", "STA", "A-1+2", "A-1"), [("STAFF", "FS", 0, None), ("A-1+2", "FS", 0, None)]),
         ("A1000\nA1010", (), [("A1000", "FS", 0, None), ("A1010", "FS", 0, None)]),
         (" , ", (), []),
     ],

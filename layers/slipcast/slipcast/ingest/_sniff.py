@@ -13,15 +13,13 @@ EXPORT = "Export the schedule as XER, XML (Primavera P6 or MS Project), XLSX or 
 UNPACK = "Unpack it and drop the XER, XML, XLSX or CSV file"
 MS_PROJECT = (
     "In MS Project: File > Save As > Excel Workbook (*.xlsx) > Selected Data, with a map of tasks that has Unique ID, "
-    "Name, Start, Finish, Baseline Start, Baseline Finish, Actual Start, Actual Finish, Summary and Milestone"
+    "Name, Start, Finish, Baseline Start, Baseline Finish, Actual Start, Actual Finish, Summary and Milestone; or "
+    "File > Save As > XML Format (*.xml), which has calendars and links as well"
 )
 EXCEL = "In Excel: File > Save As > Excel Workbook (.xlsx) or CSV UTF-8"
 PRIMAVERA = "In Primavera P6: File > Export > Primavera PM - (XER) > Project"
 ASTA = "In Asta Powerproject: File > Save As > Primavera XER, or File > Export to Excel"
-GANTTPROJECT = (
-    "In GanttProject: Project > Export > Microsoft Project, then in MS Project or ProjectLibre save a table with "
-    "Unique ID, Name, Start, Finish, Baseline Start, Baseline Finish, Actual Start and Actual Finish"
-)
+GANTTPROJECT = "In GanttProject: Project > Export > Microsoft Project, in the format XML (*.xml)"
 BINARY = (
     (b"%PDF", "a PDF document", EXPORT),
     (b"\x89PNG", "an image", EXPORT),

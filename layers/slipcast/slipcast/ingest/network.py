@@ -135,7 +135,10 @@ def tables(folder: Path, table: Path, source: str, names: Mapping[str, str]) -> 
         }
         if not database.execute(f"SELECT count(*) FROM ({selects['activities']})").fetchone()[0]:
             return {}
-        return {name: _copy(database, name, select, folder / f"{name}.parquet") for name, select in selects.items()}
+        files = {name: _copy(database, name, select, folder / f"{name}.parquet") for name, select in selects.items()}
+    for name in TABLES:
+        (folder / f"{name}.csv").unlink()
+    return files
 
 
 def _typed(path: Path, columns: Mapping[str, str]) -> str:
