@@ -25,7 +25,8 @@ _OTHER_DAYS = (
     rf"{_FROM}(?:q[1-4]|(?:kw|cw|wk|w|week)[-_ ]?\d\d?)[-_ ]?(?:(?:19|20)\d\d)?{_TO}",
     rf"{_FROM}(?:19|20)\d\d(?:0[1-9]|1[0-2]){_TO}",
 )
-_BASELINE = rf"{_FROM}(?:base[-_ ]?line|basisplan|bl|tgt|target)[-_ ]?\d*{_TO}"
+# BL4 may be a block, BL1 is the first baseline.
+_BASELINE = rf"{_FROM}(?:(?:base[-_ ]?line|basisplan|tgt|target)[-_ ]?\d*|bl[-_ ]?[01]?){_TO}"
 _UPDATES = (
     # Primavera calls a copy for a baseline "X - B1".
     r"\s-\sb\d+$",
