@@ -1,9 +1,9 @@
 """Files that nobody would write on purpose, read one after the other.
 
 ``.venv/bin/python benchmarks/fuzz_intake.py --cases 10000 --seed 7 --thorough 5 --go-on`` damages the examples: cells,
-columns, quotes, line ends, encodings, bytes, archives, profiles (`tests/intake_fuzz`). Each case must end in a dataset,
-with a quarantine that adds up, or in a refusal with file, place and remedy. Prints how they ended; without ``--go-on``
-it stops at the first that did not. The input of such a case is kept, and ``--only`` runs it alone.
+columns, quotes, line ends, encodings, bytes, XML, archives, profiles (`tests/intake_fuzz`). Each case must end in a
+dataset, with a quarantine that adds up, or in a refusal with file, place and remedy. Prints how they ended; without
+``--go-on`` it stops at the first that did not. The input of such a case is kept, and ``--only`` runs it alone.
 """
 
 import argparse

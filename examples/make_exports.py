@@ -12,6 +12,7 @@ import io
 import random
 import shutil
 import sys
+import uuid
 import zipfile
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -29,6 +30,9 @@ sys.path.insert(0, str(HERE.parent / "layers" / "slipcast"))
 from slipcast.snapshot import as_of, canonical  # noqa: E402 - the path is set above
 
 DISTRICTS = {"p6": (24, 25, 26, 27), "xlsx": (2, 3), "xer": (10, 11), "msproject": (13, 14, 15, 20), "canonical": (31,)}
+# One building or two of these, since XML is long.
+DISTRICTS |= {"p6_xml": (9,), "msproject_xml": (18,)}
+XML_ACTIVITIES = 40
 # A zip entry without a time of its own gets this day, so that the same rows are the same bytes.
 EPOCH = (1980, 1, 1, 0, 0, 0)
 UNPLANNED = ("bl_finish", "base_end_date", "Baseline Finish")
@@ -596,17 +600,10 @@ def _write_update(raw: Path, data_date: date, number: int) -> None:
 
 
 def _xer_task(item: Activity, project: str, wbs: dict[str, str], identifier: str, number: int) -> dict[str, object]:
-    hours = 8 * max(
-        1, sum(_works(item.start + timedelta(days=day)) for day in range((item.plan - item.start).days + 1))
-    )
+    hours = _work_hours(item)
     # The plan of what has not started moves with every update; the first one is what was planned.
     planned = item.plan if item.finish or number == 0 else item.forecast
     slack = (item.float_days or 0) * 8
-    late = item.forecast
-    for _ in range(item.float_days or 0):
-        late += timedelta(days=1)
-        while not _works(late):
-            late += timedelta(days=1)
     return {
         "task_id": identifier,
         "proj_id": project,
@@ -625,7 +622,7 @@ def _xer_task(item: Activity, project: str, wbs: dict[str, str], identifier: str
         "target_drtn_hr_cnt": hours,
         "act_start_date": _clock(item.start, 8) if item.started else "",
         "act_end_date": _clock(item.finish, 16),
-        "late_end_date": "" if item.finish else _clock(late, 16),
+        "late_end_date": "" if item.finish else _clock(_late(item), 16),
         "early_start_date": "" if item.started else _clock(item.start, 8),
         "early_end_date": "" if item.finish else _clock(item.forecast, 16),
         "target_start_date": _clock(item.start, 8),
@@ -739,6 +736,227 @@ def _span(first: date, last: date) -> dict[str, object]:
     return {"Duration": f"{working_days(first, last)} days", "Start": _dmy(first), "Finish": _dmy(last)}
 
 
+NIL = ' xsi:nil="true"'
+
+
+def _elements(**values: object) -> str:
+    """Return elements in the order of their names, as P6 writes them; what has no value is nil."""
+    return "".join(
+        f"<{name}{NIL}/>" if value == "" else f"<{name}>{escape(str(value))}</{name}>"
+        for name, value in sorted(values.items())
+    )
+
+
+def _stamp(day: date | None, hour: int) -> str:
+    return "" if day is None else f"{day.isoformat()}T{hour:02}:00:00"
+
+
+def write_p6_xml(raw: Path) -> None:
+    """Primavera P6, File > Export > Primavera PM - (XML) with its baseline: namespace, nil, shifts that end at :59."""
+    data_date, file = date(2023, 12, 31), "p6_highbridge_2023-12-31.xml"
+    found = activities(raw, DISTRICTS["p6_xml"], data_date, 6)[:XML_ACTIVITIES]
+    counts: Counter[str] = Counter(item.status for item in found)
+    numbers = {item.code: 5000 + place for place, item in enumerate(found)}
+    head = '<?xml version="1.0" encoding="UTF-8" standalone="no"?>\n'
+    head += '<APIBusinessObjects xmlns="http://xmlns.oracle.com/Primavera/P6Professional/V22.12/API/BusinessObjects" '
+    parts = [f'{head}xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance">']
+    parts.append(f"<ActivityCodeType>{_elements(Name='Location', ObjectId=31, Scope='Global')}</ActivityCodeType>")
+    for district in sorted({item.district for item in found}):
+        code = _elements(
+            CodeTypeObjectId=31, CodeValue=f"D{district}", Description=f"District {district}", ObjectId=district
+        )
+        parts.append(f"<ActivityCode>{code}</ActivityCode>")
+    parts.append(
+        f"<Calendar>{_elements(HoursPerDay=8, HoursPerWeek=40, Name='5 days × 8 h', ObjectId=9, Type='Global')}"
+    )
+    days = ("Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday")
+    shift = "<WorkTime><Start>08:00:00</Start><Finish>15:59:00</Finish></WorkTime>"
+    none = f"<WorkTime{NIL}/>"
+    week = "".join(
+        f"<StandardWorkHours><DayOfWeek>{day}</DayOfWeek>{shift if 0 < place < 6 else none}</StandardWorkHours>"
+        for place, day in enumerate(days)
+    )
+    free = "".join(
+        f"<HolidayOrException><Date>{_stamp(day, 0)}</Date><WorkTime{NIL}/></HolidayOrException>" for day in HOLIDAYS
+    )
+    parts.append(
+        f"<StandardWorkWeek>{week}</StandardWorkWeek><HolidayOrExceptions>{free}</HolidayOrExceptions></Calendar>"
+    )
+    names = {"ActivityDefaultCalendarObjectId": 9, "Id": "SCA-HIGHBRIDGE", "Name": "Highbridge"}
+    dated = {"CurrentBaselineProjectObjectId": 4200, "DataDate": _stamp(data_date, 0), "ObjectId": 4100}
+    parts.append(f"<Project>{_elements(**names, **dated)}")
+    for place, phase in enumerate(("Scope", "Design"), 11):
+        wbs = _elements(Code=phase[0], Name=phase, ObjectId=place, ParentObjectId="", ProjectObjectId=4100)
+        parts.append(f"<WBS>{wbs}</WBS>")
+    for item in found:
+        assigned = f"<Code>{_elements(TypeObjectId=31, ValueObjectId=item.district)}</Code>"
+        parts.append(f"<Activity>{_p6_xml(item, numbers[item.code])}{assigned}</Activity>")
+    for place, kind in enumerate(("Start Milestone", "Finish Milestone", "Level of Effort"), 9000):
+        counts["filtered"] += 1
+        dates = dict.fromkeys(("PlannedStartDate", "PlannedFinishDate"), _stamp(data_date, 8))
+        other = {
+            "CalendarObjectId": 9,
+            "Id": f"X{place}",
+            "Name": "Approvals – façades",
+            "ObjectId": place,
+            "Type": kind,
+        }
+        parts.append(f"<Activity>{_elements(PlannedDuration=0, Status='Not Started', **dates, **other)}</Activity>")
+    for place, item in enumerate(found):
+        resource = _elements(ActivityObjectId=numbers[item.code], ObjectId=6000 + place, PlannedCost=item.budget)
+        parts.append(f"<ResourceAssignment>{resource}</ResourceAssignment>")
+    for item in found:
+        for before in item.predecessors:
+            if before in numbers:
+                ends = {"PredecessorActivityObjectId": numbers[before], "SuccessorActivityObjectId": numbers[item.code]}
+                link = _elements(Lag=16, ObjectId=7000 + numbers[item.code], Type="Finish to Start", **ends)
+                parts.append(f"<Relationship>{link}</Relationship>")
+    options = _elements(RelationshipLagCalendar="Predecessor Activity Calendar")
+    parts.append(f"<ScheduleOptions>{options}</ScheduleOptions></Project>")
+    names = {"Id": "SCA-HIGHBRIDGE - B1", "Name": "Highbridge - B1", "ObjectId": 4200, "OriginalProjectObjectId": 4100}
+    parts.append(f"<BaselineProject>{_elements(DataDate=_stamp(date(2014, 1, 1), 0), **names)}")
+    for item in found:
+        dates = {"PlannedStartDate": _stamp(item.start, 8), "PlannedFinishDate": _stamp(item.plan, 16)}
+        kind = {"Id": item.code, "Name": item.name, "Status": "Not Started", "Type": "Task Dependent"}
+        hours = {"CalendarObjectId": 9, "ObjectId": numbers[item.code] + 10_000, "PlannedDuration": _work_hours(item)}
+        parts.append(f"<Activity>{_elements(**dates, **kind, **hours)}</Activity>")
+    parts.append("</BaselineProject>")
+    _write(EXPORTS / file, ("\n".join(parts) + "\n</APIBusinessObjects>\n").encode())
+    report(file, counts)
+
+
+def _work_hours(item: Activity) -> int:
+    return 8 * max(1, sum(_works(item.start + timedelta(days=day)) for day in range((item.plan - item.start).days + 1)))
+
+
+def _late(item: Activity) -> date:
+    """Return the day that lies the activity's float after its forecast."""
+    late = item.forecast
+    for _ in range(item.float_days or 0):
+        late += timedelta(days=1)
+        while not _works(late):
+            late += timedelta(days=1)
+    return late
+
+
+def _p6_xml(item: Activity, number: int) -> str:
+    hours = _work_hours(item)
+    return _elements(
+        ActualFinishDate=_stamp(item.finish, 16),
+        ActualStartDate=_stamp(item.start if item.started else None, 8),
+        CalendarObjectId=9,
+        GUID=f"{{{uuid.UUID(hashlib.sha256(item.code.encode()).hexdigest()[:32])}}}".upper(),
+        Id=item.code,
+        Name=item.name,
+        ObjectId=number,
+        PercentCompleteType="Physical",
+        PhysicalPercentComplete=item.percent / 100,
+        PlannedDuration=hours,
+        PlannedFinishDate=_stamp(item.plan if item.finish else item.forecast, 16),
+        PlannedStartDate=_stamp(item.start, 8),
+        RemainingDuration=0 if item.finish else hours * (100 - item.percent) // 100,
+        RemainingEarlyFinishDate="" if item.finish else _stamp(item.forecast, 16),
+        RemainingEarlyStartDate="" if item.started else _stamp(item.start, 8),
+        RemainingLateFinishDate="" if item.finish else _stamp(_late(item), 16),
+        Status=P6_STATUS[item.status],
+        Type="Task Dependent",
+        WBSObjectId=11 if item.phase == "Scope" else 12,
+    )
+
+
+def write_msproject_xml(raw: Path) -> None:
+    """Microsoft Project, Save As XML: outline, base calendar with a holiday that recurs, baselines 0 and 1."""
+    data_date, file = date(2023, 12, 31), "msproject_canarsie_2023-12-31.xml"
+    found = activities(raw, DISTRICTS["msproject_xml"], data_date, 7)[:XML_ACTIVITIES]
+    counts: Counter[str] = Counter(item.status for item in found)
+    uids = {item.code: 1000 + place for place, item in enumerate(found)}
+    times = "<FromTime>08:00:00</FromTime><ToTime>16:00:00</ToTime>"
+    week = "".join(
+        f"<WeekDay><DayType>{day}</DayType><DayWorking>{int(1 < day < 7)}</DayWorking>"
+        + (f"<WorkingTimes><WorkingTime>{times}</WorkingTime></WorkingTimes>" if 1 < day < 7 else "")
+        + "</WeekDay>"
+        for day in range(1, 8)
+    )
+    free = "".join(
+        "<Exception><EnteredByOccurrences>0</EnteredByOccurrences><TimePeriod><FromDate>2014-01-01T00:00:00</FromDate>"
+        f"<ToDate>2027-12-31T23:59:00</ToDate></TimePeriod><Occurrences>14</Occurrences><Name>{name}</Name><Type>2</Type>"
+        f"<Month>{month - 1}</Month><MonthDay>{day}</MonthDay><DayWorking>0</DayWorking></Exception>"
+        for name, month, day in (("New Year", 1, 1), ("Independence Day", 7, 4), ("Christmas", 12, 25))
+    )
+    parts = [
+        '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n<Project xmlns="http://schemas.microsoft.com/project">',
+        "<SaveVersion>14</SaveVersion><Name>canarsie.xml</Name><Title>SCA Canarsie</Title>"
+        "<CalendarUID>1</CalendarUID><MinutesPerDay>480</MinutesPerDay><MinutesPerWeek>2400</MinutesPerWeek>"
+        f"<StatusDate>{_stamp(data_date, 16)}</StatusDate><CurrentDate>2024-01-08T09:12:00</CurrentDate>",
+        "<ExtendedAttributes><ExtendedAttribute><FieldID>188743731</FieldID><FieldName>Text1</FieldName>"
+        "<Alias>Location</Alias></ExtendedAttribute></ExtendedAttributes>",
+        "<Calendars><Calendar><UID>1</UID><Name>Standard</Name><IsBaseCalendar>1</IsBaseCalendar>"
+        f"<BaseCalendarUID>-1</BaseCalendarUID><WeekDays>{week}</WeekDays><Exceptions>{free}</Exceptions></Calendar>",
+        "</Calendars>\n<Tasks>",
+    ]
+    tasks = [{"UID": 0, "Name": "SCA Canarsie", "OutlineLevel": 0, "Summary": 1}]
+    for group, items in enumerate(by_building(found).values(), 1):
+        tasks.append({"UID": 9000 + group, "Name": items[0].school.title(), "OutlineLevel": 1, "Summary": 1})
+        for item in items:
+            tasks.append(_msp_task(item, uids))
+        if group % 2:
+            tasks.append({"UID": 8000 + group, "IsNull": 1})
+        day = _stamp(max(item.forecast for item in items), 16)
+        mark = {"UID": 7000 + group, "Name": "Permit", "OutlineLevel": 2, "Milestone": 1, "Start": day, "Finish": day}
+        tasks.append({**mark, "Duration": "PT0H0M0S"})
+    gone = {"UID": 6000, "Name": "Left out of the contract", "OutlineLevel": 1, "Active": 0, "Duration": "PT80H0M0S"}
+    tasks.append({**gone, "Start": _stamp(date(2024, 2, 1), 8), "Finish": _stamp(date(2024, 2, 14), 16)})
+    # Empty lines are no rows.
+    counts["filtered"] += len(tasks) - len(found) - sum("IsNull" in task for task in tasks)
+    for number, task in enumerate(tasks):
+        nested = task.pop("nested", "")
+        known = {"UID": task.pop("UID"), "ID": number, **task}
+        cells = "".join(f"<{name}>{escape(str(value))}</{name}>" for name, value in known.items() if value != "")
+        parts.append(f"<Task>{cells}{nested}</Task>")
+    _write(EXPORTS / file, ("\n".join(parts) + "\n</Tasks>\n</Project>\n").encode())
+    report(file, counts)
+
+
+def _msp_task(item: Activity, uids: dict[str, int]) -> dict[str, object]:
+    hours = _work_hours(item)
+    links = "".join(
+        f"<PredecessorLink><PredecessorUID>{uids[before]}</PredecessorUID><Type>1</Type><CrossProject>0</CrossProject>"
+        "<LinkLag>9600</LinkLag><LagFormat>7</LagFormat></PredecessorLink>"
+        for before in item.predecessors
+        if before in uids
+    )
+    place = (
+        f"<ExtendedAttribute><FieldID>188743731</FieldID><Value>District {item.district}</Value></ExtendedAttribute>"
+    )
+    start, finish = _stamp(item.start, 8), _stamp(item.plan, 16)
+    # Baseline 1 was saved later, and is not the one that counts.
+    baselines = "".join(
+        f"<Baseline><Number>{number}</Number><Start>{start}</Start><Finish>{end}</Finish>"
+        f"<Duration>PT{hours}H0M0S</Duration><Cost>{item.budget * 100}</Cost></Baseline>"
+        for number, end in ((1, _stamp(item.forecast, 16)), (0, finish))
+    )
+    return {
+        "UID": uids[item.code],
+        "Name": item.name,
+        "Active": 1,
+        "OutlineLevel": 2,
+        "Start": start,
+        "Finish": _stamp(item.forecast, 16),
+        "Duration": f"PT{8 * working_days(item.start, item.forecast)}H0M0S",
+        "Milestone": 0,
+        "Summary": 0,
+        "EarlyFinish": "" if item.finish else _stamp(item.forecast, 16),
+        "LateFinish": "" if item.finish else _stamp(_late(item), 16),
+        "TotalSlack": (item.float_days or 0) * 4800,
+        "PercentComplete": item.percent,
+        "ActualStart": start if item.started else "",
+        "ActualFinish": _stamp(item.finish, 16),
+        "RemainingDuration": f"PT{0 if item.finish else hours * (100 - item.percent) // 100}H0M0S",
+        "CalendarUID": -1,
+        "nested": f"{links}{place}{baselines}",
+    }
+
+
 def write_canonical(raw: Path) -> None:
     """Slipcast's own columns, with the mistakes that people make in a spreadsheet program."""
     data_date, file = pd.Timestamp("2025-03-31"), "canonical_staten_island_2025-03-31.csv"
@@ -831,7 +1049,9 @@ def main(raw_file: str, paper_file: str) -> None:
     write_p6_csv(raw)
     write_p6_xlsx(raw)
     write_xer(raw)
+    write_p6_xml(raw)
     write_msproject(raw)
+    write_msproject_xml(raw)
     write_canonical(raw)
     write_custom()
     _write(EXPORTS / "nyc_sca_2025-06.csv.gz", gzip.compress(raw.read_bytes(), 9, mtime=0))

@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from slipcast import versions
-from slipcast.ingest import names, report
+from slipcast.ingest import names, network, report
 from slipcast.ingest.formats import Limits
 from slipcast.ingest.profile import Profile, built_in, load_profile
 from slipcast.ingest.refusal import ScheduleRefused
@@ -177,23 +177,30 @@ def _version(bucket: str, schedule: Schedule, source: dict[str, Any], workdir: P
         previous = control.latest_dataset(control_table) if schedule.data_date is not None else None
         folder = workdir / f"version-{attempt}"
         folder.mkdir()
-        new, target, old, sources = folder / "new.parquet", folder / "table.parquet", None, []
+        new, target, old, sources, links = folder / "new.parquet", folder / "table.parquet", None, [], {}
         new.hardlink_to(schedule.table)
         if previous is not None:
             old = folder / "old.parquet"
             storage.download(previous["uri"], old, sha256=previous["sha256"])
-            sources = storage.read_json(previous["manifest_uri"])["sources"]
+            before = storage.read_json(previous["manifest_uri"])
+            sources, links = before["sources"], _network(before.get("network", {}), folder / "old-network")
         versions.merge(old, new, target, folder)
         manifest = versions.describe(target, folder, tolerance_days=int(number("TOLERANCE_DAYS")))
+        links = network.merge(links, schedule.network, folder)
+        manifest = versions.with_network(manifest, links, folder)
         prefix = f"s3://{bucket}/datasets/{manifest['dataset_id']}"
         manifest |= {"uri": f"{prefix}/table.parquet", "manifest_uri": f"{prefix}/manifest.json"}
         if manifest["dated"]:
             manifest |= {"labels_uri": f"{prefix}/labels.csv.gz"}
         manifest |= {"sources": _with(sources, source), "code_version": versions.code_version()}
         manifest |= {"tolerance_days": int(number("TOLERANCE_DAYS"))}
+        for name in links:
+            manifest["network"][name]["uri"] = f"{prefix}/{name}.parquet"
         # Immutable: the same version is not written twice.
         if not storage.exists(manifest["manifest_uri"]):
             storage.upload(target, manifest["uri"], "application/vnd.apache.parquet")
+            for name, path in links.items():
+                storage.upload(path, manifest["network"][name]["uri"], "application/vnd.apache.parquet")
             if manifest["dated"]:
                 outcomes = folder / "labels.csv.gz"
                 versions.write_labels(target, outcomes, folder, tolerance_days=manifest["tolerance_days"])
@@ -203,6 +210,13 @@ def _version(bucket: str, schedule: Schedule, source: dict[str, Any], workdir: P
         if not manifest["dated"] or control.move_latest(control_table, reference, previous=previous):
             return reference
     raise RuntimeError(f"{TRIES} times another file was faster: drop fewer files at once, this one is tried again")
+
+
+def _network(tables: dict[str, dict[str, Any]], folder: Path) -> dict[str, Path]:
+    folder.mkdir()
+    for name, item in tables.items():
+        storage.download(item["uri"], folder / f"{name}.parquet", sha256=item["sha256"])
+    return {name: folder / f"{name}.parquet" for name in tables}
 
 
 def _with(sources: list[dict[str, Any]], source: dict[str, Any]) -> list[dict[str, Any]]:

@@ -87,7 +87,7 @@ def _check_refusal(refusal: ScheduleRefused, file: str, lines: int | None) -> No
 
 
 def _check_place(refusal: ScheduleRefused, lines: list[str] | None) -> None:
-    if lines is None or refusal.row is None or any('"' in line for line in lines):
+    if lines is None or refusal.row is None or any('"' in line for line in lines) or lines[0].startswith("<"):
         return
     line = lines[refusal.row - 1]
     if found := re.match(r"the header names (.*) twice", refusal.reason, re.DOTALL):
@@ -115,14 +115,33 @@ def _check_schedule(case: Case, schedule: Schedule, text: str | None, lines: lis
     if lines is not None:
         last = max((int(cell["line"]) for cell in cells), default=0)
         demand(last <= len(lines), f"line {last} of {len(lines)}")
+    if text is not None and not text.lstrip("\ufeff \t\r\n").startswith("<"):
         demand(counts["read"] <= len(lines), f"{counts['read']} rows of {len(lines)} lines")
-    if text is not None and not text.lstrip("\ufeff \t\r\n").startswith("ERMHDR"):
+    if text is not None and not text.lstrip("\ufeff \t\r\n").startswith(("ERMHDR", "<")):
         _check_cells(schedule, text, lines, cells)
+    _check_network(schedule)
     document = report.accepted(
         schedule, file=case.name, labels=dict.fromkeys(("matured", "late", "open", "censored"), 0), changes=[]
     )
     json.dumps(document, allow_nan=False).encode()
     check_page(report.page(document, cells[:50]))
+
+
+def _check_network(schedule: Schedule) -> None:
+    """Each relation is between activities of the network, unless it leads to another project."""
+    if not schedule.network:
+        return
+    with duckdb.connect() as database:
+        files = {name: str(path) for name, path in schedule.network.items()}
+        lost, repeated = database.execute(
+            "SELECT (SELECT count(*) FROM read_parquet($relations) AS r WHERE r.successor_id IS NULL OR "
+            "(r.predecessor_project_id = r.project_id AND NOT EXISTS (SELECT 1 FROM read_parquet($activities) AS a "
+            "WHERE a.project_id = r.project_id AND a.activity_id = r.predecessor_id))), "
+            "(SELECT count(*) - count(DISTINCT (project_id, activity_id)) FROM read_parquet($activities))",
+            {name: files[name] for name in ("relations", "activities")},
+        ).fetchone()
+    demand(not lost, f"{lost} relations lead nowhere")
+    demand(not repeated, f"{repeated} activities of the network stand there twice")
 
 
 def _check_cells(schedule: Schedule, text: str, lines: list[str], cells: list[dict[str, str]]) -> None:
@@ -161,6 +180,8 @@ def _check_again(case: Case, profile: Profile | None, first: Outcome, folder: Pa
         demand(str(first.refusal) == str(careful.refusal), f"fast {first.refusal}, careful {careful.refusal}")
         return
     demand(first.schedule.table.read_bytes() == again.schedule.table.read_bytes(), "the tables are not the same bytes")
+    for name, path in first.schedule.network.items():
+        demand(path.read_bytes() == again.schedule.network[name].read_bytes(), f"the {name} are not the same bytes")
     demand(_comparable(first.schedule) == _comparable(again.schedule), "the schedules are not the same")
     for fast, slow in zip(_comparable(first.schedule), _comparable(careful.schedule), strict=True):
         demand(fast == slow, f"fast {str(fast)[:1500]}\ncareful {str(slow)[:1500]}")

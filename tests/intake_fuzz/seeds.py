@@ -35,7 +35,7 @@ def seeds() -> tuple[Seed, ...]:
             found.append(_text_seed(path.with_suffix(""), gzip.decompress(path.read_bytes())))
         elif path.suffix == ".xer":
             found.append(Seed(path.name, raw=_short_xer(path.read_bytes())))
-        elif path.suffix == ".xlsx":
+        elif path.suffix in (".xlsx", ".xml"):
             found.append(Seed(path.name, raw=path.read_bytes()))
     for path in sorted((exports / "custom").glob("*.yaml")):
         data = next(path.parent.glob(f"{path.stem}*.csv"))

@@ -10,6 +10,7 @@ import zipfile
 from datetime import UTC, datetime
 from pathlib import Path
 
+import hall
 import pytest
 from p6_files import project, started, task, xer
 
@@ -618,3 +619,28 @@ def test_a_new_month_has_its_own_budget(control_table):
 
     assert spent == [True, False]
     assert control.spend("control", month="2026-12", execution="two", limit=1)
+
+
+def test_the_network_of_a_schedule_stands_next_to_its_table(prepare, s3):
+    first = prepare(hall.XER.encode(), key="incoming/hall.xer")["dataset"]
+    second = prepare(hall.XER.replace("2025-06-05", "2025-06-04").encode(), "new-data-2", key="incoming/hall.xer")[
+        "dataset"
+    ]
+
+    manifest = json.loads(read(s3, f"datasets/{second['dataset_id']}/manifest.json"))
+    assert {name: item["rows"] for name, item in manifest["network"].items()} == {
+        "activities": 4,
+        "relations": 2,
+        "calendars": 2,
+    }
+    for name, item in manifest["network"].items():
+        assert item["uri"] == f"s3://data/datasets/{second['dataset_id']}/{name}.parquet"
+        assert item["sha256"] == hashlib.sha256(read(s3, f"datasets/{second['dataset_id']}/{name}.parquet")).hexdigest()
+    # The older update says nothing new of the activities, and is another version all the same.
+    assert first["dataset_id"] != second["dataset_id"]
+    # A file without a network keeps that of the others.
+    third = prepare(schedule(), "new-data-3")["dataset"]
+    kept = json.loads(read(s3, f"datasets/{third['dataset_id']}/manifest.json"))["network"]
+    assert {name: item["sha256"] for name, item in kept.items()} == {
+        name: item["sha256"] for name, item in manifest["network"].items()
+    }

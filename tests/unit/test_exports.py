@@ -77,6 +77,8 @@ def rejected(schedule: Schedule) -> list[tuple[str, str, str]]:
         ("p6_bronx_2019-12-31.xer", "p6_xer", (286, 280, 1, 5, 270, 5, 5), date(2019, 12, 31)),
         ("p6_bronx_2022-06-30.xer", "p6_xer", (286, 280, 1, 5, 202, 30, 48), date(2022, 6, 30)),
         ("p6_bronx_2024-06-30.xer", "p6_xer", (286, 280, 1, 5, 77, 38, 165), date(2024, 6, 30)),
+        ("p6_highbridge_2023-12-31.xml", "p6_xer", (43, 40, 0, 3, 17, 5, 18), date(2023, 12, 31)),
+        ("msproject_canarsie_2023-12-31.xml", "msproject_xml", (72, 40, 0, 32, 9, 4, 27), date(2023, 12, 31)),
         ("msproject_brooklyn_2024-12-31.csv", "msproject", (602, 412, 4, 186, 28, 38, 346), date(2024, 12, 31)),
         ("nyc_sca_2025-06.csv.gz", "nyc_sca", (13_153, 3_572, 3, 9_578, 0, 330, 3_242), date(2025, 6, 30)),
         ("canonical_staten_island_2025-03-31.csv", "canonical", (201, 197, 4, 0, 0, 31, 166), date(2025, 3, 31)),
@@ -95,7 +97,7 @@ def test_an_export_is_recognised_and_read(export, name, profile, counts, data_da
 def test_every_export_has_its_expected_counts():
     files = {path.name for path in EXPORTS.iterdir() if path.is_file()} - {"README.md"}
 
-    assert len(files) == 9
+    assert len(files) == 11
 
 
 def test_p6_dates_marks_and_units(export):
@@ -124,6 +126,32 @@ def test_p6_dates_marks_and_units(export):
         ("activity_id", "Q146-S0030"),
         ("activity_id", "Q146-D0040"),
     ]
+
+
+def test_the_xml_of_p6_has_its_baseline(export):
+    schedule = export("p6_highbridge_2023-12-31.xml")
+    rows = {row["activity_id"]: row for row in schedule.rows()}
+    ahead = rows["X002-S0030"]
+
+    assert {row["baseline_source"] for row in rows.values()} == {"file"}
+    # From 13 February to 2 June, both included.
+    assert (ahead["baseline_start"], ahead["baseline_finish"]) == (date(2025, 2, 13), date(2025, 6, 2))
+    assert ahead["baseline_duration_days"] == 110
+    # Five working days and a weekend; the file has no total float.
+    assert ahead["total_float_days"] == 7
+    assert (ahead["phase"], ahead["location"], ahead["budget"]) == ("Scope", "District 9", 13_818)
+
+
+def test_the_xml_of_ms_project_has_its_baselines(export):
+    schedule = export("msproject_canarsie_2023-12-31.xml")
+    rows = {row["activity_id"]: row for row in schedule.rows()}
+    ahead = rows["1004"]
+
+    assert (ahead["baseline_start"], ahead["baseline_finish"]) == (date(2024, 5, 28), date(2024, 9, 26))
+    assert ahead["baseline_duration_days"] == 122
+    assert (ahead["phase"], ahead["location"], ahead["budget"]) == ("P.S. 115 - Brooklyn", "District 18", 3600)
+    assert "8 empty lines between tasks" in schedule.notes
+    assert schedule.network.keys() == {"activities", "relations", "calendars"}
 
 
 def without(text: str, *columns: str) -> str:

@@ -15,6 +15,7 @@ from intake_fuzz.outcomes import Violation
 from intake_fuzz.runs import described, merged, run
 from intake_fuzz.seeds import seeds
 from intake_fuzz.text import BYTES, TEXTS, written
+from intake_fuzz.xml import XMLS
 
 from slipcast.ingest import report
 from slipcast.ingest.refusal import ScheduleRefused
@@ -23,6 +24,7 @@ CASES = int(os.environ.get("SLIPCAST_FUZZ_CASES", examples(24, 120)))
 SEED = 11
 PARTS = 6
 HEADER = "activity_id,start,baseline_finish,data_date"
+XML = '<?xml version="1.0" encoding="UTF-8"?>\n<a xmlns="x"><b>1</b><b>2</b></a>\n'
 GOOD = "A,2024-01-01,2024-03-01,2024-06-30"
 BAD = "B,soon,=1+1,2024-06-30"
 FILE = Case("x.csv", f"{HEADER}\n{GOOD}\n{BAD}\n".encode(), max_bad_share=1.0)
@@ -48,7 +50,9 @@ def test_a_case_is_known_by_its_number():
     assert case(3, 1) != case(4, 1)
 
 
-@pytest.mark.parametrize(("kinds", "whole"), [(CELLS, None), (TEXTS, "a,b\n1,2\n3;4\n"), (BYTES, b"a,b\n1,2\n3;4\n")])
+@pytest.mark.parametrize(
+    ("kinds", "whole"), [(CELLS, None), (TEXTS, "a,b\n1,2\n3;4\n"), (BYTES, b"a,b\n1,2\n3;4\n"), (XMLS, XML)]
+)
 def test_each_kind_of_damage_changes_something(kinds, whole):
     for name, change in kinds.items():
         results = []

@@ -1,17 +1,20 @@
 """Dataset versions: the activities of all files so far, each as last seen, as an immutable Parquet file.
 
-The bytes of the table are its identity. An activity that stands in several files is merged by its project and id, or by
-the GUID that its tool gave it if the id is another one: the file with the latest data date says what became of it, the
-earliest one that knows it what the baseline was, unless a file was declared to be the baseline.
+The bytes of the table, and of those of its network, are its identity. An activity that stands in several files is
+merged by its project and id, or by the GUID that its tool gave it if the id is another one: the file with the latest
+data date says what became of it, the earliest one that knows it what the baseline was, unless a file was declared to be
+the baseline.
 """
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 import slipcast
+from slipcast.ingest import network
 from slipcast.ingest.database import connect
 from slipcast.ingest.expressions import literal
 from slipcast.ingest.merging import BASELINE as BASELINE
@@ -72,6 +75,25 @@ def describe(table: Path, workdir: Path, *, tolerance_days: int) -> dict[str, An
         "labels": labels,
         "labels_digest": labels_digest,
     }
+
+
+def with_network(manifest: dict[str, Any], files: Mapping[str, Path], workdir: Path) -> dict[str, Any]:
+    """Return a manifest that says the network as well: rows and digest of each table (`ingest.network`).
+
+    The id of the version then stands for all its tables; without a network for the one alone.
+
+    Parameters
+    ----------
+    manifest : as `describe` returns it
+    files : Parquet files by table; empty if no file has a network
+    """
+    if not files:
+        return manifest
+    digests = {name: sha256(path) for name, path in files.items()}
+    whole = hashlib.sha256("".join([manifest["sha256"], *(digests[name] for name in sorted(digests))]).encode())
+    rows = network.counts(files, workdir)
+    tables = {name: {"sha256": digests[name], "rows": rows[name]} for name in files}
+    return {**manifest, "dataset_id": whole.hexdigest()[:ID_DIGITS], "network": tables}
 
 
 def _statistics(database: Any, relation: str, name: str, kind: str) -> dict[str, Any]:

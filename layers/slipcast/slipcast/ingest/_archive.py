@@ -185,13 +185,13 @@ def unzip_only(archive: Archive, target: Path, budget: Budget) -> str:
     Raises
     ------
     ScheduleRefused
-        If there is no file, more than one, or the one is not named as a CSV, text or XER file.
+        If there is no file, more than one, or the one is not named as a CSV, text, XER or XML file.
     """
-    remedy = "Put exactly one CSV or XER file into the zip file, or drop the files one by one"
+    remedy = "Put exactly one CSV, XER or XML file into the zip file, or drop the files one by one"
     if len(archive.members) != 1:
         raise ScheduleRefused(budget.file, f"the zip file holds {len(archive.members)} files", remedy)
     member = archive.members[0]
-    if not member.filename.lower().endswith((".csv", ".txt", ".tsv", ".xer")):
+    if not member.filename.lower().endswith((".csv", ".txt", ".tsv", ".xer", ".xml")):
         raise ScheduleRefused(budget.file, f"the zip file holds {member.filename[-100:]!r}", remedy)
     with target.open("wb") as sink:
         archive.copy(member, sink, budget)

@@ -9,19 +9,17 @@ from slipcast.ingest.refusal import ScheduleRefused
 GZIP = b"\x1f\x8b"
 ZIP = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
 OLE = b"\xd0\xcf\x11\xe0"
-EXPORT = "Export the schedule as XER, XLSX or CSV"
-UNPACK = "Unpack it and drop the XER, XLSX or CSV file"
+EXPORT = "Export the schedule as XER, XML (Primavera P6 or MS Project), XLSX or CSV"
+UNPACK = "Unpack it and drop the XER, XML, XLSX or CSV file"
 MS_PROJECT = (
     "In MS Project: File > Save As > Excel Workbook (*.xlsx) > Selected Data, with a map of tasks that has Unique ID, "
-    "Name, Start, Finish, Baseline Start, Baseline Finish, Actual Start, Actual Finish, Summary and Milestone"
+    "Name, Start, Finish, Baseline Start, Baseline Finish, Actual Start, Actual Finish, Summary and Milestone; or "
+    "File > Save As > XML Format (*.xml), which has calendars and links as well"
 )
 EXCEL = "In Excel: File > Save As > Excel Workbook (.xlsx) or CSV UTF-8"
 PRIMAVERA = "In Primavera P6: File > Export > Primavera PM - (XER) > Project"
 ASTA = "In Asta Powerproject: File > Save As > Primavera XER, or File > Export to Excel"
-GANTTPROJECT = (
-    "In GanttProject: Project > Export > Microsoft Project, then in MS Project or ProjectLibre save a table with "
-    "Unique ID, Name, Start, Finish, Baseline Start, Baseline Finish, Actual Start and Actual Finish"
-)
+GANTTPROJECT = "In GanttProject: Project > Export > Microsoft Project, in the format XML (*.xml)"
 BINARY = (
     (b"%PDF", "a PDF document", EXPORT),
     (b"\x89PNG", "an image", EXPORT),
@@ -63,6 +61,10 @@ SQLITE = (
     (b"bar_chart", "an Asta Powerproject file", ASTA),
 )
 MARKUP = re.compile(r"<(\?xml|!doctype|!--|[a-z][\w.:-]*[\s>/])", re.IGNORECASE)
+ROOT = re.compile(r"<(?P<name>[^\W\d][\w.:-]*)(?P<rest>[^>]*)")
+# What may stand before the root element, and how it ends.
+PROLOGUE = (("<?", "?>"), ("<!--", "-->"), ("<!DOCTYPE", ">"))
+MSPDI_PART = re.compile(r"<(?:SaveVersion|MinutesPerDay|ScheduleFromStart|ProjectExternallyEdited|Tasks)>")
 JSON = re.compile(r"(\[\s*)?\{\s*\"|\[\s*\[")
 
 
@@ -100,10 +102,39 @@ def refuse_other_formats(head: bytes, suffix: str, file: str) -> None:
         if head.startswith(magic):
             raise _refusal(file, what, remedy)
     text = beginning(head)
-    if MARKUP.match(text):
+    if MARKUP.match(text) and xml_kind(head) is None:
         raise _refusal(file, *_markup(text))
     if JSON.match(text):
         raise _refusal(file, "JSON", EXPORT)
+
+
+def xml_kind(head: bytes) -> str | None:
+    """Return ``pmxml`` or ``mspdi`` for a schedule in XML, by its root element and namespace; None for all else."""
+    root = _root(beginning(head))
+    if root is None:
+        return None
+    name, attributes = root["name"].rpartition(":")[2], root["rest"]
+    if name in ("APIBusinessObjects", "BusinessObjects"):
+        return "pmxml"
+    # GanttProject, GNOME Planner and Maven call their root so as well, in lower case or another namespace.
+    microsoft = "schemas.microsoft.com/project" in attributes
+    if name == "Project" and (microsoft or ("xmlns" not in attributes and MSPDI_PART.search(root.string, root.end()))):
+        return "mspdi"
+    return None
+
+
+def _root(text: str) -> re.Match[str] | None:
+    place = 0
+    while (mark := next((mark for mark in PROLOGUE if text.startswith(mark[0], place)), None)) is not None:
+        if mark[0] == "<!DOCTYPE" and "[" in text[place : text.find(">", place)]:
+            # Its declarations; the reader refuses them, in a message of its own.
+            place = max(place, text.find("]", place))
+        end = text.find(mark[1], place)
+        if end < 0:
+            return None
+        place = end + len(mark[1])
+        place += len(text[place:]) - len(text[place:].lstrip())
+    return ROOT.match(text, place)
 
 
 def beginning(head: bytes) -> str:
@@ -120,10 +151,6 @@ def _ole(head: bytes, suffix: str) -> tuple[str, str]:
 
 def _markup(text: str) -> tuple[str, str]:
     text = text.lower()
-    if "apibusinessobjects" in text or "<businessobjects" in text:
-        return "a Primavera P6 XML file", PRIMAVERA
-    if "schemas.microsoft.com/project" in text or "<saveversion>" in text:
-        return "an MS Project XML file", MS_PROJECT
     if "mrproject-version" in text:
         return "a file of GNOME Planner", EXPORT
     if "<project" in text and ("<tasks" in text or "view-date" in text or "weblink" in text):

@@ -62,11 +62,14 @@ class XerReader:
 
     Attributes
     ----------
+    kind, again : the file for messages, and how to export it once more
     fields : field names by table, of the tables read so far
     complete : whether the last pass met the end mark, ``%E``
     stray : lines of the last pass that bear no mark and continue no row; they are passed over
     undecodable : values that hold bytes which mean nothing, by table, and the line of the first
     """
+
+    kind, again = "XER file", AGAIN
 
     def __init__(self, path: Path, file: str, encodings: Mapping[str, str] | None = None) -> None:
         self._path, self._file = path, file

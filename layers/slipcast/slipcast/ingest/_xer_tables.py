@@ -5,11 +5,13 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from slipcast.ingest._pmxml_reader import PmxmlReader
 from slipcast.ingest._xer_reader import Record, XerReader, clean
 from slipcast.ingest.calendars import Calendar, p6_calendar
 
 AROUND_TASK = frozenset(
     {"PROJECT", "CALENDAR", "PROJWBS", "TASKPRED", "TASKRSRC", "PROJCOST", "ACTVTYPE", "ACTVCODE", "TASKACTV", "TASK"}
+    | {"SCHEDOPTIONS"}
 )
 
 
@@ -21,6 +23,9 @@ class Tables:
     ----------
     projects, wbs : rows by identifier
     calendars : by identifier
+    calendar_names : name and base calendar by identifier
+    activities : project, code and calendar by task_id
+    lag_calendars : whose calendar lags are counted on, by project, in P6's word
     predecessors : number of predecessors by task_id
     costs : target cost of resources and expenses by task_id
     assigned : pairs of code type and code by task_id
@@ -35,6 +40,9 @@ class Tables:
 
     projects: dict[str, dict[str, str]] = field(default_factory=dict)
     calendars: dict[str, Calendar] = field(default_factory=dict)
+    calendar_names: dict[str, tuple[str, str]] = field(default_factory=dict)
+    activities: dict[str, tuple[str, str, str]] = field(default_factory=dict)
+    lag_calendars: dict[str, str] = field(default_factory=dict)
     wbs: dict[str, dict[str, str]] = field(default_factory=dict)
     predecessors: Counter[str] = field(default_factory=Counter)
     costs: dict[str, float] = field(default_factory=dict)
@@ -53,7 +61,7 @@ class Tables:
         return self.projects.get(project, {}).get("proj_short_name", "")
 
 
-def read_tables(reader: XerReader) -> Tables:
+def read_tables(reader: XerReader | PmxmlReader) -> Tables:
     """Return what the tables hold; raise ScheduleRefused as the reader does."""
     tables = Tables()
     collect = _Collector(tables)
@@ -83,6 +91,9 @@ class _Collector:
         match record.table:
             case "TASK":
                 tables.tasks[self._value(record, "proj_id")] += 1
+            case "SCHEDOPTIONS":
+                lag = self._value(record, "sched_calendar_on_relationship_lag")
+                tables.lag_calendars[self._value(record, "proj_id")] = lag
             case "TASKPRED":
                 tables.predecessors[self._value(record, "task_id")] += 1
             case "TASKRSRC" | "PROJCOST":
@@ -113,6 +124,7 @@ class _Collector:
         identifier, base = self._value(record, "clndr_id"), self._value(record, "base_clndr_id")
         hours = (number(self._value(record, name)) for name in ("day_hr_cnt", "week_hr_cnt"))
         self._tables.calendars[identifier] = p6_calendar(self._value(record, "clndr_data"), *hours)
+        self._tables.calendar_names[identifier] = clean(self._value(record, "clndr_name")), base
         if base:
             self._bases[identifier] = base
 

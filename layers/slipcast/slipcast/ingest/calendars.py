@@ -78,6 +78,10 @@ class Calendar:
             day += timedelta(days=1)
         return total / 60
 
+    def between(self, start: datetime, finish: datetime) -> float:
+        """Return the hours of work from `start` to `finish`; all hours if nothing is known of the week."""
+        return self.working_hours(start, finish) if self.works else (finish - start).total_seconds() / 3600
+
     def after(self, start: datetime, hours: float) -> datetime:
         """Return the moment at which `hours` of work from `start` on are done; before `start` if they are negative."""
         left, day, step = round(abs(hours) * 60), start.date(), 1 if hours >= 0 else -1

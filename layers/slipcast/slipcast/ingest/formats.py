@@ -4,12 +4,14 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
-from slipcast.ingest import _archive, _sniff, _xlsx, xer
+from slipcast.ingest import _archive, _sniff, _xlsx, mspdi, xer
 from slipcast.ingest._encoding import codec_of, to_utf8
+from slipcast.ingest._pmxml_reader import PmxmlReader
+from slipcast.ingest.network import Writer
 from slipcast.ingest.refusal import ScheduleRefused
 
 HEAD = 1 << 16
-CONVERTED = "converted"
+CONVERTED, NETWORK = "converted", "network"
 
 
 @dataclass(frozen=True)
@@ -38,12 +40,13 @@ class Text:
     Attributes
     ----------
     path : UTF-8 without byte order mark and NUL; the dropped file itself where it already is so
-    kind : ``csv``, ``xlsx`` or ``xer``
+    kind : ``csv``, ``xlsx``, ``xer``, ``pmxml`` (Primavera P6 XML) or ``mspdi`` (MS Project XML)
     encoding : what the file was in: ``utf-8``, ``utf-8-sig``, ``utf-16`` or a code page, as Python names it
-    delimiter : ``,`` for xlsx and xer; None for csv, to be found
-    numbered : whether the first column is ``#line`` and holds the row of the sheet or the line of the XER file
+    delimiter : None for csv, to be found; else ``,``
+    numbered : whether the first column is ``#line`` and holds the row of the sheet or the line of the XER or XML file
     notes : for the report, such as ``read as cp1252``
-    first : where its first line stands in the dropped file; None for the header of the table made of an XER file
+    first : where its first line stands in the dropped file; None for the header of a table made of XER or XML
+    network : folder of what `network.Writer` has written; None for tables
     place : which sheet of a workbook it is, for messages; None for other files
     """
 
@@ -55,6 +58,7 @@ class Text:
     notes: tuple[str, ...]
     first: int | None = 1
     place: str | None = None
+    network: Path | None = None
 
 
 def open_upload(
@@ -68,8 +72,8 @@ def open_upload(
 ) -> Text:
     """Return a dropped file as delimited UTF-8 text.
 
-    The content decides what the file is: gzip or zip around one CSV or XER file, xlsx, XER, delimited text. Large
-    files pass in blocks.
+    The content decides what the file is: gzip or zip around one file, xlsx, XER, XML of Primavera P6 or MS Project,
+    delimited text. Large files pass in blocks.
 
     Parameters
     ----------
@@ -125,6 +129,8 @@ def _text(
     source: Path, name: str, suffix: str, workdir: Path, limits: Limits, notes: tuple[str, ...], encoding: str | None
 ) -> Text:
     head = _head(source)
+    if (kind := _sniff.xml_kind(head)) is not None:
+        return _xml(source, kind, name, suffix, workdir, limits, notes)
     kind = "xer" if _sniff.beginning(head).startswith("ERMHDR") else "csv"
     if suffix == ".xer" and kind == "csv":
         raise ScheduleRefused(name, "the file does not begin with ERMHDR as XER files do", _sniff.PRIMAVERA, 1)
@@ -148,9 +154,27 @@ def _xer(
     notes: tuple[str, ...],
 ) -> Text:
     target = workdir / "tasks.csv"
-    found = xer.to_csv(path, target, name=name, max_columns=limits.max_columns, encodings=encodings)
+    with Writer(workdir / NETWORK) as network:
+        found = xer.to_csv(
+            path, target, name=name, max_columns=limits.max_columns, encodings=encodings, network=network
+        )
     encoding = next(iter(sorted(set(encodings.values()) - {"utf-8"})), "utf-8")
-    return Text(target, "xer", encoding, ",", True, (*notes, *_misnamed(suffix, "xer"), *found), None)
+    return Text(
+        target, "xer", encoding, ",", True, (*notes, *_misnamed(suffix, "xer"), *found), None, None, network.folder
+    )
+
+
+def _xml(path: Path, kind: str, name: str, suffix: str, workdir: Path, limits: Limits, notes: tuple[str, ...]) -> Text:
+    """The parser reads the bytes as they are: XML says itself what it is in."""
+    target = workdir / "tasks.csv"
+    with Writer(workdir / NETWORK) as network:
+        if kind == "pmxml":
+            reader = PmxmlReader(path, name)
+            found = xer.to_csv(reader, target, name=name, max_columns=limits.max_columns, network=network)
+        else:
+            found = mspdi.to_csv(path, target, name=name, max_columns=limits.max_columns, network=network)
+    notes = (*notes, *_misnamed(suffix, kind), *found)
+    return Text(target, kind, "utf-8", ",", True, notes, None, None, network.folder)
 
 
 def _workbook(
@@ -184,5 +208,6 @@ def _suffix(name: str) -> str:
 
 
 def _misnamed(suffix: str, kind: str) -> tuple[str, ...]:
-    usual = {"csv": ("", ".csv", ".txt", ".tsv"), "xlsx": (".xlsx", ".xlsm"), "xer": (".xer",)}[kind]
+    usual = {"csv": ("", ".csv", ".txt", ".tsv"), "xlsx": (".xlsx", ".xlsm"), "xer": (".xer",)}.get(kind, (".xml",))
+    kind = {"pmxml": "XML of Primavera P6", "mspdi": "XML of MS Project"}.get(kind, kind)
     return () if suffix in usual else (f"named {suffix or 'without suffix'}, but the content is {kind}",)

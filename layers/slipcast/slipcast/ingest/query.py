@@ -1,5 +1,6 @@
 """The SQL that reads a grid through a profile: text, then values, then what is wrong with each row."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
@@ -173,15 +174,17 @@ class Query:
         line = f"row_number() OVER () + {self.grid.skip}"
         return f"(SELECT {line} AS line, {self.grid.width} AS cells, * FROM {self.cells()})"
 
-    def checked(self, cells: str | None = None) -> str:
+    def checked(self, cells: str | None = None, further: Mapping[str, str] | None = None) -> str:
         """Return the relation of all rows: what is read of them, their texts, ``blank``, ``filtered``, ``bad``.
 
         With `cells` from `numbered` it has ``line`` and ``problems`` as well, the mask of the broken rules.
+        `further` are cells to keep as they are: name → expression of `expressions.cell`.
         """
         lines = "line, cells, " if self.grid.numbered or cells is not None else ""
         texts = [f"{self._text(name)} AS text_{name}" for name in READ]
         values = [f'{self._value(name)} AS "{name}"' for name in READ]
         texts += [f'{self._cell(header)} AS "text_{name}"' for name, header in self.features.items()]
+        texts += [f"{cell} AS {name}" for name, cell in (further or {}).items()]
         numbers = self.profile.numbers
         values += [f'{expressions.number(f'"text_{name}"', numbers)} AS "{name}"' for name in self.features]
         found = f"{rules.any_broken(self.rules)} AS bad"

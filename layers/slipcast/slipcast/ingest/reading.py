@@ -10,7 +10,7 @@ from typing import Any
 
 import duckdb
 
-from slipcast.ingest import expressions, layout, names, tables
+from slipcast.ingest import expressions, layout, names, network, network_text, tables
 from slipcast.ingest.codes import is_code
 from slipcast.ingest.database import connect
 from slipcast.ingest.detect import Found, detect
@@ -45,6 +45,7 @@ class Schedule:
     data_date : the day that the file describes; None for files without dates
     notes : what a reader should know: encoding, order of dates, sheet
     own_names : canonical columns that the file has → how its header calls them
+    network : Parquet files of activities, relations and calendars (`network.TABLES`); empty if the file has none
     codes : phase, work type and location → the columns of activity codes that were read as it, by their meaning
     """
 
@@ -59,6 +60,7 @@ class Schedule:
     mapped: tuple[str, ...]
     notes: tuple[str, ...]
     own_names: dict[str, str] = field(default_factory=dict)
+    network: dict[str, Path] = field(default_factory=dict)
     codes: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     def rows(self) -> list[dict[str, Any]]:
@@ -189,8 +191,8 @@ class _Reading:
 
     def _numbered(self) -> Grid:
         self.tally.clear()
-        if self.text.kind == "xer":
-            # Its reader has joined the lines of each row and cleaned its cells.
+        if self.text.network is not None:
+            # The reader of XER and XML has joined the lines of each row and cleaned its cells.
             return Grid(self.text.path, ",", 1, len(self.header.cells) - 1, True, bare=True, lined=True)
         target = self.workdir / "numbered.csv"
         return layout.number(
@@ -246,6 +248,7 @@ class _Reading:
             raise self._nothing(read, filtered)
         data_date = self._data_date(query, table)
         notes = [*self.text.notes, *self._notes(query)]
+        lasting = tables.lasting_names(self.database, table, query)
         notes += tables.settle(self.database, table, query, assigned=self.text.kind != "xer")
         counts = {"read": read, "accepted": accepted, "rejected": bad, "filtered": filtered, **self._statuses(table)}
         return Schedule(
@@ -258,10 +261,20 @@ class _Reading:
             profile=query.profile,
             header=query.header,
             mapped=tuple(query.mapped),
-            notes=tuple(notes),
             own_names=query.own_names,
+            network=self._network(query, table, lasting, notes),
+            notes=tuple(notes),
             codes=query.used_codes,
         )
+
+    def _network(self, query: Query, table: Path, lasting: dict[str, str], notes: list[str]) -> dict[str, Path]:
+        """Return the tables of the network; a table of text has one if it has columns of relations."""
+        folder = self.text.network
+        if folder is None:
+            folder = self.workdir / "network"
+            if query.profile.undated or not network_text.write(self.database, query, folder, notes):
+                return {}
+        return network.tables(folder, table, query.source, lasting)
 
     def _undated_column(self, query: Query, rows: int) -> bool:
         """Return whether the column of the data date is empty in all rows: the file's name may give it."""

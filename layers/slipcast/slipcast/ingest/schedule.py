@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from slipcast.ingest import _archive, _sniff, _xlsx, names
+from slipcast.ingest import _archive, _sniff, _xlsx, names, network
 from slipcast.ingest.database import connect
 from slipcast.ingest.formats import Limits
 from slipcast.ingest.merging import merge
@@ -16,7 +16,7 @@ from slipcast.ingest.refusal import ScheduleRefused
 from slipcast.schema import STATUSES
 
 __all__ = ["REJECTED_COLUMNS", "Schedule", "connect", "read_schedule"]
-READABLE = (".csv", ".txt", ".tsv", ".xer", ".xlsx", ".xlsm")
+READABLE = (".csv", ".txt", ".tsv", ".xer", ".xml", ".xlsx", ".xlsm")
 # A year of weekly updates and the baseline.
 MOST = 60
 
@@ -165,6 +165,11 @@ def _as_one(found: list[tuple[Member, Schedule]], notes: list[str], workdir: Pat
         target = workdir / f"merged-{place}.parquet"
         merge(table, schedule.table, target, workdir)
         table = target
+    links: dict[str, Path] = {}
+    for place, (_, schedule) in enumerate(order):
+        folder = workdir / f"network-{place}"
+        folder.mkdir()
+        links = network.merge(links, schedule.network, folder)
     last = order[-1][1]
     counts = Counter[str]()
     problems: Counter[tuple[str, str, str]] = Counter()
@@ -182,6 +187,7 @@ def _as_one(found: list[tuple[Member, Schedule]], notes: list[str], workdir: Pat
     return replace(
         last,
         table=table,
+        network=links,
         rejected=_rejected(order, workdir),
         counts={**counts, **{status: statuses.get(status, 0) for status in STATUSES}},
         problems=[

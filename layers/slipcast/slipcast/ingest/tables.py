@@ -49,6 +49,15 @@ def settle(database: duckdb.DuckDBPyConnection, table: Path, query: Query, *, as
     return notes
 
 
+def lasting_names(database: duckdb.DuckDBPyConnection, table: Path, query: Query) -> dict[str, str]:
+    """Return the lasting name of each project by the one that the file gives it, before `settle` puts it there."""
+    relation = f"read_parquet({literal(str(table))})"
+    renamed = None if query.profile.undated else _projects(database, relation, query)
+    if renamed is None:
+        return {}
+    return dict(database.execute(f"SELECT DISTINCT project_id, {renamed} FROM {relation}").fetchall())
+
+
 def _projects(database: duckdb.DuckDBPyConnection, relation: str, query: Query) -> str | None:
     """Return the SQL expression of the project's lasting name; None if the ids last."""
     ids = [row[0] for row in database.execute(f"SELECT DISTINCT project_id FROM {relation}").fetchall()]

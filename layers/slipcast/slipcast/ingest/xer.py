@@ -1,4 +1,4 @@
-"""The activities of a Primavera P6 XER file as one table."""
+"""The activities of a Primavera P6 file, XER or XML, as one table."""
 
 import csv
 from collections import Counter, defaultdict
@@ -6,9 +6,12 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 
-from slipcast.ingest._xer_reader import AGAIN, Record, XerReader, clean_all, find_encodings
+from slipcast.ingest._pmxml_reader import PmxmlReader
+from slipcast.ingest._xer_network import remember_activity, write_activity, write_calendars, write_relation
+from slipcast.ingest._xer_reader import Record, XerReader, clean_all, find_encodings
 from slipcast.ingest._xer_tables import AROUND_TASK, Tables, choose_projects, number, read_tables
 from slipcast.ingest.calendars import Calendar, days_between
+from slipcast.ingest.network import Writer
 from slipcast.ingest.refusal import ScheduleRefused
 
 FROM_TASK = (
@@ -24,6 +27,7 @@ COLUMNS = (
 )
 REQUIRED = {"PROJECT": ("proj_id",), "TASK": ("task_code", "proj_id")}
 MAX_DEPTH = 100
+type Reader = XerReader | PmxmlReader
 NO_CALENDAR = Calendar()
 
 
@@ -43,13 +47,19 @@ def table_encodings(path: Path, name: str, encoding: str | None = None) -> dict[
 
 
 def to_csv(
-    path: Path, out: Path, *, name: str, max_columns: int = 1_000, encodings: Mapping[str, str] | None = None
+    path: Path | Reader,
+    out: Path,
+    *,
+    name: str,
+    max_columns: int = 1_000,
+    encodings: Mapping[str, str] | None = None,
+    network: Writer | None = None,
 ) -> tuple[str, ...]:
-    """Write one row for each activity of an XER file.
+    """Write one row for each activity of an XER file, or of a P6 XML file.
 
     Parameters
     ----------
-    path : the XER file, in any encoding in which ASCII is ASCII
+    path : the XER file, in any encoding in which ASCII is ASCII, or a reader of a file
     out : CSV to write, UTF-8: ``#line`` (line in the file), P6's field names, and ``code:<type>`` for every type of
         activity code that is assigned. ``wbs_path`` joins P6's WBS codes with dots, ``wbs_name`` is the name of the
         deepest level, ``wbs_top_name`` that of the first level below the project (a phase, in many schedules; empty for
@@ -62,6 +72,7 @@ def to_csv(
     name : of the dropped file, for messages
     max_columns : most columns to write
     encodings : of its tables, as `encodings` returns them; else found from the file itself
+    network : where to write activities, relations and calendars
 
     Returns
     -------
@@ -73,7 +84,9 @@ def to_csv(
         If PROJECT or TASK is missing, empty or lacks a field that is needed, a table has no field names, there are too
         many types of activity code, the file is cut within a row, or its encoding cannot be told.
     """
-    reader = XerReader(path, name, table_encodings(path, name) if encodings is None else encodings)
+    reader = path
+    if isinstance(path, Path):
+        reader = XerReader(path, name, table_encodings(path, name) if encodings is None else encodings)
     tables, notes = read_tables(reader), _encoding_notes(reader)
     _check(reader, tables, name)
     if not reader.complete:
@@ -83,15 +96,30 @@ def to_csv(
     with out.open("w", encoding="utf-8", newline="") as sink:
         write = csv.writer(sink, lineterminator="\n").writerow
         write(rows.header)
-        for record in reader.records({"TASK"}):
+        links: list[Record] = []
+        for record in reader.records({"TASK"} if network is None else {"TASK", "TASKPRED"}):
+            if record.table == "TASKPRED":
+                # An activity of another project may come later.
+                if not write_relation(network, tables, record.values):
+                    links.append(record)
+                continue
             if record.ragged:
                 tables.ragged.append((record.table, record.line))
+            if network is not None:
+                remember_activity(tables, record.values)
             if (cells := rows.cells(record)) is not None:
                 write(cells)
+                if network is not None:
+                    values = defaultdict(str, record.values)
+                    write_activity(network, tables, values, percent_complete(values))
+        for record in links:
+            write_relation(network, tables, record.values)
+    if network is not None:
+        write_calendars(network, tables)
     return (*notes, *_remarks(reader, tables))
 
 
-def _encoding_notes(reader: XerReader) -> list[str]:
+def _encoding_notes(reader: Reader) -> list[str]:
     found = defaultdict(list)
     for table, codec in reader.encodings.items():
         found[codec].append(table)
@@ -100,20 +128,27 @@ def _encoding_notes(reader: XerReader) -> list[str]:
     return [f"read as {codec}: tables {', '.join(sorted(names))}" for codec, names in sorted(found.items())]
 
 
-def _check(reader: XerReader, tables: Tables, name: str) -> None:
+def _check(reader: Reader, tables: Tables, name: str) -> None:
     for table, needed in REQUIRED.items():
         if table not in reader.fields:
-            raise ScheduleRefused(name, f"the XER file has no table {table}", AGAIN)
+            raise ScheduleRefused(name, f"the {reader.kind} has no {_table(reader, table)}", reader.again)
         for wanted in needed:
             if wanted not in reader.fields[table]:
-                raise ScheduleRefused(name, f"table {table} has no field {wanted}", AGAIN, column=wanted)
+                raise ScheduleRefused(name, f"table {table} has no field {wanted}", reader.again, column=wanted)
     if not tables.projects:
-        raise ScheduleRefused(name, "the XER file holds no project", AGAIN)
+        raise ScheduleRefused(name, f"the {reader.kind} holds no project", reader.again)
     if not tables.tasks:
-        raise ScheduleRefused(name, "the XER file holds no activities", "Export the project with its activities")
+        raise ScheduleRefused(name, f"the {reader.kind} holds no activities", "Export the project with its activities")
 
 
-def _baseline_dates(reader: XerReader, tables: Tables) -> dict[tuple[str, str], tuple[str, str]]:
+def _table(reader: Reader, table: str) -> str:
+    """Return what a planner knows a table as: an element of XML is called otherwise."""
+    if isinstance(reader, PmxmlReader):
+        return {"PROJECT": "project", "TASK": "activities"}[table]
+    return f"table {table}"
+
+
+def _baseline_dates(reader: Reader, tables: Tables) -> dict[tuple[str, str], tuple[str, str]]:
     dates: dict[tuple[str, str], tuple[str, str]] = {}
     wanted = set(tables.baselines.values())
     for record in reader.records({"TASK"}) if wanted else ():
@@ -159,7 +194,7 @@ class _Rows:
         cells = [str(record.line), value["task_code"], value["task_name"], value["status_code"]]
         cells += (tables.short_name(project), *self._wbs(value["wbs_id"]))
         cells += [value[column] for column in FROM_TASK]
-        cells += (_percent(value), str(tables.predecessors[task]) if task else "")
+        cells += (percent_complete(value), str(tables.predecessors[task]) if task else "")
         cells.append(f"{calendar.day_hours:g}" if calendar.day_hours else "")
         cells.append(repr(round(tables.costs[task], 4)).removesuffix(".0") if task in tables.costs else "")
         cells.append(tables.projects.get(project, {}).get("last_recalc_date", ""))
@@ -194,7 +229,7 @@ def _levels(tables: Tables, wbs_id: str) -> list[dict[str, str]]:
     return levels
 
 
-def _percent(value: dict[str, str]) -> str:
+def percent_complete(value: dict[str, str]) -> str:
     """Return per cent complete as P6 shows it: of the duration, of the units or as somebody has judged it."""
     if value["status_code"] == "TK_Complete":
         return "100"
@@ -228,14 +263,33 @@ def _baseline_days(value: dict[str, str], baseline: tuple[str, str], calendar: C
 
 
 def _float_days(value: dict[str, str], calendar: Calendar) -> str:
-    """Return the calendar days from the early to the late finish, which are the total float on its calendar."""
-    try:
-        hours = float(value["total_float_hr_cnt"].replace(",", "."))
-    except ValueError:
-        return value["total_float_hr_cnt"]
+    """Return the calendar days from the early to the late finish, which are the total float on its calendar.
+
+    XER files have the hours as well; XML files have the dates alone.
+    """
+    early, late = _moment(value["early_end_date"]), _moment(value["late_end_date"])
+    if value["total_float_hr_cnt"]:
+        try:
+            hours = float(value["total_float_hr_cnt"].replace(",", "."))
+        except ValueError:
+            return value["total_float_hr_cnt"]
+    elif early is None or late is None or value["act_end_date"]:
+        return ""
+    else:
+        hours = calendar.between(early, late)
+    return float_days(hours, early, late, calendar)
+
+
+def float_days(hours: float, early: datetime | None, late: datetime | None, calendar: Calendar) -> str:
+    """Return total float in calendar days: from the early to the late finish; of the hours where these do not say it.
+
+    Parameters
+    ----------
+    hours : of work
+    early, late : finish
+    """
     if not hours:
         return "0"
-    early, late = _moment(value["early_end_date"]), _moment(value["late_end_date"])
     if early is not None and late is not None and (late > early) == (hours > 0):
         return str((late.date() - early.date()).days)
     return f"{calendar.days(hours, early):.6g}"
@@ -248,7 +302,7 @@ def _moment(text: str) -> datetime | None:
         return None
 
 
-def _remarks(reader: XerReader, tables: Tables) -> Iterator[str]:
+def _remarks(reader: Reader, tables: Tables) -> Iterator[str]:
     for table, (count, line) in sorted(reader.undecodable.items()):
         codec = reader.encodings.get(table, "utf-8")
         yield f"{count} rows of {table} hold bytes that mean nothing in {codec}, the first at line {line}"

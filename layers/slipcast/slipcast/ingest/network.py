@@ -1,0 +1,230 @@
+"""The network of a schedule: activities as the tool computed them, their relations, and the calendars of both.
+
+It stands next to the table of a dataset version, for forecasts from a data date. The features of an activity at its
+start never see it: remaining durations and computed dates are written after the start.
+"""
+
+import csv
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from slipcast.ingest.calendars import Calendar
+from slipcast.ingest.database import connect
+from slipcast.ingest.expressions import literal
+
+# Column → type in duckdb. Minutes are of working time, but for a lag whose calendar is `elapsed`.
+ACTIVITIES = {
+    **dict.fromkeys(("activity_id", "activity_name", "activity_type", "status", "calendar_id"), "VARCHAR"),
+    **dict.fromkeys(("planned_start", "planned_finish", "actual_start", "actual_finish"), "TIMESTAMP"),
+    **dict.fromkeys(("early_start", "early_finish", "late_start", "late_finish", "expected_finish"), "TIMESTAMP"),
+    **dict.fromkeys(("planned_minutes", "remaining_minutes", "total_float_minutes"), "BIGINT"),
+    "percent_complete": "DOUBLE",
+    "percent_complete_type": "VARCHAR",
+    **{"constraint_type": "VARCHAR", "constraint_date": "TIMESTAMP"},
+    **{"second_constraint_type": "VARCHAR", "second_constraint_date": "TIMESTAMP"},
+    **{"suspended": "TIMESTAMP", "resumed": "TIMESTAMP"},
+}
+RELATIONS = {
+    **dict.fromkeys(("predecessor_project_id", "predecessor_id", "successor_id", "relation_type"), "VARCHAR"),
+    **{"lag_minutes": "BIGINT", "lag_percent": "DOUBLE"},
+    **dict.fromkeys(("lag_calendar", "lag_calendar_id"), "VARCHAR"),
+}
+CALENDARS = {
+    **dict.fromkeys(("calendar_id", "calendar_name", "base_calendar_id"), "VARCHAR"),
+    **{"hours_per_day": "DOUBLE", "hours_per_week": "DOUBLE"},
+    **dict.fromkeys(("week", "exceptions"), "VARCHAR"),
+}
+TABLES = {"activities": ACTIVITIES, "relations": RELATIONS, "calendars": CALENDARS}
+# What a row of each table is about, and the order of its rows.
+KEYS = {
+    "activities": ("activity_id",),
+    "relations": (
+        *("successor_id", "predecessor_project_id", "predecessor_id", "relation_type", "lag_minutes", "lag_percent"),
+        *("lag_calendar", "lag_calendar_id"),
+    ),
+    "calendars": ("calendar_id",),
+}
+ORIGIN = {"source": "VARCHAR", "project_id": "VARCHAR", "data_date": "DATE"}
+# Data dates of a project that a dataset keeps, the latest ones: five years of monthly updates.
+KEPT = 60
+
+
+class Writer:
+    """Writes the network of one file as it is read, into CSV files that `tables` turns into Parquet.
+
+    Parameters
+    ----------
+    folder : where to write; made if it does not exist
+    """
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(exist_ok=True)
+        self.folder = folder
+        self._sinks = {name: (folder / f"{name}.csv").open("w", encoding="utf-8", newline="") for name in TABLES}
+        self._writers = {name: csv.writer(sink, lineterminator="\n") for name, sink in self._sinks.items()}
+        self._columns = {name: tuple(columns) for name, columns in TABLES.items()}
+
+    def activity(self, project: str, values: Mapping[str, Any]) -> None:
+        """Write an activity; `project` is the name that the file gives it."""
+        self._write("activities", project, values)
+
+    def relation(self, project: str, values: Mapping[str, Any]) -> None:
+        """Write a relation; `project` is that of the successor."""
+        self._write("relations", project, values)
+
+    def calendar(self, identifier: str, name: str, base: str, calendar: Calendar) -> None:
+        """Write a calendar, with what it takes from its base; those that nothing uses are left out later."""
+        values = {"calendar_id": identifier, "calendar_name": name, "base_calendar_id": base}
+        values |= {"hours_per_day": calendar.day_hours or "", "hours_per_week": calendar.week_hours or ""}
+        exceptions = {day.isoformat(): spans for day, spans in sorted(calendar.exceptions.items())}
+        values |= {"week": json.dumps(calendar.week), "exceptions": json.dumps(exceptions)}
+        self._write("calendars", "", values)
+
+    def _write(self, table: str, project: str, values: Mapping[str, Any]) -> None:
+        self._writers[table].writerow([project, *(values.get(name, "") for name in self._columns[table])])
+
+    def __enter__(self) -> "Writer":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for sink in self._sinks.values():
+            sink.close()
+
+
+def tables(folder: Path, table: Path, source: str, names: Mapping[str, str]) -> dict[str, Path]:
+    """Return the network that a `Writer` has written as Parquet files by table; none if it has no activities.
+
+    Parameters
+    ----------
+    folder : of the writer
+    table : Parquet file of the accepted activities: it says the data date of each project
+    source : the series of files
+    names : lasting name of a project by the name that the file gives it
+    """
+    with connect(folder) as database:
+        parts = {name: _typed(folder / f"{name}.csv", columns) for name, columns in TABLES.items()}
+        project = _lasting("project", names, source)
+        dates = (
+            f"(SELECT project_id, max(data_date) AS data_date FROM read_parquet({literal(str(table))}) GROUP BY ALL)"
+        )
+        # What the file says of a project of which nothing was accepted has no data date, and is of no use.
+        dated = f"SELECT {literal(source)} AS source, d.project_id, d.data_date"
+        joined = f"JOIN {dates} AS d ON d.project_id = {project}"
+        other = (
+            f"CASE WHEN predecessor_project_id IS NOT NULL THEN {_lasting('predecessor_project_id', names, source)} END"
+        )
+        used = (
+            f"(SELECT project, calendar_id FROM {parts['activities']} UNION SELECT project, lag_calendar_id "
+            f"FROM {parts['relations']})"
+        )
+        selects = {
+            "activities": f"{dated}, n.* EXCLUDE (project) FROM {parts['activities']} AS n {joined}",
+            # A relation to an activity that is not in the file says nothing, unless it is of another project.
+            "relations": (
+                f"SELECT * FROM ({dated}, n.* EXCLUDE (project) REPLACE (coalesce({other}, d.project_id) AS "
+                f"predecessor_project_id) FROM {parts['relations']} AS n {joined}) AS r "
+                f"WHERE r.predecessor_project_id <> r.project_id OR EXISTS (SELECT 1 FROM {parts['activities']} AS a "
+                f"WHERE a.activity_id = r.predecessor_id AND {_lasting('a.project', names, source)} = r.project_id)"
+            ),
+            "calendars": (
+                f"{dated}, n.* EXCLUDE (project) FROM (SELECT u.project AS project, c.* EXCLUDE (project) "
+                f"FROM {parts['calendars']} AS c JOIN {used} AS u USING (calendar_id)) AS n {joined}"
+            ),
+        }
+        if not database.execute(f"SELECT count(*) FROM ({selects['activities']})").fetchone()[0]:
+            return {}
+        files = {name: _copy(database, name, select, folder / f"{name}.parquet") for name, select in selects.items()}
+    for name in TABLES:
+        (folder / f"{name}.csv").unlink()
+    return files
+
+
+def _typed(path: Path, columns: Mapping[str, str]) -> str:
+    listed = ", ".join(f"'{name}': 'VARCHAR'" for name in ("project", *columns))
+    values = ["nullif(project, '') AS project", *(f"{_value(name, kind)} AS {name}" for name, kind in columns.items())]
+    return (
+        f"(SELECT {', '.join(values)} FROM read_csv({literal(str(path))}, header=false, auto_detect=false, "
+        f"delim=',', quote='\"', escape='\"', new_line='\\n', max_line_size=16000000, columns={{{listed}}}))"
+    )
+
+
+def _value(name: str, kind: str) -> str:
+    if kind == "VARCHAR":
+        return f"nullif({name}, '')"
+    # Minutes may come as 62.5 and as 1e9: nothing of that size is a duration.
+    if kind == "BIGINT":
+        return f"TRY_CAST(round(TRY_CAST({name} AS DOUBLE)) AS BIGINT)"
+    return f"TRY_CAST({name} AS {kind})"
+
+
+def _lasting(column: str, names: Mapping[str, str], source: str) -> str:
+    cases = " ".join(f"WHEN {literal(given)} THEN {literal(lasting)}" for given, lasting in sorted(names.items()))
+    text = f"coalesce({column}, {literal(source)})"
+    return f"CASE {text} {cases} ELSE {text} END" if cases else text
+
+
+def _copy(database: Any, name: str, select: str, target: Path) -> Path:
+    """Write a table of the network: each row once, in one order whatever the order of the file."""
+    keys = ("source", "project_id", "data_date", *KEYS[name])
+    columns = (*ORIGIN, *TABLES[name])
+    others = [column for column in columns if column not in keys]
+    place = f"row_number() OVER (PARTITION BY {', '.join(keys)} ORDER BY {', '.join(others)})"
+    once = f" QUALIFY {place} = 1" if others else ""
+    order = ", ".join(f"{column} NULLS FIRST" for column in keys)
+    database.execute(
+        f"COPY (SELECT DISTINCT {', '.join(columns)} FROM ({select}){once} ORDER BY {order}) "
+        f"TO {literal(str(target))} (FORMAT parquet, COMPRESSION zstd)"
+    )
+    return target
+
+
+def merge(previous: Mapping[str, Path], new: Mapping[str, Path], folder: Path) -> dict[str, Path]:
+    """Write the networks of two datasets as one: a project at a data date is what `new` says, if it says it.
+
+    Of each project of a source the latest 60 data dates are kept. The result does not depend on the order of files of
+    different data dates.
+
+    Parameters
+    ----------
+    previous, new : Parquet files by table; empty if there is no network
+    folder : for the files to write
+    """
+    if not previous and not new:
+        return {}
+    merged = {}
+    with connect(folder) as database:
+        whole = {}
+        for name in TABLES:
+            old, last = (_relation(part.get(name), name) for part in (previous, new))
+            known = _relation(new.get("activities"), "activities")
+            whole[name] = (
+                f"(SELECT * FROM {last} UNION ALL SELECT * FROM {old} ANTI JOIN "
+                f"(SELECT DISTINCT source, project_id, data_date FROM {known}) USING (source, project_id, data_date))"
+            )
+        kept = (
+            "(SELECT source, project_id, data_date FROM (SELECT DISTINCT source, project_id, data_date "
+            f"FROM {whole['activities']}) QUALIFY row_number() OVER "
+            f"(PARTITION BY source, project_id ORDER BY data_date DESC) <= {KEPT})"
+        )
+        for name, relation in whole.items():
+            select = f"SELECT * FROM {relation} SEMI JOIN {kept} USING (source, project_id, data_date)"
+            merged[name] = _copy(database, name, select, folder / f"{name}.parquet")
+    return merged
+
+
+def _relation(path: Path | None, name: str) -> str:
+    if path is not None:
+        return f"read_parquet({literal(str(path))})"
+    columns = ", ".join(f"NULL::{kind} AS {column}" for column, kind in (ORIGIN | TABLES[name]).items())
+    return f"(SELECT {columns} WHERE false)"
+
+
+def counts(files: Mapping[str, Path], folder: Path) -> dict[str, int]:
+    """Return the number of rows by table."""
+    with connect(folder) as database:
+        return {
+            name: database.execute("SELECT count(*) FROM read_parquet(?)", [str(path)]).fetchone()[0]
+            for name, path in files.items()
+        }
