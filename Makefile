@@ -64,33 +64,34 @@ deploy-local: bootstrap ## Build and deploy changes to the local cloud that is u
 lineage: bootstrap ## Walk from a prediction to model, dataset and source objects: make lineage PREDICTION=<id>
 	@if [ -z "$(PREDICTION)" ]; then echo "error: make lineage PREDICTION=<prediction_id of an answer>" >&2; exit 2; fi
 	@if [ -z "$${AWS_ENDPOINT_URL:-}$${AWS_PROFILE:-}$${AWS_ACCESS_KEY_ID:-}" ] && [ -f .local/env ]; then source .local/env; fi; \
-	  PYTHONPATH=layers/aws:layers/slipcast $(PYTHON) -m slipcast_aws.lineage --stack "$(or $(STACK),$${SLIPCAST_STACK:-slipcast})" "$(PREDICTION)"
+	  $(PYTHON) -m slipcast_cli.lineage --stack "$(or $(STACK),$${SLIPCAST_STACK:-slipcast})" "$(PREDICTION)"
 
-history: bootstrap ## Who asked for a training, what the gate said, what came of it: make history [ALL=1]
+history: bootstrap ## Who asked for a training, what the trigger answered, what came of it: make history [ALL=1]
 	@if [ -z "$${AWS_ENDPOINT_URL:-}$${AWS_PROFILE:-}$${AWS_ACCESS_KEY_ID:-}" ] && [ -f .local/env ]; then source .local/env; fi; \
-	  PYTHONPATH=layers/aws:layers/slipcast $(PYTHON) -m slipcast_aws.history --stack "$(or $(STACK),$${SLIPCAST_STACK:-slipcast})" $(if $(ALL),--all --last 0)
+	  $(PYTHON) -m slipcast_cli.history --stack "$(or $(STACK),$${SLIPCAST_STACK:-slipcast})" $(if $(ALL),--all --last 0)
 
 dead-letters: bootstrap ## List the events and updates that could not be handled, with reason and remedy
 	@if [ -z "$${AWS_ENDPOINT_URL:-}$${AWS_PROFILE:-}$${AWS_ACCESS_KEY_ID:-}" ] && [ -f .local/env ]; then source .local/env; fi; \
-	  PYTHONPATH=layers/aws $(PYTHON) -m slipcast_aws.redrive --list --stack "$(or $(STACK),$${SLIPCAST_STACK:-slipcast})"
+	  $(PYTHON) -m slipcast_cli.redrive --list --stack "$(or $(STACK),$${SLIPCAST_STACK:-slipcast})"
 
 redrive: bootstrap ## Send them again to where they were going; make redrive DISCARD=<id> deletes one instead
 	@if [ -z "$${AWS_ENDPOINT_URL:-}$${AWS_PROFILE:-}$${AWS_ACCESS_KEY_ID:-}" ] && [ -f .local/env ]; then source .local/env; fi; \
-	  PYTHONPATH=layers/aws $(PYTHON) -m slipcast_aws.redrive $(if $(DISCARD),--discard "$(DISCARD)") --stack "$(or $(STACK),$${SLIPCAST_STACK:-slipcast})"
+	  $(PYTHON) -m slipcast_cli.redrive $(if $(DISCARD),--discard "$(DISCARD)") --stack "$(or $(STACK),$${SLIPCAST_STACK:-slipcast})"
 
 rollback: bootstrap ## Back to the model that was live before, or end a canary, in one update of the alias
 	@if [ -z "$${AWS_ENDPOINT_URL:-}$${AWS_PROFILE:-}$${AWS_ACCESS_KEY_ID:-}" ] && [ -f .local/env ]; then source .local/env; fi; \
-	  PYTHONPATH=layers/aws:layers/slipcast $(PYTHON) -m slipcast_aws.switch --stack "$(or $(STACK),$${SLIPCAST_STACK:-slipcast})" rollback
+	  $(PYTHON) -m slipcast_cli.switch --stack "$(or $(STACK),$${SLIPCAST_STACK:-slipcast})" rollback
 
 promote: bootstrap ## Make a released version live once it gives its known answers: make promote VERSION=<n>
 	@if [ -z "$(VERSION)" ]; then echo "error: make promote VERSION=<number of a released version>" >&2; exit 2; fi
 	@if [ -z "$${AWS_ENDPOINT_URL:-}$${AWS_PROFILE:-}$${AWS_ACCESS_KEY_ID:-}" ] && [ -f .local/env ]; then source .local/env; fi; \
-	  PYTHONPATH=layers/aws:layers/slipcast $(PYTHON) -m slipcast_aws.switch --stack "$(or $(STACK),$${SLIPCAST_STACK:-slipcast})" promote "$(VERSION)"
+	  $(PYTHON) -m slipcast_cli.switch --stack "$(or $(STACK),$${SLIPCAST_STACK:-slipcast})" promote "$(VERSION)"
 
 # audit/transformed.py: what CloudFormation gets, with the state machine in it, for every combination of parameters.
 lint: bootstrap .cache/audit/asl/made .cache/audit/workflows/made ## Check style, templates, state machine and workflows
 	@ruff check .
 	@ruff format --check .
+	@PYTHONPATH=functions lint-imports --no-cache --quiet
 	@$(PYTHON) audit/transformed.py
 	@cfn-lint template.yaml
 	@cfn-lint cicd/codepipeline.yaml cicd/deploy-roles.yaml cicd/oidc.yaml
@@ -149,7 +150,7 @@ not-local:
 	@if [ -n "$${AWS_ENDPOINT_URL:-}" ]; then echo "error: AWS_ENDPOINT_URL is set: this shell points at the local cloud" >&2; exit 1; fi
 
 preflight: not-local bootstrap ## Check the AWS account before a deployment: make preflight [STAGE=<environment of samconfig.toml>]
-	@PYTHONPATH=src $(PYTHON) -m slipcast_cli.preflight --env $(STAGE) $(if $(STACK),--stack "$(STACK)")
+	@$(PYTHON) -m slipcast_cli.preflight --env $(STAGE) $(if $(STACK),--stack "$(STACK)")
 
 deploy: preflight ## Check the account, build, deploy: make deploy [STAGE=staging]; asks first unless CI=true
 	@$(if $(BUILT),echo "Taking what make build left",sam build)
@@ -161,10 +162,10 @@ SMOKE = $(if $(FILE),--file "$(FILE)") $(if $(NO_FILE),--no-file) $(if $(MIX),--
 
 smoke: bootstrap ## Does a deployed stack work? make smoke STACK=<name> [NO_FILE=1] [ALARMS=1]
 	@if [ -z "$${AWS_ENDPOINT_URL:-}$${AWS_PROFILE:-}$${AWS_ACCESS_KEY_ID:-}" ] && [ -f .local/env ]; then source .local/env; fi; \
-	  PYTHONPATH=src $(PYTHON) -m slipcast_cli.smoke --stack "$(or $(STACK),$${SLIPCAST_STACK:-slipcast})" $(SMOKE)
+	  $(PYTHON) -m slipcast_cli.smoke --stack "$(or $(STACK),$${SLIPCAST_STACK:-slipcast})" $(SMOKE)
 
 bootstrap-cicd: not-local bootstrap ## Make the roles that deploy: make bootstrap-cicd [GITHUB=owner/name] [PIPELINE=owner/name] [BOUNDARY=arn]
-	@PYTHONPATH=src $(PYTHON) -m slipcast_cli.bootstrap_cicd --github "$(GITHUB)" --pipeline "$(PIPELINE)" \
+	@$(PYTHON) -m slipcast_cli.bootstrap_cicd --github "$(GITHUB)" --pipeline "$(PIPELINE)" \
 	  --connection "$(CONNECTION)" --boundary "$(BOUNDARY)"
 
 clean: down ## Remove everything that was built

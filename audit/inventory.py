@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import sys
 import tomllib
 from dataclasses import dataclass, field
 from importlib.metadata import PathDistribution
 from pathlib import Path
-from types import ModuleType
 
 ROOT = Path(__file__).resolve().parents[1]
+# The tools' environment does not hold the checkout.
+sys.path.append(str(ROOT))
+
+from layers.build import recipe, shell, wheels  # noqa: E402 - the path is set above
 
 
 class InventoryError(Exception):
@@ -37,17 +39,6 @@ class Package:
     libraries: tuple[tuple[str, str], ...] = field(default=())
 
 
-def build_script() -> ModuleType:
-    """Return layers/build.py as a module."""
-    name = "slipcast_layers_build"
-    if name not in sys.modules:
-        specification = importlib.util.spec_from_file_location(name, ROOT / "layers" / "build.py")
-        module = importlib.util.module_from_spec(specification)
-        sys.modules[name] = module
-        specification.loader.exec_module(module)
-    return sys.modules[name]
-
-
 def inventory(layer: str, folder: Path, lock: dict, architecture: str) -> list[Package]:
     """Return the packages in the ``python`` folder of a built layer, by name.
 
@@ -56,12 +47,11 @@ def inventory(layer: str, folder: Path, lock: dict, architecture: str) -> list[P
     InventoryError
         If there is a package that uv.lock does not let into this layer, another version, or a folder of nobody's.
     """
-    build = build_script()
     source = ROOT / "layers" / layer
     if not (source / "requirements.txt").exists():
         return [_own(path, folder) for path in sorted(folder.iterdir()) if path.is_dir()]
-    roots = build.required((source / "requirements.txt").read_text(encoding="utf-8"))
-    pins = build.pinned(lock, roots, build.SPECIFICATIONS[layer].without)
+    roots = wheels.required((source / "requirements.txt").read_text(encoding="utf-8"))
+    pins = wheels.pinned(lock, roots, recipe.SPECIFICATIONS[layer].without)
     allowed = {line.split("==")[0]: line.split("==")[1].split()[0] for line in pins.splitlines()}
     locked = {package["name"]: package for package in lock["package"]}
     found = []
@@ -90,7 +80,7 @@ def inventory(layer: str, folder: Path, lock: dict, architecture: str) -> list[P
 def content_digest(folder: Path) -> str:
     """Return the SHA-256 (hex) of all files below a folder with their paths."""
     digest = hashlib.sha256()
-    for path in build_script().files(folder):
+    for path in shell.files(folder):
         digest.update(f"{path.relative_to(folder).as_posix()}\0".encode())
         digest.update(hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()
@@ -131,7 +121,7 @@ def _wheel(wheels: list[dict], architecture: str) -> dict:
     from packaging import tags
     from packaging.utils import parse_wheel_filename
 
-    machine = build_script().ARCHITECTURES[architecture]
+    machine = recipe.ARCHITECTURES[architecture]
     platforms = [f"manylinux_2_{minor}_{machine}" for minor in range(28, 16, -1)] + [f"manylinux2014_{machine}"]
     platforms += [f"manylinux_2_{minor}_{machine}" for minor in range(16, 4, -1)]
     platforms += [f"manylinux2010_{machine}", f"manylinux1_{machine}", f"linux_{machine}"]

@@ -22,17 +22,18 @@ from cyclonedx.output.json import JsonV1Dot6
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.spdx import is_expression, is_supported_id
 from cyclonedx.validation.json import JsonStrictValidator
-from inventory import InventoryError, Package, build_script, content_digest, inventory, read_lock
+from inventory import InventoryError, Package, content_digest, inventory, read_lock
 from packageurl import PackageURL
+
+from layers.build import assemble, recipe
 
 NAMESPACE = uuid.UUID("6c0f9f5e-2a55-5d5a-9f44-6f1d3b3f7a10")
 
 
 def bill(layer: str, packages: list[Package], digest: str, architecture: str) -> Bom:
     """Return the bill of materials of a layer whose content has the SHA-256 `digest`."""
-    build = build_script()
     bom = Bom(serial_number=uuid.uuid5(NAMESPACE, f"{layer}/{architecture}/{digest}"))
-    bom.metadata.timestamp = datetime.fromtimestamp(build.EPOCH, UTC)
+    bom.metadata.timestamp = datetime.fromtimestamp(recipe.EPOCH, UTC)
     root = Component(
         name=f"slipcast-layer-{layer}",
         type=ComponentType.LIBRARY,
@@ -97,9 +98,9 @@ def main() -> int:
     parser.add_argument("--arch", default="x86_64")
     options = parser.parse_args()
     options.destination.mkdir(parents=True, exist_ok=True)
-    build, lock = build_script(), read_lock()
-    for layer in build.SPECIFICATIONS:
-        folder = build.built(layer, options.arch) / "python"
+    lock = read_lock()
+    for layer in recipe.SPECIFICATIONS:
+        folder = assemble.built(layer, options.arch) / "python"
         packages = inventory(layer, folder, lock, options.arch)
         text = JsonV1Dot6(bill(layer, packages, content_digest(folder), options.arch)).output_as_string(indent=1)
         if problem := JsonStrictValidator(SchemaVersion.V1_6).validate_str(text):
@@ -115,5 +116,5 @@ def main() -> int:
 if __name__ == "__main__":
     try:
         sys.exit(main())
-    except (InventoryError, build_script().BuildError) as error:
+    except (InventoryError, recipe.BuildError) as error:
         sys.exit(f"error: {error}")

@@ -1,22 +1,18 @@
 """How often a canary rolls a good version back, and how often it lets a bad one through.
 
-Traffic is drawn at random and the judge of :mod:`slipcast.canary` decides, step by step and look by look, as the state
-machine asks it to. Durations and scores are drawn from what is asked of a small model: a median of 4 ms with a long
-tail, scores with a standard deviation of 0.15 and up to five activities in a request.
+Traffic is drawn at random and the judge of :mod:`slipcast.release.canary` decides, step by step and look by look, as
+the state machine asks it to. Durations and scores are drawn from what is asked of a small model: a median of 4 ms with
+a long tail, scores with a standard deviation of 0.15 and up to five activities in a request.
 
     .venv/bin/python benchmarks/canary_errors.py [--runs 400] [--seed 1] [--only good]
 """
 
 import argparse
-import sys
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "layers" / "slipcast"))
-
-from slipcast import canary
+from slipcast.release import canary
 
 PLAN = canary.Plan(
     steps=(10, 50),

@@ -8,14 +8,14 @@ played by moto. First what was known at the end of 2022 is searched, then June 2
 """
 
 import argparse
-import importlib.util
+import importlib
 import os
 import sys
 import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT / "layers" / "slipcast"), str(ROOT / "layers" / "aws"), str(ROOT / "tests"), str(ROOT)]
+sys.path[:0] = [str(ROOT / "functions"), str(ROOT / "tests"), str(ROOT)]
 
 from samtranslator.yaml_helper import yaml_parse  # noqa: E402 - the path is set above
 
@@ -47,9 +47,10 @@ os.environ |= settings() | {
 import boto3  # noqa: E402
 from moto import mock_aws  # noqa: E402
 
-from slipcast import versions  # noqa: E402
+from slipcast.datasets import versions  # noqa: E402
 from slipcast.ingest.schedule import read_schedule  # noqa: E402
-from slipcast_aws import releases, storage  # noqa: E402
+from slipcast_aws import storage  # noqa: E402
+from slipcast_aws.release import versions as releases  # noqa: E402
 
 
 class Context:
@@ -83,13 +84,8 @@ def main() -> None:
 
 
 def load(name: str):
-    """Return the module of a function, its folder on the path."""
-    folder = ROOT / "functions" / name
-    sys.path.insert(0, str(folder))
-    spec = importlib.util.spec_from_file_location(f"functions_{name}", folder / "app.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    """Return the module of a function."""
+    return importlib.import_module(f"{name}.app")
 
 
 def take_in(name: str, previous: Path | None, folder: Path) -> tuple[dict, Path]:

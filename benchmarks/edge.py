@@ -25,19 +25,19 @@ import pandas as pd
 from threadpoolctl import threadpool_limits
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT / "layers" / "slipcast"), str(ROOT / "tests")]
+sys.path[:0] = [str(ROOT / "tests")]
 
-from schedules import example  # noqa: E402
-
-from slipcast import labels, scorer  # noqa: E402
-from slipcast.artefact import digest  # noqa: E402
-from slipcast.candidates import load_candidates  # noqa: E402
+from slipcast.datasets import labels  # noqa: E402
 from slipcast.edge import bundle, cli, onnx_graph, onnx_parity, table, trial  # noqa: E402
-from slipcast.export import export  # noqa: E402
-from slipcast.feature_table import feature_table  # noqa: E402
-from slipcast.history import HISTORY  # noqa: E402
-from slipcast.history_table import history_table  # noqa: E402
-from slipcast.pipeline import build_pipeline  # noqa: E402
+from slipcast.features.point_in_time import HISTORY  # noqa: E402
+from slipcast.features.point_in_time_table import history_table  # noqa: E402
+from slipcast.features.table import feature_table  # noqa: E402
+from slipcast.model import scorer  # noqa: E402
+from slipcast.model.artifact import digest  # noqa: E402
+from slipcast.model.export.pipeline import export  # noqa: E402
+from slipcast.training.candidates import load_candidates  # noqa: E402
+from slipcast.training.pipeline import build_pipeline  # noqa: E402
+from support.schedules import example  # noqa: E402
 
 MODELS = {
     "random_forest": {"n_estimators": 300, "max_depth": 12, "min_samples_leaf": 5},
@@ -50,8 +50,8 @@ SCIKIT_LEARN = """
 import sys
 sys.path[:0] = [{domain!r}]
 import joblib, pandas as pd
-from slipcast.feature_table import feature_table
-from slipcast.history import HISTORY
+from slipcast.features.table import feature_table
+from slipcast.features.point_in_time import HISTORY
 rows = pd.read_csv({source!r}, parse_dates=["start", "baseline_start", "baseline_finish"])
 model = joblib.load({model!r})
 rows["probability"] = model.predict_proba(feature_table(rows))[:, 1]

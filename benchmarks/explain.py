@@ -6,7 +6,6 @@ and prints medians, ratios and the largest difference from shap. It takes less t
 """
 
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -17,16 +16,17 @@ import numpy as np
 import shap
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "layers" / "slipcast"))
 
-from slipcast import artefact, labels, reasons, scorer, versions  # noqa: E402 - the path is set above
-from slipcast.candidates import load_candidates  # noqa: E402
-from slipcast.export import export  # noqa: E402
-from slipcast.feature_table import feature_table  # noqa: E402
-from slipcast.features import CATEGORICAL, NUMERIC  # noqa: E402
-from slipcast.history_table import history_table  # noqa: E402
+from slipcast.datasets import labels, versions  # noqa: E402
+from slipcast.features.point_in_time_table import history_table  # noqa: E402
+from slipcast.features.row import CATEGORICAL, NUMERIC  # noqa: E402
+from slipcast.features.table import feature_table  # noqa: E402
 from slipcast.ingest.schedule import read_schedule  # noqa: E402
-from slipcast.pipeline import build_pipeline  # noqa: E402
+from slipcast.model import artifact, scorer  # noqa: E402
+from slipcast.model.explain import contributions  # noqa: E402 - the path is set above
+from slipcast.model.export.pipeline import export  # noqa: E402
+from slipcast.training.candidates import load_candidates  # noqa: E402
+from slipcast.training.pipeline import build_pipeline  # noqa: E402
 
 EXAMPLE = ROOT / "examples" / "nyc_sca_2025-06.csv"
 TOLERANCE_DAYS = 30
@@ -81,7 +81,7 @@ def difference(model: scorer.Scorer, row: dict[str, Any], values: np.ndarray) ->
     theirs = dict.fromkeys((*NUMERIC, *CATEGORICAL), 0.0)
     for name, value in zip(model.prepare.columns, values, strict=True):
         theirs[name] += value
-    ours = reasons.contributions_of(model, row).features
+    ours = contributions.contributions_of(model, row).features
     scale = 1.0
     if model.document["model"]["kind"] == "forest":
         scale = sum(ours.values()) / sum(theirs.values())
@@ -95,11 +95,11 @@ def records(frame: Any) -> list[dict[str, Any]]:
 
 def size_without(raw: bytes) -> int:
     """Return the bytes of an artefact that only predicts."""
-    document = artefact.decode(raw, artefact.digest(raw))
+    document = artifact.decode(raw, artifact.digest(raw))
     document["model"].pop("reference", None)
     for tree in document["model"].get("trees", []):
         del tree["cover"]
-    return len(artefact.encode(document))
+    return len(artifact.encode(document))
 
 
 def main() -> None:
@@ -114,13 +114,15 @@ def main() -> None:
     for family, params in PARAMS.items():
         model = build_pipeline(families[family], 1, **params).fit(train, late)
         raw = export(model, family=family, threshold=0.5, training=train)
-        loaded = scorer.load(raw, artefact.digest(raw))
+        loaded = scorer.load(raw, artifact.digest(raw))
         rows = records(later)
         begin = time.perf_counter()
-        reasons.contributions_of(loaded, rows[0])
+        contributions.contributions_of(loaded, rows[0])
         first = (time.perf_counter() - begin) * 1000
         bare = median_ms(lambda row, loaded=loaded: loaded.score([row]), rows)
-        both = median_ms(lambda row, loaded=loaded: (loaded.score([row]), reasons.contributions_of(loaded, row)), rows)
+        both = median_ms(
+            lambda row, loaded=loaded: (loaded.score([row]), contributions.contributions_of(loaded, row)), rows
+        )
         prepare = model.named_steps["prepare"]
         prepared = np.asarray(prepare.transform(later))
         explain, output = library(model, prepared, np.asarray(prepare.transform(train)))

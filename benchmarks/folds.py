@@ -13,18 +13,18 @@ from pathlib import Path
 
 os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT / "layers" / "slipcast"), str(ROOT / "tests")]
+sys.path[:0] = [str(ROOT / "tests")]
 
 import numpy as np  # noqa: E402 - the path and the threads are set above
-import schedules  # noqa: E402
 
-from slipcast import labels, split  # noqa: E402
-from slipcast.candidates import load_candidates  # noqa: E402
-from slipcast.evaluation import brier  # noqa: E402
-from slipcast.history_table import history_table  # noqa: E402
-from slipcast.search.folds import shuffled_folds, time_folds  # noqa: E402
-from slipcast.search.protocols import FOLDS, time_protocol  # noqa: E402
-from slipcast.search.work import Worker  # noqa: E402
+from slipcast.datasets import labels, splits  # noqa: E402
+from slipcast.features.point_in_time_table import history_table  # noqa: E402
+from slipcast.metrics.scores import brier  # noqa: E402
+from slipcast.training.candidates import load_candidates  # noqa: E402
+from slipcast.training.search.folds import shuffled_folds, time_folds  # noqa: E402
+from slipcast.training.search.protocols import FOLDS, time_protocol  # noqa: E402
+from slipcast.training.search.worker import Worker  # noqa: E402
+from support import schedules  # noqa: E402
 
 SEED = 20240101
 
@@ -38,7 +38,7 @@ def main() -> None:
     example = schedules.example("nyc_sca_2025-06.csv")
     labelled = labels.label(example.table, 30)
     labelled = labelled.join(history_table(example.table, labelled, 30))
-    train, holdout = split.split(labelled, split.holdout_cut(example.data_date))
+    train, holdout = splits.split(labelled, splits.holdout_cut(example.data_date))
     track = time_protocol(train, holdout)
     ways = {
         "time and project": track.data.folds,

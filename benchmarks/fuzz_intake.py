@@ -15,7 +15,7 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT / "layers" / "slipcast"), str(ROOT / "tests")]
+sys.path[:0] = [str(ROOT / "tests")]
 
 from intake_fuzz.cases import case  # noqa: E402 - the path is set above
 from intake_fuzz.checks import check  # noqa: E402

@@ -8,7 +8,6 @@ Brier scores are known exactly. Each share is of 500 simulated holdouts, drawn f
 """
 
 import argparse
-import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -20,17 +19,16 @@ from scipy.special import expit, logit
 from scipy.stats import norm
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "layers" / "slipcast"))
 
-from slipcast import labels, split, versions  # noqa: E402 - the path is set above
-from slipcast.candidates import load_candidates  # noqa: E402
-from slipcast.evaluation import cost_threshold  # noqa: E402
-from slipcast.fairness import MEASURES, fairness_report  # noqa: E402
-from slipcast.feature_table import feature_table  # noqa: E402
-from slipcast.gate import decide  # noqa: E402
-from slipcast.history_table import history_table  # noqa: E402
+from slipcast.datasets import labels, splits, versions  # noqa: E402 - the path is set above
+from slipcast.evaluation.fairness import MEASURES, fairness_report  # noqa: E402
+from slipcast.evaluation.gate import decide  # noqa: E402
+from slipcast.evaluation.threshold import cost_threshold  # noqa: E402
+from slipcast.features.point_in_time_table import history_table  # noqa: E402
+from slipcast.features.table import feature_table  # noqa: E402
 from slipcast.ingest.schedule import read_schedule  # noqa: E402
-from slipcast.pipeline import build_pipeline  # noqa: E402
+from slipcast.training.candidates import load_candidates  # noqa: E402
+from slipcast.training.pipeline import build_pipeline  # noqa: E402
 
 EXAMPLE = ROOT / "examples" / "nyc_sca_2025-06.csv"
 SIMULATIONS = 500
@@ -50,7 +48,7 @@ def truth() -> tuple[pd.DataFrame, np.ndarray, float]:
         table = versions.read_table(schedule.table)
     labelled = labels.label(table, 30)
     labelled = labelled.join(history_table(table, labelled, 30))
-    train, holdout = split.split(labelled, split.holdout_cut(schedule.data_date))
+    train, holdout = splits.split(labelled, splits.holdout_cut(schedule.data_date))
     forest = next(item for item in load_candidates() if item.name == "random_forest")
     model = build_pipeline(forest, 1, min_samples_leaf=10, max_features=0.3)
     model.fit(feature_table(train), train["is_late"])

@@ -14,7 +14,6 @@ Slipcast's pipeline does: 18 months are held back, and the gate decides against 
 import argparse
 import json
 import pickle
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,21 +22,23 @@ import numpy as np
 import pandas as pd
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "layers" / "slipcast"))
 
-from slipcast import gate, labels, realised, split  # noqa: E402 - the path is set above
-from slipcast.asked import asked_of, join  # noqa: E402
-from slipcast.calibration import Calibration, recalibrate  # noqa: E402
-from slipcast.candidates import load_candidates  # noqa: E402
-from slipcast.drift import Rule, assess, findings_of  # noqa: E402
-from slipcast.evaluation import auc, brier, evaluate  # noqa: E402
-from slipcast.feature_table import feature_table  # noqa: E402
-from slipcast.history_table import history_table  # noqa: E402
-from slipcast.pipeline import build_pipeline  # noqa: E402
-from slipcast.profile import profile  # noqa: E402
-from slipcast.search.folds import FoldError, time_folds  # noqa: E402
-from slipcast.sketch import Sketch  # noqa: E402
-from slipcast.snapshot import as_of, canonical  # noqa: E402
+from examples.nyc_sca import as_of, canonical  # noqa: E402
+from slipcast.datasets import labels, splits  # noqa: E402
+from slipcast.evaluation import gate  # noqa: E402
+from slipcast.features.point_in_time_table import history_table  # noqa: E402
+from slipcast.features.table import feature_table  # noqa: E402
+from slipcast.metrics.scores import auc, brier, evaluate  # noqa: E402
+from slipcast.monitoring import realized_performance  # noqa: E402 - the path is set above
+from slipcast.monitoring.drift import assess, findings_of  # noqa: E402
+from slipcast.monitoring.drift_rule import Rule  # noqa: E402
+from slipcast.monitoring.pending_outcomes import asked_of, join  # noqa: E402
+from slipcast.monitoring.reference_profile import profile  # noqa: E402
+from slipcast.monitoring.window import Sketch  # noqa: E402
+from slipcast.training.calibration import Calibration, recalibrate  # noqa: E402
+from slipcast.training.candidates import load_candidates  # noqa: E402
+from slipcast.training.pipeline import build_pipeline  # noqa: E402
+from slipcast.training.search.folds import FoldError, time_folds  # noqa: E402
 
 TOLERANCE_DAYS = 30
 HOLDOUT_MONTHS = 18
@@ -122,7 +123,7 @@ def fit(history: History, day: pd.Timestamp, protocol: str) -> Model | None:
         return None
     train, holdout = known, known.iloc[:0]
     if protocol == "pipeline":
-        train, holdout = split.split(known, split.holdout_cut(day.date(), HOLDOUT_MONTHS))
+        train, holdout = splits.split(known, splits.holdout_cut(day.date(), HOLDOUT_MONTHS))
     if train["is_late"].nunique() < 2 or (protocol == "pipeline" and holdout["is_late"].nunique() < 2):
         return None
     candidate = next(item for item in load_candidates() if item.name == FAMILY)
@@ -240,7 +241,9 @@ def look(
         ]
     )
     joined = join(asked, history.labelled(day), known_until=model.day)
-    result = realised.performance(joined, len(asked), known["performance"], dataset_id=None, data_date=str(day.date()))
+    result = realized_performance.performance(
+        joined, len(asked), known["performance"], dataset_id=None, data_date=str(day.date())
+    )
     said = []
     if result.state in ("miscalibrated", "degraded"):
         said.append(

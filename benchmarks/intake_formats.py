@@ -23,7 +23,7 @@ from pathlib import Path
 from xml.sax.saxutils import escape
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT / "layers" / "slipcast"), str(ROOT / "tests")]
+sys.path[:0] = [str(ROOT / "tests")]
 
 DATA_DATE = date(2025, 6, 30)
 TYPES = {"FS": ("PR_FS", "Finish to Start", "1"), "SS": ("PR_SS", "Start to Start", "3")}
@@ -93,7 +93,7 @@ def _xer_stamp(day: date, hour: int = 8) -> str:
 
 def write_xer(rows: Iterable[dict], groups: int, target: Path) -> None:
     """Write the tables that P6 exports; those of links, codes and resources after the activities, as it does."""
-    from p6_files import clndr_data
+    from support.p6_files import clndr_data
 
     fields = (
         *("task_id", "proj_id", "wbs_id", "clndr_id", "phys_complete_pct", "complete_pct_type", "task_type"),

@@ -14,7 +14,6 @@ monitor's own sketch too, and both must agree.
 import argparse
 import json
 import subprocess
-import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,29 +25,19 @@ from scipy.optimize import brentq
 from scipy.special import expit, kolmogorov, logit
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "layers" / "slipcast"))
 
-from slipcast import labels  # noqa: E402 - the path is set above
-from slipcast.candidates import load_candidates  # noqa: E402
-from slipcast.drift import (  # noqa: E402
-    SCORE,
-    Counts,
-    Reference,
-    Rule,
-    Verdicts,
-    assess,
-    confirmed,
-    counts_of,
-    findings_of,
-)
-from slipcast.effects import psi  # noqa: E402
-from slipcast.feature_table import feature_table  # noqa: E402
-from slipcast.features import MISSING, NUMERIC  # noqa: E402
-from slipcast.history_table import history_table  # noqa: E402
-from slipcast.pipeline import build_pipeline  # noqa: E402
-from slipcast.profile import profile  # noqa: E402
-from slipcast.realised import performance  # noqa: E402
-from slipcast.sketch import Sketch  # noqa: E402
+from slipcast.datasets import labels  # noqa: E402 - the path is set above
+from slipcast.features.point_in_time_table import history_table  # noqa: E402
+from slipcast.features.row import MISSING, NUMERIC  # noqa: E402
+from slipcast.features.table import feature_table  # noqa: E402
+from slipcast.monitoring.distances import psi  # noqa: E402
+from slipcast.monitoring.drift import assess, counts_of, findings_of  # noqa: E402
+from slipcast.monitoring.drift_rule import SCORE, Counts, Reference, Rule, Verdicts, confirmed  # noqa: E402
+from slipcast.monitoring.realized_performance import performance  # noqa: E402
+from slipcast.monitoring.reference_profile import profile  # noqa: E402
+from slipcast.monitoring.window import Sketch  # noqa: E402
+from slipcast.training.candidates import load_candidates  # noqa: E402
+from slipcast.training.pipeline import build_pipeline  # noqa: E402
 
 EXAMPLE = ROOT / "examples" / "nyc_sca_2025-06.csv"
 CACHE = ROOT / ".cache" / "monitoring"
@@ -381,7 +370,7 @@ def outcomes(population: Population, models: int, years: int, a_day: int) -> lis
 
 
 def _area(p: np.ndarray) -> dict[str, Any]:
-    from slipcast.estimated import expected, histogram
+    from slipcast.monitoring.estimated_performance import expected, histogram
 
     area = expected(histogram(p))["auc"]
     return {"auc": area, "auc_ci": [area - 0.035, area + 0.035]}

@@ -98,12 +98,12 @@ def way(name: str) -> None:
 
 
 def _ours(name: str) -> tuple[float, float, str]:
-    sys.path[:0] = [str(ROOT / "layers" / "slipcast"), str(ROOT / "layers" / "aws")]
-    from slipcast.drift import assess
-    from slipcast.monitoring import read
-    from slipcast.profile import profile
-    from slipcast.sketch import Sketch
-    from slipcast_aws import prediction_log
+
+    from slipcast.monitoring.drift import assess
+    from slipcast.monitoring.reference_profile import profile
+    from slipcast.monitoring.run import read
+    from slipcast.monitoring.window import Sketch
+    from slipcast_aws.serving import prediction_log
 
     known_file = FOLDER / "profile.json"
     if not known_file.exists():

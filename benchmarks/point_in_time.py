@@ -15,23 +15,25 @@ import numpy as np
 import pandas as pd
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "layers" / "slipcast"))
 
-from slipcast import candidates, history, labels, pipeline, split  # noqa: E402 - the path is set above
-from slipcast.evaluation import auc, brier, interval, resamples  # noqa: E402
-from slipcast.feature_table import feature_table  # noqa: E402
-from slipcast.features import CATEGORICAL, NUMERIC  # noqa: E402
-from slipcast.history_table import build_series, history_table  # noqa: E402
-from slipcast.search.data import SearchData  # noqa: E402
-from slipcast.search.folds import time_folds  # noqa: E402
-from slipcast.search.work import Worker  # noqa: E402
+from slipcast.datasets import labels, splits  # noqa: E402 - the path is set above
+from slipcast.features import point_in_time, series_codec  # noqa: E402
+from slipcast.features.point_in_time_table import build_series, history_table  # noqa: E402
+from slipcast.features.row import CATEGORICAL, NUMERIC  # noqa: E402
+from slipcast.features.table import feature_table  # noqa: E402
+from slipcast.metrics.bootstrap import interval, resamples  # noqa: E402
+from slipcast.metrics.scores import auc, brier  # noqa: E402
+from slipcast.training import candidates, pipeline  # noqa: E402
+from slipcast.training.search.data import SearchData  # noqa: E402
+from slipcast.training.search.folds import time_folds  # noqa: E402
+from slipcast.training.search.worker import Worker  # noqa: E402
 
 EXAMPLE = ROOT / "examples" / "nyc_sca_2025-06.csv"
 TOLERANCE_DAYS = 30
 HOLDOUT_MONTHS = 18
 N_BOOT = 2000
 SEEDS = (0, 1)
-ALL = tuple(name for names in history.GROUPS.values() for name in names)
+ALL = tuple(name for names in point_in_time.GROUPS.values() for name in names)
 BASE = tuple(name for name in NUMERIC if name not in ALL)
 # Near the best points of the searches without history: for choosing groups they stay fixed.
 PARAMS = {
@@ -51,15 +53,15 @@ def main() -> None:
 def experiment(choose: bool) -> None:
     """Choose groups on the training part and measure them on the holdout."""
     table = read(EXAMPLE)
-    cut = split.holdout_cut(table["data_date"].max().date(), HOLDOUT_MONTHS)
-    train, holdout = split.split(labels.label(table, TOLERANCE_DAYS), cut)
+    cut = splits.holdout_cut(table["data_date"].max().date(), HOLDOUT_MONTHS)
+    train, holdout = splits.split(labels.label(table, TOLERANCE_DAYS), cut)
     features, held = (with_history(table, part) for part in (train, holdout))
     print(
         f"{len(train)} training labels, {len(holdout)} holdout activities from {cut} on, tolerance {TOLERANCE_DAYS} d"
     )
-    kept = choice(features, train, cut) if choose else list(history.KEPT_GROUPS)
-    if set(kept) != set(history.KEPT_GROUPS):
-        print(f"history.KEPT_GROUPS differs: {', '.join(history.KEPT_GROUPS)}")
+    kept = choice(features, train, cut) if choose else list(point_in_time.KEPT_GROUPS)
+    if set(kept) != set(point_in_time.KEPT_GROUPS):
+        print(f"history.KEPT_GROUPS differs: {', '.join(point_in_time.KEPT_GROUPS)}")
     print("\nThe holdout, read once with the groups chosen above by cross-validation in the training part;")
     print(f"parameters searched anew; difference with its 95 % paired bootstrap interval ({N_BOOT} samples)")
     holdout_report(features, train, held, holdout["is_late"].to_numpy(), kept)
@@ -79,7 +81,7 @@ def with_history(table: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
 
 def use(groups: list[str]) -> tuple[str, ...]:
     """Let the pipelines see the features of `groups` beside those without history; return their names."""
-    names = tuple(name for group in groups for name in history.GROUPS[group])
+    names = tuple(name for group in groups for name in point_in_time.GROUPS[group])
     pipeline.NUMERIC = (*BASE, *names)
     return names
 
@@ -98,7 +100,7 @@ def choice(features: pd.DataFrame, train: pd.DataFrame, cut: date) -> list[str]:
     now = cv(features, train, cut, kept)
     line("without history", now, None)
     while True:
-        rest = [group for group in history.GROUPS if group not in kept]
+        rest = [group for group in point_in_time.GROUPS if group not in kept]
         tried = {group: cv(features, train, cut, [*kept, group]) for group in rest}
         for group, scores in tried.items():
             line(f"  + {group}", scores, now)
@@ -211,7 +213,7 @@ def speed() -> None:
         features = time.perf_counter() - began
         began = time.perf_counter()
         series = build_series(table, TOLERANCE_DAYS, ("portfolio", "location"))
-        largest = max(len(history.encode(item)) for item in series.values())
+        largest = max(len(series_codec.encode(item)) for item in series.values())
         print(
             f"{rows:>8} rows: features {features:.1f} s; series of portfolio and locations, encoded, "
             f"{time.perf_counter() - began:.1f} s, the largest {largest / 1000:.0f} kB"

@@ -18,7 +18,6 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "layers" / "slipcast"))
 
 READERS = ("floor", "slipcast", "version", "pandas")
 REPEATS = {100_000: 7, 1_000_000: 5, 10_000_000: 3}
@@ -130,7 +129,7 @@ def slipcast_reader():
 
 def version_reader():
     """Return the whole way to a dataset version: checked, sorted, digested, described."""
-    from slipcast import versions
+    from slipcast.datasets import versions
     from slipcast.ingest.schedule import read_schedule
 
     def read(path: Path) -> None:

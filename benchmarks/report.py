@@ -14,17 +14,16 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT / "layers/slipcast"), str(ROOT / "layers"), str(ROOT / "tests"), str(ROOT)]
+sys.path[:0] = [str(ROOT / "tests"), str(ROOT)]
 
-from report_records import record  # noqa: E402
-
-import build  # noqa: E402
+from layers.build import assemble, shell  # noqa: E402 - the path is set above
+from support.report_records import record  # noqa: E402
 
 ROUNDS = 7
 DRAW = """
 import json, re, sys, time
 began = time.process_time()
-from slipcast.training_report import render
+from slipcast.reports.training import render
 imported = time.process_time()
 record = json.load(open(sys.argv[1]))
 read = time.process_time()
@@ -51,8 +50,8 @@ def wide() -> dict[str, Any]:
 
 def main() -> None:
     """Measure and print."""
-    layers = [build.built(name) / "python" for name in ("reporting", "slipcast")]
-    print(f"reporting layer: {build.size(layers[0]) / 2**20:.1f} MiB unzipped")
+    layers = [assemble.built(name) / "python" for name in ("reporting", "slipcast")]
+    print(f"reporting layer: {shell.size(layers[0]) / 2**20:.1f} MiB unzipped")
     with tempfile.TemporaryDirectory() as folder:
         for name, found in (("full record", record()), ("thirteen families, sixty slices", wide())):
             paths = [Path(folder, "evaluation.json"), Path(folder, "report.html")]

@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT / "layers" / "slipcast"), str(ROOT / "tests")]
+sys.path[:0] = [str(ROOT / "tests")]
 
 # With AVX-512 and without; numbers of threads and hash seeds change along.
 MACHINES = {
@@ -60,19 +60,18 @@ def fitted(settings: dict[str, str]) -> dict[str, str]:
 
 def digests() -> dict[str, str]:
     """Return the digest of the artefact of each family, fitted on the 2022 example."""
-    import schedules
-
-    from slipcast import labels, split
-    from slipcast.candidates import load_candidates
-    from slipcast.export import export
-    from slipcast.history_table import history_table
-    from slipcast.search.protocols import time_protocol
-    from slipcast.search.work import Worker
+    from slipcast.datasets import labels, splits
+    from slipcast.features.point_in_time_table import history_table
+    from slipcast.model.export.pipeline import export
+    from slipcast.training.candidates import load_candidates
+    from slipcast.training.search.protocols import time_protocol
+    from slipcast.training.search.worker import Worker
+    from support import schedules
 
     example = schedules.example("nyc_sca_2022-12.csv")
     labelled = labels.label(example.table, 30)
     labelled = labelled.join(history_table(example.table, labelled, 30))
-    track = time_protocol(*split.split(labelled, split.holdout_cut(example.data_date, 18)))
+    track = time_protocol(*splits.split(labelled, splits.holdout_cut(example.data_date, 18)))
     worker, found = Worker(track.data, 20240101), {}
     for candidate in load_candidates():
         if candidate.serve:

@@ -17,15 +17,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT / part) for part in (".", "tests", "layers/slipcast", "layers/aws")]
-
-from release_trials import Trials  # noqa: E402 - the path is set above
+sys.path[:0] = [str(ROOT / part) for part in (".", "tests")]
 
 from local.cloud import LocalCloud  # noqa: E402
 from local.demo import OLDER, read_example, requests  # noqa: E402
 from local.load import Load, limit  # noqa: E402
 from local.watch import Stack  # noqa: E402
-from slipcast import two_samples  # noqa: E402
+from slipcast.metrics import hypothesis_tests  # noqa: E402
+from support.release_trials import Trials  # noqa: E402 - the path is set above
 
 BAD = {"failing 5 %": {"harm": "failing"}, "slow": {"harm": "slow"}, "scores shifted": {"shift": 3.0}}
 
@@ -54,7 +53,7 @@ class Swap:
         print(
             f"| {what} | {len(load.answers)} | {len(load.answers) / seconds:.0f} | {len(load.broken)} | "
             f"{failed or 0} | {mixed} | {dict(sorted(Counter(a.version for a in answered).items()))} | "
-            f"{two_samples.quantile(took, 0.5):.0f} / {two_samples.quantile(took, 0.99):.0f} |",
+            f"{hypothesis_tests.quantile(took, 0.5):.0f} / {hypothesis_tests.quantile(took, 0.99):.0f} |",
             flush=True,
         )
 
@@ -105,7 +104,7 @@ def play(swap: Swap, requests_a_step: int) -> None:
         swap.weights(execution)
         with swap.load("rollback by hand"):
             time.sleep(3)
-            said = stack.run("slipcast_aws.switch", "--stack", stack.env["SLIPCAST_STACK"], "rollback")
+            said = stack.run("slipcast_cli.switch", "--stack", stack.env["SLIPCAST_STACK"], "rollback")
             time.sleep(3)
         print(f"  {said.strip()}")
         trials.settings(CANARY_STEPS="50", CANARY_MIN_REQUESTS="400", SHADOW_REQUESTS="0")

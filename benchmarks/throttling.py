@@ -31,7 +31,7 @@ MOST_EVENTS = 25_000
 EVENTS_OF_A_TRY = 3
 # Of an iteration of an inline Map: started, state entered, state exited, succeeded.
 EVENTS_OF_AN_ITERATION = 4
-# Halving has three shares of the rows (slipcast.search.race), then come the fits.
+# Halving has three shares of the rows (slipcast.training.search.halving), then come the fits.
 ROUNDS = 4
 # A step of another execution that comes in between.
 VISIT_SECONDS = 5.0

@@ -2,10 +2,11 @@
 
 ``.venv/bin/python benchmarks/training.py`` draws 10,000, 100,000 and 1,000,000 rows from the June 2025 example (whole
 activities with replacement, numbers jittered, projects renamed), then runs in turns: ``GridSearchCV`` with ``n_jobs=1``
-and ``n_jobs=2`` for one family after the other, and the tasks of `slipcast.search` in two processes, which is what two
-Lambda functions would do. All arms choose by the Brier score and fit the best point on all rows; every estimator works
-on one thread. From the measured seconds of the tasks it then computes what 2, 10, 100 and 1,000 functions at a time
-would take and cost. ``--rows 10000`` for less, ``--families`` for others, ``--repeats 3`` for medians.
+and ``n_jobs=2`` for one family after the other, and the tasks of `slipcast.training.search` in two processes, which is
+what two Lambda functions would do. All arms choose by the Brier score and fit the best point on all rows; every
+estimator works on one thread. From the measured seconds of the tasks it then computes what 2, 10, 100 and 1,000
+functions at a time would take and cost. ``--rows 10000`` for less, ``--families`` for others, ``--repeats 3`` for
+medians.
 """
 
 import argparse
@@ -22,21 +23,21 @@ from pathlib import Path
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[variable] = "1"
 ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT / "layers" / "slipcast"), str(ROOT / "tests")]
+sys.path[:0] = [str(ROOT / "tests")]
 
 import numpy as np  # noqa: E402 - the path and the threads are set above
 import pandas as pd  # noqa: E402
-import schedules  # noqa: E402
 from sklearn.model_selection import GridSearchCV  # noqa: E402
 
-from slipcast import labels, split  # noqa: E402
-from slipcast.candidates import Candidate, load_candidates  # noqa: E402
-from slipcast.history_table import history_table  # noqa: E402
-from slipcast.pipeline import build_pipeline  # noqa: E402
-from slipcast.search import conduct  # noqa: E402
-from slipcast.search.data import SearchData, pack, unpack  # noqa: E402
-from slipcast.search.protocols import time_protocol  # noqa: E402
-from slipcast.search.work import Worker  # noqa: E402
+from slipcast.datasets import labels, splits  # noqa: E402
+from slipcast.features.point_in_time_table import history_table  # noqa: E402
+from slipcast.training.candidates import Candidate, load_candidates  # noqa: E402
+from slipcast.training.pipeline import build_pipeline  # noqa: E402
+from slipcast.training.search import rounds as conduct  # noqa: E402
+from slipcast.training.search.data import SearchData, pack, unpack  # noqa: E402
+from slipcast.training.search.protocols import time_protocol  # noqa: E402
+from slipcast.training.search.worker import Worker  # noqa: E402
+from support import schedules  # noqa: E402
 
 SEED = 20240101
 # Families whose whole grid a single process searches in minutes at that size.
@@ -96,7 +97,7 @@ def drawn(rows: int, candidates: list[Candidate]) -> tuple[SearchData, dict]:
     example = schedules.example("nyc_sca_2025-06.csv")
     labelled = labels.label(example.table, 30)
     labelled = labelled.join(history_table(example.table, labelled, 30))
-    train, holdout = split.split(labelled, split.holdout_cut(example.data_date, 18))
+    train, holdout = splits.split(labelled, splits.holdout_cut(example.data_date, 18))
     rng = np.random.default_rng(SEED)
     more = train.iloc[rng.integers(0, len(train), rows)].reset_index(drop=True)
     shift = pd.to_timedelta(rng.integers(-15, 16, rows), unit="D")

@@ -6,9 +6,8 @@ from pathlib import Path
 import pandas as pd
 
 HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent / "layers" / "slipcast"))
 
-from slipcast.snapshot import as_of, canonical  # noqa: E402 - the path is set above
+from examples.nyc_sca import as_of, canonical  # noqa: E402 - the path is set above
 
 DATES = {"nyc_sca_2022-12.csv": "2022-12-31", "nyc_sca_2025-06.csv": "2025-06-30"}
 

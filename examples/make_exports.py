@@ -25,9 +25,8 @@ import pandas as pd
 
 HERE = Path(__file__).resolve().parent
 EXPORTS = HERE / "exports"
-sys.path.insert(0, str(HERE.parent / "layers" / "slipcast"))
 
-from slipcast.snapshot import as_of, canonical  # noqa: E402 - the path is set above
+from examples.nyc_sca import as_of, canonical  # noqa: E402 - the path is set above
 
 DISTRICTS = {"p6": (24, 25, 26, 27), "xlsx": (2, 3), "xer": (10, 11), "msproject": (13, 14, 15, 20), "canonical": (31,)}
 # One building or two of these, since XML is long.

@@ -18,7 +18,8 @@ import boto3
 from botocore.config import Config
 from samtranslator.yaml_helper import yaml_parse
 
-from local import composite, processes
+from local import processes
+from local.emulator import composite
 from local.processes import Child, LocalCloudError
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -31,7 +32,7 @@ PARAMETERS = {
     "DriftEvaluationPeriods": "2",
     "DriftDatapointsToAlarm": "1",
     "RetrainCooldownMinutes": "5",
-    # Made after the deployment: local/composite.py.
+    # Made after the deployment: local/emulator/composite.py.
     "CompositeAlarm": "false",
     "Streaming": "true",
     "ShadowRequests": "20",
@@ -203,7 +204,7 @@ class LocalCloud:
             # Every Lambda worker unpacks its layers: keep that where down() sweeps.
             "TMPDIR": str(self.home / "work"),
         }
-        child = self._start("emulator", [sys.executable, str(ROOT / "local" / "emulator.py")], env, port)
+        child = self._start("emulator", [sys.executable, str(ROOT / "local" / "emulator" / "process.py")], env, port)
         processes.wait_until(lambda: _answers(f"{self._endpoint()}/_ministack/health"), child, seconds=60)
 
     def stop_mlflow(self) -> None:
@@ -326,7 +327,7 @@ class LocalCloud:
             "SLIPCAST_TOPIC_ARN": out["TopicArn"],
             "SLIPCAST_CONTROL_TABLE": out["ControlTableName"],
             "SLIPCAST_DRIFT_ALARM": out["DriftAlarmName"],
-            "SLIPCAST_GATE_FUNCTION": out["GateFunctionName"],
+            "SLIPCAST_TRIGGER_FUNCTION": out["TriggerFunctionName"],
             "SLIPCAST_PREDICT_FUNCTION": out["PredictFunctionName"],
             "SLIPCAST_UPDATES_QUEUE": out["UpdatesQueueUrl"],
             "SLIPCAST_RESULTS_QUEUE": out["ResultsQueueUrl"],

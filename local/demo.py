@@ -49,7 +49,7 @@ class Demo:
             f"3  {PLAYED_YEARS[0]} and {PLAYED_YEARS[1]} pass: their activities are asked about as they start"
         ):
             self._play_years()
-        with self._chapter("4  The schedule runs the monitor, the alarm goes off, the gate answers"):
+        with self._chapter("4  The schedule runs the monitor, the alarm goes off, the trigger answers"):
             self._alarm()
         with self._chapter(f"5  The newer schedule is dropped: {NEWER}; its model is tried beside the live one"):
             # What was asked last is what is replayed: live and replayed requests are of one kind.
@@ -165,7 +165,7 @@ class Demo:
         for item in self.happened["alarm_transitions"]:
             print(f"  {item['at'][11:19]} {self.stack.env['SLIPCAST_DRIFT_ALARM']}: {item['from']} -> {item['to']}")
         arn = self.stack.new_execution(before)
-        print("  the alarm's message reached the gate, the gate started the pipeline")
+        print("  the alarm's message reached the trigger, the trigger started the pipeline")
         self._follow(arn)
 
     # What several chapters use

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any
 
-from local.cloud import DIRECT, ROOT, LocalCloud
+from local.cloud import DIRECT, LocalCloud
 
 
 def until[Found](find: Callable[[], Found | None], *, seconds: float, what: str, every: float = 0.5) -> Found:
@@ -148,11 +148,8 @@ class Stack:
 
     def run(self, module: str, *arguments: str) -> str:
         """Run one of our modules against the local cloud, as a user does, and return what it printed."""
-        path = os.pathsep.join(str(ROOT / folder) for folder in ("src", "layers/slipcast", "layers/aws"))
         command = [sys.executable, "-m", module, *arguments]
-        done = subprocess.run(
-            command, env=os.environ | self.env | {"PYTHONPATH": path}, capture_output=True, text=True, check=False
-        )
+        done = subprocess.run(command, env=os.environ | self.env, capture_output=True, text=True, check=False)
         if done.returncode:
             raise RuntimeError(f"{module} failed: {done.stderr}")
         return done.stdout

@@ -1,7 +1,7 @@
 """Fixtures that every layer of the tests shares."""
 
 import functools
-import importlib.util
+import importlib
 import json
 import os
 import sys
@@ -10,10 +10,11 @@ from pathlib import Path
 
 import botocore.session
 import pytest
-import state_contract
 from botocore.loaders import create_loader
 from hypothesis import settings
+
 from permissions.recording import RECORDER
+from support import state_contract
 
 # Before NumPy and scikit-learn are imported: on small tables several threads wait for each other more than they work,
 # and the workers of a run share the processors.
@@ -86,33 +87,30 @@ def _as_agreed(name: str, handler):
 
 @pytest.fixture
 def load_app(monkeypatch: pytest.MonkeyPatch, aws_environment: None):
-    """A loader of ``functions/<name>/app.py`` as Lambda would load it: its folder on the path, its environment set.
+    """A loader of a function's ``app`` as Lambda would load it, its environment set; a dotted name loads that module.
 
-    Modules of the function's folder are forgotten before and after, so that each load runs the init phase anew.
+    The modules of the function's package are forgotten before and after, so that each load runs the init phase again.
     """
     loaded: list[str] = []
 
-    def forget(folder: Path) -> None:
-        for module in folder.glob("*.py"):
-            sys.modules.pop(module.stem, None)
+    def forget(package: str) -> None:
+        for name in [name for name in sys.modules if name == package or name.startswith(f"{package}.")]:
+            del sys.modules[name]
 
     def load(name: str, **env: str):
-        folder = ROOT / "functions" / name
+        package = name.partition(".")[0]
         for key, value in env.items():
             monkeypatch.setenv(key, value)
-        monkeypatch.syspath_prepend(str(folder))
-        forget(folder)
-        spec = importlib.util.spec_from_file_location(f"functions_{name}_app", folder / "app.py")
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-        loaded.append(name)
+        forget(package)
+        module = importlib.import_module(name if "." in name else f"{name}.app")
+        loaded.append(package)
         if hasattr(module, "handler"):
-            module.handler = RECORDER.wrap(name, _as_agreed(name, module.handler))
+            module.handler = RECORDER.wrap(package, module.handler)
         return module
 
     yield load
-    for name in loaded:
-        forget(ROOT / "functions" / name)
+    for package in loaded:
+        forget(package)
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT / part) for part in ("tests", "layers/slipcast", "layers/aws")]
+sys.path[:0] = [str(ROOT / part) for part in ("tests", ".")]
 warnings.filterwarnings("ignore")
 
 from benchmarks.load import drive, environment  # noqa: E402 - the path is set above

@@ -10,14 +10,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from malformed_requests import malformed
-
 from benchmarks.load import drive, figures
 from benchmarks.load.environment import BARE
 from local.cloud import LocalCloud
 from local.demo import OLDER, read_example, requests
 from local.load import limit
 from local.watch import Stack
+from support.malformed_requests import malformed
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / OLDER
 USERS = 4

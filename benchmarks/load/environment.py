@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from malformed_requests import malformed
 
 from benchmarks.load import drive, figures
 from benchmarks.serving import models, runtime
+from support.malformed_requests import malformed
 
 BARE = Path(__file__).with_name("bare")
 ACTIVITIES = 500
@@ -49,7 +49,7 @@ def targets(case: models.Case) -> Iterator[dict[str, dict[str, Any]]]:
         for name in ("Slipcast", "bare", "bare again"):
             own = name == "Slipcast"
             handler, path = (
-                ("fast.handler", [code, *runtime.layers(runtime.PREDICT)]) if own else ("bare.handler", [BARE])
+                ("predict.app.handler", [code, *runtime.layers(runtime.PREDICT)]) if own else ("bare.handler", [BARE])
             )
             variables = {"MODEL_PATH": str(case.model), "MODEL_SHA256": case.sha256} if own else {}
             port, emulator = stack.enter_context(runtime.running(handler, path, nowhere, **variables))

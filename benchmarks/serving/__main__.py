@@ -7,13 +7,12 @@ import os
 os.environ["OMP_NUM_THREADS"] = "1"
 
 import json
-import sys
 import warnings
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT / "layers" / "slipcast"), str(ROOT / "layers" / "aws")]
+
 warnings.filterwarnings("ignore")
 
 from benchmarks.serving import cold, crossover, evaluators, loopback, models, warm  # noqa: E402 - the path is set above

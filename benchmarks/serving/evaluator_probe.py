@@ -23,23 +23,23 @@ NEEDS = {
 
 def standard_library(model, pipeline, onnx):
     """Return the scorer of the prediction function."""
-    from slipcast import scorer
+    from slipcast.model import scorer
 
     return _loaded(scorer, model).score
 
 
 def kernels(model, pipeline, onnx):
     """Return the scorer of the function for large batches."""
-    from slipcast import bulk
+    from slipcast.model import bulk_scorer
 
-    return _loaded(bulk, model).score
+    return _loaded(bulk_scorer, model).score
 
 
 def numpy(model, pipeline, onnx):
     """Return a numpy evaluator: all trees of all rows descend by one level at a time."""
     import numpy as np
 
-    from slipcast import _models, scorer
+    from slipcast.model import evaluators, scorer
 
     plain = _loaded(scorer, model)
     described = plain.document["model"]
@@ -47,7 +47,7 @@ def numpy(model, pipeline, onnx):
     if described["kind"] == "linear":
         weights, intercept = np.array(described["coefficients"]), described["intercept"]
         return lambda rows: (1 / (1 + np.exp(-(np.array(list(map(prepare, rows))) @ weights + intercept)))).tolist()
-    roots, feature, number, right = map(np.array, _models._join(described["trees"]))
+    roots, feature, number, right = map(np.array, evaluators._join(described["trees"]))
     single = described["kind"] == "forest" or described.get("single_precision")
     missing_left = np.zeros(len(feature), dtype=bool)
     for root, tree in zip(roots.tolist(), described["trees"], strict=True):
@@ -99,7 +99,7 @@ def treelite(model, pipeline, onnx):
     import numpy as np
     import treelite as library
 
-    from slipcast import scorer
+    from slipcast.model import scorer
 
     plain = _loaded(scorer, model)
     trees = library.sklearn.import_model(joblib.load(pipeline).named_steps["model"])

@@ -49,7 +49,7 @@ def measure(case: models.Case, rows: pd.DataFrame, share: float = 1.0) -> dict[s
 
 
 def _onnx(case: models.Case) -> bytes:
-    from slipcast import scorer
     from slipcast.edge import onnx_graph
+    from slipcast.model import scorer
 
     return onnx_graph.build(scorer.load(case.model.read_bytes(), case.sha256), case.sha256)

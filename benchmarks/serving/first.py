@@ -47,7 +47,7 @@ def powertools_validated(event: dict) -> None:
 
 def slipcast(event: dict) -> None:
     """Answer as the predict function does, with validation and log."""
-    import fast
+    from predict import app as fast
 
     assert fast.handler(event, None)["statusCode"] == 200
 
@@ -58,7 +58,7 @@ slipcast_store = slipcast_store_sdk = slipcast
 
 def application(event: dict) -> None:
     """Answer as the predict function does when its fast path does not apply."""
-    import app
+    from predict import application as app
 
     assert app.handler(event, None)["statusCode"] == 200
 

@@ -80,12 +80,14 @@ def slipcast(case: models.Case, *, batches: bool = True, always: bool = False) -
             # The batch function reads the artefact once.
             bucket = stack.enter_context(runtime.answering(case.model.read_bytes()))
             port = stack.enter_context(
-                runtime.function("batch.handler", [code, *runtime.layers(runtime.FALLBACK)], AWS_ENDPOINT_URL_S3=bucket)
+                runtime.function(
+                    "predict.batch.handler", [code, *runtime.layers(runtime.FALLBACK)], AWS_ENDPOINT_URL_S3=bucket
+                )
             )
             variables |= {"WORTH_A_CALL": "1"} if always else {}
             variables |= {"BATCH_FUNCTION": "function", "AWS_ENDPOINT_URL_LAMBDA": f"http://127.0.0.1:{port}"}
         yield stack.enter_context(
-            runtime.function("fast.handler", [code, *runtime.layers(runtime.PREDICT)], **variables)
+            runtime.function("predict.app.handler", [code, *runtime.layers(runtime.PREDICT)], **variables)
         )
 
 

@@ -9,15 +9,16 @@ import joblib
 import pandas as pd
 from sklearn.pipeline import Pipeline
 
-from slipcast import artefact, labels, versions
-from slipcast.candidates import load_candidates
-from slipcast.export import export
-from slipcast.feature_table import feature_table
-from slipcast.features import CATEGORICAL, NUMERIC
-from slipcast.history import HISTORY
-from slipcast.history_table import history_table
+from slipcast.datasets import labels, versions
+from slipcast.features.point_in_time import HISTORY
+from slipcast.features.point_in_time_table import history_table
+from slipcast.features.row import CATEGORICAL, NUMERIC
+from slipcast.features.table import feature_table
 from slipcast.ingest.schedule import read_schedule
-from slipcast.pipeline import build_pipeline
+from slipcast.model import artifact
+from slipcast.model.export.pipeline import export
+from slipcast.training.candidates import load_candidates
+from slipcast.training.pipeline import build_pipeline
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLE = ROOT / "examples" / "nyc_sca_2025-06.csv"
@@ -103,7 +104,7 @@ def _store(fitted: Pipeline, family: str, folder: Path, features: pd.DataFrame, 
     model, pipeline, logged = folder / "model.json", folder / "pipeline.joblib", folder / "mlflow"
     model.write_bytes(raw)
     joblib.dump(fitted, pipeline)
-    if not logged.exists() or (folder / "digest").read_text() != artefact.digest(raw):
+    if not logged.exists() or (folder / "digest").read_text() != artifact.digest(raw):
         import shutil
 
         shutil.rmtree(logged, ignore_errors=True)
@@ -115,8 +116,8 @@ def _store(fitted: Pipeline, family: str, folder: Path, features: pd.DataFrame, 
             pyfunc_predict_fn="predict_proba",
             input_example=features.head(2),
         )
-        (folder / "digest").write_text(artefact.digest(raw))
-    return Case(family, model, artefact.digest(raw), pipeline, logged)
+        (folder / "digest").write_text(artifact.digest(raw))
+    return Case(family, model, artifact.digest(raw), pipeline, logged)
 
 
 def body(rows: pd.DataFrame) -> str:

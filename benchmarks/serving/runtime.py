@@ -11,13 +11,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 from typing import Any
 
 import samcli
+
+from layers.build import assemble, shell
 
 ROOT = Path(__file__).resolve().parents[2]
 EMULATOR = Path(samcli.__file__).parent / "local" / "rapid" / "aws-lambda-rie-x86_64"
@@ -31,18 +32,9 @@ FALLBACK = ("powertools", "training", "slipcast", "aws")
 REQUEST_SECONDS = 60
 
 
-@cache
-def _script() -> Any:
-    spec = importlib.util.spec_from_file_location("layer_build", ROOT / "layers" / "build.py")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
 def layers(names: tuple[str, ...]) -> list[Path]:
     """Return the python folders of the layers, built if they are not."""
-    return [_script().built(name) / "python" for name in names]
+    return [assemble.built(name) / "python" for name in names]
 
 
 def code() -> Path:
@@ -50,7 +42,7 @@ def code() -> Path:
     import shutil
 
     shutil.rmtree(CODE, ignore_errors=True)
-    _script().copy_function(ROOT / "functions" / "predict", CODE)
+    assemble.copy_function(ROOT / "functions" / "predict", CODE)
     return CODE
 
 
@@ -70,7 +62,7 @@ def python_of(requirements: Path, folder: Path) -> Path:
     """Return the Python of an environment of its own, made in `folder` by uv from `requirements`."""
     python, made = folder / "bin" / "python", folder / "made-of"
     if not made.exists() or made.read_text() != requirements.read_text():
-        uv = _script().find_uv()
+        uv = shell.find_uv()
         subprocess.run([uv, "venv", "--quiet", "--clear", "--python", sys._base_executable, str(folder)], check=True)
         subprocess.run([uv, "pip", "install", "--quiet", "--python", str(python), "-r", str(requirements)], check=True)
         made.write_text(requirements.read_text())
@@ -79,7 +71,7 @@ def python_of(requirements: Path, folder: Path) -> Path:
 
 def size(folders: list[Path]) -> int:
     """Return the bytes of all files in `folders`."""
-    return sum(_script().size(folder) for folder in folders)
+    return sum(shell.size(folder) for folder in folders)
 
 
 def event(body: str) -> dict[str, Any]:

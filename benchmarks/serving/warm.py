@@ -75,17 +75,17 @@ def _handlers(case: models.Case) -> tuple[Any, Any]:
     os.environ |= runtime.environment(
         MODEL_PATH=str(case.model), MODEL_SHA256=case.sha256, MODEL_TRAINED_AT="", MODEL_EXECUTION=""
     )
-    folder = runtime.ROOT / "functions" / "predict"
-    for path in folder.glob("*.py"):
-        sys.modules.pop(path.stem, None)
+    folder = runtime.ROOT / "functions"
+    for name in [name for name in sys.modules if name.partition(".")[0] == "predict"]:
+        del sys.modules[name]
     if str(folder) not in sys.path:
         sys.path.insert(0, str(folder))
-    return importlib.import_module("fast").handler, importlib.import_module("app").handler
+    return importlib.import_module("predict.app").handler, importlib.import_module("predict.application").handler
 
 
 def _pipeline_handler(pipeline: Any, body: str) -> str:
     """Return the answer of a handler around the pipeline: JSON to DataFrame to JSON, nothing validated or logged."""
-    from slipcast.features import feature_row
+    from slipcast.features.row import feature_row
 
     document = json.loads(body)
     activities = document.get("activities", [document])

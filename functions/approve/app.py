@@ -2,17 +2,14 @@
 
 from typing import Any
 
-import asking
-import concluding
-import deciding
-import web
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from approve import ask, conclude, decide, web
 from slipcast_aws import waiting
 
 logger = Logger()
-STEPS = {"ask": asking.ask, "conclude": concluding.conclude, "decide": deciding.invoked}
+STEPS = {"ask": ask.ask, "conclude": conclude.conclude, "decide": decide.invoked}
 
 
 # The events hold the task token and the key: they are never logged, whatever the environment says.

@@ -5,10 +5,11 @@ from functools import cache
 from typing import Any
 
 import boto3
-import mail
-import report_link
 
-from slipcast_aws import approvals, control, storage, waiting
+from approve import mail, report_link
+from slipcast_aws import storage, waiting
+from slipcast_aws.control import table as control
+from slipcast_aws.release import approvals
 from slipcast_aws.settings import number, setting
 
 
@@ -25,7 +26,7 @@ def ask(event: dict[str, Any]) -> dict[str, Any]:
 
     Raises
     ------
-    slipcast_aws.approvals.ClosedError
+    slipcast_aws.release.approvals.ClosedError
         If it was decided in the meantime.
     ValueError
         If the evaluation is about another model.

@@ -3,9 +3,13 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from slipcast import approval as wording
-from slipcast_aws import approvals, control, outbox, releases, storage
+from slipcast.release import approval as wording
+from slipcast_aws import storage
+from slipcast_aws.control import audit
+from slipcast_aws.release import approvals
+from slipcast_aws.release import versions as releases
 from slipcast_aws.settings import setting
+from slipcast_aws.tracking import outbox
 
 RECORDED = ("asked_at", "expires_at", "decided_at", "by", "comment", "via", "source_ip", "delivery", "evaluation_uri")
 
@@ -39,6 +43,6 @@ def conclude(event: dict[str, Any]) -> dict[str, Any]:
     # Dated by the decision, so that a repeat of this step writes the same entry.
     at = datetime.fromisoformat(closed.decided_at or closed.expires_at).astimezone(UTC)
     entry = {"what": "approval", "execution": execution, "outcome": outcome, "detail": record["why"]}
-    control.audit(table, identity=f"{execution}-approval", record=entry, now=at)
+    audit.audit(table, identity=f"{execution}-approval", record=entry, now=at)
     why = f"{event['why']}; {record['why']}" if outcome == "approved" else record["why"]
     return {"release": outcome == "approved", "outcome": outcome, "why": why}

@@ -4,7 +4,7 @@ import re
 from datetime import UTC, datetime
 from typing import Any
 
-from slipcast_aws import approvals
+from slipcast_aws.release import approvals
 from slipcast_aws.settings import setting
 
 LIMITS = {"name": 100, "comment": 1000}
@@ -21,9 +21,9 @@ def decide(
     ------
     ValueError
         If a field is not to be understood.
-    slipcast_aws.approvals.ClosedError
+    slipcast_aws.release.approvals.ClosedError
         If there is nothing to decide any more.
-    slipcast_aws.approvals.HandOnError
+    slipcast_aws.release.approvals.HandOnError
         If the decision is recorded, but the execution may not know of it.
     """
     decision = fields.get("decision")

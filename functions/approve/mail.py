@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from slipcast import approval as wording
-from slipcast_aws.approvals import Approval
+from slipcast.release import approval as wording
+from slipcast_aws.release.approvals import Approval
 
 SUBJECT = "Slipcast: a release waits for your approval"
 

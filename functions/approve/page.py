@@ -9,10 +9,9 @@ from html import escape
 from http import HTTPStatus
 from typing import Any
 
-from deciding import LIMITS
-
-from slipcast import approval as wording
-from slipcast_aws.approvals import Approval
+from approve.decide import LIMITS
+from slipcast.release import approval as wording
+from slipcast_aws.release.approvals import Approval
 
 STYLE = """
 *{box-sizing:border-box}body{font:16px/1.5 system-ui,sans-serif;max-width:44rem;margin:0 auto;padding:1.5rem 1rem 3rem;

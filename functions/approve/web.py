@@ -8,12 +8,11 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qs
 
-import deciding
-import page
-import report_link
 from aws_lambda_powertools import Logger
 
-from slipcast_aws import approvals, storage
+from approve import decide, page, report_link
+from slipcast_aws import storage
+from slipcast_aws.release import approvals
 from slipcast_aws.settings import setting
 
 logger = Logger()
@@ -88,7 +87,7 @@ def _decide(
 ) -> tuple[HTTPStatus, page.Content]:
     identity = (event.get("requestContext") or {}).get("identity") or {}
     try:
-        decided = deciding.decide(approval, fields, via="link", source_ip=identity.get("sourceIp") or "")
+        decided = decide.decide(approval, fields, via="link", source_ip=identity.get("sourceIp") or "")
     except ValueError as error:
         raise Refusal(HTTPStatus.BAD_REQUEST, f"Nothing was decided: {error}.") from error
     except approvals.ClosedError as closed:

@@ -10,10 +10,11 @@ from functools import cache
 from typing import Any
 
 import boto3
-import deliveries
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from slipcast_aws import prediction_log, storage, waiting
+from collect import deliveries
+from slipcast_aws import storage, waiting
+from slipcast_aws.serving import prediction_log
 
 # CloudWatch hands lines over within seconds; a delivery that failed is tried for longer and then found missing here.
 SETTLED_AFTER = timedelta(minutes=15)

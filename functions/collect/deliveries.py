@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from slipcast_aws import prediction_log, storage
+from slipcast_aws import storage
+from slipcast_aws.serving import prediction_log
 
 # What a line of the log says about itself and not about its predictions.
 OF_THE_LINE = ("log", "v", "items")

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-import publication
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from edge import publication
 from slipcast_aws.settings import number, setting
 
 logger = Logger()

@@ -7,9 +7,9 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 
-from slipcast import scorer
 from slipcast.edge import bundle, cli, trial
-from slipcast.scorer import Scorer
+from slipcast.model import scorer
+from slipcast.model.scorer import Scorer
 from slipcast_aws import storage
 
 logger = Logger()

@@ -2,11 +2,11 @@
 
 from typing import Any
 
-import contest
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from slipcast_aws import releases
+from evaluate import judge
+from slipcast_aws.release import versions
 from slipcast_aws.settings import setting
 
 logger = Logger()
@@ -20,6 +20,6 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     -------
     ``release`` (bool), ``why``, ``model`` (URIs and digests of what a release needs) and ``evaluation_uri``
     """
-    verdict = contest.judge(event, releases.live_model(setting("PREDICT_FUNCTION")))
+    verdict = judge.judge(event, versions.live_model(setting("PREDICT_FUNCTION")))
     logger.info("evaluated", release=verdict["release"], why=verdict["why"], model=verdict["model"]["model_id"])
     return verdict

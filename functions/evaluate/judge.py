@@ -7,15 +7,19 @@ from typing import Any
 
 import joblib
 import numpy as np
-import policy
 
-from slipcast import artefact, assessment, challenger, dataset
+from evaluate import policy
+from slipcast.datasets import tables as dataset
+from slipcast.evaluation import assessment, challenger
+from slipcast.model import artifact
 from slipcast.provenance import provenance
-from slipcast_aws import outbox, releases, storage
+from slipcast_aws import storage
+from slipcast_aws.release import versions
 from slipcast_aws.settings import number, setting
+from slipcast_aws.tracking import outbox
 
 
-def judge(event: dict[str, Any], live: releases.LiveModel | None) -> dict[str, Any]:
+def judge(event: dict[str, Any], live: versions.LiveModel | None) -> dict[str, Any]:
     """Assess what a search found, store what a release needs and the evaluation, and tell the outbox of MLflow."""
     now = datetime.now(UTC)
     search = storage.read_json(event["search"]["uri"], sha256=event["search"]["sha256"])
@@ -82,13 +86,13 @@ def _store(assessed: assessment.Assessment, family: str, event: dict[str, Any], 
     folder = f"models/{assessed.model_id}/{sha256}"
     prefix = f"s3://{setting('DATA_BUCKET')}/{folder}"
     storage.write_bytes(f"{prefix}/model.json", assessed.artefact, "application/json")
-    storage.write_bytes(f"{prefix}/layer.zip", releases.layer_archive(assessed.artefact), "application/zip")
+    storage.write_bytes(f"{prefix}/layer.zip", versions.layer_archive(assessed.artefact), "application/zip")
     storage.write_json(f"{prefix}/profile.json", assessed.profile)
     storage.write_json(f"{prefix}/golden.json", assessed.golden)
     return {
         "model_id": assessed.model_id,
         "family": family,
-        "runtime": artefact.runtime(assessed.artefact),
+        "runtime": artifact.runtime(assessed.artefact),
         "sha256": sha256,
         "artefact_uri": f"{prefix}/model.json",
         "profile_uri": f"{prefix}/profile.json",
@@ -100,7 +104,7 @@ def _store(assessed: assessment.Assessment, family: str, event: dict[str, Any], 
     }
 
 
-def _champion(live: releases.LiveModel, now: datetime) -> assessment.Champion:
+def _champion(live: versions.LiveModel, now: datetime) -> assessment.Champion:
     age = None
     if live.trained_at:
         age = (now - datetime.fromisoformat(live.trained_at)).total_seconds() / 86400

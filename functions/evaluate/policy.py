@@ -1,6 +1,6 @@
 """The owner's decisions, from the environment variables that template.yaml gives."""
 
-from slipcast.assessment import Policy
+from slipcast.evaluation.assessment import Policy
 from slipcast_aws.settings import number, setting
 
 

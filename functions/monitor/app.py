@@ -3,18 +3,17 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import asked_log
-import earlier
-import log_reader
-import outcomes
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from slipcast import monitoring, redaction
-from slipcast.drift import Rule
-from slipcast.realised import Tolerance
-from slipcast_aws import releases, storage
+from monitor import log_reader, outcomes, pending_outcomes, previous_windows
+from slipcast import redaction
+from slipcast.monitoring import run as monitoring
+from slipcast.monitoring.drift_rule import Rule
+from slipcast.monitoring.realized_performance import Tolerance
+from slipcast_aws import storage
+from slipcast_aws.release import versions
 from slipcast_aws.settings import number, setting
 
 logger = Logger()
@@ -27,12 +26,12 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
 
     Before the first release there is nothing to compare: the run is counted and its conclusion is ``no_model``.
     """
-    live = releases.live_model(setting("PREDICT_FUNCTION"))
+    live = versions.live_model(setting("PREDICT_FUNCTION"))
     if live is None:
         _emit({"MonitorRuns": 1})
         return {"conclusion": "no_model"}
     bucket, now, width = setting("DATA_BUCKET"), datetime.now(UTC), timedelta(hours=number("MONITOR_WINDOW_HOURS"))
-    rule, profile, recent = _rule(), _profile(live.profile_uri), asked_log.Recent()
+    rule, profile, recent = _rule(), _profile(live.profile_uri), pending_outcomes.Recent()
     unreadable = log_reader.Unreadable()
     window = monitoring.read(
         log_reader.predictions(bucket, now - width, now, unreadable),
@@ -40,7 +39,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         model_version=live.version,
         also=recent.add,
     )
-    rows = asked_log.read(bucket, recent, since=now - width, now=now, begin=outcomes.begin_of(live))
+    rows = pending_outcomes.read(bucket, recent, since=now - width, now=now, begin=outcomes.begin_of(live))
     record = monitoring.conclude(
         window,
         profile,
@@ -56,11 +55,11 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
             tolerance=Tolerance(gap=number("CALIBRATION_TOLERANCE")),
         ),
         rule=rule,
-        earlier=earlier.windows(bucket, live.version, now=now, width=width, wanted=rule.of - 1),
+        earlier=previous_windows.windows(bucket, live.version, now=now, width=width, wanted=rule.of - 1),
     )
     _emit(record.metrics | ({"LogLinesUnreadable": unreadable.lines} if unreadable.lines else {}))
     document = record.as_dict()
-    storage.write_json(f"s3://{bucket}/monitoring/{now:{earlier.NAME}}.json", document)
+    storage.write_json(f"s3://{bucket}/monitoring/{now:{previous_windows.NAME}}.json", document)
     log_reader.put_together(bucket, now - width, now)
     logger.info("monitored", conclusion=record.conclusion, reasons=record.reasons, n=record.n)
     return document

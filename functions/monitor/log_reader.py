@@ -14,7 +14,8 @@ from datetime import datetime, timedelta
 from itertools import groupby, islice
 from typing import Any
 
-from slipcast_aws import prediction_log, storage
+from slipcast_aws import storage
+from slipcast_aws.serving import prediction_log
 
 # Reading small objects is waiting: the connection pool of the S3 client has as many places.
 THREADS = 10

@@ -8,10 +8,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from slipcast import asked, redaction
-from slipcast.monitor_record import Realised
-from slipcast.realised import Tolerance, performance
-from slipcast_aws import control, releases, storage
+from slipcast import redaction
+from slipcast.monitoring import pending_outcomes
+from slipcast.monitoring.realized_performance import Tolerance, performance
+from slipcast.monitoring.record import Realised
+from slipcast_aws import storage
+from slipcast_aws.control import datasets
+from slipcast_aws.release import versions
 from slipcast_aws.settings import setting
 
 # Labels that are held in memory at once.
@@ -20,7 +23,7 @@ ROWS = 50_000
 
 def realised(
     rows: np.ndarray,
-    live: releases.LiveModel,
+    live: versions.LiveModel,
     profile: dict[str, Any],
     *,
     control_table: str,
@@ -32,8 +35,8 @@ def realised(
     ----------
     rows : everything asked about, of all versions
     """
-    own = asked.of_version(rows, live.version)
-    latest = control.latest_dataset(control_table)
+    own = pending_outcomes.of_version(rows, live.version)
+    latest = datasets.latest_dataset(control_table)
     if latest is None or not latest.get("labels_uri") or not profile.get("data_date") or not len(own):
         reference = {"dataset_id": latest["dataset_id"], "data_date": latest["data_date"]} if latest else {}
         return Realised("insufficient_data", awaiting=len(own), coverage=0.0 if len(own) else None, **reference)
@@ -47,7 +50,7 @@ def realised(
     )
 
 
-def begin_of(live: releases.LiveModel) -> date | None:
+def begin_of(live: versions.LiveModel) -> date | None:
     """Return the first day on which the live model can have been asked; None where its release did not note it."""
     return date.fromisoformat(live.trained_at[:10]) if live.trained_at else None
 
@@ -55,7 +58,7 @@ def begin_of(live: releases.LiveModel) -> date | None:
 def _joined(rows: np.ndarray, uri: str, known_until: pd.Timestamp) -> pd.DataFrame:
     with gzip.GzipFile(fileobj=io.BytesIO(storage.read_bytes(uri))) as file:
         parts = [
-            asked.join(rows, _as_logged(part), known_until=known_until)
+            pending_outcomes.join(rows, _as_logged(part), known_until=known_until)
             for part in pd.read_csv(
                 file,
                 chunksize=ROWS,

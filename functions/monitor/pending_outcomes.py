@@ -8,10 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-import log_reader
 import numpy as np
 
-from slipcast import asked
+from monitor import log_reader
+from slipcast.monitoring import pending_outcomes
 from slipcast_aws import storage
 
 THREADS = 10
@@ -31,18 +31,18 @@ class Recent:
 
     def add(self, items: list[Mapping[str, Any]]) -> None:
         """Keep what is needed of logged predictions."""
-        rows = asked.asked_of(items)
+        rows = pending_outcomes.asked_of(items)
         days = rows["at"].astype("datetime64[D]")
         for day in np.unique(days):
             parts = self.days.setdefault(day.astype(date), [])
             parts.append(rows[days == day])
             # Repeated questions must not pile up.
             if len(parts) > 20:
-                self.days[day.astype(date)] = [asked.together(parts)]
+                self.days[day.astype(date)] = [pending_outcomes.together(parts)]
 
     def of(self, day: date) -> np.ndarray:
         """Return the rows of a day."""
-        return asked.together(self.days.get(day, []))
+        return pending_outcomes.together(self.days.get(day, []))
 
 
 def read(bucket: str, recent: Recent, *, since: datetime, now: datetime, begin: date | None) -> np.ndarray:
@@ -67,15 +67,15 @@ def read(bucket: str, recent: Recent, *, since: datetime, now: datetime, begin: 
         recent.days[day] = [caught.of(day)]
     with ThreadPoolExecutor(THREADS) as pool:
         known = [day for day in written if day >= oldest and day not in recent.days]
-        parts = list(pool.map(lambda day: asked.unpack(storage.read_bytes(written[day])), known))
+        parts = list(pool.map(lambda day: pending_outcomes.unpack(storage.read_bytes(written[day])), known))
     # The day on which the window begins is in it by a part only.
     if since.date() in written:
-        parts.append(asked.unpack(storage.read_bytes(written[since.date()])))
-    return asked.together([*parts, *(recent.of(day) for day in recent.days)])
+        parts.append(pending_outcomes.unpack(storage.read_bytes(written[since.date()])))
+    return pending_outcomes.together([*parts, *(recent.of(day) for day in recent.days)])
 
 
 def _write(bucket: str, day: date, rows: np.ndarray) -> None:
-    storage.write_bytes(f"s3://{bucket}/asked/dt={day.isoformat()}.npz", asked.pack(rows))
+    storage.write_bytes(f"s3://{bucket}/asked/dt={day.isoformat()}.npz", pending_outcomes.pack(rows))
 
 
 def _in_chunks(items: Any, add: Callable[[list[Mapping[str, Any]]], None], size: int = 5_000) -> None:

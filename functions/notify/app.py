@@ -7,9 +7,10 @@ from typing import Any
 import boto3
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from message import compose
 
-from slipcast_aws import control, waiting
+from notify.message import compose
+from slipcast_aws import waiting
+from slipcast_aws.control import alarms, audit, datasets, starts
 from slipcast_aws.settings import setting
 
 logger = Logger()
@@ -23,10 +24,10 @@ def client():
 
 @logger.inject_lambda_context
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Record and publish the outcome of an execution, tell the gate of it; return it."""
+    """Record and publish the outcome of an execution, tell the trigger of it; return it."""
     subject, text = compose(event)
     table = setting("CONTROL_TABLE")
-    control.audit(
+    audit.audit(
         table,
         identity=event["execution"],
         record={
@@ -40,7 +41,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
             "version": event.get("version"),
         },
     )
-    _tell_gate(table, event)
+    _tell_trigger(table, event)
     client().publish(
         TopicArn=setting("TOPIC_ARN"),
         Subject=subject,
@@ -52,12 +53,12 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     return {"outcome": event["outcome"], "why": event.get("why", ""), "version": event.get("version")}
 
 
-def _tell_gate(table: str, event: dict[str, Any]) -> None:
+def _tell_trigger(table: str, event: dict[str, Any]) -> None:
     """A release answers the alarms; a challenger that lost starts the cooldown anew and leaves them open."""
     execution, outcome = event["execution"], event["outcome"]
     if outcome == "released":
-        control.close_alarms(table)
+        alarms.close_alarms(table)
     if outcome == "kept" and event.get("trained"):
-        control.restart_cooldown(table, execution=execution, now=datetime.now(UTC))
-        control.note_training(table, execution=execution, **event["trained"])
-    control.land(table, execution=execution)
+        starts.restart_cooldown(table, execution=execution, now=datetime.now(UTC))
+        datasets.note_training(table, execution=execution, **event["trained"])
+    starts.land(table, execution=execution)

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-import opening
-import rounds
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from plan import first_round, next_round
 
 logger = Logger()
 
@@ -20,6 +20,10 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     (their ids), ``round`` (URI and digest of what they have to do) and at the end ``search`` (URI and digest of what
     was found)
     """
-    step = rounds.go_on(event["round"]) if "round" in event else opening.begin(event["execution"], event["dataset"])
+    step = (
+        next_round.go_on(event["round"])
+        if "round" in event
+        else first_round.begin(event["execution"], event["dataset"])
+    )
     logger.info("planned", next=step["next"], tasks=len(step["tasks"]), round=step["round"]["uri"])
     return step

@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import rounds
 
-from slipcast import candidates, dataset, labels, split, versions
-from slipcast.history_table import history_table
-from slipcast.search import conduct, protocols
-from slipcast.search.data import pack
+from plan import next_round
+from slipcast.datasets import labels, splits, tables, versions
+from slipcast.features.point_in_time_table import history_table
+from slipcast.training import candidates
+from slipcast.training.search import protocols
+from slipcast.training.search import rounds as conduct
+from slipcast.training.search.data import pack
 from slipcast_aws import storage
 from slipcast_aws.settings import number, setting
 
@@ -54,7 +56,7 @@ def begin(execution: str, source: dict[str, Any]) -> dict[str, Any]:
         "tracks": {name: _write_track(f"{prefix}/search/{name}.npz", track) for name, track in tracks.items()},
     }
     uri = f"{prefix}/search/plan.json"
-    return rounds.publish({"uri": uri, "sha256": storage.write_json(uri, plan)}, conduct.first_round(plan))
+    return next_round.publish({"uri": uri, "sha256": storage.write_json(uri, plan)}, conduct.first_round(plan))
 
 
 def _read(source: dict[str, Any]) -> pd.DataFrame:
@@ -72,8 +74,8 @@ def _protocols(
     tolerance_days = int(number("TOLERANCE_DAYS"))
     labelled = labels.label(table, tolerance_days)
     labelled = labelled.join(history_table(table, labelled, tolerance_days))
-    cut = split.holdout_cut(date.fromisoformat(source["data_date"]), int(number("HOLDOUT_MONTHS")))
-    train, holdout = split.split(labelled, cut)
+    cut = splits.holdout_cut(date.fromisoformat(source["data_date"]), int(number("HOLDOUT_MONTHS")))
+    train, holdout = splits.split(labelled, cut)
     if not len(train) or not len(holdout):
         raise ValueError(
             f"the cut {cut} leaves {len(train)} activities to train on and {len(holdout)} to test on: "
@@ -96,7 +98,7 @@ def _candidates() -> list[candidates.Candidate]:
 
 
 def _write_table(uri: str, part: pd.DataFrame) -> dict[str, Any]:
-    return {"uri": uri, "sha256": storage.write_bytes(uri, dataset.to_bytes(part)), "rows": len(part)}
+    return {"uri": uri, "sha256": storage.write_bytes(uri, tables.to_bytes(part)), "rows": len(part)}
 
 
 def _write_track(uri: str, track: protocols.Protocol) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from slipcast.search import conduct
+from slipcast.training.search import rounds
 from slipcast_aws import storage
 from slipcast_aws.settings import number
 
@@ -31,8 +31,8 @@ def go_on(ran: dict[str, str]) -> dict[str, Any]:
     plan = storage.read_json(document["plan"]["uri"], sha256=document["plan"]["sha256"])
     results = _results(ran["uri"], document)
     if document["kind"] == "search":
-        return publish(document["plan"], conduct.next_round(plan, document, results))
-    found = conduct.conclude(plan, document, results)
+        return publish(document["plan"], rounds.next_round(plan, document, results))
+    found = rounds.conclude(plan, document, results)
     shared = {name: plan[name] for name in ("execution", "protocol", "seed", "cut", "tables", "features")}
     largest = max(len(document["tasks"]), *(item["tasks"] for item in document["history"]))
     mode = "inline" if largest <= number("INLINE_TASKS") else "distributed"

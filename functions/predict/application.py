@@ -4,23 +4,17 @@ import time
 from http import HTTPStatus
 from typing import Annotated, Any
 
-import entity_tag
-import envelope
-import explanations
-import feature_lookup
-import gateway
-import idempotency
-import json_body
-import model_store
-import prediction_log
-import problems
-import protocols
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
 from aws_lambda_powertools.event_handler.openapi.params import Body, Query
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from models import ExplainedResponse, Health, Model, PredictionRequest, PredictionResponse
-from openapi_document import document
-from problems import with_problems
+
+from predict.api import answers, etag, explanations, idempotency, problems
+from predict.api.openapi import document
+from predict.api.problems import with_problems
+from predict.api.schemas import ExplainedResponse, Health, Model, PredictionRequest, PredictionResponse
+from predict.protocols import registry
+from predict.serving import feature_lookup, log_writer, model_store
+from predict.transport import envelope, gateway, json_body
 
 app = APIGatewayRestResolver(
     enable_validation=True,
@@ -57,17 +51,17 @@ def predict(
     known = feature_lookup.with_history(activities, model.scorer.history)
     rows = [model.scorer.features(activity) for activity in known]
     scores = model.scorer.score(rows)
-    answer = prediction_log.answer(_request_id(), model, activities, scores, request.positions)
-    prediction_log.note(answer, rows, [activity.get("project_id") for activity in activities])
+    answer = answers.answer(_request_id(), model, activities, scores, request.positions)
+    answers.note(answer, rows, [activity.get("project_id") for activity in activities])
     if explained:
         answer = explanations.add(answer, model.scorer, rows)
     return answer.in_place(request)
 
 
-@app.get("/model", summary="The model that answers", responses=entity_tag.with_not_modified(with_problems(Model)))
+@app.get("/model", summary="The model that answers", responses=etag.with_not_modified(with_problems(Model)))
 def model() -> Response[str]:
     """Return version, origin and holdout metrics of the model; 304 if it is still the one of If-None-Match."""
-    return entity_tag.answer(app.current_event.headers, serving.model())
+    return etag.answer(app.current_event.headers, serving.model())
 
 
 @app.get("/health", summary="Whether a model is ready", responses=with_problems(Health))
@@ -86,9 +80,9 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Answer a request of API Gateway (REST, Lambda proxy integration), or a batch of updates from the queue."""
     if "Records" in event:
         # Not in the init phase: the API does not need it.
-        import stream
+        from predict.stream import consumer
 
-        return stream.answer(event, context, serving.model)
+        return consumer.answer(event, context, serving.model)
     began = time.perf_counter()
     event = gateway.routed(event)
     try:
@@ -101,7 +95,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         refusal = problems.Refusal(HTTPStatus.INTERNAL_SERVER_ERROR, problems.UNEXPECTED)
         found = problems.answer(event, context, refusal)
     found = _finish(found, event, context)
-    return prediction_log.finish(event, found, (time.perf_counter() - began) * 1000)
+    return log_writer.finish(event, found, (time.perf_counter() - began) * 1000)
 
 
 def _answer(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
@@ -115,12 +109,15 @@ def _answer(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
 
 
 def _resolve(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    protocols.register(app, event.get("path") or "", serving, predict)
+    registry.register(app, event.get("path") or "", serving, predict)
     return app.resolve(json_body.announce(event), context)
 
 
 def _finish(found: dict[str, Any], event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    return envelope.finish(found, event, context, serving.loaded and serving.loaded.reference().model_dump())
+    def refuse(status: HTTPStatus, detail: str) -> dict[str, Any]:
+        return problems.answer(event, context, problems.Refusal(status, detail))
+
+    return envelope.finish(found, event, context, serving.loaded and serving.loaded.names(), refuse)
 
 
 def _request_id() -> str:

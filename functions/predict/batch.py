@@ -7,11 +7,10 @@ calling version has in its layer.
 from functools import lru_cache
 from typing import Any
 
-import plain_answer
-from model_store import LoadedModel
-from plain_request import NotPlain
-
-from slipcast import bulk
+from predict.fast_path import response
+from predict.fast_path.request import NotPlain
+from predict.serving.model_store import LoadedModel
+from slipcast.model import bulk_scorer
 from slipcast_aws import storage
 
 
@@ -20,12 +19,12 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any] | None:
     pinned = event["model"]
     scorer = _scorer(pinned["uri"], pinned["sha256"])
     try:
-        return plain_answer.answer(event, context, LoadedModel(scorer, pinned["version"]))
+        return response.answer(event, context, LoadedModel(scorer, pinned["version"]))
     except NotPlain:
         return None
 
 
 # During a release two versions ask.
 @lru_cache(maxsize=2)
-def _scorer(uri: str, sha256: str) -> bulk.BulkScorer:
-    return bulk.load(storage.read_bytes(uri, sha256=sha256), sha256)
+def _scorer(uri: str, sha256: str) -> bulk_scorer.BulkScorer:
+    return bulk_scorer.load(storage.read_bytes(uri, sha256=sha256), sha256)

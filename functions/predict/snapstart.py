@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterable
 from importlib import import_module
 from types import ModuleType
 
-import prediction_log
-from model_store import LoadedModel
+from predict.serving import log_writer
+from predict.serving.model_store import LoadedModel
 
 # Cached functions that keep a client of the AWS SDK or a connection, in whatever module.
 CACHED = ("client", "direct", "_store")
@@ -30,7 +30,7 @@ def register(model: LoadedModel | None) -> None:
 
 def before_snapshot(model: LoadedModel | None) -> None:
     """Load what requests will need: what is in memory now costs no environment anything."""
-    import_module("app")
+    import_module("predict.application")
     if model is not None:
         model.scorer.predict_proba([{}])
 
@@ -43,7 +43,7 @@ def after_restore() -> None:
     if "numpy" in sys.modules:
         sys.modules["numpy"].random.seed()
     # The first request after this is slower than the others.
-    prediction_log._Request.cold = True
+    log_writer._Request.cold = True
 
 
 def _caches(modules: Iterable[ModuleType]) -> list[Callable[[], None]]:
@@ -53,5 +53,5 @@ def _caches(modules: Iterable[ModuleType]) -> list[Callable[[], None]]:
             forget = getattr(getattr(module, name, None), "cache_clear", None)
             if forget is not None:
                 found.append(forget)
-    store = sys.modules.get("slipcast_aws.feature_store")
+    store = sys.modules.get("slipcast_aws.serving.feature_store")
     return found if store is None else [*found, store._cache.clear]

@@ -7,13 +7,13 @@ have learned from this one.
 from dataclasses import asdict
 from typing import Any
 
-import deciding
-import intake
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from prepare import decision as deciding
+from prepare import intake
 from slipcast.ingest.refusal import ScheduleRefused
-from slipcast_aws import control
+from slipcast_aws.control import datasets
 from slipcast_aws.settings import setting
 
 logger = Logger()
@@ -26,8 +26,8 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     Returns
     -------
     ``outcome`` (``train``, ``ingested`` or ``refused``), ``why``, ``hold`` (what it would take, see
-    `slipcast.retraining.TrainingDecision`), ``reason`` (what the training answers), and unless refused ``dataset`` (a
-    reference to its version) and ``upload`` (source, counts, and where the open activities are)
+    `slipcast.training.retraining.TrainingDecision`), ``reason`` (what the training answers), and unless refused
+    ``dataset`` (a reference to its version) and ``upload`` (source, counts, and where the open activities are)
     """
     return {"prepare": _prepare, "confirm": _confirm}[event.get("step", "prepare")](event)
 
@@ -36,7 +36,7 @@ def _prepare(event: dict[str, Any]) -> dict[str, Any]:
     """Validate and version the file in ``event["source"]``; without one, take the latest dataset."""
     upload = None
     if event.get("source") is None:
-        dataset = control.latest_dataset(setting("CONTROL_TABLE"))
+        dataset = datasets.latest_dataset(setting("CONTROL_TABLE"))
         if dataset is None:
             return {"outcome": "refused", "why": "there is no dataset yet: drop a schedule under incoming/"}
     else:
@@ -51,7 +51,7 @@ def _confirm(event: dict[str, Any]) -> dict[str, Any]:
     """Decide anew on what is the latest dataset by now, and count the training into the month's budget."""
     dataset = event["dataset"]
     if dataset["dated"]:
-        dataset = control.latest_dataset(setting("CONTROL_TABLE")) or dataset
+        dataset = datasets.latest_dataset(setting("CONTROL_TABLE")) or dataset
     decision = deciding.decide(event["reason"], dataset)
     if decision.train:
         decision = deciding.spend(decision, event["execution"], dataset["dataset_id"])

@@ -7,13 +7,15 @@ from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from slipcast import versions
-from slipcast.ingest import names, network, report
-from slipcast.ingest.formats import Limits
-from slipcast.ingest.profile import Profile, built_in, load_profile
+from slipcast.datasets import versions
+from slipcast.ingest import network, report, schema_changes
+from slipcast.ingest.files import file_names
+from slipcast.ingest.files.formats import Limits
+from slipcast.ingest.mapping.profile import Profile, built_in, load_profile
 from slipcast.ingest.refusal import ScheduleRefused
 from slipcast.ingest.schedule import Schedule, read_schedule
-from slipcast_aws import control, storage
+from slipcast_aws import storage
+from slipcast_aws.control import datasets
 from slipcast_aws.settings import number, setting
 
 # Each try merges anew with what another execution has just made the latest.
@@ -97,7 +99,7 @@ def _take_in(
     own = versions.describe(schedule.table, workdir, tolerance_days=int(number("TOLERANCE_DAYS")))
     last = f"s3://{bucket}/sources/{schedule.source}/latest.json"
     before = storage.read_json(last) if storage.exists(last) else None
-    changes = versions.schema_changes(before, schedule) if before else []
+    changes = schema_changes.schema_changes(before, schedule) if before else []
     if changes and setting("ON_SCHEMA_CHANGE") == "refuse":
         raise ScheduleRefused(
             drop.name,
@@ -144,7 +146,7 @@ def _placed(bucket: str, drop: Drop) -> tuple[Profile | None, str, str | None]:
             and "/" not in drop.folder
             and not storage.exists(f"s3://{bucket}/profiles/{drop.folder}.yaml")
         ):
-            return None, "", names.source(drop.folder)
+            return None, "", file_names.source(drop.folder)
         raise
     return profile, "" if profile in built_in() else drop.folder, None
 
@@ -174,7 +176,7 @@ def _version(bucket: str, schedule: Schedule, source: dict[str, Any], workdir: P
     """Merge with the latest dataset and store the version; of executions at the same time none is lost."""
     control_table = setting("CONTROL_TABLE")
     for attempt in range(TRIES):
-        previous = control.latest_dataset(control_table) if schedule.data_date is not None else None
+        previous = datasets.latest_dataset(control_table) if schedule.data_date is not None else None
         folder = workdir / f"version-{attempt}"
         folder.mkdir()
         new, target, old, sources, links = folder / "new.parquet", folder / "table.parquet", None, [], {}
@@ -207,7 +209,7 @@ def _version(bucket: str, schedule: Schedule, source: dict[str, Any], workdir: P
                 storage.upload(outcomes, manifest["labels_uri"], "application/gzip")
             storage.write_json(manifest["manifest_uri"], manifest)
         reference = versions.reference(manifest)
-        if not manifest["dated"] or control.move_latest(control_table, reference, previous=previous):
+        if not manifest["dated"] or datasets.move_latest(control_table, reference, previous=previous):
             return reference
     raise RuntimeError(f"{TRIES} times another file was faster: drop fewer files at once, this one is tried again")
 

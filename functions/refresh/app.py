@@ -7,9 +7,12 @@ from typing import Any
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from slipcast import history, versions
-from slipcast.history_table import build_series
-from slipcast_aws import control, feature_store, storage
+from slipcast.datasets import versions
+from slipcast.features import point_in_time
+from slipcast.features.point_in_time_table import build_series
+from slipcast_aws import storage
+from slipcast_aws.control import datasets
+from slipcast_aws.serving import feature_store
 from slipcast_aws.settings import number, setting
 
 logger = Logger()
@@ -25,7 +28,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     -------
     ``keys``: how many keys the store knows, ``written`` and ``deleted``: how many of them changed
     """
-    dataset, changes = control.latest_dataset(setting("CONTROL_TABLE")), {"keys": 0, "written": 0, "deleted": 0}
+    dataset, changes = datasets.latest_dataset(setting("CONTROL_TABLE")), {"keys": 0, "written": 0, "deleted": 0}
     index = f"s3://{setting('DATA_BUCKET')}/features/index.json.gz"
     before = feature_store.unpack(storage.read_bytes(index)) if storage.exists(index) else {}
     if event.get("all"):
@@ -40,7 +43,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
             "deleted": len(before.keys() - digests.keys()),
         }
         logger.info("refreshed", dataset_id=dataset["dataset_id"], **changes)
-        latest = control.latest_dataset(setting("CONTROL_TABLE"))
+        latest = datasets.latest_dataset(setting("CONTROL_TABLE"))
         if latest == dataset:
             break
         # Another file came in, and its refresh may have been overtaken by this one: no item can be trusted.
@@ -48,9 +51,9 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     return changes
 
 
-def _series(dataset: dict[str, Any]) -> dict[str, history.Series]:
+def _series(dataset: dict[str, Any]) -> dict[str, point_in_time.Series]:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "table.parquet")
         storage.download(dataset["uri"], file, sha256=dataset["sha256"])
         table = versions.read_table(file)
-    return build_series(table, int(number("TOLERANCE_DAYS")), history.NEEDED_KEYS)
+    return build_series(table, int(number("TOLERANCE_DAYS")), point_in_time.NEEDED_KEYS)

@@ -3,14 +3,13 @@
 from functools import partial
 from typing import Any
 
-import canary_steps
-import record
-import replay
-import runtime
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from slipcast_aws import control, pruning, releases, storage, traffic, waiting
+from release import canary_steps, record, replay, runtime
+from slipcast_aws import storage, waiting
+from slipcast_aws.control import releases
+from slipcast_aws.release import pruning, traffic, versions
 from slipcast_aws.settings import number, setting
 
 logger = Logger()
@@ -43,7 +42,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
 
 
 def _publish(deadline: waiting.Deadline, event: dict[str, Any], model: dict[str, Any], function: str) -> dict[str, Any]:
-    version, layer = releases.publish(
+    version, layer = versions.publish(
         function=function,
         layer_name=setting("MODEL_LAYER_NAME"),
         bucket=setting("DATA_BUCKET"),
@@ -57,7 +56,7 @@ def _publish(deadline: waiting.Deadline, event: dict[str, Any], model: dict[str,
 
 def _verify(event: dict[str, Any], model: dict[str, Any], function: str) -> dict[str, Any]:
     golden = storage.read_json(model["golden_uri"])
-    compared = releases.verify(function=function, version=event["version"], sha256=model["sha256"], golden=golden)
+    compared = versions.verify(function=function, version=event["version"], sha256=model["sha256"], golden=golden)
     return {"version": event["version"], "compared": compared}
 
 
@@ -74,7 +73,7 @@ def _promote(event: dict[str, Any], model: dict[str, Any], function: str) -> dic
 
 def _prune(event: dict[str, Any], model: dict[str, Any], function: str) -> dict[str, Any]:
     live = traffic.current(function).version
-    known = control.release(setting("CONTROL_TABLE"), live) or {}
+    known = releases.release(setting("CONTROL_TABLE"), live) or {}
     return pruning.prune(
         function,
         setting("MODEL_LAYER_NAME"),

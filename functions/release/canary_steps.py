@@ -3,11 +3,9 @@
 from datetime import UTC, datetime
 from typing import Any
 
-import evidence
-import record
-
-from slipcast import canary
-from slipcast_aws import traffic
+from release import evidence, record
+from slipcast.release import canary
+from slipcast_aws.release import traffic
 from slipcast_aws.settings import number, setting
 
 

@@ -9,9 +9,10 @@ from typing import Any
 
 import boto3
 
-from slipcast.canary import Evidence
-from slipcast_aws import prediction_log, storage, waiting
-from slipcast_aws.releases import ALIAS
+from slipcast.release.canary import Evidence
+from slipcast_aws import storage, waiting
+from slipcast_aws.release.versions import ALIAS
+from slipcast_aws.serving import prediction_log
 
 THREADS = 10
 # A delivery is filed under the hour of its first line.

@@ -3,8 +3,11 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from slipcast_aws import control, outbox, storage
+from slipcast_aws import storage
+from slipcast_aws.control import audit as control_audit
+from slipcast_aws.control import releases
 from slipcast_aws.settings import setting
+from slipcast_aws.tracking import outbox
 
 
 def variables(model: dict[str, Any]) -> dict[str, str]:
@@ -22,7 +25,7 @@ def variables(model: dict[str, Any]) -> dict[str, str]:
 
 def keep(version: str, previous: str, model: dict[str, Any]) -> None:
     """Keep which model a version has and which version was live before it, before it gets any traffic."""
-    control.put_release(
+    releases.put_release(
         setting("CONTROL_TABLE"),
         version,
         {"previous": previous, "execution": model["execution"], "model": variables(model)},
@@ -39,7 +42,7 @@ def write(execution: str, part: dict[str, Any]) -> None:
 
 def audit(execution: str, what: str, version: str, why: str) -> None:
     """Add a step of a release to the audit trail."""
-    control.audit(
+    control_audit.audit(
         setting("CONTROL_TABLE"),
         identity=f"{execution}#release",
         record={"what": "release", "execution": execution, "outcome": what, "version": version, "detail": why},

@@ -4,12 +4,10 @@ import time
 from datetime import UTC, datetime
 from typing import Any
 
-import evidence
-import record
-from canary_steps import plan
-
-from slipcast import shadow as shadow_replay
-from slipcast_aws import releases, traffic
+from release import evidence, record
+from release.canary_steps import plan
+from slipcast.release import replay as shadow_replay
+from slipcast_aws.release import traffic, versions
 from slipcast_aws.settings import number, setting
 
 # Of the five minutes that the state machine gives this step.
@@ -24,7 +22,7 @@ def shadow(event: dict[str, Any], model: dict[str, Any], function: str) -> dict[
     version, live = event["version"], traffic.current(function).version
     limit = int(number("SHADOW_REQUESTS"))
     result = {"previous": live, "canary": {"index": 0}, "notes": [], "predicted": None}
-    if live == version or releases.model_of(function, live) is None:
+    if live == version or versions.model_of(function, live) is None:
         return {**result, "next": "promote", "why": "no model was live before"}
     asked = shadow_replay.requests(
         evidence.last_requests(setting("DATA_BUCKET"), datetime.now(UTC), limit) if limit else [], limit
@@ -55,7 +53,7 @@ def _replay(function: str, live: str, version: str, asked: list[dict[str, Any]])
         answers = {}
         order = (live, version) if number_ % 2 else (version, live)
         for each in (*order, *order) if not number_ else order:
-            answers[each] = releases.ask(function, each, "POST", "/predictions", {"activities": request["activities"]})
+            answers[each] = versions.ask(function, each, "POST", "/predictions", {"activities": request["activities"]})
         # A live version from before says nothing of its time: then the way there and back counts, of both.
         own = all(answer.milliseconds is not None for answer in answers.values())
         took = {

@@ -2,14 +2,14 @@
 
 from typing import Any
 
-from slipcast import artefact
-from slipcast_aws.releases import Runtime
+from slipcast.model import artifact
+from slipcast_aws.release.versions import Runtime
 from slipcast_aws.settings import number, setting
 
 
 def of(model: dict[str, Any]) -> Runtime:
     """Return what the version for a model runs with; a model without ``runtime`` needs the standard library alone."""
-    needed = model.get("runtime") == artefact.SCIKIT_LEARN
+    needed = model.get("runtime") == artifact.SCIKIT_LEARN
     choice = setting("SNAP_START")
     return Runtime(
         memory_mb=int(number("SCIKIT_LEARN_MEMORY_MB" if needed else "PREDICT_MEMORY_MB")),

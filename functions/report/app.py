@@ -2,10 +2,10 @@
 
 from typing import Any
 
-import monitored
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from report import monitoring
 from slipcast_aws import storage
 
 logger = Logger()
@@ -25,9 +25,9 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """
     if "evaluation_uri" not in event:
         detail = event["detail"]
-        return monitored.draw(f"s3://{detail['bucket']['name']}/{detail['object']['key']}")
+        return monitoring.draw(f"s3://{detail['bucket']['name']}/{detail['object']['key']}")
     # Not where only a monitor's page is drawn.
-    from slipcast.training_report import render
+    from slipcast.reports.training import render
 
     uri = event["evaluation_uri"]
     edge = storage.read_json(event["edge_record_uri"]) if "edge_record_uri" in event else None

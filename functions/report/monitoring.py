@@ -8,7 +8,7 @@ from typing import Any
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
-from slipcast.drift_report import advice, render
+from slipcast.reports.monitoring import advice, render
 from slipcast_aws import storage
 
 PREFIX = "monitoring/"

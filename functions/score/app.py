@@ -4,13 +4,14 @@ from functools import cache
 from typing import Any
 
 import boto3
-import sources
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from slipcast import batch, scorer
-from slipcast_aws import releases, storage, waiting
+from score import sources
+from slipcast.model import batch, scorer
+from slipcast_aws import storage, waiting
+from slipcast_aws.release import versions
 from slipcast_aws.settings import setting
 
 logger = Logger()
@@ -31,7 +32,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     -------
     ``scored``: for each source its predictions' URI and how many activities are in which risk band
     """
-    live = releases.live_model(setting("PREDICT_FUNCTION"))
+    live = versions.live_model(setting("PREDICT_FUNCTION"))
     if live is None:
         return {"scored": [], "why": "no model is live yet"}
     bucket = setting("DATA_BUCKET")

@@ -11,8 +11,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from slipcast import redaction
-from slipcast_aws import prediction_log, storage
-from slipcast_aws.releases import LiveModel
+from slipcast_aws import storage
+from slipcast_aws.release.versions import LiveModel
+from slipcast_aws.serving import prediction_log
 from slipcast_aws.settings import setting
 
 

@@ -6,12 +6,12 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from batch_log import BatchLog
-
-from slipcast import batch
-from slipcast.scorer import Scorer
-from slipcast_aws import feature_store, storage
-from slipcast_aws.releases import LiveModel
+from score.batch_log import BatchLog
+from slipcast.model import batch
+from slipcast.model.scorer import Scorer
+from slipcast_aws import storage
+from slipcast_aws.release.versions import LiveModel
+from slipcast_aws.serving import feature_store
 from slipcast_aws.settings import setting
 
 

@@ -5,8 +5,9 @@ from typing import Any
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from slipcast_aws import mlflow_server, outbox, storage
+from slipcast_aws import storage
 from slipcast_aws.settings import setting
+from slipcast_aws.tracking import mlflow_server, outbox
 
 logger = Logger()
 # One record takes seconds. Of what an outage, or a life without MLflow, has left, the next call logs the rest.
@@ -37,14 +38,14 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
 
 def _log(uri: str, waiting: list[str], context: LambdaContext) -> dict[str, Any]:
     # Importing MLflow takes seconds: only who has something for it does.
-    from slipcast_aws import approval_tracking, tracking
+    from slipcast_aws.tracking import approvals, mlflow_runs
 
-    tracking.connect(uri, setting("MLFLOW_EXPERIMENT"))
+    mlflow_runs.connect(uri, setting("MLFLOW_EXPERIMENT"))
     steps = {
-        "run": tracking.log_execution,
-        "release": tracking.log_release,
-        "rollback": tracking.log_rollback,
-        "approval": approval_tracking.log_approval,
+        "run": mlflow_runs.log_execution,
+        "release": mlflow_runs.log_release,
+        "rollback": mlflow_runs.log_rollback,
+        "approval": approvals.log_approval,
     }
     logged, failures, left = [], [], len(waiting)
     for place in waiting:

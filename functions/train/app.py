@@ -2,9 +2,10 @@
 
 from typing import Any
 
-import tasks
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from train import tasks
 
 logger = Logger()
 

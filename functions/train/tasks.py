@@ -9,10 +9,10 @@ from typing import Any
 import joblib
 import numpy as np
 
-from slipcast.candidates import Candidate
-from slipcast.search import conduct
-from slipcast.search.data import unpack
-from slipcast.search.work import Worker
+from slipcast.training.candidates import Candidate
+from slipcast.training.search import rounds
+from slipcast.training.search.data import unpack
+from slipcast.training.search.worker import Worker
 from slipcast_aws import storage
 
 
@@ -33,7 +33,7 @@ def carry_out(ran: dict[str, str], name: str) -> tuple[str, dict[str, Any]]:
     task = next(item for item in document["tasks"] if item["id"] == name)
     data = plan["tracks"][task["track"]]["data"]
     worker = _worker(data["uri"], data["sha256"], plan["seed"])
-    families = {candidate.name: candidate for candidate in conduct.candidates_of(plan)}
+    families = {candidate.name: candidate for candidate in rounds.candidates_of(plan)}
     prefix = f"{ran['uri'].rsplit('/', 1)[0]}/{name}"
     if task["kind"] == "search":
         result = _search(worker, families, task, prefix)
@@ -65,7 +65,7 @@ def _search(worker: Worker, families: dict[str, Candidate], task: dict[str, Any]
         probabilities |= {f"{family}/{point}/{fold}": p for (point, fold), p in found.items()}
     result: dict[str, Any] = {"units": units}
     # Only what was fitted on all rows can win, and only the winner's probabilities are asked for.
-    if task["track"] == conduct.MAIN and task["share"] == 1.0 and probabilities:
+    if task["track"] == rounds.MAIN and task["share"] == 1.0 and probabilities:
         result["oof"] = f"{prefix}.npz"
         storage.write_bytes(result["oof"], _npz(probabilities.items()))
     return result
@@ -79,7 +79,7 @@ def _fit(worker: Worker, candidate: Candidate, task: dict[str, Any], prefix: str
         # The other families have winners of their own.
         return {"error": f"{type(error).__name__}: {error}"[:500]}
     seconds = time.perf_counter() - began
-    if task["track"] != conduct.MAIN:
+    if task["track"] != rounds.MAIN:
         return {"test": measured, "fit_seconds": seconds}
     buffer = io.BytesIO()
     joblib.dump(model, buffer, compress=3)

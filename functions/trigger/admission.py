@@ -1,14 +1,14 @@
-"""Who passes the gate: one start at a time for alarms, schedules and people, every file."""
+"""Admission: one start at a time for alarms, schedules and people, every file."""
 
 from dataclasses import dataclass
 from datetime import datetime
 
-import executions
-from requests_in import Request
-
-from slipcast import retraining
-from slipcast_aws import control
+from slipcast.training import retraining
+from slipcast_aws.control import starts
+from slipcast_aws.control import table as control
 from slipcast_aws.settings import number, setting
+from trigger import executions
+from trigger.events import Request
 
 
 @dataclass(frozen=True)
@@ -34,18 +34,18 @@ def admit(request: Request, name: str, now: datetime) -> Answer:
     # Before the claim: a message that comes again long after its execution must not hold up others.
     if executions.known(machine, name):
         return Answer("duplicate")
-    if not control.claim_start(table, now=now, cutoff=cutoff, execution=name):
+    if not starts.claim_start(table, now=now, cutoff=cutoff, execution=name):
         # Another request was faster by a moment.
         return _refused(table, name, now, cutoff) or Answer("coalesced")
     try:
         return Answer(executions.start(machine, name, request))
     except Exception:
-        control.release_claim(table, execution=name)
+        starts.release_claim(table, execution=name)
         raise
 
 
 def _refused(table: str, name: str, now: datetime, cutoff: datetime) -> Answer | None:
-    holder, last = control.lease_holder(table, now), control.flight(table, now)
+    holder, last = starts.lease_holder(table, now), starts.flight(table, now)
     if last and last.execution == name:
         # Under way, or a crash came between the claim and the start: the name tells.
         return None

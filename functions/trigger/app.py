@@ -1,16 +1,15 @@
-"""Gate: answers every request for a pipeline execution, whatever sent it, and starts at most one for each."""
+"""Trigger: answers every request for a pipeline execution, whatever sent it, and starts at most one for each."""
 
 from datetime import UTC, datetime
 from typing import Any
 
-import admission
-import requests_in
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from slipcast import retraining
-from slipcast_aws import control
+from slipcast.training import retraining
+from slipcast_aws.control import alarms, audit
 from slipcast_aws.settings import setting
+from trigger import admission, events
 
 logger = Logger()
 
@@ -24,22 +23,22 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     ``{"outcomes": [...]}`` with one outcome for each request in the event: ``started``, ``duplicate``,
     ``coalesced`` (an execution is under way that answers it), ``cooldown`` or ``ok`` (an alarm is over).
     """
-    outcomes = [_answer(request) for request in requests_in.read(event)]
-    logger.info("gate", outcomes=outcomes)
+    outcomes = [_answer(request) for request in events.read(event)]
+    logger.info("trigger", outcomes=outcomes)
     return {"outcomes": outcomes}
 
 
-def _answer(request: requests_in.Request) -> str:
+def _answer(request: events.Request) -> str:
     table, now = setting("CONTROL_TABLE"), datetime.now(UTC)
     name = retraining.execution_name(request.reason, *request.identity)
     if request.over:
-        control.close_alarm(table, request.alarm)
+        alarms.close_alarm(table, request.alarm)
         answer = admission.Answer("ok")
     else:
         if request.alarm:
-            control.open_alarm(table, request.alarm)
+            alarms.open_alarm(table, request.alarm)
         answer = admission.admit(request, name, now)
     record = {"what": "gate", "reason": request.reason, "outcome": answer.outcome, "detail": request.detail}
     record |= {"execution": name, "into": answer.into}
-    control.audit(table, identity=name, record=record, now=now)
+    audit.audit(table, identity=name, record=record, now=now)
     return answer.outcome

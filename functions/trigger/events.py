@@ -1,4 +1,4 @@
-"""What asks the gate: S3 through EventBridge, a CloudWatch alarm through SNS, a schedule, a person."""
+"""Requests to the trigger: S3 through EventBridge, a CloudWatch alarm through SNS, a schedule, a person."""
 
 import json
 from dataclasses import dataclass

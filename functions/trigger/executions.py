@@ -5,9 +5,9 @@ from functools import cache
 
 import boto3
 from botocore.exceptions import ClientError
-from requests_in import Request
 
 from slipcast_aws import waiting
+from trigger.events import Request
 
 
 @cache

@@ -25,7 +25,9 @@ def requests(template: Mapping[str, Any], physical: Mapping[str, str], stack: st
         if isinstance(value, Mapping):
             ((function, argument),) = value.items()
             if function not in ("Ref", "Fn::Sub"):
-                raise ValueError(f"a composite alarm with {function}: local/composite.py knows Ref and Fn::Sub")
+                raise ValueError(
+                    f"a composite alarm with {function}: local/emulator/composite.py knows Ref and Fn::Sub"
+                )
             return known[argument] if function == "Ref" else _REFERENCE.sub(lambda found: known[found[1]], argument)
         return value
 

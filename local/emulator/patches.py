@@ -23,7 +23,8 @@ from typing import Any
 
 import yaml
 
-from local import alarms, copies, emf, log_patterns
+from local import copies
+from local.emulator import alarms, emf, log_patterns
 
 VERSION = "1.5.33"
 EVALUATE_EVERY_SECONDS = 2.0
@@ -49,7 +50,7 @@ def apply() -> None:
     """
     if (found := version("ministack")) != VERSION:
         raise RuntimeError(
-            f"ministack {found} is installed, local/patches.py is for {VERSION}: run make again or adapt it"
+            f"ministack {found} is installed, local/emulator/patches.py is for {VERSION}: run make again or adapt it"
         )
     for patch in PATCHES:
         patch()
@@ -329,7 +330,9 @@ def error_types() -> None:
 
     told = '"error": str(e), "trace"'
     if told not in lambda_runtime._PYTHON_WORKER_SCRIPT:
-        raise RuntimeError("the emulator's Python worker has changed: local/patches.py cannot report error types")
+        raise RuntimeError(
+            "the emulator's Python worker has changed: local/emulator/patches.py cannot report error types"
+        )
     lambda_runtime._PYTHON_WORKER_SCRIPT = lambda_runtime._PYTHON_WORKER_SCRIPT.replace(
         told, '"error_type": type(e).__name__, "error": str(e), "trace"'
     )
@@ -369,7 +372,9 @@ def environments_that_are_copies() -> None:
     script = lambda_runtime._PYTHON_WORKER_SCRIPT
     for part in (restore, loop, begin):
         if script.count(part) != 1:
-            raise RuntimeError("the emulator's Python worker has changed: local/patches.py cannot copy environments")
+            raise RuntimeError(
+                "the emulator's Python worker has changed: local/emulator/patches.py cannot copy environments"
+            )
     script = script.replace(restore, "after_restore = list(get_after_restore())\n")
     script = script.replace(loop, f"    _serve_copies(_real_stdout, after_restore)\n{loop}")
     lambda_runtime._PYTHON_WORKER_SCRIPT = script.replace(
@@ -434,7 +439,9 @@ def logs_with_an_end() -> None:
     loop = script.index("handler_fn(event, context)") if answer in script else len(script)
     place = script.find(failure, loop)
     if place < 0:
-        raise RuntimeError("the emulator's Python worker has changed: local/patches.py cannot mark the end of a log")
+        raise RuntimeError(
+            "the emulator's Python worker has changed: local/emulator/patches.py cannot mark the end of a log"
+        )
     mark = f"sys.stderr.write({END_OF_LOG + chr(10)!r}); sys.stderr.flush()"
     script = (
         script[:place]

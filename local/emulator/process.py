@@ -10,8 +10,8 @@ from pathlib import Path
 
 def main() -> None:
     """Apply the patches and serve until the process is told to end."""
-    sys.path[0] = str(Path(__file__).resolve().parents[1])
-    from local import patches
+    sys.path[0] = str(Path(__file__).resolve().parents[2])
+    from local.emulator import patches
 
     patches.apply()
     from ministack.app import main as serve

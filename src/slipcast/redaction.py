@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from slipcast.features import CATEGORICAL, NUMERIC
+from slipcast.features.row import CATEGORICAL, NUMERIC
 
 IDENTIFIERS = ("activity_id", "project_id")
 # Columns of a schedule that are not features themselves, and the features that give them away.

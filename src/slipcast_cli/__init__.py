@@ -1,1 +1,1 @@
-"""Commands for whoever operates Slipcast. None of this code is in a Lambda function or a layer."""
+"""Commands of operators: they read and change a deployed stack. In no Lambda function."""

@@ -1,6 +1,6 @@
-"""History: who asked for a training, what the gate said, what came of it, and which version it led to.
+"""History: who asked for a training, what the trigger answered, what came of it, and which version it led to.
 
-``python -m slipcast_aws.history --stack slipcast``; ``make history`` calls it. Read from the audit trail in the control
+``python -m slipcast_cli.history --stack slipcast``; ``make history`` calls it. Read from the audit trail in the control
 table, which outlives the stack.
 """
 
@@ -17,7 +17,7 @@ from typing import Any
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
-from slipcast_aws import control
+from slipcast_aws.control import audit
 
 HEAD = ("time (UTC)", "asked by", "decision", "outcome", "versions", "execution", "why")
 # A width at which nothing is cut.
@@ -35,13 +35,11 @@ class Line:
     Attributes
     ----------
     at : when it was asked, or happened; ISO 8601, UTC
-    asked_by : ``alarm``, ``schedule``, ``new_data``, ``manual``; ``release``, ``approval`` where nobody asked the gate
-    decision : the gate's answer: ``started``, ``coalesced``, ``cooldown``, ``duplicate``, ``ok``; empty where none
-    outcome : what became of the execution; ``under way`` until there is one
-    versions : ``3 -> 4`` where another version went live
-    execution : the execution, or the one that the request was coalesced into
-    why : one line for people
-    count, until : how many requests the line stands for, and when the last of them was
+    asked_by : ``alarm``, ``schedule``, ``new_data``, ``manual``; ``release``, ``approval`` where nobody asked the
+    trigger decision : the trigger's answer: ``started``, ``coalesced``, ``cooldown``, ``duplicate``, ``ok``; empty
+    where none outcome : what became of the execution; ``under way`` until there is one versions : ``3 -> 4`` where
+    another version went live execution : the execution, or the one that the request was coalesced into why : one line
+    for people count, until : how many requests the line stands for, and when the last of them was
     """
 
     at: str
@@ -56,7 +54,7 @@ class Line:
 
 
 def lines(trail: Iterable[dict[str, str]]) -> list[Line]:
-    """Return a line for each request of the gate, and for whatever else the trail holds, oldest first.
+    """Return a line for each request to the trigger, and for whatever else the trail holds, oldest first.
 
     Parameters
     ----------
@@ -70,16 +68,16 @@ def lines(trail: Iterable[dict[str, str]]) -> list[Line]:
     for place, entry in enumerate(entries):
         what, execution, at = entry.get("what", ""), entry.get("execution", ""), entry["sk"].partition("#")[0]
         if what == "gate":
-            found.append(_of_gate(entry, at, ended.get(execution), changes))
+            found.append(_of_trigger(entry, at, ended.get(execution), changes))
         elif what != "pipeline" or execution not in started:
-            # A step of a release, an approval, or an execution that somebody started past the gate.
+            # A step of a release, an approval, or an execution that somebody started without the trigger.
             by = entry.get("reason", "") if what == "pipeline" else what
             change = changes.get(execution if what == "pipeline" else place, "")
             found.append(Line(at, by, "", entry.get("outcome", ""), change, execution, entry.get("detail", "")))
     return found
 
 
-def _of_gate(entry: dict[str, str], at: str, end: dict[str, str] | None, changes: dict[Any, str]) -> Line:
+def _of_trigger(entry: dict[str, str], at: str, end: dict[str, str] | None, changes: dict[Any, str]) -> Line:
     decision, execution, asked_by = entry["outcome"], entry["execution"], entry.get("reason", "")
     if decision != "started":
         # What became of the execution stands in the line of its start.
@@ -159,7 +157,7 @@ def _clock(at: str) -> str:
 
 def main() -> int:
     """Print the history."""
-    parser = argparse.ArgumentParser(prog="python -m slipcast_aws.history", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m slipcast_cli.history", description=__doc__)
     parser.add_argument("--stack", default="slipcast", help="name of the CloudFormation stack (slipcast)")
     parser.add_argument("--all", action="store_true", help="each request on a line of its own, nothing cut")
     parser.add_argument("--last", type=int, default=50, help="so many lines, the newest; 0 for all of them (50)")
@@ -168,7 +166,7 @@ def main() -> int:
     try:
         stacks = boto3.client("cloudformation").describe_stacks(StackName=options.stack)["Stacks"]
         outputs = {item["OutputKey"]: item["OutputValue"] for item in stacks[0]["Outputs"]}
-        found = lines(control.audit_trail(outputs["ControlTableName"]))
+        found = lines(audit.audit_trail(outputs["ControlTableName"]))
     except (ClientError, BotoCoreError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -179,7 +177,7 @@ def main() -> int:
     elif shown:
         print(table(shown, FULL if options.all else shutil.get_terminal_size((160, 24)).columns))
     else:
-        print("nothing has been asked of the gate yet")
+        print("the trigger has had no request yet")
     return 0
 
 

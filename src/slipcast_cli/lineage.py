@@ -1,6 +1,6 @@
 """Lineage: from a prediction to its model, run, dataset, rows and source objects, each digest checked on the way.
 
-``python -m slipcast_aws.lineage --stack slipcast PREDICTION_ID``; ``make lineage PREDICTION=…`` calls it. An id is that
+``python -m slipcast_cli.lineage --stack slipcast PREDICTION_ID``; ``make lineage PREDICTION=…`` calls it. An id is that
 of an answer of the API, or ``<source>/<data date>/<activity id>`` for a row of ``predictions/``.
 """
 
@@ -19,7 +19,9 @@ from typing import Any
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
-from slipcast_aws import control, mlflow_server, storage
+from slipcast_aws import storage
+from slipcast_aws.control import releases
+from slipcast_aws.tracking import mlflow_server
 
 THREADS = 10
 
@@ -138,7 +140,7 @@ def _pinned(function: str, version: str, table: str) -> dict[str, str]:
         configuration = client.get_function_configuration(FunctionName=function, Qualifier=version)
     except client.exceptions.ResourceNotFoundException as error:
         # Old versions are deleted; what they were released with is kept.
-        if kept := control.release(table, version):
+        if kept := releases.release(table, version):
             return kept["model"]
         raise LineageError(
             f"version {version} of {function} is no longer there, and no release of it is kept"
@@ -198,7 +200,7 @@ def render(found: dict[str, Any]) -> str:
 
 def main() -> int:
     """Print the lineage of one prediction."""
-    parser = argparse.ArgumentParser(prog="python -m slipcast_aws.lineage", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m slipcast_cli.lineage", description=__doc__)
     parser.add_argument("prediction", help="prediction_id of an answer, or <source>/<data date>/<activity id>")
     parser.add_argument("--stack", default="slipcast", help="name of the CloudFormation stack (slipcast)")
     parser.add_argument("--json", action="store_true", help="print JSON")

@@ -1,6 +1,6 @@
 """What was set aside: list it with its reasons, or send it again once the cause is mended.
 
-``python -m slipcast_aws.redrive --stack slipcast [--list] [--discard ID]``; ``make dead-letters`` and ``make redrive``
+``python -m slipcast_cli.redrive --stack slipcast [--list] [--discard ID]``; ``make dead-letters`` and ``make redrive``
 call it. Events that could not be delivered or handled go to the function that they were going to, updates of the stream
 to the queue of updates. What is deleted has been taken; what fails again stays, with its reason. It works with the
 rights of who calls it (docs/operations.md#dead-letters).
@@ -17,7 +17,8 @@ from typing import Any
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
-from slipcast_aws import dead_letters, queues
+from slipcast_aws.serving import queues
+from slipcast_cli import dead_letters
 
 # Long enough to send ten messages again, or to read a list; after a crash the queue shows the message again.
 HIDDEN_SECONDS = 60
@@ -172,7 +173,7 @@ def _age(sent: datetime) -> str:
 
 def main() -> int:
     """List what was set aside, send it again, or delete one of it."""
-    parser = argparse.ArgumentParser(prog="python -m slipcast_aws.redrive", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m slipcast_cli.redrive", description=__doc__)
     parser.add_argument("--stack", default="slipcast", help="name of the CloudFormation stack (slipcast)")
     parser.add_argument("--list", action="store_true", help="only show what is there and why")
     parser.add_argument("--discard", metavar="ID", help="delete the message of this id for good instead")

@@ -117,7 +117,7 @@ class Smoke:
             yield failed(
                 "file",
                 "no execution began within three minutes of the file's arrival",
-                "make dead-letters lists what could not be delivered; look at the log of the gate function",
+                "make dead-letters lists what could not be delivered; look at the log of the trigger function",
             )
             return
         yield from self._follow(execution)
@@ -318,7 +318,7 @@ class Smoke:
 
     def wiring(self) -> Iterator[Finding]:
         """Check that every alarm has a state and acts on the topic, and that the trigger function listens there."""
-        topic, gate = self.stack.output("TopicArn"), self.stack.output("GateFunctionName")
+        topic, trigger = self.stack.output("TopicArn"), self.stack.output("TriggerFunctionName")
         kinds = ("AWS::CloudWatch::Alarm", "AWS::CloudWatch::CompositeAlarm")
         made = [item for item in stacks.resources(self.stack.name, self.session) if item["ResourceType"] in kinds]
         names = sorted(item["PhysicalResourceId"].rpartition(":")[2] for item in made)
@@ -347,7 +347,7 @@ class Smoke:
             yield warned(
                 "alarms", f"on: {', '.join(on)}", "docs/operations.md#alarms; monitor-silent is on until the first run"
             )
-        yield from self._listeners(topic, gate)
+        yield from self._listeners(topic, trigger)
 
     def _alarms(self, names: list[str]) -> dict[str, dict[str, Any]]:
         client, found = self.session.client("cloudwatch"), []
@@ -364,14 +364,14 @@ class Smoke:
             alarm["StateValue"] == "INSUFFICIENT_DATA" and changed is not None and datetime.now(UTC) - changed > SETTLED
         )
 
-    def _listeners(self, topic: str, gate: str) -> Iterator[Finding]:
+    def _listeners(self, topic: str, trigger: str) -> Iterator[Finding]:
         pages = self.session.client("sns").get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic)
         subscriptions = [item for page in pages for item in page["Subscriptions"]]
         functions = [item["Endpoint"] for item in subscriptions if item["Protocol"] == "lambda"]
-        if any(arn.endswith(f":function:{gate}") for arn in functions):
-            yield passed("topic", f"{gate} is subscribed")
+        if any(arn.endswith(f":function:{trigger}") for arn in functions):
+            yield passed("topic", f"{trigger} is subscribed")
         else:
-            yield failed("topic", f"{gate} is not subscribed: no alarm starts a training", "docs/operations.md#gone")
+            yield failed("topic", f"{trigger} is not subscribed: no alarm starts a training", "docs/operations.md#gone")
         waiting = [item["Endpoint"] for item in subscriptions if item["SubscriptionArn"] == "PendingConfirmation"]
         if waiting:
             yield warned(
@@ -380,31 +380,31 @@ class Smoke:
 
     def alarm_test(self) -> Iterator[Finding]:
         """Switch an alarm on that starts nothing; its notification must reach the trigger function."""
-        name, gate = f"{self.stack.name}-{HARMLESS_ALARM}", self.stack.output("GateFunctionName")
+        name, trigger = f"{self.stack.name}-{HARMLESS_ALARM}", self.stack.output("TriggerFunctionName")
         cloudwatch, began = self.session.client("cloudwatch"), int(time.time() * 1000)
         # An alarm acts on a change alone.
         cloudwatch.set_alarm_state(AlarmName=name, StateValue="OK", StateReason="smoke test begins")
         cloudwatch.set_alarm_state(AlarmName=name, StateValue="ALARM", StateReason="smoke test, nothing is wrong")
         try:
-            arrived = self._wait(lambda: self._heard(gate, began), seconds=self.settings.api_seconds)
+            arrived = self._wait(lambda: self._heard(trigger, began), seconds=self.settings.api_seconds)
         finally:
             cloudwatch.set_alarm_state(AlarmName=name, StateValue="OK", StateReason="smoke test is over")
         if arrived:
-            yield passed("alarm test", f"{name} reached {gate}")
+            yield passed("alarm test", f"{name} reached {trigger}")
         else:
             yield failed(
                 "alarm test",
-                f"{gate} was not called within {self.settings.api_seconds:g} s of {name}",
+                f"{trigger} was not called within {self.settings.api_seconds:g} s of {name}",
                 "look at the topic's subscriptions and policy, and at make dead-letters",
             )
 
-    def _heard(self, gate: str, since_ms: int) -> bool | None:
+    def _heard(self, trigger: str, since_ms: int) -> bool | None:
         logs = self.session.client("logs")
-        group = f"/aws/lambda/{gate}"
+        group = f"/aws/lambda/{trigger}"
         pages = logs.get_paginator("filter_log_events").paginate(logGroupName=group, startTime=since_ms)
         lines = (event["message"] for page in pages for event in page["events"])
-        # The gate answers a request for none of the alarms that ask for a training with no outcome.
-        return any('"message":"gate"' in line and '"outcomes":[]' in line for line in lines) or None
+        # The trigger answers a request for none of the alarms that ask for a training with no outcome.
+        return any('"message":"trigger"' in line and '"outcomes":[]' in line for line in lines) or None
 
     def _wait[Found](self, look: Callable[[], Found | None], *, seconds: float) -> Found | None:
         deadline = time.monotonic() + seconds

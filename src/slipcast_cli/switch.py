@@ -1,6 +1,6 @@
 """Which model is live, changed by hand: back to the one before, or to a version that was released earlier.
 
-``python -m slipcast_aws.switch --stack slipcast rollback`` and ``… promote VERSION``; ``make rollback`` and ``make
+``python -m slipcast_cli.switch --stack slipcast rollback`` and ``… promote VERSION``; ``make rollback`` and ``make
 promote VERSION=n`` call them. Each moves the alias in one update and leaves an entry in the audit trail, a message on
 the topic and a record for MLflow.
 """
@@ -15,8 +15,11 @@ from datetime import UTC, datetime
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
-from slipcast_aws import control, outbox, releases, storage, traffic
-from slipcast_aws.releases import LiveModel, ReleaseError
+from slipcast_aws import storage
+from slipcast_aws.control import audit, releases
+from slipcast_aws.release import traffic, versions
+from slipcast_aws.release.versions import LiveModel, ReleaseError
+from slipcast_aws.tracking import outbox
 
 logger = logging.getLogger(__name__)
 
@@ -60,7 +63,7 @@ def rollback(place: Place, by: str) -> str:
         said = f"the canary of version {ended} was ended by {by}, version {seen.version} answers all requests"
         _record(place, "canary ended", seen.version, said)
         return said
-    known = control.release(place.table, seen.version)
+    known = releases.release(place.table, seen.version)
     if known is None:
         raise ReleaseError(
             f"it is not on record which version was live before version {seen.version}: make promote VERSION=<number>"
@@ -86,10 +89,10 @@ def promote(place: Place, version: str, by: str) -> str:
         raise ReleaseError(f"version {version} is live already")
     model = _model(place, version, "to promote")
     golden = storage.read_json(f"{model.artefact_uri.rsplit('/', 1)[0]}/golden.json")
-    releases.verify(function=place.function, version=version, sha256=model.sha256, golden=golden)
+    versions.verify(function=place.function, version=version, sha256=model.sha256, golden=golden)
     if seen.version != version:
         kept = {"previous": seen.version, "execution": model.execution, "model": model.variables()}
-        control.put_release(place.table, version, kept)
+        releases.put_release(place.table, version, kept)
     traffic.change(place.function, seen, version=version)
     said = f"version {version} (model {model.model_id}) is live instead of version {seen.version}, by {by}"
     _record(place, "promoted by hand", version, said)
@@ -98,14 +101,14 @@ def promote(place: Place, version: str, by: str) -> str:
 
 
 def _model(place: Place, version: str, which: str) -> LiveModel:
-    model = releases.model_of(place.function, version)
+    model = versions.model_of(place.function, version)
     if model is None:
         raise ReleaseError(f"version {version}, the one {which}, has no model: there is nothing to go to")
     return model
 
 
 def _record(place: Place, what: str, version: str, said: str) -> None:
-    control.audit(
+    audit.audit(
         place.table,
         identity=f"{what.replace(' ', '-')}-{version}",
         record={"what": "release", "outcome": what, "version": version, "detail": said},
@@ -125,14 +128,14 @@ def _champion(place: Place, model: LiveModel, said: str) -> None:
     name = f"{now:%Y%m%dT%H%M%S%f}-by-hand"
     outbox.put(place.bucket, name, {**record, "why": said, "at": now.isoformat(timespec="seconds")})
     try:
-        releases.client().invoke(FunctionName=place.track, InvocationType="Event", Payload=b"{}")
+        versions.client().invoke(FunctionName=place.track, InvocationType="Event", Payload=b"{}")
     except ClientError as error:
         logger.warning("the record for MLflow waits in the outbox, the next hour asks again: %s", error)
 
 
 def main() -> int:
     """Carry out one command and return the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m slipcast_aws.switch", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m slipcast_cli.switch", description=__doc__)
     parser.add_argument("--stack", default="slipcast", help="name of the CloudFormation stack (slipcast)")
     parser.add_argument("--by", default=getpass.getuser(), help="who does it, for the audit trail (the user's name)")
     commands = parser.add_subparsers(dest="command", required=True)

@@ -33,7 +33,7 @@ BUCKET = "    Properties:\n      VersioningConfiguration: { Status: Enabled }\n"
         (
             "          CONTROL_TABLE: !Ref ControlTable\n          COOLDOWN",
             '          CONTROL_TABLE: "${ControlTable}"\n          COOLDOWN',
-            "create: ${ControlTable} is left in function slipcast-gate",
+            "create: ${ControlTable} is left in function slipcast-trigger",
         ),
         (
             BUCKET,

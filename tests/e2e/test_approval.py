@@ -9,11 +9,11 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 import pytest
-from one_family import search_all_families, search_one_family
 
 from local.cloud import DIRECT, LocalCloud
 from local.demo import NEWER, OLDER
 from local.watch import Stack, until
+from support.one_family import search_all_families, search_one_family
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 pytestmark = pytest.mark.e2e

@@ -13,13 +13,13 @@ import mlflow
 import pandas as pd
 import pytest
 from mlflow.tracking import MlflowClient
-from schedules import example
 
 from local.demo import NEWER, OLDER, PLAYED_YEARS, read_example, requests
 from local.watch import Stack, until
-from slipcast.candidates import load_candidates
-from slipcast.history import HISTORY
-from slipcast.history_table import history_table
+from slipcast.features.point_in_time import HISTORY
+from slipcast.features.point_in_time_table import history_table
+from slipcast.training.candidates import load_candidates
+from support.schedules import example
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 pytestmark = pytest.mark.e2e
@@ -71,8 +71,8 @@ def test_the_same_event_again_starts_nothing(stack, story, cloud):
             "object": story_object(source, head),
         },
     }
-    answer = stack.lambdas.invoke(FunctionName=stack.env["SLIPCAST_GATE_FUNCTION"], Payload=json.dumps(rule_event))
-    again = stack.lambdas.invoke(FunctionName=stack.env["SLIPCAST_GATE_FUNCTION"], Payload=json.dumps(rule_event))
+    answer = stack.lambdas.invoke(FunctionName=stack.env["SLIPCAST_TRIGGER_FUNCTION"], Payload=json.dumps(rule_event))
+    again = stack.lambdas.invoke(FunctionName=stack.env["SLIPCAST_TRIGGER_FUNCTION"], Payload=json.dumps(rule_event))
 
     outcomes = [json.loads(item["Payload"].read())["outcomes"] for item in (answer, again)]
     assert outcomes[1] == ["duplicate"]
@@ -97,13 +97,13 @@ def test_an_event_that_was_set_aside_is_sent_again_to_where_it_was_going(stack, 
     where = ("--stack", stack.env["SLIPCAST_STACK"], "--only", "events")
     before = stack.executions()
 
-    listed = stack.run("slipcast_aws.redrive", *where, "--list")
+    listed = stack.run("slipcast_cli.redrive", *where, "--list")
     block = listed[listed.index(f"event {sent}") :]
-    assert f"to      {stack.env['SLIPCAST_GATE_FUNCTION']}\n" in block
-    assert "sent again" in stack.run("slipcast_aws.redrive", *where)
+    assert f"to      {stack.env['SLIPCAST_TRIGGER_FUNCTION']}\n" in block
+    assert "sent again" in stack.run("slipcast_cli.redrive", *where)
 
-    assert sent not in stack.run("slipcast_aws.redrive", *where, "--list")
-    # The gate has known this upload before.
+    assert sent not in stack.run("slipcast_cli.redrive", *where, "--list")
+    # The trigger has known this upload before.
     assert stack.executions() == before
 
 
@@ -251,7 +251,7 @@ def test_the_lineage_of_a_prediction_ends_at_the_dropped_object(stack, story):
 
     for prediction in (first, f"nyc_sca/2022-12-31/{story['scored']['activity_id']}"):
         found = json.loads(
-            stack.run("slipcast_aws.lineage", "--json", "--stack", stack.env["SLIPCAST_STACK"], prediction)
+            stack.run("slipcast_cli.lineage", "--json", "--stack", stack.env["SLIPCAST_STACK"], prediction)
         )
 
         assert found["run"]["execution"] == story["first"]["name"]

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from slipcast.candidates import load_candidates
+from slipcast.training.candidates import load_candidates
 
 EXPORTS = Path(__file__).resolve().parents[2] / "examples" / "exports"
 pytestmark = pytest.mark.e2e

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from one_family import search_all_families, search_one_family
 
 from local.demo import OLDER
 from local.watch import Stack, until
+from support.one_family import search_all_families, search_one_family
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 pytestmark = pytest.mark.e2e
@@ -44,7 +44,7 @@ class Storm:
         return [{name: value.get("S", "") for name, value in item.items()} for item in found]
 
     def asked(self, reason: str) -> list[dict[str, str]]:
-        """Answers of the gate since this storm began, those to alarms of this storm only."""
+        """Answers of the trigger since this storm began, those to alarms of this storm only."""
         since = self.began.strftime("%Y-%m-%dT%H:%M:%S")
         entries = [item for item in self.items("AUDIT") if item["what"] == "gate" and item["sk"] > since]
         return [
@@ -61,7 +61,7 @@ class Storm:
         self.stack.sns.publish(TopicArn=self.stack.env["SLIPCAST_TOPIC_ARN"], Message=json.dumps(message))
 
     def alarms(self, numbers: list[int], before: int) -> None:
-        """Send messages as fast as the gate answers them, `BURST` ahead.
+        """Send messages as fast as the trigger answers them, `BURST` ahead.
 
         The emulator starts a process for each delivery that finds none idle: without this, hundreds.
         """
@@ -75,7 +75,7 @@ class Storm:
 
     def manual(self) -> str:
         request = json.dumps({"reason": "manual", "id": self.name, "detail": "a person, in the middle of it"})
-        answer = self.stack.lambdas.invoke(FunctionName=self.stack.env["SLIPCAST_GATE_FUNCTION"], Payload=request)
+        answer = self.stack.lambdas.invoke(FunctionName=self.stack.env["SLIPCAST_TRIGGER_FUNCTION"], Payload=request)
         return json.loads(answer["Payload"].read())["outcomes"][0]
 
 
@@ -128,7 +128,7 @@ def test_of_a_storm_one_retraining_runs_the_rest_is_coalesced_and_no_file_is_los
     answers = until(
         lambda: found if len(found := storm.asked("alarm")) >= MESSAGES else None,
         seconds=240,
-        what=f"answer of the gate to each of {MESSAGES} messages",
+        what=f"Answers of the trigger to each of {MESSAGES} messages",
         every=2,
     )
     outcomes = [item["outcome"] for item in answers]
@@ -175,7 +175,7 @@ def test_the_history_tells_the_storm_in_a_few_lines(storm):
 
 
 def stack_history(storm) -> list[str]:
-    printed = storm.stack.run("slipcast_aws.history", "--stack", storm.stack.env["SLIPCAST_STACK"], "--last", "0")
+    printed = storm.stack.run("slipcast_cli.history", "--stack", storm.stack.env["SLIPCAST_STACK"], "--last", "0")
     since = storm.began.strftime("%Y-%m-%d %H:%M:%S")
     return [line for line in printed.splitlines() if line[:19] >= since and line[:4].isdigit()]
 

@@ -48,7 +48,7 @@ class Updates:
 
     def redrive(self, *arguments):
         return self.stack.run(
-            "slipcast_aws.redrive", "--stack", self.stack.env["SLIPCAST_STACK"], "--only", "updates", *arguments
+            "slipcast_cli.redrive", "--stack", self.stack.env["SLIPCAST_STACK"], "--only", "updates", *arguments
         )
 
 

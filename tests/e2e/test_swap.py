@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 from mlflow.tracking import MlflowClient
-from release_trials import Trials
 
 from local.demo import OLDER, read_example, requests
 from local.load import Load
 from local.watch import until
+from support.release_trials import Trials
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 pytestmark = pytest.mark.e2e
@@ -118,7 +118,7 @@ def test_a_deploy_during_a_canary_moves_nothing(trials, stack, cloud):
 def test_a_rollback_by_hand_goes_to_the_version_before_and_only_once_more_if_there_is_one(trials, stack, activities):
     new, before = stack.live_version(), stack.document(release_of(trials, stack))["previous"]
     with Load(stack, activities, RATE / 2, connections=4) as load:
-        said = stack.run("slipcast_aws.switch", "--stack", stack.env["SLIPCAST_STACK"], "--by", "Ann", "rollback")
+        said = stack.run("slipcast_cli.switch", "--stack", stack.env["SLIPCAST_STACK"], "--by", "Ann", "rollback")
         until(
             lambda: stack.predict(activities[:1])["model"]["version"] == before or None, seconds=20, what="old answer"
         )
@@ -127,7 +127,7 @@ def test_a_rollback_by_hand_goes_to_the_version_before_and_only_once_more_if_the
     assert f"instead of version {new}, by Ann" in said
     assert stack.live_version() == before
     assert set(assert_each_from_one_model(trials, load, activities)) <= {before, new}
-    said = stack.run("slipcast_aws.switch", "--stack", stack.env["SLIPCAST_STACK"], "promote", new)
+    said = stack.run("slipcast_cli.switch", "--stack", stack.env["SLIPCAST_STACK"], "promote", new)
     assert f"version {new}" in said
     assert stack.live_version() == new
 

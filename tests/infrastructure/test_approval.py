@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 import yaml
 from jsonata import jsonata
-from template_text import template
+
+from support.template_text import template
 
 ROOT = Path(__file__).resolve().parents[2]
 TEXT = (ROOT / "statemachine" / "pipeline.asl.yaml").read_text(encoding="utf-8")

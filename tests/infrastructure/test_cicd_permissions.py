@@ -15,15 +15,15 @@ import boto3
 import botocore.session
 import pytest
 from botocore import xform_name
-from permissions.actions import PREFIXES
-from permissions.evaluation import ALLOWED, decide
-from permissions.reasons import broad
-from permissions.template import ACCOUNT, REGION
 from samcli.lib.deploy import deployer
 from samtranslator.parser.parser import Parser
 from samtranslator.translator.translator import Translator
 from samtranslator.yaml_helper import yaml_parse
 
+from permissions.actions import PREFIXES
+from permissions.evaluation import ALLOWED, decide
+from permissions.reasons import broad
+from permissions.template import ACCOUNT, REGION
 from slipcast_cli import settings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -130,20 +130,20 @@ ARNS = {
     "AWS::Lambda::Alias": f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{STACK}-predict",
     "AWS::Lambda::Version": f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{STACK}-predict",
     "AWS::Lambda::Permission": f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{STACK}-predict:live",
-    "AWS::Lambda::EventInvokeConfig": f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{STACK}-gate",
+    "AWS::Lambda::EventInvokeConfig": f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{STACK}-trigger",
     "AWS::Lambda::EventSourceMapping": f"arn:aws:lambda:{REGION}:{ACCOUNT}:event-source-mapping:1234",
     "AWS::Lambda::LayerVersion": f"arn:aws:lambda:{REGION}:{ACCOUNT}:layer:{STACK}-domain",
-    "AWS::Logs::LogGroup": f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:/aws/lambda/{STACK}-gate:*",
+    "AWS::Logs::LogGroup": f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:/aws/lambda/{STACK}-trigger:*",
     "AWS::Logs::SubscriptionFilter": f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:/aws/lambda/{STACK}-predict:*",
     "AWS::CloudWatch::Alarm": f"arn:aws:cloudwatch:{REGION}:{ACCOUNT}:alarm:{STACK}-drift",
     "AWS::CloudWatch::CompositeAlarm": f"arn:aws:cloudwatch:{REGION}:{ACCOUNT}:alarm:{STACK}-model-unhealthy",
     "AWS::CloudWatch::Dashboard": f"arn:aws:cloudwatch::{ACCOUNT}:dashboard/{STACK}",
-    "AWS::Events::Rule": f"arn:aws:events:{REGION}:{ACCOUNT}:rule/{STACK}-GateFunctionPeriodic-1ABC",
+    "AWS::Events::Rule": f"arn:aws:events:{REGION}:{ACCOUNT}:rule/{STACK}-TriggerFunctionPeriodic-1ABC",
     "AWS::StepFunctions::StateMachine": f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:{STACK}-pipeline",
     "AWS::SageMaker::MlflowApp": f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:mlflow-app/app-1ABC",
-    "AWS::IAM::Role": f"arn:aws:iam::{ACCOUNT}:role/{STACK}-GateFunctionRole-1ABC",
+    "AWS::IAM::Role": f"arn:aws:iam::{ACCOUNT}:role/{STACK}-TriggerFunctionRole-1ABC",
     "AWS::IAM::ManagedPolicy": f"arn:aws:iam::{ACCOUNT}:policy/{STACK}-MayDecrypt-1ABC",
-    "AWS::IAM::Policy": f"arn:aws:iam::{ACCOUNT}:role/{STACK}-GateFunctionRole-1ABC",
+    "AWS::IAM::Policy": f"arn:aws:iam::{ACCOUNT}:role/{STACK}-TriggerFunctionRole-1ABC",
     "AWS::ApiGateway::RestApi": f"arn:aws:apigateway:{REGION}::/restapis",
     "AWS::ApiGateway::Deployment": f"arn:aws:apigateway:{REGION}::/restapis/abc/deployments",
     "AWS::ApiGateway::Stage": f"arn:aws:apigateway:{REGION}::/restapis/abc/stages/v1",

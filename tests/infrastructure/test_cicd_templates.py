@@ -8,9 +8,9 @@ import pytest
 import yaml
 from samcli.commands.deploy import command as sam_deploy
 from samtranslator.yaml_helper import yaml_parse
-from stubbed_session import ACCOUNT, REGION, StubbedSession
 
 from slipcast_cli import bootstrap_cicd
+from support.stubbed_session import ACCOUNT, REGION, StubbedSession
 
 ROOT = Path(__file__).resolve().parents[2]
 CICD = ROOT / "cicd"

@@ -3,6 +3,7 @@
 import re
 
 import pytest
+
 from permissions.evaluation import ALLOWED, decide
 from permissions.template import FUNCTIONS, MACHINES, REGION, RESOURCES, ROOT, TEMPLATE, Stack, listed, of_type, pairs
 

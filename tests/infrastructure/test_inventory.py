@@ -7,26 +7,27 @@ from pathlib import Path
 
 import pytest
 
+from layers.build import assemble, recipe, wheels
+
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "audit"))
 
 import inventory as bills  # noqa: E402
 
-BUILD = bills.build_script()
 LOCK = bills.read_lock()
 
 
 @pytest.fixture(scope="module")
 def reporting() -> Path:
-    return BUILD.built("reporting", "x86_64") / "python"
+    return assemble.built("reporting", "x86_64") / "python"
 
 
 @pytest.mark.parametrize("layer", ["powertools", "preparation", "reporting", "training"])
 def test_every_package_that_the_lock_lets_in_is_in_the_bill_with_its_wheel(layer):
-    folder = BUILD.built(layer, "x86_64") / "python"
+    folder = assemble.built(layer, "x86_64") / "python"
     found = {package.name: package for package in bills.inventory(layer, folder, LOCK, "x86_64")}
-    roots = BUILD.required((ROOT / "layers" / layer / "requirements.txt").read_text())
-    pins = BUILD.pinned(LOCK, roots, BUILD.SPECIFICATIONS[layer].without).splitlines()
+    roots = wheels.required((ROOT / "layers" / layer / "requirements.txt").read_text())
+    pins = wheels.pinned(LOCK, roots, recipe.SPECIFICATIONS[layer].without).splitlines()
 
     # Those with a marker are for other systems or interpreters.
     assert {line.split("==")[0] for line in pins if ";" not in line} == set(found)
@@ -45,7 +46,7 @@ def test_shared_libraries_that_came_in_a_wheel_are_in_the_bill(reporting):
 
 @pytest.mark.parametrize("layer", ["slipcast", "aws"])
 def test_our_own_packages_are_in_the_bill(layer):
-    folder = BUILD.built(layer, "x86_64") / "python"
+    folder = assemble.built(layer, "x86_64") / "python"
     (package,) = bills.inventory(layer, folder, LOCK, "x86_64")
 
     assert package.sha256 == bills.content_digest(folder / package.name.replace("-", "_"))

@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from template_text import template
+
+from layers.build import assemble, shell
+from support.template_text import template
 
 ROOT = Path(__file__).resolve().parents[2]
 LIMIT = 250 * 2**20
@@ -50,15 +52,10 @@ LAYERS = {
 }
 
 
-def _load_build_script():
-    spec = importlib.util.spec_from_file_location("layer_build_script", ROOT / "layers" / "build.py")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-BUILD = _load_build_script()
+def shipped(function: str, folder: Path) -> Path:
+    """The code of a function as it is deployed, made in a folder."""
+    assemble.copy_function(ROOT / FUNCTIONS[function]["CodeUri"], folder)
+    return folder
 
 
 def layers_of(function: str) -> list[str]:
@@ -175,7 +172,7 @@ def draw(record: str) -> None:
     import sys
     from pathlib import Path
 
-    from slipcast.training_report import render
+    from slipcast.reports.training import render
 
     page = render(json.loads(Path(record).read_text(encoding="utf-8")))
     # Twenty megabytes and half a second that nothing here is drawn with.
@@ -186,7 +183,7 @@ def draw(record: str) -> None:
 @pytest.fixture(scope="module")
 def built() -> dict[str, Path]:
     """The python folder of each layer, by logical id."""
-    return {name: BUILD.built(folder, _architecture(name)) / "python" for name, folder in LAYERS.items()}
+    return {name: assemble.built(folder, _architecture(name)) / "python" for name, folder in LAYERS.items()}
 
 
 def _architecture(layer: str) -> str:
@@ -234,18 +231,17 @@ def _environment(function: str) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def imported(built: dict[str, Path], runtime: Path) -> dict[str, str]:
+def imported(built: dict[str, Path], runtime: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """For each function the names of the modules that its import loads as JSON, or what went wrong."""
+    places = tmp_path_factory.mktemp("functions")
 
     def run(function: str) -> str:
-        code = ROOT / FUNCTIONS[function]["CodeUri"]
-        if not code.is_dir():
-            return f"FAILED\n{code} does not exist"
+        code = shipped(function, places / function)
         path = [code, *(built[layer] for layer in layers_of(function)), runtime]
         ours = [str(code)] + [
             str(built[layer]) for layer in layers_of(function) if LAYERS[layer] in ("slipcast", "aws")
         ]
-        handler = FUNCTIONS[function].get("Handler", GLOBALS["Handler"])
+        handler = FUNCTIONS[function]["Handler"]
         return _alone(import_with_deferred, [ours, handler], path, _environment(function))
 
     with ThreadPoolExecutor(2) as pool:
@@ -260,7 +256,7 @@ def test_function_imports_with_its_layers_alone(function: str, imported: dict[st
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_function_and_layers_fit_into_lambda(function: str, built: dict[str, Path]) -> None:
     folders = [ROOT / FUNCTIONS[function]["CodeUri"], *(built[layer] for layer in layers_of(function))]
-    assert sum(BUILD.size(folder) for folder in folders) < LIMIT
+    assert sum(shell.size(folder) for folder in folders) < LIMIT
     assert len(layers_of(function)) <= 5 - (function == "PredictFunction"), "a release adds the model's layer"
 
 
@@ -270,29 +266,29 @@ def test_predict_starts_without_heavy_packages(imported: dict[str, str]) -> None
 
 
 def test_predict_and_its_layers_are_small(built: dict[str, Path], tmp_path: Path) -> None:
-    BUILD.copy_function(ROOT / FUNCTIONS["PredictFunction"]["CodeUri"], tmp_path)
+    assemble.copy_function(ROOT / FUNCTIONS["PredictFunction"]["CodeUri"], tmp_path)
     folders = [tmp_path, *(built[layer] for layer in layers_of("PredictFunction"))]
 
-    assert sum(BUILD.size(folder) for folder in folders) <= 12_000_000
+    assert sum(shell.size(folder) for folder in folders) <= 12_000_000
 
 
 def test_a_release_may_add_scikit_learn_and_the_largest_model_to_predict(built: dict[str, Path]) -> None:
-    from slipcast import estimators
+    from slipcast.model import sklearn_estimators
 
     layers = [*layers_of("PredictFunction"), "TrainingLayer"]
     folders = [ROOT / FUNCTIONS["PredictFunction"]["CodeUri"], *(built[layer] for layer in layers)]
 
     assert len(layers) + 1 <= 5
-    assert sum(BUILD.size(folder) for folder in folders) + estimators.MAX_BYTES < LIMIT
+    assert sum(shell.size(folder) for folder in folders) + sklearn_estimators.MAX_BYTES < LIMIT
 
 
 def answer(event: str) -> None:
     """Answer an event as the prediction function does."""
     import json
 
-    import fast
+    from predict import app
 
-    answered = fast.handler(json.loads(event), None)
+    answered = app.handler(json.loads(event), None)
     assert answered["statusCode"] == 200, answered
     # The last line is this one, the others are the log.
     print(json.dumps([item["probability"] for item in json.loads(answered["body"])["predictions"]]))
@@ -302,12 +298,12 @@ def answer(event: str) -> None:
 def test_a_version_with_scikit_learns_layer_answers_as_scikit_learn(
     name: str, built: dict[str, Path], runtime: Path, tmp_path: Path
 ) -> None:
-    from slipcast import artefact
-    from slipcast.candidates import load_candidates
-    from slipcast.export import export
-    from slipcast.features import CATEGORICAL
-    from slipcast.pipeline import build_pipeline
-    from tests.serving_cases import feature_frame, late
+    from slipcast.features.row import CATEGORICAL
+    from slipcast.model import artifact
+    from slipcast.model.export.pipeline import export
+    from slipcast.training.candidates import load_candidates
+    from slipcast.training.pipeline import build_pipeline
+    from tests.support.serving_cases import feature_frame, late
 
     frame = feature_frame(200, seed=1)
     candidate = next(item for item in load_candidates() if item.name == name)
@@ -330,8 +326,8 @@ def test_a_version_with_scikit_learns_layer_answers_as_scikit_learn(
         "requestContext": {"requestId": "r", "stage": "v1"},
     }
     layers = [*layers_of("PredictFunction"), "TrainingLayer"]
-    path = [ROOT / FUNCTIONS["PredictFunction"]["CodeUri"], *(built[layer] for layer in layers), runtime]
-    pinned = {"MODEL_PATH": str(tmp_path / "model.json"), "MODEL_SHA256": artefact.digest(raw)}
+    path = [shipped("PredictFunction", tmp_path / "code"), *(built[layer] for layer in layers), runtime]
+    pinned = {"MODEL_PATH": str(tmp_path / "model.json"), "MODEL_SHA256": artifact.digest(raw)}
     outcome = _alone(answer, [json.dumps(event)], path, _environment("PredictFunction") | pinned)
 
     assert not outcome.startswith("FAILED"), outcome
@@ -339,10 +335,10 @@ def test_a_version_with_scikit_learns_layer_answers_as_scikit_learn(
     assert json.loads(outcome.splitlines()[-1]) == pytest.approx(expected, abs=1e-9)
 
 
-def test_a_missing_layer_is_noticed(built: dict[str, Path], runtime: Path) -> None:
-    code = ROOT / FUNCTIONS["PlanFunction"]["CodeUri"]
+def test_a_missing_layer_is_noticed(built: dict[str, Path], runtime: Path, tmp_path: Path) -> None:
+    code = shipped("PlanFunction", tmp_path / "code")
     path = [code, *(built[layer] for layer in layers_of("PlanFunction") if layer != "PreparationLayer"), runtime]
-    outcome = _alone(import_with_deferred, [[str(code)], "app.handler"], path, _environment("PlanFunction"))
+    outcome = _alone(import_with_deferred, [[str(code)], "plan.app.handler"], path, _environment("PlanFunction"))
     assert outcome.startswith("FAILED")
     assert "ModuleNotFoundError" in outcome
 
@@ -354,22 +350,21 @@ def test_training_layer_trains_and_logs(built: dict[str, Path], runtime: Path, t
 
 
 def test_reporting_layer_draws_the_same_page_as_here(built: dict[str, Path], tmp_path: Path) -> None:
-    from report_records import record
-
-    from slipcast.training_report import render
+    from slipcast.reports.training import render
+    from support.report_records import record
 
     (tmp_path / "evaluation.json").write_text(json.dumps(record()), encoding="utf-8")
     path = [built["SlipcastLayer"], built["ReportingLayer"]]
     outcome = _alone(draw, [str(tmp_path / "evaluation.json")], path, {"MPLCONFIGDIR": str(tmp_path)})
     assert outcome.strip() == hashlib.sha256(render(record()).encode()).hexdigest()
-    assert BUILD.size(built["ReportingLayer"]) < 90 * 2**20
+    assert shell.size(built["ReportingLayer"]) < 90 * 2**20
 
 
 def test_powertools_layer_validates_and_describes(built: dict[str, Path]) -> None:
     environment = {"POWERTOOLS_SERVICE_NAME": "slipcast"}
     outcome = _alone(answer_and_describe, [], [built["PowertoolsLayer"]], environment)
     assert not outcome.startswith("FAILED"), outcome
-    assert BUILD.size(built["PowertoolsLayer"]) < 9 * 2**20
+    assert shell.size(built["PowertoolsLayer"]) < 9 * 2**20
 
 
 @pytest.mark.parametrize("layer", LAYERS)
@@ -380,6 +375,6 @@ def test_layer_is_built_by_its_makefile(layer: str) -> None:
     assert _architecture(layer) in GLOBALS["Architectures"]
     assert f"\nbuild-{layer}:" in (folder / "Makefile").read_text(encoding="utf-8")
     # sam's cache looks at nothing outside this folder.
-    assert (folder / "build.py").resolve() == ROOT / "layers" / "build.py"
+    assert (folder / "build").resolve() == ROOT / "layers" / "build"
     if (folder / "requirements.txt").exists():
         assert (folder / "uv.lock").resolve() == ROOT / "uv.lock"

@@ -7,6 +7,7 @@ known when the code runs: tests/integration asks the policies at every call and 
 import re
 
 import pytest
+
 from permissions import indirect
 from permissions.call_graph import actions_of, reached
 from permissions.evaluation import ALLOWED, decide

@@ -1,6 +1,7 @@
 """What the policies of template.yaml decide, asked as IAM is asked: who may, and who may not."""
 
 import pytest
+
 from permissions.evaluation import ALLOWED, DENIED, decide
 from permissions.template import ACCOUNT, FUNCTIONS, MACHINES, REGION, STACK, Stack, of_type
 
@@ -69,10 +70,10 @@ OBJECTS = {
     "elsewhere/x": {"read": set(), "write": set()},
 }
 RECORDS = {
-    "LEASE": {"dynamodb:GetItem": {"GateFunction"}, "dynamodb:PutItem": {"Pipeline"}},
+    "LEASE": {"dynamodb:GetItem": {"TriggerFunction"}, "dynamodb:PutItem": {"Pipeline"}},
     "GATE": {
-        "dynamodb:GetItem": {"GateFunction", "PrepareFunction"},
-        "dynamodb:PutItem": {"GateFunction", "NotifyFunction"},
+        "dynamodb:GetItem": {"TriggerFunction", "PrepareFunction"},
+        "dynamodb:PutItem": {"TriggerFunction", "NotifyFunction"},
     },
     "BUDGET": {"dynamodb:GetItem": set(), "dynamodb:UpdateItem": {"PrepareFunction"}},
     "RELEASE": {"dynamodb:GetItem": {"ReleaseFunction"}, "dynamodb:PutItem": {"ReleaseFunction"}},
@@ -83,7 +84,7 @@ RECORDS = {
     "APPROVAL": {"dynamodb:GetItem": {"ApproveFunction"}, "dynamodb:PutItem": {"ApproveFunction"}},
     "AUDIT": {
         "dynamodb:GetItem": set(),
-        "dynamodb:PutItem": {"GateFunction", "NotifyFunction", "ApproveFunction", "ReleaseFunction"},
+        "dynamodb:PutItem": {"TriggerFunction", "NotifyFunction", "ApproveFunction", "ReleaseFunction"},
         "dynamodb:UpdateItem": set(),
         "dynamodb:DeleteItem": set(),
     },
@@ -171,7 +172,7 @@ def test_only_a_release_asks_a_version_of_the_serving_function():
 def test_only_the_gate_and_the_pipeline_itself_start_the_pipeline():
     arn = CLOUD.attribute("Pipeline", "Arn")
 
-    assert who_may("states:StartExecution", arn) == {"GateFunction", "Pipeline"}
+    assert who_may("states:StartExecution", arn) == {"TriggerFunction", "Pipeline"}
     assert who_may("states:SendTaskSuccess", arn) == {"ApproveFunction"}
     assert who_may("states:SendTaskFailure", arn) == who_may("states:UpdateStateMachine", arn) == set()
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from slipcast import canary
+from slipcast.release import canary
 from tests.infrastructure.test_template import FUNCTIONS, TEMPLATE
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -19,7 +19,7 @@ def test_a_function_is_given_every_setting_that_it_reads(name):
     given = properties.get("Environment", {}).get("Variables", {}).keys()
     shared = TEMPLATE["Globals"]["Function"]["Environment"]["Variables"].keys()
     folder = ROOT / properties["CodeUri"]
-    read = {found for path in folder.glob("*.py") for found in READ.findall(path.read_text())}
+    read = {found for path in folder.rglob("*.py") for found in READ.findall(path.read_text())}
 
     assert read <= {*given, *shared}
 

@@ -5,11 +5,11 @@ from functools import cache
 from typing import Any
 
 import pytest
+
+from audit import transformed
 from permissions.evaluation import ALLOWED, decide
 from permissions.template import Stack as Policies
 from permissions.template import pairs
-
-from audit import transformed
 
 TEMPLATE = transformed.transformed(transformed.source())
 # "New AWS accounts have reduced concurrency and memory quotas"; the messages that people report name this one:

@@ -9,9 +9,9 @@ import pytest
 import yaml
 from jsonata import jsonata
 from statelint.linter import Linter
-from template_text import template
 
 from slipcast_aws import waiting
+from support.template_text import template
 
 ROOT = Path(__file__).resolve().parents[2]
 TEXT = (ROOT / "statemachine" / "pipeline.asl.yaml").read_text(encoding="utf-8").replace("${Partition}", "aws")

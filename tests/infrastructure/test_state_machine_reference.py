@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import state_walk
+
 from infrastructure import test_state_machine_walk as walks
+from support import state_walk
 
 ROOT = Path(__file__).resolve().parents[2]
 INSTALLED = ROOT / ".cache" / "audit" / "jsonata"

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import state_contract
 import yaml
-from state_walk import MISSING, Call, Interpreter, StateError, Walk
+
+from support import state_contract
+from support.state_walk import MISSING, Call, Interpreter, StateError, Walk
 
 ROOT = Path(__file__).resolve().parents[2]
 TEXT = (ROOT / "statemachine" / "pipeline.asl.yaml").read_text(encoding="utf-8")

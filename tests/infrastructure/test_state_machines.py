@@ -4,6 +4,7 @@ What is particular to the pipeline is in test_state_machine.py.
 """
 
 import pytest
+
 from permissions.machines import definition, states
 from permissions.template import MACHINES, Stack, of_type
 

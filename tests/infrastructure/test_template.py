@@ -9,10 +9,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from template_text import template
 
 from slipcast import redaction
-from slipcast_aws import queues
+from slipcast_aws.serving import queues
+from support.template_text import template
 
 ROOT = Path(__file__).resolve().parents[2]
 TEMPLATE = template()
@@ -179,7 +179,7 @@ def test_the_queue_of_updates_feeds_the_alias_and_keeps_its_order():
 
 
 def test_the_function_gives_a_reason_before_the_queue_takes_a_message_away():
-    source = (ROOT / "functions" / "predict" / "stream.py").read_text(encoding="utf-8")
+    source = (ROOT / "functions" / "predict" / "stream" / "consumer.py").read_text(encoding="utf-8")
     give_up = int(re.search(r"^GIVE_UP_AFTER = (\d+)$", source, re.MULTILINE)[1])
 
     assert give_up < QUEUES["UpdatesQueue"]["RedrivePolicy"]["maxReceiveCount"]
@@ -451,7 +451,7 @@ VERDICTS = ("DriftAlarm", "MiscalibratedAlarm", "DegradedAlarm")
 
 
 def test_the_gate_knows_the_retraining_alarms_by_their_names_and_hears_when_they_are_over():
-    listened = FUNCTIONS["GateFunction"]["Environment"]["Variables"]["RETRAIN_ALARMS"]["Fn::Sub"]
+    listened = FUNCTIONS["TriggerFunction"]["Environment"]["Variables"]["RETRAIN_ALARMS"]["Fn::Sub"]
 
     assert listened.split(",") == [ALARMS[name]["AlarmName"]["Fn::Sub"] for name in VERDICTS]
     assert all(ALARMS[name]["OKActions"] == [{"Ref": "Topic"}] for name in VERDICTS)
@@ -472,7 +472,7 @@ def test_the_dashboard_is_json_and_shows_metrics_that_somebody_emits():
     shown = {row[1] for item in widgets for row in item["properties"].get("metrics", []) if row[0] == "Slipcast"}
     code = "".join(
         path.read_text(encoding="utf-8")
-        for folder in ("functions", "layers/slipcast/slipcast", "layers/aws/slipcast_aws")
+        for folder in ("functions", "src/slipcast", "src/slipcast_aws")
         for path in (ROOT / folder).rglob("*.py")
     )
 

@@ -99,14 +99,14 @@ def test_a_reference_is_followed_in_every_stack():
     """The stream is off and the composite alarm too: a pair of two conditions, a reference from one to the other."""
     template = copied(TRANSFORMED)
     template["Resources"]["ModelUnhealthyAlarm"]["DependsOn"] = "UpdatesAgeAlarm"
-    template["Resources"]["GateFunction"]["Properties"]["Environment"]["Variables"]["QUEUE"] = {
+    template["Resources"]["TriggerFunction"]["Properties"]["Environment"]["Variables"]["QUEUE"] = {
         "Fn::If": ["CreateCompositeAlarm", {"Fn::Sub": "${UpdatesQueue.Arn}"}, "x"]
     }
     problems = transformed.dangling(template, STACKS)
 
     assert set(problems) == {
         "Resources/ModelUnhealthyAlarm: DependsOn UpdatesAgeAlarm, which is not there",
-        "Resources/GateFunction: Fn::Sub UpdatesQueue, which is not there",
+        "Resources/TriggerFunction: Fn::Sub UpdatesQueue, which is not there",
     }
     for settings in problems.values():
         assert all(dict(each.parameters)["Streaming"] == "false" for each in settings)

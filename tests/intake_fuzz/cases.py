@@ -11,7 +11,7 @@ from intake_fuzz.seeds import Seed, seeds
 from intake_fuzz.text import BYTES, TEXTS, encoded, written
 from intake_fuzz.words import NAMES
 from intake_fuzz.xml import XMLS
-from slipcast.ingest.profile import BUILT_IN
+from slipcast.ingest.mapping.profile import BUILT_IN
 
 XER_ENCODINGS = ("cp1252", "cp1252", "cp1252", "utf-8", "utf-8", "utf-16", "cp1251", "gbk", "shift_jis", "cp1256")
 

@@ -15,8 +15,9 @@ from intake_fuzz.cases import Case
 from intake_fuzz.expected import expected_rows, lines_of, unpacked
 from intake_fuzz.outcomes import Outcome, demand, reason_class
 from intake_fuzz.page import check_page, is_formula
-from slipcast.ingest import layout, report
-from slipcast.ingest.profile import Profile, load_profile, normal
+from slipcast.ingest import report
+from slipcast.ingest.files import grid
+from slipcast.ingest.mapping.profile import Profile, load_profile, normal
 from slipcast.ingest.refusal import ScheduleRefused
 from slipcast.ingest.schedule import REJECTED_COLUMNS, Schedule, read_schedule
 
@@ -171,7 +172,7 @@ def rejected_cells(schedule: Schedule) -> list[dict[str, str]]:
 def _check_again(case: Case, profile: Profile | None, first: Outcome, folder: Path) -> None:
     """The same bytes give the same bytes; line by line they give the same rows."""
     again = _read(case, profile, folder / "again")
-    with mock.patch.object(layout, "plain", return_value=None):
+    with mock.patch.object(grid, "plain", return_value=None):
         careful = _read(case, profile, folder / "careful")
     for other in (again, careful):
         demand(other.kind == first.kind, f"first {first.kind} ({first.refusal}), then {other.kind} ({other.refusal})")

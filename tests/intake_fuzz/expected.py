@@ -8,7 +8,7 @@ import zipfile
 
 from intake_fuzz.seeds import decoded
 from intake_fuzz.words import DELIMITERS
-from slipcast.ingest import layout
+from slipcast.ingest.files import grid
 from slipcast.ingest.schedule import Schedule
 
 # A row of other white space, as the ideographic one, is a row.
@@ -57,7 +57,7 @@ def _strict(text: str, mark: str) -> list[list[str]] | None:
     reader, records, last = csv.reader(io.StringIO(text, newline=""), delimiter=mark, strict=True), [], 0
     try:
         for record in reader:
-            if reader.line_num - last > layout.MAX_LINES_IN_RECORD // 2:
+            if reader.line_num - last > grid.MAX_LINES_IN_RECORD // 2:
                 return None
             last = reader.line_num
             records.append(record)

@@ -1,4 +1,4 @@
-"""AWS as moto plays it: a data bucket, the control table, the gate with a state machine to start."""
+"""AWS as moto plays it: a data bucket, the control table, the trigger with a state machine to start."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -6,13 +6,15 @@ from pathlib import Path
 
 import boto3
 import pytest
+from moto import mock_aws
+
 from faults.explore import Scenario, assert_converges, forget_clients
 from faults.injector import Injector
-from moto import mock_aws
 from permissions.recording import RECORDER, Recorder, never_asked_for
 from permissions.template import FUNCTIONS
-
-from slipcast_aws import control, feature_store, storage
+from slipcast_aws import storage
+from slipcast_aws.control import table as control
+from slipcast_aws.serving import feature_store
 
 HERE = Path(__file__).parent
 # Looks at what all other tests of this folder made the functions ask for: it comes last.
@@ -134,8 +136,8 @@ def assert_survives(injector, record_property) -> Callable[[Scenario], None]:
 
 
 @pytest.fixture
-def gate(load_app, control_table):
-    """The gate's app with a state machine to start; ``app.machine`` is its ARN."""
+def trigger(load_app, control_table):
+    """The trigger's app with a state machine to start; ``app.machine`` is its ARN."""
     role = boto3.client("iam").create_role(RoleName="states", AssumeRolePolicyDocument="{}")["Role"]["Arn"]
     machine = boto3.client("stepfunctions").create_state_machine(
         name="slipcast-pipeline",
@@ -143,7 +145,7 @@ def gate(load_app, control_table):
         roleArn=role,
     )["stateMachineArn"]
     app = load_app(
-        "gate",
+        "trigger",
         CONTROL_TABLE=control_table,
         STATE_MACHINE_ARN=machine,
         RETRAIN_ALARMS="slipcast-drift",

@@ -10,9 +10,9 @@ from urllib.error import HTTPError
 from urllib.request import Request
 
 import pytest
-from template_text import template
 
 from local.cloud import DIRECT, LocalCloud
+from support.template_text import template
 
 ROOT = Path(__file__).resolve().parents[2]
 TEMPLATE = template()

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import boto3
 import pytest
-from predict_api import environment, served
+
+from support.predict_api import environment, served
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "api.md").read_text(encoding="utf-8")
 
@@ -26,10 +27,10 @@ def shell(load_app, tmp_path, mocked_aws):
         AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
         KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
     )
-    load_app("predict", **environment(tmp_path), IDEMPOTENCY_TABLE="answers")
-    import fast
+    load_app("predict.application", **environment(tmp_path), IDEMPOTENCY_TABLE="answers")
+    from predict import app
 
-    with served(fast, prefix="/restapis/a/v1/_user_request_") as url:
+    with served(app, prefix="/restapis/a/v1/_user_request_") as url:
 
         def run(command: list[str]) -> str:
             kept = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}

@@ -4,7 +4,7 @@ import mlflow
 import pytest
 from mlflow.tracking import MlflowClient
 
-from slipcast_aws import approval_tracking, tracking
+from slipcast_aws.tracking import approvals, mlflow_runs
 
 EXECUTION = "new-data-1"
 RECORD = {
@@ -32,7 +32,7 @@ def store(tmp_path, monkeypatch):
     mlflow.set_tracking_uri(uri)
     client = MlflowClient()
     client.create_experiment("slipcast", artifact_location=(tmp_path / "artefacts").as_uri())
-    client.create_registered_model(tracking.model_name())
+    client.create_registered_model(mlflow_runs.model_name())
     log(client, "another")
     yield client
     mlflow.set_tracking_uri(before)
@@ -43,7 +43,9 @@ def log(client: MlflowClient, execution: str) -> tuple[str, str]:
     experiment = client.get_experiment_by_name("slipcast").experiment_id
     run = client.create_run(experiment, tags={"execution": execution}).info.run_id
     client.set_terminated(run)
-    version = client.create_model_version(tracking.model_name(), "file:///model", tags={"execution": execution}).version
+    version = client.create_model_version(
+        mlflow_runs.model_name(), "file:///model", tags={"execution": execution}
+    ).version
     return run, version
 
 
@@ -54,29 +56,29 @@ def approval_tags(tags: dict[str, str]) -> dict[str, str]:
 def test_a_decision_is_a_tag_of_run_and_model_version(store):
     run, version = log(store, EXECUTION)
 
-    approval_tracking.log_approval(RECORD)
-    approval_tracking.log_approval(RECORD)
+    approvals.log_approval(RECORD)
+    approvals.log_approval(RECORD)
 
-    for tags in (store.get_run(run).data.tags, store.get_model_version(tracking.model_name(), version).tags):
+    for tags in (store.get_run(run).data.tags, store.get_model_version(mlflow_runs.model_name(), version).tags):
         assert approval_tags(tags) == {
             **{"approval": "rejected", "approval_by": "Ann", "approval_via": "link"},
             **{"approval_at": RECORD["decided_at"], "approval_uri": RECORD["approval_uri"]},
         }
-    assert approval_tags(store.get_model_version(tracking.model_name(), "1").tags) == {}
+    assert approval_tags(store.get_model_version(mlflow_runs.model_name(), "1").tags) == {}
 
 
 def test_a_decision_before_its_run_waits(store):
     with pytest.raises(LookupError, match="no run and registered model of execution new-data-1 yet"):
-        approval_tracking.log_approval(RECORD)
+        approvals.log_approval(RECORD)
 
 
 def test_the_outbox_hands_decisions_to_mlflow(load_app, s3, lambda_context, monkeypatch):
-    from slipcast_aws import outbox
+    from slipcast_aws.tracking import outbox
 
     app = load_app("track", DATA_BUCKET="data", MLFLOW_TRACKING_URI="sqlite:///x.db", MLFLOW_EXPERIMENT="slipcast")
     logged = []
-    monkeypatch.setattr(tracking, "connect", lambda *_: None)
-    monkeypatch.setattr(approval_tracking, "log_approval", logged.append)
+    monkeypatch.setattr(mlflow_runs, "connect", lambda *_: None)
+    monkeypatch.setattr(approvals, "log_approval", logged.append)
     outbox.put("data", f"{EXECUTION}-3-approval", RECORD)
 
     assert app.handler({}, lambda_context) == {"logged": [f"{EXECUTION}-3-approval.json"]}
@@ -87,7 +89,7 @@ def test_the_outbox_hands_decisions_to_mlflow(load_app, s3, lambda_context, monk
 
 @pytest.mark.parametrize("uri", ["none", "", None])
 def test_a_lineage_without_an_mlflow_asks_nobody(uri, monkeypatch):
-    from slipcast_aws import lineage
+    from slipcast_cli import lineage
 
     monkeypatch.setattr("mlflow.MlflowClient", lambda *_: pytest.fail("there is no MLflow"))
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri) if uri is not None else monkeypatch.delenv(

@@ -10,12 +10,23 @@ from urllib.parse import parse_qs, urlencode, urljoin, urlsplit
 
 import boto3
 import pytest
-from approval_records import EVALUATION_URI, EXECUTION, MODEL, TOKEN, ask_event, conclude_event, leave_evaluation
 from botocore.exceptions import ReadTimeoutError
 from botocore.stub import Stubber
-from page import Page
 
-from slipcast_aws import approvals, control, outbox, releases, storage
+from slipcast_aws import storage
+from slipcast_aws.control import audit
+from slipcast_aws.release import approvals, versions
+from slipcast_aws.tracking import outbox
+from support.approval_records import (
+    EVALUATION_URI,
+    EXECUTION,
+    MODEL,
+    TOKEN,
+    ask_event,
+    conclude_event,
+    leave_evaluation,
+)
+from support.page import Page
 
 BASE = "https://a1b2c3d4e5.execute-api.us-east-1.amazonaws.com/v1"
 LIVE = {"sha256": "1" * 64, "artefact_uri": "s3://a/b", "profile_uri": "s3://a/c", "dataset_id": "d0"}
@@ -28,9 +39,9 @@ def live(monkeypatch):
 
     def live_model(function):
         assert function == "slipcast-predict"
-        return state["version"] and releases.LiveModel(version=state["version"], model_id="old", **LIVE)
+        return state["version"] and versions.LiveModel(version=state["version"], model_id="old", **LIVE)
 
-    monkeypatch.setattr(releases, "live_model", live_model)
+    monkeypatch.setattr(versions, "live_model", live_model)
     return state
 
 
@@ -119,8 +130,8 @@ def later(monkeypatch):
     """A way to the time after the expiry."""
 
     def go():
-        import deciding
-        import web
+        from approve import decide as deciding
+        from approve import web
 
         class Later(datetime):
             @classmethod
@@ -522,7 +533,7 @@ def report(approve):
     ],
 )
 def test_the_report_opens_by_a_link_that_names_bucket_and_region(approve, report, region, suffix, monkeypatch):
-    import report_link
+    from approve import report_link
 
     monkeypatch.setenv("AWS_REGION", region)
     monkeypatch.setenv("AWS_DEFAULT_REGION", region)
@@ -545,7 +556,7 @@ def test_the_report_opens_by_a_link_that_names_bucket_and_region(approve, report
 
 
 def test_at_an_endpoint_of_its_own_the_link_has_the_bucket_in_its_path(approve, report, monkeypatch):
-    import report_link
+    from approve import report_link
 
     for name in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"):
         with monkeypatch.context() as patch:
@@ -561,7 +572,7 @@ def test_each_click_is_signed_anew_with_the_credentials_of_then(approve, report,
     """A signature ends with the session that made it, whatever it says of itself: none is kept."""
     tokens = []
     for token in ("first", "second"):
-        import report_link
+        from approve import report_link
 
         monkeypatch.setenv("AWS_SESSION_TOKEN", token)
         monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
@@ -661,7 +672,7 @@ def test_a_decision_is_kept_as_a_record_an_audit_entry_and_for_mlflow(approve):
             {**record, "kind": "approval", "approval_uri": uri},
         )
     ]
-    (entry,) = control.audit_trail("control")
+    (entry,) = audit.audit_trail("control")
     assert (entry["what"], entry["outcome"]) == ("approval", "approved")
     assert entry["sk"].startswith(record["decided_at"])
     assert "approved by Ann" in entry["detail"]

@@ -152,7 +152,7 @@ HOUR = {"check": {"since": NOON.isoformat(), "until": (NOON + timedelta(hours=1)
 @pytest.fixture
 def logs(collect, mocked_aws):
     """A writer of lines to CloudWatch Logs at minutes past noon; what it returns is the delivery of them."""
-    import checking
+    from collect import checking
 
     checking.client.cache_clear()
     client = boto3.client("logs")
@@ -220,7 +220,7 @@ def test_a_line_that_is_cut_is_counted_and_stops_nothing(collect, lambda_context
 
 
 def test_the_schedule_checks_the_last_two_whole_hours_that_have_settled(collect, lambda_context, logs):
-    import checking
+    from collect import checking
 
     now = datetime(2026, 1, 5, 9, 14, tzinfo=UTC)
 
@@ -240,7 +240,7 @@ def test_a_check_that_runs_out_of_time_says_where_to_go_on(collect, lambda_conte
 
 
 def test_objects_that_were_just_put_together_are_listed_again(collect, lambda_context, logs, monkeypatch):
-    import checking
+    from collect import checking
 
     collect.handler(logs(line("r1")), lambda_context)
     whole, gone = checking.prediction_log.uris, iter([["s3://data/prediction-log/gone"], []])

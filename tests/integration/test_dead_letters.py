@@ -12,13 +12,14 @@ import boto3
 import botocore.client
 import pytest
 from moto.events.models import EventPattern, EventPatternParser
+
 from permissions.actions import actions
 from permissions.template import FUNCTIONS, Stack
-
-from slipcast_aws import dead_letters, queues, redrive
+from slipcast_aws.serving import queues
+from slipcast_cli import dead_letters, redrive
 
 OPERATIONS = Path(__file__).resolve().parents[2] / "docs" / "operations.md"
-NAMES = ("GateFunction", "ReportFunction", "CollectFunction", "MonitorFunction")
+NAMES = ("TriggerFunction", "ReportFunction", "CollectFunction", "MonitorFunction")
 GROUP = "/aws/lambda/slipcast-predict"
 
 
@@ -62,9 +63,9 @@ class Lambda:
 class Site:
     """A deployed stack with a dead-letter queue, and what redrive asked of AWS."""
 
-    def __init__(self, context, monkeypatch, gate) -> None:
+    def __init__(self, context, monkeypatch, trigger) -> None:
         self.monkeypatch, self.asked, self.lambdas = monkeypatch, set(), Lambda(context)
-        self.lambdas.handlers["slipcast-gate"] = gate.handler
+        self.lambdas.handlers["slipcast-trigger"] = trigger.handler
         template = {
             "Resources": {"DeadLetterQueue": {"Type": "AWS::SQS::Queue"}, **events_of_the_template()},
             "Outputs": {"DeadLetterQueueUrl": {"Value": {"Ref": "DeadLetterQueue"}}},
@@ -75,12 +76,12 @@ class Site:
         self.queue = outputs[0]["OutputValue"]
         self.sqs, self.cloudwatch = boto3.client("sqs"), boto3.client("cloudwatch")
         self.topic = boto3.client("sns").create_topic(Name="slipcast-Topic")["TopicArn"]
-        for protocol, endpoint in (("lambda", self.arn("gate")), ("email", "planner@example.com")):
+        for protocol, endpoint in (("lambda", self.arn("trigger")), ("email", "planner@example.com")):
             boto3.client("sns").subscribe(TopicArn=self.topic, Protocol=protocol, Endpoint=endpoint)
         logs = boto3.client("logs")
         logs.create_log_group(logGroupName=GROUP)
         self.machines = boto3.client("stepfunctions")
-        self.machine = gate.machine
+        self.machine = trigger.machine
 
     def arn(self, name: str) -> str:
         return f"arn:aws:lambda:us-east-1:123456789012:function:slipcast-{name}"
@@ -112,16 +113,16 @@ class Site:
 
 
 @pytest.fixture
-def site(gate, lambda_context, monkeypatch):
+def site(trigger, lambda_context, monkeypatch):
     monkeypatch.setattr(redrive, "WAIT_SECONDS", 0)
     queues.client.cache_clear()
-    site = Site(lambda_context, monkeypatch, gate)
+    site = Site(lambda_context, monkeypatch, trigger)
     monkeypatch.setattr(dead_letters, "invoker", lambda: site.lambdas)
     call = botocore.client.BaseClient._make_api_call
 
     def seen(client, operation, given):
         frame = sys._getframe()
-        while frame and frame.f_globals.get("__name__") not in ("slipcast_aws.redrive", "slipcast_aws.dead_letters"):
+        while frame and frame.f_globals.get("__name__") not in ("slipcast_cli.redrive", "slipcast_cli.dead_letters"):
             # What a function asks for while it is at work is its own.
             frame = None if frame.f_code.co_name == "invoke" else frame.f_back
         if frame:
@@ -137,11 +138,11 @@ def site(gate, lambda_context, monkeypatch):
     queues.client.cache_clear()
 
 
-def rule_letter(site, event, code="NO_PERMISSIONS", function="gate"):
+def rule_letter(site, event, code="NO_PERMISSIONS", function="trigger"):
     """As EventBridge sets an event aside."""
     return site.put(
         event,
-        RULE_ARN="arn:aws:events:us-east-1:123456789012:rule/slipcast-GateFunctionFileDropped",
+        RULE_ARN="arn:aws:events:us-east-1:123456789012:rule/slipcast-TriggerFunctionFileDropped",
         TARGET_ARN=site.arn(function),
         ERROR_CODE=code,
         ERROR_MESSAGE="User is not authorized to perform: lambda:InvokeFunction",
@@ -166,7 +167,7 @@ def test_each_event_is_listed_with_source_reason_age_and_remedy_and_stays(site, 
     block = text[text.index(first) :].split("event ")[0]
     assert " 0 s old" in block
     assert "object created: s3://slipcast-data-123456789012/incoming/nyc_sca_2022-12.csv" in block
-    assert "to      slipcast-gate\n" in block
+    assert "to      slipcast-trigger\n" in block
     assert "reason  NO_PERMISSIONS: User is not authorized to perform: lambda:InvokeFunction" in block
     assert "remedy  the function is gone or may not be called: docs/operations.md#gone, then: make redrive" in block
     assert f"event {second}" in text
@@ -183,13 +184,13 @@ def test_a_file_whose_event_got_lost_is_taken_in_once_however_often_it_is_sent_a
 
     assert status == 0
     assert "2 sent again" in text
-    assert site.lambdas.calls == [("slipcast-gate", event("s3_object_created"))] * 2
+    assert site.lambdas.calls == [("slipcast-trigger", event("s3_object_created"))] * 2
     assert len(site.started()) == 1
     assert site.waiting() == 0
     assert site.run(capsys) == (0, "0 sent again\n")
 
 
-@pytest.mark.parametrize("function", ["gate", "monitor", "collect", "score", "track"])
+@pytest.mark.parametrize("function", ["trigger", "monitor", "collect", "score", "track"])
 def test_a_schedule_goes_to_the_function_of_its_rule(site, event, capsys, function):
     rules = boto3.client("events").list_rules()["Rules"]
     name = next(
@@ -253,7 +254,7 @@ def drift_is(site, state):
 
 
 @pytest.mark.parametrize("form", ["of Lambda", "of SNS"])
-def test_an_alarm_that_still_holds_reaches_the_gate(site, event, capsys, form):
+def test_an_alarm_that_still_holds_reaches_the_trigger(site, event, capsys, form):
     drift_is(site, "ALARM")
     sent = alarm_event(site, event)
     # A subscription's own queue gets the notification without what Lambda would put around it.
@@ -284,7 +285,7 @@ def test_an_alarm_that_is_over_is_not_opened_again(site, event, capsys):
 
 def test_what_fails_again_stays_and_holds_up_no_other(site, event, capsys):
     refused = lambda_letter(site, {"reason": "manual"})
-    sent = {"requestContext": {"functionArn": site.arn("gate") + ":$LATEST"}, "requestPayload": {"reason": "manual"}}
+    sent = {"requestContext": {"functionArn": site.arn("trigger") + ":$LATEST"}, "requestPayload": {"reason": "manual"}}
     again = site.put(sent | {"responsePayload": {"errorType": "ValueError", "errorMessage": "needs an id"}})
     poison = site.put("no json")
     rule_letter(site, event("s3_object_created"))

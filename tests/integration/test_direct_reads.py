@@ -16,10 +16,10 @@ from botocore.credentials import Credentials as SdkCredentials
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slipcast.history import encode
-from slipcast.history_table import build_series
-from slipcast_aws import direct_reads, feature_store
-from slipcast_aws.direct_reads import ATTEMPTS, Credentials, DirectReadError, Reader, headers
+from slipcast.features.point_in_time_table import build_series
+from slipcast.features.series_codec import encode
+from slipcast_aws.serving import dynamodb_http, feature_store
+from slipcast_aws.serving.dynamodb_http import ATTEMPTS, Credentials, DirectReadError, Reader, headers
 
 ROLE = {"AWS_ACCESS_KEY_ID": "AKID", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_SESSION_TOKEN": "token"}
 KEYS = {"features": {"Keys": [{"pk": {"S": "phase=ü"}}]}}
@@ -67,7 +67,7 @@ class Store:
 def store(monkeypatch) -> Iterator[Store]:
     found = Store()
     pauses: list[float] = []
-    monkeypatch.setattr(direct_reads.time, "sleep", pauses.append)
+    monkeypatch.setattr(dynamodb_http.time, "sleep", pauses.append)
     yield found
     found.server.shutdown()
     found.server.server_close()
@@ -178,7 +178,7 @@ def test_only_a_role_in_the_environment_is_read_with():
 def test_the_feature_store_reads_so_with_a_role_of_its_own(store, monkeypatch):
     for name, value in {**ROLE, "AWS_REGION": "eu-central-1", "AWS_ENDPOINT_URL_DYNAMODB": store.url}.items():
         monkeypatch.setenv(name, value)
-    for name in direct_reads._CONNECTION:
+    for name in dynamodb_http._CONNECTION:
         monkeypatch.delenv(name, raising=False)
     feature_store.direct.cache_clear()
     feature_store._cache.clear()

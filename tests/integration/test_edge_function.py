@@ -9,15 +9,15 @@ import zipfile
 import numpy as np
 import onnxruntime
 import pytest
-from edge_records import leave_released_model
 
-from slipcast import scorer
-from slipcast.artefact import digest
 from slipcast.edge import onnx_graph
-from slipcast.export import export
-from slipcast.features import feature_row
+from slipcast.features.row import feature_row
+from slipcast.model import scorer
+from slipcast.model.artifact import digest
+from slipcast.model.export.pipeline import export
 from slipcast_aws import storage
-from tests.serving_cases import fitted
+from support.edge_records import leave_released_model
+from tests.support.serving_cases import fitted
 
 
 @pytest.fixture

@@ -7,13 +7,13 @@ import sys
 from datetime import date
 
 import pytest
-from budgets import examples
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from slipcast.edge import table
-from slipcast.history import HISTORY
+from slipcast.features.point_in_time import HISTORY
+from support.budgets import examples
 
 DAYS = st.sampled_from(["2022-03-01", "2022-09-30", "2022-03-02", "2022-02-30", "01/03/2022", "20220301", "2022-3-1"])
 TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), min_size=1, max_size=4) | st.just("x" * 501)
@@ -28,8 +28,8 @@ ACTIVITIES = st.fixed_dictionaries(
 @pytest.fixture
 def contract(load_app):
     """The model of an activity that the API validates with."""
-    load_app("predict", MODEL_SHA256="")
-    return sys.modules["models"].Activity
+    load_app("predict.application", MODEL_SHA256="")
+    return sys.modules["predict.api.schemas"].Activity
 
 
 @settings(

@@ -6,11 +6,13 @@ import json
 import zipfile
 
 import pytest
-from once import once
-from search_records import in_memory, search_record, tables
 
-from slipcast import assessment
-from slipcast_aws import outbox, releases, storage
+from slipcast.evaluation import assessment
+from slipcast_aws import storage
+from slipcast_aws.release import versions
+from slipcast_aws.tracking import outbox
+from support.once import once
+from support.search_records import in_memory, search_record, tables
 
 SETTINGS = {
     **{"DATA_BUCKET": "data", "PREDICT_FUNCTION": "slipcast-predict", "TOLERANCE_DAYS": "30"},
@@ -43,7 +45,7 @@ def found_once():
 def champion(monkeypatch):
     """The live model; None until a test puts one in."""
     state = {"model": None}
-    monkeypatch.setattr(releases, "live_model", lambda function: state["model"])
+    monkeypatch.setattr(versions, "live_model", lambda function: state["model"])
     return state
 
 
@@ -66,8 +68,8 @@ def evaluate(load_app, s3, champion, lambda_context):
     return lambda event: app.handler(event, lambda_context)
 
 
-def live(model: dict, trained_at: str | None = None) -> releases.LiveModel:
-    return releases.LiveModel(
+def live(model: dict, trained_at: str | None = None) -> versions.LiveModel:
+    return versions.LiveModel(
         version="3",
         model_id=model["model_id"],
         sha256=model["sha256"],
@@ -91,7 +93,7 @@ def test_the_first_model_with_signal_is_released(event, evaluate):
 
 
 def test_artefact_layer_profile_and_golden_answers_are_stored(event, evaluate, s3, found_once):
-    from slipcast import scorer
+    from slipcast.model import scorer
 
     model = evaluate(event)["model"]
 
@@ -229,9 +231,9 @@ def test_a_limit_of_the_owner_is_kept(event, evaluate, monkeypatch):
 
 
 def test_a_candidate_with_another_digest_is_not_opened(event, evaluate, found_once, monkeypatch):
-    import contest
+    from evaluate import judge
 
-    monkeypatch.setattr(contest.joblib, "load", lambda _: pytest.fail("unchecked bytes were opened"))
+    monkeypatch.setattr(judge.joblib, "load", lambda _: pytest.fail("unchecked bytes were opened"))
     changed = json.loads(json.dumps(found_once[0]))
     for item in changed["families"]:
         if item["status"] == "fitted":

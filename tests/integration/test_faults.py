@@ -7,20 +7,23 @@ import boto3
 import numpy as np
 import pandas as pd
 import pytest
+
 from faults import worlds
 from faults.explore import Scenario
-from search_records import in_memory, search_record, tables
-
-from slipcast import assessment
-from slipcast.feature_table import feature_table
-from slipcast_aws import control, feature_store, releases, storage
+from slipcast.evaluation import assessment
+from slipcast.features.table import feature_table
+from slipcast_aws import storage
+from slipcast_aws.control import datasets
+from slipcast_aws.release import versions
+from slipcast_aws.serving import feature_store
+from support.search_records import in_memory, search_record, tables
 
 
 @pytest.fixture
 def live(monkeypatch) -> dict:
     """What the alias serves; functions only read it."""
     state = {"model": None}
-    monkeypatch.setattr(releases, "live_model", lambda function: state["model"])
+    monkeypatch.setattr(versions, "live_model", lambda function: state["model"])
     return state
 
 
@@ -103,7 +106,7 @@ def refresh(load_app, lambda_context) -> Scenario:
         worlds.control_table()
         worlds.feature_table()
         for phases in ("abc", "abd"):
-            control.move_latest("control", worlds.dataset(phases), previous=control.latest_dataset("control"))
+            datasets.move_latest("control", worlds.dataset(phases), previous=datasets.latest_dataset("control"))
             if phases == "abc":
                 app.handler({}, lambda_context)
         return lambda: app.handler({}, lambda_context)
@@ -126,10 +129,10 @@ def notify(load_app, lambda_context) -> Scenario:
 
 
 @pytest.fixture
-def gate(load_app, lambda_context) -> Scenario:
+def trigger(load_app, lambda_context) -> Scenario:
     machine = "arn:aws:states:us-east-1:123456789012:stateMachine:slipcast-pipeline"
-    app = load_app("gate", **worlds.SETTINGS, STATE_MACHINE_ARN=machine)
-    import executions
+    app = load_app("trigger", **worlds.SETTINGS, STATE_MACHINE_ARN=machine)
+    from trigger import executions
 
     def arrange() -> Callable[[], dict]:
         worlds.control_table()
@@ -137,7 +140,7 @@ def gate(load_app, lambda_context) -> Scenario:
         event = {"reason": "manual", "id": "monday"}
         return lambda: app.handler(event, lambda_context)
 
-    return Scenario("gate", arrange, forget=(executions.client.cache_clear,))
+    return Scenario("trigger", arrange, forget=(executions.client.cache_clear,))
 
 
 CALLS = "one of its calls to AWS"
@@ -147,7 +150,7 @@ SAME = "refused or repeated, never half done; the same event leads to the same e
 @pytest.mark.parametrize(
     "name",
     [
-        pytest.param("gate", marks=pytest.mark.fault("events", "gate: a request for a training", CALLS, SAME)),
+        pytest.param("trigger", marks=pytest.mark.fault("events", "trigger: a request for a training", CALLS, SAME)),
         pytest.param("prepare", marks=pytest.mark.fault("pipeline", "prepare: a file with a bad row", CALLS, SAME)),
         pytest.param("refused", marks=pytest.mark.fault("pipeline", "prepare: a file that is refused", CALLS, SAME)),
         pytest.param("refresh", marks=pytest.mark.fault("pipeline", "refresh: the feature store", CALLS, SAME)),

@@ -7,11 +7,11 @@ from urllib.parse import urlencode
 
 import boto3
 import pytest
-from approval_records import EXECUTION, ask_event, conclude_event, leave_evaluation
+
 from faults import worlds
 from faults.explore import Scenario
-
-from slipcast_aws import approvals, releases
+from slipcast_aws.release import approvals, versions
+from support.approval_records import EXECUTION, ask_event, conclude_event, leave_evaluation
 
 KEY = "the-key-of-the-link"
 TOPIC = "arn:aws:sns:us-east-1:123456789012:slipcast"
@@ -31,7 +31,7 @@ def scenario(load_app, lambda_context, monkeypatch) -> Callable[..., Scenario]:
     app = load_app("approve", **SETTINGS)
     monkeypatch.setattr(approvals, "new_key", lambda: KEY)
     monkeypatch.setattr(
-        releases, "live_model", lambda function: releases.LiveModel(version="3", model_id="old", **LIVE)
+        versions, "live_model", lambda function: versions.LiveModel(version="3", model_id="old", **LIVE)
     )
 
     def press() -> dict[str, Any]:
@@ -58,7 +58,7 @@ def scenario(load_app, lambda_context, monkeypatch) -> Callable[..., Scenario]:
         def now(cls, tz=None):
             return datetime.now(UTC) + timedelta(minutes=cls.minutes)
 
-    monkeypatch.setattr(app.deciding, "datetime", Later)
+    monkeypatch.setattr(app.decide, "datetime", Later)
     monkeypatch.setattr(app.web, "datetime", Later)
     told = []
 
@@ -94,7 +94,7 @@ def scenario(load_app, lambda_context, monkeypatch) -> Callable[..., Scenario]:
                 {**steps, "decide": press}[name]()
             return steps[step]
 
-        forget = (app.asking.client.cache_clear, app.web.report_link.client.cache_clear)
+        forget = (app.ask.client.cache_clear, app.web.report_link.client.cache_clear)
         stand_ins = {"stepfunctions:SendTaskSuccess": tell}
         return Scenario(f"approve, {step}", arrange, unchecked=("reports/",), forget=forget, stand_ins=stand_ins)
 

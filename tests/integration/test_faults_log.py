@@ -11,12 +11,15 @@ import boto3
 import numpy as np
 import pandas as pd
 import pytest
+
 from faults import worlds
 from faults.explore import Scenario
-
-from slipcast.features import CATEGORICAL, NUMERIC
-from slipcast.profile import profile
-from slipcast_aws import control, prediction_log, releases, storage
+from slipcast.features.row import CATEGORICAL, NUMERIC
+from slipcast.monitoring.reference_profile import profile
+from slipcast_aws import storage
+from slipcast_aws.control import datasets
+from slipcast_aws.release import versions
+from slipcast_aws.serving import prediction_log
 
 GROUP = "/aws/lambda/slipcast-predict"
 # Noon of a day: all that happens here happens on it.
@@ -105,8 +108,8 @@ def monitor(load_app, lambda_context, monkeypatch) -> Scenario:
     uri = "s3://data/models/m/profile.json"
     live = {"sha256": "0", "artefact_uri": "-", "profile_uri": uri, "dataset_id": "d"}
     released = (NOW - timedelta(days=3)).isoformat()
-    found = releases.LiveModel(version="4", model_id="abc", trained_at=released, **live)
-    monkeypatch.setattr(releases, "live_model", lambda function: found)
+    found = versions.LiveModel(version="4", model_id="abc", trained_at=released, **live)
+    monkeypatch.setattr(versions, "live_model", lambda function: found)
     known = profile(features(300, 1), np.linspace(0.2, 0.6, 300), np.arange(300) % 2, holdout=None)
 
     def arrange() -> Callable[[], Any]:
@@ -123,7 +126,7 @@ def monitor(load_app, lambda_context, monkeypatch) -> Scenario:
         labels = "activity_id,project_id,phase,work_type,location,is_late,matured_at\nA0,,a,a,a,1,2026-11-19\n"
         reference = {"dataset_id": "d2", "data_date": "2026-11-20", "labels_uri": "s3://data/datasets/d2/labels.csv.gz"}
         storage.write_bytes(reference["labels_uri"], gzip.compress(labels.encode(), mtime=0))
-        control.move_latest("control", reference, previous=None)
+        datasets.move_latest("control", reference, previous=None)
         return lambda: app.handler({"detail-type": "Scheduled Event"}, lambda_context)
 
     # S3's own checksums guard what nobody has a digest of; lines of the log are packed with one.

@@ -8,18 +8,20 @@ from typing import Any
 
 import boto3
 import pytest
-import report_records
-from edge_records import leave_released_model
+
 from faults import worlds
 from faults.explore import Scenario
-from monitor_records import record as monitor_record
-from once import once
-from scoring_records import model_of_the_example
-
-from slipcast import training_report
-from slipcast.artefact import digest
 from slipcast.edge import trial
-from slipcast_aws import feature_store, releases, storage
+from slipcast.model.artifact import digest
+from slipcast.reports import training as training_report
+from slipcast_aws import storage
+from slipcast_aws.release import versions
+from slipcast_aws.serving import feature_store
+from support import report_records
+from support.edge_records import leave_released_model
+from support.monitor_records import record as monitor_record
+from support.once import once
+from support.scoring_records import model_of_the_example
 
 TOPIC = "arn:aws:sns:us-east-1:123456789012:slipcast"
 
@@ -38,8 +40,8 @@ def score(load_app, lambda_context, monkeypatch) -> Callable[[bool], Scenario]:
     raw = model_of_the_example(0.5)
     uri = "s3://data/models/3/model.json"
     known = {"model_id": "abc123", "profile_uri": "s3://data/x", "dataset_id": "d1"}
-    live = releases.LiveModel(version="3", sha256=digest(raw), artefact_uri=uri, **known)
-    monkeypatch.setattr(releases, "live_model", lambda function: live)
+    live = versions.LiveModel(version="3", sha256=digest(raw), artefact_uri=uri, **known)
+    monkeypatch.setattr(versions, "live_model", lambda function: live)
 
     def upload(source: str) -> dict[str, Any]:
         """Leave what prepare leaves of the open activities of a source."""

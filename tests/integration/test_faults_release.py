@@ -9,11 +9,17 @@ from typing import Any
 
 import boto3
 import pytest
+
 from faults import worlds
 from faults.explore import Scenario, world
 from faults.injector import Fault
 from faults.table import TRIED
-from release_records import (
+from slipcast.features.row import feature_row
+from slipcast_aws import storage
+from slipcast_aws.release import traffic, versions
+from slipcast_aws.tracking import outbox
+from slipcast_cli import switch
+from support.release_records import (
     FUNCTION,
     GOLDEN,
     SETTINGS,
@@ -23,9 +29,6 @@ from release_records import (
     make_function,
     model,
 )
-
-from slipcast.features import feature_row
-from slipcast_aws import outbox, releases, storage, switch, traffic
 
 FIRST, SECOND, THIRD = model(), model("def", "2" * 64), model("ghi", "3" * 64)
 GIVEN = {"previous": "2", "index": 0, "notes": [], "why": "better", "canary": True, "outcome": "failed"}
@@ -76,7 +79,7 @@ def answered(request: dict[str, Any]) -> dict[str, Any]:
     if "path" not in event:
         # A person's switch asks the track function.
         return {}
-    found = releases.model_of(FUNCTION, request["Qualifier"])
+    found = versions.model_of(FUNCTION, request["Qualifier"])
     if event["path"] == "/model":
         body = {"sha256": found.sha256}
     else:
@@ -211,7 +214,7 @@ class Race:
                 self.injector.watch(number, Fault.OVERTAKEN, lambda: self._other(other))
                 try:
                     result = run()
-                except (releases.ReleaseError, releases.client().exceptions.PreconditionFailedException):
+                except (versions.ReleaseError, versions.client().exceptions.PreconditionFailedException):
                     result = None
                 self.injector.reset()
                 if result is None:
@@ -261,7 +264,7 @@ def test_of_two_releases_that_race_one_is_live_and_the_other_knows(race, stage, 
         now = traffic.current(FUNCTION)
         winner, loser = (SECOND, THIRD) if result else (THIRD, SECOND)
         assert (now.version, now.weights) == ("3" if result else "4", {})
-        assert releases.live_model(FUNCTION).sha256 == winner["sha256"]
+        assert versions.live_model(FUNCTION).sha256 == winner["sha256"]
         assert (outcome_of(winner), outcome_of(loser)) == ("released", "failed")
         assert (told("release"), told("rollback")) == ([winner["execution"]], [loser["execution"]])
         seen.add(now.version)
@@ -296,7 +299,7 @@ def test_a_hand_wins_against_a_release(race, record_property):
         now = traffic.current(FUNCTION)
         # After the promotion the hand went back to version 2; before it, it ended the canary beside version 2.
         assert (now.version, now.weights) == ("2", {})
-        assert releases.live_model(FUNCTION).sha256 == FIRST["sha256"]
+        assert versions.live_model(FUNCTION).sha256 == FIRST["sha256"]
 
     tried = race.run("promote", ("publish", "weigh"), lambda: switch.rollback(PLACE, "Ann"), check)
     record_property(TRIED, tried)
@@ -315,11 +318,11 @@ def test_a_version_that_two_releases_mixed_up_is_not_verified(race, stage, recor
         assert traffic.current(FUNCTION) == traffic.Traffic("2", {}, traffic.current(FUNCTION).revision_id)
         if result is None:
             return
-        if releases.model_of(FUNCTION, result["version"]).sha256 == SECOND["sha256"]:
+        if versions.model_of(FUNCTION, result["version"]).sha256 == SECOND["sha256"]:
             assert stage.step("verify", version=result["version"])["compared"] == 2
         else:
             mixed.append(result)
-            with pytest.raises(releases.ReleaseError, match="holds the model"):
+            with pytest.raises(versions.ReleaseError, match="holds the model"):
                 stage.step("verify", version=result["version"])
 
     def other() -> None:

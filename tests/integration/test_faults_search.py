@@ -5,11 +5,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-import schedules
+
 from faults import worlds
 from faults.explore import Scenario
-
 from slipcast_aws import storage
+from support import schedules
 
 SETTINGS = {
     **{"DATA_BUCKET": "data", "TOLERANCE_DAYS": "30", "HOLDOUT_MONTHS": "18", "RANDOM_SEED": "20240101"},

@@ -9,14 +9,15 @@ from typing import Any
 
 import mlflow
 import pytest
+from mlflow.tracking import MlflowClient
+
 from faults import worlds
 from faults.explore import SAMPLE, Scenario, spread
 from faults.mlflow_calls import MlflowCalls
 from faults.table import TRIED
-from mlflow.tracking import MlflowClient
-from tracking_records import EXPERIMENT, leave_execution, make_database
-
-from slipcast_aws import mlflow_server, outbox, storage, tracking
+from slipcast_aws import storage
+from slipcast_aws.tracking import mlflow_runs, mlflow_server, outbox
+from support.tracking_records import EXPERIMENT, leave_execution, make_database
 
 # MLflow's own store uses what SQLAlchemy gives up, and its own modules are not typed as it asks of others.
 pytestmark = [
@@ -38,9 +39,9 @@ def scenario(load_app, lambda_context, monkeypatch) -> Scenario:
     """Three records; MLflow is a list of what it took, the same again changes nothing."""
     app = load_app("track", DATA_BUCKET="data", MLFLOW_TRACKING_URI="sqlite:///nowhere.db", MLFLOW_EXPERIMENT="x")
     taken: set[str] = set()
-    monkeypatch.setattr(tracking, "connect", lambda uri, experiment: None)
+    monkeypatch.setattr(mlflow_runs, "connect", lambda uri, experiment: None)
     for name in ("log_execution", "log_release", "log_rollback"):
-        monkeypatch.setattr(tracking, name, lambda record: taken.add(record["name"]))
+        monkeypatch.setattr(mlflow_runs, name, lambda record: taken.add(record["name"]))
 
     def arrange() -> Callable[[], Any]:
         worlds.bucket()

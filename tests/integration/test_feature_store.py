@@ -6,14 +6,15 @@ import boto3
 import numpy as np
 import pandas as pd
 import pytest
-from schedules import example
 
-from slipcast import features, history
-from slipcast.feature_table import feature_table as features_of_table
-from slipcast.history import HISTORY, NEEDED_KEYS, Series, Totals
-from slipcast.history_table import build_series, history_table
-from slipcast_aws import feature_store
-from slipcast_aws.feature_store import FeatureStoreError
+from slipcast.features import row as features
+from slipcast.features import series_codec
+from slipcast.features.point_in_time import HISTORY, NEEDED_KEYS, Series, Totals
+from slipcast.features.point_in_time_table import build_series, history_table
+from slipcast.features.table import feature_table as features_of_table
+from slipcast_aws.serving import feature_store
+from slipcast_aws.serving.feature_store import FeatureStoreError
+from support.schedules import example
 
 TOLERANCE = 30
 
@@ -94,8 +95,8 @@ def test_only_what_changed_is_written_and_what_vanished_is_deleted(table):
 
     assert items(table) == {
         **{"phase=0": b"untouched", "phase=3": b"untouched", "phase=elsewhere": b"untouched"},
-        "phase=1": history.encode(second["phase=1"]),
-        "phase=4": history.encode(second["phase=4"]),
+        "phase=1": series_codec.encode(second["phase=1"]),
+        "phase=4": series_codec.encode(second["phase=4"]),
     }
     assert digests.keys() == second.keys()
     assert {key for key in digests if digests[key] == before.get(key)} == {"phase=0", "phase=3"}
@@ -207,7 +208,14 @@ def test_the_cache_does_not_grow_without_bound(table, reads, clock, monkeypatch)
 
 
 @pytest.mark.parametrize(
-    "raw", [b"", b"garbage", b"\x02\x00\x00\x00\x00", history.encode(series(1))[:-1], history.encode(series(1)) + b"x"]
+    "raw",
+    [
+        b"",
+        b"garbage",
+        b"\x02\x00\x00\x00\x00",
+        series_codec.encode(series(1))[:-1],
+        series_codec.encode(series(1)) + b"x",
+    ],
 )
 def test_garbage_in_an_item_is_an_error(table, raw):
     put(table, pk={"S": "portfolio"}, series={"B": raw})

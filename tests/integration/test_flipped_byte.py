@@ -5,11 +5,12 @@ import json
 import zipfile
 
 import pytest
-from release_records import SETTINGS, ReleaseContext, model
 
-from slipcast import scorer
-from slipcast.artefact import digest
-from slipcast_aws import releases, storage
+from slipcast.model import scorer
+from slipcast.model.artifact import digest
+from slipcast_aws import storage
+from slipcast_aws.release import versions
+from support.release_records import SETTINGS, ReleaseContext, model
 from tests.integration.test_predict_function import ACTIVITY, trained  # noqa: F401
 from tests.integration.test_release_function import alias, cloud  # noqa: F401
 
@@ -36,13 +37,13 @@ def lambda_runs(load_app, lambda_context, cloud, monkeypatch, tmp_path):  # noqa
         layer = storage.read_bytes("s3://data/models/abc/layer.zip")
         zipfile.ZipFile(io.BytesIO(layer)).extractall(tmp_path)
         variables = configuration["Environment"]["Variables"] | {
-            "MODEL_PATH": str(tmp_path / releases.MODEL_FILE),
+            "MODEL_PATH": str(tmp_path / versions.MODEL_FILE),
             "AWS_LAMBDA_FUNCTION_VERSION": configuration["Version"],
         }
-        answer = load_app("predict", **variables).handler(json.loads(Payload), lambda_context)
+        answer = load_app("predict.application", **variables).handler(json.loads(Payload), lambda_context)
         return {"Payload": io.BytesIO(json.dumps(answer).encode())}
 
-    monkeypatch.setattr(releases.client(), "invoke", invoke)
+    monkeypatch.setattr(versions.client(), "invoke", invoke)
 
 
 @pytest.fixture
@@ -53,7 +54,7 @@ def release(load_app, cloud):  # noqa: F811
 
 def test_an_artefact_as_it_was_written_is_verified(release, released, lambda_runs):
     item, raw = released
-    storage.write_bytes(f"s3://data/{item['layer_key']}", releases.layer_archive(raw))
+    storage.write_bytes(f"s3://data/{item['layer_key']}", versions.layer_archive(raw))
 
     version = release("publish", item)["version"]
 
@@ -71,11 +72,11 @@ def test_a_flipped_byte_is_refused_counted_and_never_live(release, released, lam
     item, raw = released
     flipped = bytearray(raw)
     flipped[int(place * (len(raw) - 1))] ^= 1
-    storage.write_bytes(f"s3://data/{item['layer_key']}", releases.layer_archive(bytes(flipped)))
+    storage.write_bytes(f"s3://data/{item['layer_key']}", versions.layer_archive(bytes(flipped)))
     before = alias(cloud)
 
     version = release("publish", item)["version"]
-    with pytest.raises(releases.ReleaseError, match=f"version {version} answered GET /model") as refused:
+    with pytest.raises(versions.ReleaseError, match=f"version {version} answered GET /model") as refused:
         release("verify", item, version=version)
 
     assert alias(cloud) == before

@@ -8,6 +8,7 @@ tests/infrastructure/test_least_privilege.py.
 import os
 
 import pytest
+
 from permissions.recording import RECORDER, never_asked_for
 from permissions.template import FUNCTIONS
 

@@ -12,8 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from local import patches
 from local.cloud import LocalCloud
+from local.emulator import patches
 
 ROLE = "arn:aws:iam::000000000000:role/any"
 # Prints what it is told to, and raises an exception of a class of its own if it is told to.
@@ -506,7 +506,7 @@ def test_the_patches_are_for_one_version(monkeypatch):
 
 
 def test_composite_alarms_are_refused_by_cloudformation_unless_their_condition_is_false():
-    """When this fails, CompositeAlarm=false and local/composite.py are no longer needed."""
+    """When this fails, CompositeAlarm=false and local/emulator/composite.py are no longer needed."""
     from ministack.services.cloudformation import engine
 
     alarm = {"Type": "AWS::CloudWatch::CompositeAlarm", "Condition": "Wanted", "Properties": {}}

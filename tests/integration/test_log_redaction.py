@@ -11,10 +11,11 @@ from collections.abc import Iterator
 
 import boto3
 import pytest
-from approval_records import EXECUTION, MODEL, TOKEN, ask_event, conclude_event, leave_evaluation
 from botocore.exceptions import ClientError
 
-from slipcast_aws import approvals, storage
+from slipcast_aws import storage
+from slipcast_aws.release import approvals
+from support.approval_records import EXECUTION, MODEL, TOKEN, ask_event, conclude_event, leave_evaluation
 from tests.integration.test_approve_function import BASE, Person, live, told  # noqa: F401
 from tests.integration.test_predict_function import ACTIVITY, environment, trained  # noqa: F401
 
@@ -138,7 +139,7 @@ def test_neither_token_nor_key_of_an_approval_is_logged(log, approve, told, way)
     ],
 )
 def test_no_api_key_is_logged(log, load_app, lambda_context, trained, event, monkeypatch, harm, expected):  # noqa: F811
-    app = load_app("predict", **environment(trained[1], trained[2]))
+    app = load_app("predict.application", **environment(trained[1], trained[2]))
     request = json.loads(json.dumps(event("api_post_predictions")).replace("EXAMPLE-KEY-OF-NO-ACCOUNT", API_KEY))
     request["requestContext"].setdefault("identity", {})["apiKey"] = API_KEY
     request["body"] = json.dumps(ACTIVITY)
@@ -152,7 +153,7 @@ def test_no_api_key_is_logged(log, load_app, lambda_context, trained, event, mon
     elif harm == "another path":
         request["path"] = request["resource"] = "/elsewhere"
     elif harm == "an error":
-        monkeypatch.setattr(app.prediction_log, "answer", lambda *_: 1 / 0)
+        monkeypatch.setattr(app.log_writer, "answer", lambda *_: 1 / 0)
 
     answer = log.of(app.handler, request, lambda_context)
 

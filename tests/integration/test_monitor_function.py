@@ -8,10 +8,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from slipcast import asked, redaction
-from slipcast.features import CATEGORICAL, NUMERIC
-from slipcast.profile import profile
-from slipcast_aws import control, releases, storage
+from slipcast import redaction
+from slipcast.features.row import CATEGORICAL, NUMERIC
+from slipcast.monitoring import pending_outcomes
+from slipcast.monitoring.reference_profile import profile
+from slipcast_aws import storage
+from slipcast_aws.control import datasets
+from slipcast_aws.release import versions
 
 PROFILE_URI = "s3://data/models/m/profile.json"
 
@@ -55,7 +58,7 @@ def s3(s3):
 def live(monkeypatch):
     """The live model; a test sets it to None to have none."""
     state = {
-        "model": releases.LiveModel(
+        "model": versions.LiveModel(
             version="4",
             model_id="m",
             sha256="0",
@@ -65,7 +68,7 @@ def live(monkeypatch):
             trained_at=(datetime.now(UTC) - timedelta(days=20)).isoformat(),
         )
     }
-    monkeypatch.setattr(releases, "live_model", lambda function: state["model"])
+    monkeypatch.setattr(versions, "live_model", lambda function: state["model"])
     return state
 
 
@@ -249,7 +252,7 @@ def dataset(labels: str | None) -> None:
         reference["labels_uri"] = "s3://data/datasets/new/labels.csv.gz"
         head = "project_id,activity_id,phase,work_type,location,matured_at,is_late\n"
         storage.write_bytes(reference["labels_uri"], gzip.compress((head + labels).encode()))
-    control.move_latest("control", reference, previous=None)
+    datasets.move_latest("control", reference, previous=None)
 
 
 def outcomes(late_share: float, *, of: int = 400, matured: str = "2099-01-01") -> str:
@@ -338,7 +341,7 @@ def test_what_was_asked_weeks_ago_meets_its_outcome(monitor, s3):
     kept = [item["Key"] for item in s3.list_objects_v2(Bucket="data", Prefix="asked/")["Contents"]]
     assert f"asked/dt={(now - timedelta(days=9)):%Y-%m-%d}.npz" in kept
     assert f"asked/dt={now:%Y-%m-%d}.npz" not in kept
-    assert sum(len(asked.unpack(s3.get_object(Bucket="data", Key=key)["Body"].read())) for key in kept) == 90
+    assert sum(len(pending_outcomes.unpack(s3.get_object(Bucket="data", Key=key)["Body"].read())) for key in kept) == 90
     # What is kept is enough: the log itself may be gone.
     for key in logged(s3):
         if f"dt={now:%Y-%m-%d}" not in key and f"dt={now - timedelta(hours=1):%Y-%m-%d}" not in key:

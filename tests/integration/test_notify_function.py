@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import boto3
 import pytest
 
-from slipcast_aws import control
+from slipcast_aws.control import alarms, audit, datasets, starts
 
 SOURCE = {"bucket": "data", "key": "incoming/plan.csv", "version_id": "v1"}
 UPLOAD = {"counts": {"read": 10, "accepted": 8, "rejected": 2, "filtered": 0}, "changes": 0}
@@ -55,7 +55,7 @@ def test_each_outcome_is_recorded_and_told(notify, lambda_context, outcome):
     answer = notify.handler(event, lambda_context)
 
     assert answer == {"outcome": outcome, "why": event["why"], "version": event.get("version")}
-    (entry,) = control.audit_trail("control")
+    (entry,) = audit.audit_trail("control")
     at, _, identity = entry.pop("sk").partition("#")
     assert at.endswith("Z")
     assert identity == "new-data-1"
@@ -79,7 +79,7 @@ def test_each_outcome_is_recorded_and_told(notify, lambda_context, outcome):
 
 @pytest.mark.parametrize("outcome", EVENTS)
 def test_a_subject_is_one_that_sns_takes(notify, lambda_context, monkeypatch, outcome):
-    import message
+    from notify import message
 
     monkeypatch.setitem(message.HEADLINES, outcome, "x" * 200)
     notify.handler(EVENTS[outcome] | {"outcome": outcome, "why": "because " * 200}, lambda_context)
@@ -94,24 +94,24 @@ TRAINED = {"dataset_id": "d1", "reason": "alarm"}
 
 def under_way(name: str) -> bool:
     now = datetime.now(UTC)
-    control.claim_start("control", now=now - timedelta(minutes=5), cutoff=now, execution=name)
-    control.open_alarm("control", "slipcast-drift")
-    return control.flight("control", now).under_way
+    starts.claim_start("control", now=now - timedelta(minutes=5), cutoff=now, execution=name)
+    alarms.open_alarm("control", "slipcast-drift")
+    return starts.flight("control", now).under_way
 
 
 @pytest.mark.parametrize("outcome", EVENTS)
 def test_the_gate_is_open_again_after_every_outcome(notify, lambda_context, outcome):
     assert under_way("new-data-1")
-    before = control.flight("control", datetime.now(UTC)).started_at
+    before = starts.flight("control", datetime.now(UTC)).started_at
 
     notify.handler(EVENTS[outcome] | {"outcome": outcome, "trained": TRAINED}, lambda_context)
 
-    after = control.flight("control", datetime.now(UTC))
+    after = starts.flight("control", datetime.now(UTC))
     assert not after.under_way
     # A challenger that lost: the cooldown begins anew, the alarm stays open. A release answers it.
     assert (after.started_at > before) == (outcome == "kept")
-    assert control.open_alarms("control") == ([] if outcome == "released" else ["slipcast-drift"])
-    last = control.last_training("control")
+    assert alarms.open_alarms("control") == ([] if outcome == "released" else ["slipcast-drift"])
+    last = datasets.last_training("control")
     assert (last and last["dataset_id"]) == ("d1" if outcome == "kept" else None)
 
 
@@ -120,14 +120,14 @@ def test_another_execution_under_way_is_left_alone(notify, lambda_context):
 
     notify.handler(EVENTS["ingested"] | {"outcome": "ingested"}, lambda_context)
 
-    assert control.flight("control", datetime.now(UTC)).under_way
+    assert starts.flight("control", datetime.now(UTC)).under_way
 
 
 def test_a_comparison_on_a_file_without_dates_is_no_lost_training(notify, lambda_context):
     notify.handler(EVENTS["kept"] | {"outcome": "kept", "trained": None}, lambda_context)
 
-    assert control.flight("control", datetime.now(UTC)) is None
-    assert control.last_training("control") is None
+    assert starts.flight("control", datetime.now(UTC)) is None
+    assert datasets.last_training("control") is None
 
 
 @pytest.mark.parametrize(
@@ -148,7 +148,7 @@ def test_what_it_would_take_to_train_stands_in_the_subject(notify, lambda_contex
 
     (message,) = mail(notify)
     assert message["Subject"] == subject
-    assert control.audit_trail("control")[0]["hold"] == hold
+    assert audit.audit_trail("control")[0]["hold"] == hold
 
 
 def test_an_execution_without_a_file_says_so(notify, lambda_context):
@@ -164,7 +164,7 @@ def test_an_unknown_outcome_is_neither_recorded_nor_told(notify, lambda_context)
     with pytest.raises(KeyError, match="lost"):
         notify.handler({**HEAD, "outcome": "lost"}, lambda_context)
 
-    assert control.audit_trail("control") == []
+    assert audit.audit_trail("control") == []
     assert mail(notify) == []
 
 
@@ -174,4 +174,4 @@ def test_an_outcome_is_recorded_even_if_nobody_can_be_told(notify, lambda_contex
     with pytest.raises(Exception, match="NotFound"):
         notify.handler(EVENTS["failed"] | {"outcome": "failed"}, lambda_context)
 
-    assert [entry["outcome"] for entry in control.audit_trail("control")] == ["failed"]
+    assert [entry["outcome"] for entry in audit.audit_trail("control")] == ["failed"]

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import boto3
 import pytest
-from budgets import examples
-from predict_api import environment, served
+
+from support.budgets import examples
+from support.predict_api import environment, served
 
 EXAMPLES = examples(3, 20)
 # ignored_auth: API Gateway asks for the key, before the function (test_api_gateway.py). positive_data_acceptance: no
@@ -23,11 +24,11 @@ def base_url(load_app, tmp_path, mocked_aws):
         AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
         KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
     )
-    load_app("predict", **environment(tmp_path), IDEMPOTENCY_TABLE="answers")
+    load_app("predict.application", **environment(tmp_path), IDEMPOTENCY_TABLE="answers")
     # Where Lambda enters.
-    import fast
+    from predict import app
 
-    with served(fast, prefix="/v1") as url:
+    with served(app, prefix="/v1") as url:
         yield url
 
 

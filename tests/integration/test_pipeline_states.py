@@ -9,8 +9,8 @@ import uuid
 import zipfile
 
 import pytest
-from infrastructure import test_state_machine_walk as walks
 
+from infrastructure import test_state_machine_walk as walks
 from local.cloud import LocalCloud
 from local.watch import until
 

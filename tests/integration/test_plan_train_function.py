@@ -8,11 +8,12 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
-import schedules
 
-from slipcast import dataset
-from slipcast.feature_table import feature_table
-from slipcast_aws import releases, storage
+from slipcast.datasets import tables
+from slipcast.features.table import feature_table
+from slipcast_aws import storage
+from slipcast_aws.release import versions
+from support import schedules
 
 SETTINGS = {
     "DATA_BUCKET": "data",
@@ -95,7 +96,7 @@ def search(plan, train):
 
 
 def table(item: dict) -> pd.DataFrame:
-    return dataset.from_bytes(storage.read_bytes(item["uri"], sha256=item["sha256"]))
+    return tables.from_bytes(storage.read_bytes(item["uri"], sha256=item["sha256"]))
 
 
 def planned(step: dict) -> dict:
@@ -285,7 +286,7 @@ def test_the_random_labels_of_the_literature_are_found_to_hold_no_signal(
     found = search()
     uri = "s3://data/runs/new-data-1/search/found.json"
     evaluate = load_app("evaluate", **SETTINGS, **JUDGING)
-    monkeypatch.setattr(releases, "live_model", lambda function: None)
+    monkeypatch.setattr(versions, "live_model", lambda function: None)
     verdict = evaluate.handler(
         {
             **{"execution": "new-data-1", "reason": "new_data", "dataset": {**manifest, "dataset_id": "d1"}},

@@ -8,8 +8,9 @@ import re
 
 import pytest
 from openapi_spec_validator import validate
+
 from permissions.template import RESOURCES
-from predict_api import ACTIVITY, GREEDY, call, environment, proxy_event
+from support.predict_api import ACTIVITY, GREEDY, call, environment, proxy_event
 
 BASES = [None, "", "/slipcast", "/ml/slipcast"]
 INFER = {
@@ -43,8 +44,8 @@ DOORS = [
 @pytest.fixture
 def app(load_app, tmp_path):
     """Where Lambda enters."""
-    load_app("predict", **environment(tmp_path))
-    import fast
+    load_app("predict.application", **environment(tmp_path))
+    from predict import app as fast
 
     return fast
 
@@ -87,12 +88,10 @@ def test_slashes_at_the_end_or_doubled_make_no_difference(app, method, target, b
 
 
 def test_valid_requests_below_a_base_path_take_the_fast_way(app, monkeypatch):
-    import plain_answer
+    from predict.fast_path import response
 
-    taken, answer = [], plain_answer.answer
-    monkeypatch.setattr(
-        plain_answer, "answer", lambda event, *rest: taken.append(event["path"]) or answer(event, *rest)
-    )
+    taken, answer = [], response.answer
+    monkeypatch.setattr(response, "answer", lambda event, *rest: taken.append(event["path"]) or answer(event, *rest))
     for base in BASES:
         assert call(app, "POST", "/predictions/", ACTIVITY, base_path=base).status == 200
 
@@ -130,14 +129,14 @@ def test_what_is_below_models_but_no_door_is_not_found_or_named(app, base):
 def test_a_client_cannot_choose_the_resource(app):
     """A base path that looks like a door is no door: only API Gateway says which resource it is."""
     event = proxy_event("GET", "/model", base_path="/predictions")
-    import gateway
+    from predict.transport import gateway
 
     assert gateway.routed(event)["path"] == "/model"
     assert gateway.server(gateway.routed(event)) == "/predictions"
 
 
 def test_an_event_without_resource_or_without_its_parameters_goes_by_its_path(app):
-    import gateway
+    from predict.transport import gateway
 
     assert gateway.routed({"path": "/predictions/"})["path"] == "/predictions"
     assert gateway.routed({"path": "/", "resource": "/"})["path"] == "/"

@@ -3,14 +3,15 @@
 import json
 
 import pytest
-from predict_api import ACTIVITY, call, environment
+
+from support.predict_api import ACTIVITY, call, environment
 
 WRONG = ACTIVITY | {"start": "01/03/2022"}
 
 
 @pytest.fixture
 def app(load_app, tmp_path):
-    return load_app("predict", **environment(tmp_path))
+    return load_app("predict.application", **environment(tmp_path))
 
 
 def logged(capsys) -> list[dict]:

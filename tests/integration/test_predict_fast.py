@@ -9,12 +9,12 @@ from copy import deepcopy
 from pathlib import Path
 
 import pytest
-from budgets import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from slipcast.features import CATEGORICAL, NUMERIC, feature_row
-from slipcast.history import HISTORY
+from slipcast.features.point_in_time import HISTORY
+from slipcast.features.row import CATEGORICAL, NUMERIC, feature_row
+from support.budgets import examples
 from tests.integration.test_predict_function import ACTIVITY, environment, trained  # noqa: F401 - a fixture
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -95,8 +95,8 @@ def event(body, *, raw=None, path="/predictions", method="POST", query=None, hea
 @pytest.fixture
 def serve(load_app, trained, lambda_context, capsys):  # noqa: F811
     """Both ways to answer an event: the application's, and the entry's with whether it needed the application."""
-    app = load_app("predict", **environment(trained[1], trained[2]))
-    fast = importlib.import_module("fast")
+    app = load_app("predict.application", **environment(trained[1], trained[2]))
+    fast = importlib.import_module("predict.app")
 
     def logged() -> list[dict]:
         lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
@@ -110,14 +110,14 @@ def serve(load_app, trained, lambda_context, capsys):  # noqa: F811
     def run(asked: dict):
         expected = app.handler(deepcopy(asked), lambda_context)
         expected_log = logged()
-        sys.modules["app"] = app
+        sys.modules["predict.application"] = app
         called = []
         handler, app.handler = app.handler, lambda *given: called.append(1) or handler(*given)
         try:
             found = fast.handler(deepcopy(asked), lambda_context)
         finally:
             app.handler = handler
-            del sys.modules["app"]
+            del sys.modules["predict.application"]
         return (expected, expected_log), (found, logged()), bool(called)
 
     return run
@@ -201,8 +201,8 @@ def test_whatever_is_sent_both_ways_answer_alike(serve):
 
 
 def test_features_by_column_are_those_by_row(load_app, aws_environment):
-    load_app("predict", MODEL_SHA256="")
-    plain_request = importlib.import_module("plain_request")
+    load_app("predict.application", MODEL_SHA256="")
+    plain_request = importlib.import_module("predict.fast_path.request")
     activities = [body for body in PLAIN if "activities" not in body]
     read = plain_request.read(json.dumps({"activities": activities}))
 
@@ -214,21 +214,21 @@ def test_features_by_column_are_those_by_row(load_app, aws_environment):
 
 
 def test_without_a_model_the_application_says_why(load_app, lambda_context, monkeypatch):
-    app = load_app("predict", MODEL_SHA256="")
-    monkeypatch.setitem(sys.modules, "app", app)
+    app = load_app("predict.application", MODEL_SHA256="")
+    monkeypatch.setitem(sys.modules, "predict.application", app)
 
-    assert importlib.import_module("fast").handler(event(ACTIVITY), lambda_context)["statusCode"] == 503
+    assert importlib.import_module("predict.app").handler(event(ACTIVITY), lambda_context)["statusCode"] == 503
 
 
 def test_a_valid_request_needs_neither_powertools_nor_pydantic(trained, tmp_path):  # noqa: F811
     script = (
-        "import json, sys; sys.path[:0] = json.loads(sys.argv[1]); import fast\n"
+        "import json, sys; sys.path[:0] = json.loads(sys.argv[1]); from predict import app as fast\n"
         "answer = fast.handler(json.loads(sys.argv[2]), None)\n"
         "assert answer['statusCode'] == 200, answer\n"
-        "packages = {name.partition('.')[0] for name in sys.modules}\n"
-        "print(sorted(packages & {'app', 'aws_lambda_powertools', 'pydantic', 'boto3', 'botocore', 'numpy'}))"
+        "packages = {name.partition('.')[0] for name in sys.modules} | {*sys.modules} & {'predict.application'}\n"
+        "print(sorted(packages & {'aws_lambda_powertools', 'pydantic', 'boto3', 'botocore', 'numpy'}))"
     )
-    folders = [str(ROOT / "layers/slipcast"), str(ROOT / "functions/predict")]
+    folders = [str(ROOT / "functions")]
     done = subprocess.run(
         [sys.executable, "-c", script, json.dumps(folders), json.dumps(event(ACTIVITY))],
         env={

@@ -8,14 +8,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 from openapi_spec_validator import validate
-from schedules import example
 
-from slipcast import labels, reasons, scorer
-from slipcast.artefact import decode, digest, encode
-from slipcast.candidates import load_candidates
-from slipcast.export import export
-from slipcast.feature_table import feature_table
-from slipcast.pipeline import build_pipeline
+from slipcast.datasets import labels
+from slipcast.features.table import feature_table
+from slipcast.model import scorer
+from slipcast.model.artifact import decode, digest, encode
+from slipcast.model.explain import contributions
+from slipcast.model.export.pipeline import export
+from slipcast.training.candidates import load_candidates
+from slipcast.training.pipeline import build_pipeline
+from support.schedules import example
 
 ACTIVITY = {
     "activity_id": "A1",
@@ -48,7 +50,7 @@ def trained(tmp_path_factory):
 @pytest.fixture
 def app(load_app, trained):
     _, path, sha256, _ = trained
-    return load_app("predict", **environment(path, sha256))
+    return load_app("predict.application", **environment(path, sha256))
 
 
 def environment(path: Path, sha256: str) -> dict[str, str]:
@@ -266,9 +268,9 @@ def test_reasons_are_given_to_those_who_ask(app, lambda_context, trained):
     (item,) = explained["predictions"]
     assert {name: item[name] for name in plain["predictions"][0]} == plain["predictions"][0]
     loaded = scorer.load(trained[1].read_bytes(), trained[2])
-    found = reasons.contributions(loaded, ACTIVITY)
+    found = contributions.contributions(loaded, ACTIVITY)
     assert item["base"] == found.base
-    assert item["reasons"] == [dict(one._asdict()) for one in reasons.top(found, loaded.features(ACTIVITY))]
+    assert item["reasons"] == [dict(one._asdict()) for one in contributions.top(found, loaded.features(ACTIVITY))]
     assert len(item["reasons"]) == 3
     assert plain.keys() == {"request_id", "model", "predictions", "errors"}
     assert plain["predictions"][0].keys().isdisjoint({"base", "reasons"})
@@ -291,15 +293,15 @@ def test_reasons_may_be_asked_for_in_the_body_or_in_the_query(app, lambda_contex
 
 @pytest.mark.parametrize("query", [None, {"explain": "false"}])
 def test_without_being_asked_for_reasons_are_not_even_imported(load_app, trained, lambda_context, query, monkeypatch):
-    for name in ("slipcast.reasons", "slipcast._tree_shap"):
+    for name in ("slipcast.model.explain.contributions", "slipcast.model.explain.tree_shap"):
         monkeypatch.delitem(sys.modules, name, raising=False)
-    app = load_app("predict", **environment(trained[1], trained[2]))
+    app = load_app("predict.application", **environment(trained[1], trained[2]))
 
     status, answer, _ = ask(app, lambda_context, "POST", "/predictions", ACTIVITY | {"explain": False}, query=query)
 
     assert status == 200
     assert "note" not in answer
-    assert "slipcast.reasons" not in sys.modules
+    assert "slipcast.model.explain.contributions" not in sys.modules
 
 
 @pytest.mark.parametrize(
@@ -331,7 +333,7 @@ def test_a_model_without_reasons_answers_with_a_note(load_app, trained, tmp_path
         del tree["cover"]
     path = tmp_path / "model.json"
     path.write_bytes(encode(document))
-    app = load_app("predict", **environment(path, digest(path.read_bytes())))
+    app = load_app("predict.application", **environment(path, digest(path.read_bytes())))
 
     status, answer, _ = ask(app, lambda_context, "POST", "/predictions", ACTIVITY | {"explain": True})
 
@@ -382,7 +384,7 @@ def test_the_openapi_document_is_valid_and_complete(app, lambda_context):
 
 @pytest.mark.fault("serving", "predict", "no model is released", "503 with Retry-After")
 def test_before_the_first_release_every_answer_is_503(load_app, lambda_context):
-    app = load_app("predict", MODEL_SHA256="")
+    app = load_app("predict.application", MODEL_SHA256="")
     for method, path, body in (("POST", "/predictions", ACTIVITY), ("GET", "/model", None), ("GET", "/health", None)):
         status, problem, headers = ask(app, lambda_context, method, path, body)
 
@@ -405,7 +407,7 @@ def test_a_model_with_another_digest_is_refused_and_counted(load_app, lambda_con
     harmed = tmp_path / "model.json"
     if harm == "flip a byte":
         harmed.write_bytes(raw)
-    app = load_app("predict", **environment(harmed, sha256))
+    app = load_app("predict.application", **environment(harmed, sha256))
 
     status, problem, headers = ask(app, lambda_context, "POST", "/predictions", ACTIVITY)
     assert status == 503
@@ -418,7 +420,7 @@ def test_a_model_with_another_digest_is_refused_and_counted(load_app, lambda_con
 def test_what_is_redacted_is_in_no_line_that_reaches_cloudwatch(load_app, trained, lambda_context, capsys):
     _, path, sha256, _ = trained
     names = {"REDACT_COLUMNS": "phase,activity_id,project_id", "ID_SALT": "arn:aws:cloudformation:…"}
-    app = load_app("predict", **environment(path, sha256), **names)
+    app = load_app("predict.application", **environment(path, sha256), **names)
     secret = {"activity_id": "Ann Private 1", "phase": "Hush-hush", "project_id": "Tower 7"}
     capsys.readouterr()
 
@@ -436,7 +438,7 @@ def test_what_is_redacted_is_in_no_line_that_reaches_cloudwatch(load_app, traine
 
 
 def test_an_unexpected_error_says_nothing_of_the_inside(app, lambda_context, monkeypatch):
-    monkeypatch.setattr(app.prediction_log, "answer", lambda *_: 1 / 0)
+    monkeypatch.setattr(app.answers, "answer", lambda *_: 1 / 0)
     status, problem, _ = ask(app, lambda_context, "POST", "/predictions", ACTIVITY)
 
     assert status == 500
@@ -452,11 +454,11 @@ def test_each_request_is_logged_with_what_a_release_is_judged_by(
     load_app, trained, lambda_context, capsys, monkeypatch
 ):
     _, path, sha256, _ = trained
-    app = load_app("predict", **environment(path, sha256), MODEL_ID="m1")
+    app = load_app("predict.application", **environment(path, sha256), MODEL_ID="m1")
     capsys.readouterr()
     ask(app, lambda_context, "POST", "/predictions", ACTIVITY)
     ask(app, lambda_context, "POST", "/predictions", {"activities": []})
-    monkeypatch.setattr(app.prediction_log, "answer", lambda *_: 1 / 0)
+    monkeypatch.setattr(app.answers, "answer", lambda *_: 1 / 0)
     ask(app, lambda_context, "POST", "/predictions", ACTIVITY)
     ask(app, lambda_context, "GET", "/nowhere")
 

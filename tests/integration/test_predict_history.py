@@ -9,24 +9,25 @@ from pathlib import Path
 import boto3
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeoutError
-from permissions.template import FUNCTIONS
-from schedules import example
 from sklearn.compose import ColumnTransformer
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder
 
-from slipcast import labels, scorer
-from slipcast.artefact import digest
-from slipcast.candidates import load_candidates
-from slipcast.export import export
-from slipcast.feature_table import feature_table
-from slipcast.features import CATEGORICAL, NUMERIC
-from slipcast.history import HISTORY, NEEDED_KEYS
-from slipcast.history_table import build_series, history_table
-from slipcast.pipeline import build_pipeline
-from slipcast_aws import direct_reads, feature_store
+from permissions.template import FUNCTIONS
+from slipcast.datasets import labels
+from slipcast.features.point_in_time import HISTORY, NEEDED_KEYS
+from slipcast.features.point_in_time_table import build_series, history_table
+from slipcast.features.row import CATEGORICAL, NUMERIC
+from slipcast.features.table import feature_table
+from slipcast.model import scorer
+from slipcast.model.artifact import digest
+from slipcast.model.export.pipeline import export
+from slipcast.training.candidates import load_candidates
+from slipcast.training.pipeline import build_pipeline
+from slipcast_aws.serving import dynamodb_http, feature_store
+from support.schedules import example
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = ("activity_id", "activity_name", "project_id", "phase", "work_type", "location")
@@ -97,7 +98,7 @@ def environment(path: Path, **more: str) -> dict[str, str]:
 @pytest.fixture
 def ask(load_app, lambda_context, trained, table):
     """A caller of the API: the probabilities of activities, or the whole answer."""
-    app = load_app("predict", **environment(trained[1], FEATURE_TABLE=table))
+    app = load_app("predict.application", **environment(trained[1], FEATURE_TABLE=table))
 
     def run(activities: list[dict]) -> list[float]:
         answer = app.handler(event(activities), lambda_context)
@@ -276,7 +277,7 @@ def test_a_store_that_hangs_is_given_up_in_time_to_answer(aws_environment):
     attempts = config.retries["total_max_attempts"]
     # The standard mode waits up to 1, 2, 4 … seconds in between.
     longest = attempts * max(config.connect_timeout, config.read_timeout) + 2 ** (attempts - 1) - 1
-    without_sdk = direct_reads.ATTEMPTS * (direct_reads.TIMEOUT_SECONDS + 0.4)
+    without_sdk = dynamodb_http.ATTEMPTS * (dynamodb_http.TIMEOUT_SECONDS + 0.4)
 
     assert max(longest, without_sdk) < FUNCTIONS["PredictFunction"]["Properties"]["Timeout"] - 5
 
@@ -294,12 +295,10 @@ def test_a_fault_of_the_code_is_not_taken_for_one_of_the_store(ask, rows, lambda
 
 
 CHILD = """
-import importlib.util, json, sys, time
+import json, sys, time
 time.sleep = lambda seconds: None
 sys.path[:0] = json.loads(sys.argv[1])
-spec = importlib.util.spec_from_file_location("app", sys.argv[2])
-app = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(app)
+from predict import application as app
 
 class Context:
     function_name = function_version = invoked_function_arn = aws_request_id = "x"
@@ -315,12 +314,11 @@ print(json.dumps({"status": answer["statusCode"], "found": found}))
 
 def run_alone(path: Path, activity: dict, **more: str) -> dict:
     """Ask the function in a process of its own; return the answer's status and which heavy modules it imported."""
-    folder = ROOT / "functions/predict"
-    places = [str(folder), str(ROOT / "layers/slipcast"), str(ROOT / "layers/aws")]
+    places = [str(ROOT / "functions")]
     kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     names = {"POWERTOOLS_SERVICE_NAME": "slipcast", "POWERTOOLS_METRICS_NAMESPACE": "Slipcast"}
     done = subprocess.run(
-        [sys.executable, "-c", CHILD, json.dumps(places), str(folder / "app.py")],
+        [sys.executable, "-c", CHILD, json.dumps(places)],
         input=json.dumps(event([activity])),
         env=kept | names | {"POWERTOOLS_TRACE_DISABLED": "1"} | environment(path, FEATURE_TABLE="features", **more),
         capture_output=True,

@@ -9,7 +9,8 @@ from pathlib import Path
 import boto3
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
-from predict_api import ACTIVITY, call, environment
+
+from support.predict_api import ACTIVITY, call, environment
 
 ROOT = Path(__file__).resolve().parents[2]
 KEY = {"Idempotency-Key": '"8e03978e-40d5-43dd-bc93-6894a57f9324"'}
@@ -28,7 +29,7 @@ def table(mocked_aws):
 
 @pytest.fixture
 def app(load_app, tmp_path, table):
-    return load_app("predict", **environment(tmp_path), IDEMPOTENCY_TABLE=table.name)
+    return load_app("predict.application", **environment(tmp_path), IDEMPOTENCY_TABLE=table.name)
 
 
 def predictions_logged(capsys) -> int:
@@ -39,7 +40,7 @@ def predictions_logged(capsys) -> int:
 
 def test_the_first_answer_comes_again_also_from_another_model(app, load_app, tmp_path, capsys):
     first = call(app, "POST", "/predictions", ACTIVITY, headers=KEY)
-    other = load_app("predict", **environment(tmp_path, seed=1, version="5"))
+    other = load_app("predict.application", **environment(tmp_path, seed=1, version="5"))
     again = call(other, "POST", "/predictions", ACTIVITY, headers=KEY)
 
     assert first.status == 200
@@ -219,8 +220,8 @@ def test_predict_calls_the_store_with_what_its_policy_allows(app, monkeypatch):
 
 ALONE = """
 import json, sys
-from predict_api import ACTIVITY, call
-import app
+from support.predict_api import ACTIVITY, call
+from predict import application as app
 answer = call(app, "POST", "/predictions", ACTIVITY)
 assert answer.status == 200, answer
 print(json.dumps(sorted({"boto3", "botocore.session", "jmespath"} & set(sys.modules))))
@@ -228,7 +229,7 @@ print(json.dumps(sorted({"boto3", "botocore.session", "jmespath"} & set(sys.modu
 
 
 def test_without_a_key_the_sdk_is_not_imported(tmp_path):
-    path = [ROOT / "functions/predict", ROOT / "layers/slipcast", ROOT / "tests", ROOT]
+    path = [ROOT / "functions", ROOT / "tests", ROOT]
     script = f"import sys\nsys.path[:0] = {[str(folder) for folder in path]!r}\n{ALONE}"
     settings = environment(tmp_path) | {"POWERTOOLS_METRICS_NAMESPACE": "Slipcast", "IDEMPOTENCY_TABLE": "answers"}
     done = subprocess.run([sys.executable, "-c", script], env=settings, capture_output=True, text=True, check=True)

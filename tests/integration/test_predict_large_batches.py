@@ -7,14 +7,14 @@ import json
 import pytest
 from botocore.exceptions import EndpointConnectionError
 
-from slipcast import scorer
-from slipcast.artefact import digest
-from slipcast.export import export
-from slipcast.features import CATEGORICAL
+from slipcast.features.row import CATEGORICAL
+from slipcast.model import scorer
+from slipcast.model.artifact import digest
+from slipcast.model.export.pipeline import export
 from slipcast_aws import storage
 from tests.integration.test_predict_fast import event
 from tests.integration.test_predict_function import environment
-from tests.serving_cases import feature_frame, fitted
+from tests.support.serving_cases import feature_frame, fitted
 
 METADATA = {"model_id": "abc123", "dataset_id": "0123456789abcdef"}
 ENOUGH = 3000
@@ -33,8 +33,8 @@ def serving(load_app, s3, artefact, tmp_path, lambda_context, monkeypatch):
     uri = "s3://data/models/abc123/model.json"
     storage.write_bytes(uri, artefact, "application/json")
     known = environment(path, digest(artefact))
-    load_app("predict", **known, MODEL_URI=uri, BATCH_FUNCTION="slipcast-predict-batch")
-    fast, batch = importlib.import_module("fast"), importlib.import_module("batch")
+    load_app("predict.application", **known, MODEL_URI=uri, BATCH_FUNCTION="slipcast-predict-batch")
+    fast, batch = importlib.import_module("predict.app"), importlib.import_module("predict.batch")
 
     class Lambda:
         def __init__(self):
@@ -48,7 +48,7 @@ def serving(load_app, s3, artefact, tmp_path, lambda_context, monkeypatch):
             answer = batch.handler(self.calls[-1], lambda_context)
             return {"Payload": io.BytesIO(json.dumps(answer).encode())}
 
-    fast.large_batches.client = lambda: client
+    fast.offload.client = lambda: client
     client = Lambda()
     client.handler = lambda asked: fast.handler(asked, lambda_context)
     return client
@@ -92,7 +92,10 @@ def test_many_activities_are_answered_by_the_other_function_with_the_same_bytes(
 def test_few_activities_are_answered_here(serving, artefact):
     assert serving.handler(event({"activities": activities(20)}))["statusCode"] == 200
     assert serving.calls == []
-    assert scorer.load(artefact, digest(artefact)).steps * 20 < importlib.import_module("large_batches").WORTH_A_CALL
+    assert (
+        scorer.load(artefact, digest(artefact)).steps * 20
+        < importlib.import_module("predict.fast_path.offload").WORTH_A_CALL
+    )
 
 
 def test_a_wrong_activity_among_many_is_named_and_the_others_are_scored(serving):
@@ -134,7 +137,7 @@ def test_if_the_other_function_fails_the_answer_is_given_here(serving, fails, mo
 
 
 def test_a_payload_beyond_lambdas_limit_is_not_sent(serving, monkeypatch):
-    monkeypatch.setattr(importlib.import_module("large_batches"), "PAYLOAD_BYTES", 1000)
+    monkeypatch.setattr(importlib.import_module("predict.fast_path.offload"), "PAYLOAD_BYTES", 1000)
 
     assert serving.handler(event({"activities": activities(ENOUGH)}))["statusCode"] == 200
     assert serving.calls == []
@@ -142,14 +145,14 @@ def test_a_payload_beyond_lambdas_limit_is_not_sent(serving, monkeypatch):
 
 def test_an_artefact_with_another_digest_is_not_used(serving, s3, capsys):
     s3.put_object(Bucket="data", Key="models/abc123/model.json", Body=b"{}")
-    batch = importlib.import_module("batch")
+    batch = importlib.import_module("predict.batch")
     with pytest.raises(storage.DigestMismatchError):
         batch._scorer("s3://data/models/abc123/model.json", "0" * 64)
 
 
 def test_the_client_asks_once_and_gives_up_in_time_to_answer_here(load_app, aws_environment):
-    load_app("predict", MODEL_SHA256="")
-    config = importlib.import_module("large_batches").client().meta.config
+    load_app("predict.application", MODEL_SHA256="")
+    config = importlib.import_module("predict.fast_path.offload").client().meta.config
 
     assert config.retries["total_max_attempts"] == 1
     assert config.read_timeout + config.connect_timeout <= 15

@@ -11,8 +11,9 @@ from contextlib import redirect_stdout
 from pathlib import Path
 
 import pytest
-from malformed_requests import malformed
-from predict_api import ACTIVITY, environment, proxy_event
+
+from support.malformed_requests import malformed
+from support.predict_api import ACTIVITY, environment, proxy_event
 
 REQUESTS, WRONG_EVERY = 2_000, 100
 # 32 bytes a request: whatever is kept of each is more.
@@ -22,9 +23,9 @@ MOST_BYTES = 64 * 1024
 @pytest.fixture
 def handler(load_app, tmp_path, monkeypatch):
     """The entry of the predict function, with the application behind it."""
-    app = load_app("predict", **environment(tmp_path))
-    monkeypatch.setitem(sys.modules, "app", app)
-    return importlib.import_module("fast").handler
+    app = load_app("predict.application", **environment(tmp_path))
+    monkeypatch.setitem(sys.modules, "predict.application", app)
+    return importlib.import_module("predict.app").handler
 
 
 def test_of_many_requests_with_wrong_ones_among_them_none_is_a_fault_of_ours_and_memory_stays(handler, lambda_context):

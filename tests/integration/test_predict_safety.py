@@ -4,7 +4,8 @@ import json
 import re
 
 import pytest
-from predict_api import ACTIVITY, call, environment
+
+from support.predict_api import ACTIVITY, call, environment
 
 MODEL = ("slipcast-model-version", "slipcast-model-id", "slipcast-dataset-id")
 INSIDE = re.compile(
@@ -14,7 +15,7 @@ INSIDE = re.compile(
 
 @pytest.fixture
 def app(load_app, tmp_path):
-    return load_app("predict", **environment(tmp_path))
+    return load_app("predict.application", **environment(tmp_path))
 
 
 REQUESTS = {
@@ -48,7 +49,7 @@ def test_every_answer_says_which_request_and_which_model_and_protects_browsers(a
 
 
 def test_without_a_model_there_are_no_headers_about_it(load_app):
-    answer = call(load_app("predict", MODEL_SHA256=""), "GET", "/health")
+    answer = call(load_app("predict.application", MODEL_SHA256=""), "GET", "/health")
 
     assert answer.status == 503
     assert not {*MODEL} & answer.headers.keys()
@@ -74,7 +75,7 @@ def test_a_client_that_knows_the_model_is_told_so(app, load_app, tmp_path):
         assert "no-cache" in again.headers["cache-control"]
     assert call(app, "GET", "/model", headers={"If-None-Match": '"other"'}).text == first.text
     for seed, version in ((1, "4"), (0, "5")):
-        released = load_app("predict", **environment(tmp_path, seed=seed, version=version))
+        released = load_app("predict.application", **environment(tmp_path, seed=seed, version=version))
         assert call(released, "GET", "/model", headers={"If-None-Match": tag}).status == 200
 
 
@@ -123,9 +124,9 @@ LEAKS = [
     ("module", "function", "method", "path"),
     [
         ("feature_lookup", "with_history", "POST", "/predictions"),
-        ("prediction_log", "answer", "POST", "/predictions"),
+        ("answers", "answer", "POST", "/predictions"),
         ("json_body", "announce", "POST", "/predictions"),
-        ("entity_tag", "answer", "GET", "/model"),
+        ("etag", "answer", "GET", "/model"),
     ],
 )
 @pytest.mark.fault(
@@ -150,10 +151,10 @@ def test_nothing_of_the_inside_reaches_a_client(app, monkeypatch, error, module,
 
 @pytest.mark.parametrize("error", LEAKS, ids=lambda error: type(error).__name__)
 def test_nothing_of_the_inside_reaches_a_client_of_the_fast_path(app, monkeypatch, error):
-    import fast
+    from predict import app as fast
 
     told = []
-    monkeypatch.setattr(fast.plain_answer.feature_lookup, "with_history", fail(error))
+    monkeypatch.setattr(fast.response.feature_lookup, "with_history", fail(error))
     monkeypatch.setattr(type(fast.serving.loaded.scorer), "score", fail(error))
     monkeypatch.setattr(app.problems.logger, "exception", told.append)
 

@@ -9,7 +9,7 @@ import pytest
 import snapshot_restore_py
 from awslambdaric import lambda_runtime_hooks_runner as runtime
 
-from slipcast_aws import feature_store
+from slipcast_aws.serving import feature_store
 from tests.integration.test_predict_fast import event
 from tests.integration.test_predict_function import ACTIVITY, environment, trained  # noqa: F401 - a fixture
 
@@ -19,14 +19,14 @@ def start(load_app, trained, monkeypatch):  # noqa: F811
     """A function that starts the prediction function, as a version with a snapshot or not; no hook outlives a test."""
     for registry in (snapshot_restore_py._before_snapshot_registry, snapshot_restore_py._after_restore_registry):
         monkeypatch.setattr(f"snapshot_restore_py.{_name(registry)}", [])
-    monkeypatch.delitem(sys.modules, "app", raising=False)
+    monkeypatch.delitem(sys.modules, "predict.application", raising=False)
 
     def run(kind: str):
         load_app("predict", **environment(*trained[1:3]), AWS_LAMBDA_INITIALIZATION_TYPE=kind)
-        return importlib.import_module("fast")
+        return importlib.import_module("predict.app")
 
     yield run
-    sys.modules.pop("app", None)
+    sys.modules.pop("predict.application", None)
 
 
 def _name(registry) -> str:
@@ -35,16 +35,19 @@ def _name(registry) -> str:
 
 def test_before_the_snapshot_everything_is_loaded(start):
     start("snap-start")
-    assert "app" not in sys.modules
+    assert "predict.application" not in sys.modules
     runtime.run_before_snapshot()
 
-    assert hasattr(sys.modules["app"], "handler")
+    assert hasattr(sys.modules["predict.application"], "handler")
 
 
 def test_after_the_restore_nothing_of_another_environment_is_left(start, lambda_context, monkeypatch, aws_environment):
     fast = start("snap-start")
     fast.handler(event(ACTIVITY), lambda_context)
-    batches, log = importlib.import_module("large_batches"), importlib.import_module("prediction_log")
+    batches, log = (
+        importlib.import_module("predict.fast_path.offload"),
+        importlib.import_module("predict.serving.log_writer"),
+    )
     clients = feature_store.client(), batches.client()
     monkeypatch.setitem(feature_store._cache, ("features", "portfolio"), (float("inf"), None))
     random.seed(1)
@@ -70,7 +73,7 @@ def test_after_the_restore_nothing_of_another_environment_is_left(start, lambda_
 def test_without_a_snapshot_no_hook_is_registered(start):
     start("on-demand")
 
-    assert "snapshots" not in sys.modules
+    assert "predict.snapstart" not in sys.modules
     assert snapshot_restore_py._after_restore_registry == []
 
 

@@ -6,14 +6,15 @@ import math
 import numpy as np
 import pytest
 import tritonclient.http as triton
-from predict_api import ACTIVITY, call, environment, served
+
+from support.predict_api import ACTIVITY, call, environment, served
 
 NAME = "slipcast"
 
 
 @pytest.fixture
 def app(load_app, tmp_path):
-    return load_app("predict", **environment(tmp_path))
+    return load_app("predict.application", **environment(tmp_path))
 
 
 @pytest.fixture
@@ -147,7 +148,7 @@ def test_an_unknown_output_is_refused(client):
 
 def test_before_the_first_release_nothing_is_ready(load_app):
     with (
-        served(load_app("predict", MODEL_SHA256="")) as url,
+        served(load_app("predict.application", MODEL_SHA256="")) as url,
         triton.InferenceServerClient(url.removeprefix("http://")) as client,
     ):
         assert client.is_server_live()
@@ -183,4 +184,7 @@ def test_a_prediction_does_not_pay_for_the_protocols(app):
 
     call(app, "POST", "/predictions", ACTIVITY)
 
-    assert not {"v2_protocol", "mlflow_protocol", "tabular"} & sys.modules.keys()
+    assert (
+        not {"predict.protocols.open_inference", "predict.protocols.mlflow", "predict.protocols.tabular"}
+        & sys.modules.keys()
+    )

@@ -10,12 +10,14 @@ import zipfile
 from datetime import UTC, datetime
 from pathlib import Path
 
-import hall
 import pytest
-from p6_files import project, started, task, xer
 
-from slipcast import versions
-from slipcast_aws import control, releases, storage
+from slipcast.datasets import versions
+from slipcast_aws import storage
+from slipcast_aws.control import alarms, datasets, starts
+from slipcast_aws.release import versions as releases
+from support import hall
+from support.p6_files import project, started, task, xer
 
 COLUMNS = ("activity_id", "data_date", "start", "baseline_finish", "actual_finish", "budget")
 
@@ -124,7 +126,7 @@ def test_a_good_file_becomes_a_dataset_version(prepare, s3):
     ]
     manifest = json.loads(read(s3, f"{prefix}/manifest.json"))
     assert versions.reference(manifest) == dataset
-    assert control.latest_dataset("control") == dataset
+    assert datasets.latest_dataset("control") == dataset
     report = json.loads(read(s3, "reports/new-data-1/intake.json"))
     assert (report["outcome"], report["dataset"], report["counts"]["read"]) == ("accepted", dataset, 30)
     assert report["labels"] == {"matured": 30, "censored": 0, "late": 15, "open": 0}
@@ -308,7 +310,7 @@ def test_a_correction_of_the_same_day_wins(prepare):
 
 @pytest.mark.fault("pipeline", "the latest dataset", "two files are merged into it at the same time", "both are in it")
 def test_files_taken_in_at_the_same_time_are_all_in_the_dataset(prepare, monkeypatch, permissions):
-    move, raced = control.move_latest, []
+    move, raced = datasets.move_latest, []
 
     def race(table, reference, *, previous):
         if not raced:
@@ -317,10 +319,10 @@ def test_files_taken_in_at_the_same_time_are_all_in_the_dataset(prepare, monkeyp
                 prepare(schedule(rows=25), execution="new-data-2", key="incoming/other.csv")
         return move(table, reference, previous=previous)
 
-    monkeypatch.setattr(control, "move_latest", race)
+    monkeypatch.setattr(datasets, "move_latest", race)
     prepare(schedule(), execution="new-data-1", key="incoming/plan.csv")
 
-    assert set(rows_of(control.latest_dataset("control"))["project_id"]) == {"plan", "other"}
+    assert set(rows_of(datasets.latest_dataset("control"))["project_id"]) == {"plan", "other"}
 
 
 def test_open_activities_are_listed_for_scoring(prepare, s3):
@@ -482,7 +484,7 @@ def test_a_file_without_dates_is_a_dataset_of_its_own(prepare, s3):
     assert "2 activities have a label" in few["why"]
     assert (many["outcome"], many["dataset"]["rows"]) == ("train", 60)
     assert "nothing is released" in many["why"]
-    assert control.latest_dataset("control") == before
+    assert datasets.latest_dataset("control") == before
 
 
 def test_without_a_file_the_latest_dataset_is_taken(prepare, s3):
@@ -525,7 +527,7 @@ def test_too_few_known_outcomes_are_taken_in_and_not_trained(prepare, s3):
 
     assert answer["outcome"] == "ingested"
     assert answer["why"].startswith("19 activities have a known outcome, 20 are needed")
-    assert control.latest_dataset("control") == answer["dataset"]
+    assert datasets.latest_dataset("control") == answer["dataset"]
 
 
 def test_files_may_wait_for_the_next_alarm(prepare, champion, monkeypatch):
@@ -583,7 +585,7 @@ def test_a_file_answers_an_open_alarm_though_new_files_wait(prepare, champion, m
     champion.append("older")
     monkeypatch.setenv("TRAIN_ON_NEW_DATA", "false")
     waits = prepare(schedule(30))
-    control.open_alarm("control", "slipcast-drift")
+    alarms.open_alarm("control", "slipcast-drift")
     answers = prepare.confirm(waits)
 
     assert (waits["outcome"], waits["hold"]) == ("ingested", "waits")
@@ -591,9 +593,9 @@ def test_a_file_answers_an_open_alarm_though_new_files_wait(prepare, champion, m
     assert "slipcast-drift" in answers["why"]
     # While a training answers the alarm, or has just lost, the file waits.
     now = datetime.now(UTC)
-    control.claim_start("control", now=now, cutoff=now, execution="alarm-1")
+    starts.claim_start("control", now=now, cutoff=now, execution="alarm-1")
     assert prepare.confirm(waits)["hold"] == "waits"
-    control.land("control", execution="alarm-1")
+    starts.land("control", execution="alarm-1")
     assert prepare.confirm(waits)["hold"] == "waits"
     monkeypatch.setenv("COOLDOWN_MINUTES", "0")
     assert prepare.confirm(waits)["outcome"] == "train"
@@ -610,15 +612,15 @@ def test_beyond_the_months_budget_the_data_are_kept_and_a_person_may_still_train
     assert (beyond["outcome"], beyond["hold"]) == ("ingested", "budget")
     assert "RetrainBudgetPerMonth" in beyond["why"]
     assert prepared["dataset"]["dataset_id"] in beyond["why"]
-    assert control.latest_dataset("control") == prepared["dataset"]
+    assert datasets.latest_dataset("control") == prepared["dataset"]
     assert by_hand["outcome"] == "train"
 
 
 def test_a_new_month_has_its_own_budget(control_table):
-    spent = [control.spend("control", month="2026-11", execution=name, limit=1) for name in ("one", "two")]
+    spent = [starts.spend("control", month="2026-11", execution=name, limit=1) for name in ("one", "two")]
 
     assert spent == [True, False]
-    assert control.spend("control", month="2026-12", execution="two", limit=1)
+    assert starts.spend("control", month="2026-12", execution="two", limit=1)
 
 
 def test_the_network_of_a_schedule_stands_next_to_its_table(prepare, s3):

@@ -7,9 +7,11 @@ import boto3
 import pandas as pd
 import pytest
 
-from slipcast import history
-from slipcast.history_table import build_series
-from slipcast_aws import control, feature_store, storage
+from slipcast.features import point_in_time, series_codec
+from slipcast.features.point_in_time_table import build_series
+from slipcast_aws import storage
+from slipcast_aws.control import datasets
+from slipcast_aws.serving import feature_store
 
 INDEX = "s3://data/features/index.json.gz"
 TOLERANCE = 30
@@ -46,7 +48,7 @@ def dataset(table: pd.DataFrame) -> dict:
 
 def make_latest(table: pd.DataFrame) -> dict:
     reference = dataset(table)
-    control.move_latest("control", reference, previous=control.latest_dataset("control"))
+    datasets.move_latest("control", reference, previous=datasets.latest_dataset("control"))
     return reference
 
 
@@ -60,18 +62,18 @@ def refresh(load_app, s3, control_table, empty_store, lambda_context):
     return lambda **event: app.handler(event, lambda_context)
 
 
-def stored() -> dict[str, history.Series]:
+def stored() -> dict[str, point_in_time.Series]:
     found = boto3.client("dynamodb").scan(TableName="features")["Items"]
-    return {item["pk"]["S"]: history.decode(item["series"]["B"]) for item in found}
+    return {item["pk"]["S"]: series_codec.decode(item["series"]["B"]) for item in found}
 
 
-def series_of(table: pd.DataFrame) -> dict[str, history.Series]:
-    return build_series(table, TOLERANCE, history.NEEDED_KEYS)
+def series_of(table: pd.DataFrame) -> dict[str, point_in_time.Series]:
+    return build_series(table, TOLERANCE, point_in_time.NEEDED_KEYS)
 
 
 def harm(key: str) -> None:
     """Change an item behind the pipeline's back: whoever writes it again is noticed."""
-    raw = history.encode(history.Series([], history.Totals(*[[]] * 9)))
+    raw = series_codec.encode(point_in_time.Series([], point_in_time.Totals(*[[]] * 9)))
     boto3.client("dynamodb").put_item(TableName="features", Item={"pk": {"S": key}, "series": {"B": raw}})
 
 
@@ -150,7 +152,7 @@ def test_another_dataset_writes_what_changed_and_deletes_what_vanished(refresh):
 
 def test_a_dataset_with_another_digest_is_refused(refresh):
     reference = dataset(schedule("a"))
-    control.move_latest("control", reference | {"sha256": "0" * 64}, previous=None)
+    datasets.move_latest("control", reference | {"sha256": "0" * 64}, previous=None)
 
     with pytest.raises(storage.DigestMismatchError):
         refresh()
@@ -190,7 +192,7 @@ def test_a_dataset_that_becomes_the_latest_again_is_in_the_store_at_the_end(refr
     first, second = schedule("ab"), schedule("ab", late="ab")
     references = [dataset(first), dataset(second)]
     asked = iter([references[0], references[1], references[0], references[0]])
-    monkeypatch.setattr(control, "latest_dataset", lambda table: next(asked))
+    monkeypatch.setattr(datasets, "latest_dataset", lambda table: next(asked))
 
     refresh()
 

@@ -10,9 +10,19 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 from botocore.stub import Stubber
-from faults import worlds
 from moto import mock_aws
-from release_records import (
+
+from faults import worlds
+from slipcast.features.row import feature_row
+from slipcast_aws import storage
+from slipcast_aws.control import audit as control_audit
+from slipcast_aws.control import releases as control_releases
+from slipcast_aws.control import table as control
+from slipcast_aws.release import traffic
+from slipcast_aws.release import versions as releases
+from slipcast_aws.tracking import outbox
+from slipcast_cli import switch
+from support.release_records import (
     FUNCTION,
     GOLDEN,
     SETTINGS,
@@ -23,9 +33,6 @@ from release_records import (
     model,
     zip_of,
 )
-
-from slipcast.features import feature_row
-from slipcast_aws import control, outbox, releases, storage, switch, traffic
 
 CLIENTS = (storage.client, releases.client, control.client)
 
@@ -265,7 +272,7 @@ PROMOTE = {"previous": "1", "canary": False, "why": "better"}
 
 
 def audit() -> list[tuple[str, str]]:
-    return [(item["outcome"], item["version"]) for item in control.audit_trail("control")]
+    return [(item["outcome"], item["version"]) for item in control_audit.audit_trail("control")]
 
 
 def weights(client) -> dict[str, float]:
@@ -303,7 +310,7 @@ def test_promote_moves_the_alias_and_leaves_its_records(release, cloud):
         "why": "better",
     }
     assert audit() == [("promoted", "2")]
-    kept = control.release("control", "2")
+    kept = control_releases.release("control", "2")
     assert (kept["previous"], kept["model"]) == ("1", releases.live_model(FUNCTION).variables())
     document = storage.read_json("s3://data/reports/new-data-abc/release.json")
     assert (document["outcome"], document["version"], document["previous"]) == ("released", "2", "1")
@@ -316,7 +323,7 @@ def test_a_promotion_that_is_repeated_finds_its_work_done(release, cloud):
 
     assert release("promote", model(), version, **PROMOTE) == first
     assert cloud.get_alias(FunctionName=FUNCTION, Name="live")["RevisionId"] == revision
-    assert control.release("control", "2")["previous"] == "1"
+    assert control_releases.release("control", "2")["previous"] == "1"
 
 
 def test_promote_ends_a_split_of_traffic(release, cloud):
@@ -486,7 +493,7 @@ def test_a_weight_is_given_in_one_update_and_recorded(release, second, cloud):
     assert (alias(cloud), weights(cloud)) == ("2", {"3": 0.1})
     assert (found["action"], found["index"], found["weight"]) == ("wait", 0, 10)
     assert audit()[-1] == ("canary 10 %", "3")
-    assert control.release("control", "3")["previous"] == "2"
+    assert control_releases.release("control", "3")["previous"] == "2"
 
 
 @pytest.mark.fault("release", "a canary", "its release dies for good", "the next release takes its weight over")
@@ -550,7 +557,7 @@ def test_failures_are_rolled_back_with_their_reason(release, second, cloud):
     done = release("roll_back", second, "3", outcome="rolled_back", why=found["why"])
     assert (done["withdrawn"], done["live"]) == (True, "2")
     assert (alias(cloud), weights(cloud)) == ("2", {})
-    assert control.audit_trail("control")[-1]["detail"] == found["why"]
+    assert control_audit.audit_trail("control")[-1]["detail"] == found["why"]
 
 
 @pytest.mark.fault(
@@ -609,13 +616,13 @@ def test_old_versions_go_with_their_layers_and_what_is_needed_stays(release, clo
         assert release("publish", item)["version"] == str(number)
     give(cloud, "3", 0.1)
     cloud.update_alias(FunctionName=FUNCTION, Name="live", FunctionVersion="4")
-    control.put_release("control", "4", {"previous": "2", "execution": "e", "model": {}})
+    control_releases.put_release("control", "4", {"previous": "2", "execution": "e", "model": {}})
 
     # The last two, the live one, the one before it, the weighted one, the first without a model.
     found = release("prune", model("m4", "4" * 64))
     assert found == {"versions": [], "layers": []}
 
-    control.put_release("control", "4", {"previous": "3", "execution": "e", "model": {}})
+    control_releases.put_release("control", "4", {"previous": "3", "execution": "e", "model": {}})
     cloud.update_alias(FunctionName=FUNCTION, Name="live", RoutingConfig={"AdditionalVersionWeights": {}})
     found = release("prune", model("m4", "4" * 64))
     assert found["versions"] == ["2"]

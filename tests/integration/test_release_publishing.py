@@ -9,9 +9,10 @@ from types import SimpleNamespace
 
 import pytest
 from botocore.awsrequest import AWSResponse
-from release_records import FUNCTION, SETTINGS, model
 
-from slipcast_aws import releases, waiting
+from slipcast_aws import waiting
+from slipcast_aws.release import versions
+from support.release_records import FUNCTION, SETTINGS, model
 
 LAYER = "arn:aws:lambda:us-east-1:123456789012:layer:slipcast-model:1"
 CODE = "arn:aws:lambda:us-east-1:123456789012:layer:slipcast-domain:1"
@@ -129,10 +130,10 @@ def clock(monkeypatch) -> Clock:
 @pytest.fixture
 def wire(clock, aws_environment):
     wire = Wire()
-    releases.client.cache_clear()
-    releases.client().meta.events.register("before-send.lambda.*", wire)
+    versions.client.cache_clear()
+    versions.client().meta.events.register("before-send.lambda.*", wire)
     yield wire
-    releases.client.cache_clear()
+    versions.client.cache_clear()
 
 
 @pytest.fixture
@@ -255,7 +256,7 @@ def test_a_snapshot_that_cannot_be_taken_says_why_and_what_to_do(publish, wire):
         "Failed", StateReasonCode="FunctionError.InitTimeout", StateReason="Function Init timed out", **SNAPSHOT
     )
     with pytest.raises(
-        releases.ReleaseError,
+        versions.ReleaseError,
         match=r"version 7 of slipcast-predict is Failed \(FunctionError.InitTimeout, Function Init timed out\).*"
         "SnapStart=off",
     ):
@@ -269,7 +270,7 @@ def test_a_version_whose_snapshot_sleeps_is_fine(publish, wire):
 def test_an_update_that_fails_says_why(publish, wire):
     why = {"LastUpdateStatusReasonCode": "DisabledKMSKey", "LastUpdateStatusReason": "The key is disabled"}
     with pytest.raises(
-        releases.ReleaseError, match=r"could not update slipcast-predict \(DisabledKMSKey, The key is disabled\)"
+        versions.ReleaseError, match=r"could not update slipcast-predict \(DisabledKMSKey, The key is disabled\)"
     ):
         publish(LAYERS, before(), UPDATED, before("r2", LastUpdateStatus="Failed", **why))
 
@@ -281,14 +282,14 @@ def test_an_update_of_somebody_else_that_failed_is_mended_by_ours(publish, wire)
 
 def test_somebody_who_keeps_changing_the_function_ends_the_release(publish, wire):
     with pytest.raises(
-        releases.ReleaseError, match="configured 10 times and is still different in Environment, Layers"
+        versions.ReleaseError, match="configured 10 times and is still different in Environment, Layers"
     ):
         publish(LAYERS, *[before(), UPDATED] * 10, before())
 
 
 def test_what_is_wrong_for_good_is_not_repeated(publish, wire):
     wrong = (400, "InvalidParameterValueException", "Layers consume more than the available size of 262144000 bytes")
-    with pytest.raises(releases.client().exceptions.InvalidParameterValueException, match="262144000"):
+    with pytest.raises(versions.client().exceptions.InvalidParameterValueException, match="262144000"):
         publish(LAYERS, before(), refused(UPDATE, wrong))
 
     assert wire.asked() == [LIST, GET, UPDATE]
@@ -307,14 +308,14 @@ def test_a_version_that_wakes_up_is_asked_again(wire, error):
     answer = {"statusCode": 200, "body": "{}", "multiValueHeaders": {}}
     wire.script = [*[refused("Invoke", error)] * 9, fine("Invoke", answer)]
 
-    assert releases.ask(FUNCTION, "7", "GET", "/model", None).status == 200
+    assert versions.ask(FUNCTION, "7", "GET", "/model", None).status == 200
 
 
 def test_a_version_that_stays_throttled_is_an_error_that_is_retried(wire):
     wire.forever = refused("Invoke", THROTTLED)
 
     with pytest.raises(waiting.NotReadyError, match="version 7 of slipcast-predict to take a request"):
-        releases.ask(FUNCTION, "7", "GET", "/model", None)
+        versions.ask(FUNCTION, "7", "GET", "/model", None)
 
 
 @pytest.mark.parametrize("error", [THROTTLED, (500, "ServiceException", "An error occurred")])

@@ -3,14 +3,14 @@
 from collections import Counter
 
 import pytest
-from release_site import Site
-from release_trials import Trials
-from serving_cases import feature_frame, records
 
 from local.cloud import LocalCloud
 from local.load import Load
-from slipcast.features import CATEGORICAL
-from slipcast.history import HISTORY
+from slipcast.features.point_in_time import HISTORY
+from slipcast.features.row import CATEGORICAL
+from support.release_site import Site
+from support.release_trials import Trials
+from support.serving_cases import feature_frame, records
 
 RATE = 30
 

@@ -5,13 +5,15 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from monitor_records import record as monitor_record
-from once import once
-from page import Page
-from search_records import in_memory, search_record, tables
 
-from slipcast import assessment, training_report
-from slipcast_aws import releases, storage
+from slipcast.evaluation import assessment
+from slipcast.reports import training
+from slipcast_aws import storage
+from slipcast_aws.release import versions
+from support.monitor_records import record as monitor_record
+from support.once import once
+from support.page import Page
+from support.search_records import in_memory, search_record, tables
 
 SETTINGS = {
     **{"DATA_BUCKET": "data", "PREDICT_FUNCTION": "slipcast-predict", "TOLERANCE_DAYS": "30"},
@@ -25,17 +27,17 @@ DATASET = {"dataset_id": "d1", "data_date": "2022-12-31", "rows": 900, "manifest
 @pytest.fixture(scope="module", autouse=True)
 def computed_once():
     """Those seconds are of what other files test."""
-    with once((assessment, "permutation"), (assessment, "dependence"), (training_report, "render")):
+    with once((assessment, "permutation"), (assessment, "dependence"), (training, "render")):
         yield
 
 
 @pytest.fixture
 def evaluate(s3, load_app, lambda_context, monkeypatch):
     """Write an evaluation as the function before this one leaves it, and return its URI."""
-    live: list[releases.LiveModel | None] = [None]
-    monkeypatch.setattr(releases, "live_model", lambda function: live[0])
+    live: list[versions.LiveModel | None] = [None]
+    monkeypatch.setattr(versions, "live_model", lambda function: live[0])
 
-    def run(execution: str = "first", champion: releases.LiveModel | None = None, parts=None, **searched) -> str:
+    def run(execution: str = "first", champion: versions.LiveModel | None = None, parts=None, **searched) -> str:
         live[0] = champion
         objects, write = in_memory()
         search = search_record(parts or tables(), write, execution=execution, **searched)
@@ -98,7 +100,7 @@ def test_drawn_again_the_page_is_the_same(evaluation_uri, report):
 def test_beside_a_live_model_the_page_compares(evaluate, report):
     model = storage.read_json(evaluate())["model"]
     known = ("model_id", "sha256", "artefact_uri", "profile_uri", "dataset_id", "trained_at")
-    live = releases.LiveModel(version="3", **{name: model[name] for name in known})
+    live = versions.LiveModel(version="3", **{name: model[name] for name in known})
 
     page = Page(storage.read_bytes(report({"evaluation_uri": evaluate("second", live)})["report_uri"]).decode())
 

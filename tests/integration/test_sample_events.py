@@ -7,16 +7,17 @@ from pathlib import Path
 
 import boto3
 import pytest
-from approval_records import EVALUATION_URI, leave_evaluation
-from schedules import example
 
-from slipcast import labels
-from slipcast.artefact import digest
-from slipcast.candidates import load_candidates
-from slipcast.export import export
-from slipcast.feature_table import feature_table
-from slipcast.pipeline import build_pipeline
-from slipcast_aws import approvals, queues
+from slipcast.datasets import labels
+from slipcast.features.table import feature_table
+from slipcast.model.artifact import digest
+from slipcast.model.export.pipeline import export
+from slipcast.training.candidates import load_candidates
+from slipcast.training.pipeline import build_pipeline
+from slipcast_aws.release import approvals
+from slipcast_aws.serving import queues
+from support.approval_records import EVALUATION_URI, leave_evaluation
+from support.schedules import example
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -41,7 +42,7 @@ def model(tmp_path_factory):
 def predict(load_app, model):
     path, sha256 = model
     return load_app(
-        "predict",
+        "predict.application",
         MODEL_PATH=str(path),
         MODEL_SHA256=sha256,
         MODEL_TRAINED_AT="2026-01-01T00:00:00+00:00",
@@ -85,18 +86,18 @@ def shape(value):
         ),
         (
             "scheduled_event",
-            {"reason": "schedule", "detail": "slipcast-GateFunctionPeriodic-1A2B3C4D5E6F7", "source": None},
+            {"reason": "schedule", "detail": "slipcast-TriggerFunctionPeriodic-1A2B3C4D5E6F7", "source": None},
         ),
         ("manual_retrain", {"reason": "manual", "detail": "after the new cost plan", "source": None}),
     ],
 )
-def test_events_for_the_gate_start_one_execution(gate, lambda_context, event, name, document):
+def test_events_for_the_trigger_start_one_execution(trigger, lambda_context, event, name, document):
     sample = event(name)
 
-    assert gate.handler(sample, lambda_context) == {"outcomes": ["started"]}
+    assert trigger.handler(sample, lambda_context) == {"outcomes": ["started"]}
 
     states = boto3.client("stepfunctions")
-    (execution,) = states.list_executions(stateMachineArn=gate.machine)["executions"]
+    (execution,) = states.list_executions(stateMachineArn=trigger.machine)["executions"]
     given = json.loads(states.describe_execution(executionArn=execution["executionArn"])["input"])
     assert given["detail"].startswith(document["detail"])
     assert given | {"detail": document["detail"]} == document

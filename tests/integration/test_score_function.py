@@ -9,15 +9,18 @@ from collections import Counter
 
 import boto3
 import pytest
-from schedules import example
-from scoring_records import model_of_the_example
 
-from slipcast import batch, scorer, versions
-from slipcast.artefact import ArtefactError, digest
-from slipcast.feature_table import feature_table
-from slipcast.history import NEEDED_KEYS
-from slipcast.history_table import build_series, history_table
-from slipcast_aws import feature_store, releases, storage
+from slipcast.datasets import versions
+from slipcast.features.point_in_time import NEEDED_KEYS
+from slipcast.features.point_in_time_table import build_series, history_table
+from slipcast.features.table import feature_table
+from slipcast.model import batch, scorer
+from slipcast.model.artifact import ArtefactError, digest
+from slipcast_aws import storage
+from slipcast_aws.release import versions as releases
+from slipcast_aws.serving import feature_store
+from support.schedules import example
+from support.scoring_records import model_of_the_example
 
 THRESHOLD = 0.5
 REASONS = re.compile(r"[^;]+ \([+-]\d+\.\d\d\)(; [^;]+ \([+-]\d+\.\d\d\)){0,2}")
@@ -207,7 +210,9 @@ def test_scores_are_those_of_the_prediction_function(
     found = {row["activity_id"]: row["probability"] for row in predictions(summary)}
     path = tmp_path / "model.json"
     path.write_bytes(trained)
-    predict = load_app("predict", MODEL_PATH=str(path), MODEL_SHA256=sha256, AWS_LAMBDA_FUNCTION_VERSION="3")
+    predict = load_app(
+        "predict.application", MODEL_PATH=str(path), MODEL_SHA256=sha256, AWS_LAMBDA_FUNCTION_VERSION="3"
+    )
     event = {
         **{"httpMethod": "POST", "path": "/predictions", "resource": "/predictions", "isBase64Encoded": False},
         **{"headers": {"Content-Type": "application/json"}, "queryStringParameters": None},

@@ -9,7 +9,7 @@ import pytest
 
 from audit import transformed
 from local.cloud import LocalCloud
-from slipcast_aws import queues
+from slipcast_aws.serving import queues
 
 # The emulator's CloudFormation knows no composite alarm and no MLflow app: local/README.md.
 HERE = {"CompositeAlarm": "false", "MlflowTrackingUri": "none", "Streaming": "true"}

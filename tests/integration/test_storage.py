@@ -13,7 +13,8 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.stub import Stubber
 
-from slipcast_aws import outbox, storage
+from slipcast_aws import storage
+from slipcast_aws.tracking import outbox
 
 
 @pytest.fixture

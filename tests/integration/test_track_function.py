@@ -15,9 +15,10 @@ from mlflow.tracking import MlflowClient
 from moto.s3.models import s3_backends
 from scipy.special import expit, logit
 from sklearn.pipeline import Pipeline
-from tracking_records import EXPERIMENT, NAMES, leave_execution, make_database
 
-from slipcast_aws import mlflow_server, outbox, storage, tracking
+from slipcast_aws import storage
+from slipcast_aws.tracking import mlflow_runs, mlflow_server, outbox
+from support.tracking_records import EXPERIMENT, NAMES, leave_execution, make_database
 
 ROOT = Path(__file__).resolve().parents[2]
 # MLflow's own store uses what SQLAlchemy gives up, and its own modules are not typed as it asks of others.
@@ -48,9 +49,9 @@ def server(monkeypatch):
             raise ConnectionError(f"no {record['name']}")
         state["logged"].append(record["name"])
 
-    monkeypatch.setattr(tracking, "connect", connect)
-    monkeypatch.setattr(tracking, "log_execution", log)
-    monkeypatch.setattr(tracking, "log_release", log)
+    monkeypatch.setattr(mlflow_runs, "connect", connect)
+    monkeypatch.setattr(mlflow_runs, "log_execution", log)
+    monkeypatch.setattr(mlflow_runs, "log_release", log)
     return state
 
 
@@ -70,7 +71,7 @@ def written(name: str, at: str) -> None:
 
 
 def test_an_outage_of_mlflow_is_nothing_to_an_empty_outbox(track, server, monkeypatch):
-    monkeypatch.setattr(tracking, "connect", lambda *_: pytest.fail("nothing waits"))
+    monkeypatch.setattr(mlflow_runs, "connect", lambda *_: pytest.fail("nothing waits"))
 
     assert track() == {"logged": []}
 
@@ -83,7 +84,7 @@ def test_mlflow_is_not_even_imported_for_nothing(track, s3, monkeypatch, tmp_pat
     code = (
         "import json, sys\n"
         "from datetime import datetime\n"
-        "import app\n"
+        "from track import app\n"
         "from slipcast_aws import storage\n"
         "class Client:\n"
         "    def get_paginator(self, name): return self\n"
@@ -94,7 +95,7 @@ def test_mlflow_is_not_even_imported_for_nothing(track, s3, monkeypatch, tmp_pat
         "found = app.handler({}, context)\n"
         "print(json.dumps([found['logged'], found.get('waiting', 0), 'mlflow' in sys.modules]))"
     )
-    paths = [ROOT / "functions/track", ROOT / "layers/aws", ROOT / "layers/slipcast"]
+    paths = [ROOT / "functions", ROOT / "src"]
     done = subprocess.run(
         [sys.executable, "-c", code],
         env={**os.environ, "MLFLOW_TRACKING_URI": uri, "PYTHONPATH": os.pathsep.join(map(str, paths))},
@@ -180,7 +181,7 @@ def test_a_server_that_does_not_answer_leaves_everything(track, server, monkeypa
     def refuse(*_):
         raise ConnectionError("down")
 
-    monkeypatch.setattr(tracking, "connect", refuse)
+    monkeypatch.setattr(mlflow_runs, "connect", refuse)
     put("a-1-run", "a-2-release")
 
     with pytest.raises(ConnectionError, match="down"):
@@ -405,7 +406,7 @@ def test_the_same_execution_twice_is_one_parent_run(track_for_real, mlflow_store
 def test_what_a_crash_left_half_written_is_logged_anew(track_for_real, mlflow_store, monkeypatch):
     leave_execution()
     with monkeypatch.context() as patch:
-        patch.setattr(tracking, "_log_files", lambda _: 1 / 0)
+        patch.setattr(mlflow_runs, "_log_files", lambda _: 1 / 0)
         with pytest.raises(ExceptionGroup):
             track_for_real()
     assert waiting() == ["new-data-1-1-run.json"]

@@ -12,11 +12,11 @@ from mlflow.protos.model_registry_pb2 import ModelRegistryService
 from mlflow.protos.service_pb2 import MlflowService
 from mlflow.tracking import MlflowClient
 from moto.core.models import responses_mock
-from permissions.template import Stack, pairs
-from tracking_records import EXPERIMENT, leave_execution, make_database
 
 from local import processes
-from slipcast_aws import outbox
+from permissions.template import Stack, pairs
+from slipcast_aws.tracking import outbox
+from support.tracking_records import EXPERIMENT, leave_execution, make_database
 
 SERVER = "arn:aws:sagemaker:eu-west-1:123456789012:mlflow-tracking-server/research"
 # SageMaker's actions are called as the methods of MLflow's protocol are, but for this one:

@@ -7,10 +7,10 @@ import mlflow
 import pytest
 import requests
 from mlflow.tracking import MlflowClient
-from tracking_records import EXPERIMENT, leave_execution, make_database
 
 from local import processes
-from slipcast_aws import mlflow_server, outbox
+from slipcast_aws.tracking import mlflow_server, outbox
+from support.tracking_records import EXPERIMENT, leave_execution, make_database
 
 pytestmark = [
     pytest.mark.slow,

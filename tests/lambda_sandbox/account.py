@@ -4,11 +4,9 @@ Who asks moto's Lambda to invoke a version of the predict function gets the answ
 variables of that version: so release, replay and large batches are whole.
 """
 
-import importlib.util
 import io
 import json
 import logging
-import sys
 import urllib.request
 import zipfile
 from collections.abc import Mapping
@@ -23,10 +21,11 @@ from botocore.config import Config
 from moto.awslambda.models import LambdaBackend
 from moto.server import ThreadedMotoServer
 from moto.stepfunctions.models import StepFunctionBackend
-from permissions.template import FUNCTIONS, RESOURCES, TEMPLATE, Stack
-from release_records import behave_as_aws, zip_of
 
 from lambda_sandbox.environment import ACCOUNT, REGION, ROOT, Environment, Function, FunctionError, merged
+from layers.build import assemble
+from permissions.template import FUNCTIONS, RESOURCES, TEMPLATE, Stack
+from support.release_records import behave_as_aws, zip_of
 
 # Of a test session: the largest memory of each function in MB, for the table at its end.
 PEAKS = pytest.StashKey[dict[str, float]]()
@@ -36,19 +35,10 @@ CODE_LAYERS = ("SlipcastLayer", "AwsAdaptersLayer", "PowertoolsLayer", "Training
 
 
 @cache
-def _build() -> Any:
-    specification = importlib.util.spec_from_file_location("layer_build_of_sandbox", ROOT / "layers" / "build.py")
-    module = importlib.util.module_from_spec(specification)
-    sys.modules[specification.name] = module
-    specification.loader.exec_module(module)
-    return module
-
-
-@cache
 def built(layer: str) -> Path:
     """Return the folder of a layer, by logical id, as `sam build` makes it."""
     resource = RESOURCES[layer]
-    return _build().built(Path(resource["Properties"]["ContentUri"]).name, resource["Metadata"]["BuildArchitecture"])
+    return assemble.built(Path(resource["Properties"]["ContentUri"]).name, resource["Metadata"]["BuildArchitecture"])
 
 
 def property_of(function: str, name: str, default: Any = None) -> Any:
@@ -206,7 +196,7 @@ class Account:
         folder = self.folder / f"{function}-{len(self._environments)}"
         source, code = ROOT / property_of(function, "CodeUri"), folder / "task"
         if FUNCTIONS[function].get("Metadata", {}).get("BuildMethod") == "makefile":
-            _build().copy_function(source, code)
+            assemble.copy_function(source, code)
         else:
             merged([source], code)
         layers = [built(reference["Ref"]) for reference in property_of(function, "Layers", [])]

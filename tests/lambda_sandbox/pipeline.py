@@ -10,11 +10,11 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 from jsonata import jsonata
-from permissions.machines import definition
-from permissions.template import FUNCTIONS
 
 from lambda_sandbox.account import Account
 from lambda_sandbox.environment import FunctionError
+from permissions.machines import definition
+from permissions.template import FUNCTIONS
 
 STEPS = 500
 

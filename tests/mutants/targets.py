@@ -4,15 +4,15 @@ A module name that is found on `PATHS` is enough; the tests are files or folders
 """
 
 # Where modules are found, relative to the root of the repository.
-PATHS = ("layers/slipcast", "layers/aws", "functions/predict", "tests", ".")
+PATHS = ("src", "functions", "tests", ".")
 TARGETS: dict[str, tuple[str, ...]] = {
-    "slipcast.labels": ("tests/unit/test_labels.py",),
-    "slipcast.threshold": ("tests/unit/test_threshold.py",),
-    "slipcast.gate": ("tests/unit/test_gate.py",),
-    "slipcast.canary": ("tests/unit/test_canary.py",),
-    "slipcast.retraining": ("tests/unit/test_retraining.py",),
-    "slipcast.drift": ("tests/unit/test_drift.py", "tests/unit/test_effects.py"),
-    "slipcast.history": ("tests/unit/test_history.py",),
-    "plain_request": ("tests/unit/test_plain_request.py",),
-    "json_body": ("tests/integration/test_predict_function.py",),
+    "slipcast.datasets.labels": ("tests/unit/datasets/test_labels.py",),
+    "slipcast.evaluation.threshold": ("tests/unit/evaluation/test_threshold.py",),
+    "slipcast.evaluation.gate": ("tests/unit/evaluation/test_gate.py",),
+    "slipcast.release.canary": ("tests/unit/release/test_canary.py",),
+    "slipcast.training.retraining": ("tests/unit/training/test_retraining.py",),
+    "slipcast.monitoring.drift": ("tests/unit/monitoring/test_drift.py", "tests/unit/monitoring/test_distances.py"),
+    "slipcast.features.point_in_time": ("tests/unit/features/test_point_in_time.py",),
+    "predict.fast_path.request": ("tests/unit/predict/test_fast_path_request.py",),
+    "predict.transport.json_body": ("tests/integration/test_predict_function.py",),
 }

@@ -14,7 +14,7 @@ from pathlib import Path
 from permissions import actions
 from permissions.template import ROOT, entry, folder
 
-ADAPTERS = ROOT / "layers" / "aws"
+ADAPTERS = ROOT / "src"
 # boto3's resources: what their methods come to. Whoever uses another one adds it here.
 RESOURCE_METHODS = {"batch_writer": {"BatchWriteItem"}}
 # Decorators that leave a function to its callers. Any other one may register it, as a route is.
@@ -77,9 +77,15 @@ def reached(function: str) -> frozenset[str]:
 
 
 def _modules(code: Path) -> dict[str, Module]:
-    paths = {path.stem: path for path in code.glob("*.py")}
-    paths |= {f"slipcast_aws.{path.stem}": path for path in (ADAPTERS / "slipcast_aws").glob("*.py")}
+    # A function is a package below its own name; a folder without __init__.py holds modules.
+    paths = _named(code, code.parent if (code / "__init__.py").exists() else code)
+    paths |= _named(ADAPTERS / "slipcast_aws", ADAPTERS)
     return {name: _module(name, path) for name, path in paths.items()}
+
+
+def _named(folder: Path, top: Path) -> dict[str, Path]:
+    found = {path: path.relative_to(top).with_suffix("").parts for path in folder.rglob("*.py")}
+    return {".".join(parts).removesuffix(".__init__"): path for path, parts in found.items()}
 
 
 @cache

@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from template_text import template
+from support.template_text import template
 
 ROOT = Path(__file__).resolve().parents[2]
 TEMPLATE = template()
@@ -54,8 +54,7 @@ def folder(function: str) -> Path:
 
 def entry(function: str) -> tuple[str, str]:
     """Return module and name of a function's handler."""
-    usual = TEMPLATE["Globals"]["Function"]["Handler"]
-    module, _, name = FUNCTIONS[function]["Properties"].get("Handler", usual).rpartition(".")
+    module, _, name = FUNCTIONS[function]["Properties"]["Handler"].rpartition(".")
     return module, name
 
 

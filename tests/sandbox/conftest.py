@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 
 import pytest
+
 from lambda_sandbox import environment
 from lambda_sandbox.account import PEAKS, number_of
 

@@ -1,6 +1,7 @@
 """The execution environment is as Lambda's, as far as a function can see: otherwise the other tests show nothing."""
 
 import pytest
+
 from lambda_sandbox.environment import FunctionError
 
 LOOK = """

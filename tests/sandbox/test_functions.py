@@ -16,6 +16,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+
 from lambda_sandbox import mlflow_server
 from lambda_sandbox.account import PEAKS, Account, number_of
 from lambda_sandbox.pipeline import Execution
@@ -64,7 +65,7 @@ def dropped(account: Account, path: Path) -> dict[str, Any]:
 
 
 def started(account: Account, event: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-    """Name and input of the execution that the gate starts for an event."""
+    """Name and input of the execution that the trigger starts for an event."""
     states = account.client("stepfunctions")
 
     def executions() -> dict[str, str]:
@@ -72,7 +73,7 @@ def started(account: Account, event: dict[str, Any]) -> tuple[str, dict[str, Any
         return {each["executionArn"]: each["name"] for each in found}
 
     before = executions()
-    assert account.invoke("GateFunction", event) == {"outcomes": ["started"]}
+    assert account.invoke("TriggerFunction", event) == {"outcomes": ["started"]}
     ((arn, name),) = executions().items() - before.items()
     return name, json.loads(states.describe_execution(executionArn=arn)["input"])
 
@@ -249,7 +250,7 @@ def test_the_monitor_reads_the_log_and_its_page_is_drawn(monitored, account):
 
 @pytest.mark.parametrize("name", ["sns_drift_alarm", "scheduled_event", "manual_retrain"])
 def test_other_requests_for_a_training_are_answered(name, first, account):
-    (outcome,) = account.invoke("GateFunction", sample(name))["outcomes"]
+    (outcome,) = account.invoke("TriggerFunction", sample(name))["outcomes"]
 
     assert outcome in {"started", "coalesced", "cooldown", "duplicate"}
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from lambda_sandbox.account import Account
 from lambda_sandbox.environment import FunctionError
 
@@ -25,11 +26,11 @@ def sample(name: str) -> dict[str, Any]:
 
 
 def test_the_gate_starts_one_execution_for_an_event_that_comes_twice(account):
-    outcomes = [account.invoke("GateFunction", sample("s3_object_created"))["outcomes"] for _ in range(2)]
+    outcomes = [account.invoke("TriggerFunction", sample("s3_object_created"))["outcomes"] for _ in range(2)]
 
     assert outcomes == [["started"], ["duplicate"]]
     assert len(account.client("stepfunctions").list_executions(stateMachineArn=account.machine)["executions"]) == 1
-    assert account.written["GateFunction"] == []
+    assert account.written["TriggerFunction"] == []
 
 
 def test_notify_records_an_outcome_and_sends_it(account):

@@ -1,6 +1,7 @@
 """Every test here needs execution environments like Lambda's."""
 
 import pytest
+
 from lambda_sandbox import environment
 
 

@@ -16,12 +16,13 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from mlflow import MlflowClient
+
 from lambda_sandbox import mlflow_server
 from lambda_sandbox.account import Account
-from mlflow import MlflowClient
-from tracking_records import EXPERIMENT, leave_execution
-
-from slipcast_aws import outbox, storage
+from slipcast_aws import storage
+from slipcast_aws.tracking import outbox
+from support.tracking_records import EXPERIMENT, leave_execution
 
 ROOT = Path(__file__).resolve().parents[2]
 OFFERED = ROOT / ".cache" / "audit" / "mlflow"

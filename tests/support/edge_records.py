@@ -2,12 +2,11 @@
 
 from typing import Any
 
-from serving_cases import fitted
-
-from slipcast import scorer
-from slipcast.artefact import digest
-from slipcast.export import export
+from slipcast.model import scorer
+from slipcast.model.artifact import digest
+from slipcast.model.export.pipeline import export
 from slipcast_aws import storage
+from support.serving_cases import fitted
 
 PREFIX = "s3://data/models/abc123/0"
 

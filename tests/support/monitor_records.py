@@ -1,6 +1,6 @@
 """A record of the monitor with everything in it, for the tests of what reads one."""
 
-from slipcast.monitor_record import Bin, Drift, Estimated, FeatureDrift, Finding, Realised, Record, Slice
+from slipcast.monitoring.record import Bin, Drift, Estimated, FeatureDrift, Finding, Realised, Record, Slice
 
 
 def _feature(*, drifted: bool = False, **changed) -> FeatureDrift:

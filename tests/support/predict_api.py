@@ -14,10 +14,9 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from conftest import LambdaContext
-from serving_cases import fitted
-
-from slipcast.artefact import digest
-from slipcast.export import export
+from slipcast.model.artifact import digest
+from slipcast.model.export.pipeline import export
+from support.serving_cases import fitted
 
 STAGE = "v1"
 ACTIVITY = {

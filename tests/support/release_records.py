@@ -9,12 +9,13 @@ from typing import Any
 
 import boto3
 import pytest
-from conftest import LambdaContext
 from moto.awslambda.exceptions import PreconditionFailedException
 from moto.awslambda.models import LambdaBackend, LambdaFunction
 from moto.awslambda.responses import LambdaResponse
 
-from slipcast_aws import releases, storage
+from conftest import LambdaContext
+from slipcast_aws import storage
+from slipcast_aws.release import versions
 
 FUNCTION = "slipcast-predict"
 SETTINGS = {
@@ -119,5 +120,5 @@ def leave_models(*names: str) -> None:
     """Leave layer archive and golden answers of models, as evaluate does; the bucket is there."""
     for name in names:
         item = model(name)
-        storage.write_bytes(f"s3://data/{item['layer_key']}", releases.layer_archive(name.encode()))
+        storage.write_bytes(f"s3://data/{item['layer_key']}", versions.layer_archive(name.encode()))
         storage.write_json(item["golden_uri"], GOLDEN)

@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from serving_cases import fitted
 
 from local.cloud import LocalCloud
 from local.watch import Stack
-from slipcast import artefact, scorer
-from slipcast.export import export
-from slipcast_aws import releases
+from slipcast.model import artifact, scorer
+from slipcast.model.export.pipeline import export
+from slipcast_aws.release import versions
+from support.serving_cases import fitted
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 ROLE = "arn:aws:iam::000000000000:role/any"
 PREDICT, BUCKET, TABLE = "site-predict", "site-data", "site-control"
 SETTINGS = {
@@ -61,12 +61,15 @@ class Site:
             KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
         )
         layers = [self._layer("slipcast"), self._layer("aws", "slipcast_aws")]
-        handler = "fast.handler" if (ROOT / "functions" / "predict" / "fast.py").exists() else "app.handler"
-        self._function(PREDICT, folder(ROOT / "functions" / "predict"), layers, handler)
+        self._function(PREDICT, folder(ROOT / "functions" / "predict", "predict/"), layers, "predict.app.handler")
         version = self.lambdas.publish_version(FunctionName=PREDICT)["Version"]
         self.lambdas.create_alias(FunctionName=PREDICT, Name="live", FunctionVersion=version)
-        release = self._function("site-release", folder(ROOT / "functions" / "release"), layers)
-        collect = self._function("site-collect", folder(ROOT / "functions" / "collect"), layers)
+        release = self._function(
+            "site-release", folder(ROOT / "functions" / "release", "release/"), layers, "release.app.handler"
+        )
+        collect = self._function(
+            "site-collect", folder(ROOT / "functions" / "collect", "collect/"), layers, "collect.app.handler"
+        )
         other = self._function("site-other", {"app.py": OTHERS}, [])
         self._log(collect)
         cloud.env = {
@@ -78,7 +81,7 @@ class Site:
 
     def _layer(self, name: str, package: str | None = None) -> str:
         package = package or name
-        files = folder(ROOT / "layers" / name / package, f"python/{package}/")
+        files = folder(ROOT / "src" / package, f"python/{package}/")
         return self.lambdas.publish_layer_version(LayerName=f"site-{name}", Content={"ZipFile": zipped(files)})[
             "LayerVersionArn"
         ]
@@ -138,11 +141,11 @@ class Site:
             "family": "random_forest",
         }
         raw = export(pipeline, family="random_forest", threshold=0.3, metadata=metadata)
-        sha256 = artefact.digest(raw)
+        sha256 = artifact.digest(raw)
         golden = {"activities": activities, "scores": scorer.load(raw, sha256).predict_proba(activities)}
         for name, content in (
             ("model.json", raw),
-            ("layer.zip", releases.layer_archive(raw)),
+            ("layer.zip", versions.layer_archive(raw)),
             ("golden.json", json.dumps(golden).encode()),
             ("profile.json", b"{}"),
         ):

@@ -7,8 +7,8 @@ import zipfile
 from typing import Any
 
 from local.watch import Stack
-from slipcast import artefact, scorer
-from slipcast_aws import releases
+from slipcast.model import artifact, scorer
+from slipcast_aws.release import versions
 
 # Wraps the domain package from a layer that comes after it: what a release brings may be any code.
 WRAPPER = """
@@ -96,8 +96,8 @@ class Trials:
         if shift:
             line = document.get("calibration") or {"slope": 1.0, "intercept": 0.0, "clip": 1e-6}
             document["calibration"] = {**line, "intercept": line["intercept"] + shift}
-        raw = artefact.encode(document)
-        sha256 = artefact.digest(raw)
+        raw = artifact.encode(document)
+        sha256 = artifact.digest(raw)
         golden["scores"] = scorer.load(raw, sha256).predict_proba(golden["activities"])
         folder = f"models/{name}/{sha256}"
         for file, content in (
@@ -143,8 +143,8 @@ class Trials:
 
 def _layer(raw: bytes, harm: str | None) -> bytes:
     if harm is None:
-        return releases.layer_archive(raw)
-    written = io.BytesIO(releases.layer_archive(raw))
+        return versions.layer_archive(raw)
+    written = io.BytesIO(versions.layer_archive(raw))
     with zipfile.ZipFile(written, "a") as archive:
         archive.writestr("python/slipcast/__init__.py", WRAPPER.format(harm=HARMS[harm]))
     return written.getvalue()

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from schedules import example
 from sklearn import metrics as sk
 from sklearn.base import clone
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
@@ -20,24 +19,25 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.tree import DecisionTreeClassifier
 from threadpoolctl import threadpool_limits
 
-from slipcast import gate
-from slipcast.calibration import recalibrate
-from slipcast.curves import curves
-from slipcast.data_profile import data_profile, moved
-from slipcast.evaluation import cost_threshold, evaluate
-from slipcast.fairness import fairness_report
-from slipcast.feature_table import feature_table
-from slipcast.features import CATEGORICAL, NUMERIC
-from slipcast.history_table import history_table
-from slipcast.importance import dependence, permutation
-from slipcast.labels import label
-from slipcast.leakage import leakage_report
-from slipcast.limits import fairness_limits, leakage_limits, protocol_limit
-from slipcast.pipeline import build_preparation
-from slipcast.profile import profile
-from slipcast.slices import slice_report
-from slipcast.split import holdout_cut, split
-from slipcast.threshold import threshold_report
+from slipcast.datasets.labels import label
+from slipcast.datasets.splits import holdout_cut, split
+from slipcast.evaluation import gate
+from slipcast.evaluation.data_profile import data_profile, moved
+from slipcast.evaluation.fairness import fairness_report
+from slipcast.evaluation.guardrails import fairness_limits, leakage_limits, protocol_limit
+from slipcast.evaluation.importance import dependence, permutation
+from slipcast.evaluation.leakage import leakage_report
+from slipcast.evaluation.slices import slice_report
+from slipcast.evaluation.threshold import cost_threshold, threshold_report
+from slipcast.features.point_in_time_table import history_table
+from slipcast.features.row import CATEGORICAL, NUMERIC
+from slipcast.features.table import feature_table
+from slipcast.metrics.curves import curves
+from slipcast.metrics.scores import evaluate
+from slipcast.monitoring.reference_profile import profile
+from slipcast.training.calibration import recalibrate
+from slipcast.training.pipeline import build_preparation
+from support.schedules import example
 
 SEED, TOLERANCE, BOOT = 7, 30, 60
 COSTS = (2.0, 1.0)

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from slipcast import versions
+from slipcast.datasets import versions
 from slipcast.ingest.schedule import read_schedule
 
-EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
 
 @dataclass(frozen=True)

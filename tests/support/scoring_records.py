@@ -2,14 +2,13 @@
 
 from functools import cache
 
-from schedules import example
-
-from slipcast import labels
-from slipcast.candidates import load_candidates
-from slipcast.export import export
-from slipcast.feature_table import feature_table
-from slipcast.history_table import history_table
-from slipcast.pipeline import build_pipeline
+from slipcast.datasets import labels
+from slipcast.features.point_in_time_table import history_table
+from slipcast.features.table import feature_table
+from slipcast.model.export.pipeline import export
+from slipcast.training.candidates import load_candidates
+from slipcast.training.pipeline import build_pipeline
+from support.schedules import example
 
 
 @cache

@@ -9,11 +9,11 @@ import joblib
 import numpy as np
 import pandas as pd
 
-from slipcast import dataset
-from slipcast.candidates import load_candidates
-from slipcast.feature_table import feature_table
-from slipcast.features import CATEGORICAL, NUMERIC
-from slipcast.pipeline import build_pipeline
+from slipcast.datasets import tables as dataset
+from slipcast.features.row import CATEGORICAL, NUMERIC
+from slipcast.features.table import feature_table
+from slipcast.training.candidates import load_candidates
+from slipcast.training.pipeline import build_pipeline
 
 FOLDS = 3
 PARAMS: dict[str, dict[str, Any]] = {

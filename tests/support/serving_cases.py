@@ -23,7 +23,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.svm import LinearSVC
 from sklearn.tree import DecisionTreeClassifier
 
-from slipcast.features import CATEGORICAL, NUMERIC
+from slipcast.features.row import CATEGORICAL, NUMERIC
 
 ESTIMATORS = {
     "logistic_regression": lambda seed: LogisticRegression(max_iter=2000),
@@ -69,7 +69,7 @@ def late(frame: pd.DataFrame, seed: int) -> np.ndarray:
 
 
 def pipeline(family: str, seed: int = 0, estimator=None, numeric=None) -> Pipeline:
-    """Return the unfitted pipeline of a candidate family, prepared as slipcast.pipeline does."""
+    """Return the unfitted pipeline of a candidate family, prepared as slipcast.training.pipeline does."""
     steps = [("impute", SimpleImputer(strategy="median", add_indicator=True, keep_empty_features=True))]
     if family in SCALED:
         steps.append(("scale", StandardScaler()))

@@ -9,7 +9,8 @@ from mlflow.tracking import MlflowClient
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 
-from slipcast_aws import outbox, storage
+from slipcast_aws import storage
+from slipcast_aws.tracking import outbox
 
 EXPERIMENT = "slipcast"
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from slipcast.spreadsheet import neutral
+from slipcast.csv_safety import neutral
 
 
 @pytest.mark.parametrize(

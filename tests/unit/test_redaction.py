@@ -2,7 +2,7 @@
 
 import pytest
 
-from slipcast.features import CATEGORICAL, NUMERIC, feature_row
+from slipcast.features.row import CATEGORICAL, NUMERIC, feature_row
 from slipcast.redaction import NAMES, from_text
 
 ROW = feature_row(

@@ -6,7 +6,9 @@ from http import HTTPStatus
 from typing import Any
 
 from aws_lambda_powertools.event_handler import Response
-from model_store import LoadedModel
+
+from predict.api.answers import describe
+from predict.serving.model_store import LoadedModel
 
 # May be kept, and has to be asked for again before it is used: a release or a rollback changes the model at any time.
 CACHE_CONTROL = "private, no-cache"
@@ -28,7 +30,7 @@ def answer(headers: Mapping[str, str], model: LoadedModel) -> Response[str]:
 
     A version of the function has one model for all its life, so version and digest stand for all that is said about it.
     """
-    description = model.describe()
+    description = describe(model)
     tag = f'"{description.version}-{description.sha256[:16]}"'
     sent: dict[str, Any] = {"ETag": tag, "Cache-Control": CACHE_CONTROL}
     known = headers.get("if-none-match") or ""

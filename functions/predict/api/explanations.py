@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
-from models import MAX_EXPLAINED, ExplainedPrediction, ExplainedResponse, PredictionResponse, Reason
 
-from slipcast.scorer import Scorer
+from predict.api.schemas import MAX_EXPLAINED, ExplainedPrediction, ExplainedResponse, PredictionResponse, Reason
+from slipcast.model.scorer import Scorer
 
 
 def check(count: int) -> None:
@@ -25,17 +25,17 @@ def check(count: int) -> None:
 def add(answer: PredictionResponse, scorer: Scorer, rows: Sequence[dict[str, Any]]) -> ExplainedResponse:
     """Return the answer with the reasons for each prediction; `rows` are its features."""
     # Not in the init phase: a prediction without reasons does not need it.
-    from slipcast import reasons
+    from slipcast.model.explain import contributions
 
-    note = reasons.unavailable(scorer)
+    note = contributions.unavailable(scorer)
     predictions = []
     for prediction, row in zip(answer.predictions, rows, strict=True):
-        found = reasons.contributions_of(scorer, row)
+        found = contributions.contributions_of(scorer, row)
         predictions.append(
             ExplainedPrediction(
                 **prediction.model_dump(),
                 base=None if found is None else found.base,
-                reasons=None if found is None else [Reason(**item._asdict()) for item in reasons.top(found, row)],
+                reasons=None if found is None else [Reason(**item._asdict()) for item in contributions.top(found, row)],
             )
         )
     return ExplainedResponse(

@@ -16,7 +16,7 @@ from functools import cache
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from problems import RETRY_AFTER_SECONDS, Refusal
+from predict.api.problems import RETRY_AFTER_SECONDS, Refusal
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.idempotency import DynamoDBPersistenceLayer

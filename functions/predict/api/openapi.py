@@ -5,11 +5,12 @@ import os
 from functools import lru_cache
 from typing import Any
 
-import gateway
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver
-from json_body import MEDIA_TYPE
 
-VERSION = "1.0.0"
+from predict.contract import VERSION
+from predict.transport import gateway
+from predict.transport.json_body import MEDIA_TYPE
+
 # What asks for no credentials, as in template.yaml.
 OPEN = frozenset({"/health", "/ping", "/version", "/v2/health/live", "/v2/health/ready"})
 # How callers show who they are, by the template's parameter ApiAuth.
@@ -33,6 +34,14 @@ _IDEMPOTENCY_KEY = {
     "schema": {"type": "string", "maxLength": 255, "pattern": r'^("([ !#-\[\]-~]|\\["\\])+"|[!#-~][!-~]*)$'},
 }
 
+# Request bodies that Powertools cannot describe, by path.
+_bodies: dict[str, dict[str, Any]] = {}
+
+
+def describe_body(path: str, body: dict[str, Any]) -> None:
+    """Have the document say of a POST of `path` that it takes `body`, a request body object of OpenAPI."""
+    _bodies[path] = body
+
 
 def document(app: APIGatewayRestResolver) -> str:
     """Return the document as JSON; its server is the stage, or the base path, that the request came through."""
@@ -44,7 +53,6 @@ def document(app: APIGatewayRestResolver) -> str:
 def _document(app: APIGatewayRestResolver, server: str) -> str:
     # A tenth of the init phase, and no prediction needs it.
     from aws_lambda_powertools.event_handler.openapi.models import Server
-    from mlflow_protocol import REQUEST_BODY
 
     described = json.loads(
         app.get_openapi_json_schema(
@@ -64,7 +72,8 @@ def _document(app: APIGatewayRestResolver, server: str) -> str:
                 operation["security"] = []
         if "post" in operations:
             operations["post"].setdefault("parameters", []).append(_IDEMPOTENCY_KEY)
-    described["paths"]["/invocations"]["post"]["requestBody"] = REQUEST_BODY
+    for path, body in _bodies.items():
+        described["paths"][path]["post"]["requestBody"] = body
     _tell_of_wrong_activities(described)
     return json.dumps(described, separators=(",", ":"))
 

@@ -8,15 +8,16 @@ from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Any
 
-import json_body
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestUnsupportedContentType, RequestValidationError
-from envelope import request_id
-from model_store import NoModelError
-from models import FieldError, Problem, field_path
 from pydantic import BaseModel
+
+from predict.api.schemas import FieldError, Problem, field_path
+from predict.serving.model_store import NoModelError
+from predict.transport import json_body
+from predict.transport.envelope import request_id
 
 CONTENT_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = "30"

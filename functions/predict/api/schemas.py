@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from datetime import date
 from typing import Annotated, Any, Literal, Self
 
-from plain_request import MAX_ACTIVITIES, MAX_ID, MAX_TEXT
 from pydantic import (
     BaseModel,
     BeforeValidator,
@@ -22,7 +21,8 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from slipcast.history import HISTORY
+from predict.contract import MAX_ACTIVITIES, MAX_ID, MAX_TEXT
+from slipcast.features.point_in_time import HISTORY
 
 # A forest takes about 30 ms for the reasons of an activity, and API Gateway waits for 29 s.
 MAX_EXPLAINED = 100

@@ -9,7 +9,7 @@ import os
 from functools import cache
 from typing import Any
 
-from model_store import LoadedModel
+from predict.serving.model_store import LoadedModel
 
 # Nodes that a request visits in all trees: below, the call takes longer than it saves. Measured by
 # `python -m benchmarks.serving --parts crossover`, with room for what a call takes on AWS, see docs/serving.md.
@@ -63,7 +63,8 @@ def client():
 
 def _failed(why: str) -> None:
     from aws_lambda_powertools import Logger
-    from prediction_log import count
+
+    from predict.serving.log_writer import count
 
     Logger().error("the function for large batches did not answer", error=why)
     count({"BatchFunctionFailed": 1})

@@ -13,15 +13,10 @@ from datetime import date
 from math import isfinite
 from typing import Any, NamedTuple
 
-from slipcast import feature_columns
-from slipcast.features import CATEGORICAL
-from slipcast.history import HISTORY
-
-# `models` has the same limits and takes them from here. A forest takes 0.3 ms for an activity, and the answer for so
-# many fits into the 6 MB that Lambda passes on.
-MAX_ACTIVITIES = 10_000
-MAX_TEXT = 500
-MAX_ID = 200
+from predict.contract import MAX_ACTIVITIES, MAX_ID, MAX_TEXT
+from slipcast.features import columns as feature_columns
+from slipcast.features.point_in_time import HISTORY
+from slipcast.features.row import CATEGORICAL
 
 TEXTS = ("activity_name", "project_id", *CATEGORICAL)
 DAYS = ("baseline_start", "baseline_finish")

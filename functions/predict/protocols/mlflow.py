@@ -10,15 +10,17 @@ from collections.abc import Callable, Iterable, Mapping
 from http import HTTPStatus
 from typing import Any
 
-import json_body
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.router import APIGatewayRouter
-from model_store import Serving
-from models import MAX_ACTIVITIES, Health, PredictionRequest, PredictionResponse
-from openapi_document import VERSION
-from problems import Refusal, with_problems
 from pydantic import BaseModel
-from tabular import NUMBERS, records, request
+
+from predict.api import openapi
+from predict.api.problems import Refusal, with_problems
+from predict.api.schemas import MAX_ACTIVITIES, Health, PredictionRequest, PredictionResponse
+from predict.contract import VERSION
+from predict.protocols.tabular import NUMBERS, records, request
+from predict.serving.model_store import Serving
+from predict.transport import json_body
 
 CSV = "text/csv"
 FORMS = ("dataframe_split", "dataframe_records", "instances", "inputs")
@@ -79,6 +81,7 @@ REQUEST_BODY = {
 
 def router(serving: Serving, predict: Callable[[PredictionRequest], PredictionResponse]) -> APIGatewayRouter:
     """Return the routes of the protocol; parameters as in `v2_protocol.router`."""
+    openapi.describe_body("/invocations", REQUEST_BODY)
     routes = APIGatewayRouter()
 
     @routes.get("/ping", summary="Whether a model is ready", responses=with_problems(Health), tags=["MLflow"])

@@ -10,12 +10,13 @@ from typing import Annotated, Any, Literal
 
 from aws_lambda_powertools.event_handler.openapi.params import Body, Path
 from aws_lambda_powertools.event_handler.router import APIGatewayRouter
-from model_store import LoadedModel, Serving
-from models import MAX_ACTIVITIES, FieldError, PredictionRequest, PredictionResponse
-from openapi_document import VERSION
-from problems import Refusal, with_problems
 from pydantic import BaseModel, Field
-from tabular import COLUMNS, NUMBERS, records, refused, request
+
+from predict.api.problems import Refusal, with_problems
+from predict.api.schemas import MAX_ACTIVITIES, FieldError, PredictionRequest, PredictionResponse
+from predict.contract import VERSION
+from predict.protocols.tabular import COLUMNS, NUMBERS, records, refused, request
+from predict.serving.model_store import LoadedModel, Serving
 
 NAME = "slipcast"
 FLOATS, INTEGERS = ("FP64", "FP32"), ("INT64", "INT32", "INT16", "INT8", "UINT64", "UINT32", "UINT16", "UINT8")

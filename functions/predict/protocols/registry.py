@@ -3,7 +3,8 @@
 from collections.abc import Callable
 
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver
-from model_store import Serving
+
+from predict.serving.model_store import Serving
 
 # What is below a path belongs to its protocol as well.
 V2, MLFLOW = ("/v2",), ("/invocations", "/ping", "/version")
@@ -14,13 +15,13 @@ _registered: set[tuple[str, ...]] = set()
 def register(app: APIGatewayRestResolver, path: str, serving: Serving, predict: Callable) -> None:
     """Give `app` the routes that `path` needs; the OpenAPI document needs all."""
     if _is_first(V2, path):
-        import v2_protocol
+        from predict.protocols import open_inference
 
-        app.include_router(v2_protocol.router(serving, predict))
+        app.include_router(open_inference.router(serving, predict))
     if _is_first(MLFLOW, path):
-        import mlflow_protocol
+        from predict.protocols import mlflow
 
-        app.include_router(mlflow_protocol.router(serving, predict))
+        app.include_router(mlflow.router(serving, predict))
 
 
 def _is_first(paths: tuple[str, ...], path: str) -> bool:

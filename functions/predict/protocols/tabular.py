@@ -5,9 +5,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
-from models import FieldError, PredictionRequest
-from problems import MAX_ERRORS, Refusal, summary
 from pydantic import ValidationError
+
+from predict.api.problems import MAX_ERRORS, Refusal, summary
+from predict.api.schemas import FieldError, PredictionRequest
 
 TEXTS = ("activity_id", "activity_name", "project_id", "phase", "work_type", "location")
 DAYS = ("start", "baseline_start", "baseline_finish")

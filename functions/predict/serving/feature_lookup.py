@@ -14,7 +14,7 @@ def with_history(activities: Sequence[dict[str, Any]], names: tuple[str, ...]) -
     table = os.environ.get("FEATURE_TABLE")
     if not names or not table or all(activity.get("history") is not None for activity in activities):
         return activities
-    from slipcast_aws import feature_store
+    from slipcast_aws.serving import feature_store
 
     try:
         return feature_store.with_history(table, activities, names)

@@ -7,15 +7,11 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from model_store import LoadedModel
-
 if TYPE_CHECKING:
-    from models import PredictionResponse
-
     from slipcast.redaction import Redaction
 
 # A prediction with its features has about 500 bytes, and up to 20 kB where texts are long and not ASCII. A log event
@@ -48,40 +44,6 @@ def _redaction() -> "Redaction | None":
 kept = _redaction()
 
 
-def answer(
-    request_id: str,
-    model: LoadedModel,
-    activities: Sequence[dict[str, Any]],
-    scores: Sequence[float],
-    positions: Iterable[int] | None = None,
-) -> "PredictionResponse":
-    """Return the response for scored activities; `positions` are those in the request, where some are left out."""
-    from models import Prediction, PredictionResponse
-
-    threshold = model.scorer.threshold
-    return PredictionResponse(
-        request_id=request_id,
-        model=model.reference(),
-        predictions=[
-            Prediction(
-                prediction_id=f"{request_id}:{number}",
-                activity_id=activity["activity_id"],
-                probability=score,
-                at_risk=score >= threshold,
-                threshold=threshold,
-            )
-            for number, activity, score in zip(
-                range(len(activities)) if positions is None else positions, activities, scores, strict=True
-            )
-        ],
-    )
-
-
-def note(response: "PredictionResponse", rows: Sequence[dict[str, Any]], project_ids: Sequence[str | None]) -> None:
-    """Keep an answer with the features that the model saw until it is known that it can be sent."""
-    note_columns(*_columns(response, rows, project_ids))
-
-
 def note_columns(*columns: Any) -> None:
     """Keep what `write_lines` takes until it is known that the answer can be sent."""
     _Request.noted = columns
@@ -111,29 +73,6 @@ def finish(event: dict[str, Any], answered: dict[str, Any], milliseconds: float)
     elif answered["statusCode"] >= 500 or (answered["statusCode"] >= 400 and event.get("httpMethod") == "POST"):
         _write_failure(context.get("requestId") or "", answered["statusCode"], timing)
     return answered
-
-
-def write(
-    response: "PredictionResponse", rows: Sequence[dict[str, Any]], project_ids: Sequence[str | None], *, source: str
-) -> None:
-    """Log the predictions that `source` asked for with the features the model saw, and count them."""
-    write_lines(*_columns(response, rows, project_ids), source=source)
-
-
-def _columns(
-    response: "PredictionResponse", rows: Sequence[dict[str, Any]], project_ids: Sequence[str | None]
-) -> tuple[Any, ...]:
-    answers = response.predictions
-    return (
-        response.request_id,
-        response.model.model_dump(),
-        [prediction.prediction_id for prediction in answers],
-        [prediction.activity_id for prediction in answers],
-        project_ids,
-        [prediction.probability for prediction in answers],
-        rows,
-        sum(prediction.at_risk for prediction in answers),
-    )
 
 
 def write_lines(

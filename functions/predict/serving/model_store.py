@@ -3,15 +3,12 @@
 import os
 import sys
 from functools import cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-from slipcast import scorer
-from slipcast.artefact import ArtefactError
+from slipcast.model import scorer
+from slipcast.model.artifact import ArtefactError
 
-if TYPE_CHECKING:
-    from models import Model, ModelRef
-
-# Powertools and pydantic are imported where they are needed: most predictions do without (fast.py).
+# Powertools and pydantic are imported where they are needed: most predictions do without (app.py).
 RELATIVE = "slipcast_model/model.json"
 
 
@@ -29,25 +26,6 @@ class LoadedModel(NamedTuple):
         """Return what every answer says about its model."""
         metadata = self.scorer.metadata
         return {"version": self.version, "model_id": metadata["model_id"], "dataset_id": metadata["dataset_id"]}
-
-    def reference(self) -> "ModelRef":
-        """Return what every answer says about its model, as a part of the API."""
-        from models import ModelRef
-
-        return ModelRef(**self.names())
-
-    def describe(self) -> "Model":
-        """Return everything that is known about the model."""
-        from models import Model
-
-        return Model(
-            **self.scorer.metadata,
-            version=self.version,
-            sha256=os.environ["MODEL_SHA256"],
-            threshold=self.scorer.threshold,
-            trained_at=os.environ["MODEL_TRAINED_AT"],
-            execution=os.environ["MODEL_EXECUTION"],
-        )
 
 
 class Serving(NamedTuple):

@@ -10,17 +10,17 @@ from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
 
-import feature_lookup
-import prediction_log
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.batch import SqsFifoPartialProcessor
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.exceptions import BotoCoreError, ClientError
-from model_store import LoadedModel, NoModelError
-from updates import UnusableUpdateError, read
 
-from slipcast_aws import queues
+from predict.api import answers
+from predict.serving import feature_lookup, log_writer
+from predict.serving.model_store import LoadedModel, NoModelError
+from predict.stream.message import UnusableUpdateError, read
+from slipcast_aws.serving import queues
 
 # About two hours of trouble: the waits below double up to the longest. A message that ends the function itself is
 # taken away by the queue, whose limit is higher.
@@ -69,14 +69,14 @@ def _one(record: SQSRecord, beside: queues.Queues, model: Callable[[], LoadedMod
 def _tell_release(record: SQSRecord, status: HTTPStatus) -> None:
     """A canary that answers the queue worse than the live version is found out as one that answers the API worse."""
     request = {"httpMethod": "POST", "requestContext": {"requestId": record.message_id}}
-    prediction_log.finish(request, {"statusCode": int(status)}, 0.0)
+    log_writer.finish(request, {"statusCode": int(status)}, 0.0)
 
 
 def _predict(record: SQSRecord, results: str, model: LoadedModel) -> None:
     activity = read(record.body)
     known = feature_lookup.with_history([activity], model.scorer.history)
     rows = [model.scorer.features(item) for item in known]
-    response = prediction_log.answer(record.message_id, model, [activity], model.scorer.score(rows))
+    response = answers.answer(record.message_id, model, [activity], model.scorer.score(rows))
     queues.send(
         results,
         response.model_dump_json(),
@@ -84,7 +84,7 @@ def _predict(record: SQSRecord, results: str, model: LoadedModel) -> None:
         deduplication_id=record.message_id,
     )
     # After the answer: one that could not be sent is no prediction yet.
-    prediction_log.write(response, rows, [activity.get("project_id")], source="stream")
+    answers.write(response, rows, [activity.get("project_id")], source="stream")
 
 
 def _set_aside(record: SQSRecord, url: str, reason: str, errors: list[dict[str, str]], remedy: str) -> None:

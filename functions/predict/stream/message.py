@@ -3,8 +3,9 @@
 import json
 from typing import Any
 
-from models import Activity
 from pydantic import ValidationError
+
+from predict.api.schemas import Activity
 
 SHOWN = 20
 CONTRACT = "the contract is that of one activity of POST /predictions, see GET /openapi.json"

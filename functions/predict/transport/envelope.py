@@ -1,6 +1,6 @@
 """What every answer carries besides its body, and what is too large to be passed on at all."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -36,7 +36,11 @@ def request_id(event: dict[str, Any], context: Any) -> str:
 
 
 def finish(
-    found: dict[str, Any], event: dict[str, Any], context: Any, model: Mapping[str, str] | None
+    found: dict[str, Any],
+    event: dict[str, Any],
+    context: Any,
+    model: Mapping[str, str] | None,
+    refuse: Callable[[HTTPStatus, str], dict[str, Any]],
 ) -> dict[str, Any]:
     """Return an answer of the Lambda proxy integration with the headers that all have.
 
@@ -44,13 +48,11 @@ def finish(
     ----------
     found : the answer; headers that it has already are kept
     model : ``version``, ``model_id`` and ``dataset_id`` of the model that answers, if there is one
+    refuse : makes a problem document of a status and a message, for an answer that is too large
     """
     body = found.get("body") or ""
     if len(body) > MAX_ANSWER_BYTES // 2 and len(body) + body.count('"') + body.count("\\") > MAX_ANSWER_BYTES:
-        # Not at the top: of all that an answer needs only this does more than the standard library can.
-        from problems import Refusal, answer
-
-        found = answer(event, context, Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, _TOO_LARGE_ANSWER))
+        found = refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, _TOO_LARGE_ANSWER)
     headers = {name: [value] for name, value in SECURITY.items()}
     headers["X-Request-Id"] = [request_id(event, context)]
     if model:

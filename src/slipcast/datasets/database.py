@@ -21,3 +21,8 @@ def connect(workdir: Path, memory: str = MEMORY) -> duckdb.DuckDBPyConnection:
             "preserve_insertion_order": True,
         }
     )
+
+
+def literal(text: str) -> str:
+    """Return `text` as a SQL string."""
+    return "'" + text.replace("'", "''") + "'"

@@ -3,8 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from slipcast.ingest.database import connect
-from slipcast.ingest.expressions import literal
+from slipcast.datasets.database import connect, literal
 
 BASELINE = ("baseline_start", "baseline_finish", "baseline_duration_days", "baseline_source", "baseline_data_date")
 

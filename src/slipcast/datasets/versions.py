@@ -14,12 +14,10 @@ from typing import Any
 import pandas as pd
 
 import slipcast
+from slipcast.datasets.database import connect, literal
+from slipcast.datasets.merging import BASELINE as BASELINE
+from slipcast.datasets.merging import merge as merge
 from slipcast.ingest import network
-from slipcast.ingest.database import connect
-from slipcast.ingest.expressions import literal
-from slipcast.ingest.merging import BASELINE as BASELINE
-from slipcast.ingest.merging import merge as merge
-from slipcast.ingest.schedule import Schedule
 from slipcast.schema import COLUMNS
 
 CATEGORIES = ("project_id", "phase", "work_type", "location", "status", "source")
@@ -186,24 +184,3 @@ def write_open(table: Path, target: Path, workdir: Path) -> int:
             "WHERE data_date IS NOT NULL AND actual_finish IS NULL ORDER BY project_id, activity_id) "
             f"TO {literal(str(target))} (FORMAT json, COMPRESSION gzip)"
         ).fetchone()[0]
-
-
-def schema_changes(before: dict[str, Any], schedule: Schedule) -> list[str]:
-    """Return in words how a file differs in kind from the last one of its source.
-
-    Parameters
-    ----------
-    before : ``profile``, ``header`` and ``mapped`` of the last file
-    """
-    changes = []
-    if before["profile"] != schedule.profile.name:
-        changes.append(f"read with profile {schedule.profile.name}, the last one with {before['profile']}")
-    for verb, names in (
-        ("no longer has", [name for name in before["header"] if name and name not in schedule.header]),
-        ("newly has", [name for name in schedule.header if name and name not in before["header"]]),
-    ):
-        if names:
-            changes.append(f"{verb} the columns {', '.join(names)}"[:500])
-    if lost := [name for name in before["mapped"] if name not in schedule.mapped]:
-        changes.append(f"lost for the model: {', '.join(lost)}")
-    return changes

@@ -9,7 +9,7 @@ from string import Template
 from typing import Any
 
 from slipcast.edge import cli, single_file, table
-from slipcast.scorer import Scorer
+from slipcast.model.scorer import Scorer
 
 SCORER, README = "score.py", "README.md"
 

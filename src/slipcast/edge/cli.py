@@ -15,10 +15,10 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
-from slipcast import scorer
-from slipcast.artefact import ArtefactError
+from slipcast.csv_safety import neutral
 from slipcast.edge import table
-from slipcast.spreadsheet import neutral
+from slipcast.model import scorer
+from slipcast.model.artifact import ArtefactError
 
 OUTPUT = ("project_id", "activity_id", "probability", "at_risk")
 MODEL, GOLDEN, SUMS = "model.json", "golden.csv", "SHA256SUMS"

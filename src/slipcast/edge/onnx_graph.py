@@ -13,8 +13,8 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from slipcast._preparation import LARGEST
-from slipcast.scorer import Scorer
+from slipcast.model.preprocessing import LARGEST
+from slipcast.model.scorer import Scorer
 
 OPSETS = {"": 21, "ai.onnx.ml": 5}
 IR_VERSION = 10

@@ -10,7 +10,7 @@ import onnxruntime
 
 from slipcast.edge import onnx_graph
 from slipcast.edge.onnx_graph import OnnxError
-from slipcast.scorer import Scorer
+from slipcast.model.scorer import Scorer
 
 TOLERANCE = 1e-9
 # So many splits are tried, evenly chosen; five rows for each.

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
-from slipcast.history import HISTORY
+from slipcast.features.point_in_time import HISTORY
 
 TEXTS = {"activity_id": 200, **dict.fromkeys(("activity_name", "project_id", "phase", "work_type", "location"), 500)}
 DAYS = ("start", "baseline_start", "baseline_finish")

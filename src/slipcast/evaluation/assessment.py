@@ -8,24 +8,25 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from slipcast import gate, scorer
-from slipcast.calibration import CalibratedPipeline, Calibration, recalibrate
-from slipcast.challenger import AssessmentError, Challenger, ranked
-from slipcast.curves import curves
-from slipcast.data_profile import data_profile, moved
-from slipcast.evaluation import cost_threshold, evaluate
-from slipcast.export import export
-from slipcast.fairness import MEASURES, fairness_report
-from slipcast.feature_table import feature_table
-from slipcast.history import HISTORY
-from slipcast.importance import dependence, permutation
-from slipcast.leakage import leakage_report
-from slipcast.limits import fairness_limits, leakage_limits, protocol_limit
-from slipcast.profile import profile
+from slipcast.evaluation import gate
+from slipcast.evaluation.challenger import AssessmentError, Challenger, ranked
+from slipcast.evaluation.data_profile import data_profile, moved
+from slipcast.evaluation.fairness import MEASURES, fairness_report
+from slipcast.evaluation.guardrails import fairness_limits, leakage_limits, protocol_limit
+from slipcast.evaluation.importance import dependence, permutation
+from slipcast.evaluation.leakage import leakage_report
+from slipcast.evaluation.slices import slice_report
+from slipcast.evaluation.threshold import cost_threshold, threshold_report
+from slipcast.features.point_in_time import HISTORY
+from slipcast.features.table import feature_table
+from slipcast.metrics.curves import curves
+from slipcast.metrics.scores import evaluate
+from slipcast.model import scorer
+from slipcast.model.export.pipeline import export
+from slipcast.monitoring.reference_profile import profile
 from slipcast.schema import FEATURE_COLUMNS
-from slipcast.search.protocols import own_features
-from slipcast.slices import slice_report
-from slipcast.threshold import threshold_report
+from slipcast.training.calibration import CalibratedPipeline, Calibration, recalibrate
+from slipcast.training.search.protocols import own_features
 
 GOLDEN_ROWS = 20
 TOP_FEATURES = 6

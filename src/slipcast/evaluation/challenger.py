@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from sklearn.pipeline import Pipeline
 
-from slipcast.export import servable
+from slipcast.model.export.pipeline import servable
 
 
 class AssessmentError(ValueError):

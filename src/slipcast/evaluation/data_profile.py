@@ -5,8 +5,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from slipcast.drift import Rule, compare
-from slipcast.features import MISSING
+from slipcast.features.row import MISSING
+from slipcast.monitoring.drift import compare
+from slipcast.monitoring.drift_rule import Rule
 
 MOST_FREQUENT = 10
 

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from slipcast.evaluation import multiplicities
-from slipcast.groups import OTHER, group_values
+from slipcast.metrics.bootstrap import multiplicities
+from slipcast.metrics.groups import OTHER, group_values
 
 MEASURES = ("selection_rate", "false_negative_rate", "calibration_gap")
 # Fewer late activities than this say next to nothing about the share of them that is missed.

@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from slipcast.evaluation import auc, brier, interval, resampled_auc, resamples
+from slipcast.metrics.bootstrap import interval, resamples
+from slipcast.metrics.scores import auc, brier, resampled_auc
 
 RULE = (
     "A challenger is kept out by any broken limit: leakage, fairness, a protocol without the order of time, no "

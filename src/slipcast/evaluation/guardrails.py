@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from slipcast.gate import Limit
+from slipcast.evaluation.gate import Limit
 
 UNDATED = (
     "the protocol has no time order: the dataset is undated and was split at random, so the figures do not say how the "

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from slipcast.evaluation import auc
+from slipcast.metrics.scores import auc
 
 MAX_AUC = 0.95
 MAX_FEATURE_AUC = 0.9

@@ -5,10 +5,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from slipcast.evaluation import auc, brier, interval_or_none, multiplicities, ranking
-from slipcast.groups import OTHER, group_values, project_sizes
+from slipcast.metrics.bootstrap import interval_or_none, multiplicities
+from slipcast.metrics.groups import COLUMNS, OTHER, group_values, project_sizes
+from slipcast.metrics.scores import auc, brier, ranking
 
-COLUMNS = ("phase", "work_type", "location")
 MIN_N = 30
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from slipcast.evaluation import cost_threshold, interval, multiplicities
+from slipcast.metrics.bootstrap import interval, multiplicities
 
 # Thresholds at which the cost curve is drawn: every two hundredths.
 CURVE = np.linspace(0, 1, 51)
@@ -65,3 +65,18 @@ def threshold_report(
 def _cost(y: np.ndarray, warned: np.ndarray, missed_cost: float, false_cost: float) -> np.ndarray:
     """Return the cost of each activity."""
     return np.where(y == 1, missed_cost * ~warned, false_cost * warned).astype("float64")
+
+
+def cost_threshold(missed_delay_cost: float, false_alarm_cost: float) -> float:
+    """Return the probability from which a warning costs less than silence (Elkan 2001, equation 2).
+
+    A warning is worth it when ``p * missed_delay_cost >= (1 - p) * false_alarm_cost``.
+
+    Raises
+    ------
+    ValueError
+        If a cost is not positive.
+    """
+    if missed_delay_cost <= 0 or false_alarm_cost <= 0:
+        raise ValueError(f"costs are {missed_delay_cost} and {false_alarm_cost}: both must be positive")
+    return false_alarm_cost / (false_alarm_cost + missed_delay_cost)

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
-from slipcast.features import CATEGORICAL, MISSING, NUMERIC, calendar_days
-from slipcast.history import HISTORY
+from slipcast.features.point_in_time import HISTORY
+from slipcast.features.row import CATEGORICAL, MISSING, NUMERIC, calendar_days
 
 _NAMES = (*NUMERIC, *CATEGORICAL)
 

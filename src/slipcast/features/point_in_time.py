@@ -11,13 +11,9 @@ activity that finished early has no label before it matures.
 """
 
 import math
-import struct
-import zlib
 from bisect import bisect_left
 from collections.abc import Callable, Collection, Mapping
 from datetime import date, datetime
-from itertools import accumulate, pairwise
-from operator import sub
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
@@ -322,64 +318,3 @@ def _date(value: Any) -> date | None:
     if isinstance(value, datetime):
         return value.date()
     return value if isinstance(value, date) else date.fromisoformat(value)
-
-
-VERSION = 1
-_HEADER = struct.Struct("<BI")
-_WIDTH = 1 + len(Totals._fields)
-# 270 years with a change on each day; more is no schedule, and must not be unpacked.
-MAX_DAYS = 100_000
-
-
-def encode(series: Series) -> bytes:
-    """Return `series` as bytes: version and number of days, then the zlib-packed differences from day to day.
-
-    A day takes 40 bytes before packing, and a fraction packed: even 10,000 days that do not pack at all stay below the
-    400 KB (409,600 bytes) of a DynamoDB item.
-
-    Raises
-    ------
-    ValueError
-        If there are more than `MAX_DAYS` days, or a difference does not fit 32 bits.
-    """
-    count = len(series.days)
-    if count > MAX_DAYS:
-        raise ValueError(f"{count} days are more than a series holds ({MAX_DAYS})")
-    columns = [map(sub, column, [0, *column]) for column in (series.days, *series.totals)]
-    try:
-        raw = struct.pack(f"<{_WIDTH * count}i", *(value for column in columns for value in column))
-    except struct.error as error:
-        raise ValueError(f"a total changes by more than 32 bits hold: {error}") from None
-    return _HEADER.pack(VERSION, count) + zlib.compress(raw)
-
-
-def decode(raw: bytes) -> Series:
-    """Return the series that `encode` wrote.
-
-    Raises
-    ------
-    ValueError
-        If the bytes are of another version, cut, damaged, or not a series.
-    """
-    if len(raw) < _HEADER.size:
-        raise ValueError(f"{len(raw)} bytes are no series: its header has {_HEADER.size}")
-    version, count = _HEADER.unpack_from(raw)
-    if version != VERSION:
-        raise ValueError(f"a series of version {version}; this code reads version {VERSION}")
-    if count > MAX_DAYS:
-        raise ValueError(f"{count} days are more than a series holds ({MAX_DAYS})")
-    size = 4 * _WIDTH * count
-    unpacker = zlib.decompressobj()
-    try:
-        packed = unpacker.decompress(raw[_HEADER.size :], size + 1)
-    except zlib.error as error:
-        raise ValueError(f"the series is damaged: {error}") from None
-    if len(packed) != size or not unpacker.eof or unpacker.unused_data:
-        raise ValueError(f"the series does not hold the {count} days that its header says")
-    columns = [
-        list(accumulate(struct.unpack_from(f"<{count}i", packed, 4 * count * column))) for column in range(_WIDTH)
-    ]
-    days = columns[0]
-    if any(earlier >= later for earlier, later in pairwise(days)):
-        raise ValueError("the days of the series do not ascend")
-    return Series(days, Totals(*columns[1:]))

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from slipcast.history import (
+from slipcast.features.point_in_time import (
     FEATURES,
     HISTORY,
     KEYS,

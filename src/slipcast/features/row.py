@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Any
 
-from slipcast.history import HISTORY
+from slipcast.features.point_in_time import HISTORY
 
 # The year is left out on purpose: what is asked about always lies beyond the years that a model has seen.
 # Cross-validated in time, it takes the Brier score of boosting from .186 to .215, that of the forest from .183 to .181.

@@ -3,8 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from slipcast.features import CATEGORICAL, MISSING, NUMERIC
-from slipcast.history import HISTORY
+from slipcast.features.point_in_time import HISTORY
+from slipcast.features.row import CATEGORICAL, MISSING, NUMERIC
 
 
 def feature_table(table: pd.DataFrame) -> pd.DataFrame:

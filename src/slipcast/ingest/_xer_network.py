@@ -4,9 +4,9 @@ import sys
 from collections.abc import Mapping
 from datetime import datetime
 
-from slipcast.ingest._xer_reader import clean
-from slipcast.ingest._xer_tables import Tables
-from slipcast.ingest.calendars import Calendar
+from slipcast.ingest.files.calendars import Calendar
+from slipcast.ingest.files.xer_reader import clean
+from slipcast.ingest.files.xer_tables import Tables
 from slipcast.ingest.network import Writer
 
 TYPES = {

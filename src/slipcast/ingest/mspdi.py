@@ -11,15 +11,15 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from slipcast.ingest import names
 from slipcast.ingest._mspdi_calendars import Calendars
-from slipcast.ingest._xer_reader import clean
 from slipcast.ingest._xml_stream import Element, XmlReader
-from slipcast.ingest.calendars import Calendar, days_between
+from slipcast.ingest.files import file_names
+from slipcast.ingest.files.calendars import Calendar, days_between
+from slipcast.ingest.files.xer import float_days
+from slipcast.ingest.files.xer_reader import clean
+from slipcast.ingest.mapping.profile import normal
 from slipcast.ingest.network import Writer
-from slipcast.ingest.profile import normal
 from slipcast.ingest.refusal import ScheduleRefused
-from slipcast.ingest.xer import float_days
 
 AGAIN = "Save the XML file again (In MS Project: File > Save As > XML Format)"
 COLUMNS = (
@@ -263,7 +263,7 @@ class _Table:
         if found := _moment(_text(self._project, "StatusDate")):
             return found
         current = _moment(_text(self._project, "CurrentDate"))
-        if names.data_date(self._name) is None and current:
+        if file_names.data_date(self._name) is None and current:
             self._dated_by = f"no status date: the day on which the file was saved, {current[:10]}, is taken for it"
             return current
         return ""

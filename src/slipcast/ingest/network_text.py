@@ -6,11 +6,11 @@ from typing import Any
 
 import duckdb
 
-from slipcast.ingest import expressions
+from slipcast.ingest.mapping.profile import normal
 from slipcast.ingest.network import Writer
-from slipcast.ingest.profile import normal
-from slipcast.ingest.query import Query
 from slipcast.ingest.relations import UNKNOWN, lag, relations
+from slipcast.ingest.sql import expressions
+from slipcast.ingest.sql.query import Query
 
 BATCH = 10_000
 # The references of all rows are held in memory.

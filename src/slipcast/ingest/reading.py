@@ -10,19 +10,23 @@ from typing import Any
 
 import duckdb
 
-from slipcast.ingest import expressions, layout, names, network, network_text, tables
-from slipcast.ingest.codes import is_code
-from slipcast.ingest.database import connect
-from slipcast.ingest.detect import Found, detect
-from slipcast.ingest.detect import known as known_headers
-from slipcast.ingest.formats import Limits, Text, open_upload
-from slipcast.ingest.layout import Grid, Outline, Record
-from slipcast.ingest.profile import Profile, built_in, normal
-from slipcast.ingest.query import DURATIONS, KINDS, Query
+from slipcast.csv_safety import neutral
+from slipcast.datasets import database as datasets_database
+from slipcast.datasets.database import connect
+from slipcast.ingest import network, network_text, tables
+from slipcast.ingest.files import file_names
+from slipcast.ingest.files import grid as layout
+from slipcast.ingest.files.formats import Limits, Text, open_upload
+from slipcast.ingest.files.grid import Grid, Outline, Record
+from slipcast.ingest.mapping.codes import is_code
+from slipcast.ingest.mapping.detect import Found, detect
+from slipcast.ingest.mapping.detect import known as known_headers
+from slipcast.ingest.mapping.profile import Profile, built_in, normal
 from slipcast.ingest.refusal import ScheduleRefused
-from slipcast.ingest.rules import Rule
+from slipcast.ingest.sql import expressions
+from slipcast.ingest.sql.query import DURATIONS, KINDS, Query
+from slipcast.ingest.sql.rules import Rule
 from slipcast.schema import STATUSES
-from slipcast.spreadsheet import neutral
 
 REJECTED_COLUMNS = ("line", "column", "value", "reason", "remedy")
 BATCH = 10_000
@@ -131,7 +135,7 @@ def read_file(
             "Remove some, or look for line breaks that were lost",
             found.line,
         )
-    source = source or names.source(name, folder)
+    source = source or file_names.source(name, folder)
     return _Reading(text, name, source, found, header, workdir, max_bad_share, sha256).read()
 
 
@@ -206,7 +210,7 @@ class _Reading:
 
     def _query(self, grid: Grid) -> Query:
         header = tuple(cell.strip() for cell in self.header.cells[self.text.numbered :])
-        day = None if self.found.profile.undated else names.data_date(self.name)
+        day = None if self.found.profile.undated else file_names.data_date(self.name)
         return self._without_marks(Query(grid, self.found.profile, header, "YMD", day, self.source, self.sha256))
 
     def _without_marks(self, query: Query) -> Query:
@@ -309,7 +313,7 @@ class _Reading:
             yield f"activity codes not used: {', '.join(left)}; a profile may say what they mean (codes)"[:500]
 
     def _copy(self, query: Query, relation: str, where: str, target: Path) -> int:
-        sql = f"COPY (SELECT {query.table()} FROM {relation} WHERE {where}) TO {expressions.literal(str(target))}"
+        sql = f"COPY (SELECT {query.table()} FROM {relation} WHERE {where}) TO {datasets_database.literal(str(target))}"
         # A dataset version is sorted anyway; in the order of the file this takes a sixth longer. Line numbers need it.
         self.database.execute(f"SET preserve_insertion_order = {'row_number()' in relation}")
         try:
@@ -324,7 +328,7 @@ class _Reading:
         )
         return self.database.execute(
             f"COPY (SELECT * EXCLUDE (blank, filtered, bad) FROM found WHERE {GOOD}) "
-            f"TO {expressions.literal(str(target))} (FORMAT parquet, COMPRESSION zstd)"
+            f"TO {datasets_database.literal(str(target))} (FORMAT parquet, COMPRESSION zstd)"
         ).fetchone()[0]
 
     def _count(self, query: Query, relation: str | None = None) -> tuple[int, int, int]:
@@ -472,7 +476,7 @@ class _Reading:
         keys = ", ".join(query.profile.key)
         relation = query.checked(query.numbered())
         direction = "DESC" if query.profile.duplicates == "keep_last" else "ASC"
-        accepted = f"read_parquet({expressions.literal(str(table))})"
+        accepted = f"read_parquet({datasets_database.literal(str(table))})"
         self.database.execute(
             "CREATE OR REPLACE TEMP TABLE repeated AS SELECT * FROM (SELECT line, activity_id, "
             "first_value(line) OVER w AS kept, row_number() OVER w AS place "

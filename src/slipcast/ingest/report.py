@@ -3,10 +3,10 @@
 from html import escape
 from typing import Any
 
-from slipcast.ingest.detect import known
-from slipcast.ingest.profile import normal
+from slipcast.csv_safety import neutral
+from slipcast.ingest.mapping.detect import known
+from slipcast.ingest.mapping.profile import normal
 from slipcast.ingest.schedule import Schedule
-from slipcast.spreadsheet import neutral
 
 STYLE = """
 body{font:15px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#1b1f24;background:#fff}

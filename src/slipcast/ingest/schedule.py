@@ -7,10 +7,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from slipcast.ingest import _archive, _sniff, _xlsx, names, network
-from slipcast.ingest.database import connect
-from slipcast.ingest.formats import Limits
-from slipcast.ingest.merging import merge
+from slipcast.datasets.database import connect
+from slipcast.datasets.merging import merge
+from slipcast.ingest import network
+from slipcast.ingest.files import archive as _archive
+from slipcast.ingest.files import file_names, sniff, xlsx
+from slipcast.ingest.files.formats import Limits
 from slipcast.ingest.reading import REJECTED_COLUMNS, Schedule, read_file
 from slipcast.ingest.refusal import ScheduleRefused
 from slipcast.schema import STATUSES
@@ -98,13 +100,13 @@ def read_schedule(
 def _unpack(path: Path, name: str, folder: str, target: Path, limits: Limits) -> tuple[list[Member], list[str]]:
     """Return the files of a zip file that holds several; none if it is no such file."""
     with path.open("rb") as stream:
-        if not stream.read(4).startswith(_sniff.ZIP):
+        if not stream.read(4).startswith(sniff.ZIP):
             return [], []
     archive = _archive.Archive(path, name)
     try:
-        if len(archive.members) < 2 or _xlsx.is_workbook(archive):
+        if len(archive.members) < 2 or xlsx.is_workbook(archive):
             return [], []
-        _xlsx.refuse_other_documents(archive, name)
+        xlsx.refuse_other_documents(archive, name)
         infos = [info for info in archive.members if info.filename.lower().endswith(READABLE)]
         if not infos:
             return [], []
@@ -123,7 +125,7 @@ def _unpack(path: Path, name: str, folder: str, target: Path, limits: Limits) ->
                 archive.copy(info, sink, budget)
             _refuse_archives(file, info.filename, name)
             own = PurePosixPath(info.filename.replace("\\", "/")).name
-            members.append(Member(own, file, _source(own, name, folder), names.is_baseline(own)))
+            members.append(Member(own, file, _source(own, name, folder), file_names.is_baseline(own)))
     finally:
         archive.close()
     left = [info.filename for info in archive.members if info not in infos]
@@ -136,10 +138,10 @@ def _unpack(path: Path, name: str, folder: str, target: Path, limits: Limits) ->
 def _refuse_archives(file: Path, member: str, name: str) -> None:
     with file.open("rb") as stream:
         head = stream.read(4)
-    nested = head.startswith(_sniff.GZIP)
-    if head.startswith(_sniff.ZIP):
+    nested = head.startswith(sniff.GZIP)
+    if head.startswith(sniff.ZIP):
         inner = _archive.Archive(file, name)
-        nested = not _xlsx.is_workbook(inner)
+        nested = not xlsx.is_workbook(inner)
         inner.close()
     if nested:
         reason = f"{member[-100:]!r} in the zip file is another archive"
@@ -148,8 +150,8 @@ def _refuse_archives(file: Path, member: str, name: str) -> None:
 
 def _source(member: str, name: str, folder: str) -> str:
     """A name that says nothing but date, update or baseline belongs to the series that the zip file is called after."""
-    own = names.without_marks(names.stem(member))
-    return names.source(name if own.casefold() in ("", *names.NAMELESS) else member, folder)
+    own = file_names.without_marks(file_names.stem(member))
+    return file_names.source(name if own.casefold() in ("", *file_names.NAMELESS) else member, folder)
 
 
 def _as_one(found: list[tuple[Member, Schedule]], notes: list[str], workdir: Path) -> Schedule:

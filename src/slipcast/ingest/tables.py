@@ -6,9 +6,9 @@ from pathlib import Path
 
 import duckdb
 
-from slipcast.ingest import names
-from slipcast.ingest.expressions import literal
-from slipcast.ingest.query import Query
+from slipcast.datasets.database import literal
+from slipcast.ingest.files import file_names
+from slipcast.ingest.sql.query import Query
 
 
 def settle(database: duckdb.DuckDBPyConnection, table: Path, query: Query, *, assigned: bool) -> list[str]:
@@ -63,10 +63,10 @@ def _projects(database: duckdb.DuckDBPyConnection, relation: str, query: Query) 
     ids = [row[0] for row in database.execute(f"SELECT DISTINCT project_id FROM {relation}").fetchall()]
     if len(ids) == 1:
         name = query.source
-        if name in names.NAMELESS and (own := names.without_marks(ids[0])):
+        if name in file_names.NAMELESS and (own := file_names.without_marks(ids[0])):
             name = own
         return literal(name) if name != ids[0] else None
-    lasting = {item: names.without_marks(item) or item for item in ids}
+    lasting = {item: file_names.without_marks(item) or item for item in ids}
     times = Counter(lasting.values())
     # Marks that tell projects of one file apart are no marks of updates.
     changed = {item: name for item, name in lasting.items() if name != item and times[name] == 1}

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import norm
 
-from slipcast.evaluation import auc
+from slipcast.metrics.scores import auc
 
 ALPHA = 0.05
 # The number of observations at which the bounds are tightest; they hold at every number.

@@ -3,7 +3,9 @@
 import numpy as np
 import pandas as pd
 
-from slipcast.features import MISSING
+from slipcast.features.row import MISSING
+
+COLUMNS = ("phase", "work_type", "location")
 
 OTHER = "(other)"
 

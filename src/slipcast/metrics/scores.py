@@ -4,21 +4,18 @@ A bootstrap sample is a vector of multiplicities: how often each activity was dr
 weights, so all samples are measured in one pass of matrix arithmetic and the scores are sorted once.
 """
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 from scipy.stats import rankdata
 
+from slipcast.metrics.bootstrap import BLOCK, counted, interval_or_none, multiplicities
+
 CLIP = 1e-6
-# Rows times samples that are held in memory at once: 16 MB for each array.
-BLOCK = 2_000_000
 MEASURED = (
     *("auc", "average_precision", "brier", "log_loss", "accuracy", "balanced_accuracy", "majority_accuracy"),
     *("calibration_slope", "calibration_intercept"),
 )
-# An interval of a metric that more samples than this leave undefined would be one of the lucky samples.
-MAX_UNDEFINED = 0.05
 
 
 def auc(y: np.ndarray, p: np.ndarray) -> float:
@@ -50,42 +47,12 @@ def log_odds(p: np.ndarray, clip: float = CLIP) -> np.ndarray:
     return np.log(held / (1 - held))
 
 
-def resamples(n: int, n_boot: int, seed: int) -> np.ndarray:
-    """Return bootstrap samples: row numbers of shape (n_boot, n)."""
-    return np.random.default_rng(seed).integers(0, n, size=(n_boot, n))
-
-
-def multiplicities(n: int, n_boot: int, seed: int) -> Iterator[np.ndarray]:
-    """Yield bootstrap samples as how often each row was drawn: blocks of shape (n_samples, n), `n_boot` in all."""
-    rng = np.random.default_rng(seed)
-    size = max(1, BLOCK // n)
-    for begin in range(0, n_boot, size):
-        rows = rng.integers(0, n, size=(min(size, n_boot - begin), n))
-        yield counted(rows, n)
-
-
-def counted(rows: np.ndarray, n: int) -> np.ndarray:
-    """Return how often each of `n` rows was drawn in each sample of row numbers, shape (n_samples, n), float64."""
-    return np.stack([np.bincount(sample, minlength=n) for sample in rows]).astype("float64")
-
-
 def resampled_auc(y: np.ndarray, p: np.ndarray, samples: np.ndarray) -> np.ndarray:
     """Return the area under the ROC curve of each bootstrap sample of `resamples`, as `auc` gives it."""
     size = max(1, BLOCK // len(y))
     blocks = (counted(samples[begin : begin + size], len(y)) for begin in range(0, len(samples), size))
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.concatenate([ranking(y, p, weights)[0] for weights in blocks])
-
-
-def interval(values: np.ndarray) -> list[float]:
-    """Return the 95 % percentile interval of bootstrap values (Efron 1979)."""
-    return [float(value) for value in np.percentile(values, [2.5, 97.5])]
-
-
-def interval_or_none(values: np.ndarray) -> list[float] | None:
-    """Return the interval of the defined values; None if more than 5 % of the samples leave the metric undefined."""
-    defined = values[np.isfinite(values)]
-    return interval(defined) if len(defined) and len(defined) >= (1 - MAX_UNDEFINED) * len(values) else None
 
 
 def evaluate(y: np.ndarray, p: np.ndarray, *, seed: int, n_boot: int = 1000) -> dict[str, Any]:
@@ -231,18 +198,3 @@ def logistic(
         done[open_] = flat | (size < 1e-7)
     found[~done] = np.nan
     return found[:, 0], found[:, 1]
-
-
-def cost_threshold(missed_delay_cost: float, false_alarm_cost: float) -> float:
-    """Return the probability from which a warning costs less than silence (Elkan 2001, equation 2).
-
-    A warning is worth it when ``p * missed_delay_cost >= (1 - p) * false_alarm_cost``.
-
-    Raises
-    ------
-    ValueError
-        If a cost is not positive.
-    """
-    if missed_delay_cost <= 0 or false_alarm_cost <= 0:
-        raise ValueError(f"costs are {missed_delay_cost} and {false_alarm_cost}: both must be positive")
-    return false_alarm_cost / (false_alarm_cost + missed_delay_cost)

@@ -7,7 +7,7 @@ Layout of format version 2 (indices count from 0)::
     format, format_version     "slipcast-model", 2
     family, threshold          candidate family; probability from which an activity counts as at risk
     metadata                   free JSON object: who trained this, on what, with what result
-    features                   {"numeric": [names], "categorical": [names]}, as slipcast.features computes them
+    features                   {"numeric": [names], "categorical": [names]}, as slipcast.features.row computes them
     preparation.numeric        medians ([float] or null: no imputation), indicators ([index of a numeric feature]),
                                mean and scale ([float] or null; over imputed values and indicators together)
     preparation.categorical    one entry for each feature: columns {category: offset in its block}, other (offset
@@ -22,7 +22,7 @@ Layout of format version 2 (indices count from 0)::
                                kind "boosting": trees, baseline (expit of baseline + sum of leaf values),
                                single_precision (whether rows are rounded to float32 first, as forests always do)
                                kind "estimator": a fitted estimator of scikit-learn, which has to be there to evaluate
-                               it: estimator (class), scikit_learn (version), pickle (slipcast.estimators)
+                               it: estimator (class), scikit_learn (version), pickle (slipcast.model.sklearn_estimators)
 
 The prepared row is: numeric values, missing-value indicators, then one block of columns for each categorical feature.
 A tree is three arrays over its nodes in depth-first order, which makes a left child the next node: ``feature`` (index

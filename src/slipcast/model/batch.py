@@ -5,10 +5,10 @@ import io
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from slipcast import reasons
-from slipcast._words import sentence
-from slipcast.scorer import Scorer
-from slipcast.spreadsheet import neutral
+from slipcast.csv_safety import neutral
+from slipcast.model.explain import contributions
+from slipcast.model.explain.phrases import sentence
+from slipcast.model.scorer import Scorer
 
 COLUMNS = (
     *("project_id", "activity_id", "activity_name", "status", "start", "baseline_finish"),
@@ -58,7 +58,7 @@ def score(
     chunk: list[Mapping[str, Any]] = []
     # Rows that may get reasons, with their features: never many more than will.
     urgent: list[tuple[dict[str, Any], Mapping[str, Any]]] = []
-    if reasons.unavailable(scorer) is not None:
+    if contributions.unavailable(scorer) is not None:
         explained = 0
 
     def flush() -> None:
@@ -90,7 +90,7 @@ def score(
     if chunk:
         flush()
     for row, features in urgent:
-        row["reasons"] = sentence(reasons.contributions_of(scorer, features), features, own_names)
+        row["reasons"] = sentence(contributions.contributions_of(scorer, features), features, own_names)
     return sorted(rows, key=_urgency)
 
 

@@ -1,7 +1,8 @@
 """Score many activities at once with a model artefact, by scikit-learn's compiled tree kernels.
 
-The artefact is the same that :mod:`slipcast.scorer` evaluates. Its trees are put into scikit-learn's own structures, so
-nothing is unpickled. Each model proves itself: the first rows that it scores are scored by the standard library too.
+The artefact is the same that :mod:`slipcast.model.scorer` evaluates. Its trees are put into scikit-learn's own
+structures, so nothing is unpickled. Each model proves itself: the first rows that it scores are scored by the standard
+library too.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -12,9 +13,9 @@ from sklearn.ensemble._hist_gradient_boosting.common import PREDICTOR_RECORD_DTY
 from sklearn.ensemble._hist_gradient_boosting.predictor import TreePredictor
 from sklearn.tree._tree import NODE_DTYPE, Tree
 
-from slipcast import artefact
-from slipcast._preparation import LARGEST
-from slipcast.scorer import Scorer
+from slipcast.model import artifact
+from slipcast.model.preprocessing import LARGEST
+from slipcast.model.scorer import Scorer
 
 # Rows of the first batch that are scored twice, and how far the results may differ.
 PROOF_ROWS = 20
@@ -32,7 +33,7 @@ def load(raw: bytes, sha256: str) -> "BulkScorer":
     ArtefactError
         As `scorer.load`.
     """
-    return BulkScorer(artefact.decode(raw, sha256))
+    return BulkScorer(artifact.decode(raw, sha256))
 
 
 class BulkScorer(Scorer):

@@ -5,7 +5,7 @@ from array import array
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from slipcast._preparation import Row
+from slipcast.model.preprocessing import Row
 
 Model = Callable[[Row], float]
 

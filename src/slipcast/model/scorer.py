@@ -9,10 +9,11 @@ from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from typing import Any
 
-from slipcast import _models, artefact, features
-from slipcast._preparation import Preparation, Row
-from slipcast.artefact import ArtefactError
-from slipcast.history import HISTORY
+from slipcast.features import row as features
+from slipcast.features.point_in_time import HISTORY
+from slipcast.model import artifact, evaluators
+from slipcast.model.artifact import ArtefactError
+from slipcast.model.preprocessing import Preparation, Row
 
 
 def load(raw: bytes, sha256: str) -> "Scorer":
@@ -23,7 +24,7 @@ def load(raw: bytes, sha256: str) -> "Scorer":
     ArtefactError
         If the digest differs, the format is unknown, or the model needs a feature that this version does not compute.
     """
-    return Scorer(artefact.decode(raw, sha256))
+    return Scorer(artifact.decode(raw, sha256))
 
 
 class Scorer:
@@ -36,7 +37,7 @@ class Scorer:
     metadata : what the training recorded about the model
     history : point-in-time features that it needs
     steps : nodes of trees that a row visits, roughly; 0 for models without trees
-    document : the artefact that it was made of (:mod:`slipcast.artefact`)
+    document : the artefact that it was made of (:mod:`slipcast.model.artifact`)
     prepare : from a row of features to the prepared row
     """
 
@@ -53,15 +54,15 @@ class Scorer:
         self.steps = sum(1 + len(tree["feature"]).bit_length() for tree in document["model"].get("trees", ()))
         self.prepare = Preparation(names, document["preparation"])
         model, calibration = document["model"], document.get("calibration")
-        if model["kind"] in _models.KINDS:
-            one = _models.KINDS[model["kind"]](model)
-            score = one if calibration is None else _models.calibrated(one, calibration)
+        if model["kind"] in evaluators.KINDS:
+            one = evaluators.KINDS[model["kind"]](model)
+            score = one if calibration is None else evaluators.calibrated(one, calibration)
             self._score: Callable[[list[Row]], list[float]] = lambda rows: [score(row) for row in rows]
         else:
             # By name: scikit-learn takes seconds to import, only its own models need it, and the single file of the
             # edge bundle, which is made of what is imported here, has no place for it.
-            several = import_module("slipcast.estimators").load(model)
-            self._score = several if calibration is None else _models.calibrated_list(several, calibration)
+            several = import_module("slipcast.model.sklearn_estimators").load(model)
+            self._score = several if calibration is None else evaluators.calibrated_list(several, calibration)
 
     def features(self, activity: Mapping[str, Any]) -> dict[str, float | str | None]:
         """Return the features of one activity given by canonical columns, as the model sees them."""

@@ -18,8 +18,8 @@ import numpy as np
 import sklearn
 from sklearn.base import BaseEstimator
 
-from slipcast._preparation import Row
-from slipcast.artefact import ArtefactError
+from slipcast.model.artifact import ArtefactError
+from slipcast.model.preprocessing import Row
 
 KIND = "estimator"
 # With the layers that such a model needs, Lambda leaves so much for the model's own on both architectures.

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from slipcast.monitor_record import Estimated
+from slipcast.monitoring.record import Estimated
 
 GRID = 1_000
 # By how much more than the outermost hundredth of the calibration's scores may lie outside them.

@@ -15,7 +15,7 @@ import numpy as np
 from scipy.special import gammaln
 from scipy.stats import gamma
 
-from slipcast.effects import psi
+from slipcast.monitoring.distances import psi
 
 SIZES = (20, 50, 100, 200, 500, 1_000, 10_000, 100_000)
 SAMPLES = 2_000

@@ -7,11 +7,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from slipcast.evaluation import auc
-from slipcast.groups import group_values, project_codes
-from slipcast.monitor_record import Realised, Slice
-from slipcast.sequential import ALPHA, Mean, area, mean_of
-from slipcast.slices import COLUMNS
+from slipcast.metrics.confidence_sequence import ALPHA, Mean, area, mean_of
+from slipcast.metrics.groups import COLUMNS, group_values, project_codes
+from slipcast.metrics.scores import auc
+from slipcast.monitoring.record import Realised, Slice
 
 MIN_SLICE = 30
 # Calibration, Brier score and AUC, of all labels and of the last year's.

@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 from scipy.stats import chi2_contingency
 
-from slipcast.chance import moments
-from slipcast.estimated import GRID, histogram
-from slipcast.features import CATEGORICAL, MISSING, NUMERIC
-from slipcast.groups import project_codes
+from slipcast.features.row import CATEGORICAL, MISSING, NUMERIC
+from slipcast.metrics.groups import project_codes
+from slipcast.monitoring.estimated_performance import GRID, histogram
+from slipcast.monitoring.null_distribution import moments
 
 VERSION = 2
 # Categories seen less often share one bin: single appearances would make every window look different.

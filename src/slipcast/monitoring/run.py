@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from slipcast import drift as drifting
-from slipcast.asked import day_of
-from slipcast.drift import Rule
-from slipcast.estimated import estimate
-from slipcast.monitor_record import Conclusion, Drift, Estimated, Realised, Record
-from slipcast.sketch import Distinct, Sketch
+from slipcast.monitoring import drift as drifting
+from slipcast.monitoring import drift_rule
+from slipcast.monitoring.drift_rule import Rule
+from slipcast.monitoring.estimated_performance import estimate
+from slipcast.monitoring.pending_outcomes import day_of
+from slipcast.monitoring.record import Conclusion, Drift, Estimated, Realised, Record
+from slipcast.monitoring.window import Distinct, Sketch
 
 # Predictions that are held as Python objects at once.
 CHUNK = 5_000
@@ -178,12 +179,12 @@ def _of_drift(found: Drift) -> list[str]:
         return [f"{found.n} distinct predictions in the window, {found.min_n} are needed to look for drift."]
     if found.state == "ok":
         return [f"Inputs and scores of {found.n} predictions look like those of the training."]
-    items = {**found.features, **({drifting.SCORE: found.score} if found.score else {})}
+    items = {**found.features, **({drift_rule.SCORE: found.score} if found.score else {})}
     said = []
     for name in found.drifted:
         words = "; ".join(finding.words for finding in items[name].findings)
         when = f"in {found.needed} of the last {found.of} windows" if items[name].confirmed else "in this window alone"
-        called = "The score" if name == drifting.SCORE else name
+        called = "The score" if name == drift_rule.SCORE else name
         said.append(f"{called} differs from the training {when}: {words}.")
     return said
 

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from slipcast.estimated import histogram
-from slipcast.features import MISSING
-from slipcast.profile import numeric_counts
+from slipcast.features.row import MISSING
+from slipcast.monitoring.estimated_performance import histogram
+from slipcast.monitoring.reference_profile import numeric_counts
 
 
 class Numbers:

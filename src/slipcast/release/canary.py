@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from slipcast import two_samples
+from slipcast.metrics import hypothesis_tests
 
 Action = Literal["wait", "advance", "promote", "roll_back"]
 
@@ -205,8 +205,8 @@ def _summary(evidence: Evidence) -> dict[str, Any]:
         "refused": evidence.refused,
         "predictions": len(values),
         "score_mean": sum(values) / len(values) if values else None,
-        "median_ms": round(two_samples.quantile(known, 0.5), 3) if known else None,
-        "p95_ms": round(two_samples.quantile(known, 0.95), 3) if known else None,
+        "median_ms": round(hypothesis_tests.quantile(known, 0.5), 3) if known else None,
+        "p95_ms": round(hypothesis_tests.quantile(known, 0.95), 3) if known else None,
     }
 
 
@@ -226,7 +226,7 @@ def _more_often(
     name: str, verb: str, events: int, n: int, live_events: int, live_n: int, plan: Plan, level: float
 ) -> Check:
     excess = (events / n if n else 0.0) - (live_events / live_n if live_n else 0.0)
-    p = two_samples.fisher(events, n, live_events, live_n) if n and live_n else None
+    p = hypothesis_tests.fisher(events, n, live_events, live_n) if n and live_n else None
     words = f"{verb} {events} of {n} requests, the live version {live_events} of {live_n}"
     broken = excess > plan.max_error_rate and p is not None and p < level
     return Check(name, excess, plan.max_error_rate, p, broken, words)
@@ -235,7 +235,7 @@ def _more_often(
 def _too_often(new: Evidence, plan: Plan, level: float) -> Check:
     # Both may fail alike, for a reason outside: then it is no time for a release.
     share = new.errors / new.asked if new.asked else 0.0
-    p = two_samples.binomial(new.errors, new.asked, plan.max_error_rate) if new.asked else None
+    p = hypothesis_tests.binomial(new.errors, new.asked, plan.max_error_rate) if new.asked else None
     words = f"failed {new.errors} of {new.asked} requests, more than {plan.max_error_rate:.1%}"
     return Check(
         "errors_at_all",
@@ -251,11 +251,11 @@ def _slower(name: str, share: float, least: int, live: Evidence, new: Evidence, 
     ours, theirs = new.milliseconds, live.milliseconds
     if min(len(ours), len(theirs)) < least:
         return Check(name, 0.0, 0.0, None, False, f"too few durations for the {name}")
-    limit = two_samples.quantile(theirs, share) * plan.max_latency_ratio + SLACK_MS
-    value = two_samples.quantile(ours, share)
+    limit = hypothesis_tests.quantile(theirs, share) * plan.max_latency_ratio + SLACK_MS
+    value = hypothesis_tests.quantile(ours, share)
     # The quantile is above the limit when more requests are than should be: counts can be tested exactly.
     above = [sum(duration > limit for duration in durations) for durations in (ours, theirs)]
-    p = two_samples.fisher(above[0], len(ours), above[1], len(theirs))
+    p = hypothesis_tests.fisher(above[0], len(ours), above[1], len(theirs))
     what = "median" if share == 0.5 else f"{share:.0%} quantile"
     words = f"{what} of {value:.1f} ms, more than {limit:.1f} ms allowed by the live version's"
     return Check(name, value, limit, p, value > limit and p < level, words)
@@ -267,11 +267,11 @@ def _mean(live: Evidence, new: Evidence, predicted: Predicted | None, plan: Plan
     if min(len(ours), len(theirs)) < MIN_FOR_SCORES:
         return Check("score_mean", 0.0, limit, None, False, "too few scores to compare")
     expected = 0.0 if predicted is None else predicted.shift
-    found, error = two_samples.shift(ours, theirs)
+    found, error = hypothesis_tests.shift(ours, theirs)
     off = found - expected
     # Whether it is beyond the limit, not whether it is there: a shift within the limit is none of the judge's business.
     beyond = (abs(off) - limit) / error if error else math.inf
-    p = two_samples.normal(beyond) / 2 if beyond > 0 else 1.0
+    p = hypothesis_tests.normal(beyond) / 2 if beyond > 0 else 1.0
     words = f"mean score {found:+.3f} from the live version's, {expected:+.3f} expected, {limit:.3f} more allowed"
     return Check("score_mean", off, limit, p, abs(off) > limit and p < level, words)
 
@@ -282,7 +282,7 @@ def _distribution(live: Evidence, new: Evidence, predicted: Predicted | None, le
     ours, theirs = _one_each(new.scores), _one_each(live.scores)
     if min(len(ours), len(theirs)) < MIN_FOR_SCORES:
         return Check("score_distribution", 0.0, limit, None, False, "too few scores to compare")
-    distance, p = two_samples.kolmogorov_smirnov(ours, theirs, limit)
+    distance, p = hypothesis_tests.kolmogorov_smirnov(ours, theirs, limit)
     words = f"scores distributed otherwise: distance {distance:.2f}, at most {limit:.2f} expected"
     return Check("score_distribution", distance, limit, p, distance > limit and p < level, words)
 

@@ -6,10 +6,10 @@ from dataclasses import asdict, dataclass
 from itertools import groupby
 from typing import Any
 
-from slipcast import two_samples
-from slipcast.canary import ALPHA, MIN_FOR_SCORES, SLACK_MS
-from slipcast.features import CATEGORICAL, MISSING
-from slipcast.history import HISTORY
+from slipcast.features.point_in_time import HISTORY
+from slipcast.features.row import CATEGORICAL, MISSING
+from slipcast.metrics import hypothesis_tests
+from slipcast.release.canary import ALPHA, MIN_FOR_SCORES, SLACK_MS
 
 # Fewer pairs than this say nothing about durations: one busy moment of the machine would decide.
 MIN_FOR_LATENCY = 10
@@ -208,11 +208,11 @@ def _latency(answered: Sequence[tuple[dict[str, Any], Answer, Answer]], limits: 
     if not answered:
         return "", None
     live, new = [[pair[which].milliseconds for pair in answered] for which in (1, 2)]
-    medians = (round(two_samples.quantile(live, 0.5), 3), round(two_samples.quantile(new, 0.5), 3))
+    medians = (round(hypothesis_tests.quantile(live, 0.5), 3), round(hypothesis_tests.quantile(new, 0.5), 3))
     limit = medians[0] * limits.max_latency_ratio + SLACK_MS
     slower = sum(n > o * limits.max_latency_ratio + SLACK_MS for o, n in zip(live, new, strict=True))
     # Pairs: of a version that is as fast, at most half would be beyond the ratio.
-    significant = two_samples.binomial(slower, len(answered), 0.5) < ALPHA
+    significant = hypothesis_tests.binomial(slower, len(answered), 0.5) < ALPHA
     if len(answered) < MIN_FOR_LATENCY or medians[1] <= limit or not significant:
         return "", medians
     return f"median duration of {medians[1]:.1f} ms, {limit:.1f} ms allowed", medians
@@ -227,7 +227,7 @@ def _shift(both: Sequence[tuple[list[float], list[float], Any]]) -> tuple[float 
     new = [score for _, scores, _ in both for score in scores]
     if len(live) < MIN_FOR_SCORES:
         return None, None, len(live)
-    distance, _ = two_samples.kolmogorov_smirnov(new, live)
+    distance, _ = hypothesis_tests.kolmogorov_smirnov(new, live)
     return math.fsum(new) / len(new) - math.fsum(live) / len(live), distance, len(live)
 
 

@@ -13,7 +13,7 @@ from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from slipcast.training_report.words import clean
+from slipcast.reports.formatting import clean
 
 # Okabe and Ito (2008), Color Universal Design: told apart with any colour vision. Grey carries what is only compared.
 BLUE, SKY, ORANGE, VERMILION, GREEN, GREY = "#0072b2", "#56b4e9", "#e69f00", "#d55e00", "#009e73", "#8a9099"

@@ -12,7 +12,7 @@ import pandas as pd
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.pipeline import Pipeline
 
-from slipcast.evaluation import CLIP, brier, log_odds, logistic, losses
+from slipcast.metrics.scores import CLIP, brier, log_odds, logistic, losses
 
 # Without folds that were recorded, the cross-fitting cuts the rows into so many blocks.
 BLOCKS = 5

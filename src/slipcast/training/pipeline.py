@@ -8,8 +8,8 @@ from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from slipcast.candidates import Candidate
-from slipcast.features import CATEGORICAL, NUMERIC
+from slipcast.features.row import CATEGORICAL, NUMERIC
+from slipcast.training.candidates import Candidate
 
 
 def build_pipeline(

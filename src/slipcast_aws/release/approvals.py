@@ -17,7 +17,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from slipcast_aws import control
+from slipcast_aws.control import table as control
 
 PK = "APPROVAL"
 KEY_BYTES = 32
@@ -51,7 +51,7 @@ class Approval:
         ``too_late``
     asked_at, expires_at, decided_at : UTC times as text that sorts; ``decided_at`` is ``""`` while pending
     via : ``link`` or ``invoke``; ``source_ip`` is known of a link only
-    outcome : what the pipeline made of it (`slipcast.approval.outcome`), ``""`` before
+    outcome : what the pipeline made of it (`slipcast.release.approval.outcome`), ``""`` before
     """
 
     execution: str

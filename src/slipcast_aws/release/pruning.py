@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from slipcast_aws import releases, traffic
+from slipcast_aws.release import traffic
+from slipcast_aws.release import versions as releases
 
 
 def prune(function: str, layer_name: str, *, keep: int, protected: set[str]) -> dict[str, list[str]]:

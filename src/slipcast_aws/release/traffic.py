@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 from botocore.exceptions import ClientError
 
-from slipcast_aws import releases
-from slipcast_aws.releases import ALIAS, ReleaseError
+from slipcast_aws.release import versions
+from slipcast_aws.release.versions import ALIAS, ReleaseError
 
 ATTEMPTS = 5
 
@@ -29,7 +29,7 @@ class MovedError(ReleaseError):
 
 def current(function: str) -> Traffic:
     """Return where the alias sends requests now."""
-    alias = releases.client().get_alias(FunctionName=function, Name=ALIAS)
+    alias = versions.client().get_alias(FunctionName=function, Name=ALIAS)
     weights = (alias.get("RoutingConfig") or {}).get("AdditionalVersionWeights") or {}
     return Traffic(alias["FunctionVersion"], dict(weights), alias["RevisionId"])
 
@@ -43,7 +43,7 @@ def change(function: str, seen: Traffic, *, version: str, weights: dict[str, flo
         If somebody else changed it in between.
     """
     try:
-        releases.client().update_alias(
+        versions.client().update_alias(
             FunctionName=function,
             Name=ALIAS,
             FunctionVersion=version,

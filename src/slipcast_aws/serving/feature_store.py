@@ -1,7 +1,8 @@
 """The feature store: in DynamoDB what is known of each project, phase, location, … on every day so far.
 
-Key ``pk`` is the key's text, or its digest where that is long; ``series`` holds `slipcast.history.encode`. The pipeline
-writes what changed, the prediction function and batch scoring read by key.
+Key ``pk`` is the key's text, or its digest where that is long; ``series`` holds
+`slipcast.features.point_in_time.encode`. The pipeline writes what changed, the prediction function and batch scoring
+read by key.
 """
 
 import gzip
@@ -12,9 +13,9 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
-from slipcast import history
-from slipcast.history import Series
-from slipcast_aws.direct_reads import DirectReadError, Reader
+from slipcast.features import point_in_time, series_codec
+from slipcast.features.point_in_time import Series
+from slipcast_aws.serving.dynamodb_http import DirectReadError, Reader
 
 # Limits of BatchGetItem.
 BATCH = 100
@@ -66,7 +67,7 @@ def refresh(table: str, series: Mapping[str, Series], before: Mapping[str, str])
     """
     items, digests = [], {}
     for text, known in series.items():
-        raw = history.encode(known)
+        raw = series_codec.encode(known)
         key, digest = item_key(text), hashlib.sha256(raw).hexdigest()[:16]
         digests[key] = digest
         if before.get(key) != digest:
@@ -136,7 +137,7 @@ def _read(table: str, texts: list[str]) -> dict[str, Series]:
                 raise FeatureStoreError(f"DynamoDB: {error}") from error
             for item in answer["Responses"].get(table, []):
                 key = item["pk"]["S"]
-                found[texts_by_key[key]] = history.decode(_raw(item, key))
+                found[texts_by_key[key]] = series_codec.decode(_raw(item, key))
             pending = answer.get("UnprocessedKeys") or {}
             if not pending:
                 break
@@ -167,10 +168,12 @@ def with_history(
     lacking = [activity for activity in activities if activity.get("history") is None]
     if not names or not lacking:
         return list(activities)
-    series = fetch(table, dict.fromkeys(text for activity in lacking for text in history.keys_of(activity, names)))
+    series = fetch(
+        table, dict.fromkeys(text for activity in lacking for text in point_in_time.keys_of(activity, names))
+    )
     return [
         activity
         if activity.get("history") is not None
-        else {**activity, "history": history.history_features(activity, series, names)}
+        else {**activity, "history": point_in_time.history_features(activity, series, names)}
         for activity in activities
     ]

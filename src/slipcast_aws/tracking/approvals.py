@@ -4,7 +4,7 @@ from typing import Any
 
 from mlflow.tracking import MlflowClient
 
-from slipcast_aws.tracking import model_name, registered
+from slipcast_aws.tracking.mlflow_runs import model_name, registered
 
 
 def log_approval(record: dict[str, Any]) -> None:

@@ -22,9 +22,11 @@ from mlflow.entities import Dataset, DatasetInput, Run
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.tracking import MlflowClient
 
-from slipcast import calibration, evaluation
-from slipcast_aws import mlflow_server, storage
+from slipcast.metrics import scores
+from slipcast.training import calibration
+from slipcast_aws import storage
 from slipcast_aws.settings import setting
+from slipcast_aws.tracking import mlflow_server
 
 CHAMPION_SINCE = "slipcast.champion_since"
 PACKAGES = ("scikit-learn", "pandas", "scipy", "cloudpickle")
@@ -252,7 +254,7 @@ def _log_candidate(client: MlflowClient, found: dict[str, Any], item: dict[str, 
         model = joblib.load(io.BytesIO(storage.read_bytes(item["model"]["uri"], sha256=item["model"]["sha256"])))
         if challenger:
             model = _as_served(model, found["calibration"])
-        with _by_value(calibration, evaluation):
+        with _by_value(calibration, scores):
             logged = mlflow.sklearn.log_model(
                 model,
                 name="model",

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-AUDIT = Path(__file__).resolve().parents[2] / "audit"
+AUDIT = Path(__file__).resolve().parents[3] / "audit"
 ONE = {"name": "one", "version": "1.0", "vulns": []}
 FLAW = {"id": "PYSEC-1", "aliases": ["CVE-1"], "fix_versions": ["1.1"]}
 UNKNOWN = {"name": "one", "skip_reason": "Dependency not found on PyPI"}

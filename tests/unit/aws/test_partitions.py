@@ -3,11 +3,11 @@
 import re
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 FIXED = re.compile(r"arn:aws:|amazonaws\.com|\baws\.amazon\.com/console|console\.aws")
 # What may name a partition, and why.
 ALLOWED = {
-    "layers/aws/slipcast_aws/direct_reads.py": (
+    "src/slipcast_aws/serving/dynamodb_http.py": (
         'endpoint = endpoint or f"https://dynamodb.{region}.amazonaws.com"',
         "regions of the partition aws alone come so far, others are left to the SDK (test_direct_reads.py)",
     ),
@@ -18,7 +18,7 @@ SUFFIXES = {".py", ".j2", ".sh", ".yaml", ".yml", ".json", ".toml", ".txt", ".ht
 def found() -> list[tuple[str, str]]:
     """Return file and line of every name of a partition in what runs."""
     lines = []
-    for folder in ("functions", "layers", "local"):
+    for folder in ("functions", "src/slipcast", "src/slipcast_aws", "layers", "local"):
         for path in sorted((ROOT / folder).rglob("*")):
             if not path.is_file() or path.suffix not in SUFFIXES or "__pycache__" in path.parts:
                 continue

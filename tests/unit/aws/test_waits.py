@@ -13,11 +13,13 @@ from botocore.exceptions import (
     NoCredentialsError,
     ReadTimeoutError,
 )
+
 from permissions.template import FUNCTIONS
+from slipcast_aws import storage, waiting
+from slipcast_aws.control import table as control
+from slipcast_aws.release import versions
 
-from slipcast_aws import control, releases, storage, waiting
-
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 # A person waits in front of these, and ends them.
 BY_HAND = {"switch.py", "lineage.py", "history.py", "redrive.py", "dead_letters.py"}
 # What a call may take at most besides its attempts: random pauses of up to 1, 2 and 4 seconds.
@@ -27,7 +29,7 @@ PAUSES = 7
 def clients() -> list[tuple[str, ast.Call]]:
     """Return every call of ``boto3.client`` and ``boto3.resource`` in functions and adapters."""
     found = []
-    for folder in ("functions", "layers/aws/slipcast_aws"):
+    for folder in ("functions", "src/slipcast_aws", "src/slipcast_cli"):
         for path in sorted((ROOT / folder).rglob("*.py")):
             for node in ast.walk(ast.parse(path.read_text())):
                 if (
@@ -70,13 +72,13 @@ def test_calls_of_functions_that_somebody_waits_for_end_before_them():
 def test_a_wait_for_lambda_leaves_time_for_what_comes_after_it():
     predict = timeout("PredictFunction")
     # A version that is asked has its whole time to answer.
-    assert releases._CONFIG.read_timeout > predict
-    assert releases._CONFIG.read_timeout + releases._CONFIG.connect_timeout < waiting.RESERVE
+    assert versions._CONFIG.read_timeout > predict
+    assert versions._CONFIG.read_timeout + versions._CONFIG.connect_timeout < waiting.RESERVE
     assert timeout("ReleaseFunction") / 4 > waiting.RESERVE
 
 
 def test_adapters_use_these_limits(aws_environment):
-    for adapter, config in ((control, waiting.QUICK), (storage, storage._CONFIG), (releases, releases._CONFIG)):
+    for adapter, config in ((control, waiting.QUICK), (storage, storage._CONFIG), (versions, versions._CONFIG)):
         adapter.client.cache_clear()
         found = adapter.client().meta.config
         adapter.client.cache_clear()

@@ -1,6 +1,6 @@
 """The history of trainings as a table, from the audit trail."""
 
-from slipcast_aws.history import FULL, folded, lines, table
+from slipcast_cli.history import FULL, folded, lines, table
 
 RUN, FILE = "alarm-1", "new-data-1"
 

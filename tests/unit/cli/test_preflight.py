@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 from botocore.exceptions import NoCredentialsError, UnauthorizedSSOTokenError
-from stubbed_session import ACCOUNT, ANY, REGION, StubbedSession
 
 from slipcast_cli import preflight, settings
 from slipcast_cli.findings import FAIL, PASS, SKIPPED, WARNING, of_error
+from support.stubbed_session import ACCOUNT, ANY, REGION, StubbedSession
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 IDENTITY = {"Account": ACCOUNT, "Arn": f"arn:aws:sts::{ACCOUNT}:assumed-role/deploy/me", "UserId": "AROA:me"}
 LIMITS = {"ConcurrentExecutions": 1000, "UnreservedConcurrentExecutions": 1000, "TotalCodeSize": 80_530_636_800}
 SMALL = """

@@ -6,17 +6,22 @@ from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
-from stubbed_session import ACCOUNT, ANY, REGION, StubbedSession
 
 from slipcast_cli import smoke
 from slipcast_cli import stack as stacks
 from slipcast_cli.findings import FAIL, PASS, WARNING
+from support.stubbed_session import ACCOUNT, ANY, REGION, StubbedSession
 
 MACHINE = f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:demo-pipeline"
 EXECUTION = f"arn:aws:states:{REGION}:{ACCOUNT}:execution:demo-pipeline:data-1"
 TOPIC = f"arn:aws:sns:{REGION}:{ACCOUNT}:demo-topic"
 OUTPUTS = {
-    **{"DataBucketName": "demo-data", "StateMachineArn": MACHINE, "TopicArn": TOPIC, "GateFunctionName": "demo-gate"},
+    **{
+        "DataBucketName": "demo-data",
+        "StateMachineArn": MACHINE,
+        "TopicArn": TOPIC,
+        "TriggerFunctionName": "demo-trigger",
+    },
     **{"PredictFunctionName": "demo-predict", "ApiId": "abc", "ApiStage": "v1", "ApiKeyId": "key1"},
     "ApiUrl": f"https://abc.execute-api.{REGION}.amazonaws.com/v1",
 }
@@ -312,7 +317,7 @@ def test_a_canary_may_answer(session, gateway):
 # Alarms
 
 NOW = datetime.now(UTC)
-GATE_ARN = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:demo-gate"
+GATE_ARN = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:demo-trigger"
 
 
 def alarm(**changes):
@@ -407,7 +412,7 @@ def alarm_changes(session, *states):
 
 def test_an_alarm_that_is_switched_on_reaches_the_gate_and_is_switched_off(session):
     alarm_changes(session, "OK", "ALARM", "OK")
-    session.answers("logs", "filter_log_events", {"events": [{"message": '{"message":"gate","outcomes":[]}'}]})
+    session.answers("logs", "filter_log_events", {"events": [{"message": '{"message":"trigger","outcomes":[]}'}]})
 
     assert [item.status for item in checks(session).alarm_test()] == [PASS]
     session.all_asked()
@@ -415,7 +420,9 @@ def test_an_alarm_that_is_switched_on_reaches_the_gate_and_is_switched_off(sessi
 
 def test_an_alarm_that_nobody_hears_is_switched_off_all_the_same(session):
     alarm_changes(session, "OK", "ALARM", "OK")
-    session.answers("logs", "filter_log_events", {"events": [{"message": '{"message":"gate","outcomes":["started"]}'}]})
+    session.answers(
+        "logs", "filter_log_events", {"events": [{"message": '{"message":"trigger","outcomes":["started"]}'}]}
+    )
 
     assert [item.status for item in checks(session).alarm_test()] == [FAIL]
     session.all_asked()

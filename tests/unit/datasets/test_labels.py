@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from slipcast.labels import label
+from slipcast.datasets.labels import label
 
 DAY = "2024-06-30"
 

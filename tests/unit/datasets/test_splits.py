@@ -5,7 +5,7 @@ from datetime import date
 import pandas as pd
 import pytest
 
-from slipcast.split import holdout_cut, random_split, split
+from slipcast.datasets.splits import holdout_cut, random_split, split
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from slipcast import dataset
+from slipcast.datasets import tables
 
 
 @pytest.fixture
@@ -18,7 +18,7 @@ def table() -> pd.DataFrame:
 
 
 def test_a_table_survives_the_round_trip(table):
-    again = dataset.from_bytes(dataset.to_bytes(table))
+    again = tables.from_bytes(tables.to_bytes(table))
 
     pd.testing.assert_frame_equal(again, table, check_dtype=False)
     assert again["activity_id"].tolist() == ["007", "NA", "a,b"]
@@ -26,4 +26,4 @@ def test_a_table_survives_the_round_trip(table):
 
 
 def test_equal_tables_have_equal_bytes(table):
-    assert dataset.to_bytes(table) == dataset.to_bytes(table.copy())
+    assert tables.to_bytes(table) == tables.to_bytes(table.copy())

@@ -9,13 +9,14 @@ import duckdb
 import numpy as np
 import pandas as pd
 import pytest
-from schedules import example
 
 import slipcast
-from slipcast import labels, versions
-from slipcast.ingest.profile import Profile
+from slipcast.datasets import labels, versions
+from slipcast.ingest import schema_changes
+from slipcast.ingest.mapping.profile import Profile
 from slipcast.ingest.schedule import Schedule
 from slipcast.schema import COLUMNS
+from support.schedules import example
 
 SQL = {"text": "VARCHAR", "date": "DATE", "number": "DOUBLE"}
 TYPES = {column.name: SQL[column.kind] for column in COLUMNS}
@@ -439,13 +440,13 @@ def schedule(tmp_path, **other) -> Schedule:
 def test_a_file_of_the_same_kind_has_not_changed(tmp_path):
     before = {"profile": "p6", "header": ["Budget", "Id", "", "Start"], "mapped": ["budget", "start", "activity_id"]}
 
-    assert versions.schema_changes(before, schedule(tmp_path)) == []
+    assert schema_changes.schema_changes(before, schedule(tmp_path)) == []
 
 
 def test_changes_of_a_file_are_named(tmp_path):
     before = {"profile": "msproject", "header": ["Id", "Start", "Cost", "Area"], "mapped": ["location", "start"]}
 
-    assert versions.schema_changes(before, schedule(tmp_path)) == [
+    assert schema_changes.schema_changes(before, schedule(tmp_path)) == [
         "read with profile p6, the last one with msproject",
         "no longer has the columns Cost, Area",
         "newly has the columns Budget",
@@ -456,7 +457,7 @@ def test_changes_of_a_file_are_named(tmp_path):
 def test_a_long_list_of_changed_columns_is_cut(tmp_path):
     before = {"profile": "p6", "header": [f"Column {number}" for number in range(1000)], "mapped": []}
 
-    assert max(map(len, versions.schema_changes(before, schedule(tmp_path)))) == 500
+    assert max(map(len, schema_changes.schema_changes(before, schedule(tmp_path)))) == 500
 
 
 def test_the_code_version_changes_with_the_code(tmp_path, monkeypatch):

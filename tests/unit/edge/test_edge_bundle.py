@@ -11,17 +11,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from schedules import example
 
-from slipcast import labels, scorer
-from slipcast.artefact import digest
-from slipcast.candidates import load_candidates
+from slipcast.datasets import labels
 from slipcast.edge import bundle, cli, single_file, table, trial
-from slipcast.export import export
-from slipcast.feature_table import feature_table
-from slipcast.history import HISTORY
-from slipcast.pipeline import build_pipeline
-from tests.serving_cases import ESTIMATORS, feature_frame, late, pipeline
+from slipcast.features.point_in_time import HISTORY
+from slipcast.features.table import feature_table
+from slipcast.model import scorer
+from slipcast.model.artifact import digest
+from slipcast.model.export.pipeline import export
+from slipcast.training.candidates import load_candidates
+from slipcast.training.pipeline import build_pipeline
+from support.schedules import example
+from tests.support.serving_cases import ESTIMATORS, feature_frame, late, pipeline
 
 METADATA = {
     **{"model_id": "abc123", "dataset_id": "d1", "data_date": "2022-12-31", "training_cut": "2021-07-01"},
@@ -136,7 +137,12 @@ def test_the_file_holds_the_modules_as_they_are(made):
             held[node.args[0].value] = node.args[1].value
     files = single_file.modules()
     assert list(held) == list(files)
-    assert {"slipcast.scorer", "slipcast._models", "slipcast.features", "slipcast.edge.table"} <= set(held)
+    assert {
+        "slipcast.model.scorer",
+        "slipcast.model.evaluators",
+        "slipcast.features.row",
+        "slipcast.edge.table",
+    } <= set(held)
     for name, path in files.items():
         assert held[name] == path.read_text(encoding="utf-8")
 

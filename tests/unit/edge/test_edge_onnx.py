@@ -10,13 +10,13 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from slipcast import scorer
-from slipcast.artefact import decode, digest, encode
-from slipcast.calibration import Calibration
 from slipcast.edge import onnx_graph, onnx_parity
-from slipcast.export import export
-from slipcast.features import CATEGORICAL, NUMERIC
-from tests.serving_cases import ESTIMATORS, feature_frame, fitted, late, pipeline, records
+from slipcast.features.row import CATEGORICAL, NUMERIC
+from slipcast.model import scorer
+from slipcast.model.artifact import decode, digest, encode
+from slipcast.model.export.pipeline import export
+from slipcast.training.calibration import Calibration
+from tests.support.serving_cases import ESTIMATORS, feature_frame, fitted, late, pipeline, records
 
 
 def load(model, calibration=None):

@@ -9,12 +9,12 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
-from search_records import in_memory, search_record, tables
 
-from slipcast import artefact, estimators, scorer
-from slipcast.assessment import Assessment, Champion, Policy, assess
-from slipcast.challenger import AssessmentError, choose, ranked
+from slipcast.evaluation.assessment import Assessment, Champion, Policy, assess
+from slipcast.evaluation.challenger import AssessmentError, choose, ranked
+from slipcast.model import artifact, scorer, sklearn_estimators
 from slipcast.schema import POST_HOC
+from support.search_records import in_memory, search_record, tables
 
 POLICY = Policy(2, 1, ("location",), dict.fromkeys(("selection_rate", "false_negative_rate", "calibration_gap"), 1.0))
 FAMILIES = ("decision_tree", "logistic_regression", "k_nearest_neighbours")
@@ -89,7 +89,7 @@ def test_the_challenger_is_chosen_by_cross_validation_not_by_the_holdout(case):
 
 
 def test_a_family_that_cannot_be_served_is_measured_but_passed_over(case, monkeypatch):
-    monkeypatch.setattr(estimators, "MAX_BYTES", 1000)
+    monkeypatch.setattr(sklearn_estimators, "MAX_BYTES", 1000)
     found = case.verdict(case.scored(k_nearest_neighbours=0.1, decision_tree=0.15, logistic_regression=0.2))
 
     assert found.record["challenger"] == "decision_tree"
@@ -107,14 +107,14 @@ def test_a_family_that_only_scikit_learn_can_evaluate_may_be_challenger_and_cham
     found = case.verdict(case.scored(k_nearest_neighbours=0.1, decision_tree=0.15))
 
     assert found.record["challenger"] == "k_nearest_neighbours"
-    assert artefact.runtime(found.artefact) == artefact.SCIKIT_LEARN
-    digest = artefact.digest(found.artefact)
+    assert artifact.runtime(found.artefact) == artifact.SCIKIT_LEARN
+    digest = artifact.digest(found.artefact)
     scores = scorer.load(found.artefact, digest).predict_proba(found.golden["activities"])
     assert scores == pytest.approx(found.golden["scores"], abs=1e-9)
 
 
 def test_without_a_family_that_can_be_served_there_is_no_challenger(case, monkeypatch):
-    monkeypatch.setattr(estimators, "MAX_BYTES", 1000)
+    monkeypatch.setattr(sklearn_estimators, "MAX_BYTES", 1000)
     with pytest.raises(AssessmentError, match="k_nearest_neighbours: KNeighborsClassifier cannot be exported"):
         case.challenger(case.scored(k_nearest_neighbours=0.1))
     with pytest.raises(AssessmentError, match=r"rbf_svc: States\.Timeout"):
@@ -190,7 +190,7 @@ def test_what_is_not_better_is_released_only_if_it_is_needed(case, first):
 
 
 def _features(case: Case) -> pd.DataFrame:
-    from slipcast.feature_table import feature_table
+    from slipcast.features.table import feature_table
 
     return feature_table(case.parts["holdout"])
 

@@ -3,13 +3,13 @@
 import numpy as np
 import pandas as pd
 import pytest
-from search_records import labelled_rows
 
-from slipcast.data_profile import data_profile, moved
-from slipcast.feature_table import feature_table
-from slipcast.features import CATEGORICAL, NUMERIC
-from slipcast.profile import profile
+from slipcast.evaluation.data_profile import data_profile, moved
+from slipcast.features.row import CATEGORICAL, NUMERIC
+from slipcast.features.table import feature_table
+from slipcast.monitoring.reference_profile import profile
 from slipcast.provenance import provenance, source_digest
+from support.search_records import labelled_rows
 
 
 def test_columns_are_described():

@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from slipcast.fairness import MEASURES, fairness_report
-from slipcast.groups import OTHER
+from slipcast.evaluation.fairness import MEASURES, fairness_report
+from slipcast.metrics.groups import OTHER
 
 LIMITS = dict.fromkeys(MEASURES, 0.1)
 

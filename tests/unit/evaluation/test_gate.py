@@ -6,7 +6,7 @@ from dataclasses import FrozenInstanceError
 import numpy as np
 import pytest
 
-from slipcast.gate import Limit, decide, need
+from slipcast.evaluation.gate import Limit, decide, need
 
 RNG = np.random.default_rng(11)
 TRUTH = RNG.uniform(0.05, 0.95, 600)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from slipcast.limits import fairness_limits, leakage_limits, protocol_limit
+from slipcast.evaluation.guardrails import fairness_limits, leakage_limits, protocol_limit
 
 LEAKAGE = {
     **{"suspected": False, "auc": 0.8, "max_auc": 0.95, "max_feature_auc": 0.9},

@@ -2,14 +2,14 @@
 
 import numpy as np
 import pytest
-from search_records import labelled_rows
 
-from slipcast.calibration import CalibratedPipeline
-from slipcast.candidates import load_candidates
-from slipcast.feature_table import feature_table
-from slipcast.features import CATEGORICAL, NUMERIC
-from slipcast.importance import dependence, permutation
-from slipcast.pipeline import build_pipeline
+from slipcast.evaluation.importance import dependence, permutation
+from slipcast.features.row import CATEGORICAL, NUMERIC
+from slipcast.features.table import feature_table
+from slipcast.training.calibration import CalibratedPipeline
+from slipcast.training.candidates import load_candidates
+from slipcast.training.pipeline import build_pipeline
+from support.search_records import labelled_rows
 
 NAMES = [*NUMERIC, *CATEGORICAL]
 
@@ -72,8 +72,8 @@ def test_a_feature_without_a_value_has_no_dependence(fitted):
 
 def test_many_rows_are_sampled(fitted, monkeypatch):
     model, features, y = fitted
-    monkeypatch.setattr("slipcast.importance.MAX_ROWS", 200)
-    monkeypatch.setattr("slipcast.importance.MAX_ROWS_DEPENDENCE", 50)
+    monkeypatch.setattr("slipcast.evaluation.importance.MAX_ROWS", 200)
+    monkeypatch.setattr("slipcast.evaluation.importance.MAX_ROWS_DEPENDENCE", 50)
 
     assert permutation(model, features, y, NAMES, seed=1, repeats=2)[0]["feature"] == "baseline_duration_days"
     (days,) = dependence(model, features, ["baseline_duration_days"], numeric=list(NUMERIC), seed=1)

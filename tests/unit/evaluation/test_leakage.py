@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from slipcast.leakage import categorical_auc, leakage_report, numeric_auc
+from slipcast.evaluation.leakage import categorical_auc, leakage_report, numeric_auc
 
 RNG = np.random.default_rng(4)
 Y = (RNG.random(800) < 0.4).astype(int)

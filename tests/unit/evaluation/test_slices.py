@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from slipcast.evaluation import evaluate
-from slipcast.groups import OTHER, group_values, project_sizes
-from slipcast.slices import slice_report
+from slipcast.evaluation.slices import slice_report
+from slipcast.metrics.groups import OTHER, group_values, project_sizes
+from slipcast.metrics.scores import evaluate
 
 
 def case(n: int = 900, spoiled: str | None = None, seed: int = 0) -> tuple[pd.DataFrame, np.ndarray, np.ndarray]:

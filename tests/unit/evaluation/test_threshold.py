@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from slipcast.threshold import threshold_report
+from slipcast.evaluation.threshold import threshold_report
 
 Y = np.array([0, 0, 0, 0, 1, 1, 1, 1])
 P = np.array([0.1, 0.2, 0.4, 0.6, 0.2, 0.4, 0.8, 0.9])

@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from slipcast.snapshot import as_of, canonical
+from examples.nyc_sca import as_of, canonical
 
 RAW = {
     "Project Geographic District ": "1",

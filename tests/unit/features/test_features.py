@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slipcast.feature_table import feature_table
-from slipcast.features import CATEGORICAL, MISSING, NUMERIC, feature_row
+from slipcast.features.row import CATEGORICAL, MISSING, NUMERIC, feature_row
+from slipcast.features.table import feature_table
 from slipcast.schema import COLUMNS, FEATURE_COLUMNS, POST_HOC
 
 DAYS = st.dates(date(1990, 1, 1), date(2040, 12, 31))

@@ -8,12 +8,11 @@ from datetime import date, timedelta
 import numpy as np
 import pandas as pd
 import pytest
-from budgets import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from slipcast import labels
-from slipcast.history import (
+from slipcast.datasets import labels
+from slipcast.features.point_in_time import (
     FEATURES,
     GROUPS,
     HISTORY,
@@ -21,14 +20,14 @@ from slipcast.history import (
     SEASON,
     Series,
     Totals,
-    decode,
-    encode,
     history_features,
     key_text,
     keys_of,
 )
-from slipcast.history_table import build_series, history_table
+from slipcast.features.point_in_time_table import build_series, history_table
+from slipcast.features.series_codec import decode, encode
 from slipcast.schema import FEATURE_COLUMNS
+from support.budgets import examples
 
 ALL = tuple(name for names in GROUPS.values() for name in names)
 FIRST = date(2020, 1, 1)

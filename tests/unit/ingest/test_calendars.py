@@ -3,9 +3,9 @@
 from datetime import date, datetime
 
 import pytest
-from p6_files import clndr_data
 
-from slipcast.ingest.calendars import Calendar, days_between, last_day, p6_calendar
+from slipcast.ingest.files.calendars import Calendar, days_between, last_day, p6_calendar
+from support.p6_files import clndr_data
 
 
 def at(text: str) -> datetime:

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from slipcast.ingest import layout
+from slipcast.ingest.files import grid
 from slipcast.ingest.refusal import ScheduleRefused
 from slipcast.ingest.schedule import read_schedule
 
-EXPORTS = Path(__file__).resolve().parents[2] / "examples" / "exports"
+EXPORTS = Path(__file__).resolve().parents[3] / "examples" / "exports"
 HEADER = "activity_id,start,baseline_finish,data_date"
 GOOD = "A,2024-01-01,2024-03-01,2024-06-30"
 
@@ -45,8 +45,8 @@ def test_a_row_whose_only_values_stand_beyond_the_header_is_not_lost(read, beyon
 def test_what_a_blank_row_is_does_not_depend_on_the_way_of_reading(read, monkeypatch, after, white, rows):
     """An empty line in the file, and duckdb is not trusted with its lines."""
     line_by_line = []
-    number = layout.number
-    monkeypatch.setattr(layout, "number", lambda *args, **kw: line_by_line.append(args) or number(*args, **kw))
+    number = grid.number
+    monkeypatch.setattr(grid, "number", lambda *args, **kw: line_by_line.append(args) or number(*args, **kw))
 
     schedule, rejected = read(f"{HEADER}\n{GOOD}\n{white},{white},{white},{white}\n{after}")
 
@@ -66,7 +66,7 @@ def test_a_carriage_return_alone_above_the_header_hides_no_row(read, above):
 
 def test_hundreds_of_foreign_columns_fit_into_the_memory(read, monkeypatch):
     """As many as a file makes that has lost its line breaks."""
-    monkeypatch.setattr(layout, "plain", lambda *_: None)
+    monkeypatch.setattr(grid, "plain", lambda *_: None)
     with gzip.open(EXPORTS / "nyc_sca_2025-06.csv.gz", "rt", encoding="utf-8") as lines:
         header = next(lines).strip()
 
@@ -83,9 +83,9 @@ def test_a_header_of_very_many_columns_is_refused(read):
 
 @pytest.mark.parametrize("block", range(1, 9))
 def test_a_block_may_end_between_carriage_return_and_line_feed(tmp_path, monkeypatch, block):
-    monkeypatch.setattr(layout, "BLOCK", block)
+    monkeypatch.setattr(grid, "BLOCK", block)
     (tmp_path / "x").write_bytes(b"a,b\r\n1,2\r\n3,4\r\n")
     (tmp_path / "y").write_bytes(b"a,b\r\n1,\r2\n3,4\r\n")
 
-    assert layout.plain(tmp_path / "x", 1, ",") == layout.Plain(2, True)
-    assert layout.plain(tmp_path / "y", 1, ",") is None
+    assert grid.plain(tmp_path / "x", 1, ",") == grid.Plain(2, True)
+    assert grid.plain(tmp_path / "y", 1, ",") is None

@@ -2,8 +2,8 @@
 
 import pytest
 
-from slipcast.ingest.detect import detect, known
-from slipcast.ingest.profile import Profile, built_in
+from slipcast.ingest.mapping.detect import detect, known
+from slipcast.ingest.mapping.profile import Profile, built_in
 from slipcast.ingest.refusal import ScheduleRefused
 
 CORE = {"activity_id": "Id", "start": "Start", "baseline_finish": "Due"}

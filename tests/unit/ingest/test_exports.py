@@ -11,8 +11,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from slipcast import versions
-from slipcast.ingest.profile import (
+from examples.nyc_sca import canonical
+from slipcast.datasets import versions
+from slipcast.ingest.mapping.profile import (
     Dates,
     Durations,
     Filter,
@@ -26,9 +27,8 @@ from slipcast.ingest.profile import (
 )
 from slipcast.ingest.refusal import ScheduleRefused
 from slipcast.ingest.schedule import Schedule, read_schedule
-from slipcast.snapshot import canonical
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 EXPORTS = ROOT / "examples" / "exports"
 BRONX = tuple(f"p6_bronx_{day}.xer" for day in ("2019-12-31", "2022-06-30", "2024-06-30"))
 KINDS = ("read", "accepted", "rejected", "filtered", "not_started", "in_progress", "complete")

@@ -4,7 +4,7 @@ from datetime import date
 
 import pytest
 
-from slipcast.ingest import names
+from slipcast.ingest.files import file_names
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,7 @@ from slipcast.ingest import names
     ],
 )
 def test_a_day_in_the_name_is_the_data_date(name, day):
-    assert names.data_date(name) == day
+    assert file_names.data_date(name) == day
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ def test_a_day_in_the_name_is_the_data_date(name, day):
     ],
 )
 def test_what_is_no_day_is_none(name):
-    assert names.data_date(name) is None
+    assert file_names.data_date(name) is None
 
 
 @pytest.mark.parametrize(
@@ -113,11 +113,11 @@ def test_what_is_no_day_is_none(name):
     ],
 )
 def test_files_of_one_series_have_one_source(name, folder, source):
-    assert names.source(name, folder) == source
+    assert file_names.source(name, folder) == source
 
 
 def test_a_source_is_not_too_long_for_a_key():
-    assert names.source("x" * 300 + "?#%.csv", "y" * 300) == f"{'y' * 80}-{'x' * 80}"
+    assert file_names.source("x" * 300 + "?#%.csv", "y" * 300) == f"{'y' * 80}-{'x' * 80}"
 
 
 @pytest.mark.parametrize(
@@ -134,4 +134,4 @@ def test_a_source_is_not_too_long_for_a_key():
     ],
 )
 def test_the_stem_is_the_name_without_folders_and_known_suffixes(name, stem):
-    assert names.stem(name) == stem
+    assert file_names.stem(name) == stem

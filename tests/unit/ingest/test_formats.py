@@ -12,8 +12,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from slipcast.ingest import _archive, _encoding, _xlsx_worker
-from slipcast.ingest.formats import Limits, Text, open_upload
+from slipcast.ingest.files import archive as _archive
+from slipcast.ingest.files import encoding as _encoding
+from slipcast.ingest.files import xlsx_worker
+from slipcast.ingest.files.formats import Limits, Text, open_upload
 from slipcast.ingest.refusal import ScheduleRefused
 
 # Without the time: these bytes name tests, which must be called the same in every worker.
@@ -338,10 +340,10 @@ def test_a_workbook_becomes_csv_with_row_numbers(upload, tmp_path):
     assert text.notes == ("sheet 'Plan' of 2", "sheets not read: Notes", "the sheet begins at row 3")
     # The same in this process, for a debugger and for coverage.
     job = {"source": str(tmp_path / "dropped"), "target": str(tmp_path / "again.csv"), "max_bytes": 9999}
-    assert _xlsx_worker.main(job | {"max_columns": 11})["first"] == 3
+    assert xlsx_worker.main(job | {"max_columns": 11})["first"] == 3
     assert (tmp_path / "again.csv").read_bytes() == text.path.read_bytes()
-    assert "11 columns" in _xlsx_worker.main(job | {"max_columns": 10})["reason"]
-    assert "damaged" in _xlsx_worker.main(job | {"max_columns": 10, "source": __file__})["reason"]
+    assert "11 columns" in xlsx_worker.main(job | {"max_columns": 10})["reason"]
+    assert "damaged" in xlsx_worker.main(job | {"max_columns": 10, "source": __file__})["reason"]
     assert text.path.read_text("utf-8").split("\n") == [
         "#line,hB,hC,hD,hE,hF,hG,hH,hI,hJ,hK,hL",
         '5,a b c,12,0.30000000000000004,2025-05-19,2025-05-19 08:00:00,36:00:00,06:00:00,TRUE,,"A,1",1e+300',
@@ -385,13 +387,13 @@ def test_the_worker_limits_the_text(tmp_path):
     (tmp_path / "a.xlsx").write_bytes(workbook(S=SHEET))
     job = {"source": str(tmp_path / "a.xlsx"), "target": str(tmp_path / "a.csv"), "max_columns": 9}
 
-    with pytest.raises(_xlsx_worker.Unusable, match=r"MB of text.*MaxFileMegabytes"):
-        _xlsx_worker.convert(**job, max_bytes=3)
-    assert _xlsx_worker.convert(**job, max_bytes=99) == {"sheet": "S", "sheets": 1, "others": [], "first": 1}
+    with pytest.raises(xlsx_worker.Unusable, match=r"MB of text.*MaxFileMegabytes"):
+        xlsx_worker.convert(**job, max_bytes=3)
+    assert xlsx_worker.convert(**job, max_bytes=99) == {"sheet": "S", "sheets": 1, "others": [], "first": 1}
     for sheets, reason in (({"S": ""}, "workbook is empty"), ({"TASK": row(1, said("A1", ""))}, "'TASK' is empty")):
         (tmp_path / "a.xlsx").write_bytes(workbook(**sheets))
-        with pytest.raises(_xlsx_worker.Unusable, match=reason):
-            _xlsx_worker.convert(**job, max_bytes=99)
+        with pytest.raises(xlsx_worker.Unusable, match=reason):
+            xlsx_worker.convert(**job, max_bytes=99)
 
 
 def test_xer_becomes_csv(upload):

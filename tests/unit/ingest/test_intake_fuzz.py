@@ -6,7 +6,7 @@ import random
 
 import duckdb
 import pytest
-from budgets import examples
+
 from intake_fuzz import checks
 from intake_fuzz.cases import Case, case
 from intake_fuzz.cells import CELLS
@@ -16,9 +16,9 @@ from intake_fuzz.runs import described, merged, run
 from intake_fuzz.seeds import seeds
 from intake_fuzz.text import BYTES, TEXTS, written
 from intake_fuzz.xml import XMLS
-
 from slipcast.ingest import report
 from slipcast.ingest.refusal import ScheduleRefused
+from support.budgets import examples
 
 CASES = int(os.environ.get("SLIPCAST_FUZZ_CASES", examples(24, 120)))
 SEED = 11

@@ -7,12 +7,12 @@ from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
-from p6_files import FIVE_DAYS, clndr_data, project, started, task, xer
 
-from slipcast import versions
-from slipcast.ingest.profile import load_profile
+from slipcast.datasets import versions
+from slipcast.ingest.mapping.profile import load_profile
 from slipcast.ingest.refusal import ScheduleRefused
 from slipcast.ingest.schedule import Schedule, read_schedule
+from support.p6_files import FIVE_DAYS, clndr_data, project, started, task, xer
 
 DAY = "2025-06-30"
 DONE = started("A10", "2025-01-06", "2025-01-17", "2025-03-03")

@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 import pytest
 
 from slipcast.ingest import report
-from slipcast.ingest.profile import Profile
+from slipcast.ingest.mapping.profile import Profile
 from slipcast.ingest.refusal import ScheduleRefused
 from slipcast.ingest.schedule import Schedule
 

@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hall import XER, msp, p6
 
-from slipcast import versions
+from slipcast.datasets import versions
+from slipcast.datasets.database import connect
 from slipcast.ingest import network
-from slipcast.ingest.database import connect
 from slipcast.ingest.relations import lag, relations
 from slipcast.ingest.schedule import Schedule, read_schedule
 from slipcast.schema import COLUMNS
+from support.hall import XER, msp, p6
 
 KINDS = ("FS", "SS", "FF", "SF")
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from slipcast.ingest.profile import (
+from slipcast.ingest.mapping.profile import (
     BUILT_IN,
     CANONICAL,
     MAX_BYTES,

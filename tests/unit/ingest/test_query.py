@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from slipcast.ingest import query as module
-from slipcast.ingest.layout import Grid
-from slipcast.ingest.profile import built_in, headers, load_profile, normal
-from slipcast.ingest.query import Query
+from slipcast.ingest.files.grid import Grid
+from slipcast.ingest.mapping.profile import built_in, headers, load_profile, normal
+from slipcast.ingest.sql import query as module
+from slipcast.ingest.sql.query import Query
 
 
 def made(header: tuple[str, ...], profile) -> Query:

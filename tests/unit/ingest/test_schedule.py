@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from slipcast import versions
-from slipcast.ingest.profile import load_profile
+from slipcast.datasets import versions
+from slipcast.ingest.mapping.profile import load_profile
 from slipcast.ingest.refusal import ScheduleRefused
 from slipcast.ingest.schedule import read_schedule
 
-EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+EXAMPLES = Path(__file__).resolve().parents[3] / "examples"
 HEADER = "activity_id,phase,data_date,start,baseline_finish,actual_finish,budget"
 GOOD = [f"A{number},Design,2024-06-30,2024-01-0{number},2024-03-01,,{number}.5" for number in range(1, 10)]
 

@@ -4,8 +4,8 @@ import csv
 
 import pytest
 
+from slipcast.ingest.files.xer import COLUMNS, to_csv
 from slipcast.ingest.refusal import ScheduleRefused
-from slipcast.ingest.xer import COLUMNS, to_csv
 
 HEADER = "ERMHDR\t19.12\t2025-05-20\tProject\tadmin"
 PROJECT = "proj_id\tproj_short_name\tlast_recalc_date\tsum_base_proj_id\torig_proj_id"

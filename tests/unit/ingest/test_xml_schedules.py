@@ -7,10 +7,10 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from hall import XER, msp, p6
 
 from slipcast.ingest.refusal import ScheduleRefused
 from slipcast.ingest.schedule import Schedule, read_schedule
+from support.hall import XER, msp, p6
 
 
 def read(folder: Path, content: str | bytes, name: str = "hall.xml") -> Schedule:

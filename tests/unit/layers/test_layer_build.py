@@ -1,6 +1,5 @@
-"""layers/build.py: what is chosen from the lock, what is thrown away, and that equal input makes equal layers."""
+"""layers/build: what is chosen from the lock, what is thrown away, and that equal input makes equal layers."""
 
-import importlib.util
 import os
 import subprocess
 import sys
@@ -8,24 +7,20 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from layers.build import assemble, bytecode, recipe, shell, slim, wheels
+
+ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture
 def build(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
-    """The script, with a checkout of its own that has one layer of ours."""
-    spec = importlib.util.spec_from_file_location("layer_build_under_test", ROOT / "layers" / "build.py")
-    module = importlib.util.module_from_spec(spec)
-    monkeypatch.setitem(sys.modules, spec.name, module)
-    spec.loader.exec_module(module)
-    monkeypatch.setattr(module, "ROOT", tmp_path / "checkout")
-    monkeypatch.setattr(module, "LAYERS", tmp_path / "checkout" / "layers")
-    package = module.LAYERS / "slipcast" / "slipcast"
+    """The build, with a checkout of its own that has one package of ours."""
+    monkeypatch.setattr(recipe, "ROOT", tmp_path / "checkout")
+    monkeypatch.setattr(recipe, "LAYERS", tmp_path / "checkout" / "layers")
+    package = recipe.ROOT / "src" / "slipcast"
     package.mkdir(parents=True)
-    (module.LAYERS / "slipcast" / "Makefile").write_text("build:\n")
     (package / "__init__.py").write_text('"""Ours."""\n')
     (package / "data.json").write_text("{}\n")
-    return module
 
 
 def package(name: str, *dependencies: dict, **more: object) -> dict:
@@ -34,13 +29,13 @@ def package(name: str, *dependencies: dict, **more: object) -> dict:
 
 
 def test_required_reads_names_and_extras(build) -> None:
-    assert build.required("# all\nA_b[x, y]  # why\n\nc.d\n") == [("a-b", ("x", "y")), ("c-d", ())]
+    assert wheels.required("# all\nA_b[x, y]  # why\n\nc.d\n") == [("a-b", ("x", "y")), ("c-d", ())]
 
 
 @pytest.mark.parametrize("line", ["a==1", "a>=1", "a ; python_version > '3'", "-r other.txt"])
 def test_required_refuses_versions(build, line: str) -> None:
-    with pytest.raises(build.BuildError, match=r"uv\.lock says which version"):
-        build.required(line)
+    with pytest.raises(recipe.BuildError, match=r"uv\.lock says which version"):
+        wheels.required(line)
 
 
 def test_pinned_follows_dependencies_and_extras_with_hashes(build) -> None:
@@ -53,9 +48,9 @@ def test_pinned_follows_dependencies_and_extras_with_hashes(build) -> None:
             package("unrelated"),
         ]
     }
-    lines = build.pinned(lock, [("a", ())], frozenset()).splitlines()
+    lines = wheels.pinned(lock, [("a", ())], frozenset()).splitlines()
     assert lines == ["a==1.0 --hash=sha256:a-archive --hash=sha256:a-wheel", "b==1.0 --hash=sha256:b-wheel"]
-    assert "only-with-x==1.0" in build.pinned(lock, [("a", ("x",))], frozenset())
+    assert "only-with-x==1.0" in wheels.pinned(lock, [("a", ("x",))], frozenset())
 
 
 def test_pinned_leaves_out_what_only_an_unwanted_package_needs(build) -> None:
@@ -67,7 +62,7 @@ def test_pinned_leaves_out_what_only_an_unwanted_package_needs(build) -> None:
             package("d"),
         ]
     }
-    names = [line.split("==")[0] for line in build.pinned(lock, [("a", ())], frozenset({"b"})).splitlines()]
+    names = [line.split("==")[0] for line in wheels.pinned(lock, [("a", ())], frozenset({"b"})).splitlines()]
     assert names == ["a", "d"]
 
 
@@ -82,15 +77,15 @@ def test_pinned_joins_markers_along_the_way(build) -> None:
             package("e"),
         ]
     }
-    lines = dict(line.split("==1.0", 1) for line in build.pinned(lock, [("a", ())], frozenset()).splitlines())
+    lines = dict(line.split("==1.0", 1) for line in wheels.pinned(lock, [("a", ())], frozenset()).splitlines())
     assert lines["b"].startswith(f" ; (({old})) or (({windows})) --hash")
     assert lines["c"].startswith(f" ; (({old})) or (({old}) and ({windows})) --hash")
     assert lines["e"].startswith(" --hash")
 
 
 def test_pinned_names_a_package_that_is_not_locked(build) -> None:
-    with pytest.raises(build.BuildError, match=r"missing is not in uv\.lock"):
-        build.pinned({"package": []}, [("missing", ())], frozenset())
+    with pytest.raises(recipe.BuildError, match=r"missing is not in uv\.lock"):
+        wheels.pinned({"package": []}, [("missing", ())], frozenset())
 
 
 @pytest.mark.parametrize(
@@ -118,14 +113,14 @@ def test_pinned_names_a_package_that_is_not_locked(build) -> None:
     ],
 )
 def test_unwanted(build, path: str, unwanted: bool) -> None:
-    assert build.unwanted(path) is unwanted
+    assert slim.unwanted(path) is unwanted
 
 
 def test_slim_removes_files_and_emptied_folders(build, tmp_path: Path) -> None:
     for name in ("a/__init__.py", "a/tests/test_a.py", "a/a.pyi"):
         (tmp_path / "python" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "python" / name).write_text("")
-    build.slim(tmp_path / "python")
+    slim.slim(tmp_path / "python")
     assert sorted(path.name for path in (tmp_path / "python").rglob("*")) == ["__init__.py", "a"]
 
 
@@ -134,8 +129,8 @@ def test_strip_leaves_bundled_libraries_alone(build, tmp_path: Path, monkeypatch
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("")
     commands: list[list[str]] = []
-    monkeypatch.setattr(build, "run", commands.append)
-    build.strip(tmp_path, ["strip", "--strip-unneeded"])
+    monkeypatch.setattr(shell, "run", commands.append)
+    slim.strip(tmp_path, ["strip", "--strip-unneeded"])
     assert commands == [["strip", "--strip-unneeded", str(tmp_path / "numpy/core.so")]]
 
 
@@ -144,9 +139,9 @@ def test_bytecode_takes_the_place_of_source_that_compiles(build, tmp_path: Path)
     folder.mkdir()
     (folder / "good.py").write_text('"""Doc."""\nassert __doc__\nVALUE = 3\n')
     (folder / "template.py").write_text("def {{ name }}():\n")
-    build.compile_bytecode(folder, "-b", "-o", "0")
-    build.drop_source(folder)
-    assert sorted(path.name for path in build.files(folder)) == ["good.pyc", "template.py"]
+    bytecode.compile_bytecode(folder, "-b", "-o", "0")
+    bytecode.drop_source(folder)
+    assert sorted(path.name for path in shell.files(folder)) == ["good.pyc", "template.py"]
     script = f"import sys; sys.path.append({str(folder)!r}); import good; print(good.VALUE, good.__doc__)"
     shown = subprocess.run([sys.executable, "-I", "-c", script], capture_output=True, text=True, check=True)
     assert shown.stdout.split() == ["3", "Doc."]
@@ -161,73 +156,73 @@ def snapshot(folder: Path) -> dict[str, tuple[bytes, float, int]]:
 
 
 def test_same_input_makes_the_same_bytes(build, capsys: pytest.CaptureFixture[str]) -> None:
-    first = build.built("slipcast")
+    first = assemble.built("slipcast")
     content = snapshot(first)
     assert "python/slipcast/data.json" in content
     assert "python/Makefile" not in content
-    assert {time for _, time, _ in content.values()} == {build.EPOCH}
-    assert build.built("slipcast") == first
+    assert {time for _, time, _ in content.values()} == {recipe.EPOCH}
+    assert assemble.built("slipcast") == first
     assert capsys.readouterr().err.count("slipcast for x86_64") == 1, "the second time it comes from the cache"
-    build.shutil.rmtree(first)
-    assert snapshot(build.built("slipcast")) == content
+    assemble.shutil.rmtree(first)
+    assert snapshot(assemble.built("slipcast")) == content
 
 
 def test_changed_source_makes_another_layer_and_old_ones_go(build) -> None:
-    source = build.LAYERS / "slipcast" / "slipcast" / "__init__.py"
+    source = recipe.ROOT / "src" / "slipcast" / "__init__.py"
     made = []
     for number in range(3):
         source.write_text(f"VERSION = {number}\n")
-        made.append(build.built("slipcast"))
+        made.append(assemble.built("slipcast"))
         os.utime(made[-1], (number, number))
     assert len(set(made)) == 3
     assert [folder.exists() for folder in made] == [False, True, True]
 
 
 def test_place_links_to_the_cache_and_replaces_what_was_there(build, tmp_path: Path) -> None:
-    layer = build.built("slipcast")
+    layer = assemble.built("slipcast")
     (tmp_path / "out" / "python").mkdir(parents=True)
     (tmp_path / "out" / "python" / "stale.py").write_text("")
-    build.place(layer, tmp_path / "out")
+    assemble.place(layer, tmp_path / "out")
     assert snapshot(tmp_path / "out" / "python") == snapshot(layer / "python")
     assert (tmp_path / "out/python/slipcast/data.json").samefile(layer / "python/slipcast/data.json")
 
 
 def test_place_copies_where_links_are_impossible(build, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    layer = build.built("slipcast")
+    layer = assemble.built("slipcast")
 
     def refuse(*_: object, **__: object) -> None:
         raise OSError("another file system")
 
-    monkeypatch.setattr(build.os, "link", refuse)
-    build.place(layer, tmp_path / "out")
+    monkeypatch.setattr(assemble.os, "link", refuse)
+    assemble.place(layer, tmp_path / "out")
     assert snapshot(tmp_path / "out" / "python") == snapshot(layer / "python")
 
 
 def test_too_large_a_layer_is_refused_and_leaves_nothing(build, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(build, "LIMIT", 10)
-    with pytest.raises(build.BuildError, match="Lambda takes 250"):
-        build.built("slipcast")
-    assert [path.name for path in build.cache_folder().iterdir()] == ["slipcast-x86_64.lock"]
+    monkeypatch.setattr(recipe, "LIMIT", 10)
+    with pytest.raises(recipe.BuildError, match="Lambda takes 250"):
+        assemble.built("slipcast")
+    assert [path.name for path in shell.cache_folder().iterdir()] == ["slipcast-x86_64.lock"]
 
 
 def test_a_failing_command_is_reported_with_its_output(build) -> None:
-    build.ROOT.mkdir(exist_ok=True)
-    with pytest.raises(build.BuildError, match="no such wheel"):
-        build.run([sys.executable, "-c", "import sys; sys.exit('no such wheel')"])
+    recipe.ROOT.mkdir(exist_ok=True)
+    with pytest.raises(recipe.BuildError, match="no such wheel"):
+        shell.run([sys.executable, "-c", "import sys; sys.exit('no such wheel')"])
 
 
 def test_unknown_layer_or_architecture(build) -> None:
-    with pytest.raises(build.BuildError, match="no layer 'other'"):
-        build.built("other")
-    with pytest.raises(build.BuildError, match="no layer 'slipcast' for 'mips'"):
-        build.built("slipcast", "mips")
+    with pytest.raises(recipe.BuildError, match="no layer 'other'"):
+        assemble.built("other")
+    with pytest.raises(recipe.BuildError, match="no layer 'slipcast' for 'mips'"):
+        assemble.built("slipcast", "mips")
 
 
 def test_every_exclusion_is_a_locked_package(build) -> None:
     import tomllib
 
     locked = {package["name"] for package in tomllib.loads((ROOT / "uv.lock").read_text())["package"]}
-    for name, specification in build.SPECIFICATIONS.items():
+    for name, specification in recipe.SPECIFICATIONS.items():
         assert specification.without <= locked, f"{name}: no longer needed"
 
 
@@ -236,10 +231,10 @@ def test_a_function_is_copied_with_bytecode_that_is_not_checked(build, tmp_path:
     source.mkdir(parents=True)
     (source / "app.py").write_text("VALUE = 1\n")
     (source / "Makefile").write_text("build-AnswerFunction:\n")
-    build.copy_function(source, tmp_path / "built")
+    assemble.copy_function(source, tmp_path / "built")
 
-    assert sorted(path.name for path in build.files(tmp_path / "built")) == ["app.cpython-313.pyc", "app.py"]
-    header = (tmp_path / "built/__pycache__/app.cpython-313.pyc").read_bytes()[4:8]
+    assert sorted(path.name for path in shell.files(tmp_path / "built")) == ["app.cpython-313.pyc", "app.py"]
+    header = (tmp_path / "built/answer/__pycache__/app.cpython-313.pyc").read_bytes()[4:8]
     # PEP 552: a hash that is not checked against the source.
     assert int.from_bytes(header, "little") == 0b01
-    assert b"/var/task/app.py" in (tmp_path / "built/__pycache__/app.cpython-313.pyc").read_bytes()
+    assert b"/var/task/answer/app.py" in (tmp_path / "built/answer/__pycache__/app.cpython-313.pyc").read_bytes()

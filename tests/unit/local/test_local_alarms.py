@@ -2,7 +2,7 @@
 
 import pytest
 
-from local.alarms import by_period, state
+from local.emulator.alarms import by_period, state
 
 ALARM = {"ComparisonOperator": "GreaterThanOrEqualToThreshold", "Threshold": 1, "StateValue": "OK"}
 

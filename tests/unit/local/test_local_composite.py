@@ -3,11 +3,11 @@
 from pathlib import Path
 
 import pytest
-from template_text import template
 
-from local import composite
+from local.emulator import composite
+from support.template_text import template
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def test_the_templates_composite_alarm_names_the_alarms_of_the_stack():

@@ -2,7 +2,7 @@
 
 import json
 
-from local.emf import Metric, metrics
+from local.emulator.emf import Metric, metrics
 
 
 def line(**changes) -> str:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from local.log_patterns import matches
+from local.emulator.log_patterns import matches
 
 
 @pytest.mark.parametrize(

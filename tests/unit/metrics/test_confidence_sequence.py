@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from slipcast.sequential import Mean, area, mean_of
+from slipcast.metrics.confidence_sequence import Mean, area, mean_of
 
 
 def test_looking_often_does_not_break_the_bounds():

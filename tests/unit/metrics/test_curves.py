@@ -5,8 +5,8 @@ import pytest
 from scipy.stats import binomtest
 from sklearn.metrics import auc as area_under
 
-from slipcast.curves import curves, wilson
-from slipcast.evaluation import auc
+from slipcast.metrics.curves import curves, wilson
+from slipcast.metrics.scores import auc
 
 RNG = np.random.default_rng(2)
 P = RNG.uniform(0.02, 0.98, 3000)

@@ -13,19 +13,9 @@ from sklearn.metrics import (
     roc_auc_score,
 )
 
-from slipcast.evaluation import (
-    MEASURED,
-    auc,
-    brier,
-    cost_threshold,
-    evaluate,
-    log_odds,
-    logistic,
-    multiplicities,
-    resampled_auc,
-    resamples,
-    weighted,
-)
+from slipcast.evaluation.threshold import cost_threshold
+from slipcast.metrics.bootstrap import multiplicities, resamples
+from slipcast.metrics.scores import MEASURED, auc, brier, evaluate, log_odds, logistic, resampled_auc, weighted
 
 RNG = np.random.default_rng(5)
 Y = (RNG.random(400) < 0.4).astype(int)
@@ -45,7 +35,7 @@ def test_auc_and_brier_are_scikit_learns(pairs):
 
 
 def test_the_samples_of_an_auc_are_its_values_on_the_drawn_rows(monkeypatch):
-    monkeypatch.setattr("slipcast.evaluation.BLOCK", 7 * len(Y))
+    monkeypatch.setattr("slipcast.metrics.bootstrap.BLOCK", 7 * len(Y))
     ties = P.round(1)
     samples = np.vstack([resamples(len(Y), 20, 3), np.full((1, len(Y)), int(np.argmax(Y)))])
 
@@ -137,7 +127,7 @@ def test_a_metric_that_many_samples_leave_undefined_has_no_interval():
 
 def test_samples_in_blocks_are_the_samples(monkeypatch):
     whole = np.concatenate(list(multiplicities(50, 7, seed=2)))
-    monkeypatch.setattr("slipcast.evaluation.BLOCK", 100)
+    monkeypatch.setattr("slipcast.metrics.bootstrap.BLOCK", 100)
 
     blocks = list(multiplicities(50, 7, seed=2))
 

@@ -2,7 +2,7 @@ import hashlib
 
 import pytest
 
-from slipcast.artefact import FORMAT, FORMAT_VERSION, ArtefactError, decode, digest, encode
+from slipcast.model.artifact import FORMAT, FORMAT_VERSION, ArtefactError, decode, digest, encode
 
 MINIMAL = {"format": FORMAT, "format_version": FORMAT_VERSION, "model": {"kind": "linear"}}
 

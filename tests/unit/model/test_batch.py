@@ -6,8 +6,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from slipcast import batch, reasons
-from slipcast.features import CATEGORICAL, NUMERIC
+from slipcast.features.row import CATEGORICAL, NUMERIC
+from slipcast.model import batch
+from slipcast.model.explain import contributions
 
 
 def scorer(**other) -> SimpleNamespace:
@@ -134,8 +135,8 @@ class Explained(SimpleNamespace):
 
     def __init__(self, monkeypatch) -> None:
         super().__init__(threshold=0.4, metadata={"model_id": "abc"}, asked=[])
-        monkeypatch.setattr(reasons, "unavailable", lambda model: None)
-        monkeypatch.setattr(reasons, "contributions_of", self._contributions)
+        monkeypatch.setattr(contributions, "unavailable", lambda model: None)
+        monkeypatch.setattr(contributions, "contributions_of", self._contributions)
 
     def features(self, activity):
         empty = {**dict.fromkeys(NUMERIC), **dict.fromkeys(CATEGORICAL, "(missing)")}
@@ -150,7 +151,7 @@ class Explained(SimpleNamespace):
     def _contributions(self, model, features):
         self.asked.append(features["project_slip_days"])
         given = dict.fromkeys(features, 0.0) | {"project_slip_days": 0.62, "location": -0.1}
-        return reasons.Contributions(0.0, given)
+        return contributions.Contributions(0.0, given)
 
 
 def test_reasons_are_text_in_the_words_of_the_schedule(monkeypatch):
@@ -179,7 +180,7 @@ def test_only_the_most_urgent_activities_are_explained(monkeypatch, chunk, expla
 def test_a_reason_is_no_formula(monkeypatch):
     model, names = Explained(monkeypatch), {"location": "=1+1"}
     monkeypatch.setattr(
-        reasons, "contributions_of", lambda *_: reasons.Contributions(0.0, {"location": 1.0, "phase": 0.0})
+        contributions, "contributions_of", lambda *_: contributions.Contributions(0.0, {"location": 1.0, "phase": 0.0})
     )
     rows = batch.score([activity("A", 0.5)], model, as_they_are, model_version="7", own_names=names)
 

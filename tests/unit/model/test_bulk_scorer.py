@@ -8,11 +8,11 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from slipcast import bulk, scorer
-from slipcast.artefact import ArtefactError, decode, digest
-from slipcast.export import export
-from slipcast.features import CATEGORICAL, NUMERIC
-from tests.serving_cases import ESTIMATORS, feature_frame, fitted, late, pipeline, records
+from slipcast.features.row import CATEGORICAL, NUMERIC
+from slipcast.model import bulk_scorer, scorer
+from slipcast.model.artifact import ArtefactError, decode, digest
+from slipcast.model.export.pipeline import export
+from tests.support.serving_cases import ESTIMATORS, feature_frame, fitted, late, pipeline, records
 
 TREES = ("decision_tree", "random_forest", "extra_trees", "gradient_boosting", "ada_boost", "hist_gradient_boosting")
 CALIBRATION = SimpleNamespace(slope=0.7, intercept=-0.4)
@@ -20,7 +20,7 @@ CALIBRATION = SimpleNamespace(slope=0.7, intercept=-0.4)
 
 def _both(model, **options):
     raw = export(model, family="any", threshold=0.4, **options)
-    return scorer.load(raw, digest(raw)), bulk.load(raw, digest(raw))
+    return scorer.load(raw, digest(raw)), bulk_scorer.load(raw, digest(raw))
 
 
 @settings(
@@ -94,7 +94,7 @@ def test_kernels_that_answer_otherwise_are_not_used(monkeypatch):
 def test_the_digest_is_checked():
     raw = export(fitted("decision_tree")[0], family="any", threshold=0.5)
     with pytest.raises(ArtefactError, match="SHA-256"):
-        bulk.load(raw, digest(raw + b" "))
+        bulk_scorer.load(raw, digest(raw + b" "))
     assert decode(raw, digest(raw))["model"]["kind"] == "forest"
 
 

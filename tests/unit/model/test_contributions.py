@@ -4,6 +4,7 @@ import math
 import subprocess
 import sys
 from itertools import chain, combinations
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -12,11 +13,13 @@ import shap
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.tree import DecisionTreeClassifier
 
-from slipcast import _tree_shap, reasons, scorer
-from slipcast.artefact import decode, digest, encode
-from slipcast.export import export
-from slipcast.features import CATEGORICAL, NUMERIC
-from tests.serving_cases import ESTIMATORS, feature_frame, fitted, late, pipeline, records
+import slipcast
+from slipcast.features.row import CATEGORICAL, NUMERIC
+from slipcast.model import scorer
+from slipcast.model.artifact import decode, digest, encode
+from slipcast.model.explain import contributions, tree_shap
+from slipcast.model.export.pipeline import export
+from tests.support.serving_cases import ESTIMATORS, feature_frame, fitted, late, pipeline, records
 
 EXPLAINED = [family for family in ESTIMATORS if family != "mlp"]
 CALIBRATIONS = [None, SimpleNamespace(slope=0.6, intercept=-0.3)]
@@ -57,7 +60,7 @@ def test_base_and_contributions_are_the_log_odds(family, calibration):
     scores = loaded.score(rows)
     assert family == "prior" or max(scores) - min(scores) > 0.3
     for row, p in zip(rows, scores, strict=True):
-        base, features = reasons.contributions_of(loaded, row)
+        base, features = contributions.contributions_of(loaded, row)
         assert features.keys() == {*NUMERIC, *CATEGORICAL}
         assert base + math.fsum(features.values()) == pytest.approx(logit(p), abs=1e-6)
 
@@ -83,7 +86,7 @@ def test_forests_agree_with_the_shap_library(estimator):
     expected, (_, base) = by_shap(model, frame, rows)
     loaded = load(model)
     for row, values in zip(records(rows), expected[:, :, 1], strict=True):
-        found = reasons.contributions_of(loaded, row)
+        found = contributions.contributions_of(loaded, row)
         p = base + values.sum()
         scale = (logit(p) - logit(base)) / (p - base)
         assert found.base == pytest.approx(logit(base), abs=1e-6)
@@ -99,7 +102,7 @@ def test_boosting_agrees_with_the_shap_library(family, calibration):
     loaded = load(model, calibration=calibration)
     slope, intercept = (1.0, 0.0) if calibration is None else (calibration.slope, calibration.intercept)
     for row, values in zip(records(rows), expected, strict=True):
-        found = reasons.contributions_of(loaded, row)
+        found = contributions.contributions_of(loaded, row)
         assert found.base == pytest.approx(slope * base + intercept, abs=1e-6)
         assert found.features == pytest.approx(per_feature(loaded, slope * values), abs=1e-6)
 
@@ -114,7 +117,7 @@ def test_missing_values_go_where_boosting_sends_them():
     expected, (base,) = by_shap(model, frame, rows)
     loaded = load(model)
     for row, values in zip(records(rows), expected, strict=True):
-        found = reasons.contributions_of(loaded, row)
+        found = contributions.contributions_of(loaded, row)
         assert found.base == pytest.approx(base, abs=1e-6)
         assert found.features == pytest.approx(per_feature(loaded, values), abs=1e-6)
 
@@ -129,7 +132,7 @@ def test_linear_models_agree_with_the_shap_library(family):
     explainer = shap.LinearExplainer((coefficients, described["intercept"]), background)
     rows = unseen(frame, 20, seed=23)
     for row, values in zip(records(rows), explainer.shap_values(prepare.transform(rows)), strict=True):
-        found = reasons.contributions_of(loaded, row)
+        found = contributions.contributions_of(loaded, row)
         assert found.base == pytest.approx(explainer.expected_value, abs=1e-9)
         assert found.features == pytest.approx(per_feature(loaded, values), abs=1e-9)
 
@@ -138,7 +141,7 @@ def test_linear_models_agree_with_the_shap_library(family):
 def test_contributions_average_to_nothing_over_the_training_rows(family):
     model, frame, _ = fitted(family)
     loaded = load(model, frame)
-    found = [reasons.contributions_of(loaded, row).features for row in records(frame)]
+    found = [contributions.contributions_of(loaded, row).features for row in records(frame)]
     for name in (*NUMERIC, *CATEGORICAL):
         assert np.mean([item[name] for item in found]) == pytest.approx(0, abs=1e-9)
 
@@ -189,7 +192,7 @@ def test_trees_agree_with_the_definition_of_shapley_values(family):
     trees = [tree for tree in loaded.document["model"]["trees"] if len(set(tree["feature"])) <= 9]
     assert len(trees) >= 3
     for tree in trees[:6]:
-        explain = _tree_shap.TreeShap([tree])
+        explain = tree_shap.TreeShap([tree])
         for row in rows:
             found, expected = explain(row), by_definition(tree, row)
             assert found == pytest.approx([expected.get(column, 0.0) for column in range(len(row))], abs=1e-9)
@@ -209,7 +212,7 @@ def comb(columns: int) -> dict:
 @pytest.mark.parametrize("columns", [1, 10, 11, 12])
 def test_paths_of_any_length_are_exact(columns):
     tree, rng = comb(columns), np.random.default_rng(columns)
-    explain = _tree_shap.TreeShap([tree])
+    explain = tree_shap.TreeShap([tree])
     for _ in range(3):
         row = rng.integers(0, 2, columns).astype(float).tolist()
         expected = by_definition(tree, row)
@@ -218,12 +221,12 @@ def test_paths_of_any_length_are_exact(columns):
 
 def test_paths_of_more_columns_than_subsets_can_be_counted_still_add_up():
     tree = comb(45)
-    explain = _tree_shap.TreeShap([tree], 2.0)
+    explain = tree_shap.TreeShap([tree], 2.0)
     assert explain.expected + sum(explain([1.0] * 45)) == pytest.approx(14.0, abs=1e-9)
 
 
 def test_a_tree_without_splits_explains_nothing():
-    explain = _tree_shap.TreeShap([{"feature": [-1], "number": [0.25], "right": [0], "cover": [5]}], 2.0)
+    explain = tree_shap.TreeShap([{"feature": [-1], "number": [0.25], "right": [0], "cover": [5]}], 2.0)
     assert explain.expected == 0.5
     assert explain([1.0, 2.0]) == [0.0, 0.0]
 
@@ -235,7 +238,7 @@ def test_numbers_beyond_float32_fall_into_the_outermost_interval(value):
         **{"feature": [0, 0, -1, -1, 0, -1, -1], "number": [1.0, 0.0, 1.0, 2.0, 2.0, 3.0, 4.0]},
         **{"right": [4, 3, 0, 0, 6, 0, 0], "cover": [1, 2, 3, 4]},
     }
-    explain = _tree_shap.TreeShap([tree])
+    explain = tree_shap.TreeShap([tree])
     assert explain.expected + explain([value])[0] == pytest.approx(4.0 if value > 0 else 1.0)
 
 
@@ -245,15 +248,15 @@ def test_a_missing_value_stays_where_the_first_split_of_its_column_sends_it(miss
         **{"feature": [0, -1, 0, -1, 0, -1, -1], "number": [0.0, 1.0, 2.0, 2.0, 3.0, 3.0, 4.0]},
         **{"right": [2, 0, 4, 0, 6, 0, 0], "cover": [1, 2, 3, 4], "missing_left": missing_left},
     }
-    explain = _tree_shap.TreeShap([tree])
+    explain = tree_shap.TreeShap([tree])
     assert explain.expected + explain([math.nan])[0] == pytest.approx(leaf, abs=1e-13)
     assert explain.expected + explain([2.5])[0] == pytest.approx(3.0)
 
 
 def test_the_rule_integrates_every_polynomial_that_it_must():
     for columns in (1, 10, 11, 30):
-        blocks = _tree_shap._rules(columns)
-        assert all(len(part) == _tree_shap.WIDTH for block in blocks for part in block)
+        blocks = tree_shap._rules(columns)
+        assert all(len(part) == tree_shap.WIDTH for block in blocks for part in block)
         points = [point for t, weights in blocks for point in zip(t, weights, strict=True)]
         for degree in range(columns):
             assert sum(w * t**degree for t, w in points) == pytest.approx(1 / (degree + 1), rel=1e-12)
@@ -267,7 +270,7 @@ def test_a_forest_that_is_certain_is_held_at_the_clip(p):
     loaded = load(model)
     row = records(frame[labels == p].head(1))[0]
     assert loaded.score([row]) == [p]
-    base, features = reasons.contributions_of(loaded, row)
+    base, features = contributions.contributions_of(loaded, row)
     assert base + sum(features.values()) == pytest.approx(logit(p), abs=1e-9)
     # All is said by the column that decides.
     assert features[NUMERIC[0]] == pytest.approx(logit(p) - base, abs=1e-9)
@@ -280,7 +283,7 @@ def test_an_additive_model_that_is_certain_is_held_there_too(family, calibration
     row = {**records(frame.head(1))[0], NUMERIC[0]: 1e30}
     assert load(model).score([row])[0] in (0.0, 1.0)
     loaded = load(model, frame, calibration)
-    base, features = reasons.contributions_of(loaded, row)
+    base, features = contributions.contributions_of(loaded, row)
     assert base + math.fsum(features.values()) == pytest.approx(logit(loaded.score([row])[0]), abs=1e-6)
     assert max(features, key=lambda name: abs(features[name])) == NUMERIC[0]
 
@@ -296,7 +299,7 @@ def test_where_contributions_cancel_they_keep_their_scale():
     changed = encode(document)
     loaded = scorer.load(changed, digest(changed))
     row = {**dict.fromkeys(NUMERIC, 0.0), **dict.fromkeys(CATEGORICAL, "x"), NUMERIC[1]: 1.0}
-    base, features = reasons.contributions_of(loaded, row)
+    base, features = contributions.contributions_of(loaded, row)
     assert base == pytest.approx(logit(0.4))
     assert features[NUMERIC[0]] == pytest.approx(-0.1 / (0.4 * 0.6), rel=1e-6)
     assert features[NUMERIC[1]] == pytest.approx(0.1 / (0.4 * 0.6), rel=1e-6)
@@ -310,7 +313,7 @@ def test_indicators_and_categories_count_for_their_feature():
     described = loaded.document["model"]
     columns = [place for place, name in enumerate(loaded.prepare.columns) if name == NUMERIC[0]]
     assert len(columns) == 2
-    found = reasons.contributions_of(loaded, row).features
+    found = contributions.contributions_of(loaded, row).features
     terms = [described["coefficients"][place] * prepared[place] - described["reference"][place] for place in columns]
     assert found[NUMERIC[0]] == pytest.approx(sum(terms), abs=1e-12)
     assert min(abs(term) for term in terms) > 0
@@ -320,8 +323,8 @@ def test_indicators_and_categories_count_for_their_feature():
 def test_activities_are_explained_by_their_features():
     activity = {"activity_id": "A1", "start": "2024-03-01", "baseline_finish": "2024-05-01", "phase": "Scope"}
     loaded = load(fitted("hist_gradient_boosting")[0])
-    found = reasons.contributions(loaded, activity)
-    assert found == reasons.contributions_of(loaded, loaded.features(activity))
+    found = contributions.contributions(loaded, activity)
+    assert found == contributions.contributions_of(loaded, loaded.features(activity))
     (p,) = loaded.predict_proba([activity])
     assert found.base + math.fsum(found.features.values()) == pytest.approx(logit(p), abs=1e-9)
 
@@ -342,37 +345,40 @@ def older(model) -> scorer.Scorer:
     ],
 )
 def test_a_model_without_reasons_says_why(loaded, why):
-    assert why in reasons.unavailable(loaded)
-    assert reasons.contributions_of(loaded, records(feature_frame(1, seed=0))[0]) is None
+    assert why in contributions.unavailable(loaded)
+    assert contributions.contributions_of(loaded, records(feature_frame(1, seed=0))[0]) is None
 
 
 def test_the_prior_has_a_base_and_no_reasons():
     model, frame, labels = fitted("prior")
     row = records(frame.head(1))[0]
     loaded = load(model)
-    found = reasons.contributions_of(loaded, row)
+    found = contributions.contributions_of(loaded, row)
     assert found.base == pytest.approx(logit(labels.mean()))
     assert set(found.features.values()) == {0.0}
-    assert reasons.top(found, row) == []
-    assert reasons.unavailable(loaded) is None
+    assert contributions.top(found, row) == []
+    assert contributions.unavailable(loaded) is None
 
 
 def test_the_largest_come_first_whatever_their_sign_and_none_is_nothing():
-    found = reasons.Contributions(0.0, {"a": 0.1, "b": -0.5, "c": 0.0, "d": 0.5, "e": 0.2})
+    found = contributions.Contributions(0.0, {"a": 0.1, "b": -0.5, "c": 0.0, "d": 0.5, "e": 0.2})
     values = {"a": 1.0, "b": None, "c": 3.0, "d": "x", "e": 5.0}
-    assert reasons.top(found, values) == [("b", None, -0.5), ("d", "x", 0.5), ("e", 5.0, 0.2)]
-    assert [item.feature for item in reasons.top(found, values, count=9)] == ["b", "d", "e", "a"]
+    assert contributions.top(found, values) == [("b", None, -0.5), ("d", "x", 0.5), ("e", 5.0, 0.2)]
+    assert [item.feature for item in contributions.top(found, values, count=9)] == ["b", "d", "e", "a"]
 
 
 def test_reasons_need_the_standard_library_alone():
     script = (
-        "import sys; before = set(sys.modules); import slipcast.reasons;"
+        "import sys; before = set(sys.modules); import slipcast.model.explain.contributions;"
         "new = {name.partition('.')[0] for name in set(sys.modules) - before};"
         "print(sorted(new - set(sys.stdlib_module_names) - {'slipcast'}))"
     )
-    path = [entry for entry in sys.path if entry.endswith("layers/slipcast")]
     # -S leaves site-packages off the path.
     found = subprocess.run(
-        [sys.executable, "-S", "-c", script], env={"PYTHONPATH": path[0]}, capture_output=True, text=True, check=True
+        [sys.executable, "-S", "-c", script],
+        env={"PYTHONPATH": str(Path(slipcast.__file__).parents[1])},
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert found.stdout.strip() == "[]"

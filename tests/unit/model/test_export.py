@@ -16,12 +16,12 @@ from sklearn.preprocessing import MinMaxScaler, OneHotEncoder, StandardScaler
 from sklearn.svm import SVC, LinearSVC
 from sklearn.tree import DecisionTreeClassifier
 
-from slipcast import artefact, scorer
-from slipcast.candidates import load_candidates
-from slipcast.export import ExportError, compact, export, servable
-from slipcast.features import CATEGORICAL, NUMERIC
-from slipcast.pipeline import build_pipeline
-from tests.serving_cases import ESTIMATORS, feature_frame, fitted, late, pipeline, records
+from slipcast.features.row import CATEGORICAL, NUMERIC
+from slipcast.model import artifact, scorer
+from slipcast.model.export.pipeline import ExportError, compact, export, servable
+from slipcast.training.candidates import load_candidates
+from slipcast.training.pipeline import build_pipeline
+from tests.support.serving_cases import ESTIMATORS, feature_frame, fitted, late, pipeline, records
 
 
 def _export(model, **options):
@@ -131,10 +131,10 @@ def test_what_only_scikit_learn_can_evaluate_is_stored_as_it_is(model, message):
     raw = _export(model)
 
     assert json.loads(raw)["model"]["kind"] == "estimator"
-    assert artefact.runtime(raw) == artefact.SCIKIT_LEARN
+    assert artifact.runtime(raw) == artifact.SCIKIT_LEARN
     frame = feature_frame(60, seed=11)
     expected = model.predict_proba(frame)[:, 1]
-    assert scorer.load(raw, artefact.digest(raw)).score(records(frame)) == pytest.approx(expected, abs=1e-12)
+    assert scorer.load(raw, artifact.digest(raw)).score(records(frame)) == pytest.approx(expected, abs=1e-12)
 
 
 def test_transformer_weights_remainders_and_other_blocks_are_refused():

@@ -4,10 +4,11 @@ import math
 
 import pytest
 
-from slipcast import _words, features
-from slipcast._words import sentence
-from slipcast.history import SEASON
-from slipcast.reasons import Contributions
+from slipcast.features import row as features
+from slipcast.features.point_in_time import SEASON
+from slipcast.model.explain import phrases
+from slipcast.model.explain.contributions import Contributions
+from slipcast.model.explain.phrases import sentence
 
 
 def said(name: str, value, **own_names: str) -> str:
@@ -66,4 +67,4 @@ def test_only_the_largest_are_told():
 
 
 def test_every_feature_has_its_words():
-    assert {*features.NUMERIC, *features.CATEGORICAL} <= {*_words._PLAIN, *_words._SEASON}
+    assert {*features.NUMERIC, *features.CATEGORICAL} <= {*phrases._PLAIN, *phrases._SEASON}

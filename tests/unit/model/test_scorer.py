@@ -1,6 +1,7 @@
 import math
 import subprocess
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -19,11 +20,12 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.preprocessing import OneHotEncoder
 from sklearn.tree import DecisionTreeClassifier
 
-from slipcast import scorer
-from slipcast.artefact import ArtefactError, decode, digest, encode
-from slipcast.export import export
-from slipcast.features import CATEGORICAL, NUMERIC, feature_row
-from tests.serving_cases import ESTIMATORS, feature_frame, fitted, late, pipeline, records
+import slipcast
+from slipcast.features.row import CATEGORICAL, NUMERIC, feature_row
+from slipcast.model import scorer
+from slipcast.model.artifact import ArtefactError, decode, digest, encode
+from slipcast.model.export.pipeline import export
+from tests.support.serving_cases import ESTIMATORS, feature_frame, fitted, late, pipeline, records
 
 TOLERANCE = 1e-9
 
@@ -273,13 +275,16 @@ def test_loading_checks_the_digest():
 
 def test_scoring_needs_the_standard_library_alone():
     script = (
-        "import sys; before = set(sys.modules); import slipcast.scorer;"
+        "import sys; before = set(sys.modules); import slipcast.model.scorer;"
         "new = {name.partition('.')[0] for name in set(sys.modules) - before};"
         "print(sorted(new - set(sys.stdlib_module_names) - {'slipcast'}))"
     )
-    path = [entry for entry in sys.path if entry.endswith("layers/slipcast")]
     # -S leaves site-packages off the path.
     found = subprocess.run(
-        [sys.executable, "-S", "-c", script], env={"PYTHONPATH": path[0]}, capture_output=True, text=True, check=True
+        [sys.executable, "-S", "-c", script],
+        env={"PYTHONPATH": str(Path(slipcast.__file__).parents[1])},
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert found.stdout.strip() == "[]"

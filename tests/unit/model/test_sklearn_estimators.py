@@ -16,11 +16,12 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.svm import SVC
 
-from slipcast import artefact, estimators, reasons, scorer
-from slipcast.artefact import ArtefactError
 from slipcast.edge import bundle
-from slipcast.export import ExportError, export, servable
-from tests.serving_cases import feature_frame, late, pipeline, records
+from slipcast.model import artifact, scorer, sklearn_estimators
+from slipcast.model.artifact import ArtefactError
+from slipcast.model.explain import contributions
+from slipcast.model.export.pipeline import ExportError, export, servable
+from tests.support.serving_cases import feature_frame, late, pipeline, records
 
 FALLBACK = {
     "k_nearest_neighbours": lambda: KNeighborsClassifier(15),
@@ -37,7 +38,7 @@ def _fitted(name: str, seed: int = 3, rows: int = 150):
 def _model(estimator) -> dict:
     """What an artefact would hold of any object, trusted or not."""
     raw = base64.b64encode(zlib.compress(pickle.dumps(estimator))).decode()
-    known = estimators.describe(KNeighborsClassifier(3).fit([[0.0], [1.0], [2.0]], [0, 1, 0]))
+    known = sklearn_estimators.describe(KNeighborsClassifier(3).fit([[0.0], [1.0], [2.0]], [0, 1, 0]))
     return known | {"pickle": raw, "estimator": type(estimator).__name__}
 
 
@@ -61,7 +62,7 @@ def test_probabilities_are_scikit_learns(name, seed, missing, calibrated):
         held = np.clip(expected, 1e-6, 1 - 1e-6)
         expected = 1 / (1 + np.exp(-(0.6 * np.log(held / (1 - held)) - 0.3)))
 
-    assert scorer.load(raw, artefact.digest(raw)).score(records(unseen)) == pytest.approx(expected, abs=1e-12)
+    assert scorer.load(raw, artifact.digest(raw)).score(records(unseen)) == pytest.approx(expected, abs=1e-12)
 
 
 @pytest.mark.parametrize("name", FALLBACK)
@@ -73,12 +74,12 @@ def test_the_same_fit_gives_the_same_bytes(name):
 
 def test_no_rows_no_scores_and_no_reasons():
     raw = export(_fitted("k_nearest_neighbours"), family="any", threshold=0.4)
-    model = scorer.load(raw, artefact.digest(raw))
+    model = scorer.load(raw, artifact.digest(raw))
 
     assert model.score([]) == []
     assert model.steps == 0
-    assert "KNeighborsClassifier" in reasons.unavailable(model)
-    assert reasons.contributions(model, {"start": "2022-01-01"}) is None
+    assert "KNeighborsClassifier" in contributions.unavailable(model)
+    assert contributions.contributions(model, {"start": "2022-01-01"}) is None
 
 
 class Harm:
@@ -97,7 +98,7 @@ class Harm:
 )
 def test_what_is_not_trusted_is_not_opened(harmful, named):
     with pytest.raises(ArtefactError, match=f"{named}, which is not trusted"):
-        estimators.load(_model(harmful))
+        sklearn_estimators.load(_model(harmful))
 
 
 @pytest.mark.parametrize(
@@ -107,7 +108,7 @@ def test_nothing_is_reached_through_scikit_learns_modules(name):
     raw = b"\x80\x04c" + name.encode() + b"\n."
     model = _model(1) | {"pickle": base64.b64encode(zlib.compress(raw)).decode()}
     with pytest.raises(ArtefactError, match="not trusted"):
-        estimators.load(model)
+        sklearn_estimators.load(model)
 
 
 @pytest.mark.parametrize(
@@ -123,18 +124,18 @@ def test_nothing_is_reached_through_scikit_learns_modules(name):
 )
 def test_what_cannot_be_what_was_released_is_refused(change, message):
     with pytest.raises(ArtefactError, match=message):
-        estimators.load(_model(KNeighborsClassifier(3)) | change)
+        sklearn_estimators.load(_model(KNeighborsClassifier(3)) | change)
 
 
 def test_the_digest_is_checked_before_anything_is_opened(monkeypatch):
     raw = export(_fitted("k_nearest_neighbours"), family="any", threshold=0.4)
-    monkeypatch.setattr(estimators, "_open", lambda _: pytest.fail("opened"))
+    monkeypatch.setattr(sklearn_estimators, "_open", lambda _: pytest.fail("opened"))
     with pytest.raises(ArtefactError, match="SHA-256"):
-        scorer.load(raw.replace(b"KNeighbors", b"KNeighboRs"), artefact.digest(raw))
+        scorer.load(raw.replace(b"KNeighbors", b"KNeighboRs"), artifact.digest(raw))
 
 
 def test_what_is_too_large_to_be_served_is_said(monkeypatch):
-    monkeypatch.setattr(estimators, "MAX_BYTES", 1000)
+    monkeypatch.setattr(sklearn_estimators, "MAX_BYTES", 1000)
     with pytest.raises(ExportError, match=r"cannot be exported.*as it is it cannot be served either: .* MiB"):
         export(_fitted("k_nearest_neighbours"), family="any", threshold=0.4)
     assert "MiB" in servable(_fitted("k_nearest_neighbours"))
@@ -144,13 +145,13 @@ def test_an_older_reader_refuses_the_kind():
     raw = export(_fitted("k_nearest_neighbours"), family="any", threshold=0.4)
     document = json.loads(raw)
     document["model"]["kind"] = "of the future"
-    changed = artefact.encode(document)
+    changed = artifact.encode(document)
     with pytest.raises(ArtefactError, match="unknown kind"):
-        scorer.load(changed, artefact.digest(changed))
+        scorer.load(changed, artifact.digest(changed))
 
 
 def test_there_is_no_edge_bundle_for_it():
     raw = export(_fitted("k_nearest_neighbours"), family="any", threshold=0.4)
-    model = scorer.load(raw, artefact.digest(raw))
+    model = scorer.load(raw, artifact.digest(raw))
     with pytest.raises(bundle.EdgeError, match="only scikit-learn"):
         bundle.files(raw, model, {"activities": [{}], "scores": [0.5]}, None)

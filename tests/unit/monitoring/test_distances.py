@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from scipy.spatial.distance import jensenshannon
 from scipy.stats import wasserstein_distance
 
-from slipcast.chance import Chance, moments, share_p_value, tail
-from slipcast.effects import holm, js_distance, psi, wasserstein
-from slipcast.profile import numeric_profile
+from slipcast.monitoring.distances import holm, js_distance, psi, wasserstein
+from slipcast.monitoring.null_distribution import Chance, moments, share_p_value, tail
+from slipcast.monitoring.reference_profile import numeric_profile
 
 COUNTS = st.lists(st.integers(0, 1000), min_size=2, max_size=12).filter(lambda counts: sum(counts) > 0)
 

@@ -6,11 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from slipcast.drift import Counts, Reference, Rule, Verdicts, assess, compare, confirmed, counts_of, findings_of
-from slipcast.features import CATEGORICAL, MISSING, NUMERIC
-from slipcast.monitor_record import Drift
-from slipcast.profile import profile
-from slipcast.sketch import Sketch
+from slipcast.features.row import CATEGORICAL, MISSING, NUMERIC
+from slipcast.monitoring.drift import assess, compare, counts_of, findings_of
+from slipcast.monitoring.drift_rule import Counts, Reference, Rule, Verdicts, confirmed
+from slipcast.monitoring.record import Drift
+from slipcast.monitoring.reference_profile import profile
+from slipcast.monitoring.window import Sketch
 
 
 def sample(n: int, seed: int, *, shift: float = 0.0, category: str = "") -> tuple[pd.DataFrame, np.ndarray]:

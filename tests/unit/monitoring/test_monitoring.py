@@ -5,15 +5,15 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
-from monitor_records import record
-from serving_cases import feature_frame
 
-from slipcast.drift import Rule
-from slipcast.features import CATEGORICAL, NUMERIC
-from slipcast.monitor_record import SCHEMA, Realised
-from slipcast.monitoring import conclude, read
-from slipcast.profile import profile
-from slipcast.sketch import Distinct
+from slipcast.features.row import CATEGORICAL, NUMERIC
+from slipcast.monitoring.drift_rule import Rule
+from slipcast.monitoring.record import SCHEMA, Realised
+from slipcast.monitoring.reference_profile import profile
+from slipcast.monitoring.run import conclude, read
+from slipcast.monitoring.window import Distinct
+from support.monitor_records import record
+from support.serving_cases import feature_frame
 
 NOW = datetime(2026, 11, 25, 7, tzinfo=UTC)
 NO_LABELS = Realised("insufficient_data", awaiting=5, coverage=0.0)

@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from slipcast.asked import asked_of, join, of_version, pack, together, unpack
-from slipcast.estimated import estimate, expected, histogram
-from slipcast.realised import Tolerance, performance
+from slipcast.monitoring.estimated_performance import estimate, expected, histogram
+from slipcast.monitoring.pending_outcomes import asked_of, join, of_version, pack, together, unpack
+from slipcast.monitoring.realized_performance import Tolerance, performance
 
 HOLDOUT = {"brier": 0.2, "brier_ci": [0.19, 0.21], "auc": 0.75, "auc_ci": [0.72, 0.78]}
 LONG_AGO = pd.Timestamp("2020-01-01")
@@ -216,7 +216,7 @@ def test_the_estimate_is_what_labels_later_show():
     p = rng.beta(2, 3, 50_000)
     y = (rng.random(50_000) < p).astype(int)
     found = expected(histogram(p))
-    from slipcast.evaluation import auc, brier
+    from slipcast.metrics.scores import auc, brier
 
     assert found["brier"] == pytest.approx(brier(y, p), abs=0.003)
     assert found["auc"] == pytest.approx(auc(y, p), abs=0.006)

@@ -7,16 +7,16 @@ from pathlib import Path
 
 import pytest
 
-FOLDER = Path(__file__).resolve().parents[2] / "functions" / "predict"
+FOLDER = Path(__file__).resolve().parents[3] / "functions" / "predict"
 ACTIVITY = {"activity_id": "A", "start": "2024-01-01", "baseline_finish": "2024-03-01"}
 
 
 @pytest.fixture
 def reader(monkeypatch):
     monkeypatch.syspath_prepend(str(FOLDER))
-    sys.modules.pop("plain_request", None)
-    yield importlib.import_module("plain_request")
-    sys.modules.pop("plain_request", None)
+    sys.modules.pop("predict.fast_path.request", None)
+    yield importlib.import_module("predict.fast_path.request")
+    sys.modules.pop("predict.fast_path.request", None)
 
 
 def read(reader, *activities, **further):

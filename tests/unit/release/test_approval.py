@@ -1,9 +1,9 @@
 """What a person is shown before a release, and what a decision means."""
 
 import pytest
-from approval_records import METRICS, evaluation
 
-from slipcast import approval
+from slipcast.release import approval
+from support.approval_records import METRICS, evaluation
 
 RECORD = {
     **{"outcome": "approved", "by": "Ann", "decided_at": "2026-01-05T08:58:18.000000Z", "comment": "looks right"},

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from slipcast.canary import ALPHA, CHECKS, Evidence, Plan, Predicted, judge, pause, steps
+from slipcast.release.canary import ALPHA, CHECKS, Evidence, Plan, Predicted, judge, pause, steps
 
 PLAN = Plan(
     steps=(10, 50),

@@ -4,9 +4,9 @@ import re
 
 import pytest
 
-from slipcast.features import feature_row
-from slipcast.history import HISTORY
-from slipcast.shadow import Answer, Limits, activity, judge, requests, schema
+from slipcast.features.point_in_time import HISTORY
+from slipcast.features.row import feature_row
+from slipcast.release.replay import Answer, Limits, activity, judge, requests, schema
 
 LIMITS = Limits(max_latency_ratio=1.5, max_score_shift=0.25)
 ACTIVITY = {

@@ -5,14 +5,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from monitor_records import record
-from page import Page
 
-from slipcast.drift_report import advice, render
-from slipcast.drift_report.past import past
-from slipcast.monitor_record import Realised
+from slipcast.monitoring.record import Realised
+from slipcast.reports.monitoring import advice, render
+from slipcast.reports.monitoring.past import past
+from support.monitor_records import record
+from support.page import Page
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 HOSTILE = (
     "</title></style></svg>'\"><script>alert(1)</script><img src=//x.example/y onerror=z>$\\frac{a}$ \x00\ud800é漢"
 )
@@ -180,11 +180,11 @@ def test_the_same_record_makes_the_same_page():
 
 def test_only_the_report_function_needs_what_draws_it():
     importing = set()
-    for path in [*(ROOT / "functions").rglob("*.py"), *(ROOT / "layers" / "slipcast" / "slipcast").rglob("*.py")]:
-        if "drift_report" in path.parts:
+    for path in [*(ROOT / "functions").rglob("*.py"), *(ROOT / "src" / "slipcast").rglob("*.py")]:
+        if "reports" in path.parts:
             continue
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("slipcast.drift_report"):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("slipcast.reports.monitoring"):
                 importing.add(path.parent.name)
 
     assert importing == {"report"}

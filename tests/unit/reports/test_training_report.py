@@ -7,14 +7,15 @@ from typing import Any
 
 import jinja2
 import pytest
-from page import Page
-from report_records import VARIANTS, record
 
-from slipcast.training_report import render, words
-from slipcast.training_report.page import SECTIONS
-from slipcast.training_report.verdict import words as verdict
+from slipcast.reports import formatting
+from slipcast.reports.training import render
+from slipcast.reports.training.page import SECTIONS
+from slipcast.reports.training.verdict import words as verdict
+from support.page import Page
+from support.report_records import VARIANTS, record
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 # Fields whose text decides what is drawn, or has to be a day.
 FIXED = {"protocol", "kind", "select_by", "measure", "cut", "begin", "end", "created_at", "data_date", "trained_at"}
 HOSTILE = (
@@ -70,7 +71,7 @@ def test_every_section_is_there_and_can_be_reached(name, pages):
 
 
 def test_every_template_is_used():
-    folder = ROOT / "layers/slipcast/slipcast/training_report/templates/sections"
+    folder = ROOT / "src/slipcast/reports/training/templates/sections"
 
     assert {path.name.split(".")[0] for path in folder.iterdir()} == {"verdict", *(key for key, _ in SECTIONS)}
 
@@ -119,7 +120,7 @@ def test_the_candidates_stand_with_their_figures(full):
     for candidate, row in zip(found["candidates"], rows, strict=False):
         metrics = candidate["metrics"]
         low, high = metrics["auc_ci"]
-        assert row[0].startswith(words.plain(candidate["family"]))
+        assert row[0].startswith(formatting.plain(candidate["family"]))
         assert row[1] == f"{metrics['auc']:.3f} {low:.3f} to {high:.3f}"
         assert row[3].startswith(f"{metrics['brier']:.4f} ")
         assert row[5:7] == [f"{candidate['cv_score']:.4f}", f"{candidate['cv_auc']:.3f}"]
@@ -131,7 +132,7 @@ def test_the_candidates_stand_with_their_figures(full):
 def test_what_is_out_stands_with_its_reason(full):
     rows = full.tables["Families that are out, and why"]
 
-    assert rows == [[words.plain(f["family"]), f["status"], f["why"]] for f in record()["failed"]]
+    assert rows == [[formatting.plain(f["family"]), f["status"], f["why"]] for f in record()["failed"]]
 
 
 def test_the_confusion_matrix_holds_the_counts(pages):
@@ -172,7 +173,7 @@ def test_the_worst_slice_is_named_and_marked(full):
     marked = [row for row in full.tables[caption] if "(weakest)" in row[0]]
 
     assert worst["why"] in full.text
-    assert [row[0] for row in marked] == [f"{words.plain(worst['column'])}: {worst['value']} (weakest)"]
+    assert [row[0] for row in marked] == [f"{formatting.plain(worst['column'])}: {worst['value']} (weakest)"]
     assert marked[0][5].startswith(f"{worst['brier']:.4f}")
 
 
@@ -182,7 +183,7 @@ def test_the_paper_stands_beside_the_time_protocol(full):
 
     for family in found["paper"]["families"]:
         here = next(item for item in found["candidates"] if item["family"] == family["family"])
-        row = rows[words.plain(family["family"])]
+        row = rows[formatting.plain(family["family"])]
         assert row[1] == f"{family['test']['accuracy']:.3f}"
         assert row[4] == f"{here['metrics']['accuracy']:.3f}"
 
@@ -239,7 +240,7 @@ def test_undefined_metrics_are_drawn_as_such():
 
     assert page.problems == []
     assert "it would have warned of nothing" in page.text
-    assert page.tables["All candidates on the holdout, best by cross-validation first"][0][1] == words.NONE
+    assert page.tables["All candidates on the holdout, best by cross-validation first"][0][1] == formatting.NONE
 
 
 def test_hostile_text_stays_text():
@@ -338,7 +339,7 @@ def test_the_licence_of_the_data_is_stated_where_it_is_known(licence, said):
     [(None, "–"), (-0.00001, "0.000"), (1234, "1,234"), (1234.5, "1,234.500"), (True, "yes"), (0, "0")],
 )
 def test_numbers(value, text):
-    assert words.number(value) == text
+    assert formatting.number(value) == text
 
 
 @pytest.mark.parametrize(
@@ -354,7 +355,7 @@ def test_numbers(value, text):
     ],
 )
 def test_anything(value, text):
-    assert words.anything(value) == text
+    assert formatting.anything(value) == text
 
 
 def test_only_the_report_function_draws():
@@ -362,15 +363,14 @@ def test_only_the_report_function_draws():
     drawing = set()
     for path in [
         *ROOT.glob("functions/**/*.py"),
-        *ROOT.glob("layers/slipcast/**/*.py"),
-        *ROOT.glob("layers/aws/**/*.py"),
+        *ROOT.glob("src/**/*.py"),
     ]:
-        if {"training_report", "drift_report"} & {*path.parts}:
+        if "reports" in path.parts:
             continue
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
-            if any(page in name for name in names for page in ("training_report", "drift_report")):
+            if any(page in name for name in names for page in ("slipcast.reports",)):
                 drawing.add(path.relative_to(ROOT).as_posix())
 
-    assert drawing == {"functions/report/app.py", "functions/report/monitored.py"}
+    assert drawing == {"functions/report/app.py", "functions/report/monitoring.py"}

@@ -1,6 +1,7 @@
 """What a function's code can ask of AWS is found however it is written, or the reader says that it cannot tell."""
 
 import pytest
+
 from permissions.call_graph import UnreadableError, actions_for, calls_in
 
 CLIENT = """

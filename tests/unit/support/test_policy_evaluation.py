@@ -1,6 +1,7 @@
 """The evaluator of policies decides as IAM's documentation says."""
 
 import pytest
+
 from permissions.evaluation import ALLOWED, DENIED, IMPLICITLY_DENIED, decide
 
 READ = {"Effect": "Allow", "Action": "s3:Get*", "Resource": "arn:aws:s3:::b/models/*"}

@@ -2,16 +2,16 @@
 
 import numpy as np
 import pytest
-from search_records import labelled_rows
 from sklearn.metrics import roc_auc_score
 
-from slipcast import artefact, scorer
-from slipcast.calibration import IDENTITY, CalibratedPipeline, Calibration, fit, recalibrate
-from slipcast.candidates import load_candidates
-from slipcast.evaluation import log_odds
-from slipcast.export import export
-from slipcast.feature_table import feature_table
-from slipcast.pipeline import build_pipeline
+from slipcast.features.table import feature_table
+from slipcast.metrics.scores import log_odds
+from slipcast.model import artifact, scorer
+from slipcast.model.export.pipeline import export
+from slipcast.training.calibration import IDENTITY, CalibratedPipeline, Calibration, fit, recalibrate
+from slipcast.training.candidates import load_candidates
+from slipcast.training.pipeline import build_pipeline
+from support.search_records import labelled_rows
 
 RNG = np.random.default_rng(3)
 TRUTH = RNG.uniform(0.03, 0.97, 3000)
@@ -93,7 +93,7 @@ def test_the_artefact_and_the_estimator_give_the_same_probabilities():
     raw = export(pipeline, family="decision_tree", threshold=0.5, calibration=found)
     rows = features.astype(object).where(features.notna(), None).to_dict("records")
 
-    served = scorer.load(raw, artefact.digest(raw)).score(rows)
+    served = scorer.load(raw, artifact.digest(raw)).score(rows)
     estimator = CalibratedPipeline(pipeline, found.slope, found.intercept, found.clip)
 
     np.testing.assert_allclose(served, estimator.predict_proba(features)[:, 1], atol=1e-12)

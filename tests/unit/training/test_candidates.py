@@ -7,11 +7,11 @@ import pandas as pd
 import pytest
 from sklearn.model_selection import ParameterGrid
 
-from slipcast import artefact
-from slipcast.candidates import CandidateError, check, dump_candidates, load_candidates
-from slipcast.export import export, servable
-from slipcast.features import CATEGORICAL, NUMERIC
-from slipcast.pipeline import build_pipeline
+from slipcast.features.row import CATEGORICAL, NUMERIC
+from slipcast.model import artifact
+from slipcast.model.export.pipeline import export, servable
+from slipcast.training.candidates import CandidateError, check, dump_candidates, load_candidates
+from slipcast.training.pipeline import build_pipeline
 
 
 def declared(**changes) -> str:
@@ -111,7 +111,7 @@ def test_a_pipeline_takes_missing_numbers_empty_columns_and_unknown_categories(c
     assert np.isfinite(p).all()
     # Every family can be served; what is declared as `serve` needs the standard library alone.
     assert servable(model) is None
-    assert (artefact.runtime(export(model, family=candidate.name, threshold=0.5)) is None) == candidate.serve
+    assert (artifact.runtime(export(model, family=candidate.name, threshold=0.5)) is None) == candidate.serve
 
 
 def test_only_families_that_ask_for_it_are_scaled():

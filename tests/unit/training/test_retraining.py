@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from slipcast.retraining import cooldown_cutoff, execution_name, over_budget, should_train
+from slipcast.training.retraining import cooldown_cutoff, execution_name, over_budget, should_train
 
 BASE = {
     "reason": "new_data",

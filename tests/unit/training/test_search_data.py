@@ -3,8 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from slipcast.search.data import SearchData, pack, unpack
-from slipcast.search.folds import Fold
+from slipcast.training.search.data import SearchData, pack, unpack
+from slipcast.training.search.folds import Fold
 
 
 def data(seed: int = 0) -> SearchData:

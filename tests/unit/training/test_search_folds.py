@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from slipcast.search.folds import FoldError, shuffled_folds, time_folds
+from slipcast.training.search.folds import FoldError, shuffled_folds, time_folds
 
 
 def history(n: int = 400, seed: int = 0) -> pd.DataFrame:

@@ -2,8 +2,8 @@
 
 import pytest
 
-from slipcast.candidates import Candidate
-from slipcast.search.race import Entry, Race
+from slipcast.training.candidates import Candidate
+from slipcast.training.search.halving import Entry, Race
 
 
 def family(name: str, points: int = 3, seconds: float = 1.0, **options) -> Candidate:

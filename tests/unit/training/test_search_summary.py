@@ -2,9 +2,9 @@
 
 import pytest
 
-from slipcast.candidates import Candidate
-from slipcast.search import record
-from slipcast.search.race import Entry, Race
+from slipcast.training.candidates import Candidate
+from slipcast.training.search import summary as record
+from slipcast.training.search.halving import Entry, Race
 
 ENTRIES = [Entry("tree", 0, {"max_depth": 1}), Entry("tree", 1, {"max_depth": 2})]
 MEASURES = {"auc": 0.7, "log_loss": 0.5, "accuracy": 0.6}

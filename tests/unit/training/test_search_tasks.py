@@ -2,9 +2,9 @@
 
 import pytest
 
-from slipcast.candidates import Candidate, load_candidates
-from slipcast.search.race import Race
-from slipcast.search.tasks import TASK_SECONDS, cut
+from slipcast.training.candidates import Candidate, load_candidates
+from slipcast.training.search.halving import Race
+from slipcast.training.search.tasks import TASK_SECONDS, cut
 
 
 def race(*families: Candidate, rows: int = 10_000) -> Race:

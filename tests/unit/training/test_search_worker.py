@@ -5,11 +5,11 @@ import pandas as pd
 import pytest
 from sklearn.metrics import brier_score_loss
 
-from slipcast.candidates import Candidate
-from slipcast.pipeline import build_pipeline
-from slipcast.search.data import SearchData
-from slipcast.search.folds import Fold
-from slipcast.search.work import Worker, subset
+from slipcast.training.candidates import Candidate
+from slipcast.training.pipeline import build_pipeline
+from slipcast.training.search.data import SearchData
+from slipcast.training.search.folds import Fold
+from slipcast.training.search.worker import Worker, subset
 
 TREE = Candidate("tree", "sklearn.tree.DecisionTreeClassifier", grid={"max_depth": [1, 3]})
 LOGIT = Candidate("logit", "sklearn.linear_model.LogisticRegression", grid={"C": [0.1]}, scale=True)

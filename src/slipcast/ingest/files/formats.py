@@ -4,9 +4,11 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
-from slipcast.ingest import _archive, _sniff, _xlsx, mspdi, xer
-from slipcast.ingest._encoding import codec_of, to_utf8
+from slipcast.ingest import mspdi
 from slipcast.ingest._pmxml_reader import PmxmlReader
+from slipcast.ingest.files import archive as _archive
+from slipcast.ingest.files import sniff, xer, xlsx
+from slipcast.ingest.files.encoding import codec_of, to_utf8
 from slipcast.ingest.network import Writer
 from slipcast.ingest.refusal import ScheduleRefused
 
@@ -98,15 +100,15 @@ def open_upload(
     unpacked, suffix, notes = workdir / "unpacked", _suffix(name), []
     if size > limits.max_bytes:
         raise _archive.too_large(name, limits.max_bytes, "has")
-    if head.startswith(_sniff.GZIP):
+    if head.startswith(sniff.GZIP):
         _archive.gunzip(path, unpacked, budget)
         notes.append("unpacked from gzip")
-    elif head.startswith(_sniff.ZIP):
+    elif head.startswith(sniff.ZIP):
         archive = _archive.Archive(path, name)
         try:
-            if _xlsx.is_workbook(archive):
+            if xlsx.is_workbook(archive):
                 return _workbook(archive, workdir / "sheet.csv", budget, limits, _misnamed(suffix, "xlsx"), headers)
-            _xlsx.refuse_other_documents(archive, name)
+            xlsx.refuse_other_documents(archive, name)
             member = _archive.unzip_only(archive, unpacked, budget)
         finally:
             archive.close()
@@ -114,11 +116,11 @@ def open_upload(
         notes.append(f"{member!r} unpacked from zip")
     source = unpacked if notes else path
     head = _head(source)
-    if notes and head.startswith((_sniff.GZIP, *_sniff.ZIP)):
+    if notes and head.startswith((sniff.GZIP, *sniff.ZIP)):
         raise ScheduleRefused(name, "the archive holds another archive", "Pack the schedule once, or not at all")
-    if head.startswith(_sniff.OLE):
-        head += _sniff.ole_directory(source)
-    _sniff.refuse_other_formats(head, suffix, name)
+    if head.startswith(sniff.OLE):
+        head += sniff.ole_directory(source)
+    sniff.refuse_other_formats(head, suffix, name)
     text = _text(source, name, suffix, workdir, limits, tuple(notes), encoding)
     for leftover in {unpacked, workdir / CONVERTED} - {text.path}:
         leftover.unlink(missing_ok=True)
@@ -129,11 +131,11 @@ def _text(
     source: Path, name: str, suffix: str, workdir: Path, limits: Limits, notes: tuple[str, ...], encoding: str | None
 ) -> Text:
     head = _head(source)
-    if (kind := _sniff.xml_kind(head)) is not None:
+    if (kind := sniff.xml_kind(head)) is not None:
         return _xml(source, kind, name, suffix, workdir, limits, notes)
-    kind = "xer" if _sniff.beginning(head).startswith("ERMHDR") else "csv"
+    kind = "xer" if sniff.beginning(head).startswith("ERMHDR") else "csv"
     if suffix == ".xer" and kind == "csv":
-        raise ScheduleRefused(name, "the file does not begin with ERMHDR as XER files do", _sniff.PRIMAVERA, 1)
+        raise ScheduleRefused(name, "the file does not begin with ERMHDR as XER files do", sniff.PRIMAVERA, 1)
     if kind == "xer" and not codec_of(head).startswith("utf-16"):
         return _xer(source, xer.table_encodings(source, name, encoding), name, suffix, workdir, limits, notes)
     path, found = to_utf8(source, workdir / CONVERTED, name, encoding)
@@ -185,7 +187,7 @@ def _workbook(
     notes: tuple[str, ...],
     headers: Collection[str],
 ) -> Text:
-    first, place, found = _xlsx.xlsx_to_csv(
+    first, place, found = xlsx.xlsx_to_csv(
         archive,
         target,
         budget,

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from slipcast.ingest._encoding import codec_of
+from slipcast.ingest.files.encoding import codec_of
 from slipcast.ingest.refusal import ScheduleRefused
 
 GZIP = b"\x1f\x8b"

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from slipcast.ingest._encoding import Evidence, unknown
+from slipcast.ingest.files.encoding import Evidence, unknown
 from slipcast.ingest.refusal import ScheduleRefused
 
 AGAIN = "Export the XER file again (In Primavera P6: File > Export)"

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from slipcast.ingest._pmxml_reader import PmxmlReader
-from slipcast.ingest._xer_reader import Record, XerReader, clean
-from slipcast.ingest.calendars import Calendar, p6_calendar
+from slipcast.ingest.files.calendars import Calendar, p6_calendar
+from slipcast.ingest.files.xer_reader import Record, XerReader, clean
 
 AROUND_TASK = frozenset(
     {"PROJECT", "CALENDAR", "PROJWBS", "TASKPRED", "TASKRSRC", "PROJCOST", "ACTVTYPE", "ACTVCODE", "TASKACTV", "TASK"}

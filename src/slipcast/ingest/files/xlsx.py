@@ -9,10 +9,10 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-from slipcast.ingest._archive import Archive, Budget
+from slipcast.ingest.files.archive import Archive, Budget
 from slipcast.ingest.refusal import ScheduleRefused
 
-WORKER = Path(__file__).with_name("_xlsx_worker.py")
+WORKER = Path(__file__).with_name("xlsx_worker.py")
 CSV = "Save the sheet as CSV UTF-8 and drop that"
 
 

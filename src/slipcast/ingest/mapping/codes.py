@@ -6,7 +6,7 @@ from pathlib import Path
 
 import yaml
 
-from slipcast.ingest.profile import normal
+from slipcast.ingest.mapping.profile import normal
 
 MEANINGS = ("phase", "work_type", "location")
 # In the place of a header in a profile: every column with an activity code of the meaning.

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from slipcast.ingest.profile import Profile, headers, normal
+from slipcast.ingest.mapping.profile import Profile, headers, normal
 from slipcast.ingest.refusal import ScheduleRefused
 
 

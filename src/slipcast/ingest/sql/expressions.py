@@ -6,8 +6,9 @@ is read as SQL.
 
 from collections.abc import Iterable
 
-from slipcast.ingest.layout import WHITE
-from slipcast.ingest.profile import Dates, Durations, Numbers, Source
+from slipcast.datasets.database import literal
+from slipcast.ingest.files.grid import WHITE
+from slipcast.ingest.mapping.profile import Dates, Durations, Numbers, Source
 
 SEPARATED = {
     "YMD": ("%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d"),
@@ -29,11 +30,6 @@ NAMES = {
 }
 UNITS = {unit: tuple(names.split()) for unit, names in NAMES.items()}
 WORKING_DAYS_PER_MONTH = 20
-
-
-def literal(text: str) -> str:
-    """Return `text` as a SQL string."""
-    return "'" + text.replace("'", "''") + "'"
 
 
 def words(items: Iterable[str]) -> str:

@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
 
-from slipcast.ingest import codes, expressions, rules
-from slipcast.ingest.detect import known
-from slipcast.ingest.layout import MAX_CELL, Grid
-from slipcast.ingest.profile import HELPING, Join, Profile, Source, headers, normal
+from slipcast.datasets import database
+from slipcast.ingest.files.grid import MAX_CELL, Grid
+from slipcast.ingest.mapping import codes
+from slipcast.ingest.mapping.detect import known
+from slipcast.ingest.mapping.profile import HELPING, Join, Profile, Source, headers, normal
+from slipcast.ingest.sql import expressions, rules
 from slipcast.schema import COLUMNS, STATUSES
 
 KINDS = {column.name: column.kind for column in COLUMNS}
@@ -150,8 +152,8 @@ class Query:
         extra = extra[:1] if self.grid.lined else extra
         columns = ", ".join(f"'{name}': 'VARCHAR'" for name in [*extra, *names])
         return (
-            f"read_csv({expressions.literal(str(self.grid.path))}, header=false, auto_detect=false, strict_mode=true, "
-            f"delim={expressions.literal(self.grid.delimiter)}, quote='\"', escape='\"', skip={self.grid.skip}, "
+            f"read_csv({database.literal(str(self.grid.path))}, header=false, auto_detect=false, strict_mode=true, "
+            f"delim={database.literal(self.grid.delimiter)}, quote='\"', escape='\"', skip={self.grid.skip}, "
             f"encoding='utf-8', {self._lines()}columns={{{columns}}})"
         )
 
@@ -210,8 +212,8 @@ class Query:
         derived = {"status": "known_status", "total_float_days": self._float()}
         columns = [f'{derived.get(name, f'"{name}"')} AS "{name}"' for name in KINDS]
         columns += [f'"{name}"' for name in self.features]
-        columns.append(f"{expressions.literal(self.source)} AS source")
-        columns.append(f"{expressions.literal(self.sha256)} AS source_sha256")
+        columns.append(f"{database.literal(self.source)} AS source")
+        columns.append(f"{database.literal(self.sha256)} AS source_sha256")
         columns += ["activity_guid", "baseline_source"]
         columns.append("CASE WHEN baseline_finish IS NOT NULL THEN data_date END AS baseline_data_date")
         if self.has("planned_finish"):
@@ -246,7 +248,7 @@ class Query:
         mapping = self.profile.columns[name]
         if isinstance(mapping, Join):
             parts = ", ".join(self._cell(header) for header in mapping.join if normal(header) in self._places)
-            return f"nullif(concat_ws({expressions.literal(mapping.separator)}, {parts}), '')"
+            return f"nullif(concat_ws({database.literal(mapping.separator)}, {parts}), '')"
         texts = [text for text, _ in self._sources(name)]
         return f"coalesce({', '.join(texts)})" if len(texts) > 1 else texts[0]
 
@@ -291,7 +293,7 @@ class Query:
 
     def _origin(self) -> str:
         given = "NULL::DATE" if self.data_date is None else f"DATE '{self.data_date.isoformat()}'"
-        columns = [f"coalesce(project_id, {expressions.literal(self.source)}) AS project_id"]
+        columns = [f"coalesce(project_id, {database.literal(self.source)}) AS project_id"]
         if "data_date" not in self.mapped:
             columns.append(f"{given} AS data_date")
         return f"* REPLACE ({', '.join(columns)})"
@@ -367,7 +369,7 @@ class Query:
             position = self._places.get(normal(item.column))
             if position is None or any(normal(header) in self._places for header in item.unless):
                 continue
-            text = f"lower(trim(coalesce(c{position}, ''), {expressions.literal(expressions.WHITE)}))"
+            text = f"lower(trim(coalesce(c{position}, ''), {database.literal(expressions.WHITE)}))"
             if item.zero:
                 conditions.append(expressions.is_zero(text))
                 continue

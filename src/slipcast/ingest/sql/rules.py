@@ -6,7 +6,7 @@ Conditions see the typed canonical columns, and the text of each cell as ``text_
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from slipcast.ingest.layout import MAX_CELL
+from slipcast.ingest.files.grid import MAX_CELL
 from slipcast.schema import COLUMNS, STATUSES
 
 FIRST_DAY, LAST_DAY = "1970-01-01", "2100-12-31"

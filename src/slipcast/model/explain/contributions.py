@@ -4,7 +4,8 @@ They add up: the base and all contributions together are the log-odds of the fin
 contribution means, and what it does not, stands in docs/reasons.md.
 
 - linear models and Gaussian naive Bayes: a column's own term less its mean over the training rows;
-- boosting and AdaBoost, whose trees add up to log-odds: path-dependent TreeSHAP (:mod:`slipcast._tree_shap`);
+- boosting and AdaBoost, whose trees add up to log-odds: path-dependent TreeSHAP
+(:mod:`slipcast.model.explain.tree_shap`);
 - forests and trees, whose leaves are probabilities: TreeSHAP of the probability, each value times
   (logit(p) - logit(base)) / (p - base);
 - neural networks, and models that scikit-learn itself evaluates: none.
@@ -17,10 +18,10 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from slipcast import _models
-from slipcast._preparation import Row
-from slipcast._tree_shap import TreeShap
-from slipcast.scorer import Scorer
+from slipcast.model import evaluators
+from slipcast.model.explain.tree_shap import TreeShap
+from slipcast.model.preprocessing import Row
+from slipcast.model.scorer import Scorer
 
 # Some models reach 0 and 1, where log-odds end; a calibration brings the same limit of its own.
 CLIP = 1e-6
@@ -117,7 +118,7 @@ def _explainer(model: Scorer) -> tuple[float, Terms, Callable[[float], float]]:
     if described["kind"] == "forest":
         trees = described["trees"]
         shap = TreeShap(trees, 1 / len(trees))
-        return shap.expected, lambda row: shap(_models.single(row)), _models.log_odds(calibration)
+        return shap.expected, lambda row: shap(evaluators.single(row)), evaluators.log_odds(calibration)
     base, terms = _ADDITIVE[described["kind"]](described)
     return base, terms, _recalibrated(calibration)
 
@@ -132,7 +133,7 @@ def _linear(model: Mapping[str, Any]) -> tuple[float, Terms]:
 
 
 def _gaussian(model: Mapping[str, Any]) -> tuple[float, Terms]:
-    prior, of_row = _models.gaussian_terms(model)
+    prior, of_row = evaluators.gaussian_terms(model)
     reference = model["reference"]
 
     def terms(row: Row) -> list[float]:
@@ -144,7 +145,7 @@ def _gaussian(model: Mapping[str, Any]) -> tuple[float, Terms]:
 def _boosting(model: Mapping[str, Any]) -> tuple[float, Terms]:
     shap = TreeShap(model["trees"])
     rounded = model.get("single_precision", False)
-    return model["baseline"] + shap.expected, lambda row: shap(_models.single(row) if rounded else row)
+    return model["baseline"] + shap.expected, lambda row: shap(evaluators.single(row) if rounded else row)
 
 
 _ADDITIVE: dict[str, Callable[[Mapping[str, Any]], tuple[float, Terms]]] = {

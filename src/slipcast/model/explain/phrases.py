@@ -5,8 +5,8 @@ from calendar import month_name
 from collections.abc import Mapping
 from typing import Any
 
-from slipcast.features import MISSING
-from slipcast.reasons import Contributions, Reason, top
+from slipcast.features.row import MISSING
+from slipcast.model.explain.contributions import Contributions, Reason, top
 
 # Plain words, for what no column of a schedule is or where a schedule's own name is not known.
 _PLAIN = {

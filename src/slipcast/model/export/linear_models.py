@@ -11,7 +11,7 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.neural_network import MLPClassifier
 from sklearn.svm import LinearSVC
 
-from slipcast._export_error import ExportError
+from slipcast.model.export.errors import ExportError
 
 
 def floats(values: Any) -> list[float]:

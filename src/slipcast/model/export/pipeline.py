@@ -1,4 +1,4 @@
-"""Turn a fitted scikit-learn pipeline into a model artefact (layout: :mod:`slipcast.artefact`).
+"""Turn a fitted scikit-learn pipeline into a model artefact (layout: :mod:`slipcast.model.artifact`).
 
 Everything is copied in float64, so that the standard-library scorer repeats scikit-learn's arithmetic. An estimator
 that cannot be repeated goes into the artefact as it is; the preparation never does.
@@ -25,8 +25,9 @@ from sklearn.pipeline import Pipeline
 from sklearn.tree import DecisionTreeClassifier
 from sklearn.utils.validation import check_is_fitted
 
-from slipcast import _export_models, _export_preparation, _export_trees, artefact, estimators
-from slipcast._export_error import ExportError
+from slipcast.model import artifact, sklearn_estimators
+from slipcast.model.export import linear_models, preprocessing, trees
+from slipcast.model.export.errors import ExportError
 
 __all__ = ["ExportError", "compact", "export", "servable"]
 
@@ -35,7 +36,7 @@ CLIP = 1e-6
 
 
 class Recalibration(Protocol):
-    """A straight line on the log-odds, as :class:`slipcast.calibration.Calibration` is one."""
+    """A straight line on the log-odds, as :class:`slipcast.training.calibration.Calibration` is one."""
 
     slope: float
     intercept: float
@@ -70,10 +71,10 @@ def export(
     """
     if not 0 <= threshold <= 1:
         raise ExportError(f"the threshold {threshold} is not a probability")
-    return artefact.encode(
+    return artifact.encode(
         {
-            "format": artefact.FORMAT,
-            "format_version": artefact.FORMAT_VERSION,
+            "format": artifact.FORMAT,
+            "format_version": artifact.FORMAT_VERSION,
             "family": family,
             "threshold": float(threshold),
             "metadata": dict(metadata or {}),
@@ -107,11 +108,11 @@ def _contents(pipeline: Pipeline, training: pd.DataFrame | None) -> dict[str, An
     if classes != [0, 1]:
         raise ExportError(f"the model was fitted to the classes {classes}, not 0 (on time) and 1 (late)")
     prepare = pipeline.named_steps["prepare"]
-    features, preparation = _export_preparation.describe(prepare)
+    features, preparation = preprocessing.describe(prepare)
     model = _model(estimator, imputed=preparation["numeric"]["medians"] is not None)
     if model["kind"] == "linear" and training is not None:
         means = prepare.transform(training).mean(axis=0)
-        model["reference"] = _export_models.floats(means * model["coefficients"])
+        model["reference"] = linear_models.floats(means * model["coefficients"])
     return {"features": features, "preparation": preparation, "model": model}
 
 
@@ -124,8 +125,8 @@ def _model(estimator: Any, *, imputed: bool) -> dict[str, Any]:
             raise
         why = error
     try:
-        return estimators.describe(estimator)
-    except artefact.ArtefactError as error:
+        return sklearn_estimators.describe(estimator)
+    except artifact.ArtefactError as error:
         raise ExportError(f"{why}; as it is it cannot be served either: {error}") from None
 
 
@@ -160,15 +161,15 @@ def _calibration(calibration: Recalibration | None) -> dict[str, float] | None:
 
 
 _MODELS: dict[type, Callable[[Any], dict[str, Any]]] = {
-    AdaBoostClassifier: _export_trees.ada_boost,
-    CalibratedClassifierCV: _export_models.calibrated_svc,
-    DecisionTreeClassifier: _export_trees.forest,
-    DummyClassifier: _export_models.prior,
-    ExtraTreesClassifier: _export_trees.forest,
-    GaussianNB: _export_models.gaussian,
-    GradientBoostingClassifier: _export_trees.gradient_boosting,
-    HistGradientBoostingClassifier: _export_trees.hist_gradient_boosting,
-    LogisticRegression: _export_models.logistic,
-    MLPClassifier: _export_models.mlp,
-    RandomForestClassifier: _export_trees.forest,
+    AdaBoostClassifier: trees.ada_boost,
+    CalibratedClassifierCV: linear_models.calibrated_svc,
+    DecisionTreeClassifier: trees.forest,
+    DummyClassifier: linear_models.prior,
+    ExtraTreesClassifier: trees.forest,
+    GaussianNB: linear_models.gaussian,
+    GradientBoostingClassifier: trees.gradient_boosting,
+    HistGradientBoostingClassifier: trees.hist_gradient_boosting,
+    LogisticRegression: linear_models.logistic,
+    MLPClassifier: linear_models.mlp,
+    RandomForestClassifier: trees.forest,
 }

@@ -8,8 +8,8 @@ from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from slipcast._export_error import ExportError
-from slipcast._export_models import floats
+from slipcast.model.export.errors import ExportError
+from slipcast.model.export.linear_models import floats
 
 
 def describe(prepare: ColumnTransformer) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -15,7 +15,7 @@ from sklearn.ensemble import (
 )
 from sklearn.tree import DecisionTreeClassifier
 
-from slipcast._export_error import ExportError
+from slipcast.model.export.errors import ExportError
 
 
 def forest(model: RandomForestClassifier | ExtraTreesClassifier | DecisionTreeClassifier) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from slipcast.training_report.words import percent, plain
+from slipcast.reports.formatting import percent, plain
 
 HEADLINES = {
     "healthy": "Healthy",
@@ -42,7 +42,7 @@ def advice(record: dict[str, Any]) -> list[str]:
     said = []
     conclusion, realised = record["conclusion"], record["realised"]
     if conclusion in BAD:
-        said.append("The alarm asks the gate for a retraining; make history shows what it answered.")
+        said.append("The alarm asks the trigger for a retraining; make history shows what it answered.")
     if conclusion == "miscalibrated" and realised and realised["calibration_gap"] is not None:
         way = "too high" if realised["calibration_gap"] > 0 else "too low"
         said.append(f"Until a release, read the scores as a ranking: they are {way} as probabilities.")

@@ -6,8 +6,8 @@ from typing import Any
 from markupsafe import Markup
 from matplotlib import dates
 
-from slipcast.training_report.svg import BLUE, GREEN, GREY, HALF, INK, MUTED, ORANGE, VERMILION, chart
-from slipcast.training_report.words import percent, plain, short
+from slipcast.reports.figures import BLUE, GREEN, GREY, HALF, INK, MUTED, ORANGE, VERMILION, chart
+from slipcast.reports.formatting import percent, plain, short
 
 WIDE = 9.0
 # A category for each row would make a chart of its own length.

@@ -6,10 +6,10 @@ from typing import Any
 
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
-from slipcast.drift_report import charts
-from slipcast.drift_report.advice import BAD, HEADLINES, advice, feature, moved
-from slipcast.drift_report.past import past
-from slipcast.training_report import words
+from slipcast.reports import formatting
+from slipcast.reports.monitoring import charts
+from slipcast.reports.monitoring.advice import BAD, HEADLINES, advice, feature, moved
+from slipcast.reports.monitoring.past import past
 
 # In the order of the page: anchor, heading.
 SECTIONS = (
@@ -28,7 +28,7 @@ def render(record: dict[str, Any], earlier: Iterable[dict[str, Any]] = ()) -> st
 
     Parameters
     ----------
-    record : as `slipcast.monitor_record.Record.as_dict` returned it
+    record : as `slipcast.monitoring.record.Record.as_dict` returned it
     earlier : records of runs before it, for the timeline
 
     Returns
@@ -69,12 +69,12 @@ def render(record: dict[str, Any], earlier: Iterable[dict[str, Any]] = ()) -> st
 def _environment() -> Environment:
     environment = Environment(
         # Style and macros are those of the report on a training.
-        loader=ChoiceLoader([PackageLoader("slipcast.drift_report"), PackageLoader("slipcast.training_report")]),
+        loader=ChoiceLoader([PackageLoader("slipcast.reports.monitoring"), PackageLoader("slipcast.reports.training")]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-        finalize=lambda value: words.clean(value) if type(value) is str else value,
+        finalize=lambda value: formatting.clean(value) if type(value) is str else value,
     )
-    environment.filters |= words.FILTERS
+    environment.filters |= formatting.FILTERS
     return environment

@@ -9,7 +9,7 @@ def past(record: dict[str, Any], earlier: Iterable[dict[str, Any]]) -> dict[str,
 
     Parameters
     ----------
-    record : as `slipcast.monitor_record.Record.as_dict` returned it
+    record : as `slipcast.monitoring.record.Record.as_dict` returned it
     earlier : records of earlier runs, in any order; some are enough
 
     Returns

@@ -3,6 +3,6 @@
 It needs jinja2 and matplotlib, which only the report function has beside it: nothing else imports this package.
 """
 
-from slipcast.training_report.page import render
+from slipcast.reports.training.page import render
 
 __all__ = ["render"]

@@ -5,8 +5,9 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from slipcast.training_report import verdict, words
-from slipcast.training_report.charts import candidates, confusion, curves, features, groups, search
+from slipcast.reports import formatting
+from slipcast.reports.training import verdict
+from slipcast.reports.training.charts import candidates, confusion, curves, features, groups, search
 
 # In the order of the page: anchor (and template), heading.
 SECTIONS = (
@@ -79,13 +80,13 @@ def _charts(record: dict[str, Any]) -> dict[str, Any]:
 @cache
 def _environment() -> Environment:
     environment = Environment(
-        loader=PackageLoader("slipcast.training_report"),
+        loader=PackageLoader("slipcast.reports.training"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         # A character that no page may hold comes in with a name from a file, wherever that name is written.
-        finalize=lambda value: words.clean(value) if type(value) is str else value,
+        finalize=lambda value: formatting.clean(value) if type(value) is str else value,
     )
-    environment.filters |= words.FILTERS
+    environment.filters |= formatting.FILTERS
     return environment

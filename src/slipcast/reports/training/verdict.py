@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from slipcast.training_report.words import clean, compact, day, number, percent, plain
+from slipcast.reports.formatting import clean, compact, day, number, percent, plain
 
 
 def words(record: dict[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from slipcast.search.folds import Fold
+from slipcast.training.search.folds import Fold
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from slipcast.candidates import Candidate
+from slipcast.training.candidates import Candidate
 
 # Up to here a search of everything is cheaper than what halving may lose.
 HALVING_FROM_SECONDS = 600.0

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from slipcast.feature_table import feature_table
+from slipcast.datasets.splits import random_split
+from slipcast.features.table import feature_table
 from slipcast.schema import COLUMNS
-from slipcast.search.data import SearchData
-from slipcast.search.folds import FoldError, shuffled_folds, time_folds
-from slipcast.split import random_split
+from slipcast.training.search.data import SearchData
+from slipcast.training.search.folds import FoldError, shuffled_folds, time_folds
 
 FOLDS = 5
 PAPER_TEST_SHARE = 0.2
@@ -46,7 +46,7 @@ def time_protocol(train: pd.DataFrame, holdout: pd.DataFrame) -> Protocol:
 
     Raises
     ------
-    slipcast.search.folds.FoldError
+    slipcast.training.search.folds.FoldError
         If the training rows leave no fold.
     """
     folds = time_folds(train, FOLDS)
@@ -65,7 +65,7 @@ def paper_protocol(labelled: pd.DataFrame, seed: int, *, dated: bool = True) -> 
 
     Raises
     ------
-    slipcast.search.folds.FoldError
+    slipcast.training.search.folds.FoldError
         If the rows are too few or of one class.
     """
     train, holdout = random_split(labelled, PAPER_TEST_SHARE, seed)

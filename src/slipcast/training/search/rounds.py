@@ -9,9 +9,10 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from slipcast.candidates import Candidate, load_candidates
-from slipcast.search import record, tasks
-from slipcast.search.race import Entry, Race
+from slipcast.training.candidates import Candidate, load_candidates
+from slipcast.training.search import summary as record
+from slipcast.training.search import tasks
+from slipcast.training.search.halving import Entry, Race
 
 MAIN, SIDE = "main", "paper"
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from slipcast.search.race import Entry, Race
+from slipcast.training.search.halving import Entry, Race
 
 LOST = "did not finish: out of time or memory, the log of the train function says more"
 MEASURES = ("brier", "auc", "log_loss", "accuracy")

@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from slipcast.search.race import Entry, Race
+from slipcast.training.search.halving import Entry, Race
 
 # What a task should take: long against the start of a function, short against its limit of 900 s.
 TASK_SECONDS = 60.0

@@ -4,8 +4,8 @@ from typing import Any
 
 from markupsafe import Markup
 
-from slipcast.training_report.svg import BLUE, INK, ORANGE, SKY, VERMILION, chart
-from slipcast.training_report.words import number, plain, short
+from slipcast.reports.figures import BLUE, INK, ORANGE, SKY, VERMILION, chart
+from slipcast.reports.formatting import number, plain, short
 
 
 def bars(record: dict[str, Any], metric: str) -> Markup:

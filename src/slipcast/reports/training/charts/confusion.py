@@ -6,8 +6,8 @@ import matplotlib as mpl
 from markupsafe import Markup
 from matplotlib.patches import Rectangle
 
-from slipcast.training_report.svg import INK, chart
-from slipcast.training_report.words import number
+from slipcast.reports.figures import INK, chart
+from slipcast.reports.formatting import number
 
 # Names by what happened and what was said.
 CELLS = (("left alone", "false alarms"), ("missed delays", "delays found"))

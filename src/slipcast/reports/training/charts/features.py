@@ -4,8 +4,8 @@ from typing import Any
 
 from markupsafe import Markup
 
-from slipcast.training_report.svg import BLUE, GREY, HALF, INK, SKY, VERMILION, chart
-from slipcast.training_report.words import compact, number, percent, plain, short
+from slipcast.reports.figures import BLUE, GREY, HALF, INK, SKY, VERMILION, chart
+from slipcast.reports.formatting import compact, number, percent, plain, short
 
 MOST = 20
 # The profile's index from which the monitor lets a feature count as drifted.

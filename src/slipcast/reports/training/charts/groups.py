@@ -4,8 +4,8 @@ from typing import Any
 
 from markupsafe import Markup
 
-from slipcast.training_report.svg import BLUE, GREY, INK, VERMILION, chart
-from slipcast.training_report.words import clean, number, plain, short
+from slipcast.reports.figures import BLUE, GREY, INK, VERMILION, chart
+from slipcast.reports.formatting import clean, number, plain, short
 
 MOST = 20
 MEASURES = {

@@ -6,8 +6,8 @@ from typing import Any
 from markupsafe import Markup
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num
 
-from slipcast.training_report.svg import BLUE, ORANGE, SKY, VERMILION, chart
-from slipcast.training_report.words import number, plain, seconds
+from slipcast.reports.figures import BLUE, ORANGE, SKY, VERMILION, chart
+from slipcast.reports.formatting import number, plain, seconds
 
 
 def budget(record: dict[str, Any]) -> Markup | None:

@@ -1,0 +1,68 @@
+"""Recipe of each layer: where it comes from, which packages stay out, how it is compiled."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+LAYERS = Path(__file__).resolve().parents[1]
+ROOT = LAYERS.parent
+PYTHON = (3, 13)
+LIMIT = 250 * 2**20
+ARCHITECTURES = {"x86_64": "x86_64", "arm64": "aarch64"}
+# The oldest time that a zip file can hold: the same content makes the same archive.
+EPOCH = 315_532_800
+
+
+class BuildError(Exception):
+    """The layer cannot be built; the message says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Layer:
+    """How one layer is made.
+
+    ``without``: packages that the lock has below our requirements and that stay out, because the Lambda runtime or a
+    layer beside this one holds them, or because nothing that we call imports them (test_layers.py proves that).
+    ``package``: our own one, in src, that is the layer.
+    ``optimize``: as for ``compileall -o``; None leaves the source where it is. Not 2: MLflow formats docstrings when
+    it is imported and registers no dataset source without them. Not 1: a library's assertions are worth their 0.1 MB.
+    """
+
+    without: frozenset[str] = frozenset()
+    optimize: int | None = 0
+    package: str = ""
+
+
+RUNTIME = {"boto3", "botocore", "s3transfer"}
+IN_POWERTOOLS = {
+    "annotated-types",
+    "jmespath",
+    "pydantic",
+    "pydantic-core",
+    "typing-extensions",
+    "typing-inspection",
+}
+# What only MLflow's Databricks log-in and its own server import. Others look unused as well, but `import mlflow` needs
+# them: fastapi and starlette for its gateway, databricks-sdk because it looks for databricks.agents.
+NOT_CALLED = {
+    "cffi",
+    "cryptography",
+    "google-auth",
+    "h11",
+    "pyasn1",
+    "pyasn1-modules",
+    "pycparser",
+    "uvicorn",
+}
+SPECIFICATIONS = {
+    # Ours, and small: tracebacks in the logs keep their source lines.
+    "slipcast": Layer(optimize=None, package="slipcast"),
+    "aws": Layer(optimize=None, package="slipcast_aws"),
+    "powertools": Layer(),
+    "preparation": Layer(without=frozenset(RUNTIME | IN_POWERTOOLS)),
+    # The report has no contours.
+    "reporting": Layer(without=frozenset({"contourpy"})),
+    "edge": Layer(without=frozenset(IN_POWERTOOLS)),
+    "training": Layer(without=frozenset(RUNTIME | IN_POWERTOOLS | NOT_CALLED)),
+}

@@ -1,0 +1,35 @@
+"""The audit trail."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from slipcast_aws.control.table import client, timestamp
+
+
+def audit(table: str, *, identity: str, record: dict[str, Any], now: datetime | None = None) -> None:
+    """Add an entry to the audit trail; `record` holds text, the same identity and time overwrite themselves."""
+    moment = now or datetime.now(UTC)
+    client().put_item(
+        TableName=table,
+        Item={
+            "pk": {"S": "AUDIT"},
+            "sk": {"S": f"{timestamp(moment)}#{identity}"},
+            **{name: {"S": str(value)} for name, value in record.items() if value is not None},
+        },
+    )
+
+
+def audit_trail(table: str) -> list[dict[str, str]]:
+    """Return the audit entries, oldest first."""
+    pages = (
+        client()
+        .get_paginator("query")
+        .paginate(
+            TableName=table,
+            KeyConditionExpression="pk = :pk",
+            ExpressionAttributeValues={":pk": {"S": "AUDIT"}},
+        )
+    )
+    return [
+        {name: value["S"] for name, value in item.items() if name != "pk"} for page in pages for item in page["Items"]
+    ]
