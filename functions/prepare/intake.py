@@ -7,6 +7,7 @@ from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from slipcast import provenance
 from slipcast.datasets import versions
 from slipcast.ingest import network, report, schema_changes
 from slipcast.ingest.files import file_names
@@ -194,7 +195,7 @@ def _version(bucket: str, schedule: Schedule, source: dict[str, Any], workdir: P
         manifest |= {"uri": f"{prefix}/table.parquet", "manifest_uri": f"{prefix}/manifest.json"}
         if manifest["dated"]:
             manifest |= {"labels_uri": f"{prefix}/labels.csv.gz"}
-        manifest |= {"sources": _with(sources, source), "code_version": versions.code_version()}
+        manifest |= {"sources": _with(sources, source), "code_version": provenance.code_version()}
         manifest |= {"tolerance_days": int(number("TOLERANCE_DAYS"))}
         for name in links:
             manifest["network"][name]["uri"] = f"{prefix}/{name}.parquet"

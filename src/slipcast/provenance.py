@@ -6,8 +6,6 @@ from functools import cache
 from importlib.metadata import distributions
 from pathlib import Path
 
-import sklearn
-
 import slipcast
 
 
@@ -21,9 +19,12 @@ def provenance() -> dict[str, str]:
     ``lock_sha256`` : SHA-256 of the lines ``name==version`` of all packages that can be imported, sorted
     ``python``, ``scikit_learn`` : versions
     """
+    # Not at the top: the steps that only ask for the code version have no scikit-learn.
+    import sklearn
+
     installed = sorted({f"{found.name.lower()}=={found.version}" for found in distributions() if found.name})
     return {
-        "code_version": f"{slipcast.__version__}+{source_digest(Path(slipcast.__file__).parent)[:12]}",
+        "code_version": code_version(),
         "lock_sha256": hashlib.sha256("\n".join(installed).encode()).hexdigest(),
         "python": platform.python_version(),
         "scikit_learn": sklearn.__version__,
@@ -31,10 +32,15 @@ def provenance() -> dict[str, str]:
 
 
 def source_digest(folder: Path) -> str:
-    """Return the SHA-256 of names and contents of the Python and JSON files below `folder`, in the order of names."""
+    """Return the SHA-256 of names and contents of Python, JSON and YAML files below `folder`, in the order of names."""
     digest = hashlib.sha256()
-    for path in sorted(path for path in folder.rglob("*") if path.suffix in {".py", ".json"}):
+    for path in sorted(path for path in folder.rglob("*") if path.suffix in {".py", ".json", ".yaml"}):
         raw = path.read_bytes()
         digest.update(f"{path.relative_to(folder).as_posix()}\0{len(raw)}\0".encode())
         digest.update(raw)
     return digest.hexdigest()
+
+
+def code_version() -> str:
+    """Return the version of this package with the digest of its source, e.g. ``0.1.0+3f2a…``."""
+    return f"{slipcast.__version__}+{source_digest(Path(slipcast.__file__).parent)[:12]}"

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from slipcast import provenance
 from slipcast.datasets import versions
 from slipcast_aws import storage
 from slipcast_aws.control import alarms, datasets, starts
@@ -141,7 +142,7 @@ def test_a_good_file_becomes_a_dataset_version(prepare, s3):
     assert dataset["labels"] == {"matured": 30, "censored": 0, "late": 15, "open": 0}
     assert upload["source"] == "plan"
     assert upload["open"] == {"rows": 0}
-    assert manifest["code_version"] == versions.code_version()
+    assert manifest["code_version"] == provenance.code_version()
     assert manifest["columns"]["budget"] == {
         "type": "DOUBLE",
         "missing": 0,

@@ -4,7 +4,46 @@ Only matured activities have a label. Completed rows alone would say that nearly
 the late ones are still open.
 """
 
+from collections.abc import Collection
+from typing import NamedTuple
+
+import duckdb
 import pandas as pd
+
+
+class Rule(NamedTuple):
+    """The rule in SQL, over the columns of a dataset.
+
+    Attributes
+    ----------
+    limit
+        the last day in time
+    matured
+        whether the outcome is known by the data date
+    late
+        whether the activity is late, if it has matured
+    """
+
+    limit: str
+    matured: str
+    late: str
+
+
+def rule(tolerance_days: int, columns: Collection[str]) -> Rule:
+    """Return the rule by which an activity is late; a label that the file gives (``schedule_adherence``) is the label.
+
+    Parameters
+    ----------
+    tolerance_days
+        calendar days after the baseline finish that still count as on time
+    columns
+        names of the columns that the table has
+    """
+    limit = f"(baseline_finish + INTERVAL {int(tolerance_days)} DAY)"
+    late = f"(actual_finish IS NULL OR actual_finish > {limit})"
+    if "schedule_adherence" in columns:
+        late = f"(CASE WHEN schedule_adherence IS NOT NULL THEN schedule_adherence = 0 ELSE {late} END)"
+    return Rule(limit, f"({limit} <= data_date)", late)
 
 
 def label(table: pd.DataFrame, tolerance_days: int) -> pd.DataFrame:
@@ -24,13 +63,17 @@ def label(table: pd.DataFrame, tolerance_days: int) -> pd.DataFrame:
     the matured rows with ``is_late`` (1 late, 0 on time) and ``label_known_at``: the day from which the label could be
     known, the finish of what finished in time, else the last day in time
     """
-    limit = table["baseline_finish"] + pd.Timedelta(days=tolerance_days)
-    matured = table[limit <= table["data_date"]].copy()
-    limit = limit.loc[matured.index]
-    finish = matured["actual_finish"]
-    late = finish.isna() | (finish > limit)
-    if "schedule_adherence" in matured:
-        late = late.where(matured["schedule_adherence"].isna(), matured["schedule_adherence"] == 0)
-    matured["is_late"] = late.astype("int64")
-    matured["label_known_at"] = finish.where(finish <= limit, limit)
+    names = ("baseline_finish", "actual_finish", "data_date", "schedule_adherence")
+    given = table[[name for name in names if name in table]]
+    found = rule(tolerance_days, given.columns)
+    with duckdb.connect() as database:
+        database.register("given", given)
+        outcome = database.execute(
+            f"SELECT coalesce({found.matured}, false) AS matured, ({found.late})::BIGINT AS late, "
+            f"least(actual_finish, {found.limit})::TIMESTAMP AS known FROM given"
+        ).df()
+    matured = table[outcome["matured"].to_numpy()].copy()
+    kept = outcome[outcome["matured"]]
+    matured["is_late"] = kept["late"].to_numpy(dtype="int64")
+    matured["label_known_at"] = kept["known"].to_numpy().astype(table["baseline_finish"].dtype)
     return matured.reset_index(drop=True)

@@ -13,7 +13,7 @@ from typing import Any
 
 import pandas as pd
 
-import slipcast
+from slipcast.datasets import labels
 from slipcast.datasets.database import connect, literal
 from slipcast.datasets.merging import BASELINE as BASELINE
 from slipcast.datasets.merging import merge as merge
@@ -37,15 +37,6 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def code_version() -> str:
-    """Return the version of this package with the digest of its source, e.g. ``0.1.0+3f2a…``."""
-    folder = Path(slipcast.__file__).parent
-    digest = hashlib.sha256()
-    for path in sorted((*folder.rglob("*.py"), *folder.rglob("*.yaml"), *folder.rglob("*.json"))):
-        digest.update(path.relative_to(folder).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
-    return f"{slipcast.__version__}+{digest.hexdigest()[:12]}"
-
-
 def describe(table: Path, workdir: Path, *, tolerance_days: int) -> dict[str, Any]:
     """Return what the manifest says about a table: rows, columns with their statistics, labels.
 
@@ -61,8 +52,8 @@ def describe(table: Path, workdir: Path, *, tolerance_days: int) -> dict[str, An
         types = {row[0]: row[1] for row in database.execute(f"DESCRIBE SELECT * FROM {relation}").fetchall()}
         rows, data_date = database.execute(f"SELECT count(*), max(data_date) FROM {relation}").fetchone()
         columns = {name: _statistics(database, relation, name, kind) for name, kind in types.items()}
-        labels = _labels(database, relation, tolerance_days)
-        labels_digest = labels.pop("digest")
+        counts = _labels(database, relation, tolerance_days)
+        labels_digest = counts.pop("digest")
     return {
         "dataset_id": digest[:ID_DIGITS],
         "sha256": digest,
@@ -70,7 +61,7 @@ def describe(table: Path, workdir: Path, *, tolerance_days: int) -> dict[str, An
         "data_date": data_date and data_date.isoformat(),
         "dated": data_date is not None,
         "columns": columns,
-        "labels": labels,
+        "labels": counts,
         "labels_digest": labels_digest,
     }
 
@@ -117,25 +108,18 @@ def write_labels(table: Path, target: Path, workdir: Path, *, tolerance_days: in
     with connect(workdir) as database:
         relation = f"read_parquet({literal(str(table))})"
         types = {row[0] for row in database.execute(f"DESCRIBE SELECT * FROM {relation}").fetchall()}
-        limit = f"(baseline_finish + INTERVAL {tolerance_days} DAY)"
-        late = f"(actual_finish IS NULL OR actual_finish > {limit})"
-        if "schedule_adherence" in types:
-            late = f"CASE WHEN schedule_adherence IS NOT NULL THEN schedule_adherence = 0 ELSE {late} END"
+        limit, matured, late = labels.rule(tolerance_days, types)
         columns = [name if name in types else f"NULL AS {name}" for name in LABELLED]
         database.execute(
             f"COPY (SELECT {', '.join(columns)}, {limit}::DATE AS matured_at, ({late})::INTEGER AS is_late "
-            f"FROM {relation} WHERE {limit} <= data_date ORDER BY project_id, activity_id) "
+            f"FROM {relation} WHERE {matured} ORDER BY project_id, activity_id) "
             f"TO {literal(str(target))} (FORMAT csv, HEADER, COMPRESSION gzip)"
         )
 
 
 def _labels(database: Any, relation: str, tolerance_days: int) -> dict[str, Any]:
-    limit = f"(baseline_finish + INTERVAL {tolerance_days} DAY)"
-    matured = f"(coalesce({limit} <= data_date, false) OR (data_date IS NULL AND schedule_adherence IS NOT NULL))"
-    late = (
-        f"CASE WHEN schedule_adherence IS NOT NULL THEN schedule_adherence = 0 "
-        f"ELSE actual_finish IS NULL OR actual_finish > {limit} END"
-    )
+    _, dated, late = labels.rule(tolerance_days, {"schedule_adherence"})
+    matured = f"(coalesce({dated}, false) OR (data_date IS NULL AND schedule_adherence IS NOT NULL))"
     # Exclusive or of a digest for each outcome: whatever the order, and whatever else the rows say.
     outcome = f"md5_number(project_id || chr(31) || activity_id || chr(31) || ({late})::INT)"
     names = ("matured", "late", "open", "censored", "digest")

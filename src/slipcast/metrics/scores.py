@@ -10,8 +10,9 @@ import numpy as np
 from scipy.stats import rankdata
 
 from slipcast.metrics.bootstrap import BLOCK, counted, interval_or_none, multiplicities
+from slipcast.probability import CLIP
+from slipcast.probability_arrays import log_odds
 
-CLIP = 1e-6
 MEASURED = (
     *("auc", "average_precision", "brier", "log_loss", "accuracy", "balanced_accuracy", "majority_accuracy"),
     *("calibration_slope", "calibration_intercept"),
@@ -39,12 +40,6 @@ def losses(y: np.ndarray, p: np.ndarray) -> np.ndarray:
     """Return the log loss of each activity; probabilities are held in [1e-6, 1 - 1e-6]."""
     held = np.clip(p, CLIP, 1 - CLIP)
     return -np.where(y == 1, np.log(held), np.log1p(-held))
-
-
-def log_odds(p: np.ndarray, clip: float = CLIP) -> np.ndarray:
-    """Return log(p / (1 - p)) of probabilities held in [clip, 1 - clip]."""
-    held = np.clip(p, clip, 1 - clip)
-    return np.log(held / (1 - held))
 
 
 def resampled_auc(y: np.ndarray, p: np.ndarray, samples: np.ndarray) -> np.ndarray:

@@ -16,6 +16,7 @@ from sklearn.tree._tree import NODE_DTYPE, Tree
 from slipcast.model import artifact
 from slipcast.model.preprocessing import LARGEST
 from slipcast.model.scorer import Scorer
+from slipcast.probability_arrays import expits, log_odds
 
 # Rows of the first batch that are scored twice, and how far the results may differ.
 PROOF_ROWS = 20
@@ -90,15 +91,9 @@ def _calibration(spec: Mapping[str, float] | None) -> Callable[[np.ndarray], np.
     slope, intercept, clip = spec["slope"], spec["intercept"], spec["clip"]
 
     def link(p: np.ndarray) -> np.ndarray:
-        held = np.clip(p, clip, 1.0 - clip)
-        return _expit(slope * np.log(held / (1.0 - held)) + intercept)
+        return expits(slope * log_odds(p, clip) + intercept)
 
     return link
-
-
-def _expit(value: np.ndarray) -> np.ndarray:
-    power = np.exp(-np.abs(value))
-    return np.where(value >= 0, 1.0, power) / (1.0 + power)
 
 
 def _forest(model: Mapping[str, Any], columns: int) -> Sums:
@@ -109,7 +104,7 @@ def _forest(model: Mapping[str, Any], columns: int) -> Sums:
 def _boosting(model: Mapping[str, Any], columns: int) -> Sums:
     baseline = model["baseline"]
     total = (_single_precision if model.get("single_precision") else _double_precision)(model["trees"], columns)
-    return lambda matrix: _expit(baseline + total(matrix))
+    return lambda matrix: expits(baseline + total(matrix))
 
 
 _KINDS: dict[str, Callable[[Mapping[str, Any], int], Sums]] = {"forest": _forest, "boosting": _boosting}

@@ -6,16 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from slipcast.model.preprocessing import Row
+from slipcast.probability import expit, logit
 
 Model = Callable[[Row], float]
-
-
-def expit(value: float) -> float:
-    """Return 1 / (1 + exp(-value)) without overflow."""
-    if value >= 0:
-        return 1.0 / (1.0 + math.exp(-value))
-    power = math.exp(value)
-    return power / (1.0 + power)
 
 
 def single(row: Row) -> Row:
@@ -42,8 +35,7 @@ def log_odds(spec: Mapping[str, float]) -> Callable[[float], float]:
     slope, intercept, clip = spec["slope"], spec["intercept"], spec["clip"]
 
     def link(probability: float) -> float:
-        held = min(max(probability, clip), 1.0 - clip)
-        return slope * math.log(held / (1.0 - held)) + intercept
+        return slope * logit(probability, clip) + intercept
 
     return link
 

@@ -12,7 +12,9 @@ import pandas as pd
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.pipeline import Pipeline
 
-from slipcast.metrics.scores import CLIP, brier, log_odds, logistic, losses
+from slipcast.metrics.scores import brier, logistic, losses
+from slipcast.probability import CLIP
+from slipcast.probability_arrays import log_odds
 
 # Without folds that were recorded, the cross-fitting cuts the rows into so many blocks.
 BLOCKS = 5

@@ -22,7 +22,7 @@ from mlflow.entities import Dataset, DatasetInput, Run
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.tracking import MlflowClient
 
-from slipcast.metrics import scores
+from slipcast import probability_arrays
 from slipcast.training import calibration
 from slipcast_aws import storage
 from slipcast_aws.settings import setting
@@ -254,7 +254,7 @@ def _log_candidate(client: MlflowClient, found: dict[str, Any], item: dict[str, 
         model = joblib.load(io.BytesIO(storage.read_bytes(item["model"]["uri"], sha256=item["model"]["sha256"])))
         if challenger:
             model = _as_served(model, found["calibration"])
-        with _by_value(calibration, scores):
+        with _by_value(calibration, probability_arrays):
             logged = mlflow.sklearn.log_model(
                 model,
                 name="model",

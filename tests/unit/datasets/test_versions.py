@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 import slipcast
+from slipcast import provenance
 from slipcast.datasets import labels, versions
 from slipcast.ingest import schema_changes
 from slipcast.ingest.mapping.profile import Profile
@@ -465,18 +466,18 @@ def test_the_code_version_changes_with_the_code(tmp_path, monkeypatch):
     (tmp_path / "__init__.py").write_text("")
     (tmp_path / "profiles").mkdir()
     (tmp_path / "profiles/p6.yaml").write_text("a")
-    seen = [versions.code_version()]
+    seen = [provenance.code_version()]
     (tmp_path / "notes.txt").write_text("not code")
-    assert versions.code_version() == seen[0]
+    assert provenance.code_version() == seen[0]
 
     (tmp_path / "profiles/p6.yaml").write_text("b")
-    seen.append(versions.code_version())
+    seen.append(provenance.code_version())
     (tmp_path / "profiles/p6.yaml").rename(tmp_path / "profiles/p7.yaml")
-    seen.append(versions.code_version())
+    seen.append(provenance.code_version())
     (tmp_path / "candidates.json").write_text("{}")
-    seen.append(versions.code_version())
+    seen.append(provenance.code_version())
     (tmp_path / "module.py").write_text("")
-    seen.append(versions.code_version())
+    seen.append(provenance.code_version())
 
     assert len(set(seen)) == 5
     for text in seen:
@@ -486,4 +487,4 @@ def test_the_code_version_changes_with_the_code(tmp_path, monkeypatch):
 
 
 def test_the_code_version_of_this_package_is_that_of_its_files():
-    assert versions.code_version() == versions.code_version()
+    assert provenance.code_version() == provenance.code_version()

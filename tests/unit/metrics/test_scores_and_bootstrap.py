@@ -15,7 +15,8 @@ from sklearn.metrics import (
 
 from slipcast.evaluation.threshold import cost_threshold
 from slipcast.metrics.bootstrap import multiplicities, resamples
-from slipcast.metrics.scores import MEASURED, auc, brier, evaluate, log_odds, logistic, resampled_auc, weighted
+from slipcast.metrics.scores import MEASURED, auc, brier, evaluate, logistic, resampled_auc, weighted
+from slipcast.probability_arrays import log_odds
 
 RNG = np.random.default_rng(5)
 Y = (RNG.random(400) < 0.4).astype(int)

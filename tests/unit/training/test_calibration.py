@@ -5,9 +5,9 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from slipcast.features.table import feature_table
-from slipcast.metrics.scores import log_odds
 from slipcast.model import artifact, scorer
 from slipcast.model.export.pipeline import export
+from slipcast.probability_arrays import log_odds
 from slipcast.training.calibration import IDENTITY, CalibratedPipeline, Calibration, fit, recalibrate
 from slipcast.training.candidates import load_candidates
 from slipcast.training.pipeline import build_pipeline

@@ -22,9 +22,8 @@ from slipcast.model import evaluators
 from slipcast.model.explain.tree_shap import TreeShap
 from slipcast.model.preprocessing import Row
 from slipcast.model.scorer import Scorer
+from slipcast.probability import CLIP
 
-# Some models reach 0 and 1, where log-odds end; a calibration brings the same limit of its own.
-CLIP = 1e-6
 _UNCALIBRATED = {"slope": 1.0, "intercept": 0.0, "clip": CLIP}
 # Where two values are closer than this, the secant between them is lost in rounding.
 _CLOSE = 1e-7

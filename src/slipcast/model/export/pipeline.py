@@ -28,11 +28,9 @@ from sklearn.utils.validation import check_is_fitted
 from slipcast.model import artifact, sklearn_estimators
 from slipcast.model.export import linear_models, preprocessing, trees
 from slipcast.model.export.errors import ExportError
+from slipcast.probability import CLIP
 
 __all__ = ["ExportError", "compact", "export", "servable"]
-
-# What a probability is held away from 0 and 1 by before its log-odds are taken, unless a calibration says otherwise.
-CLIP = 1e-6
 
 
 class Recalibration(Protocol):

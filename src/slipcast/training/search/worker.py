@@ -11,12 +11,10 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import accuracy_score, brier_score_loss, confusion_matrix, log_loss, roc_auc_score
 from sklearn.pipeline import Pipeline
 
+from slipcast.probability import CLIP
 from slipcast.training.candidates import Candidate
 from slipcast.training.pipeline import build_pipeline, build_preparation
 from slipcast.training.search.data import SearchData
-
-# So that one error that was certain does not decide the log loss.
-CLIP = 1e-6
 
 
 class Worker:

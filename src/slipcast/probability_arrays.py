@@ -1,0 +1,17 @@
+"""Probabilities and log-odds of arrays: `probability` has the same for numbers, where NumPy is not at hand."""
+
+import numpy as np
+
+from slipcast.probability import CLIP
+
+
+def expits(values: np.ndarray) -> np.ndarray:
+    """Return 1 / (1 + exp(-value)) of each value without overflow."""
+    power = np.exp(-np.abs(values))
+    return np.where(values >= 0, 1.0, power) / (1.0 + power)
+
+
+def log_odds(p: np.ndarray, clip: float = CLIP) -> np.ndarray:
+    """Return log(p / (1 - p)) of probabilities held in [clip, 1 - clip]."""
+    held = np.clip(p, clip, 1 - clip)
+    return np.log(held / (1 - held))
