@@ -8,8 +8,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from slipcast import provenance
-from slipcast.datasets import versions
-from slipcast.ingest import network, report, schema_changes
+from slipcast.datasets import network, versions
+from slipcast.ingest import report, schema_changes
 from slipcast.ingest.files import file_names
 from slipcast.ingest.files.formats import Limits
 from slipcast.ingest.mapping.profile import Profile, built_in, load_profile

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from slipcast.datasets.calendars import Calendar
 from slipcast.datasets.database import connect, literal
-from slipcast.ingest.files.calendars import Calendar
 
 # Column → type in duckdb. Minutes are of working time, but for a lag whose calendar is `elapsed`.
 ACTIVITIES = {

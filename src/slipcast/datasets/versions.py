@@ -13,11 +13,10 @@ from typing import Any
 
 import pandas as pd
 
-from slipcast.datasets import labels
+from slipcast.datasets import labels, network
 from slipcast.datasets.database import connect, literal
 from slipcast.datasets.merging import BASELINE as BASELINE
 from slipcast.datasets.merging import merge as merge
-from slipcast.ingest import network
 from slipcast.schema import COLUMNS
 
 CATEGORIES = ("project_id", "phase", "work_type", "location", "status", "source")
@@ -67,7 +66,7 @@ def describe(table: Path, workdir: Path, *, tolerance_days: int) -> dict[str, An
 
 
 def with_network(manifest: dict[str, Any], files: Mapping[str, Path], workdir: Path) -> dict[str, Any]:
-    """Return a manifest that says the network as well: rows and digest of each table (`ingest.network`).
+    """Return a manifest that says the network as well: rows and digest of each table (`datasets.network`).
 
     The id of the version then stands for all its tables; without a network for the one alone.
 

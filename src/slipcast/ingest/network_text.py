@@ -6,8 +6,8 @@ from typing import Any
 
 import duckdb
 
+from slipcast.datasets.network import Writer
 from slipcast.ingest.mapping.profile import normal
-from slipcast.ingest.network import Writer
 from slipcast.ingest.relations import UNKNOWN, lag, relations
 from slipcast.ingest.sql import expressions
 from slipcast.ingest.sql.query import Query

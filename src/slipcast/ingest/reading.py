@@ -12,8 +12,9 @@ import duckdb
 
 from slipcast.csv_safety import neutral
 from slipcast.datasets import database as datasets_database
+from slipcast.datasets import network
 from slipcast.datasets.database import connect
-from slipcast.ingest import network, network_text, tables
+from slipcast.ingest import network_text, tables
 from slipcast.ingest.files import file_names
 from slipcast.ingest.files import grid as layout
 from slipcast.ingest.files.formats import Limits, Text, open_upload

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from slipcast.datasets import network
 from slipcast.datasets.database import connect
 from slipcast.datasets.merging import merge
-from slipcast.ingest import network
 from slipcast.ingest.files import archive as _archive
 from slipcast.ingest.files import file_names, sniff, xlsx
 from slipcast.ingest.files.formats import Limits

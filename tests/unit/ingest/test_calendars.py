@@ -4,7 +4,7 @@ from datetime import date, datetime
 
 import pytest
 
-from slipcast.ingest.files.calendars import Calendar, days_between, last_day, p6_calendar
+from slipcast.datasets.calendars import Calendar, days_between, last_day, p6_calendar
 from support.p6_files import clndr_data
 
 

@@ -7,9 +7,8 @@ from typing import Any
 
 import pytest
 
-from slipcast.datasets import versions
+from slipcast.datasets import network, versions
 from slipcast.datasets.database import connect
-from slipcast.ingest import network
 from slipcast.ingest.relations import lag, relations
 from slipcast.ingest.schedule import Schedule, read_schedule
 from slipcast.schema import COLUMNS

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from slipcast.ingest import mspdi
-from slipcast.ingest._pmxml_reader import PmxmlReader
-from slipcast.ingest._xml_stream import MAX_DEPTH, XmlReader
+from slipcast.ingest.files import mspdi
+from slipcast.ingest.files.pmxml_reader import PmxmlReader
+from slipcast.ingest.files.xml_stream import MAX_DEPTH, XmlReader
 from slipcast.ingest.refusal import ScheduleRefused
 
 NAMESPACES = [

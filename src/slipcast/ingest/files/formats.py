@@ -4,12 +4,11 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
-from slipcast.ingest import mspdi
-from slipcast.ingest._pmxml_reader import PmxmlReader
+from slipcast.datasets.network import Writer
 from slipcast.ingest.files import archive as _archive
-from slipcast.ingest.files import sniff, xer, xlsx
+from slipcast.ingest.files import mspdi, sniff, xer, xlsx
 from slipcast.ingest.files.encoding import codec_of, to_utf8
-from slipcast.ingest.network import Writer
+from slipcast.ingest.files.pmxml_reader import PmxmlReader
 from slipcast.ingest.refusal import ScheduleRefused
 
 HEAD = 1 << 16

@@ -11,14 +11,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from slipcast.ingest._mspdi_calendars import Calendars
-from slipcast.ingest._xml_stream import Element, XmlReader
+from slipcast.datasets.calendars import Calendar, days_between
+from slipcast.datasets.network import Writer
 from slipcast.ingest.files import file_names
-from slipcast.ingest.files.calendars import Calendar, days_between
+from slipcast.ingest.files.mspdi_calendars import Calendars
 from slipcast.ingest.files.xer import float_days
 from slipcast.ingest.files.xer_reader import clean
+from slipcast.ingest.files.xml_stream import Element, XmlReader
 from slipcast.ingest.mapping.profile import normal
-from slipcast.ingest.network import Writer
 from slipcast.ingest.refusal import ScheduleRefused
 
 AGAIN = "Save the XML file again (In MS Project: File > Save As > XML Format)"

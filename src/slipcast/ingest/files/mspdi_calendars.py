@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from slipcast.ingest.files.calendars import DAY, FARTHEST_DAYS, Calendar, Spans
+from slipcast.datasets.calendars import DAY, FARTHEST_DAYS, Calendar, Spans
 
 # Kinds of an exception in Microsoft's schema.
 YEARLY, YEARLY_POSITION, MONTHLY, MONTHLY_POSITION, WEEKLY = "2", "3", "4", "5", "6"

@@ -11,8 +11,8 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
-from slipcast.ingest._xml_stream import Element, XmlReader
 from slipcast.ingest.files.xer_reader import Record
+from slipcast.ingest.files.xml_stream import Element, XmlReader
 
 AGAIN = "Export the XML file again (In Primavera P6: File > Export > Primavera PM - (XML))"
 # Days of P6's calendar data are counted from here, as in Excel.

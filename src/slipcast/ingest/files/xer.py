@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 
-from slipcast.ingest._pmxml_reader import PmxmlReader
-from slipcast.ingest._xer_network import remember_activity, write_activity, write_calendars, write_relation
-from slipcast.ingest.files.calendars import Calendar, days_between
+from slipcast.datasets.calendars import Calendar, days_between
+from slipcast.datasets.network import Writer
+from slipcast.ingest.files.pmxml_reader import PmxmlReader
+from slipcast.ingest.files.xer_network import remember_activity, write_activity, write_calendars, write_relation
 from slipcast.ingest.files.xer_reader import Record, XerReader, clean_all, find_encodings
 from slipcast.ingest.files.xer_tables import AROUND_TASK, Tables, choose_projects, number, read_tables
-from slipcast.ingest.network import Writer
 from slipcast.ingest.refusal import ScheduleRefused
 
 FROM_TASK = (

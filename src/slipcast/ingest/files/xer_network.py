@@ -4,10 +4,10 @@ import sys
 from collections.abc import Mapping
 from datetime import datetime
 
-from slipcast.ingest.files.calendars import Calendar
+from slipcast.datasets.calendars import Calendar
+from slipcast.datasets.network import Writer
 from slipcast.ingest.files.xer_reader import clean
 from slipcast.ingest.files.xer_tables import Tables
-from slipcast.ingest.network import Writer
 
 TYPES = {
     "TT_Task": "task",

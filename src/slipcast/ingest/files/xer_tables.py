@@ -5,8 +5,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from slipcast.ingest._pmxml_reader import PmxmlReader
-from slipcast.ingest.files.calendars import Calendar, p6_calendar
+from slipcast.datasets.calendars import Calendar, p6_calendar
+from slipcast.ingest.files.pmxml_reader import PmxmlReader
 from slipcast.ingest.files.xer_reader import Record, XerReader, clean
 
 AROUND_TASK = frozenset(
