@@ -38,6 +38,7 @@ ACCOUNT = "123456789012"
 EXAMPLES = {
     "JwtScope": ["slipcast/predict"],
     "JwtUserPoolArn": [f"arn:aws:cognito-idp:us-east-1:{ACCOUNT}:userpool/us-east-1_Example1"],
+    "PermissionsBoundaryArn": [f"arn:aws:iam::{ACCOUNT}:policy/boundary"],
     "KmsKeyArn": [f"arn:aws:kms:us-east-1:{ACCOUNT}:key/12345678-1234-1234-1234-123456789012"],
     "MlflowArtifactStore": ["s3://artefacts/mlflow"],
     "MlflowTrackingUri": [

@@ -3,7 +3,7 @@
 import hashlib
 import platform
 from functools import cache
-from importlib.metadata import distributions
+from importlib.metadata import distributions, version
 from pathlib import Path
 
 import slipcast
@@ -19,15 +19,12 @@ def provenance() -> dict[str, str]:
     ``lock_sha256`` : SHA-256 of the lines ``name==version`` of all packages that can be imported, sorted
     ``python``, ``scikit_learn`` : versions
     """
-    # Not at the top: the steps that only ask for the code version have no scikit-learn.
-    import sklearn
-
     installed = sorted({f"{found.name.lower()}=={found.version}" for found in distributions() if found.name})
     return {
         "code_version": code_version(),
         "lock_sha256": hashlib.sha256("\n".join(installed).encode()).hexdigest(),
         "python": platform.python_version(),
-        "scikit_learn": sklearn.__version__,
+        "scikit_learn": version("scikit-learn"),
     }
 
 

@@ -49,7 +49,7 @@ def test_every_client_of_a_function_has_limits_of_its_own():
         for path, call in clients()
         if Path(path).name not in BY_HAND and not any(keyword.arg == "config" for keyword in call.keywords)
     ]
-    assert len(clients()) > 15
+    assert len(clients()) > 12
     assert without == []
 
 
