@@ -214,8 +214,7 @@ def test_what_fails_during_a_canary_takes_its_weight_away(machine, where):
 )
 def test_a_conflict_with_another_change_of_the_function_is_waited_for(machine):
     passed, found = machine.run(
-        publish=PUBLISHED
-        | {"raise": "an update is in progress", "as": "ResourceConflictException", "until": time.time() + 3},
+        publish=PUBLISHED | {"raise": "an update is in progress", "as": "NotReadyError", "until": time.time() + 3},
         shadow=SHADOW | {"next": "promote", "notes": []},
     )
 

@@ -81,7 +81,7 @@ def test_a_good_release_loses_nothing_and_each_answer_is_of_one_model(trials, se
         outcome = trials.stack.finish(trials.release(trials.model("better", shift=-0.3)))
     new = trials.stack.live_version()
 
-    assert outcome["output"]["outcome"] == "released", outcome["output"]
+    assert (outcome["output"] or {}).get("outcome") == "released", outcome
     assert outcome["output"]["version"] == new != old
     assert trials.weights() == {}
     assert load.broken == []
@@ -113,7 +113,7 @@ def test_a_bad_canary_is_rolled_back_by_itself_and_the_old_answers_are_the_same(
     with Load(trials.stack, ACTIVITIES, RATE) as load:
         outcome = trials.stack.finish(trials.release(trials.model(kind, **how)))
 
-    assert outcome["output"]["outcome"] == "rolled_back", outcome["output"]
+    assert (outcome["output"] or {}).get("outcome") == "rolled_back", outcome
     assert reason in outcome["output"]["why"]
     assert (trials.stack.live_version(), trials.weights()) == (old, {})
     assert without_ids(trials) == before
@@ -130,7 +130,7 @@ def test_the_replay_stops_what_is_bad_before_any_traffic(trials):
     with Load(trials.stack, ACTIVITIES, 10, connections=2) as load:
         outcome = trials.stack.finish(trials.release(trials.model("stopped", harm="failing")))
 
-    assert outcome["output"]["outcome"] == "rolled_back", outcome["output"]
+    assert (outcome["output"] or {}).get("outcome") == "rolled_back", outcome
     assert "of 20 requests that the live version answers failed" in outcome["output"]["why"]
     assert {answer.version for answer in load.answers} == {old}
     assert trials.stack.live_version() == old

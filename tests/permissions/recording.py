@@ -97,7 +97,14 @@ class Recorder:
 RECORDER = Recorder()
 
 
-ENTRIES = {(str(folder(name) / f"{entry(name)[0]}.py"), entry(name)[1]): name for name in FUNCTIONS}
+def _file(function: str) -> str:
+    """Return the file of a function's handler; its package stands below the folder of all of them."""
+    path = folder(function).parent / f"{entry(function)[0].replace('.', '/')}.py"
+    assert path.is_file(), path
+    return str(path)
+
+
+ENTRIES = {(_file(name), entry(name)[1]): name for name in FUNCTIONS}
 
 
 def _on_the_stack() -> str | None:

@@ -123,7 +123,8 @@ class Site:
         return f"{self.cloud._endpoint()}/restapis/{api}/v1/_user_request_"
 
     def _machine(self, release: str, other: str) -> str:
-        given = {"ControlTableName": TABLE, "ApprovalRequired": "false", "ApprovalHours": "1"}
+        given = {"ControlTableName": TABLE, "Partition": "aws", "SearchConcurrency": "2"}
+        given |= {"ApprovalRequired": "false", "ApprovalHours": "1"}
         given["ReleaseFunctionArn"] = release
         text = (ROOT / "statemachine" / "pipeline.asl.yaml").read_text(encoding="utf-8")
         definition = yaml.safe_load(re.sub(r"\$\{(\w+)\}", lambda found: given.get(found[1], other), text))

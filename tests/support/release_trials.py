@@ -14,7 +14,7 @@ from slipcast_aws.release import versions
 WRAPPER = """
 from pkgutil import extend_path
 __path__ = extend_path(__path__, __name__)
-from slipcast import scorer as _scorer
+from slipcast.model import scorer as _scorer
 import random, time
 # Each environment begins elsewhere: what happens does not depend on how many there are.
 _score, _count = _scorer.Scorer.score, random.randrange(20)
