@@ -1,0 +1,340 @@
+"""``slipcast``: one command for planners and operators.
+
+Commands work on the AWS account of the shell. If the shell names none and a local cloud is up in the checkout, that one
+is used.
+
+Exit codes: 0 done; 1 failed, one line on standard error says why and what to do; 2 wrong arguments; 3 the file was
+refused, or activities have no prediction.
+"""
+
+import functools
+import getpass
+import json
+import os
+import shutil
+import sys
+from collections.abc import Callable
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import click
+
+from slipcast_cli import environment
+
+REFUSED = 3
+STACK = "slipcast"
+
+
+class Failed(click.ClickException):
+    """A command that could not be carried out; printed as one line, exit code 1."""
+
+    def show(self, file: Any = None) -> None:
+        """Print the message as other commands of the project do."""
+        click.echo(f"error: {self.format_message()}", file=file or sys.stderr, err=True)
+
+
+def aws_command[**Arguments, Returned](function: Callable[Arguments, Returned]) -> Callable[Arguments, Returned]:
+    """Decorator of a command that talks to a stack: takes the local cloud if there is no other, explains errors."""
+
+    @functools.wraps(function)
+    def call(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Returned:
+        # Imported here, so that --help and the completion of the shell answer at once.
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        from slipcast.ingest.refusal import ScheduleRefused
+        from slipcast_aws.releases import ReleaseError
+        from slipcast_aws.storage import DigestMismatchError
+        from slipcast_cli.findings import of_error
+        from slipcast_cli.lineage import LineageError
+        from slipcast_cli.predict import PredictionError
+        from slipcast_cli.stack import StackError
+
+        environment.use_local_cloud()
+        try:
+            return function(*args, **kwargs)
+        except StackError as error:
+            raise Failed(f"{error}. {error.remedy}") from error
+        except (ReleaseError, LineageError, PredictionError, DigestMismatchError, RuntimeError) as error:
+            raise Failed(str(error)) from error
+        except ScheduleRefused as refusal:
+            click.echo(f"refused: {refusal}", err=True)
+            raise SystemExit(REFUSED) from refusal
+        except (ClientError, BotoCoreError) as error:
+            finding = of_error("aws", error, getattr(error, "operation_name", ""), optional=False)
+            raise Failed(f"{finding.text}. {finding.remedy}".rstrip(". ")) from error
+
+    return call
+
+
+def _default_stack() -> str:
+    # The local cloud's environment names its stack, and is not yet there when click looks at the variable.
+    environment.use_local_cloud()
+    return os.environ.get("SLIPCAST_STACK", STACK)
+
+
+stack_option = click.option(
+    "--stack", envvar="SLIPCAST_STACK", default=_default_stack, show_default=STACK, help="CloudFormation stack."
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output.")
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}, epilog=__doc__)
+@click.version_option(version("slipcast"), prog_name="slipcast")
+def cli() -> None:
+    """Forecast which construction activities will slip."""
+
+
+# --- Planner -----------------------------------------------------------------------------------------------------
+
+
+@cli.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--folder", default="", help="Folder below incoming/: names the profile that reads the file.")
+@click.option("--wait/--no-wait", default=False, help="Follow the execution and say what was understood.")
+@click.option("--minutes", default=60.0, show_default=True, help="How long to follow.")
+@click.option("--top", default=10, show_default=True, help="Riskiest open activities to show.")
+@stack_option
+@json_option
+@aws_command
+def drop(file: Path, folder: str, wait: bool, minutes: float, top: int, stack: str, as_json: bool) -> None:
+    """Upload a schedule FILE; events take it from there."""
+    from slipcast_cli import show
+    from slipcast_cli.drop import Drop
+    from slipcast_cli.stack import find
+
+    client = Drop(find(stack), every=1.0)
+    dropped = client.upload(file, folder)
+    if not wait:
+        if as_json:
+            click.echo(json.dumps(asdict(dropped)))
+        else:
+            click.echo(f"{dropped.uri}\nexecution {dropped.name}; --wait follows it, slipcast history shows its end")
+        return
+    click.echo(dropped.uri, err=True)
+    with show.progress(f"execution {dropped.name}") as step:
+        for state in client.follow(dropped, minutes):
+            step(state)
+    result = client.result(dropped, top)
+    if as_json:
+        click.echo(json.dumps({**asdict(dropped), **asdict(result)}))
+    else:
+        show.result(result, dropped.name)
+    if not result.accepted:
+        raise SystemExit(REFUSED if result.outcome == "refused" else 1)
+
+
+@cli.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "--out", type=click.Path(dir_okay=False, allow_dash=True), default="-", help="CSV to write (standard output)."
+)
+@click.option("--profile", default="", help="Name of a built-in profile, or path of one of your own.")
+@stack_option
+@aws_command
+def predict(file: Path, out: str, profile: str, stack: str) -> None:
+    """Ask the API for the open activities of a schedule FILE and write CSV.
+
+    Nothing is stored but the prediction log.
+    """
+    from slipcast_cli import predict as prediction
+    from slipcast_cli import show
+    from slipcast_cli.api import Api
+    from slipcast_cli.stack import find
+
+    try:
+        chosen = prediction.profile_of(profile) if profile else None
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--profile") from error
+    with prediction.workdir() as folder:
+        schedule, rows = prediction.open_activities(file, chosen, Path(folder))
+        click.echo(
+            f"{schedule.counts['read']} rows read by profile {schedule.profile.name}, {schedule.counts['rejected']} "
+            f"rejected, {len(rows)} open",
+            err=True,
+        )
+        api = Api(find(stack))
+        with show.counter("predictions", len(rows)) as advance, click.open_file(out, "w", encoding="utf-8") as sink:
+            failed = prediction.write(prediction.predict(api, rows, advance), sink)
+    if failed:
+        click.echo(f"{failed} of {len(rows)} activities have no prediction: see the column error", err=True)
+        raise SystemExit(REFUSED)
+
+
+# --- Model -------------------------------------------------------------------------------------------------------
+
+
+@cli.command()
+@click.argument("prediction")
+@stack_option
+@json_option
+@aws_command
+def lineage(prediction: str, stack: str, as_json: bool) -> None:
+    """Walk from a PREDICTION to model, run, dataset and dropped objects; each digest is checked.
+
+    PREDICTION is the prediction_id of an answer, or <source>/<data date>/<activity id> for a row of predictions/.
+    """
+    from slipcast_cli import lineage as walk
+    from slipcast_cli.stack import find
+
+    place = find(stack)
+    names = ("DataBucketName", "PredictFunctionName", "ControlTableName")
+    found = walk.trace(*(place.output(name) for name in names), prediction)
+    click.echo(json.dumps(found, indent=1) if as_json else walk.render(found))
+
+
+@cli.command()
+@click.option("--all", "everything", is_flag=True, help="Each request on a line of its own, nothing cut.")
+@click.option("--last", default=50, show_default=True, help="Newest lines to show; 0 for all.")
+@stack_option
+@json_option
+@aws_command
+def history(everything: bool, last: int, stack: str, as_json: bool) -> None:
+    """Show who asked for a training, what was decided, and which version it led to."""
+    from slipcast_aws import control
+    from slipcast_cli import history as trail
+    from slipcast_cli.stack import find
+
+    found = trail.lines(control.audit_trail(find(stack).output("ControlTableName")))
+    shown = found if everything else list(trail.folded(found))
+    shown = shown[-last:] if last > 0 else shown
+    if as_json:
+        click.echo(json.dumps([asdict(line) for line in shown], indent=1))
+    elif shown:
+        width = trail.FULL if everything else shutil.get_terminal_size((160, 24)).columns
+        click.echo(trail.table(shown, width))
+    else:
+        click.echo("No training has been requested yet")
+
+
+by_option = click.option("--by", default=getpass.getuser, show_default="user name", help="Name for the audit trail.")
+
+
+@cli.command()
+@by_option
+@stack_option
+@json_option
+@aws_command
+def rollback(by: str, stack: str, as_json: bool) -> None:
+    """Go back to the model that was live before, or end a canary."""
+    from slipcast_cli import switch
+
+    _done(switch.rollback(switch.find(stack), by), as_json)
+
+
+@cli.command()
+@click.argument("model_version", metavar="VERSION")
+@by_option
+@stack_option
+@json_option
+@aws_command
+def promote(model_version: str, by: str, stack: str, as_json: bool) -> None:
+    """Make a released VERSION live, once it has given its known answers."""
+    from slipcast_cli import switch
+
+    _done(switch.promote(switch.find(stack), model_version, by), as_json)
+
+
+def _done(text: str, as_json: bool) -> None:
+    click.echo(json.dumps({"done": text}) if as_json else text)
+
+
+# --- Operator ----------------------------------------------------------------------------------------------------
+
+
+only_option = click.option("--only", type=click.Choice(["events", "updates"]), help="Events, or updates of the stream.")
+
+
+@cli.command(name="dead-letters")
+@only_option
+@stack_option
+@aws_command
+def dead_letters(only: str | None, stack: str) -> None:
+    """List the events and updates that could not be handled, with reason and remedy."""
+    _redrive(["--list", *(["--only", only] if only else [])], stack)
+
+
+@cli.command()
+@only_option
+@click.option("--discard", metavar="ID", help="Delete the message of this id for good instead.")
+@stack_option
+@aws_command
+def redrive(only: str | None, discard: str | None, stack: str) -> None:
+    """Send them again to where they were going."""
+    _redrive([*(["--only", only] if only else []), *(["--discard", discard] if discard else [])], stack)
+
+
+def _redrive(arguments: list[str], stack: str) -> None:
+    from slipcast_cli import redrive as queues
+
+    raise SystemExit(queues.main([*arguments, "--stack", stack]))
+
+
+@cli.command(context_settings={"ignore_unknown_options": True, "help_option_names": []})
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+@aws_command
+def smoke(arguments: tuple[str, ...]) -> None:
+    """Check a deployed stack: drop a file, ask the API, look at the alarms (smoke --help lists the options)."""
+    from slipcast_cli import smoke as checks
+
+    raise SystemExit(checks.main(list(arguments)))
+
+
+# --- Local cloud -------------------------------------------------------------------------------------------------
+
+
+def _local(*arguments: str) -> None:
+    try:
+        environment.import_local()
+    except RuntimeError as error:
+        raise Failed(str(error)) from error
+    from local import __main__ as command
+
+    raise SystemExit(command.main(list(arguments)))
+
+
+@cli.command()
+def demo() -> None:
+    """Play the whole loop on the local cloud with real data."""
+    try:
+        environment.import_local()
+    except RuntimeError as error:
+        raise Failed(str(error)) from error
+    from local import demo as story
+
+    raise SystemExit(story.main())
+
+
+@cli.command()
+def up() -> None:
+    """Start the local cloud and deploy template.yaml to it; it stays up."""
+    _local("up")
+
+
+@cli.command()
+def down() -> None:
+    """Stop the local cloud."""
+    _local("down")
+
+
+@cli.command()
+def status() -> None:
+    """Say what runs of the local cloud."""
+    _local("status")
+
+
+@cli.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell: str) -> None:
+    """Print the completion script of a SHELL: source <(slipcast completion bash)."""
+    from click.shell_completion import get_completion_class
+
+    kind = get_completion_class(shell)
+    if kind is None:
+        raise Failed(f"there is no completion for {shell}")
+    click.echo(kind(cli, {}, "slipcast", "_SLIPCAST_COMPLETE").source())
+
+
+if __name__ == "__main__":
+    cli(prog_name="slipcast")

@@ -1,0 +1,138 @@
+"""Predictions for the open activities of a schedule file, asked of the API, as CSV."""
+
+import csv
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from datetime import date
+from pathlib import Path
+from typing import Any, TextIO
+
+from slipcast.ingest.profile import Profile, built_in, load_profile
+from slipcast.ingest.schedule import Schedule, read_schedule
+from slipcast.schema import FEATURE_COLUMNS
+from slipcast.spreadsheet import neutral
+from slipcast_cli.api import Answer, Api
+
+COLUMNS = (
+    *("project_id", "activity_id", "activity_name", "status", "start", "baseline_finish"),
+    *("probability", "at_risk", "threshold", "model_version", "error"),
+)
+# Small enough for the function's own limit on any machine, large enough that the way there costs little.
+BATCH = 1_000
+
+
+class PredictionError(Exception):
+    """The API did not answer a batch; the message says why and what to do."""
+
+
+def profile_of(text: str) -> Profile:
+    """Return a built-in profile by its name, or one of the user's own by the path of its file.
+
+    Raises
+    ------
+    ScheduleRefused
+        If the file is no profile.
+    ValueError
+        If there is neither.
+    """
+    names = {profile.name: profile for profile in built_in()}
+    if text in names:
+        return names[text]
+    path = Path(text)
+    if not path.is_file():
+        raise ValueError(f"{text!r} is neither a file nor one of {', '.join(sorted(names))}")
+    return load_profile(path.read_text(encoding="utf-8"), path.name)
+
+
+def open_activities(file: Path, profile: Profile | None, workdir: Path) -> tuple[Schedule, list[dict[str, Any]]]:
+    """Return a schedule and the rows of its activities that are not complete.
+
+    Raises
+    ------
+    ScheduleRefused
+        If the file cannot be used; the message names row, column and remedy.
+    """
+    schedule = read_schedule(file, file.name, profile=profile, workdir=workdir)
+    return schedule, [row for row in schedule.rows() if row["status"] != "complete"]
+
+
+def request_of(row: dict[str, Any]) -> dict[str, Any]:
+    """Return an activity as ``POST /predictions`` takes it: known values alone, days as ISO 8601."""
+    return {
+        name: value.isoformat() if isinstance(value, date) else value
+        for name in FEATURE_COLUMNS
+        if (value := row.get(name)) is not None
+    }
+
+
+def predict(api: Api, rows: Sequence[dict[str, Any]], asked: Callable[[int], None]) -> Iterator[dict[str, Any]]:
+    """Yield a row of `COLUMNS` for each activity, in their order.
+
+    Parameters
+    ----------
+    api
+        Client of the stack.
+    rows
+        Activities by canonical columns.
+    asked
+        Called with the number of activities that were answered, after each batch.
+
+    Raises
+    ------
+    PredictionError
+        If the API refuses a whole batch or does not answer.
+    """
+    for first in range(0, len(rows), BATCH):
+        batch = rows[first : first + BATCH]
+        answer = api.post("/predictions", {"activities": [request_of(row) for row in batch]})
+        # 422 with a list of errors: every activity of this batch is wrong, others may be right.
+        if answer.status != 200 and not (answer.status == 422 and _errors(answer)):
+            raise PredictionError(_refusal(answer, first, len(batch)))
+        errors: dict[int, list[str]] = {}
+        for item in _errors(answer):
+            errors.setdefault(item["index"], []).append(f"{item['field'].rpartition('.')[2]}: {item['message']}")
+        predictions = answer.body.get("predictions") or [None] * len(batch)
+        for place, (row, prediction) in enumerate(zip(batch, predictions, strict=True)):
+            yield {
+                **{name: row.get(name) for name in COLUMNS[:6]},
+                **{name: (prediction or {}).get(name) for name in ("probability", "at_risk", "threshold")},
+                "model_version": answer.body["model"]["version"] if prediction else None,
+                "error": "; ".join(errors.get(place, [])),
+            }
+        asked(len(batch))
+
+
+def write(rows: Iterator[dict[str, Any]], sink: TextIO) -> int:
+    """Write rows as CSV for a spreadsheet, no cell a formula, and return how many have no prediction."""
+    writer = csv.DictWriter(sink, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    failed = 0
+    for row in rows:
+        failed += row["probability"] is None
+        writer.writerow({name: neutral("" if value is None else value) for name, value in row.items()})
+    return failed
+
+
+def workdir() -> tempfile.TemporaryDirectory[str]:
+    """Return an empty folder for reading a file, removed at the end of the context."""
+    return tempfile.TemporaryDirectory(prefix="slipcast-")
+
+
+def _errors(answer: Answer) -> list[dict[str, Any]]:
+    """Return the errors of single activities; each names its ``index`` in the request."""
+    found = answer.body.get("errors", []) if isinstance(answer.body, dict) else []
+    return [item for item in found if isinstance(item.get("index"), int)]
+
+
+def _refusal(answer: Answer, first: int, count: int) -> str:
+    detail = answer.body.get("detail", answer.body) if isinstance(answer.body, dict) else answer.body
+    where = f"activities {first + 1} to {first + count}"
+    remedies = {
+        0: "check the network, the proxy and the output ApiUrl of the stack",
+        401: "export a token that has not expired",
+        403: "is the API key in the usage plan, or may the caller invoke the API?",
+        429: "wait a minute and run it again, or raise ApiRateLimit",
+        503: "no model is live yet: slipcast drop a schedule first",
+    }
+    remedy = remedies.get(answer.status, "look at the log of the predict function")
+    return f"{where}: POST /predictions answered {answer.status or 'nothing'}: {str(detail)[:300]}. {remedy}"
