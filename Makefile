@@ -60,32 +60,28 @@ status: bootstrap ## Say what runs
 deploy-local: bootstrap ## Build and deploy changes to the local cloud that is up
 	@$(OFFLINE) $(PYTHON) -m local deploy
 
-# A shell that points at an account or a cloud is left alone; else the local cloud that is up is asked.
+# Commands of `slipcast`, which takes the local cloud that is up if the shell points at no account.
+ON = $(if $(STACK),--stack "$(STACK)")
+
 lineage: bootstrap ## Walk from a prediction to model, dataset and source objects: make lineage PREDICTION=<id>
 	@if [ -z "$(PREDICTION)" ]; then echo "error: make lineage PREDICTION=<prediction_id of an answer>" >&2; exit 2; fi
-	@if [ -z "$${AWS_ENDPOINT_URL:-}$${AWS_PROFILE:-}$${AWS_ACCESS_KEY_ID:-}" ] && [ -f .local/env ]; then source .local/env; fi; \
-	  $(PYTHON) -m slipcast_cli.lineage --stack "$(or $(STACK),$${SLIPCAST_STACK:-slipcast})" "$(PREDICTION)"
+	@slipcast lineage $(ON) "$(PREDICTION)"
 
 history: bootstrap ## Who asked for a training, what the trigger answered, what came of it: make history [ALL=1]
-	@if [ -z "$${AWS_ENDPOINT_URL:-}$${AWS_PROFILE:-}$${AWS_ACCESS_KEY_ID:-}" ] && [ -f .local/env ]; then source .local/env; fi; \
-	  $(PYTHON) -m slipcast_cli.history --stack "$(or $(STACK),$${SLIPCAST_STACK:-slipcast})" $(if $(ALL),--all --last 0)
+	@slipcast history $(ON) $(if $(ALL),--all --last 0)
 
 dead-letters: bootstrap ## List the events and updates that could not be handled, with reason and remedy
-	@if [ -z "$${AWS_ENDPOINT_URL:-}$${AWS_PROFILE:-}$${AWS_ACCESS_KEY_ID:-}" ] && [ -f .local/env ]; then source .local/env; fi; \
-	  $(PYTHON) -m slipcast_cli.redrive --list --stack "$(or $(STACK),$${SLIPCAST_STACK:-slipcast})"
+	@slipcast dead-letters $(ON)
 
 redrive: bootstrap ## Send them again to where they were going; make redrive DISCARD=<id> deletes one instead
-	@if [ -z "$${AWS_ENDPOINT_URL:-}$${AWS_PROFILE:-}$${AWS_ACCESS_KEY_ID:-}" ] && [ -f .local/env ]; then source .local/env; fi; \
-	  $(PYTHON) -m slipcast_cli.redrive $(if $(DISCARD),--discard "$(DISCARD)") --stack "$(or $(STACK),$${SLIPCAST_STACK:-slipcast})"
+	@slipcast redrive $(ON) $(if $(DISCARD),--discard "$(DISCARD)")
 
 rollback: bootstrap ## Back to the model that was live before, or end a canary, in one update of the alias
-	@if [ -z "$${AWS_ENDPOINT_URL:-}$${AWS_PROFILE:-}$${AWS_ACCESS_KEY_ID:-}" ] && [ -f .local/env ]; then source .local/env; fi; \
-	  $(PYTHON) -m slipcast_cli.switch --stack "$(or $(STACK),$${SLIPCAST_STACK:-slipcast})" rollback
+	@slipcast rollback $(ON)
 
 promote: bootstrap ## Make a released version live once it gives its known answers: make promote VERSION=<n>
 	@if [ -z "$(VERSION)" ]; then echo "error: make promote VERSION=<number of a released version>" >&2; exit 2; fi
-	@if [ -z "$${AWS_ENDPOINT_URL:-}$${AWS_PROFILE:-}$${AWS_ACCESS_KEY_ID:-}" ] && [ -f .local/env ]; then source .local/env; fi; \
-	  $(PYTHON) -m slipcast_cli.switch --stack "$(or $(STACK),$${SLIPCAST_STACK:-slipcast})" promote "$(VERSION)"
+	@slipcast promote $(ON) "$(VERSION)"
 
 # audit/transformed.py: what CloudFormation gets, with the state machine in it, for every combination of parameters.
 lint: bootstrap .cache/audit/asl/made .cache/audit/workflows/made ## Check style, templates, state machine and workflows
@@ -161,8 +157,7 @@ SMOKE = $(if $(FILE),--file "$(FILE)") $(if $(NO_FILE),--no-file) $(if $(MIX),--
   $(if $(MINUTES),--minutes $(MINUTES)) $(if $(ALARMS),--alarms) $(if $(JSON),--json)
 
 smoke: bootstrap ## Does a deployed stack work? make smoke STACK=<name> [NO_FILE=1] [ALARMS=1]
-	@if [ -z "$${AWS_ENDPOINT_URL:-}$${AWS_PROFILE:-}$${AWS_ACCESS_KEY_ID:-}" ] && [ -f .local/env ]; then source .local/env; fi; \
-	  $(PYTHON) -m slipcast_cli.smoke --stack "$(or $(STACK),$${SLIPCAST_STACK:-slipcast})" $(SMOKE)
+	@slipcast smoke $(ON) $(SMOKE)
 
 bootstrap-cicd: not-local bootstrap ## Make the roles that deploy: make bootstrap-cicd [GITHUB=owner/name] [PIPELINE=owner/name] [BOUNDARY=arn]
 	@$(PYTHON) -m slipcast_cli.bootstrap_cicd --github "$(GITHUB)" --pipeline "$(PIPELINE)" \

@@ -3,7 +3,8 @@
     python audit/docs.py SITE [--zensical PROGRAM]
 
 copies docs/ next to SITE, writes ``reference/*.md`` from template.yaml, the command line, the OpenAPI document and the
-packages under src/, checks links that leave docs/, and runs Zensical in strict mode, which fails on any other broken link.
+packages under src/, checks links that leave docs/, and runs Zensical in strict mode, which fails on any other broken
+link.
 """
 
 import argparse
@@ -36,7 +37,12 @@ def parameters(stack: dict[str, Any]) -> str:
     groups = stack["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"]
     lines = ["# Parameters", "", "Set in `samconfig.toml` under `parameter_overrides`, or asked by `make deploy`.", ""]
     for group in groups:
-        lines += [f"## {group['Label']['default']}", "", "| parameter | default | allowed | meaning |", "|---|---|---|---|"]
+        lines += [
+            f"## {group['Label']['default']}",
+            "",
+            "| parameter | default | allowed | meaning |",
+            "|---|---|---|---|",
+        ]
         for name in group["Parameters"]:
             item = stack["Parameters"][name]
             default = f"`{item['Default']}`" if str(item.get("Default", "")) else "empty"
@@ -69,8 +75,8 @@ def alarms(stack: dict[str, Any]) -> str:
         statistic = item.get("Statistic") or item.get("ExtendedStatistic", "")
         sign = signs.get(item["ComparisonOperator"], item["ComparisonOperator"])
         meaning = re.sub(r"\s*docs/operations\.md#\S+$", "", item["AlarmDescription"].strip())
-        metric = f"`{item['Namespace']}` `{item['MetricName']}`"
-        lines.append(f"| [{name}](../operations.md#{name}) | {metric} | {statistic} {sign} {item['Threshold']} | {cell(meaning)} |")
+        metric, when = f"`{item['Namespace']}` `{item['MetricName']}`", f"{statistic} {sign} {item['Threshold']}"
+        lines.append(f"| [{name}](../operations.md#{name}) | {metric} | {when} | {cell(meaning)} |")
     return "\n".join([*lines, ""])
 
 
@@ -96,7 +102,12 @@ def operations(document: dict[str, Any]) -> str:
     lines += ["The document itself is answered by `GET /openapi.json`. Examples and rules: [The API](../api.md).", ""]
     for path, methods in document["paths"].items():
         for method, operation in methods.items():
-            lines += [f"## {method.upper()} {path}", "", operation.get("description") or operation.get("summary", ""), ""]
+            lines += [
+                f"## {method.upper()} {path}",
+                "",
+                operation.get("description") or operation.get("summary", ""),
+                "",
+            ]
             bodies = operation.get("requestBody", {}).get("content", {})
             if bodies:
                 lines += [f"Request: {', '.join(f'`{kind}`' for kind in bodies)}", ""]
@@ -201,7 +212,9 @@ def build(site: Path, zensical: str) -> int:
     pages = python_pages(reference / "python")
     config = (DOCS / "zensical.toml").read_text(encoding="utf-8")
     listed = ", ".join(f'"reference/python/{name}"' for name in pages)
-    config = config.replace('"reference/python"', listed).replace("@SRC@", str(ROOT / "src")).replace("@SITE@", str(site))
+    config = (
+        config.replace('"reference/python"', listed).replace("@SRC@", str(ROOT / "src")).replace("@SITE@", str(site))
+    )
     (work / "zensical.toml").write_text(config, encoding="utf-8")
     return subprocess.run([zensical, "build", "--clean", "--strict"], cwd=work, check=False).returncode  # noqa: S603
 

@@ -104,7 +104,7 @@ def play(swap: Swap, requests_a_step: int) -> None:
         swap.weights(execution)
         with swap.load("rollback by hand"):
             time.sleep(3)
-            said = stack.run("slipcast_cli.switch", "--stack", stack.env["SLIPCAST_STACK"], "rollback")
+            said = stack.run("rollback")
             time.sleep(3)
         print(f"  {said.strip()}")
         trials.settings(CANARY_STEPS="50", CANARY_MIN_REQUESTS="400", SHADOW_REQUESTS="0")

@@ -146,12 +146,12 @@ class Stack:
         rows = [json.loads(line) for raw in raws for line in gzip.decompress(raw).splitlines()]
         return [row for row in rows if row["request_id"] == request_id]
 
-    def run(self, module: str, *arguments: str) -> str:
-        """Run one of our modules against the local cloud, as a user does, and return what it printed."""
-        command = [sys.executable, "-m", module, *arguments]
+    def run(self, name: str, *arguments: str) -> str:
+        """Run a command of ``slipcast`` on this stack, as a user does, and return what it printed."""
+        command = [sys.executable, "-m", "slipcast_cli", name, "--stack", self.env["SLIPCAST_STACK"], *arguments]
         done = subprocess.run(command, env=os.environ | self.env, capture_output=True, text=True, check=False)
         if done.returncode:
-            raise RuntimeError(f"{module} failed: {done.stderr}")
+            raise RuntimeError(f"slipcast {name} failed: {done.stderr}")
         return done.stdout
 
     def live_version(self) -> str:

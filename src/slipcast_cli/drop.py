@@ -12,7 +12,7 @@ from typing import Any
 import boto3
 from botocore.exceptions import ClientError
 
-from slipcast.retraining import execution_name
+from slipcast.training.retraining import execution_name
 from slipcast_cli.stack import DeployedStack, StackError
 
 # EventBridge delivers within seconds; its retries take longer.

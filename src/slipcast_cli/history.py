@@ -1,23 +1,13 @@
 """History: who asked for a training, what the trigger answered, what came of it, and which version it led to.
 
-``python -m slipcast_cli.history --stack slipcast``; ``make history`` calls it. Read from the audit trail in the control
-table, which outlives the stack.
+``slipcast history``. Read from the audit trail in the control table, which outlives the stack.
 """
 
-import argparse
-import json
-import shutil
-import sys
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import groupby
 from typing import Any
-
-import boto3
-from botocore.exceptions import BotoCoreError, ClientError
-
-from slipcast_aws.control import audit
 
 HEAD = ("time (UTC)", "asked by", "decision", "outcome", "versions", "execution", "why")
 # A width at which nothing is cut.
@@ -153,33 +143,3 @@ def _clock(at: str) -> str:
         return f"{datetime.fromisoformat(at):%Y-%m-%d %H:%M:%S}"
     except ValueError:
         return at
-
-
-def main() -> int:
-    """Print the history."""
-    parser = argparse.ArgumentParser(prog="python -m slipcast_cli.history", description=__doc__)
-    parser.add_argument("--stack", default="slipcast", help="name of the CloudFormation stack (slipcast)")
-    parser.add_argument("--all", action="store_true", help="each request on a line of its own, nothing cut")
-    parser.add_argument("--last", type=int, default=50, help="so many lines, the newest; 0 for all of them (50)")
-    parser.add_argument("--json", action="store_true", help="print the lines as JSON")
-    options = parser.parse_args()
-    try:
-        stacks = boto3.client("cloudformation").describe_stacks(StackName=options.stack)["Stacks"]
-        outputs = {item["OutputKey"]: item["OutputValue"] for item in stacks[0]["Outputs"]}
-        found = lines(audit.audit_trail(outputs["ControlTableName"]))
-    except (ClientError, BotoCoreError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    shown = found if options.all else list(folded(found))
-    shown = shown[-options.last :] if options.last > 0 else shown
-    if options.json:
-        print(json.dumps([asdict(line) for line in shown], indent=1))
-    elif shown:
-        print(table(shown, FULL if options.all else shutil.get_terminal_size((160, 24)).columns))
-    else:
-        print("the trigger has had no request yet")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

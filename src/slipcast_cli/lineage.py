@@ -1,23 +1,20 @@
 """Lineage: from a prediction to its model, run, dataset, rows and source objects, each digest checked on the way.
 
-``python -m slipcast_cli.lineage --stack slipcast PREDICTION_ID``; ``make lineage PREDICTION=…`` calls it. An id is that
-of an answer of the API, or ``<source>/<data date>/<activity id>`` for a row of ``predictions/``.
+``slipcast lineage PREDICTION``. An id is that of an answer of the API, or ``<source>/<data date>/<activity id>`` for a
+row of ``predictions/``.
 """
 
-import argparse
 import csv
 import gzip
 import io
 import json
 import logging
-import sys
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import boto3
-from botocore.exceptions import BotoCoreError, ClientError
 
 from slipcast_aws import storage
 from slipcast_aws.control import releases
@@ -196,27 +193,3 @@ def render(found: dict[str, Any]) -> str:
             f"accepted, {source['training_rows']} of them as last seen there in the training rows"
         )
     return "\n".join(lines)
-
-
-def main() -> int:
-    """Print the lineage of one prediction."""
-    parser = argparse.ArgumentParser(prog="python -m slipcast_cli.lineage", description=__doc__)
-    parser.add_argument("prediction", help="prediction_id of an answer, or <source>/<data date>/<activity id>")
-    parser.add_argument("--stack", default="slipcast", help="name of the CloudFormation stack (slipcast)")
-    parser.add_argument("--json", action="store_true", help="print JSON")
-    options = parser.parse_args()
-    try:
-        stacks = boto3.client("cloudformation").describe_stacks(StackName=options.stack)["Stacks"]
-        outputs = {item["OutputKey"]: item["OutputValue"] for item in stacks[0]["Outputs"]}
-        found = trace(
-            outputs["DataBucketName"], outputs["PredictFunctionName"], outputs["ControlTableName"], options.prediction
-        )
-    except (LineageError, storage.DigestMismatchError, ClientError, BotoCoreError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    print(json.dumps(found, indent=1) if options.json else render(found))
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

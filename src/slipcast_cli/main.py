@@ -12,6 +12,7 @@ import getpass
 import json
 import os
 import shutil
+import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
@@ -24,6 +25,9 @@ import click
 from slipcast_cli import environment
 
 REFUSED = 3
+EPILOG = """Commands work on the AWS account of the shell; if the shell names none and a local cloud is up in the
+checkout, that one is used. Exit codes: 0 done; 1 failed; 2 wrong arguments; 3 the file was refused, or activities have
+no prediction."""
 STACK = "slipcast"
 
 
@@ -44,7 +48,7 @@ def aws_command[**Arguments, Returned](function: Callable[Arguments, Returned]) 
         from botocore.exceptions import BotoCoreError, ClientError
 
         from slipcast.ingest.refusal import ScheduleRefused
-        from slipcast_aws.releases import ReleaseError
+        from slipcast_aws.release.versions import ReleaseError
         from slipcast_aws.storage import DigestMismatchError
         from slipcast_cli.findings import of_error
         from slipcast_cli.lineage import LineageError
@@ -80,7 +84,7 @@ stack_option = click.option(
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output.")
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}, epilog=__doc__)
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}, epilog=EPILOG)
 @click.version_option(version("slipcast"), prog_name="slipcast")
 def cli() -> None:
     """Forecast which construction activities will slip."""
@@ -192,11 +196,11 @@ def lineage(prediction: str, stack: str, as_json: bool) -> None:
 @aws_command
 def history(everything: bool, last: int, stack: str, as_json: bool) -> None:
     """Show who asked for a training, what was decided, and which version it led to."""
-    from slipcast_aws import control
+    from slipcast_aws.control.audit import audit_trail
     from slipcast_cli import history as trail
     from slipcast_cli.stack import find
 
-    found = trail.lines(control.audit_trail(find(stack).output("ControlTableName")))
+    found = trail.lines(audit_trail(find(stack).output("ControlTableName")))
     shown = found if everything else list(trail.folded(found))
     shown = shown[-last:] if last > 0 else shown
     if as_json:
@@ -219,8 +223,9 @@ by_option = click.option("--by", default=getpass.getuser, show_default="user nam
 def rollback(by: str, stack: str, as_json: bool) -> None:
     """Go back to the model that was live before, or end a canary."""
     from slipcast_cli import switch
+    from slipcast_cli.stack import find
 
-    _done(switch.rollback(switch.find(stack), by), as_json)
+    _done(switch.rollback(switch.place_of(find(stack)), by), as_json)
 
 
 @cli.command()
@@ -232,8 +237,9 @@ def rollback(by: str, stack: str, as_json: bool) -> None:
 def promote(model_version: str, by: str, stack: str, as_json: bool) -> None:
     """Make a released VERSION live, once it has given its known answers."""
     from slipcast_cli import switch
+    from slipcast_cli.stack import find
 
-    _done(switch.promote(switch.find(stack), model_version, by), as_json)
+    _done(switch.promote(switch.place_of(find(stack)), model_version, by), as_json)
 
 
 def _done(text: str, as_json: bool) -> None:
@@ -252,7 +258,10 @@ only_option = click.option("--only", type=click.Choice(["events", "updates"]), h
 @aws_command
 def dead_letters(only: str | None, stack: str) -> None:
     """List the events and updates that could not be handled, with reason and remedy."""
-    _redrive(["--list", *(["--only", only] if only else [])], stack)
+    from slipcast_cli import redrive as queues
+    from slipcast_cli.stack import find
+
+    queues.list_all(find(stack), only)
 
 
 @cli.command()
@@ -262,13 +271,13 @@ def dead_letters(only: str | None, stack: str) -> None:
 @aws_command
 def redrive(only: str | None, discard: str | None, stack: str) -> None:
     """Send them again to where they were going."""
-    _redrive([*(["--only", only] if only else []), *(["--discard", discard] if discard else [])], stack)
-
-
-def _redrive(arguments: list[str], stack: str) -> None:
     from slipcast_cli import redrive as queues
+    from slipcast_cli.stack import find
 
-    raise SystemExit(queues.main([*arguments, "--stack", stack]))
+    if discard:
+        queues.discard_one(find(stack), discard)
+    elif queues.redrive_all(find(stack), only):
+        raise SystemExit(1)
 
 
 @cli.command(context_settings={"ignore_unknown_options": True, "help_option_names": []})
@@ -278,7 +287,21 @@ def smoke(arguments: tuple[str, ...]) -> None:
     """Check a deployed stack: drop a file, ask the API, look at the alarms (smoke --help lists the options)."""
     from slipcast_cli import smoke as checks
 
-    raise SystemExit(checks.main(list(arguments)))
+    given = list(arguments) if "--stack" in arguments else [*arguments, "--stack", _default_stack()]
+    raise SystemExit(checks.main(given))
+
+
+@cli.command()
+@click.option("--stage", default="default", show_default=True, help="Environment of samconfig.toml.")
+@click.option("--stack", default="", help="Name of the stack; that of the stage if left out.")
+def deploy(stage: str, stack: str) -> None:
+    """Check the account, build and deploy from the checkout; with CI=true nothing is asked."""
+    root = environment.checkout()
+    if root is None:
+        raise Failed("deploying needs a checkout of the repository: git clone it and run .venv/bin/slipcast there")
+    # The makefile builds layers and functions and knows how sam is called.
+    command = ["make", "-C", str(root), "deploy", f"STAGE={stage}", *([f"STACK={stack}"] if stack else [])]
+    raise SystemExit(subprocess.run(command, check=False).returncode)
 
 
 # --- Local cloud -------------------------------------------------------------------------------------------------

@@ -7,10 +7,10 @@ from datetime import date
 from pathlib import Path
 from typing import Any, TextIO
 
-from slipcast.ingest.profile import Profile, built_in, load_profile
+from slipcast.csv_safety import neutral
+from slipcast.ingest.mapping.profile import Profile, built_in, load_profile
 from slipcast.ingest.schedule import Schedule, read_schedule
 from slipcast.schema import FEATURE_COLUMNS
-from slipcast.spreadsheet import neutral
 from slipcast_cli.api import Answer, Api
 
 COLUMNS = (

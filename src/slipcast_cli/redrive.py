@@ -1,24 +1,20 @@
-"""What was set aside: list it with its reasons, or send it again once the cause is mended.
+"""Messages that were set aside: listed with their reasons, or sent again once the cause is fixed.
 
-``python -m slipcast_cli.redrive --stack slipcast [--list] [--discard ID]``; ``make dead-letters`` and ``make redrive``
-call it. Events that could not be delivered or handled go to the function that they were going to, updates of the stream
-to the queue of updates. What is deleted has been taken; what fails again stays, with its reason. It works with the
-rights of who calls it (docs/operations.md#dead-letters).
+``slipcast dead-letters`` and ``slipcast redrive``. Events that could not be delivered or handled go to the function
+that they were going to, updates of the stream to the queue of updates. A message is deleted once it was taken; one
+that fails again stays, with its reason. The commands work with the rights of the caller
+(docs/operations.md#dead-letters).
 """
 
-import argparse
 import json
-import sys
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
-import boto3
-from botocore.exceptions import BotoCoreError, ClientError
-
 from slipcast_aws.serving import queues
 from slipcast_cli import dead_letters
+from slipcast_cli.stack import DeployedStack, StackError
 
 # Long enough to send ten messages again, or to read a list; after a crash the queue shows the message again.
 HIDDEN_SECONDS = 60
@@ -171,59 +167,61 @@ def _age(sent: datetime) -> str:
     return f"{max(seconds, 0):.0f} s"
 
 
-def main() -> int:
-    """List what was set aside, send it again, or delete one of it."""
-    parser = argparse.ArgumentParser(prog="python -m slipcast_cli.redrive", description=__doc__)
-    parser.add_argument("--stack", default="slipcast", help="name of the CloudFormation stack (slipcast)")
-    parser.add_argument("--list", action="store_true", help="only show what is there and why")
-    parser.add_argument("--discard", metavar="ID", help="delete the message of this id for good instead")
-    parser.add_argument("--only", choices=[EVENTS, UPDATES], help="events, or updates of the stream; both if left out")
-    options = parser.parse_args()
-    try:
-        stacks = boto3.client("cloudformation").describe_stacks(StackName=options.stack)["Stacks"]
-        outputs = {item["OutputKey"]: item["OutputValue"] for item in stacks[0]["Outputs"]}
-        if options.only == UPDATES and "UpdatesQueueUrl" not in outputs:
-            print(f"error: the stack {options.stack} has no stream: deploy it with Streaming=true", file=sys.stderr)
-            return 1
-        if options.discard:
-            return _discard(outputs, options.discard)
-        return _both(options, outputs)
-    except (ClientError, BotoCoreError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-
-
-def _both(options: argparse.Namespace, outputs: dict[str, str]) -> int:
-    count = stays = 0
-    if options.only != UPDATES:
-        destinations, url = dead_letters.Destinations(options.stack), outputs["DeadLetterQueueUrl"]
-        if options.list:
-            for message in listed(url):
-                print(describe_event(destinations, dead_letters.read(message)))
-                count += 1
-        else:
-            for letter, why in redrive_events(destinations, url):
-                print(f"event {letter.message_id}: {letter.what}\n  {'sent again' if why is None else f'stays: {why}'}")
-                if why is not None:
-                    print(f"  remedy  {why.remedy}")
-                count, stays = count + (why is None), stays + (why is not None)
-    if options.only != EVENTS and "UpdatesQueueUrl" in outputs:
-        url = outputs["UpdatesDeadLetterQueueUrl"]
-        for letter in listed(url) if options.list else redrive(outputs["UpdatesQueueUrl"], url):
+def list_all(stack: DeployedStack, only: str | None) -> int:
+    """Print what was set aside, with reason and remedy, and return how many there are."""
+    count = 0
+    if only != UPDATES:
+        destinations = dead_letters.Destinations(stack.name)
+        for message in listed(stack.output("DeadLetterQueueUrl")):
+            print(describe_event(destinations, dead_letters.read(message)))
+            count += 1
+    if only != EVENTS and (only or streams(stack)):
+        for letter in listed(_updates(stack)):
             print(describe(letter))
             count += 1
-    print(f"{count} set aside" if options.list else f"{count} sent again" + (f", {stays} stay" if stays else ""))
-    return 1 if stays else 0
+    print(f"{count} set aside")
+    return count
 
 
-def _discard(outputs: dict[str, str], message_id: str) -> int:
+def redrive_all(stack: DeployedStack, only: str | None) -> int:
+    """Send what was set aside to where it was going, print what became of it, and return how many stay."""
+    count = stays = 0
+    if only != UPDATES:
+        destinations = dead_letters.Destinations(stack.name)
+        for letter, why in redrive_events(destinations, stack.output("DeadLetterQueueUrl")):
+            print(f"event {letter.message_id}: {letter.what}\n  {'sent again' if why is None else f'stays: {why}'}")
+            if why is not None:
+                print(f"  remedy  {why.remedy}")
+            count, stays = count + (why is None), stays + (why is not None)
+    if only != EVENTS and (only or streams(stack)):
+        for letter in redrive(stack.output("UpdatesQueueUrl"), _updates(stack)):
+            print(describe(letter))
+            count += 1
+    print(f"{count} sent again" + (f", {stays} stay" if stays else ""))
+    return stays
+
+
+def discard_one(stack: DeployedStack, message_id: str) -> None:
+    """Delete one message for good and print it.
+
+    Raises
+    ------
+    StackError
+        If no message of that id was set aside.
+    """
     for name in ("DeadLetterQueueUrl", "UpdatesDeadLetterQueueUrl"):
-        if name in outputs and (found := discard(outputs[name], message_id)):
+        if name in stack.outputs and (found := discard(stack.outputs[name], message_id)):
             print(f"deleted {message_id}: {json.dumps(found['Body'])}")
-            return 0
-    print(f"error: no message {message_id} was set aside; make dead-letters lists what is there", file=sys.stderr)
-    return 1
+            return
+    raise StackError(f"no message {message_id} was set aside", "slipcast dead-letters lists what is there")
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+def streams(stack: DeployedStack) -> bool:
+    """Return whether the stack takes updates from a queue."""
+    return "UpdatesQueueUrl" in stack.outputs
+
+
+def _updates(stack: DeployedStack) -> str:
+    if not streams(stack):
+        raise StackError(f"the stack {stack.name} has no stream", "deploy it with Streaming=true")
+    return stack.output("UpdatesDeadLetterQueueUrl")

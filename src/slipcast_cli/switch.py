@@ -1,25 +1,22 @@
 """Which model is live, changed by hand: back to the one before, or to a version that was released earlier.
 
-``python -m slipcast_cli.switch --stack slipcast rollback`` and ``… promote VERSION``; ``make rollback`` and ``make
-promote VERSION=n`` call them. Each moves the alias in one update and leaves an entry in the audit trail, a message on
-the topic and a record for MLflow.
+``slipcast rollback`` and ``slipcast promote VERSION``. Each moves the alias in one update and leaves an entry in
+the audit trail, a message on the topic and a record for MLflow.
 """
 
-import argparse
-import getpass
 import logging
-import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import boto3
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
 from slipcast_aws import storage
 from slipcast_aws.control import audit, releases
 from slipcast_aws.release import traffic, versions
 from slipcast_aws.release.versions import LiveModel, ReleaseError
 from slipcast_aws.tracking import outbox
+from slipcast_cli.stack import DeployedStack
 
 logger = logging.getLogger(__name__)
 
@@ -35,16 +32,14 @@ class Place:
     track: str
 
 
-def find(stack: str) -> Place:
+def place_of(stack: DeployedStack) -> Place:
     """Return the parts of a deployed stack, from its outputs."""
-    stacks = boto3.client("cloudformation").describe_stacks(StackName=stack)["Stacks"]
-    outputs = {item["OutputKey"]: item["OutputValue"] for item in stacks[0]["Outputs"]}
     return Place(
-        function=outputs["PredictFunctionName"],
-        bucket=outputs["DataBucketName"],
-        table=outputs["ControlTableName"],
-        topic=outputs["TopicArn"],
-        track=f"{stack}-track",
+        function=stack.output("PredictFunctionName"),
+        bucket=stack.output("DataBucketName"),
+        table=stack.output("ControlTableName"),
+        topic=stack.output("TopicArn"),
+        track=f"{stack.name}-track",
     )
 
 
@@ -131,28 +126,3 @@ def _champion(place: Place, model: LiveModel, said: str) -> None:
         versions.client().invoke(FunctionName=place.track, InvocationType="Event", Payload=b"{}")
     except ClientError as error:
         logger.warning("the record for MLflow waits in the outbox, the next hour asks again: %s", error)
-
-
-def main() -> int:
-    """Carry out one command and return the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m slipcast_cli.switch", description=__doc__)
-    parser.add_argument("--stack", default="slipcast", help="name of the CloudFormation stack (slipcast)")
-    parser.add_argument("--by", default=getpass.getuser(), help="who does it, for the audit trail (the user's name)")
-    commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("rollback", help="go back to the version that was live before")
-    commands.add_parser("promote", help="make a version live").add_argument("version")
-    options = parser.parse_args()
-    try:
-        place = find(options.stack)
-        if options.command == "rollback":
-            print(rollback(place, options.by))
-        else:
-            print(promote(place, options.version, options.by))
-    except (ReleaseError, storage.DigestMismatchError, ClientError, BotoCoreError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

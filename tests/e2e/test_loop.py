@@ -94,15 +94,15 @@ def test_an_event_that_was_set_aside_is_sent_again_to_where_it_was_going(stack, 
     }
     queue = stack.env["SLIPCAST_DEAD_LETTERS"]
     sent = cloud.client("sqs").send_message(QueueUrl=queue, MessageBody=json.dumps(rule_event))["MessageId"]
-    where = ("--stack", stack.env["SLIPCAST_STACK"], "--only", "events")
+    events = ("--only", "events")
     before = stack.executions()
 
-    listed = stack.run("slipcast_cli.redrive", *where, "--list")
+    listed = stack.run("dead-letters", *events)
     block = listed[listed.index(f"event {sent}") :]
     assert f"to      {stack.env['SLIPCAST_TRIGGER_FUNCTION']}\n" in block
-    assert "sent again" in stack.run("slipcast_cli.redrive", *where)
+    assert "sent again" in stack.run("redrive", *events)
 
-    assert sent not in stack.run("slipcast_cli.redrive", *where, "--list")
+    assert sent not in stack.run("dead-letters", *events)
     # The trigger has known this upload before.
     assert stack.executions() == before
 
@@ -250,9 +250,7 @@ def test_the_lineage_of_a_prediction_ends_at_the_dropped_object(stack, story):
     until(lambda: stack.prediction_log(first.rsplit(":", 1)[0]) or None, seconds=60, what="the log of the prediction")
 
     for prediction in (first, f"nyc_sca/2022-12-31/{story['scored']['activity_id']}"):
-        found = json.loads(
-            stack.run("slipcast_cli.lineage", "--json", "--stack", stack.env["SLIPCAST_STACK"], prediction)
-        )
+        found = json.loads(stack.run("lineage", "--json", prediction))
 
         assert found["run"]["execution"] == story["first"]["name"]
         assert found["run"]["mlflow"].startswith(stack.env["MLFLOW_TRACKING_URI"])

@@ -175,7 +175,7 @@ def test_the_history_tells_the_storm_in_a_few_lines(storm):
 
 
 def stack_history(storm) -> list[str]:
-    printed = storm.stack.run("slipcast_cli.history", "--stack", storm.stack.env["SLIPCAST_STACK"], "--last", "0")
+    printed = storm.stack.run("history", "--last", "0")
     since = storm.began.strftime("%Y-%m-%d %H:%M:%S")
     return [line for line in printed.splitlines() if line[:19] >= since and line[:4].isdigit()]
 

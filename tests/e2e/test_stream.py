@@ -46,10 +46,11 @@ class Updates:
     def answers(self, count, seconds=60):
         return [json.loads(message["Body"]) for message in self.read(self.results, count, seconds)]
 
-    def redrive(self, *arguments):
-        return self.stack.run(
-            "slipcast_cli.redrive", "--stack", self.stack.env["SLIPCAST_STACK"], "--only", "updates", *arguments
-        )
+    def redrive(self):
+        return self.stack.run("redrive", "--only", "updates")
+
+    def set_aside(self):
+        return self.stack.run("dead-letters", "--only", "updates")
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +93,7 @@ def test_what_no_retry_can_help_is_set_aside_and_comes_back_by_redrive_alone(upd
 
     assert len(updates.answers(2)) == 2
     listed = until(
-        lambda: text if "1 set aside" in (text := updates.redrive("--list")) else None, seconds=20, what="dead letter"
+        lambda: text if "1 set aside" in (text := updates.set_aside()) else None, seconds=20, what="dead letter"
     )
     assert "invalid activity: start: write the day as year-month-day" in listed
     assert "mend start and send it again" in listed
@@ -132,4 +133,4 @@ def test_while_answers_cannot_be_sent_updates_wait_in_their_order(updates):
     )
 
     assert [answer["request_id"] for answer in updates.answers(3, seconds=90)] == ids
-    assert updates.redrive("--list") == "0 set aside\n"
+    assert updates.set_aside() == "0 set aside\n"

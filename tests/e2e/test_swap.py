@@ -118,7 +118,7 @@ def test_a_deploy_during_a_canary_moves_nothing(trials, stack, cloud):
 def test_a_rollback_by_hand_goes_to_the_version_before_and_only_once_more_if_there_is_one(trials, stack, activities):
     new, before = stack.live_version(), stack.document(release_of(trials, stack))["previous"]
     with Load(stack, activities, RATE / 2, connections=4) as load:
-        said = stack.run("slipcast_cli.switch", "--stack", stack.env["SLIPCAST_STACK"], "--by", "Ann", "rollback")
+        said = stack.run("rollback", "--by", "Ann")
         until(
             lambda: stack.predict(activities[:1])["model"]["version"] == before or None, seconds=20, what="old answer"
         )
@@ -127,7 +127,7 @@ def test_a_rollback_by_hand_goes_to_the_version_before_and_only_once_more_if_the
     assert f"instead of version {new}, by Ann" in said
     assert stack.live_version() == before
     assert set(assert_each_from_one_model(trials, load, activities)) <= {before, new}
-    said = stack.run("slipcast_cli.switch", "--stack", stack.env["SLIPCAST_STACK"], "promote", new)
+    said = stack.run("promote", new)
     assert f"version {new}" in said
     assert stack.live_version() == new
 
