@@ -1,4 +1,4 @@
-"""What a stack costs in a month of 30 days: the tables of README.md, from docs/prices.yaml and template.yaml.
+"""What a stack costs in a month of 30 days: the tables of docs/costs.md, from docs/prices.yaml and template.yaml.
 
     .venv/bin/python benchmarks/costs.py
 
@@ -205,7 +205,7 @@ def options() -> list[tuple[str, str, float]]:
 
 
 def tables() -> str:
-    """Return both tables as they stand in README.md."""
+    """Return both tables as they stand in docs/costs.md."""
     found = rows(Stack())
     sums = [sum(row.dollars[load] for row in found) for load in range(len(LOADS))]
     heads = " | ".join(f"{load:,} a day" for load in LOADS)

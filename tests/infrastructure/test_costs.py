@@ -1,4 +1,4 @@
-"""The figures of README.md's cost tables: from one table of unit prices, each as its own arithmetic says."""
+"""The figures of the cost tables in docs/costs.md: from one table of unit prices, each as its own arithmetic says."""
 
 import importlib.util
 import re
@@ -8,7 +8,7 @@ import yaml
 
 from audit.transformed import ROOT
 
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs" / "costs.md").read_text(encoding="utf-8")
 LOADS = (0, 1_000, 100_000)
 
 
@@ -17,10 +17,10 @@ def cells(line: str) -> list[str]:
 
 
 def table(head: str) -> list[list[str]]:
-    """Return the cells of the table of README.md whose head contains a text, without its head."""
-    lines = README.splitlines()
+    """Return the cells of the table of docs/costs.md whose head contains a text, without its head."""
+    lines = PAGE.splitlines()
     first = next(number for number, line in enumerate(lines) if line.startswith("|") and head in line)
-    after = next(number for number in range(first, len(lines)) if not lines[number].startswith("|"))
+    after = next((number for number in range(first, len(lines)) if not lines[number].startswith("|")), len(lines))
     return [cells(line) for line in lines[first + 2 : after]]
 
 
@@ -77,7 +77,7 @@ def test_the_tables_are_those_that_the_prices_and_the_template_give():
     specification.loader.exec_module(costs)
 
     for part in costs.tables().split("\n\n"):
-        assert part in README
+        assert part in PAGE
 
 
 def test_every_price_has_a_source_and_is_used():

@@ -67,9 +67,9 @@ OTHER_APP, OTHER_SERVER = f"{APP}4", f"{SERVER}-2"
 WITHOUT_APP = transformed.REGIONS["without_mlflow_app"]
 
 
-def test_the_regions_are_those_that_the_template_and_the_readme_name():
-    readme = (transformed.ROOT / "README.md").read_text(encoding="utf-8")
-    found = {name: re.findall(r"\b[a-z]{2}-[a-z]+-\d\b", line) for name, line in named_regions(readme).items()}
+def test_the_regions_are_those_that_the_template_and_the_guide_name():
+    guide = (transformed.ROOT / "docs" / "deploy.md").read_text(encoding="utf-8")
+    found = {name: re.findall(r"\b[a-z]{2}-[a-z]+-\d\b", line) for name, line in named_regions(guide).items()}
     known = [
         region
         for regions in transformed.REGIONS.values()
@@ -81,10 +81,10 @@ def test_the_regions_are_those_that_the_template_and_the_readme_name():
     assert known == transformed.REGIONS["mlflow_app"]
 
 
-def named_regions(readme: str) -> dict[str, str]:
-    """Return the two paragraphs of the README that name regions, by the list in audit/regions.yaml."""
+def named_regions(guide: str) -> dict[str, str]:
+    """Return the two paragraphs of docs/deploy.md that name regions, by the list in audit/regions.yaml."""
     begins = {"mlflow_app": "**With an MLflow app of its own**", "without_mlflow_app": "**Without**"}
-    paragraphs = readme.split("\n\n")
+    paragraphs = guide.split("\n\n")
     return {
         name: next(text for text in paragraphs if text.startswith(begin)).split("Not tried")[0]
         for name, begin in begins.items()
@@ -270,7 +270,7 @@ def test_names_stay_within_their_limits_for_the_longest_name_of_a_stack():
             if value is not None and "Ref" not in value and len(text(value)) > limit
         ]
 
-    assert f"A stack's name has up to {longest} characters" in (transformed.ROOT / "README.md").read_text(
+    assert f"A stack's name has up to {longest} characters" in (transformed.ROOT / "docs" / "deploy.md").read_text(
         encoding="utf-8"
     )
     assert too_long(longest) == []
