@@ -96,6 +96,7 @@ lint: bootstrap .cache/audit/asl/made .cache/audit/workflows/made ## Check style
 	@.cache/audit/workflows/bin/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yaml
 	@.cache/audit/workflows/bin/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
 	@.cache/audit/asl/bin/python audit/asl_parser.py statemachine/*.yaml
+	@$(MAKE) --no-print-directory docs
 
 docs: bootstrap .cache/audit/docs/made ## Build the documentation site into .cache/site; a broken link fails
 	@$(OFFLINE) $(PYTHON) audit/docs.py .cache/site --zensical .cache/audit/docs/bin/zensical
