@@ -10,6 +10,7 @@ from pathlib import Path
 
 import botocore.session
 import pytest
+import yaml
 from botocore.loaders import create_loader
 from hypothesis import settings
 
@@ -44,6 +45,14 @@ class LambdaContext:
 
     def get_remaining_time_in_millis(self) -> int:
         return 30_000
+
+
+@pytest.fixture(autouse=True)
+def yaml_as_it_was():
+    """The constructors of PyYAML; sam's parser makes every mapping that this process reads an OrderedDict."""
+    before = dict(yaml.SafeLoader.yaml_constructors)
+    yield
+    yaml.SafeLoader.yaml_constructors = before
 
 
 @pytest.fixture

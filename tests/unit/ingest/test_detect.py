@@ -54,6 +54,12 @@ def test_of_two_header_lines_the_last_one_counts():
     assert found(HEADER, ["code", "s", "f"], profiles=[both]).index == 1
 
 
+def test_a_header_that_comes_again_below_its_rows_is_none():
+    row = ["1", "2024-01-01", "2024-02-01"]
+
+    assert found(HEADER, row, row, HEADER, row).index == 0
+
+
 def test_a_line_that_is_known_better_counts_more_than_a_later_one():
     more = profile(columns={**CORE, "phase": "Phase"})
 

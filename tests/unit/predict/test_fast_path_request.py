@@ -50,7 +50,7 @@ def test_none_and_more_are_not(reader, count):
         ("start", "2024-02-29", "2024-02-30"),
         ("start", "2024-02-29", "2024-2-29"),
         ("start", "2024-02-29", None),
-        ("baseline_finish", "2024-01-02", "2024-01-01"),
+        ("baseline_finish", "2024-01-01", "2023-12-31"),
         ("baseline_finish", "2024-01-02", None),
         ("history", {}, {"unknown": 1.0}),
         ("history", None, []),
@@ -89,7 +89,7 @@ def test_days_are_counted_from_the_baselines_start_or_the_start_and_a_given_numb
         {"activity_id": "A", "start": "2024-01-01", "baseline_duration_days": 3},
     )
 
-    assert found.days == [60.0, 61.0, 7.5, 3.0]
+    assert found.days == [61.0, 62.0, 7.5, 3.0]
     assert found.history == [None] * 4
 
 

@@ -80,8 +80,12 @@ def detect(
             f"Drop the file under incoming/<profile>/, e.g. incoming/{names[0]}/",
             best[0].line,
         )
-    # Spreadsheet exports of Primavera have the field names in one line and their titles in the next.
-    found = max(best, key=lambda item: item.index)
+    # Spreadsheet exports of Primavera have the field names in one line and their titles in the next. A header that
+    # comes again further down is none: what lies between would be lost.
+    found = min(best, key=lambda item: item.index)
+    below = {item.index: item for item in best if item.delimiter == found.delimiter}
+    while found.index + 1 in below:
+        found = below[found.index + 1]
     _refuse_repeated(found, file)
     return found
 

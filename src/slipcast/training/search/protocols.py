@@ -19,7 +19,10 @@ from slipcast.training.search.folds import FoldError, shuffled_folds, time_folds
 FOLDS = 5
 PAPER_TEST_SHARE = 0.2
 # Columns that ingestion adds to those of the file.
-ADDED = ("source", "source_sha256", "baseline_data_date", "is_late", "label_known_at")
+ADDED = (
+    *("source", "source_sha256", "activity_guid", "baseline_source", "baseline_data_date"),
+    *("is_late", "label_known_at"),
+)
 
 
 @dataclass(frozen=True)
