@@ -84,15 +84,20 @@ class Settled:
     """A template as moto can read it, for given parameters."""
 
     def __init__(self, template: dict[str, Any], parameters: dict[str, str]) -> None:
-        self.conditions = template.get("Conditions", {})
         self.parameters = {name: str(item.get("Default", "")) for name, item in template["Parameters"].items()}
         self.parameters |= parameters
+        self.conditions = {name: self._plain(item) for name, item in template.get("Conditions", {}).items()}
         there = {name: item for name, item in template["Resources"].items() if self._holds(item)}
         can_be_made = get_model_map().keys() - NOT_MADE
         self.left_out = {name: item["Type"] for name, item in there.items() if item["Type"] not in can_be_made}
         self.resources = {
             name: self._settle(item) for name, item in there.items() if item["Type"] not in self.left_out.values()
         }
+        for name, item in self.resources.items():
+            properties = item.get("Properties", {})
+            if item["Type"] == "AWS::SQS::Queue" and properties.get("FifoQueue"):
+                # CloudFormation's own names of FIFO queues end so, moto's do not.
+                properties.setdefault("QueueName", f"{STACK}-{name}.fifo")
         outputs = {name: item for name, item in template["Outputs"].items() if self._holds(item)}
         self.template = {
             "AWSTemplateFormatVersion": "2010-09-09",
@@ -103,6 +108,24 @@ class Settled:
 
     def _holds(self, item: dict[str, Any]) -> bool:
         return "Condition" not in item or self._condition(item["Condition"])
+
+    def _plain(self, node: Any) -> Any:
+        """Return a condition without the functions and pseudo parameters that moto does not know there."""
+        if isinstance(node, list):
+            return [self._plain(item) for item in node]
+        if not isinstance(node, dict):
+            return node
+        ((kind, value),) = node.items()
+        if kind == "Ref":
+            return {"AWS::Region": REGION}.get(value, self.parameters.get(value, value))
+        given = self._plain(value)
+        if kind == "Fn::Join":
+            return given[0].join(given[1])
+        if kind == "Fn::Split":
+            return given[1].split(given[0])
+        if kind == "Fn::Select":
+            return given[1][int(given[0])]
+        return {kind: given}
 
     def _condition(self, name: str) -> bool:
         return bool(parse_condition(self.conditions[name], self.parameters, Found(self._condition)))
