@@ -382,11 +382,14 @@ class Smoke:
         """Switch an alarm on that starts nothing; its notification must reach the trigger function."""
         name, trigger = f"{self.stack.name}-{HARMLESS_ALARM}", self.stack.output("TriggerFunctionName")
         cloudwatch, began = self.session.client("cloudwatch"), int(time.time() * 1000)
+        # CloudFormation names the group.
+        configuration = self.session.client("lambda").get_function_configuration(FunctionName=trigger)
+        group = configuration["LoggingConfig"]["LogGroup"]
         # An alarm acts on a change alone.
         cloudwatch.set_alarm_state(AlarmName=name, StateValue="OK", StateReason="smoke test begins")
         cloudwatch.set_alarm_state(AlarmName=name, StateValue="ALARM", StateReason="smoke test, nothing is wrong")
         try:
-            arrived = self._wait(lambda: self._heard(trigger, began), seconds=self.settings.api_seconds)
+            arrived = self._wait(lambda: self._heard(group, began), seconds=self.settings.api_seconds)
         finally:
             cloudwatch.set_alarm_state(AlarmName=name, StateValue="OK", StateReason="smoke test is over")
         if arrived:
@@ -398,9 +401,8 @@ class Smoke:
                 "look at the topic's subscriptions and policy, and at make dead-letters",
             )
 
-    def _heard(self, trigger: str, since_ms: int) -> bool | None:
+    def _heard(self, group: str, since_ms: int) -> bool | None:
         logs = self.session.client("logs")
-        group = f"/aws/lambda/{trigger}"
         pages = logs.get_paginator("filter_log_events").paginate(logGroupName=group, startTime=since_ms)
         lines = (event["message"] for page in pages for event in page["events"])
         # The trigger answers a request for none of the alarms that ask for a training with no outcome.

@@ -404,7 +404,11 @@ def test_a_topic_without_the_trigger_function_fails(session):
     assert "a@example.com" in found[2].text
 
 
+LOG_GROUP = "demo-TriggerLogGroup-1ABC"
+
+
 def alarm_changes(session, *states):
+    session.answers("lambda", "get_function_configuration", {"LoggingConfig": {"LogGroup": LOG_GROUP}})
     for state in states:
         expected = {"AlarmName": "demo-pipeline-timed-out", "StateValue": state, "StateReason": ANY}
         session.answers("cloudwatch", "set_alarm_state", {}, **expected)
@@ -412,7 +416,8 @@ def alarm_changes(session, *states):
 
 def test_an_alarm_that_is_switched_on_reaches_the_gate_and_is_switched_off(session):
     alarm_changes(session, "OK", "ALARM", "OK")
-    session.answers("logs", "filter_log_events", {"events": [{"message": '{"message":"trigger","outcomes":[]}'}]})
+    events = {"events": [{"message": '{"message":"trigger","outcomes":[]}'}]}
+    session.answers("logs", "filter_log_events", events, logGroupName=LOG_GROUP, startTime=ANY)
 
     assert [item.status for item in checks(session).alarm_test()] == [PASS]
     session.all_asked()
