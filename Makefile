@@ -12,7 +12,7 @@ SMALL := tests/sandbox/test_environment.py tests/sandbox/test_small_functions.py
 
 .PHONY: help bootstrap demo verify test test-fast test-e2e up down status deploy-local lineage history rollback promote \
   dead-letters redrive faults coverage mutants lint audit sandbox sbom jsonata format build deploy preflight smoke \
-  bootstrap-cicd docs clean
+  bootstrap-cicd clean
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -97,9 +97,6 @@ lint: bootstrap .cache/audit/asl/made .cache/audit/workflows/made ## Check style
 	@.cache/audit/workflows/bin/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
 	@.cache/audit/asl/bin/python audit/asl_parser.py statemachine/*.yaml
 	@$(MAKE) --no-print-directory docs
-
-docs: bootstrap .cache/audit/docs/made ## Build the documentation site into .cache/site; a broken link fails
-	@$(OFFLINE) $(PYTHON) audit/docs.py .cache/site --zensical .cache/audit/docs/bin/zensical
 
 # Tools that are no part of Slipcast live in environments of their own: made once for each audit/uv.lock, then offline.
 .cache/audit/%/made: audit/uv.lock audit/pyproject.toml | bootstrap

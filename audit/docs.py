@@ -212,13 +212,11 @@ def build(site: Path, zensical: str) -> int:
     pages = python_pages(reference / "python")
     config = (DOCS / "zensical.toml").read_text(encoding="utf-8")
     listed = ", ".join(f'"reference/python/{name}"' for name in pages)
-    config = config.replace('"reference/python"', listed).replace("@SRC@", str(ROOT / "src"))
+    config = (
+        config.replace('"reference/python"', listed).replace("@SRC@", str(ROOT / "src")).replace("@SITE@", str(site))
+    )
     (work / "zensical.toml").write_text(config, encoding="utf-8")
-    code = subprocess.run([zensical, "build", "--clean", "--strict"], cwd=work, check=False).returncode  # noqa: S603
-    if code == 0:
-        shutil.rmtree(site, ignore_errors=True)
-        (work / "site").rename(site)
-    return code
+    return subprocess.run([zensical, "build", "--clean", "--strict"], cwd=work, check=False).returncode  # noqa: S603
 
 
 def main() -> int:

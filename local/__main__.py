@@ -16,7 +16,7 @@ def main() -> int:
     parser.add_argument("--home", type=Path, default=ROOT / ".local", help="folder of the local cloud (.local)")
     parser.add_argument("--template", type=Path, default=ROOT / "template.yaml", help="template to deploy")
     options = parser.parse_args()
-    # Whoever ends this command, by a signal or by closing the terminal, gets the same tidy end as with Ctrl-C.
+    # A signal, or closing the terminal, ends this command as cleanly as Ctrl-C.
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)
     cloud = LocalCloud(options.home, say=lambda line: print(line, flush=True), template=options.template)

@@ -25,7 +25,7 @@ from local.processes import Child, LocalCloudError
 ROOT = Path(__file__).resolve().parents[1]
 STACK = "slipcast"
 REGION = "us-east-1"
-# On a laptop a month passes in a minute: the template's own defaults are for real schedules.
+# Short intervals for a demonstration: the template's own defaults are for real schedules.
 PARAMETERS = {
     "MonitorSchedule": "rate(1 minute)",
     "MonitorPeriodSeconds": "60",
@@ -41,7 +41,7 @@ PARAMETERS = {
     "CanaryMinMinutes": "0",
     "CanaryMaxMinutes": "0.1",
 }
-# A proxy of the machine's is for the world outside.
+# A proxy of the machine is only for external addresses.
 DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 CREDENTIALS = {
     "AWS_ACCESS_KEY_ID": "test",
@@ -56,10 +56,14 @@ class LocalCloud:
 
     Parameters
     ----------
-    home : folder for everything this cloud writes
-    parameters : overrides of the template's parameters
-    say : called with one line for each step
-    template : the SAM template to deploy
+    home
+        folder for everything this cloud writes
+    parameters
+        overrides of the template's parameters
+    say
+        called with one line for each step
+    template
+        the SAM template to deploy
     """
 
     def __init__(
@@ -94,12 +98,12 @@ class LocalCloud:
             return self._up()
 
     def _up(self) -> dict[str, str]:
-        # What an earlier start left behind when it was killed.
+        # Remains of an earlier start that was killed.
         self._stop_all()
         try:
             with self._step("AWS emulator"):
                 self.start_emulator()
-            # MLflow takes longer to start than anything else: it does so beside the build.
+            # MLflow has the longest start: it starts during the build.
             mlflow = self._start_mlflow()
             self._build_and_deploy()
             with self._step("MLflow server"):
@@ -113,7 +117,7 @@ class LocalCloud:
         return self.env
 
     def down(self) -> list[str]:
-        """Stop every process of this cloud and return their names; what was not started is no error.
+        """Stop every process of this cloud and return their names; a process that was not started is no error.
 
         Raises
         ------
@@ -208,7 +212,7 @@ class LocalCloud:
         processes.wait_until(lambda: _answers(f"{self._endpoint()}/_ministack/health"), child, seconds=60)
 
     def stop_mlflow(self) -> None:
-        """Stop the tracking server, as an outage would; `start_mlflow` brings it back with what it knew."""
+        """Stop the tracking server, as an outage would; `start_mlflow` starts it again with its data."""
         child = self._child("mlflow")
         processes.stop(child)
         self.children.remove(child)
@@ -233,7 +237,7 @@ class LocalCloud:
             *(sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"),
             *("--backend-store-uri", f"sqlite:///{database}"),
             *("--serve-artifacts", "--artifacts-destination", "s3://mlflow-artifacts"),
-            # Names that another machine's page could point at 127.0.0.1 are refused.
+            # Host names that a foreign web page could point at 127.0.0.1 are refused.
             *("--allowed-hosts", f"127.0.0.1:{port},localhost:{port}"),
         ]
         env = self._environment() | {
@@ -252,8 +256,8 @@ class LocalCloud:
         return child
 
     def _build_and_deploy(self) -> None:
-        # sam throws away whatever in a cache is not of the template at hand: each cloud has its own. The layers' builds
-        # share what they download, one build at a time.
+        # sam deletes cache entries of other templates: each cloud has its own cache. The layers' builds share what they
+        # download, one build at a time.
         folder = self.home / "sam"
         paths = ("--cache-dir", str(folder / "cache"), "--build-dir", str(folder / "build"))
         with _locked(ROOT / ".aws-sam" / "build.lock"), self._step("sam build"):
@@ -310,7 +314,7 @@ class LocalCloud:
             return ""
         return f" at {failed[0]['LogicalResourceId']}: {failed[0].get('ResourceStatusReason', '')}"
 
-    # What others need to know
+    # Environment for callers
 
     def _write_env(self) -> None:
         stack = self.client("cloudformation").describe_stacks(StackName=STACK)["Stacks"][0]
@@ -339,8 +343,8 @@ class LocalCloud:
         self._save()
 
     def _environment(self) -> dict[str, str]:
-        """The caller's environment, turned away from any real account."""
-        # PYTHONPATH as well: a function must find what its layers hold and nothing else.
+        """Return the caller's environment without access to any real account."""
+        # PYTHONPATH as well: a function must find only the packages of its layers.
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "MLFLOW_", "SAM_", "PYTHON"))}
         bypass = ",".join(
             filter(None, [os.environ.get("NO_PROXY") or os.environ.get("no_proxy"), "127.0.0.1,localhost"])

@@ -1,4 +1,4 @@
-"""Execution environments that begin as copies of one process, in which a function's init phase ran once.
+"""Execution environments as copies of one process, in which a function's init phase ran once.
 
 The emulator starts an interpreter for each environment: unpacked code, unpacked layers, 2 to 3 s of imports for a
 function with scikit-learn. Here the first environment of a function runs the init phase in a process that takes no
@@ -59,7 +59,7 @@ def _serve_copies(real_stdout, after_restore):
 
 
 class Copy:
-    """A forked process with what the emulator uses of `subprocess.Popen`; it is no child of this process."""
+    """Forked process, not a child of this one, with the interface of `subprocess.Popen` that the emulator uses."""
 
     def __init__(self, pid: int, stdin: Any, stdout: Any, stderr: Any) -> None:
         self.pid, self.stdin, self.stdout, self.stderr = pid, stdin, stdout, stderr
@@ -67,7 +67,7 @@ class Copy:
         self._handle = os.pidfd_open(pid)
 
     def poll(self) -> int | None:
-        """Return None while the process runs; its exit code is its parent's to know, so 0 afterwards."""
+        """Return None while the process runs, 0 afterwards: only its parent knows the exit code."""
         return self._wait(0)
 
     def wait(self, timeout: float | None = None) -> int:
@@ -112,8 +112,10 @@ class Original:
 
     Parameters
     ----------
-    worker : a worker of the emulator, with `VARIABLE` in its environment
-    spawn : starts its process
+    worker
+        a worker of the emulator, with `VARIABLE` in its environment
+    spawn
+        starts its process
     """
 
     def __init__(self, worker: Any, spawn: Any) -> None:
@@ -151,5 +153,5 @@ class Original:
                 return Copy(json.loads(answer)["pid"], *ours)
 
     def logged(self) -> str:
-        """Return what the init phase wrote and nobody has read."""
+        """Return the unread output of the init phase."""
         return self.worker._drain_stderr()

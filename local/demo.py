@@ -1,4 +1,4 @@
-"""The demo: the whole loop on real data, from a dropped schedule to a model that a newer one replaces."""
+"""Demo: the whole loop on real data, from a dropped schedule to a model that a newer one replaces."""
 
 import json
 import signal
@@ -18,7 +18,7 @@ from local.processes import LocalCloudError
 from local.watch import Stack, until
 
 OLDER, NEWER = "nyc_sca_2022-12.csv", "nyc_sca_2025-06.csv"
-# What is known when an activity starts; the outcome columns of the file stay at home.
+# Columns known when an activity starts; the outcome columns of the file are not sent.
 REQUEST_COLUMNS = (
     *("activity_id", "phase", "work_type", "location", "project_id", "start"),
     *("baseline_start", "baseline_finish", "baseline_duration_days", "budget", "total_float_days", "predecessor_count"),
@@ -27,12 +27,12 @@ PLAYED_YEARS = (2023, 2024)
 # Requests a second while the second model is trained and tried.
 TRAFFIC = 30.0
 BATCH = 100
-# The states between which somebody asks: what is replayed and what the canary gets.
+# States during which requests are sent: for the replay and for the canary.
 TRIED_FROM, TRIED_UNTIL = "WriteReport", "ScoreAnew"
 
 
 class Demo:
-    """Plays the story and remembers what happened."""
+    """Demo run and its results."""
 
     def __init__(self, cloud: LocalCloud) -> None:
         self.cloud = cloud
@@ -51,8 +51,8 @@ class Demo:
             self._play_years()
         with self._chapter("4  The schedule runs the monitor, the alarm goes off, the trigger answers"):
             self._alarm()
-        with self._chapter(f"5  The newer schedule is dropped: {NEWER}; its model is tried beside the live one"):
-            # What was asked last is what is replayed: live and replayed requests are of one kind.
+        with self._chapter(f"5  The newer schedule is dropped: {NEWER}; its model is tested against the live one"):
+            # The last requests are replayed: live and replayed requests are of the same kind.
             self._drop(NEWER, traffic=self._started().tail(20 * BATCH).sample(frac=1, random_state=1))
         with self._chapter("6  The new version answers"):
             self._riskiest(NEWER)
@@ -67,7 +67,7 @@ class Demo:
         if traffic is None:
             outcome = self._follow(execution)
         else:
-            # Not while it is trained: the requests would take half a processor from that.
+            # Not during training: the requests would take half a processor.
             load = Load(self.stack, requests(traffic), rate=TRAFFIC)
             outcome = self._follow(execution, load)
             self._trial(outcome["name"], load)
@@ -168,7 +168,7 @@ class Demo:
         print("  the alarm's message reached the trigger, the trigger started the pipeline")
         self._follow(arn)
 
-    # What several chapters use
+    # Helpers of several chapters
 
     def _follow(self, arn: str, load: Load | None = None) -> dict[str, Any]:
         """Print the states of an execution and return how it ended; `load` runs while its model is tried."""
@@ -240,7 +240,7 @@ def read_example(name: str) -> pd.DataFrame:
 
 
 def requests(table: pd.DataFrame) -> list[dict[str, Any]]:
-    """Return the rows as prediction requests: what is known at the start, nothing that is missing."""
+    """Return the rows as prediction requests: columns known at the start, without missing values."""
     present = table[[name for name in REQUEST_COLUMNS if name in table]]
     return [
         {
@@ -261,7 +261,7 @@ def main() -> int:
     """Start a fresh local cloud, play the story, leave the cloud up; return the exit code."""
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)
-    # Here somebody asks while a model is tried: a step need not end without its requests.
+    # The demo sends requests during the canary: a step need not end without them.
     cloud = LocalCloud(ROOT / ".local", {"CanaryMaxMinutes": "1"}, say=lambda line: print(line, flush=True))
     began = time.monotonic()
     try:

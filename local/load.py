@@ -1,4 +1,4 @@
-"""A steady load on a running stack: requests at a rate, every answer kept to be checked afterwards."""
+"""A steady load on a running stack: requests at a rate, every answer is kept for later checks."""
 
 import http.client
 import itertools
@@ -28,7 +28,7 @@ def limit(cloud: LocalCloud, rate: int, burst: int) -> None:
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back for an activity: seconds since the load began, status, parsed body, duration in seconds."""
+    """Answer for an activity: seconds since the load began, status, parsed body, duration in seconds."""
 
     at: float
     activity: int
@@ -38,7 +38,7 @@ class Answer:
 
     @property
     def version(self) -> str | None:
-        """Return the version that says it answered."""
+        """Return the version named in the answer."""
         return self.body.get("model", {}).get("version")
 
 
@@ -48,10 +48,14 @@ class Load:
 
     Attributes
     ----------
-    rate : requests a second; who falls behind goes on without catching up
-    connections : at once
-    answers : what came back, in no order
-    broken : what went wrong without an answer
+    rate
+        requests a second; a late connection continues without catching up
+    connections
+        at once
+    answers
+        answers received, unordered
+    broken
+        errors without an answer
     """
 
     stack: Stack

@@ -1,4 +1,4 @@
-"""Child processes: started in a group of their own, known again by start time, ended with all their children."""
+"""Child processes: started in a group of their own, identified by start time, ended with all their children."""
 
 import os
 import signal
@@ -15,7 +15,7 @@ _own: dict[int, subprocess.Popen] = {}
 
 
 class LocalCloudError(RuntimeError):
-    """The local cloud cannot go on; the message says why and which log to read."""
+    """The local cloud cannot continue; the message says why and which log to read."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Approve: asks a person whether a model that the gate lets through is released, and takes the answer."""
+"""Approve: asks a person to approve a model that passed the gate, and records the answer."""
 
 from typing import Any
 
@@ -12,12 +12,12 @@ logger = Logger()
 STEPS = {"ask": ask.ask, "conclude": conclude.conclude, "decide": decide.invoked}
 
 
-# The events hold the task token and the key: they are never logged, whatever the environment says.
+# The events hold the task token and the key: they are never logged, even if the environment enables event logging.
 @logger.inject_lambda_context(log_event=False)
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Carry out ``event["step"]``, or answer a request of API Gateway (REST, Lambda proxy integration).
 
-    The state machine calls ``ask`` and ``conclude``; ``decide`` is for whoever may invoke the function.
+    The state machine calls ``ask`` and ``conclude``; ``decide`` is for callers that may invoke the function.
     """
     if "step" in event:
         result = waiting.retriable(STEPS[event["step"]])(event)

@@ -22,19 +22,19 @@ def client():
 def ask(event: dict[str, Any]) -> dict[str, Any]:
     """Ask for the approval of an execution's model; the state machine waits with ``event["task_token"]``.
 
-    A repeat replaces key and token: the link that was sent last is the one that counts.
+    A repeated request replaces key and token: only the latest link is valid.
 
     Raises
     ------
     slipcast_aws.release.approvals.ClosedError
-        If it was decided in the meantime.
+        If the request was decided in the meantime.
     ValueError
-        If the evaluation is about another model.
+        If the evaluation describes another model.
     """
     now, key, execution = datetime.now(UTC), approvals.new_key(), event["execution"]
     evaluation = storage.read_json(event["evaluation_uri"])
     if evaluation["model"]["sha256"] != event["model"]["sha256"]:
-        raise ValueError(f"{event['evaluation_uri']} is about another model than the one to be released: train anew")
+        raise ValueError(f"{event['evaluation_uri']} is about another model than the one to be released: train again")
     approval = approvals.Approval(
         execution=execution,
         status="pending",

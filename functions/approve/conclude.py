@@ -1,4 +1,4 @@
-"""Step ``conclude``: what becomes of the release once the wait is over, and the record of it."""
+"""Step ``conclude``: outcome of the release after the wait for approval, and its record."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -15,13 +15,14 @@ RECORDED = ("asked_at", "expires_at", "decided_at", "by", "comment", "via", "sou
 
 
 def conclude(event: dict[str, Any]) -> dict[str, Any]:
-    """Close the request, look whether the champion is still the one of the evaluation, and keep a record.
+    """Close the request, check that the champion is still the one of the evaluation, and write a record.
 
-    The control table is what counts: a callback that brings no recorded approval releases nothing.
+    The control table decides: a callback without a recorded approval releases nothing.
 
     Returns
     -------
-    ``release`` (bool), ``outcome`` and ``why``, which goes on from ``event["why"]`` if it is a release
+    dict[str, Any]
+        ``release`` (bool), ``outcome`` and ``why``, which starts with ``event["why"]`` if the model is released
     """
     execution, table, bucket = event["execution"], setting("CONTROL_TABLE"), setting("DATA_BUCKET")
     closed = approvals.close(table, execution)

@@ -1,4 +1,4 @@
-"""A decision: recorded first, then handed on to the execution that waits."""
+"""Decision of a person: recorded first, then sent to the waiting execution."""
 
 import re
 from datetime import UTC, datetime
@@ -8,23 +8,23 @@ from slipcast_aws.release import approvals
 from slipcast_aws.settings import setting
 
 LIMITS = {"name": 100, "comment": 1000}
-# Control characters, and those that turn the direction of what follows, could make a record read as something else.
+# Control characters and characters that change the text direction could make a record read as something else.
 UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]+")
 
 
 def decide(
     approval: approvals.Approval, fields: dict[str, Any], *, via: str, source_ip: str = ""
 ) -> approvals.Approval:
-    """Record ``fields["decision"]`` with ``name`` and ``comment`` and tell the execution; return what is recorded.
+    """Record ``fields["decision"]`` with ``name`` and ``comment`` and notify the execution; return the record.
 
     Raises
     ------
     ValueError
-        If a field is not to be understood.
+        If a field is not valid.
     slipcast_aws.release.approvals.ClosedError
-        If there is nothing to decide any more.
+        If the request is already closed.
     slipcast_aws.release.approvals.HandOnError
-        If the decision is recorded, but the execution may not know of it.
+        If the decision is recorded, but the execution may not have received it.
     """
     decision = fields.get("decision")
     if not isinstance(decision, str) or decision not in approvals.STATUSES:
@@ -37,14 +37,14 @@ def decide(
 
 
 def invoked(event: dict[str, Any]) -> dict[str, Any]:
-    """Step ``decide``: a decision of somebody who may invoke this function; IAM stands for the key.
+    """Step ``decide``: a decision by a caller that may invoke this function; IAM replaces the key.
 
     Raises
     ------
     LookupError
-        If the execution asked for no approval.
+        If the execution did not ask for an approval.
     ValueError
-        If ``name`` is missing: behind a role it is the only sign of who decided.
+        If ``name`` is missing: a role alone does not say which person decided.
     """
     approval = approvals.read(setting("CONTROL_TABLE"), event["execution"])
     if approval is None:

@@ -1,4 +1,4 @@
-"""What is shown, as a page and as JSON. Everything that comes from elsewhere is escaped; there is no script."""
+"""Answers as HTML pages and as JSON. All values from outside are escaped; the pages have no script."""
 
 import base64
 import hashlib
@@ -41,14 +41,14 @@ HEADERS = {
     "Vary": "Accept",
 }
 _CONSEQUENCES = {
-    "approved": "The pipeline goes on: it checks that the model it compared with is still live, then it releases.",
+    "approved": "The pipeline continues: it checks that the compared model is still live, then it releases.",
     "rejected": "The live model stays.",
 }
 
 
 @dataclass(frozen=True)
 class Content:
-    """One answer: a title and a body of HTML for people, a document for programs, headers of its own."""
+    """Content of an answer: title and HTML body for people, a JSON document for programs, further headers."""
 
     title: str
     body: str
@@ -56,7 +56,7 @@ class Content:
     headers: Mapping[str, str] = field(default_factory=dict)
 
     def response(self, status: HTTPStatus, *, as_page: bool) -> dict[str, Any]:
-        """Return the answer as API Gateway takes it."""
+        """Return the answer in the form that API Gateway expects."""
         media = "text/html; charset=utf-8"
         text = (
             f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
@@ -71,23 +71,23 @@ class Content:
 
 
 def problem(status: HTTPStatus, detail: str) -> Content:
-    """Return the answer to a request that comes to nothing."""
+    """Return the answer to a request that cannot be served."""
     return Content(status.phrase, f"<p>{escape(detail)}</p>", {"detail": detail})
 
 
 def moved(url: str) -> Content:
-    """Return that what was asked for is at `url`."""
-    return Content("Found", f'<p><a href="{escape(url)}">It is here</a></p>', {"location": url}, {"Location": url})
+    """Return a redirect to `url`."""
+    return Content("Found", f'<p><a href="{escape(url)}">Continue</a></p>', {"location": url}, {"Location": url})
 
 
 def request(approval: Approval, evaluation: Mapping[str, Any], key: str, report: str | None) -> Content:
-    """Return what is to be released, with the two buttons; `report` is the URL that leads to its report."""
+    """Return the page of a request: the model to release and two buttons; `report` is the URL of its report."""
     facts, figures = wording.facts(evaluation), wording.figures(evaluation)
     rows = "".join(
         f"<tr><td>{escape(row['measure'])}</td><td>{escape(row['challenger'])}</td><td>{escape(row['champion'])}</td></tr>"
         for row in figures
     )
-    again = f"<p>It was {approval.status}, but the pipeline could not be told: send the same once more.</p>"
+    again = f"<p>It was {approval.status}, but the pipeline could not be notified: send the same decision again.</p>"
     parts = [
         again if approval.status != "pending" else "",
         f"<p>Decide until {escape(wording.moment(approval.expires_at))}. Without a decision nothing is released.</p>",
@@ -96,9 +96,11 @@ def request(approval: Approval, evaluation: Mapping[str, Any], key: str, report:
         f"<table><tr><th>Measure</th><th>This model</th><th>Live model</th></tr>{rows}</table>",
         f'<p><a href="{escape(_here(report))}" rel="noreferrer">Report on this training</a></p>' if report else "",
         "<h2>Your decision</h2>",
-        # The address of the answer is without the key. Only the query is named: domain, base path and slashes stay.
+        # The address of the answer does not contain the key. Only the query is given: domain, base path and slashes
+        # stay.
         '<form method="post" action="?decide" autocomplete="off">'
-        # Enter in a field presses the first button of a form: it is to be none of the two.
+        # Enter in a field presses the first button of a form: a hidden disabled button keeps it from submitting a
+        # decision.
         "<button disabled hidden></button>"
         f'<input type="hidden" name="key" value="{escape(key)}">'
         f'<label>Your name (optional)<input name="name" maxlength="{LIMITS["name"]}" autocomplete="name"></label>'
@@ -106,16 +108,16 @@ def request(approval: Approval, evaluation: Mapping[str, Any], key: str, report:
         "</label>"
         '<div class="buttons"><button class="yes" name="decision" value="approve">Approve and release</button>'
         '<button name="decision" value="reject">Reject</button></div></form>'
-        '<p class="muted">Name, comment, time and network address of the decision are kept with the model.</p>',
+        '<p class="muted">Name, comment, time and network address of the decision are stored with the model.</p>',
     ]
     document = {**_document(approval), "facts": dict(facts), "figures": figures, "report": report}
     return Content("Release this model?", "".join(parts), document)
 
 
 def expired(approval: Approval) -> Content:
-    """Return that the time is over."""
+    """Return the page of an expired request."""
     until = wording.moment(approval.expires_at)
-    detail = f"Nobody decided until {until}: the live model stays. A new training asks anew."
+    detail = f"Nobody decided until {until}: the live model stays. A new training asks again."
     return Content(
         "This approval has expired",
         f"<p>{escape(detail)}</p>{_facts([('Execution', approval.execution)])}",
@@ -124,12 +126,12 @@ def expired(approval: Approval) -> Content:
 
 
 def decided(approval: Approval, title: str) -> Content:
-    """Return the decision as it is recorded."""
+    """Return the page of a recorded decision."""
     detail = _CONSEQUENCES[approval.status]
     if approval.outcome in ("superseded", "undelivered"):
-        detail = f"The outcome is {approval.outcome}: nothing was released. The mail of the execution says why."
+        detail = f"The outcome is {approval.outcome}: nothing was released. The mail of the execution gives the reason."
     elif approval.delivery == "too_late":
-        detail = "The pipeline had stopped waiting when the decision reached it: nothing is released by it."
+        detail = "The pipeline had stopped waiting when the decision reached it: nothing was released."
     facts = [
         ("Decision", approval.status),
         ("By", approval.by or "a person with the link"),
@@ -143,7 +145,7 @@ def decided(approval: Approval, title: str) -> Content:
 
 
 def _here(url: str) -> str:
-    """Return the query of an address of this page, which keeps the domain and the path that it was opened at."""
+    """Return a relative address of this page: a query alone, so that domain and path stay as they are."""
     return f"?{url.partition('?')[2]}"
 
 

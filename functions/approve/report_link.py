@@ -1,4 +1,4 @@
-"""The report of an execution: where it is, and a link for somebody without an account."""
+"""Location of an execution's report, and a signed link for readers without an AWS account."""
 
 import os
 from functools import cache
@@ -11,16 +11,16 @@ from slipcast_aws import storage
 from slipcast_aws.settings import setting
 
 SECONDS = 900
-# Without them S3's links name the global endpoint, which answers for a region other than us-east-1 by a redirect, or by
-# SignatureDoesNotMatch: https://docs.aws.amazon.com/AmazonS3/latest/userguide/VirtualHosting.html
+# Without these settings, S3's links name the global endpoint. For regions other than us-east-1 it answers with a
+# redirect or with SignatureDoesNotMatch: https://docs.aws.amazon.com/AmazonS3/latest/userguide/VirtualHosting.html
 _REGIONAL = {"addressing_style": "virtual", "us_east_1_regional_endpoint": "regional"}
 
 
 @cache
 def client():
-    """Return an S3 client whose links name bucket and region in their host, as every region takes them.
+    """Return an S3 client whose links name bucket and region in the host, which every region accepts.
 
-    An endpoint of one's own, such as the local cloud's, has no host for each bucket: there the bucket is in the path.
+    A custom endpoint, such as that of the local cloud, has no host for each bucket: there the bucket is in the path.
     """
     own = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
     return boto3.client(
@@ -42,8 +42,8 @@ def page_address(execution: str, key: str) -> str:
 def signed(execution: str) -> str | None:
     """Return a URL of S3 that shows the report for `SECONDS` from now; None if there is no report.
 
-    It dies with the credentials that sign it, those of this execution environment: it is made when somebody opens it,
-    never to be kept.
+    It expires with the credentials that sign it, those of this execution environment. So it is made when somebody opens
+    the report, and is never stored.
     """
     uri = location(execution)
     if uri is None:

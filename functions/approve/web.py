@@ -1,4 +1,4 @@
-"""The HTTP side: GET shows, POST decides; pages for people, JSON for programs."""
+"""HTTP interface: GET shows a request, POST decides it; pages for people, JSON for programs."""
 
 import base64
 import json
@@ -24,7 +24,7 @@ NOT_FOUND = (
 
 
 class Refusal(Exception):
-    """A request that gets no more than a status and a sentence."""
+    """Refused request: answered with a status and one sentence only."""
 
     def __init__(self, status: HTTPStatus, detail: str) -> None:
         super().__init__(detail)
@@ -32,11 +32,11 @@ class Refusal(Exception):
 
 
 def answer(event: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the answer to a request and what may be logged of it: no key, no token, nothing that was typed in."""
+    """Return the answer to a request and the fields that may be logged: no key, no token, no user input."""
     headers = {name.lower(): value or "" for name, value in (event.get("headers") or {}).items()}
     accepted = headers.get("accept", "")
     as_page = "text/html" in accepted or not ("application/json" in accepted or _is_json(headers))
-    # Not what the path says but the part that API Gateway cut out of it.
+    # Use the path parameter extracted by API Gateway, not the path itself.
     execution = (event.get("pathParameters") or {}).get("id") or ""
     try:
         status, content = _respond(event, headers, execution)
@@ -71,7 +71,7 @@ def _respond(event: dict[str, Any], headers: dict[str, str], execution: str) -> 
     if not approval.decidable(datetime.now(UTC)):
         return HTTPStatus.OK, page.decided(approval, "This release has been decided")
     if query.get("show") == "report":
-        # Signed now, not when the page was made: a page may stay open for longer than a signature holds.
+        # Signed now, not when the page was made: a page may stay open longer than a signature is valid.
         url = report_link.signed(execution)
         if url is None:
             raise Refusal(HTTPStatus.NOT_FOUND, "This training has no report.")
@@ -101,7 +101,7 @@ def _decide(
         logger.warning("the decision could not be handed on", detail=str(error))
         raise Refusal(
             HTTPStatus.SERVICE_UNAVAILABLE,
-            "Your decision is recorded, but the pipeline could not be told of it. Open the link again and send the "
+            "Your decision is recorded, but the pipeline could not be notified. Open the link again and send the "
             "same decision once more.",
         ) from None
     if decided.delivery == "too_late":

@@ -1,4 +1,4 @@
-"""Collect: moves prediction log lines from CloudWatch Logs into the bucket, and checks that none is missing there."""
+"""Collect: copies prediction log lines from CloudWatch Logs to the bucket and checks that none is missing."""
 
 import base64
 import gzip
@@ -21,10 +21,10 @@ metrics = Metrics()
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Write the predictions in a CloudWatch Logs subscription event as gzipped JSON lines, one for each prediction.
 
-    Requests that were not answered go to a prefix of their own: nothing was predicted. A delivery that comes again has
-    the same key and replaces itself. A record that cannot be read is an error, which sends it to the dead-letter queue
-    after Lambda's retries. A scheduled event, or ``{"check": {"since": ..., "until": ...}}`` with ISO 8601 times by
-    hand, compares the bucket with CloudWatch Logs instead and adds what is missing.
+    Requests without an answer go to a separate prefix: they contain no prediction. A repeated delivery has the same key
+    and replaces the first one. An unreadable record is an error: after Lambda's retries it goes to the dead-letter
+    queue. A scheduled event, or ``{"check": {"since": ..., "until": ...}}`` with ISO 8601 times sent by an operator,
+    compares the bucket with CloudWatch Logs instead and adds what is missing.
     """
     if "awslogs" not in event and ("check" in event or event.get("detail-type") == "Scheduled Event"):
         return _check(event.get("check"), context)

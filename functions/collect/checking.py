@@ -1,6 +1,6 @@
-"""Is every prediction that CloudWatch Logs knows in the bucket? What is missing is counted, and put there.
+"""Check that every prediction in CloudWatch Logs is in the bucket; missing ones are counted and added.
 
-Counts of events would not do: deliveries come at least once, so a duplicate would hide a loss. Ids are compared.
+Ids are compared, not counts: deliveries come at least once, so a duplicate would hide a loss.
 """
 
 import json
@@ -16,11 +16,12 @@ from collect import deliveries
 from slipcast_aws import storage, waiting
 from slipcast_aws.serving import prediction_log
 
-# CloudWatch hands lines over within seconds; a delivery that failed is tried for longer and then found missing here.
+# CloudWatch hands lines over within seconds; a failed delivery is retried for longer; if it stays lost, this check
+# finds it.
 SETTLED_AFTER = timedelta(minutes=15)
 HOURS = 2
 SLICE = timedelta(minutes=5)
-# That of the subscription; the emulator returns every line.
+# The filter of the subscription; the emulator ignores it and returns every line.
 PATTERN = '{ $.log = "prediction" }'
 STOP_BEFORE_END_MS = 10_000
 TRIES = 3
@@ -33,7 +34,7 @@ def client():
 
 
 def span(asked: dict[str, str] | None, now: datetime) -> tuple[datetime, datetime]:
-    """Return what to check: the times asked for, else the last two whole hours that have settled."""
+    """Return the time span to check: the requested one, else the last two whole hours that have settled."""
     if asked:
         return datetime.fromisoformat(asked["since"]), datetime.fromisoformat(asked["until"])
     until = (now - SETTLED_AFTER).replace(minute=0, second=0, microsecond=0)
@@ -43,7 +44,8 @@ def span(asked: dict[str, str] | None, now: datetime) -> tuple[datetime, datetim
 def check(bucket: str, group: str, since: datetime, until: datetime, context: LambdaContext) -> dict[str, Any]:
     """Compare, add what is missing, and return ``logged``, ``missing``, ``unreadable`` and ``checked_until``.
 
-    It ends early, at a whole slice, when the function's time is nearly over: ``checked_until`` says where to go on.
+    It stops early, after a whole slice, when the function's time is nearly over: ``checked_until`` says where to
+    continue.
     """
     known = _known(bucket, since, until)
     found = {"logged": 0, "missing": 0, "unreadable": 0}
@@ -77,7 +79,7 @@ def _known(bucket: str, since: datetime, until: datetime) -> set[int]:
                 rows, _ = prediction_log.parse(storage.read_bytes(uri))
                 found.update(hash(row["prediction_id"]) for row in rows)
         except storage.client().exceptions.NoSuchKey:
-            # The monitor has just put objects together: what it made of them stands in a new listing.
+            # The monitor has just merged objects: a new listing contains the merged object.
             if attempt + 1 == TRIES:
                 raise
             continue
@@ -99,6 +101,6 @@ def _events(group: str, since: datetime, until: datetime) -> Iterator[dict[str, 
     )
     for page in pages:
         for event in page["events"]:
-            # Whatever the filter lets through: a prediction's line begins so.
+            # The filter may let other lines through; the line of a prediction begins like this.
             if event["message"].startswith('{"log":"prediction"'):
                 yield event

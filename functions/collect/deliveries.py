@@ -9,7 +9,7 @@ from typing import Any
 from slipcast_aws import storage
 from slipcast_aws.serving import prediction_log
 
-# What a line of the log says about itself and not about its predictions.
+# Fields that describe the log line itself, not its predictions.
 OF_THE_LINE = ("log", "v", "items")
 NEEDED = ("request_id", "at", "model_version", "model_id")
 
@@ -17,12 +17,14 @@ NEEDED = ("request_id", "at", "model_version", "model_id")
 def store(bucket: str, events: Sequence[dict[str, Any]]) -> int:
     """Write the predictions in log events (``id``, ``timestamp``, ``message``) to one object; return their number.
 
-    Requests that were not answered go to a prefix of their own, one line each: nothing was predicted.
+    Requests without an answer go to a separate prefix, one line each: they contain no prediction.
 
     Raises
     ------
-    ValueError, KeyError
-        If a line is not JSON or lacks what every prediction has; nothing is stored then.
+    ValueError
+        If a line is not JSON. Nothing is stored then.
+    KeyError
+        If a line lacks a key that every prediction has. Nothing is stored then.
     """
     lines = [json.loads(event["message"]) for event in events]
     found = [row for line in lines for row in rows(line)]
@@ -37,7 +39,7 @@ def store(bucket: str, events: Sequence[dict[str, Any]]) -> int:
 
 
 def rows(line: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Yield the predictions in a line of the log, each with what the line says of all of them."""
+    """Yield the predictions in a line of the log, each with the fields that they share."""
     head = _head(line)
     for item in line["items"]:
         yield head | item

@@ -1,4 +1,4 @@
-"""Edge: makes the bundle of a released model for machines without network and packages, tries it and publishes it."""
+"""Edge: builds, tests and publishes the bundle of a released model for machines without network and packages."""
 
 from typing import Any
 
@@ -13,16 +13,19 @@ logger = Logger()
 
 @logger.inject_lambda_context
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Publish the bundle of ``event["model"]``, released as ``event["version"]``; repeated, it writes the same files.
+    """Publish the bundle of ``event["model"]``, released as ``event["version"]``; a repeat writes the same files.
 
     Returns
     -------
-    ``bundle_uri``, ``record_uri`` and what the record says of ONNX: ``published``, and ``why`` where not
+    dict[str, Any]
+        ``bundle_uri``, ``record_uri`` and the record's entry on ONNX: ``published``, and ``why`` if it was not
 
     Raises
     ------
-    EdgeError, SingleFileError
+    EdgeError
         If the scorer in the bundle does not compute what scikit-learn computed. Nothing is published then.
+    SingleFileError
+        If the scorer cannot be written as a single file. Nothing is published then.
     """
     published = publication.publish(
         bucket=setting("DATA_BUCKET"),

@@ -1,4 +1,4 @@
-"""From a released model to ``edge/<version>-<model id>/``: the bundle, tried, and a record of what was found."""
+"""Publication of a released model under ``edge/<version>-<model id>/``: the tested bundle and a record of the test."""
 
 import hashlib
 import tempfile
@@ -16,18 +16,23 @@ logger = Logger()
 
 
 def publish(*, bucket: str, model: dict[str, Any], version: str, rows: int) -> dict[str, Any]:
-    """Make, try and store the bundle of a model.
+    """Build, test and store the bundle of a model.
 
     Parameters
     ----------
-    model : what the evaluation recorded: URIs of artefact and golden activities, and the artefact's digest
-    version : version of the serving function that holds the model
-    rows : so many activities are scored to measure seconds and memory
+    model
+        the evaluation's record of the model: URIs of artifact and golden activities, and the artifact's digest
+    version
+        version of the serving function that holds the model
+    rows
+        number of activities that are scored to measure seconds and memory
 
     Raises
     ------
-    EdgeError, SingleFileError
+    EdgeError
         If the bundle cannot be made or fails its own check.
+    SingleFileError
+        If the scorer cannot be written as a single file.
     """
     artefact = storage.read_bytes(model["artefact_uri"], sha256=model["sha256"])
     golden = storage.read_json(model["golden_uri"])
@@ -54,15 +59,15 @@ def publish(*, bucket: str, model: dict[str, Any], version: str, rows: int) -> d
         "measured": measured,
         "onnx": onnx_record,
     }
-    # Written last: a bundle without a record is one that a crash left behind.
+    # Written last: a bundle without a record is left over from a crash.
     storage.write_json(f"{prefix}/edge.json", record)
     return {"bundle_uri": uri, "record_uri": f"{prefix}/edge.json", "onnx": onnx_record}
 
 
 def _onnx(loaded: Scorer, sha256: str, golden: dict[str, Any]) -> tuple[bytes | None, dict[str, Any]]:
-    """Return the ONNX file and its record; without a file the record says why."""
+    """Return the ONNX file and its record; if there is no file, the record says why."""
     try:
-        # Not at the start: a runtime that cannot be loaded on this machine keeps no scorer from being published.
+        # Imported here: if the runtime cannot be loaded on this machine, the scorer is still published.
         from slipcast.edge import onnx_graph, onnx_parity
 
         raw = onnx_graph.build(loaded, sha256)
@@ -70,7 +75,7 @@ def _onnx(loaded: Scorer, sha256: str, golden: dict[str, Any]) -> tuple[bytes | 
         rows = onnx_parity.probes(loaded, known)
         worst = onnx_parity.compare(raw, loaded, rows)
     except Exception as error:
-        # Whatever a converter or a runtime comes up with: the scorer does not depend on it.
+        # Any error of converter or runtime: the scorer does not depend on ONNX.
         logger.exception("no ONNX file")
         return None, {"published": False, "why": f"{type(error).__name__}: {error}"[:1000]}
     return raw, {

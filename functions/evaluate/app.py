@@ -1,4 +1,4 @@
-"""Evaluate: measures what a search found on the holdout and lets the gate decide."""
+"""Evaluate: measures the models of a search on the holdout and asks the gate for a decision."""
 
 from typing import Any
 
@@ -18,7 +18,8 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
 
     Returns
     -------
-    ``release`` (bool), ``why``, ``model`` (URIs and digests of what a release needs) and ``evaluation_uri``
+    dict[str, Any]
+        ``release`` (bool), ``why``, ``model`` (URIs and digests of what a release needs) and ``evaluation_uri``
     """
     verdict = judge.judge(event, versions.live_model(setting("PREDICT_FUNCTION")))
     logger.info("evaluated", release=verdict["release"], why=verdict["why"], model=verdict["model"]["model_id"])

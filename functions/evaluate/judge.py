@@ -1,4 +1,4 @@
-"""The contest on the holdout: every candidate, the challenger among them, and the champion."""
+"""Comparison on the holdout: all candidates, among them the challenger, and the champion."""
 
 import hashlib
 import io
@@ -20,7 +20,7 @@ from slipcast_aws.tracking import outbox
 
 
 def judge(event: dict[str, Any], live: versions.LiveModel | None) -> dict[str, Any]:
-    """Assess what a search found, store what a release needs and the evaluation, and tell the outbox of MLflow."""
+    """Assess the result of a search; store the evaluation, the files of a release and a record in MLflow's outbox."""
     now = datetime.now(UTC)
     search = storage.read_json(event["search"]["uri"], sha256=event["search"]["sha256"])
     tables = {name: dataset.from_bytes(_checked(item)) for name, item in search["tables"].items()}
@@ -82,7 +82,7 @@ def judge(event: dict[str, Any], live: versions.LiveModel | None) -> dict[str, A
 
 def _store(assessed: assessment.Assessment, family: str, event: dict[str, Any], now: datetime) -> dict[str, Any]:
     sha256 = hashlib.sha256(assessed.artefact).hexdigest()
-    # The same trees may come from another dataset: the digest keeps them from writing over an artefact that is live.
+    # Another dataset may give the same trees: the digest in the name keeps them from overwriting a live artifact.
     folder = f"models/{assessed.model_id}/{sha256}"
     prefix = f"s3://{setting('DATA_BUCKET')}/{folder}"
     storage.write_bytes(f"{prefix}/model.json", assessed.artefact, "application/json")

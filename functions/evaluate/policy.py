@@ -1,11 +1,11 @@
-"""The owner's decisions, from the environment variables that template.yaml gives."""
+"""Policy of the stack's owner, from the environment variables that template.yaml sets."""
 
 from slipcast.evaluation.assessment import Policy
 from slipcast_aws.settings import number, setting
 
 
 def from_settings() -> Policy:
-    """Return costs, limits and ages."""
+    """Return the policy: costs, limits and ages."""
     columns = (name.strip() for name in setting("FAIRNESS_COLUMNS").split(","))
     return Policy(
         missed_delay_cost=number("MISSED_DELAY_COST"),

@@ -1,4 +1,4 @@
-"""Monitor: how the live model's predictions compare with its training, and what became of what it predicted."""
+"""Monitor: compares the live model's predictions with its training data and with the outcomes known so far."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -66,7 +66,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
 
 
 def _profile(uri: str) -> dict[str, Any]:
-    """Return the profile without the features that are kept out of the log: nothing can be said of them."""
+    """Return the profile without the features that are kept out of the log: they cannot be judged."""
     profile = storage.read_json(uri)
     left_out = redaction.from_text(setting("REDACT_COLUMNS"), setting("ID_SALT")).left_out()
     kept = {name: found for name, found in profile["features"].items() if name not in left_out}

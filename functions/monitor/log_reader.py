@@ -1,8 +1,8 @@
-"""Reading the prediction log of a span of time, and keeping it small.
+"""Reader of the prediction log for a span of time; it also merges small objects.
 
-Each delivery of the log is an object of its own. Once an hour is over, its objects are put together into one, so that a
-window of a week is a few hundred objects at any traffic. A crash between writing and deleting leaves predictions twice,
-which readers allow for.
+Each delivery of the log is a separate object. When an hour has ended, its objects are merged into one, so that a window
+of a week is a few hundred objects at any traffic. A crash between writing and deleting leaves predictions twice, which
+readers allow for.
 """
 
 import gzip
@@ -17,14 +17,14 @@ from typing import Any
 from slipcast_aws import storage
 from slipcast_aws.serving import prediction_log
 
-# Reading small objects is waiting: the connection pool of the S3 client has as many places.
+# Small reads are latency-bound; the connection pool of the S3 client has the same size.
 THREADS = 10
-# Deliveries may be late; what comes later still is put together by the next run.
+# Deliveries may be late; the next run merges those that come even later.
 HOUR_IS_OVER_AFTER = timedelta(hours=1, minutes=15)
 
 
 class Unreadable:
-    """How many lines of the log were put aside because they could not be read."""
+    """Number of log lines that were quarantined because they could not be read."""
 
     def __init__(self) -> None:
         self.lines = 0
@@ -33,10 +33,10 @@ class Unreadable:
 def predictions(
     bucket: str, since: datetime, until: datetime, unreadable: Unreadable | None = None
 ) -> Iterator[dict[str, Any]]:
-    """Yield the logged predictions between two moments, each once; count what could not be read.
+    """Yield the logged predictions between two moments, each once; count unreadable lines.
 
-    Those of open activities that began before the model's data end are left out: they are no sample of what starts.
-    So many objects as there are threads are read ahead, no more: a window may be larger than the memory.
+    Predictions for open activities that began before the model's data end are left out: they are not a sample of the
+    activities that start. At most one object for each thread is read ahead: a window may be larger than the memory.
     """
     return prediction_log.distinct(_within(bucket, since, until, unreadable or Unreadable()))
 
@@ -60,7 +60,7 @@ def _ahead(pool: ThreadPoolExecutor, uris: Iterator[str]) -> Iterator[tuple[str,
 
 
 def put_together(bucket: str, since: datetime, now: datetime) -> int:
-    """Make one object of each hour that is over; return how many objects that saved."""
+    """Merge the objects of each ended hour into one; return the number of objects saved."""
     saved = 0
     found = prediction_log.uris(bucket, since, now)
     for folder, group in groupby(found, key=lambda uri: uri.rpartition("/")[0]):
@@ -71,7 +71,7 @@ def put_together(bucket: str, since: datetime, now: datetime) -> int:
             parts = list(pool.map(_read, uris))
         lines = sorted({line for raw in parts if raw for line in gzip.decompress(raw).splitlines()})
         together = gzip.compress(b"\n".join(lines), mtime=0)
-        # Named by its content: two monitors at once never write over what the other has put together.
+        # Named by its content: two concurrent monitors never overwrite each other's merged object.
         name = f"{folder}/all-{hashlib.sha256(together).hexdigest()[:32]}.jsonl.gz"
         storage.write_bytes(name, together)
         for uri in uris:
@@ -82,7 +82,7 @@ def put_together(bucket: str, since: datetime, now: datetime) -> int:
 
 
 def _read(uri: str) -> bytes | None:
-    """Return an object of the log; None if another run has just put it together with others."""
+    """Return an object of the log; None if another run has just merged it."""
     try:
         return storage.read_bytes(uri)
     except storage.client().exceptions.NoSuchKey:
@@ -90,6 +90,6 @@ def _read(uri: str) -> bytes | None:
 
 
 def _hour(folder: str) -> datetime:
-    """Return when the hour of ``…/dt=2026-01-31/hour=07`` begins."""
+    """Return the begin of the hour of ``…/dt=2026-01-31/hour=07``."""
     day, hour = folder.rsplit("/", 2)[-2:]
     return datetime.fromisoformat(f"{day.removeprefix('dt=')}T{hour.removeprefix('hour=')}:00:00+00:00")

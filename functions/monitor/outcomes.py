@@ -1,4 +1,4 @@
-"""Outcomes of what was asked about: the labels of the latest dataset."""
+"""Outcomes of predicted activities: the labels of the latest dataset."""
 
 import gzip
 import io
@@ -17,7 +17,7 @@ from slipcast_aws.control import datasets
 from slipcast_aws.release import versions
 from slipcast_aws.settings import setting
 
-# Labels that are held in memory at once.
+# Number of labels held in memory at once.
 ROWS = 50_000
 
 
@@ -33,7 +33,8 @@ def realised(
 
     Parameters
     ----------
-    rows : everything asked about, of all versions
+    rows
+        pending outcomes of all versions
     """
     own = pending_outcomes.of_version(rows, live.version)
     latest = datasets.latest_dataset(control_table)
@@ -51,7 +52,7 @@ def realised(
 
 
 def begin_of(live: versions.LiveModel) -> date | None:
-    """Return the first day on which the live model can have been asked; None where its release did not note it."""
+    """Return the first day on which the live model can have been asked; None if its release did not record it."""
     return date.fromisoformat(live.trained_at[:10]) if live.trained_at else None
 
 
@@ -72,7 +73,7 @@ def _joined(rows: np.ndarray, uri: str, known_until: pd.Timestamp) -> pd.DataFra
 
 
 def _as_logged(part: pd.DataFrame) -> pd.DataFrame:
-    """Return activities with the identifiers that stand in the log: hashed ones where they are redacted."""
+    """Return activities with their identifiers as the log has them: hashed if they are redacted."""
     kept = redaction.from_text(setting("REDACT_COLUMNS"), setting("ID_SALT"))
     hashed = {
         name: part[name].map(lambda value, name=name: kept.identity(name, value))

@@ -1,6 +1,7 @@
-"""What was asked about until its outcome is known: one small object for each day, written once the day is over.
+"""Store of pending outcomes: one small object for each day, written when the day has ended.
 
-The prediction log of a year is too much to read every hour; of each prediction 44 bytes are enough to meet its outcome.
+The prediction log of a year is too large to read every hour; 44 bytes of each prediction are enough to join it with its
+outcome.
 """
 
 from collections.abc import Callable, Mapping
@@ -15,28 +16,28 @@ from slipcast.monitoring import pending_outcomes
 from slipcast_aws import storage
 
 THREADS = 10
-# Deliveries may be late; what comes later still is missing from the realised performance, not from the log.
+# Deliveries may be late; predictions that come even later are missing from the realized performance, not from the log.
 DAY_IS_OVER_AFTER = timedelta(hours=2)
 # Days that a run may catch up on after the monitor was down: the log of a day may be large.
 CATCH_UP = 3
-# Labels that take longer come too late for anything.
+# Labels that take longer come too late to be useful.
 OLDEST = timedelta(days=800)
 
 
 class Recent:
-    """Predictions of the window by the day they were made on, as they go by."""
+    """Predictions of the window, collected by the day on which they were made."""
 
     def __init__(self) -> None:
         self.days: dict[date, list[np.ndarray]] = {}
 
     def add(self, items: list[Mapping[str, Any]]) -> None:
-        """Keep what is needed of logged predictions."""
+        """Keep the compact form of logged predictions."""
         rows = pending_outcomes.asked_of(items)
         days = rows["at"].astype("datetime64[D]")
         for day in np.unique(days):
             parts = self.days.setdefault(day.astype(date), [])
             parts.append(rows[days == day])
-            # Repeated questions must not pile up.
+            # Repeated requests for the same activity must not fill the memory.
             if len(parts) > 20:
                 self.days[day.astype(date)] = [pending_outcomes.together(parts)]
 
@@ -46,13 +47,16 @@ class Recent:
 
 
 def read(bucket: str, recent: Recent, *, since: datetime, now: datetime, begin: date | None) -> np.ndarray:
-    """Return everything asked about since `begin`, and write the days that are over and not written yet.
+    """Return the pending outcomes since `begin`, and write the ended days that are not stored yet.
 
     Parameters
     ----------
-    recent : predictions of the window
-    since : begin of the window
-    begin : day from which predictions matter; None: only those of the window are known
+    recent
+        predictions of the window
+    since
+        begin of the window
+    begin
+        day from which predictions count; None: only those of the window are known
     """
     written = {_day(uri): uri for uri in storage.list_uris(f"s3://{bucket}/asked/")}
     first_whole = (since + timedelta(days=1)).date()
@@ -68,7 +72,7 @@ def read(bucket: str, recent: Recent, *, since: datetime, now: datetime, begin: 
     with ThreadPoolExecutor(THREADS) as pool:
         known = [day for day in written if day >= oldest and day not in recent.days]
         parts = list(pool.map(lambda day: pending_outcomes.unpack(storage.read_bytes(written[day])), known))
-    # The day on which the window begins is in it by a part only.
+    # Only a part of the day on which the window begins is in the window.
     if since.date() in written:
         parts.append(pending_outcomes.unpack(storage.read_bytes(written[since.date()])))
     return pending_outcomes.together([*parts, *(recent.of(day) for day in recent.days)])

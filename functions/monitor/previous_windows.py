@@ -1,4 +1,4 @@
-"""Earlier windows of the same model: what the records of previous runs found."""
+"""Earlier windows of the same model, from the records of previous runs."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from slipcast_aws import storage
 
 NAME = "%Y-%m-%dT%H-%M-%S"
-# Between two windows there may be a gap of so long: a monitor that runs daily, or was down.
+# Largest gap between two windows: the monitor may run daily, or may have been down.
 LONGEST_GAP = timedelta(hours=36)
 
 
@@ -14,11 +14,12 @@ def windows(bucket: str, version: str, *, now: datetime, width: timedelta, wante
     """Return up to `wanted` windows before the current one that do not overlap with it or each other, newest first.
 
     Each has ``until``, ``state`` and ``findings`` (``feature:what``). The list ends where no record is near enough, or
-    one of another model version.
+    where a record is of another model version.
 
     Parameters
     ----------
-    width : length of a window
+    width
+        length of a window
     """
     found: list[dict[str, Any]] = []
     before = now - width
@@ -37,7 +38,7 @@ def _last(bucket: str, before: datetime) -> str | None:
     for day in (before, before - timedelta(days=1), before - timedelta(days=2)):
         for uri in sorted(storage.list_uris(f"s3://{bucket}/monitoring/{day:%Y-%m-%dT}"), reverse=True):
             at = datetime.strptime(uri.rsplit("/", 1)[1].removesuffix(".json"), NAME).replace(tzinfo=before.tzinfo)
-            # Names have no fractions of seconds, moments do.
+            # Object names are truncated to seconds.
             if at <= before:
                 return uri if before - at <= LONGEST_GAP else None
     return None

@@ -24,7 +24,7 @@ def client():
 
 @logger.inject_lambda_context
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Record and publish the outcome of an execution, tell the trigger of it; return it."""
+    """Record and publish the outcome of an execution, update the trigger's state, and return the outcome."""
     subject, text = compose(event)
     table = setting("CONTROL_TABLE")
     audit.audit(
@@ -54,7 +54,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
 
 
 def _tell_trigger(table: str, event: dict[str, Any]) -> None:
-    """A release answers the alarms; a challenger that lost starts the cooldown anew and leaves them open."""
+    """Close the alarms after a release; after a lost challenger, restart the cooldown and leave the alarms open."""
     execution, outcome = event["execution"], event["outcome"]
     if outcome == "released":
         alarms.close_alarms(table)

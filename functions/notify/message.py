@@ -1,4 +1,4 @@
-"""The words of a notification."""
+"""Text of a notification."""
 
 from typing import Any
 
@@ -6,17 +6,17 @@ HEADLINES = {
     "released": "a new model is live",
     "rolled_back": "the new model was rolled back, the live one stays",
     "kept": "the live model stays",
-    "ingested": "data taken in, nothing trained",
+    "ingested": "data ingested, no training",
     "refused": "file refused",
     "failed": "pipeline failed",
 }
-# What an execution without a training asks of people.
+# Subject lines of executions without a training.
 HOLDS = {
     "nothing_new": "nothing new to learn, drop a newer schedule",
     "too_few": "too few known outcomes, drop a longer history",
-    "budget": "the month's trainings are used up",
+    "budget": "the training budget of the month is used up",
 }
-# Outcomes of which there is a report on candidates and gate.
+# Outcomes that have a report on candidates and gate.
 TRAINED = ("released", "rolled_back", "kept")
 
 # SNS refuses a longer subject.
@@ -26,7 +26,7 @@ MAX_SUBJECT = 100
 def compose(event: dict[str, Any]) -> tuple[str, str]:
     """Return subject and text for the outcome of an execution."""
     headline = HEADLINES[event["outcome"]]
-    # A file that brings nothing new is no news; an alarm that cannot be answered is.
+    # A file without new outcomes needs no mail; an alarm that cannot be answered does.
     if event.get("hold") == "budget" or (event.get("hold") and event.get("reason") != "new_data"):
         headline = HOLDS.get(event["hold"], headline)
     subject = f"Slipcast: {headline}"[:MAX_SUBJECT]
@@ -49,7 +49,7 @@ def compose(event: dict[str, Any]) -> tuple[str, str]:
             f"{counts['filtered']} left out"
         )
         if upload["changes"]:
-            lines.append("Columns:   not those of the last file of this source, see the report")
+            lines.append("Columns:   differ from the last file of this source, see the report")
     if source:
         lines.append(f"File:      reports/{event['execution']}/intake.html in the bucket")
     if event["outcome"] in TRAINED:

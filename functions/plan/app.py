@@ -1,4 +1,4 @@
-"""Plan: opens the search for a dataset, and after each round decides on the next one."""
+"""Plan: starts the search for a dataset, and chooses the next round after each round."""
 
 from typing import Any
 
@@ -16,9 +16,10 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
 
     Returns
     -------
-    ``next`` (``inline`` or ``distributed``: how to run the tasks; ``evaluate`` when the search is over), ``tasks``
-    (their ids), ``round`` (URI and digest of what they have to do) and at the end ``search`` (URI and digest of what
-    was found)
+    dict[str, Any]
+        ``next`` (``inline`` or ``distributed``: how to run the tasks; ``evaluate`` when the search is over), ``tasks``
+        (their ids), ``round`` (URI and digest of the round's document) and at the end ``search`` (URI and digest of the
+        search's record)
     """
     step = (
         next_round.go_on(event["round"])

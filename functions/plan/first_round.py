@@ -1,4 +1,4 @@
-"""The first step of a search: the tables of the execution, the plan and the first round."""
+"""First step of a search: tables of the execution, plan and first round."""
 
 import json
 import tempfile

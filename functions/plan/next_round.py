@@ -1,4 +1,4 @@
-"""Rounds of a search, as objects: what the tasks have to do, what they left, and the record at the end."""
+"""Rounds of a search as objects: the tasks, their results, and the record at the end."""
 
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -11,7 +11,7 @@ READERS = 16
 
 
 def publish(plan: dict[str, str], document: dict[str, Any]) -> dict[str, Any]:
-    """Write a round beside its plan and return how the state machine is to run it."""
+    """Write a round next to its plan and return how the state machine runs it."""
     folder = plan["uri"].rsplit("/", 1)[0]
     uri = f"{folder}/r{document['round']}/round.json"
     sha256 = storage.write_json(uri, document | {"plan": plan})
@@ -21,11 +21,12 @@ def publish(plan: dict[str, str], document: dict[str, Any]) -> dict[str, Any]:
 
 
 def go_on(ran: dict[str, str]) -> dict[str, Any]:
-    """Return the round after the one that `ran`, or that the search is over.
+    """Return the round after the one that `ran`, or the end of the search.
 
     Parameters
     ----------
-    ran : URI and digest of a round whose tasks have ended
+    ran
+        URI and digest of a round whose tasks have ended
     """
     document = storage.read_json(ran["uri"], sha256=ran["sha256"])
     plan = storage.read_json(document["plan"]["uri"], sha256=document["plan"]["sha256"])
@@ -43,7 +44,7 @@ def go_on(ran: dict[str, str]) -> dict[str, Any]:
 
 def _results(round_uri: str, document: dict[str, Any]) -> dict[str, dict[str, Any]]:
     folder = round_uri.rsplit("/", 1)[0]
-    # What is listed, not what is hoped for: a task that died left nothing.
+    # Only read results that exist: a task that died left none.
     there = set(storage.list_uris(f"{folder}/t"))
     wanted = {task["id"]: f"{folder}/{task['id']}.json" for task in document["tasks"]}
     wanted = {name: uri for name, uri in wanted.items() if uri in there}

@@ -1,8 +1,8 @@
-"""Predict: where Lambda enters. A valid request for predictions is answered by the standard library alone.
+"""Predict: entry point of the Lambda function. Valid prediction requests are answered with the standard library alone.
 
-Many activities at once are handed to the function for large batches. Everything else, refusals, reasons, other paths,
-is answered by :mod:`predict.application`, which is imported when it is first needed: it takes several times as long to
-start. All give the same answer to the same request; tests compare them.
+Requests with many activities go to the function for large batches. Everything else (refusals, reasons, other paths) is
+answered by :mod:`predict.application`, which is imported when it is first needed: it takes several times as long to
+start. All three give the same answer to the same request; tests compare them.
 """
 
 import os
@@ -13,9 +13,9 @@ from predict.fast_path.request import NotPlain
 from predict.serving import model_store
 from predict.transport import gateway
 
-# Read once, in the init phase: a version of the function has one model for all its life.
+# Read once, in the init phase: a version of the function always has the same model.
 serving = model_store.load()
-# Lambda says so where a snapshot will be taken; elsewhere there is no need to look for the hooks.
+# Lambda sets this variable where a snapshot will be taken; elsewhere the hooks are not needed.
 if os.environ.get("AWS_LAMBDA_INITIALIZATION_TYPE") == "snap-start":
     from predict import snapstart
 
@@ -36,7 +36,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         except NotPlain:
             pass
         except Exception:
-            # The application tries again: if it fails as well, what it answers says nothing of the inside.
+            # The application tries again: if it fails too, its answer contains no internal details.
             from predict.api import problems
 
             problems.logger.exception("the fast path failed")

@@ -1,4 +1,4 @@
-"""Predict: answers the API with the model of this version of the function. No AWS SDK, no scikit-learn on the way."""
+"""Predict: answers the API with the model of this function version, without the AWS SDK and scikit-learn."""
 
 import time
 from http import HTTPStatus
@@ -19,11 +19,11 @@ from predict.transport import envelope, gateway, json_body
 app = APIGatewayRestResolver(
     enable_validation=True,
     json_body_deserializer=json_body.read,
-    # An answer of ours that is wrong is no fault of the request.
+    # Response validation errors are server errors (500), not 422.
     response_validation_error_http_code=HTTPStatus.INTERNAL_SERVER_ERROR,
 )
 problems.register(app)
-# Read once, in the init phase: a version of the function has one model for all its life.
+# Read once, in the init phase: a version of the function always has the same model.
 serving = model_store.load()
 
 
@@ -79,7 +79,7 @@ def openapi() -> Response[str]:
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Answer a request of API Gateway (REST, Lambda proxy integration), or a batch of updates from the queue."""
     if "Records" in event:
-        # Not in the init phase: the API does not need it.
+        # Imported here, not in the init phase: the API does not need it.
         from predict.stream import consumer
 
         return consumer.answer(event, context, serving.model)
@@ -90,7 +90,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     except problems.Refusal as refusal:
         found = problems.answer(event, context, refusal)
     except Exception:
-        # Whatever a route raises is answered in there: this is about what is around it.
+        # Errors of a route are answered by the application; this handles errors around it.
         problems.logger.exception("unexpected error")
         refusal = problems.Refusal(HTTPStatus.INTERNAL_SERVER_ERROR, problems.UNEXPECTED)
         found = problems.answer(event, context, refusal)
@@ -104,7 +104,7 @@ def _answer(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     key = idempotency.key_of(event)
     if key is None:
         return _resolve(event, context)
-    # What is kept is the whole answer: a model that answers later does not sign it.
+    # The stored answer includes the headers, so a replay keeps the original model version.
     return idempotency.answer(event, context, key, lambda: _finish(_resolve(event, context), event, context))
 
 

@@ -1,7 +1,7 @@
-"""Predict, large batches: the same code and the same artefact, evaluated by scikit-learn's compiled trees.
+"""Predict, large batches: the same code and artifact, evaluated by scikit-learn's compiled trees.
 
-Only the prediction function calls it. Which model answers is in the call: location and digest of the artefact that the
-calling version has in its layer.
+Only the prediction function calls it. The call names the model: location and digest of the artifact in the layer of the
+calling version.
 """
 
 from functools import lru_cache
@@ -15,7 +15,7 @@ from slipcast_aws import storage
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any] | None:
-    """Return what the calling version would answer; None if the body needs a closer look, which that version takes."""
+    """Return the answer that the calling version would give; None if that version must validate the body itself."""
     pinned = event["model"]
     scorer = _scorer(pinned["uri"], pinned["sha256"])
     try:
@@ -24,7 +24,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any] | None:
         return None
 
 
-# During a release two versions ask.
+# During a release two versions call.
 @lru_cache(maxsize=2)
 def _scorer(uri: str, sha256: str) -> bulk_scorer.BulkScorer:
     return bulk_scorer.load(storage.read_bytes(uri, sha256=sha256), sha256)

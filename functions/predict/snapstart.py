@@ -1,8 +1,7 @@
-"""SnapStart: what a version does before its memory is kept, and in each environment that starts from it.
+"""SnapStart hooks: work before the memory snapshot, and in each environment that starts from it.
 
-A snapshot is taken once and starts many environments. What they must not share is made anew in each: clients of the AWS
-SDK, whose connections and credentials belong to where they were made, what was read from the feature store, and the
-state of random numbers.
+A snapshot is taken once and starts many environments. State that they must not share is created again in each: clients
+of the AWS SDK with their connections and credentials, the cache of the feature store, and the state of random numbers.
 """
 
 import random
@@ -14,7 +13,7 @@ from types import ModuleType
 from predict.serving import log_writer
 from predict.serving.model_store import LoadedModel
 
-# Cached functions that keep a client of the AWS SDK or a connection, in whatever module.
+# Cached functions, in any module, that hold a client of the AWS SDK or a connection.
 CACHED = ("client", "direct", "_store")
 
 
@@ -29,7 +28,7 @@ def register(model: LoadedModel | None) -> None:
 
 
 def before_snapshot(model: LoadedModel | None) -> None:
-    """Load what requests will need: what is in memory now costs no environment anything."""
+    """Load what requests will need: memory that is filled now costs no environment any time."""
     import_module("predict.application")
     if model is not None:
         model.scorer.predict_proba([{}])

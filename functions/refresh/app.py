@@ -1,4 +1,4 @@
-"""Refresh: writes to the feature store what the latest dataset knows of each project, phase, location, …"""
+"""Refresh: updates the feature store with the history of each project, phase, location, … in the latest dataset."""
 
 import tempfile
 from pathlib import Path
@@ -20,13 +20,14 @@ logger = Logger()
 
 @logger.inject_lambda_context
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Bring the feature store to the latest dataset, whatever dataset asked for it.
+    """Update the feature store to the latest dataset, whichever dataset the event names.
 
-    What was written before is not written again, unless ``{"all": true}`` says that it is no longer there.
+    Unchanged series are not written again, unless ``{"all": true}`` asks to write all.
 
     Returns
     -------
-    ``keys``: how many keys the store knows, ``written`` and ``deleted``: how many of them changed
+    dict[str, Any]
+        ``keys``: number of keys in the store; ``written`` and ``deleted``: number of changes
     """
     dataset, changes = datasets.latest_dataset(setting("CONTROL_TABLE")), {"keys": 0, "written": 0, "deleted": 0}
     index = f"s3://{setting('DATA_BUCKET')}/features/index.json.gz"
@@ -35,7 +36,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         before = dict.fromkeys(before, "")
     while dataset is not None:
         digests = feature_store.refresh(setting("FEATURE_TABLE"), _series(dataset), before)
-        # Written last: a refresh that was cut off is repeated in full.
+        # Written last: an interrupted refresh is repeated in full.
         storage.write_bytes(index, feature_store.pack(digests), "application/gzip")
         changes = {
             "keys": len(digests),
@@ -46,7 +47,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         latest = datasets.latest_dataset(setting("CONTROL_TABLE"))
         if latest == dataset:
             break
-        # Another file came in, and its refresh may have been overtaken by this one: no item can be trusted.
+        # Another file was ingested, and this refresh may have overtaken its refresh: no item can be trusted.
         dataset, before = latest, dict.fromkeys(digests, "")
     return changes
 

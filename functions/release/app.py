@@ -1,4 +1,4 @@
-"""Release: one step of a release for each call; the state machine knows their order."""
+"""Release: one step of a release per call; the state machine knows their order."""
 
 from functools import partial
 from typing import Any
@@ -18,7 +18,7 @@ logger = Logger()
 @logger.inject_lambda_context
 @waiting.retriable
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Carry out ``event["step"]`` of the release of ``event["model"]``. Each can be repeated.
+    """Carry out ``event["step"]`` of the release of ``event["model"]``. Each step can be repeated.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""The steps of a canary: give a weight, judge what came of it, take it back."""
+"""Steps of a canary: set a weight, judge the traffic, roll back."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -10,7 +10,7 @@ from slipcast_aws.settings import number, setting
 
 
 def plan() -> canary.Plan:
-    """Return how a canary runs, from the settings of this function."""
+    """Return the canary's plan, from the settings of this function."""
     return canary.Plan(
         steps=canary.steps(setting("CANARY_STEPS")),
         min_requests=int(number("CANARY_MIN_REQUESTS")),
@@ -38,7 +38,7 @@ def weigh(event: dict[str, Any], model: dict[str, Any], function: str) -> dict[s
         "action": "wait",
         "index": index,
         "weight": percent,
-        # As the log writes its times.
+        # In the log's time format.
         "started_at": _now().isoformat(timespec="milliseconds"),
         "wait_seconds": canary.pause(plan(), 0.0),
         "why": why,
@@ -47,7 +47,7 @@ def weigh(event: dict[str, Any], model: dict[str, Any], function: str) -> dict[s
 
 
 def judge(event: dict[str, Any], model: dict[str, Any], function: str) -> dict[str, Any]:
-    """Look at what both versions did since the step began and decide what to do next."""
+    """Compare the traffic of both versions since the step began and decide what to do next."""
     version, live, step = event["version"], event["previous"], event["canary"]
     seen = traffic.current(function)
     if seen.version != live or version not in seen.weights:
@@ -74,15 +74,15 @@ def judge(event: dict[str, Any], model: dict[str, Any], function: str) -> dict[s
 
 
 def roll_back(event: dict[str, Any], model: dict[str, Any], function: str) -> dict[str, Any]:
-    """Take the new version's weight away, in one update, and record why.
+    """Remove the new version's weight in one update, and record why.
 
-    Without a weight of its own nothing is taken: it got no traffic yet, or somebody else ended its canary.
+    If the version has no weight, nothing changes: it got no traffic yet, or somebody else ended its canary.
     """
     version, why, outcome = event["version"], event["why"], event["outcome"]
     withdrawn = traffic.withdraw(function, version=version)
     live = traffic.current(function).version
     if live == version:
-        # The alias was moved and only what comes after it failed.
+        # The alias was moved, and only a later step failed.
         return {"version": version, "live": live, "withdrawn": False, "why": why}
     record.write(model["execution"], {"version": version, "previous": live, "outcome": outcome, "why": why})
     record.audit(model["execution"], outcome, version, why)

@@ -1,4 +1,4 @@
-"""What each version did: from the prediction log, the log of failed requests and Lambda's own count of errors."""
+"""Evidence on each version: prediction log, log of failed requests, and Lambda's error counts."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -17,12 +17,12 @@ from slipcast_aws.serving import prediction_log
 THREADS = 10
 # A delivery is filed under the hour of its first line.
 FILED_EARLIER = timedelta(hours=1)
-# What a line must have; one of a request that was not answered has no features.
+# Required fields of a line; failed requests have no features.
 NEEDED = ("request_id", "at", "model_version")
-# How far back there may be requests to replay.
+# Maximum age of requests to replay.
 DAYS_BACK = 30
 OBJECTS_BACK = 2000
-# Lambda's metrics and what they are in the evidence.
+# Lambda's metrics and their names in the evidence.
 METRICS = {"Errors": "crashed", "Invocations": "invocations"}
 
 
@@ -35,7 +35,7 @@ def client():
 def gather(
     bucket: str, function: str, versions: tuple[str, ...], since: datetime, until: datetime
 ) -> dict[str, Evidence]:
-    """Return what each of `versions` did between two moments, as far as it is logged by now."""
+    """Return the evidence on each of `versions` between two moments, as far as it is logged by now."""
     found = {version: Evidence() for version in versions}
     answered: dict[tuple[str, str], dict[str, Any]] = {}
     for row in _lines(bucket, "prediction-log", since, until):
@@ -66,7 +66,7 @@ def last_requests(bucket: str, now: datetime, limit: int) -> list[dict[str, Any]
     seen: set[str] = set()
     for uri in islice(_newest_first(bucket, now), OBJECTS_BACK if limit else 0):
         for row in _rows(uri):
-            # With a column left out, an activity cannot be asked about again.
+            # If a column is left out, the activity cannot be replayed.
             if row.get("redacted"):
                 continue
             rows.append(row)
@@ -99,15 +99,15 @@ def _rows(uri: str) -> list[dict[str, Any]]:
     try:
         raw = storage.read_bytes(uri)
     except storage.client().exceptions.NoSuchKey:
-        # The monitor has just put it together with others: the whole is read as well, or by the next look.
+        # The monitor has just merged it: the merged object is read now or by the next check.
         return []
-    # A batch is no request, and what cannot be read is the monitor's to put aside.
+    # A batch is not a request, and the monitor quarantines unreadable lines.
     rows, _ = prediction_log.parse(raw, NEEDED)
     return [row for row in rows if row.get("source") != "batch"]
 
 
 def _counted(function: str, versions: tuple[str, ...], since: datetime, until: datetime) -> dict[tuple[str, str], int]:
-    """Return Lambda's own counts of what came through the alias: what ends without an answer logs no line."""
+    """Return Lambda's own counts of calls through the alias: a call without an answer logs no line."""
     asked = {f"q{number}": pair for number, pair in enumerate(product(versions, METRICS))}
     queries = [
         {

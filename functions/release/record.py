@@ -1,4 +1,4 @@
-"""What is kept of a release: its document in the bucket, the audit trail, the record for MLflow."""
+"""Records of a release: document in the bucket, audit trail, record for MLflow."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -24,7 +24,7 @@ def variables(model: dict[str, Any]) -> dict[str, str]:
 
 
 def keep(version: str, previous: str, model: dict[str, Any]) -> None:
-    """Keep which model a version has and which version was live before it, before it gets any traffic."""
+    """Store the model of a version and the version that was live before it, before it gets traffic."""
     releases.put_release(
         setting("CONTROL_TABLE"),
         version,
@@ -33,7 +33,7 @@ def keep(version: str, previous: str, model: dict[str, Any]) -> None:
 
 
 def write(execution: str, part: dict[str, Any]) -> None:
-    """Add to ``reports/<execution>/release.json``, step by step; a part that comes again replaces itself."""
+    """Add to ``reports/<execution>/release.json``, step by step; a repeated part replaces itself."""
     uri = f"s3://{setting('DATA_BUCKET')}/reports/{execution}/release.json"
     found = storage.read_json(uri) if storage.exists(uri) else {"execution": execution, "steps": {}}
     steps = {**found["steps"], **part.pop("steps", {})}

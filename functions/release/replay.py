@@ -1,4 +1,4 @@
-"""Shadow replay: the last logged requests, asked of the live and of the new version side by side."""
+"""Replay: the last logged requests, sent to both the live and the new version."""
 
 import time
 from datetime import UTC, datetime
@@ -10,14 +10,14 @@ from slipcast.release import replay as shadow_replay
 from slipcast_aws.release import traffic, versions
 from slipcast_aws.settings import number, setting
 
-# Of the five minutes that the state machine gives this step.
+# Seconds, of the five minutes that the state machine allows for this step.
 SECONDS = 150
 
 
 def shadow(event: dict[str, Any], model: dict[str, Any], function: str) -> dict[str, Any]:
-    """Say how the release goes on: ``promote`` (nothing live to compare with), ``canary``, or ``stop``.
+    """Return how the release continues: ``promote`` (no live version to compare with), ``canary``, or ``stop``.
 
-    The requests are answered by both versions without being logged as predictions.
+    Both versions answer the requests, without logging them as predictions.
     """
     version, live = event["version"], traffic.current(function).version
     limit = int(number("SHADOW_REQUESTS"))
@@ -46,7 +46,7 @@ def shadow(event: dict[str, Any], model: dict[str, Any], function: str) -> dict[
 
 
 def _replay(function: str, live: str, version: str, asked: list[dict[str, Any]]) -> list[tuple[Any, Any, Any]]:
-    """Ask both versions in turn, so that a busy moment meets both; the first time warms them up."""
+    """Call both versions in turn, so that a busy moment affects both; the first calls warm them up."""
     deadline = time.monotonic() + SECONDS
     replayed = []
     for number_, request in enumerate(asked):
@@ -54,7 +54,7 @@ def _replay(function: str, live: str, version: str, asked: list[dict[str, Any]])
         order = (live, version) if number_ % 2 else (version, live)
         for each in (*order, *order) if not number_ else order:
             answers[each] = versions.ask(function, each, "POST", "/predictions", {"activities": request["activities"]})
-        # A live version from before says nothing of its time: then the way there and back counts, of both.
+        # An older live version does not report its duration: then the round-trip time of both counts.
         own = all(answer.milliseconds is not None for answer in answers.values())
         took = {
             each: shadow_replay.Answer(found.status, found.body, found.milliseconds if own else found.around)

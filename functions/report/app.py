@@ -1,4 +1,4 @@
-"""Report: draws the page of an execution from its evaluation record, and that of a run of the monitor from its own."""
+"""Report: draws the page of an execution or of a monitor run from its record."""
 
 from typing import Any
 
@@ -15,18 +15,19 @@ logger = Logger()
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Draw what the event names.
 
-    ``{"evaluation_uri": ...}``, from the state machine: ``report.html`` beside that ``evaluation.json``; with
-    ``edge_record_uri`` once more, when the bundle of the released model was tried. An S3 event of a record under
-    ``monitoring/``: the page of the same name beside it, if the run came to a conclusion.
+    ``{"evaluation_uri": ...}``, from the state machine: ``report.html`` next to that ``evaluation.json``; a second time
+    with ``edge_record_uri``, after the bundle of the released model was tested. An S3 event of a record under
+    ``monitoring/``: the page of the same name next to it, if the run has a conclusion.
 
     Returns
     -------
-    ``report_uri``; None where there is nothing to draw
+    dict[str, Any]
+        ``report_uri``; None if there is nothing to draw
     """
     if "evaluation_uri" not in event:
         detail = event["detail"]
         return monitoring.draw(f"s3://{detail['bucket']['name']}/{detail['object']['key']}")
-    # Not where only a monitor's page is drawn.
+    # Not imported if only a monitor's page is drawn.
     from slipcast.reports.training import render
 
     uri = event["evaluation_uri"]

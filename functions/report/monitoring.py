@@ -1,4 +1,4 @@
-"""The page of a run of the monitor, with the timeline of the runs before it; what the dashboard shows of it."""
+"""Page of a monitor run with the timeline of earlier runs, and the dashboard's metrics of the run."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +13,7 @@ from slipcast_aws import storage
 
 PREFIX = "monitoring/"
 NAME = "%Y-%m-%dT%H-%M-%S"
-# How far back the timeline goes, and at how many points: each record holds the scores of all days of its window.
+# Length of the timeline and number of its points: each record holds the scores of all days of its window.
 BACK = timedelta(days=90)
 POINTS = 90
 THREADS = 10
@@ -23,10 +23,10 @@ metrics = Metrics()
 
 
 def draw(uri: str) -> dict[str, Any]:
-    """Write the page of the record at `uri` beside it, and tell the dashboard what moved and which version is live."""
+    """Write the page of the record at `uri` next to it, and publish drift and live version for the dashboard."""
     record = storage.read_json(uri)
     _tell(record)
-    # Records of before this schema have other fields, and nothing is shown of a run without a conclusion.
+    # Records older than this schema have other fields, and a run without a conclusion has no page.
     if not str(record.get("schema", "")).startswith("slipcast.monitor/2") or not advice.concluded(record):
         return {"report_uri": None}
     page = render(record, _earlier(uri, record)).encode()
@@ -49,7 +49,7 @@ def _tell(record: dict[str, Any]) -> None:
 
 
 def _earlier(uri: str, record: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return records of before, evenly spaced; one that cannot be read is left out."""
+    """Return earlier records, evenly spaced; unreadable ones are left out."""
     bucket, key = storage.split_uri(uri)
     since = datetime.fromisoformat(record["at"]) - BACK
     keys = [name for name in _keys(bucket, f"{PREFIX}{since:{NAME}}", key) if name.endswith(".json")]

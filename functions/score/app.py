@@ -1,4 +1,4 @@
-"""Score: the open activities of a dropped file, or of every source that another model scored, with the live model."""
+"""Score: scores the open activities of a dropped file, or of every source scored by an older model."""
 
 from functools import cache
 from typing import Any
@@ -30,7 +30,8 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
 
     Returns
     -------
-    ``scored``: for each source its predictions' URI and how many activities are in which risk band
+    dict[str, Any]
+        ``scored``: for each source the URI of its predictions and the number of activities in each risk band
     """
     live = versions.live_model(setting("PREDICT_FUNCTION"))
     if live is None:
@@ -40,7 +41,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     scored = []
     if uploads:
         model = scorer.load(storage.read_bytes(live.artefact_uri, sha256=live.sha256), live.sha256)
-        # Reasons take longer than scores: all uploads together must be done before the function's time is over.
+        # Reasons take longer than scores: all uploads together must finish within the function's time limit.
         explained = batch.EXPLAINED // len(uploads)
         for upload in uploads:
             summary = sources.score(bucket, upload, model, live, explained)
@@ -63,7 +64,7 @@ def _tell(summary: dict[str, Any]) -> None:
 
 
 def _count(scored: list[dict[str, Any]]) -> None:
-    """Count predictions as the API does."""
+    """Count predictions in the same metrics as the API."""
     metrics.add_metric("Predictions", MetricUnit.Count, sum(summary["rows"] for summary in scored))
     metrics.add_metric("AtRisk", MetricUnit.Count, sum(summary["bands"]["high"] for summary in scored))
     metrics.flush_metrics()

@@ -1,4 +1,4 @@
-"""The prediction log of a batch: every prediction with its features, as one object of the log that all others are in.
+"""Prediction log of a batch: every prediction with its features, as one object of the common log.
 
 Written before the batch counts as scored. A batch that is scored again has the same ids, so readers count it once.
 """
@@ -18,11 +18,11 @@ from slipcast_aws.settings import setting
 
 
 class BatchLog:
-    """Rows of the log, packed as they come: features of many activities are never all in memory.
+    """Log rows, compressed as they are added: the features of all activities are never in memory at once.
 
-    What began before the model's own data end and is open still has survived: long activities are in every file, short
-    ones in few, and the late ones stay longest. Such rows are marked: neither drift nor calibration can be read off
-    them.
+    Activities that began before the model's data end and are still open are survivors: long activities are in every
+    file, short ones in few, and late ones stay longest. Such rows are marked, because neither drift nor calibration can
+    be measured on them.
     """
 
     def __init__(self, upload: dict[str, Any], live: LiveModel, data_date: str) -> None:
@@ -37,7 +37,7 @@ class BatchLog:
         }
         self.data_date = data_date
         self.rows = 0
-        # As gzip, without a file that somebody has to close when scoring fails.
+        # A compressor object instead of a gzip file, which would have to be closed when scoring fails.
         self.packing = zlib.compressobj(level=9, wbits=31)
         self.packed = bytearray()
 
@@ -57,7 +57,7 @@ class BatchLog:
             self.rows += 1
 
     def store(self, bucket: str) -> None:
-        """Write the object, if there is anything in it."""
+        """Write the object, unless it is empty."""
         self.packed += self.packing.flush()
         if self.rows:
             uri = f"s3://{bucket}/{prediction_log.key(self.at, self.name)}"

@@ -1,4 +1,4 @@
-"""Sources: the open activities that each series of files last listed, and the predictions for them."""
+"""Sources: open activities in the latest file of each series, and their predictions."""
 
 import gzip
 import json
@@ -16,7 +16,7 @@ from slipcast_aws.settings import setting
 
 
 def stale(bucket: str, model_sha256: str) -> Iterator[dict[str, Any]]:
-    """Yield the last upload of each source with open activities that another model scored, or none."""
+    """Yield the last upload of each source whose open activities were scored by another model, or by none."""
     for uri in storage.list_uris(f"s3://{bucket}/sources/"):
         upload = storage.read_json(uri)
         if not upload["open"]["rows"]:
@@ -39,7 +39,7 @@ def score(bucket: str, upload: dict[str, Any], model: Scorer, live: LiveModel, e
         model,
         lambda chunk: feature_store.with_history(table, chunk, model.history),
         model_version=live.version,
-        # An upload of an older version of the pipeline has none.
+        # Uploads of older pipeline versions have none.
         own_names=upload.get("own_names"),
         explained=explained,
         log=log.add,
@@ -62,12 +62,12 @@ def score(bucket: str, upload: dict[str, Any], model: Scorer, live: LiveModel, e
 
 
 def note(bucket: str, summary: dict[str, Any]) -> None:
-    """Store a summary, once its message is out: what is scored but not noted is scored and told again."""
+    """Store a summary after its message was sent: a scored upload without it is scored and reported again."""
     storage.write_json(f"{_prefix(bucket, summary)}.json", summary)
 
 
 def message(summary: dict[str, Any]) -> str:
-    """Return the words of the notification."""
+    """Return the text of the notification."""
     bands = summary["bands"]
     return "\n".join(
         [

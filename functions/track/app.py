@@ -1,4 +1,4 @@
-"""Track: logs what waits in the outbox to MLflow. No release waits for it."""
+"""Track: logs the records in the outbox to MLflow. No release waits for it."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from slipcast_aws.settings import setting
 from slipcast_aws.tracking import mlflow_server, outbox
 
 logger = Logger()
-# One record takes seconds. Of what an outage, or a life without MLflow, has left, the next call logs the rest.
+# One record takes seconds. If an outage left many records, the next call logs the rest.
 STOP_BEFORE_END_MS = 20_000
 
 
@@ -18,11 +18,12 @@ STOP_BEFORE_END_MS = 20_000
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Log the waiting records, the oldest first, and take each out of the outbox once MLflow has it.
 
-    Without an MLflow (``MLFLOW_TRACKING_URI=none``) they stay: who names one later finds all of them logged.
+    Without MLflow (``MLFLOW_TRACKING_URI=none``) they stay: all of them are logged once a server is configured.
 
     Returns
     -------
-    ``logged``: names of the records that were logged; if some are left, how many are ``waiting``, and ``why``
+    dict[str, Any]
+        ``logged``: names of the records that were logged; if some remain, the number ``waiting`` and ``why``
     """
     bucket, uri = setting("DATA_BUCKET"), mlflow_server.tracking_uri()
     waiting = outbox.waiting(bucket)
@@ -30,14 +31,14 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         why = f"there is no MLflow (MLFLOW_TRACKING_URI=none): records stay in s3://{bucket}/{outbox.PREFIX}"
         logger.info("not tracked", why=why, waiting=len(waiting))
         return {"logged": [], "waiting": len(waiting), "why": why}
-    # An outage of MLflow is nothing to those who have nothing for it.
+    # Without a record to log, an outage of MLflow does not matter.
     if not waiting:
         return {"logged": []}
     return _log(uri, waiting, context)
 
 
 def _log(uri: str, waiting: list[str], context: LambdaContext) -> dict[str, Any]:
-    # Importing MLflow takes seconds: only who has something for it does.
+    # Importing MLflow takes seconds: imported only if there is a record to log.
     from slipcast_aws.tracking import approvals, mlflow_runs
 
     mlflow_runs.connect(uri, setting("MLFLOW_EXPERIMENT"))

@@ -12,11 +12,12 @@ logger = Logger()
 
 @logger.inject_lambda_context
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Fit what the ``task`` of a ``round`` names and store what came of it beside the round.
+    """Fit the models of the ``task`` of a ``round`` and store the result next to the round.
 
     Returns
     -------
-    ``task`` and ``result``: the URI of what was measured
+    dict[str, Any]
+        ``task`` and ``result``, the URI of its measurements
     """
     uri, result = tasks.carry_out(event["round"], event["task"])
     logger.info("trained", task=event["task"], kind=result["kind"], seconds=result["seconds"])

@@ -1,4 +1,4 @@
-"""Tasks of a search: read from the round, carried out by the domain, results written beside the round."""
+"""Tasks of a search: read from the round, carried out by the domain package, results written next to the round."""
 
 import io
 import time
@@ -21,11 +21,13 @@ def carry_out(ran: dict[str, str], name: str) -> tuple[str, dict[str, Any]]:
 
     Parameters
     ----------
-    ran : URI and digest of the round
+    ran
+        URI and digest of the round
 
     Returns
     -------
-    URI of the result, and the result: ``kind``, ``seconds``, and ``units`` or what a fit left
+    tuple[str, dict[str, Any]]
+        URI of the result, and the result: ``kind``, ``seconds``, and ``units`` or the result of a fit
     """
     began = time.perf_counter()
     document = _json(ran["uri"], ran["sha256"])
@@ -45,7 +47,7 @@ def carry_out(ran: dict[str, str], name: str) -> tuple[str, dict[str, Any]]:
     return uri, result
 
 
-# The next task of the same search finds rows and prepared folds in a warm function.
+# In a warm function, the next task of the same search reuses rows and prepared folds.
 @lru_cache(maxsize=2)
 def _worker(uri: str, sha256: str, seed: int) -> Worker:
     return Worker(unpack(storage.read_bytes(uri, sha256=sha256)), seed)
@@ -64,7 +66,7 @@ def _search(worker: Worker, families: dict[str, Candidate], task: dict[str, Any]
         units += [{"unit": [family, item.pop("point"), item.pop("fold")], **item} for item in measured]
         probabilities |= {f"{family}/{point}/{fold}": p for (point, fold), p in found.items()}
     result: dict[str, Any] = {"units": units}
-    # Only what was fitted on all rows can win, and only the winner's probabilities are asked for.
+    # Only models fitted on all rows can win, and only the winner's probabilities are needed.
     if task["track"] == rounds.MAIN and task["share"] == 1.0 and probabilities:
         result["oof"] = f"{prefix}.npz"
         storage.write_bytes(result["oof"], _npz(probabilities.items()))
@@ -76,7 +78,7 @@ def _fit(worker: Worker, candidate: Candidate, task: dict[str, Any], prefix: str
     try:
         model, p, measured = worker.fit(candidate, task["params"])
     except Exception as error:
-        # The other families have winners of their own.
+        # Each family has its own winner.
         return {"error": f"{type(error).__name__}: {error}"[:500]}
     seconds = time.perf_counter() - began
     if task["track"] != rounds.MAIN:

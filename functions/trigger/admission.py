@@ -13,7 +13,7 @@ from trigger.events import Request
 
 @dataclass(frozen=True)
 class Answer:
-    """What became of a request; `into` is the execution that it was coalesced into."""
+    """Outcome of a request; `into` is the execution that it was coalesced into."""
 
     outcome: str
     into: str | None = None
@@ -22,8 +22,8 @@ class Answer:
 def admit(request: Request, name: str, now: datetime) -> Answer:
     """Start execution `name` for a request, or say why not.
 
-    A file is never turned away: the state machine itself waits for a training that is under way. Of a storm of alarms
-    most are answered by two reads.
+    A file is never rejected: the state machine itself waits for a running training. In a storm of alarms, most are
+    answered with two reads.
     """
     table, machine = setting("CONTROL_TABLE"), setting("STATE_MACHINE_ARN")
     if request.reason == "new_data":
@@ -31,11 +31,11 @@ def admit(request: Request, name: str, now: datetime) -> Answer:
     cutoff = retraining.cooldown_cutoff(now, 0.0 if request.reason == "manual" else number("COOLDOWN_MINUTES"))
     if refused := _refused(table, name, now, cutoff):
         return refused
-    # Before the claim: a message that comes again long after its execution must not hold up others.
+    # Checked before the claim: a message redelivered long after its execution must not block others.
     if executions.known(machine, name):
         return Answer("duplicate")
     if not starts.claim_start(table, now=now, cutoff=cutoff, execution=name):
-        # Another request was faster by a moment.
+        # Another request was faster.
         return _refused(table, name, now, cutoff) or Answer("coalesced")
     try:
         return Answer(executions.start(machine, name, request))
@@ -47,7 +47,7 @@ def admit(request: Request, name: str, now: datetime) -> Answer:
 def _refused(table: str, name: str, now: datetime, cutoff: datetime) -> Answer | None:
     holder, last = starts.lease_holder(table, now), starts.flight(table, now)
     if last and last.execution == name:
-        # Under way, or a crash came between the claim and the start: the name tells.
+        # The execution is running, or a crash came between claim and start: the name shows which.
         return None
     if holder or (last and last.under_way):
         return Answer("coalesced", holder or last.execution)

@@ -1,4 +1,4 @@
-"""Trigger: answers every request for a pipeline execution, whatever sent it, and starts at most one for each."""
+"""Trigger: answers every request for a pipeline execution and starts at most one execution for each."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -20,8 +20,9 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
 
     Returns
     -------
-    ``{"outcomes": [...]}`` with one outcome for each request in the event: ``started``, ``duplicate``,
-    ``coalesced`` (an execution is under way that answers it), ``cooldown`` or ``ok`` (an alarm is over).
+    dict[str, Any]
+        ``{"outcomes": [...]}`` with one outcome for each request in the event: ``started``, ``duplicate``,
+        ``coalesced`` (a running execution answers it), ``cooldown`` or ``ok`` (the alarm went back to OK).
     """
     outcomes = [_answer(request) for request in events.read(event)]
     logger.info("trigger", outcomes=outcomes)

@@ -13,12 +13,18 @@ class Request:
 
     Attributes
     ----------
-    reason : ``new_data``, ``alarm``, ``schedule`` or ``manual``
-    identity : what makes two deliveries the same request
-    detail : one line for people
-    source : bucket, key and version id of the file; None where the latest dataset is meant
-    alarm : name of the alarm that asks; None where none does
-    over : whether that alarm has gone back to OK and asks for nothing
+    reason
+        ``new_data``, ``alarm``, ``schedule`` or ``manual``
+    identity
+        identity of the request: the same for repeated deliveries
+    detail
+        one line for people
+    source
+        bucket, key and version id of the file; None for the latest dataset
+    alarm
+        name of the alarm; None for other requests
+    over
+        whether that alarm has gone back to OK, so that nothing is requested
     """
 
     reason: str
@@ -30,7 +36,7 @@ class Request:
 
 
 def read(event: dict[str, Any]) -> list[Request]:
-    """Return the requests in `event`; an alarm that is not for retraining yields none.
+    """Return the requests in `event`; an alarm that does not ask for retraining gives none.
 
     Raises
     ------
@@ -56,7 +62,7 @@ def _object_created(detail: dict[str, Any]) -> Request:
     bucket, item = detail["bucket"]["name"], detail["object"]
     key = item["key"]
     version = item.get("version-id", "")
-    # Without a version id the ETag and the sequencer tell two uploads of the same name apart.
+    # Without a version id, ETag and sequencer distinguish two uploads of the same name.
     upload = version or f"{item.get('etag')}/{item.get('sequencer')}"
     source = {"bucket": bucket, "key": key, "version_id": version}
     return Request("new_data", (bucket, key, upload), f"s3://{bucket}/{key}", source)

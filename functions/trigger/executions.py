@@ -1,4 +1,4 @@
-"""Starting the state machine so that the same request starts it once."""
+"""Idempotent start of the state machine: the same request starts it once."""
 
 import json
 from functools import cache

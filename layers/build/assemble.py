@@ -1,4 +1,4 @@
-"""Layers and functions, put together from their parts and kept in the cache."""
+"""Assembly of layers and functions from their parts, with a cache."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from layers.build import bytecode, recipe, shell, slim, wheels
 
 
 def copy_own(source: Path, folder: Path) -> None:
-    """Copy one of our own packages, with unchecked bytecode next to the source."""
+    """Copy one of the project's packages, with unchecked bytecode next to the source."""
     for path in own_files(source):
         target = folder / path.relative_to(source.parent)
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -25,7 +25,7 @@ def copy_own(source: Path, folder: Path) -> None:
 
 
 def own_files(source: Path) -> list[Path]:
-    """The files of one of our own packages."""
+    """Return the files of one of the project's packages."""
     return [
         path
         for path in shell.files(source)
@@ -47,7 +47,7 @@ def copy_function(source: Path, destination: Path) -> None:
 
 
 def ingredients(name: str, machine: str) -> tuple[str, str]:
-    """The pinned requirements of a layer (empty for our own) and a digest of all that its content depends on."""
+    """Return the pinned requirements of a layer (empty for the project's own) and a digest of all its inputs."""
     specification = recipe.SPECIFICATIONS[name]
     source = recipe.LAYERS / name
     strip_with = slim.stripper(machine)
@@ -69,9 +69,9 @@ def ingredients(name: str, machine: str) -> tuple[str, str]:
 
 
 def built(name: str, architecture: str = "x86_64") -> Path:
-    """The folder that holds the built layer's ``python`` folder; built now if it is not in the cache.
+    """Return the folder with the built layer's ``python`` folder; it is built now if it is not in the cache.
 
-    Do not write into it: it is what later builds link to.
+    Do not write into it: later builds link to its files.
     """
     if name not in recipe.SPECIFICATIONS or architecture not in recipe.ARCHITECTURES:
         raise recipe.BuildError(

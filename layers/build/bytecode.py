@@ -15,12 +15,12 @@ COMPILERS = 4
 
 
 def compile_bytecode(folder: Path, *arguments: str, opt: str = "/opt/python") -> None:
-    """Compile all source below ``folder``; what does not compile (a template, say) stays source.
+    """Compile all source below ``folder``; files that do not compile (such as templates) stay source.
 
     ``opt`` is where Lambda unpacks the folder: tracebacks name it.
 
     Bytecode depends a little on what the same process compiled before: it shares constants with it. So the files are
-    dealt to a fixed number of processes in a fixed order; compileall's own workers take whatever comes next.
+    distributed to a fixed number of processes in a fixed order; compileall's own workers take files in any order.
     """
     command = [sys.executable, "-m", "compileall", "-q", "-q", "-f", "--invalidation-mode", "unchecked-hash"]
     command += ["-s", str(folder), "-p", opt, *arguments, "-i", "-"]
@@ -36,7 +36,7 @@ def compile_bytecode(folder: Path, *arguments: str, opt: str = "/opt/python") ->
 
 
 def drop_source(folder: Path) -> None:
-    """Remove each source file that has bytecode beside it."""
+    """Remove each source file that has bytecode next to it."""
     for path in shell.files(folder):
         if path.suffix == ".py" and path.with_suffix(".pyc").exists():
             path.unlink()

@@ -10,7 +10,7 @@ ROOT = LAYERS.parent
 PYTHON = (3, 13)
 LIMIT = 250 * 2**20
 ARCHITECTURES = {"x86_64": "x86_64", "arm64": "aarch64"}
-# The oldest time that a zip file can hold: the same content makes the same archive.
+# Oldest time that a zip file can hold: the same content gives the same archive.
 EPOCH = 315_532_800
 
 
@@ -20,13 +20,13 @@ class BuildError(Exception):
 
 @dataclass(frozen=True)
 class Layer:
-    """How one layer is made.
+    """Recipe of one layer.
 
-    ``without``: packages that the lock has below our requirements and that stay out, because the Lambda runtime or a
-    layer beside this one holds them, or because nothing that we call imports them (test_layers.py proves that).
-    ``package``: our own one, in src, that is the layer.
-    ``optimize``: as for ``compileall -o``; None leaves the source where it is. Not 2: MLflow formats docstrings when
-    it is imported and registers no dataset source without them. Not 1: a library's assertions are worth their 0.1 MB.
+    ``without``: packages that the lock has below our requirements and that stay out, because the Lambda runtime or
+    another layer holds them, or because no code in use imports them (test_layers.py proves that). ``package``: the
+    project's package, in src, that is the layer. ``optimize``: as for ``compileall -o``; None leaves the source where
+    it is. Not 2: MLflow formats docstrings when it is imported and registers no dataset source without them. Not 1: a
+    library's assertions are worth their 0.1 MB.
     """
 
     without: frozenset[str] = frozenset()
@@ -43,8 +43,8 @@ IN_POWERTOOLS = {
     "typing-extensions",
     "typing-inspection",
 }
-# What only MLflow's Databricks log-in and its own server import. Others look unused as well, but `import mlflow` needs
-# them: fastapi and starlette for its gateway, databricks-sdk because it looks for databricks.agents.
+# Packages that only MLflow's Databricks log-in and its own server import. Others look unused as well, but `import
+# mlflow` needs them: fastapi and starlette for its gateway, databricks-sdk because it looks for databricks.agents.
 NOT_CALLED = {
     "cffi",
     "cryptography",

@@ -48,7 +48,7 @@ KEPT_METADATA = re.compile(r"(METADATA|entry_points\.txt|(licenses/.*)|((LICEN[C
 
 
 def unwanted(path: str) -> bool:
-    """Whether the file at ``path``, relative to the layer's python folder, stays out of the layer."""
+    """Return True if the file at ``path``, relative to the layer's python folder, is left out of the layer."""
     if path in KEPT:
         return False
     *folders, name = path.split("/")
@@ -64,7 +64,7 @@ def unwanted(path: str) -> bool:
 
 
 def slim(folder: Path) -> None:
-    """Remove from ``folder`` what no function needs at run time."""
+    """Remove files from ``folder`` that no function needs at run time."""
     for path in shell.files(folder):
         if unwanted(path.relative_to(folder).as_posix()):
             path.unlink()

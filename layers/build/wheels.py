@@ -28,7 +28,7 @@ def required(text: str) -> list[tuple[str, tuple[str, ...]]]:
 def pinned(lock: dict, roots: list[tuple[str, tuple[str, ...]]], without: frozenset[str]) -> str:
     """A requirements file with the version, markers and hashes of all that ``roots`` need according to uv.lock.
 
-    What is reached only through a package in ``without`` is left out as well.
+    Packages that are needed only by a package in ``without`` are left out too.
     """
     packages = {package["name"]: package for package in lock["package"]}
     # For each package the conditions under which it is wanted; an empty one means always.

@@ -21,8 +21,10 @@ def state(alarm: dict[str, Any], periods: Sequence[float | None]) -> str:
 
     Parameters
     ----------
-    alarm : the alarm's ComparisonOperator, Threshold, DatapointsToAlarm, TreatMissingData and present StateValue
-    periods : the statistic of each evaluation period, newest first; None where there is no data
+    alarm
+        the alarm's ComparisonOperator, Threshold, DatapointsToAlarm, TreatMissingData and present StateValue
+    periods
+        the statistic of each evaluation period, newest first; None where there is no data
     """
     breaches = BREACHES[alarm["ComparisonOperator"]]
     treatment = alarm.get("TreatMissingData") or "missing"
@@ -44,10 +46,14 @@ def by_period(points: Sequence[dict[str, Any]], *, seconds: int, count: int, now
 
     Parameters
     ----------
-    points : data points with a ``Timestamp`` in seconds since the epoch
-    seconds : length of a period
-    count : number of periods
-    now : seconds since the epoch
+    points
+        data points with a ``Timestamp`` in seconds since the epoch
+    seconds
+        length of a period
+    count
+        number of periods
+    now
+        seconds since the epoch
     """
     current = int(now // seconds)
     filled = {int(point["Timestamp"] // seconds) for point in points}

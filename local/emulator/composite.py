@@ -1,4 +1,4 @@
-"""Composite alarms of a template, made by CloudWatch's own API: the emulator's CloudFormation refuses the type."""
+"""Composite alarms of a template, created by CloudWatch's API: the emulator's CloudFormation refuses the type."""
 
 import re
 from collections.abc import Mapping
@@ -13,9 +13,12 @@ def requests(template: Mapping[str, Any], physical: Mapping[str, str], stack: st
 
     Parameters
     ----------
-    template : as it was deployed, parsed
-    physical : logical id → physical id of the stack's resources
-    stack : its name
+    template
+        as it was deployed, parsed
+    physical
+        logical id → physical id of the stack's resources
+    stack
+        its name
     """
     known = {**physical, "AWS::StackName": stack}
 

@@ -1,4 +1,4 @@
-"""CloudWatch's embedded metric format: which metrics a log line carries.
+"""Parser of CloudWatch's embedded metric format in log lines.
 
 Source: https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
 """

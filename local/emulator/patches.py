@@ -1,4 +1,4 @@
-"""What the emulator does not do as AWS does, mended for exactly one version of it.
+"""Patches for differences between the emulator and AWS, for exactly one version of the emulator.
 
 Each patch replaces a private function of ministack, so it holds for `VERSION` alone and says so at once when another is
 installed. `tests/integration/test_local_emulator.py` shows that each is still needed; local/README.md lists them.
@@ -36,7 +36,7 @@ END_OF_LOG = "\x1eend of the event's log"
 END_OF_LOG_SECONDS = 2.0
 
 _log = logging.getLogger(__name__)
-# The alias that the invocation at hand was asked for.
+# Alias of the current invocation.
 _alias: ContextVar[str | None] = ContextVar("alias", default=None)
 
 
@@ -190,7 +190,7 @@ def log_patterns_on_json() -> None:
 def log_lines_in_batches() -> None:
     """CloudWatch Logs collects lines for a moment and delivers them together; the emulator starts a function for each.
 
-    At some tens of requests a second those starts take all there is of the machine.
+    At some tens of requests a second those starts use the whole machine.
     """
     from ministack.services import cloudwatch_logs
 
@@ -495,9 +495,9 @@ def yaml_state_machines() -> None:
 
 
 def layers_unpacked_once() -> None:
-    """Every worker unpacks its layers anew: 1.5 s and 220 MB for the largest. Here workers share one copy.
+    """Every worker unpacks its layers again: 1.5 s and 220 MB for the largest. Here workers share one copy.
 
-    What a handler sees is a link to it, which the emulator removes with the worker; on Lambda /opt is read-only anyway.
+    A handler sees a link to it, which the emulator removes with the worker; on Lambda /opt is read-only anyway.
     """
     from ministack.core import lambda_runtime
 

@@ -1,6 +1,7 @@
-"""Slipcast's domain: schedules, labels, features, candidates, metrics, drift and model artefacts. Knows no AWS.
+"""Slipcast's domain: schedules, labels, features, candidates, metrics, drift and model artifacts. Knows no AWS.
 
-What a prediction needs (`schema`, `features`, `artefact`, `scorer`) imports nothing but the standard library.
+The modules that a prediction needs (`schema`, `features`, `model.artifact`, `model.scorer`) import only the standard
+library.
 """
 
 __version__ = "0.1.0"

@@ -1,4 +1,4 @@
-"""What code and which packages made a model, as digests that two executions can be compared by."""
+"""Provenance of a model: code and packages as digests, to compare two executions."""
 
 import hashlib
 import platform
@@ -11,13 +11,14 @@ import slipcast
 
 @cache
 def provenance() -> dict[str, str]:
-    """Return what runs here.
+    """Return the provenance of this process.
 
     Returns
     -------
-    ``code_version`` : version of slipcast, ``+`` and the first 12 hex digits of the SHA-256 of its source files
-    ``lock_sha256`` : SHA-256 of the lines ``name==version`` of all packages that can be imported, sorted
-    ``python``, ``scikit_learn`` : versions
+    dict[str, str]
+        - ``code_version``: version of slipcast, ``+`` and the first 12 hex digits of the SHA-256 of its source files.
+        - ``lock_sha256``: SHA-256 of the lines ``name==version`` of all packages that can be imported, sorted.
+        - ``python``, ``scikit_learn``: versions.
     """
     installed = sorted({f"{found.name.lower()}=={found.version}" for found in distributions() if found.name})
     return {

@@ -1,6 +1,6 @@
-"""What of a prediction may stand in the log: columns that are left out, identifiers that are replaced by a hash.
+"""Redaction of the prediction log: columns that are left out, identifiers that are replaced by a hash.
 
-Standard library only: the prediction function does this on its way, before anything is written.
+Standard library only: the prediction function redacts in each request, before anything is written.
 """
 
 import hashlib
@@ -12,7 +12,7 @@ from typing import Any
 from slipcast.features.row import CATEGORICAL, NUMERIC
 
 IDENTIFIERS = ("activity_id", "project_id")
-# Columns of a schedule that are not features themselves, and the features that give them away.
+# Columns of a schedule that are not features themselves, and the features that reveal them.
 GIVEN_AWAY_BY = {"budget": ("log_budget",)}
 NAMES = (*IDENTIFIERS, *GIVEN_AWAY_BY, *NUMERIC, *CATEGORICAL)
 HASH_DIGITS = 32
@@ -20,12 +20,14 @@ HASH_DIGITS = 32
 
 @dataclass(frozen=True)
 class Redaction:
-    """Which columns are kept out of the log.
+    """Columns that are kept out of the log.
 
     Attributes
     ----------
-    columns : names in `NAMES`; an identifier among them is replaced by a keyed hash, every other column is left out
-    salt : key of the hash; another one makes other hashes, so it must stay the same for rows to be joined
+    columns
+        names in `NAMES`; an identifier among them is replaced by a keyed hash, every other column is left out
+    salt
+        key of the hash; another key gives other hashes, so it must stay the same to join rows
     """
 
     columns: frozenset[str] = frozenset()
@@ -34,7 +36,7 @@ class Redaction:
     def identity(self, name: str, value: str | None) -> str | None:
         """Return an identifier as it may be logged: itself, or 128 bits of HMAC-SHA-256 where `name` is redacted.
 
-        Who knows the salt and guesses an identifier can confirm it: this is a pseudonym, not anonymity.
+        Somebody who knows the salt can confirm a guessed identifier: this is pseudonymisation, not anonymity.
         """
         if value is None or name not in self.columns:
             return value
@@ -51,7 +53,7 @@ class Redaction:
         return sorted(found - set(IDENTIFIERS))
 
     def head(self) -> dict[str, Any]:
-        """Return what the rows of a request share about it: ``redacted``, the features that are left out, if any."""
+        """Return the shared fields of a request's rows: ``redacted``, the features that are left out, if any."""
         left_out = self.left_out()
         return {"redacted": left_out} if left_out else {}
 
@@ -65,12 +67,17 @@ class Redaction:
 
 
 def from_text(names: str, salt: str) -> Redaction:
-    """Return the redaction that a list with commas between its names asks for.
+    """Return the redaction for a comma-separated list of names.
 
     Raises
     ------
     ValueError
         If a name is none of `NAMES`: a column that is misspelt would be logged.
+
+    Examples
+    --------
+    >>> from_text("budget", "salt").left_out()
+    ['log_budget']
     """
     columns = frozenset(name.strip() for name in names.split(",") if name.strip())
     if unknown := sorted(columns - set(NAMES)):

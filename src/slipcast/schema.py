@@ -1,4 +1,4 @@
-"""The canonical schedule: its columns, which of them may predict, and which never do."""
+"""Canonical schedule: its columns, those used for prediction, and those that must never be used."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -12,10 +12,14 @@ class Column:
 
     Attributes
     ----------
-    name : header in the canonical CSV
-    kind : ``text``, ``date`` (ISO 8601 day) or ``number``
-    required : whether a file without it is refused
-    description : meaning and unit
+    name
+        header in the canonical CSV
+    kind
+        ``text``, ``date`` (ISO 8601 day) or ``number``
+    required
+        whether a file without it is refused
+    description
+        meaning and unit
     """
 
     name: str
@@ -50,7 +54,8 @@ COLUMNS = (
     Column("schedule_adherence", "number", False, "1 on time, 0 late; derived from the dates where absent"),
 )
 
-# Written by what happened after the start: with them a model reaches an AUC of .99 and predicts nothing.
+# Columns that record what happened after the start: with them a model reaches an AUC of .99, but they are unknown when
+# a prediction is needed.
 POST_HOC = frozenset({"status", "percent_complete", "actual_finish", "data_date", "is_late", "schedule_adherence"})
 
 FEATURE_COLUMNS = (

@@ -1,4 +1,4 @@
-"""Typed access to the environment variables that template.yaml gives to a function."""
+"""Typed access to the environment variables that template.yaml sets for a function."""
 
 import os
 

@@ -12,7 +12,7 @@ import boto3
 from botocore.config import Config
 
 BLOCK = 1 << 20
-# Of a copy or a large object S3 may say nothing for some seconds; a connection that hangs for longer is given up.
+# S3 may take some seconds to answer for a copy or a large object; connections that hang for longer are closed.
 _CONFIG = Config(connect_timeout=3, read_timeout=20, retries={"mode": "standard", "max_attempts": 5})
 
 
@@ -21,7 +21,7 @@ class DigestMismatchError(RuntimeError):
 
 
 class ObjectTooLargeError(RuntimeError):
-    """An object has more bytes than the caller takes; `size` says how many."""
+    """An object has more bytes than the caller allows; `size` is its size."""
 
     def __init__(self, uri: str, size: int) -> None:
         super().__init__(f"{uri} has {size} bytes")
@@ -106,7 +106,7 @@ def read_json(uri: str, *, sha256: str | None = None) -> Any:
 def exists(uri: str) -> bool:
     """Return whether there is an object at `uri`."""
     bucket, key = split_uri(uri)
-    # HEAD answers 403 for what is not there unless all of the bucket may be listed; a list can be allowed by prefix.
+    # HEAD answers 403 for a missing object unless the whole bucket may be listed; listing can be allowed by prefix.
     found = client().list_objects_v2(Bucket=bucket, Prefix=key, MaxKeys=1).get("Contents", [])
     return any(item["Key"] == key for item in found)
 
@@ -118,7 +118,7 @@ def copy(origin: dict[str, str], uri: str) -> None:
     source = {"Bucket": from_bucket, "Key": from_key}
     if origin.get("version_id"):
         source["VersionId"] = origin["version_id"]
-    # Without the tags: leave to read and write those would be needed too.
+    # Without the tags: permissions to read and write them would also be required.
     client().copy(source, bucket, key, ExtraArgs={"TaggingDirective": "REPLACE"})
 
 
@@ -146,7 +146,8 @@ def list_uris(prefix_uri: str, *, modified_since: datetime | None = None) -> Ite
 
     Parameters
     ----------
-    modified_since : leaves out objects that were written before it; to the second, as S3 keeps the time
+    modified_since
+        leaves out objects that were written before it; S3 stores the time in seconds
     """
     bucket, prefix = split_uri(prefix_uri)
     for page in client().get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):

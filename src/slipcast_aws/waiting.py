@@ -1,4 +1,4 @@
-"""Waiting for AWS: no longer than the function has, and with an error that its caller may answer by another attempt."""
+"""Waiting for AWS within the function's time limit, with an error that callers can retry."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -8,17 +8,17 @@ from typing import Any
 from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectionError, HTTPClientError
 
-# For services that answer in milliseconds. Without it a connection that hangs costs a minute, five times over; with it
-# all attempts together take less than the 29 s of a function that a person waits for.
+# For services that answer in milliseconds. Without it a connection that hangs takes five times one minute; with it all
+# attempts together take less than the 29 s of a synchronous API call.
 QUICK = Config(connect_timeout=2, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 4})
-# For reading logs and metrics, which takes them seconds.
+# For logs and metrics, which take seconds to answer.
 SEARCHING = Config(connect_timeout=2, read_timeout=30, retries={"mode": "standard", "total_max_attempts": 4})
-# Left of a function's time for the call that is under way and for the answer; seconds.
+# Seconds of a function's time reserved for the current call and for the answer.
 RESERVE = 60.0
-# Seconds between two looks: the first ones come soon, later ones do not add to the throttling of others.
+# Seconds between two attempts: the first ones come soon, later ones do not increase throttling.
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 5.0
-# The service is too busy, or another change of the same resource is under way. None of them says that a request is
-# wrong. The SDK itself repeats throttling and 5xx a few times within seconds; 409 and 412 it never repeats.
+# The service is too busy, or another change of the same resource is under way. None of them means that the request is
+# wrong. The SDK itself retries throttling and 5xx a few times within seconds, but never 409 and 412.
 BUSY = frozenset(
     {
         "EC2ThrottledException",
@@ -42,21 +42,21 @@ BUSY = frozenset(
     }
 )
 
-# The service was not reached, or said nothing in time.
+# The service was not reached, or did not answer in time.
 UNREACHED = (ConnectionError, HTTPClientError)
-# What a call may raise that `is_busy` tells apart.
+# Exceptions that `is_busy` classifies.
 ERRORS = (ClientError, *UNREACHED)
 
 
 class NotReadyError(RuntimeError):
-    """AWS has not finished, or is too busy: nothing is wrong, and the same step, repeated, goes on from there.
+    """AWS has not finished, or is too busy: nothing is wrong, and a retry of the same step continues from there.
 
     The state machine retries a step by the name of this class.
     """
 
 
 def is_busy(error: Exception) -> bool:
-    """Return whether an error of the SDK says nothing but that the call should come again later."""
+    """Return whether an error of the SDK only means that the call should be retried later."""
     if isinstance(error, ClientError):
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         return error.response["Error"]["Code"] in BUSY or status >= 500
@@ -64,7 +64,7 @@ def is_busy(error: Exception) -> bool:
 
 
 def retriable[**P, R](step: Callable[P, R]) -> Callable[P, R]:
-    """Let a handler whose repetition goes on where it was raise `NotReadyError` for what is no more than load."""
+    """Make a handler that can be retried raise `NotReadyError` for errors caused by load."""
 
     @wraps(step)
     def handler(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -79,11 +79,12 @@ def retriable[**P, R](step: Callable[P, R]) -> Callable[P, R]:
 
 
 class Deadline:
-    """A moment until which to wait.
+    """Time until which to wait.
 
     Parameters
     ----------
-    seconds : how long from now
+    seconds
+        seconds from now
     """
 
     def __init__(self, seconds: float) -> None:
@@ -96,7 +97,7 @@ class Deadline:
         return cls(left - min(RESERVE, left / 2))
 
     def attempts(self, what: str) -> Iterator[int]:
-        """Yield 0, 1, 2, … with growing pauses in between, for a loop that ends itself once it has `what`.
+        """Yield 0, 1, 2, … with growing pauses in between, for a loop that ends when it has `what`.
 
         Raises
         ------

@@ -1,1 +1,1 @@
-"""Commands of operators: they read and change a deployed stack. In no Lambda function."""
+"""Commands for operators, which read and change a deployed stack. They are in no Lambda function."""

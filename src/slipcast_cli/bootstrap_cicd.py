@@ -1,8 +1,8 @@
-"""Roles and pipelines that deploy Slipcast, made once for an account (docs/deploy.md#roles).
+"""Roles and pipelines that deploy Slipcast, created once for each account (docs/deploy.md#roles).
 
 ``python -m slipcast_cli.bootstrap_cicd [--github owner/name] [--pipeline owner/name]``; ``make bootstrap-cicd`` calls
-it. It hands the templates of ``cicd/`` to sam deploy, which shows the changes and asks before it makes them, unless
-``CI=true``. Whoever runs it must be allowed to make roles.
+it. It runs sam deploy on the templates of ``cicd/``, which shows the changes and asks before it makes them, unless
+``CI=true``. The caller must be allowed to create roles.
 """
 
 import argparse
@@ -26,7 +26,7 @@ ISSUER = "token.actions.githubusercontent.com"
 
 
 class Bootstrap:
-    """What is deployed, in order: roles of each stage, then what uses them."""
+    """Stacks to deploy, in order: roles of each stage, then the pipelines that use them."""
 
     def __init__(
         self, session: boto3.Session, *, github: str = "", pipeline: str = "", connection: str = "", boundary: str = ""
@@ -35,7 +35,7 @@ class Bootstrap:
         self.connection, self.boundary = connection, boundary
 
     def run(self) -> Iterator[str]:
-        """Deploy everything, and yield lines that say what is left to do by hand."""
+        """Deploy everything, and yield lines with the remaining manual steps."""
         for stage in STAGES:
             name = settings.options(stage)["stack_name"]
             self.deploy("deploy-roles.yaml", f"slipcast-cicd-{stage}", StackName=name, **self._bounded())
@@ -76,7 +76,7 @@ class Bootstrap:
         return {"PermissionsBoundaryArn": self.boundary} if self.boundary else {}
 
     def _provider(self) -> str:
-        """Return GitHub's identity provider if the account has it and not by this stack; empty if it is to be made."""
+        """Return GitHub's identity provider if the account already has it; empty if this stack creates it."""
         present = stacks.describe("slipcast-cicd-github", self.session)
         if present is not None and not present.parameters.get("ProviderArn"):
             return ""
@@ -84,16 +84,16 @@ class Bootstrap:
         return next((item["Arn"] for item in found if item["Arn"].endswith(f"oidc-provider/{ISSUER}")), "")
 
     def deploy(self, template: str, name: str, **parameters: str) -> None:
-        """Hand one template to sam deploy.
+        """Deploy one template with sam.
 
         Raises
         ------
         subprocess.CalledProcessError
-            If sam ends with an error, or the person who is asked says no.
+            If sam ends with an error, or the person answers no.
         """
         print(f"{template} -> stack {name}", flush=True)
         with tempfile.TemporaryDirectory() as folder:
-            # The settings of samconfig.toml are for the stack itself: they are not read here.
+            # The settings of samconfig.toml are for Slipcast's own stack: they are not read here.
             config = Path(folder) / "samconfig.toml"
             config.write_text("version = 0.1\n", encoding="utf-8")
             words = command(template, name, parameters, self.session.region_name)
@@ -113,7 +113,7 @@ def command(template: str, name: str, parameters: dict[str, str], region: str | 
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Deploy what is asked for and return the exit code."""
+    """Deploy the chosen stacks and return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m slipcast_cli.bootstrap_cicd", description=__doc__)
     parser.add_argument("--github", default="", metavar="OWNER/NAME", help="repository whose GitHub Actions may deploy")
     parser.add_argument("--pipeline", default="", metavar="OWNER/NAME", help="repository that CodePipeline deploys")

@@ -1,9 +1,8 @@
-"""Events that could not be delivered or handled: what each was, why it is there, and where it was going.
+"""Dead letters: events that could not be delivered or handled, with reason and destination.
 
 A message of the stack's dead-letter queue comes from a rule of EventBridge (the event, with the target and the error as
-attributes), from a subscription of SNS (the notification) or from Lambda, which puts the event there without a word
-about its function. So where that was going is found as AWS found it: by the rules, subscriptions and filters of the
-stack.
+attributes), from a subscription of SNS (the notification) or from Lambda, which does not name its function. So its
+destination is found as AWS found it: by the rules, subscriptions and filters of the stack.
 """
 
 import base64
@@ -20,15 +19,15 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-# No function here may take longer than 900 s. A call that was not answered is not made twice: the event stays.
+# No function here may take longer than 900 s. A call without an answer is not repeated: the event stays.
 _CONFIG = Config(connect_timeout=5, read_timeout=910, retries={"mode": "standard", "max_attempts": 1})
-# With these EventBridge found nobody to hand the event to; with any other it gave up after its retries.
+# With these codes EventBridge found no target for the event; with any other it stopped after its retries.
 GONE = ("NO_RESOURCE", "NO_PERMISSIONS", "ACCESS_DENIED")
 SHOWN = 500
 
 
 class Undeliverable(Exception):
-    """An event must not be sent again as it is; the text says why, `remedy` what to do instead."""
+    """The event must not be sent again; the text says why, `remedy` what to do instead."""
 
     def __init__(self, why: str, remedy: str) -> None:
         super().__init__(why)
@@ -37,21 +36,26 @@ class Undeliverable(Exception):
 
 @cache
 def invoker():
-    """Return a Lambda client that waits for as long as a function may take."""
+    """Return a Lambda client that waits as long as a function may run."""
     return boto3.client("lambda", config=_CONFIG)
 
 
 @dataclass(frozen=True)
 class Letter:
-    """One message of the dead-letter queue.
+    """Message of the dead-letter queue.
 
     Attributes
     ----------
-    event : what the function gets, or was to get
-    what : the event in a line
-    reason : the error, as EventBridge, SNS or Lambda noted it
-    target : ARN of the function where the message names it
-    code : the error's code of EventBridge; empty if it did not come from there
+    event
+        payload for the function
+    what
+        summary of the event in one line
+    reason
+        error recorded by EventBridge, SNS or Lambda
+    target
+        ARN of the function, if the message names it
+    code
+        error code of EventBridge; empty for other sources
     """
 
     message_id: str
@@ -65,7 +69,7 @@ class Letter:
 
 
 def read(message: dict[str, Any]) -> Letter:
-    """Return a message of SQS, received with all of its attributes, as a letter; what is no JSON is its own event."""
+    """Return a message of SQS, with all of its attributes, as a letter; a body that is not JSON is the event."""
     said = {name: value.get("StringValue", "") for name, value in message.get("MessageAttributes", {}).items()}
     try:
         event = json.loads(message["Body"])
@@ -74,12 +78,12 @@ def read(message: dict[str, Any]) -> Letter:
     code, text = said.get("ERROR_CODE", ""), said.get("ERROR_MESSAGE") or said.get("ErrorMessage", "")
     target = said.get("TARGET_ARN", "")
     if isinstance(event, dict) and "requestPayload" in event and "requestContext" in event:
-        # A record of a failed invocation, as a function's destination gets it: it names the function.
+        # A record of a failed invocation, from a function's failure destination: it names the function.
         error = event.get("responsePayload") or {}
         target, text = event["requestContext"].get("functionArn", ""), _joined(error, "errorType", "errorMessage")
         event = event["requestPayload"]
     elif isinstance(event, dict) and event.get("Type") == "Notification" and "TopicArn" in event:
-        # As SNS hands it to a function.
+        # The form in which SNS invokes a function.
         event = {"Records": [{"EventVersion": "1.0", "EventSource": "aws:sns", "Sns": event}]}
     reason = ": ".join(part for part in (code, text) if part)
     return Letter(
@@ -119,7 +123,7 @@ def _rule_of(event: dict[str, Any]) -> str:
 
 
 def _delivery(event: dict[str, Any]) -> dict[str, Any]:
-    """Return what a log group delivered; empty if it is no such event or cannot be unpacked."""
+    """Return the delivery of a log group; empty for other events, or if it cannot be unpacked."""
     try:
         return json.loads(gzip.decompress(base64.b64decode(event["awslogs"]["data"])))
     except (KeyError, TypeError, ValueError, EOFError, OSError, zlib.error):
@@ -140,11 +144,12 @@ def _alarm(notification: dict[str, Any]) -> dict[str, Any] | None:
 
 
 class Destinations:
-    """Where the events of a deployed stack go.
+    """Destinations of the events of a deployed stack.
 
     Parameters
     ----------
-    stack : name of the CloudFormation stack
+    stack
+        name of the CloudFormation stack
     """
 
     def __init__(self, stack: str) -> None:
@@ -159,8 +164,8 @@ class Destinations:
         Raises
         ------
         Undeliverable
-            If nothing in the stack takes such an event, more than one function does, or the alarm that it tells of has
-            changed its state since.
+            If no function of the stack takes such an event, more than one does, or the alarm in it has changed its
+            state since.
         """
         self._refuse_what_is_over(letter)
         found = {letter.target} if letter.target else set(self._takers(letter.event))
@@ -228,7 +233,7 @@ class Destinations:
 
 
 def send(function: str, event: Any) -> None:
-    """Hand an event to a function and wait until it is done with it.
+    """Invoke a function with an event and wait for its end.
 
     Raises
     ------
@@ -236,7 +241,7 @@ def send(function: str, event: Any) -> None:
         If the function raised, or could not be called.
     """
     name = function.partition(":function:")[2]
-    remedy = f"look into the log of {name.partition(':')[0]}, mend the cause, then: make redrive"
+    remedy = f"look into the log of {name.partition(':')[0]}, fix the cause, then: make redrive"
     try:
         answer = invoker().invoke(FunctionName=function, Payload=json.dumps(event).encode())
     except (ClientError, BotoCoreError) as error:
@@ -247,7 +252,7 @@ def send(function: str, event: Any) -> None:
 
 
 def remedy(letter: Letter, target: str) -> str:
-    """Return what can be done about a letter that goes to the function `target`."""
+    """Return the remedy for a letter that goes to the function `target`."""
     if letter.code in GONE:
         return "the function is gone or may not be called: docs/operations.md#gone, then: make redrive"
     if letter.code:
@@ -255,4 +260,4 @@ def remedy(letter: Letter, target: str) -> str:
     name = target.partition(":function:")[2].partition(":")[0]
     if isinstance(letter.event, dict) and "awslogs" in letter.event:
         return f"the hourly check of {name} has put these lines into the bucket; make redrive sends them too"
-    return f"look into the log of {name}, mend the cause, then: make redrive"
+    return f"look into the log of {name}, fix the cause, then: make redrive"

@@ -1,4 +1,4 @@
-"""Upload of a schedule file, the execution that it starts, and what it led to."""
+"""Upload of a schedule file, the execution that it starts, and the result."""
 
 import csv
 import io
@@ -17,7 +17,7 @@ from slipcast_cli.stack import DeployedStack, StackError
 
 # EventBridge delivers within seconds; its retries take longer.
 START_SECONDS = 180
-# Outcomes of an execution that took the file in.
+# Outcomes of an execution that ingested the file.
 ACCEPTED = ("released", "kept", "ingested", "rolled_back")
 
 
@@ -45,7 +45,7 @@ class Dropped:
 
 @dataclass(frozen=True)
 class Result:
-    """What became of a dropped file.
+    """Result of a dropped file.
 
     Attributes
     ----------
@@ -66,7 +66,7 @@ class Result:
 
     @property
     def accepted(self) -> bool:
-        """Whether the file was taken in."""
+        """True if the file was accepted."""
         return self.outcome in ACCEPTED
 
 
@@ -91,7 +91,7 @@ class Drop:
         self._every = every
 
     def upload(self, file: Path, folder: str = "") -> Dropped:
-        """Put the file under ``incoming/``; a folder below it names the profile that reads it."""
+        """Upload the file to ``incoming/``; a folder below it names the profile that reads it."""
         key = "/".join(["incoming", *([folder.strip("/")] if folder.strip("/") else []), file.name])
         with file.open("rb") as stream:
             answer = self._s3.put_object(Bucket=self._bucket, Key=key, Body=stream)
@@ -132,7 +132,7 @@ class Drop:
             time.sleep(self._every)
 
     def result(self, dropped: Dropped, top: int) -> Result:
-        """Return what became of a file whose execution has ended, with its `top` riskiest open activities."""
+        """Return the result of a file whose execution has ended, with its `top` riskiest open activities."""
         description = self._states.describe_execution(executionArn=dropped.execution)
         output = json.loads(description.get("output") or "{}")
         intake = self._document(f"reports/{dropped.name}/intake.json")
@@ -170,7 +170,7 @@ class Drop:
         try:
             return self._s3.get_object(Bucket=self._bucket, Key=key)["Body"].read()
         except ClientError as error:
-            # Without s3:ListBucket S3 answers 403 for what is not there.
+            # Without s3:ListBucket S3 answers 403 for missing objects.
             if error.response["Error"]["Code"] in ("NoSuchKey", "AccessDenied"):
                 return None
             raise

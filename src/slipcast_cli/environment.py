@@ -5,7 +5,7 @@ import shlex
 import sys
 from pathlib import Path
 
-# Any of these says that the shell already points somewhere.
+# Any of these variables means that the shell already points at an AWS account.
 CHOSEN = ("AWS_ENDPOINT_URL", "AWS_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_WEB_IDENTITY_TOKEN_FILE")
 # Set in CloudShell, CodeBuild and on containers with a role.
 CHOSEN += ("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_CREDENTIALS_FULL_URI")
@@ -18,7 +18,7 @@ def checkout() -> Path | None:
 
 
 def use_local_cloud(home: Path | None = None) -> bool:
-    """Take the environment of the local cloud that is up, unless the shell points at an AWS already.
+    """Use the environment of the running local cloud, unless the shell already points at an AWS account.
 
     Parameters
     ----------
@@ -27,7 +27,8 @@ def use_local_cloud(home: Path | None = None) -> bool:
 
     Returns
     -------
-    whether the local cloud is used
+    bool
+        whether the local cloud is used
     """
     if any(os.environ.get(name) for name in CHOSEN):
         return False

@@ -1,4 +1,4 @@
-"""Results of checks: one line each, with a remedy where something is wrong."""
+"""Findings of checks: one line each, with a remedy if a check fails."""
 
 import json
 from collections.abc import Iterable
@@ -21,7 +21,7 @@ from botocore.exceptions import (
 )
 
 PASS, WARNING, SKIPPED, FAIL = "pass", "warning", "skipped", "fail"
-# Codes by which services of different protocols say that a call is not allowed.
+# Error codes of different services for calls that are not allowed.
 DENIED = {
     "AccessDenied",
     "AccessDeniedException",
@@ -38,14 +38,18 @@ INVALID = {
 
 @dataclass(frozen=True)
 class Finding:
-    """The result of one check.
+    """Result of one check.
 
     Parameters
     ----------
-    check : a short name, such as ``credentials``
-    status : ``pass``, ``warning``, ``skipped`` or ``fail``
-    text : what was found
-    remedy : what to do, a command where there is one; empty if nothing has to be done
+    check
+        short name, such as ``credentials``
+    status
+        ``pass``, ``warning``, ``skipped`` or ``fail``
+    text
+        result in words
+    remedy
+        advice, with a command if there is one; empty if nothing has to be done
     """
 
     check: str
@@ -60,17 +64,17 @@ class Finding:
 
 
 def passed(check: str, text: str) -> Finding:
-    """Return a finding of what is as it should be."""
+    """Return a passed finding."""
     return Finding(check, PASS, text)
 
 
 def failed(check: str, text: str, remedy: str) -> Finding:
-    """Return a finding of what has to be changed."""
+    """Return a failed finding."""
     return Finding(check, FAIL, text, remedy)
 
 
 def warned(check: str, text: str, remedy: str) -> Finding:
-    """Return a finding of what may be as it should be."""
+    """Return a warning."""
     return Finding(check, WARNING, text, remedy)
 
 
@@ -91,12 +95,14 @@ def code_of(error: Exception) -> str:
 
 
 def of_error(check: str, error: ClientError | BotoCoreError, permission: str, *, optional: bool = True) -> Finding:
-    """Return what an error of AWS means for a check.
+    """Return the finding for an error of AWS.
 
     Parameters
     ----------
-    permission : IAM action that the call needs
-    optional : whether the check may be left out where the permission is missing
+    permission
+        IAM action that the call needs
+    optional
+        whether the check may be skipped if the permission is missing
     """
     code = code_of(error)
     if code in DENIED:

@@ -1,4 +1,4 @@
-"""History: who asked for a training, what the trigger answered, what came of it, and which version it led to.
+"""History of trainings: requests, answers of the trigger, outcomes and released versions.
 
 ``slipcast history``. Read from the audit trail in the control table, which outlives the stack.
 """
@@ -10,9 +10,9 @@ from itertools import groupby
 from typing import Any
 
 HEAD = ("time (UTC)", "asked by", "decision", "outcome", "versions", "execution", "why")
-# A width at which nothing is cut.
+# Width at which nothing is cut.
 FULL = 10_000
-# Requests that started nothing: of a storm of them one line is enough.
+# Requests that started nothing: one line is enough for a storm of them.
 QUIET = ("coalesced", "cooldown", "duplicate")
 # Steps of a release after which another version is live.
 MOVES = ("promoted", "promoted by hand", "rolled back by hand")
@@ -24,12 +24,22 @@ class Line:
 
     Attributes
     ----------
-    at : when it was asked, or happened; ISO 8601, UTC
-    asked_by : ``alarm``, ``schedule``, ``new_data``, ``manual``; ``release``, ``approval`` where nobody asked the
-    trigger decision : the trigger's answer: ``started``, ``coalesced``, ``cooldown``, ``duplicate``, ``ok``; empty
-    where none outcome : what became of the execution; ``under way`` until there is one versions : ``3 -> 4`` where
-    another version went live execution : the execution, or the one that the request was coalesced into why : one line
-    for people count, until : how many requests the line stands for, and when the last of them was
+    at
+        when it was asked, or happened; ISO 8601, UTC
+    asked_by
+        ``alarm``, ``schedule``, ``new_data``, ``manual``; ``release``, ``approval`` where nobody asked the trigger
+    decision
+        the trigger's answer: ``started``, ``coalesced``, ``cooldown``, ``duplicate``, ``ok``; empty if there is none
+    outcome
+        result of the execution; ``under way`` until there is one
+    versions
+        ``3 -> 4`` if another version went live
+    execution
+        the execution, or the one that the request was coalesced into
+    why
+        one line for people
+    count, until
+        number of requests that the line stands for, and the time of the last one
     """
 
     at: str
@@ -44,11 +54,12 @@ class Line:
 
 
 def lines(trail: Iterable[dict[str, str]]) -> list[Line]:
-    """Return a line for each request to the trigger, and for whatever else the trail holds, oldest first.
+    """Return a line for each request to the trigger, and for each other entry of the trail, oldest first.
 
     Parameters
     ----------
-    trail : entries as `control.audit_trail` returns them, oldest first
+    trail
+        entries as `control.audit_trail` returns them, oldest first
     """
     entries = list(trail)
     ended = {entry["execution"]: entry for entry in entries if entry.get("what") == "pipeline"}
@@ -60,7 +71,7 @@ def lines(trail: Iterable[dict[str, str]]) -> list[Line]:
         if what == "gate":
             found.append(_of_trigger(entry, at, ended.get(execution), changes))
         elif what != "pipeline" or execution not in started:
-            # A step of a release, an approval, or an execution that somebody started without the trigger.
+            # A step of a release, an approval, or an execution that was started without the trigger.
             by = entry.get("reason", "") if what == "pipeline" else what
             change = changes.get(execution if what == "pipeline" else place, "")
             found.append(Line(at, by, "", entry.get("outcome", ""), change, execution, entry.get("detail", "")))
@@ -70,7 +81,7 @@ def lines(trail: Iterable[dict[str, str]]) -> list[Line]:
 def _of_trigger(entry: dict[str, str], at: str, end: dict[str, str] | None, changes: dict[Any, str]) -> Line:
     decision, execution, asked_by = entry["outcome"], entry["execution"], entry.get("reason", "")
     if decision != "started":
-        # What became of the execution stands in the line of its start.
+        # The line of the execution's start has its outcome.
         return Line(at, asked_by, decision, "", "", entry.get("into") or execution, entry.get("detail", ""))
     if end is None:
         return Line(at, asked_by, decision, "under way", "", execution, entry.get("detail", ""))
@@ -82,7 +93,7 @@ def _is(entry: dict[str, str], what: str, outcome: str) -> bool:
 
 
 def _changes(entries: Sequence[dict[str, str]]) -> dict[Any, str]:
-    """Return which version was replaced by which: by execution, and by place of the entry that says so."""
+    """Return the changes of the live version, by execution and by place of their entry in the trail."""
     found: dict[Any, str] = {}
     live = ""
     for place, entry in enumerate(entries):
@@ -96,12 +107,12 @@ def _changes(entries: Sequence[dict[str, str]]) -> dict[Any, str]:
 
 
 def folded(found: Sequence[Line]) -> Iterator[Line]:
-    """Yield the lines with those of a storm, of one kind and one execution, as one with their number.
+    """Yield the lines; those of a storm, of one kind and one execution, become one line with their number.
 
-    The steps of a release are left out where the line of its execution says what came of it.
+    The steps of a release are left out if the line of its execution has the outcome.
     """
 
-    # Requests of a storm alternate: lines that started nothing are put together between two that did.
+    # Requests of a storm alternate: lines that started nothing are merged between two that did.
     told = [line for line in found if line.asked_by != "release" or not line.execution]
     for quiet, group in groupby(told, key=lambda line: line.decision in QUIET):
         if not quiet:
@@ -116,7 +127,7 @@ def folded(found: Sequence[Line]) -> Iterator[Line]:
 
 
 def table(found: Iterable[Line], width: int) -> str:
-    """Return the lines as a table that is no wider than `width` where that is possible: `why` gives way."""
+    """Return the lines as a table that is no wider than `width` if possible: `why` is cut."""
     rows = [HEAD, *(_cells(line, names=width >= FULL) for line in found)]
     widths = [max(len(row[place]) for row in rows) for place in range(len(HEAD) - 1)]
     room = max(24, width - sum(widths) - 2 * len(widths))
@@ -129,7 +140,7 @@ def table(found: Iterable[Line], width: int) -> str:
 
 
 def _cells(line: Line, *, names: bool) -> tuple[str, ...]:
-    # Eight of the digits in a name tell executions apart.
+    # Eight digits of a name distinguish executions.
     name = line.execution if names or len(line.execution) < 32 else f"{line.execution[:-24]}…"
     execution = f"into {name}" if line.decision == "coalesced" else name
     why = " ".join(line.why.split())

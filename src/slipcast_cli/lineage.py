@@ -1,4 +1,4 @@
-"""Lineage: from a prediction to its model, run, dataset, rows and source objects, each digest checked on the way.
+"""Lineage of a prediction: model, run, dataset, rows and source objects, with each digest checked.
 
 ``slipcast lineage PREDICTION``. An id is that of an answer of the API, or ``<source>/<data date>/<activity id>`` for a
 row of ``predictions/``.
@@ -24,22 +24,27 @@ THREADS = 10
 
 
 class LineageError(RuntimeError):
-    """The prediction, or something that it leads to, is not there; the message says what."""
+    """The prediction, or an object that it depends on, is missing; the message names it."""
 
 
 def trace(bucket: str, predict_function: str, control_table: str, prediction_id: str) -> dict[str, Any]:
-    """Return everything that led to a prediction.
+    """Return the complete origin of a prediction.
 
     Parameters
     ----------
-    bucket : the data bucket
-    predict_function : name of the function whose versions hold the models
-    control_table : name of the table that keeps what pruned versions were released with
-    prediction_id : as the API answered it, or ``<source>/<data date>/<activity id>``
+    bucket
+        the data bucket
+    predict_function
+        name of the function whose versions hold the models
+    control_table
+        name of the table with the release records of pruned versions
+    prediction_id
+        as the API answered it, or ``<source>/<data date>/<activity id>``
 
     Returns
     -------
-    ``prediction``, ``model``, ``run``, ``dataset``, ``rows`` (training rows by source object) and ``sources``
+    dict[str, Any]
+        ``prediction``, ``model``, ``run``, ``dataset``, ``rows`` (training rows by source object) and ``sources``
 
     Raises
     ------
@@ -83,12 +88,12 @@ def trace(bucket: str, predict_function: str, control_table: str, prediction_id:
 
 
 def _of_log(bucket: str, prediction_id: str) -> dict[str, Any]:
-    """Search the log from its newest day back: an id does not say when it was given."""
+    """Search the log backwards from its newest day: an id does not contain its time."""
     days = sorted(_folders(f"s3://{bucket}/prediction-log/dt="), reverse=True)
     with ThreadPoolExecutor(THREADS) as pool:
         for day in days:
             for raw in pool.map(storage.read_bytes, list(storage.list_uris(day))):
-                # Most objects need not be parsed: the id stands in them or not.
+                # Most objects need not be parsed: a text search for the id is enough.
                 text = gzip.decompress(raw).decode()
                 if prediction_id not in text:
                     continue
@@ -131,12 +136,12 @@ def _of_batch(bucket: str, prediction_id: str) -> dict[str, Any]:
 
 
 def _pinned(function: str, version: str, table: str) -> dict[str, str]:
-    """Return what a version of the predict function was released with."""
+    """Return the release record of a version of the predict function."""
     client = boto3.client("lambda")
     try:
         configuration = client.get_function_configuration(FunctionName=function, Qualifier=version)
     except client.exceptions.ResourceNotFoundException as error:
-        # Old versions are deleted; what they were released with is kept.
+        # Old versions are deleted; their release records are kept.
         if kept := releases.release(table, version):
             return kept["model"]
         raise LineageError(
@@ -159,7 +164,7 @@ def _mlflow_run(execution: str) -> str | None:
     import mlflow
     from mlflow.exceptions import MlflowException
 
-    # It warns of a tracking URI that is no ARN.
+    # MLflow warns if the tracking URI is not an ARN.
     logging.getLogger("mlflow.tracking.request_header.registry").setLevel(logging.ERROR)
     client = mlflow.MlflowClient(uri)
     try:

@@ -40,7 +40,7 @@ class Failed(click.ClickException):
 
 
 def aws_command[**Arguments, Returned](function: Callable[Arguments, Returned]) -> Callable[Arguments, Returned]:
-    """Decorator of a command that talks to a stack: takes the local cloud if there is no other, explains errors."""
+    """Decorator of a command that uses a stack: falls back to the local cloud, explains errors."""
 
     @functools.wraps(function)
     def call(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Returned:

@@ -1,4 +1,4 @@
-"""Predictions for the open activities of a schedule file, asked of the API, as CSV."""
+"""Predictions of the API for the open activities of a schedule file, as CSV."""
 
 import csv
 import tempfile
@@ -17,12 +17,12 @@ COLUMNS = (
     *("project_id", "activity_id", "activity_name", "status", "start", "baseline_finish"),
     *("probability", "at_risk", "threshold", "model_version", "error"),
 )
-# Small enough for the function's own limit on any machine, large enough that the way there costs little.
+# Small enough for the time limit of the function on any machine, large enough to need few requests.
 BATCH = 1_000
 
 
 class PredictionError(Exception):
-    """The API did not answer a batch; the message says why and what to do."""
+    """The API refused or did not answer a batch; the message says why and what to do."""
 
 
 def profile_of(text: str) -> Profile:
@@ -57,7 +57,7 @@ def open_activities(file: Path, profile: Profile | None, workdir: Path) -> tuple
 
 
 def request_of(row: dict[str, Any]) -> dict[str, Any]:
-    """Return an activity as ``POST /predictions`` takes it: known values alone, days as ISO 8601."""
+    """Return an activity as ``POST /predictions`` takes it: known values only, days as ISO 8601."""
     return {
         name: value.isoformat() if isinstance(value, date) else value
         for name in FEATURE_COLUMNS
@@ -75,7 +75,7 @@ def predict(api: Api, rows: Sequence[dict[str, Any]], asked: Callable[[int], Non
     rows
         Activities by canonical columns.
     asked
-        Called with the number of activities that were answered, after each batch.
+        Called after each batch with the number of answered activities.
 
     Raises
     ------
@@ -85,7 +85,7 @@ def predict(api: Api, rows: Sequence[dict[str, Any]], asked: Callable[[int], Non
     for first in range(0, len(rows), BATCH):
         batch = rows[first : first + BATCH]
         answer = api.post("/predictions", {"activities": [request_of(row) for row in batch]})
-        # 422 with a list of errors: every activity of this batch is wrong, others may be right.
+        # 422 with a list of errors: every activity of this batch is invalid, those of other batches may be valid.
         if answer.status != 200 and not (answer.status == 422 and _errors(answer)):
             raise PredictionError(_refusal(answer, first, len(batch)))
         errors: dict[int, list[str]] = {}

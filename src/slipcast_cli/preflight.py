@@ -1,9 +1,9 @@
-"""Check of an AWS account before a deployment: everything that would stop it half-way, each with its remedy.
+"""Preflight check of an AWS account: all conditions that would stop a deployment, each with its remedy.
 
 ``python -m slipcast_cli.preflight [--env staging]``; ``make preflight`` and ``make deploy`` call it. It reads
 samconfig.toml and template.yaml and changes nothing in the account, except that a template which is too long to be sent
-is put into sam's own bucket for a moment (docs/deploy.md#preflight). Exit code 0: nothing stops the deployment; 1: at
-least one check fails.
+is stored in sam's own bucket during the check (docs/deploy.md#preflight). Exit code 0: nothing stops the deployment; 1:
+at least one check fails.
 """
 
 import argparse
@@ -23,12 +23,12 @@ from slipcast_cli.findings import FAIL, SKIPPED, Finding, as_json, code_of, fail
 
 # https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html
 MAX_INLINE_TEMPLATE = 51_200
-# What Lambda takes in an account whose quotas are reduced. No API tells this quota: Service Quotas does not have it.
+# Lambda's memory limit in accounts with reduced quotas. No API returns this quota: Service Quotas does not list it.
 REDUCED_MEMORY = 3008
-# Lambda keeps so many executions for functions without a reserve, and all of an account that has fewer:
+# Lambda reserves this many executions for functions without reserved concurrency; accounts with fewer can reserve none:
 # https://docs.aws.amazon.com/lambda/latest/dg/configuration-concurrency.html
 UNRESERVED = 100
-# Names of resources may have so many characters: CloudFormation's schemas.
+# Maximum length of resource names, from CloudFormation's schemas.
 NAME_LIMITS = {
     ("AWS::Serverless::Function", "FunctionName"): 64,
     ("AWS::Lambda::Function", "FunctionName"): 64,
@@ -53,9 +53,12 @@ class Preflight:
 
     Parameters
     ----------
-    stack : name of the stack
-    given : parameters that differ from their defaults
-    file : the template
+    stack
+        name of the stack
+    given
+        parameters with values other than their defaults
+    file
+        the template
     """
 
     def __init__(
@@ -77,7 +80,7 @@ class Preflight:
         return settings.Place(self.stack, region, account, partition)
 
     def run(self) -> Iterator[Finding]:
-        """Yield the findings of all checks; what needs credentials is left out where there are none."""
+        """Yield the findings of all checks; without credentials, those that need them are skipped."""
         yield from self.names()
         yield from self.parameters()
         region = list(self.region())
@@ -108,7 +111,7 @@ class Preflight:
     # Without an account
 
     def names(self) -> Iterator[Finding]:
-        """The stack's name is allowed and leaves room for the names that are made of it."""
+        """Check that the stack's name is valid and short enough for the names built from it."""
         if not re.fullmatch(r"[A-Za-z][A-Za-z0-9-]{0,127}", self.stack):
             yield failed(
                 "stack name", f"{self.stack!r} is no name for a stack", "begin with a letter; letters, digits, hyphens"
@@ -131,7 +134,7 @@ class Preflight:
             yield passed("stack name", self.stack)
 
     def parameters(self) -> Iterator[Finding]:
-        """The parameters that are set exist and have values that their declaration allows."""
+        """Check that the given parameters exist and have allowed values."""
         wrong = [
             failed(
                 "parameters", f"the template has no parameter {name}", "correct parameter_overrides in samconfig.toml"
@@ -152,7 +155,7 @@ class Preflight:
     # The account
 
     def region(self) -> Iterator[Finding]:
-        """A region is set, and it is one that Lambda is in."""
+        """Check that a region is set and has Lambda."""
         region = self.session.region_name
         if not region:
             yield failed("region", "no region is set", "export AWS_REGION=<region>, or region in samconfig.toml")
@@ -173,7 +176,7 @@ class Preflight:
             yield passed("region", region)
 
     def credentials(self) -> Iterator[Finding]:
-        """Somebody is logged in."""
+        """Check that there are valid credentials."""
         try:
             who = self.session.client("sts").get_caller_identity()
         except (ClientError, BotoCoreError) as error:
@@ -188,7 +191,7 @@ class Preflight:
         yield passed("credentials", f"account {who['Account']} as {who['Arn']}")
 
     def state(self) -> Iterator[Finding]:
-        """The stack can be created or updated, and nothing of an earlier one is in its way."""
+        """Check that the stack can be created or updated, and that no resource of an earlier stack conflicts."""
         found = stacks.describe(self.stack, self.session)
         if found is None:
             yield from self._leftovers()
@@ -229,7 +232,7 @@ class Preflight:
         yield from wrong or [passed("stack", f"{self.stack} is new, nothing is in its way")]
 
     def concurrency(self) -> Iterator[Finding]:
-        """Lambda runs as many executions at once as the parameters ask for."""
+        """Check that the account allows the concurrency that the parameters need."""
         answer = self.session.client("lambda").get_account_settings()
         limits, used = answer["AccountLimit"], answer.get("AccountUsage", {})
         total, free = limits["ConcurrentExecutions"], limits["UnreservedConcurrentExecutions"]
@@ -279,7 +282,7 @@ class Preflight:
         found = {}
         for _, properties in self.template.functions():
             node = properties.get("ReservedConcurrentExecutions")
-            # A reserve that is switched off is Ref AWS::NoValue in a Fn::If.
+            # A disabled reserve is Ref AWS::NoValue in a Fn::If.
             value = str(self.template.value(node))
             if node is not None and value.isdigit():
                 found[str(self.template.value(properties["FunctionName"]))] = (self._cause(node), int(value))
@@ -302,17 +305,17 @@ class Preflight:
         return found
 
     def _map_concurrency(self) -> Iterator[tuple[int, str]]:
-        """Yield how many tasks of a search run at once, and the parameter that says so."""
+        """Yield the number of parallel tasks of a search, and the parameter that sets it."""
         names = re.findall(r"MaxConcurrency:.*\$\{(\w+)\}", self.template.definition_text)
         given = self.template.machine.get("DefinitionSubstitutions", {})
         cause = self.template.parameter_of(given.get(names[0])) if names else ""
-        # A number, or a JSONata expression with one.
+        # A number, or a JSONata expression that contains one.
         values = re.findall(r'"MaxConcurrency": (?:"[^"\d]*)?(\d+)', self.template.definition)
         if values:
             yield max(map(int, values)), cause
 
     def memory(self) -> Iterator[Finding]:
-        """No function asks for more memory than every account gives, or a function here has as much already."""
+        """Check that the account allows the memory of the functions, or already has a function of that size."""
         asked = {
             name: (int(self.template.value(item["MemorySize"])), item["MemorySize"])
             for name, item in self.template.functions()
@@ -334,7 +337,7 @@ class Preflight:
             )
 
     def definition(self) -> Iterator[Finding]:
-        """Step Functions takes the state machine."""
+        """Check that Step Functions accepts the state machine."""
         client = self.session.client("stepfunctions")
         answer = client.validate_state_machine_definition(definition=self.template.definition, type="STANDARD")
         for item in answer["diagnostics"]:
@@ -349,7 +352,7 @@ class Preflight:
             yield failed("state machine", "Step Functions refuses it without a reason", "make lint")
 
     def body(self) -> Iterator[Finding]:
-        """CloudFormation takes the template."""
+        """Check that CloudFormation accepts the template."""
         raw = self.template.body.encode()
         client = self.session.client("cloudformation")
         try:
@@ -378,7 +381,7 @@ class Preflight:
         return _Uploaded(self.session, bucket, raw)
 
     def mlflow(self) -> Iterator[Finding]:
-        """The region has the serverless MLflow app if the stack makes one."""
+        """Check that the region has the serverless MLflow app, if the stack creates one."""
         if not list(self.template.resources("AWS::SageMaker::MlflowApp")):
             uri = self.template.parameters.get("MlflowTrackingUri", "")
             yield passed("mlflow", f"no app is made, MlflowTrackingUri is {uri or 'empty'}")
@@ -397,7 +400,7 @@ class Preflight:
         yield passed("mlflow", "the region has the serverless MLflow app")
 
     def api_log_role(self) -> Iterator[Finding]:
-        """API Gateway may write logs if the template asks for logs of the API."""
+        """Check that API Gateway may write logs, if the template enables logs of the API."""
         kinds = ("AWS::Serverless::Api", "AWS::ApiGateway::Stage")
         asks = [
             name
@@ -419,7 +422,7 @@ class Preflight:
 
 
 class _Uploaded:
-    """A template in a bucket, as long as it is looked at."""
+    """Template that is stored in a bucket during a check."""
 
     def __init__(self, session: boto3.Session, bucket: str, raw: bytes) -> None:
         self.client, self.bucket, self.raw = session.client("s3"), bucket, raw

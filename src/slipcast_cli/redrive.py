@@ -1,9 +1,8 @@
-"""Messages that were set aside: listed with their reasons, or sent again once the cause is fixed.
+"""Redrive of dead letters: list them with their reasons, or send them again after the cause is fixed.
 
-``slipcast dead-letters`` and ``slipcast redrive``. Events that could not be delivered or handled go to the function
-that they were going to, updates of the stream to the queue of updates. A message is deleted once it was taken; one
-that fails again stays, with its reason. The commands work with the rights of the caller
-(docs/operations.md#dead-letters).
+``slipcast dead-letters`` and ``slipcast redrive``. Events that could not be delivered or handled go to their function,
+updates of the stream to the queue of updates. A message is deleted after it was accepted; one that fails again stays,
+with its reason. The commands work with the rights of the caller (docs/operations.md#dead-letters).
 """
 
 import json
@@ -16,11 +15,11 @@ from slipcast_aws.serving import queues
 from slipcast_cli import dead_letters
 from slipcast_cli.stack import DeployedStack, StackError
 
-# Long enough to send ten messages again, or to read a list; after a crash the queue shows the message again.
+# Long enough to send ten messages again, or to read a list; after a crash the message becomes visible again.
 HIDDEN_SECONDS = 60
-# Longer than any function may take.
+# Longer than any function may run.
 HIDDEN_WHILE_SENT = 960
-# Without a wait SQS asks a few of its servers only and may find nothing.
+# Without long polling SQS queries only a few of its servers and may find nothing.
 WAIT_SECONDS = 1
 EVENTS, UPDATES = "events", "updates"
 
@@ -30,7 +29,8 @@ def letters(
 ) -> Iterator[dict[str, Any]]:
     """Receive and yield the messages in the dead-letter queue that were sent before `until_ms` (Unix milliseconds).
 
-    Whoever takes one deletes it or makes it visible again. A group's next messages come once its earlier ones are gone.
+    The caller deletes each message or makes it visible again. The next messages of a group come after the earlier ones
+    are gone.
     """
     while True:
         found = queues.client().receive_message(
@@ -53,8 +53,8 @@ def letters(
 def redrive(updates_url: str, dead_letters_url: str) -> Iterator[dict[str, Any]]:
     """Send what is in the dead-letter queue now to the queue of updates again, and yield each message sent.
 
-    It is deleted after it was sent. A crash in between sends it a second time, which the queue of updates leaves out
-    within five minutes.
+    It is deleted after it was sent. After a crash in between it is sent a second time, which the queue of updates
+    ignores within five minutes.
     """
     for letter in letters(dead_letters_url, time.time() * 1000):
         own = {name: value for name, value in letter.get("MessageAttributes", {}).items() if name not in queues.OURS}
@@ -72,10 +72,10 @@ def redrive(updates_url: str, dead_letters_url: str) -> Iterator[dict[str, Any]]
 def redrive_events(
     destinations: dead_letters.Destinations, dead_letters_url: str
 ) -> Iterator[tuple[dead_letters.Letter, dead_letters.Undeliverable | None]]:
-    """Hand each event in the dead-letter queue to its function; yield it, and why it stays if it does.
+    """Invoke the function of each event in the dead-letter queue; yield the event, and the reason if it stays.
 
-    It is deleted once the function is done with it. A crash in between hands it over a second time, which every
-    function that takes events recognises. What stays is hidden until all others were tried.
+    It is deleted after the function has handled it. After a crash in between it is sent a second time, which every
+    function that takes events recognises. Events that stay are hidden until all others were tried.
     """
     kept: dict[str, str] = {}
     began = time.time() * 1000
@@ -124,10 +124,10 @@ def discard(dead_letters_url: str, message_id: str) -> dict[str, Any] | None:
 
 
 def describe(letter: dict[str, Any]) -> str:
-    """Return an update of the stream, why it was set aside and what can be done, as text."""
+    """Return an update of the stream as text, with reason and remedy."""
     attributes = {name: value.get("StringValue", "") for name, value in letter.get("MessageAttributes", {}).items()}
     sent = datetime.fromtimestamp(int(letter["Attributes"]["SentTimestamp"]) / 1000, UTC)
-    # The queue itself takes away what was received too often, without a word.
+    # SQS moves messages over maxReceiveCount without adding a reason.
     reason = attributes.get(queues.REASON, "received too often: the function ended before it could answer")
     remedy = attributes.get(queues.REMEDY, "look into the log of the predict function, then: make redrive")
     return "\n".join(
@@ -141,7 +141,7 @@ def describe(letter: dict[str, Any]) -> str:
 
 
 def describe_event(destinations: dead_letters.Destinations, letter: dead_letters.Letter) -> str:
-    """Return an event, where it was going, why it is there and what can be done, as text."""
+    """Return an event as text, with destination, reason and remedy."""
     try:
         target = destinations.of(letter)
         to, remedy = target.partition(":function:")[2], dead_letters.remedy(letter, target)
@@ -168,7 +168,7 @@ def _age(sent: datetime) -> str:
 
 
 def list_all(stack: DeployedStack, only: str | None) -> int:
-    """Print what was set aside, with reason and remedy, and return how many there are."""
+    """Print the dead letters with reason and remedy, and return their number."""
     count = 0
     if only != UPDATES:
         destinations = dead_letters.Destinations(stack.name)
@@ -184,7 +184,7 @@ def list_all(stack: DeployedStack, only: str | None) -> int:
 
 
 def redrive_all(stack: DeployedStack, only: str | None) -> int:
-    """Send what was set aside to where it was going, print what became of it, and return how many stay."""
+    """Send the dead letters to their destinations, print the results, and return the number that stays."""
     count = stays = 0
     if only != UPDATES:
         destinations = dead_letters.Destinations(stack.name)
@@ -207,7 +207,7 @@ def discard_one(stack: DeployedStack, message_id: str) -> None:
     Raises
     ------
     StackError
-        If no message of that id was set aside.
+        If no dead letter has that id.
     """
     for name in ("DeadLetterQueueUrl", "UpdatesDeadLetterQueueUrl"):
         if name in stack.outputs and (found := discard(stack.outputs[name], message_id)):

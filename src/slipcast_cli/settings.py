@@ -1,4 +1,4 @@
-"""What a deployment would use: samconfig.toml as sam reads it, and template.yaml with its parameters filled in."""
+"""Settings of a deployment: samconfig.toml as sam reads it, and template.yaml with its parameters filled in."""
 
 import json
 import re
@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 class SettingsError(Exception):
-    """Settings that sam could not use; the text says which file and what to change."""
+    """Settings that sam cannot use; the text names the file and the change."""
 
 
 def options(
@@ -50,7 +50,7 @@ def overrides(given: Any) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Place:
-    """Where a stack goes."""
+    """Account and region of a stack."""
 
     stack: str
     region: str
@@ -74,7 +74,7 @@ class Template:
         }
 
     def value(self, node: Any) -> Any:
-        """Return a value with the references to parameters filled in; what only AWS knows becomes a placeholder."""
+        """Return a value with the references to parameters filled in; values known only to AWS become placeholders."""
         if isinstance(node, dict) and len(node) == 1:
             ((kind, argument),) = node.items()
             if kind == "Ref":
@@ -128,23 +128,23 @@ class Template:
             yield name, usual | properties
 
     def parameter_of(self, node: Any) -> str:
-        """Return the name of the parameter that a value comes from; empty if it is written out."""
+        """Return the name of the parameter that a value comes from; empty for a literal value."""
         name = node.get("Ref", "") if isinstance(node, dict) else ""
         return name if name in self.parameters else ""
 
     @property
     def machine(self) -> dict[str, Any]:
-        """The properties of the state machine."""
+        """Properties of the state machine."""
         return next(properties for _, properties in self.resources("AWS::Serverless::StateMachine"))
 
     @cached_property
     def definition_text(self) -> str:
-        """The state machine as it stands in its file."""
+        """Text of the state machine's file."""
         return (self.file.parent / self.machine["DefinitionUri"]).read_text(encoding="utf-8")
 
     @cached_property
     def definition(self) -> str:
-        """The state machine as JSON, its substitutions filled in."""
+        """State machine as JSON, with its substitutions filled in."""
         given = {name: str(self.value(node)) for name, node in self.machine.get("DefinitionSubstitutions", {}).items()}
         filled = re.sub(r"\$\{(\w+)\}", lambda found: given.get(found[1], found[0]), self.definition_text)
         return json.dumps(yaml_parse(filled))

@@ -36,7 +36,7 @@ def counter(title: str, total: int) -> Iterator[Callable[[int], None]]:
 
 
 def result(found: Result, execution: str) -> None:
-    """Print what was understood of a file and its riskiest open activities."""
+    """Print the intake result of a file and its riskiest open activities."""
     output.print(f"[bold]{found.outcome}[/bold]: {found.why}", soft_wrap=True)
     if intake := found.intake:
         if intake["outcome"] == "refused":

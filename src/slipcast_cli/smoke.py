@@ -1,4 +1,4 @@
-"""Smoke test of a deployed stack: a dropped file becomes an answer of the API, and the alarms reach somebody.
+"""Smoke test of a deployed stack: file drop, API and alarms.
 
 ``python -m slipcast_cli.smoke --stack slipcast-staging``; ``make smoke STACK=slipcast-staging`` calls it. It finds
 everything by the stack's outputs and works with the rights of the caller (docs/deploy.md#smoke-test). Exit code 0: all
@@ -27,14 +27,14 @@ from slipcast_cli import stack as stacks
 from slipcast_cli.findings import Finding, as_json, failed, of_error, ok, passed, warned
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "nyc_sca_2022-12.csv"
-# The source of a file is its name: what this test drops is known by it in reports, predictions and audit trail.
+# The source of a file is its name: it identifies this test's file in reports, predictions and audit trail.
 SOURCE = "slipcast-smoke"
 ACTIVITY = {
     **{"activity_id": "smoke-test", "phase": "Design", "work_type": "SCA CIP", "location": "district 01"},
     **{"start": "2025-03-03", "baseline_finish": "2025-09-30", "budget": 343300},
 }
 TOKEN = "SLIPCAST_TOKEN"  # noqa: S105
-# Answers that pass with time: a new API key or a new deployment of the API takes a moment to be known everywhere.
+# Temporary answers: a new API key or a new deployment of the API takes a moment to be active everywhere.
 PASSING = {403, 429, 500, 502, 503, 504}
 # Missing data count in every alarm of the stack, so that CloudWatch gives it a state soon after it was made.
 SETTLED = timedelta(hours=1)
@@ -44,18 +44,26 @@ REDACTED_DETAIL = 300
 
 @dataclass(frozen=True)
 class Settings:
-    """What is tested, and how long is waited.
+    """Settings of the test: checks and waiting times.
 
     Parameters
     ----------
-    file : schedule that is dropped; None drops nothing
-    mix : whether it is dropped into a stack that learns from other sources, too
-    require_release : whether only a release by this very file passes
-    minutes : how long the execution may take
-    api_seconds : how long the API may answer with an error that passes
-    alarms : whether an alarm is switched on, to see that it reaches the trigger function
-    every : seconds between two looks
-    say : takes a line of progress
+    file
+        schedule that is dropped; None drops nothing
+    mix
+        whether it is also dropped into a stack that learns from other sources
+    require_release
+        whether only a release by this very file passes
+    minutes
+        maximum minutes of the execution
+    api_seconds
+        maximum seconds during which the API may give temporary errors
+    alarms
+        whether an alarm is switched on, to see that it reaches the trigger function
+    every
+        seconds between two looks
+    say
+        called with each line of progress
     """
 
     file: Path | None = EXAMPLE
@@ -76,7 +84,7 @@ class Smoke:
         self.session = session or boto3.Session()
 
     def run(self) -> Iterator[Finding]:
-        """Yield the findings of all checks; a check that AWS does not answer is a finding, too."""
+        """Yield the findings of all checks; an error of AWS in a check is a finding too."""
         checks = [("api", self.api, "execute-api:Invoke"), ("alarms", self.wiring, "cloudwatch:DescribeAlarms")]
         if self.settings.file is not None:
             checks.insert(0, ("file", self.file, "states:DescribeExecution"))
@@ -133,7 +141,7 @@ class Smoke:
         states = self.session.client("stepfunctions")
         found = states.list_executions(stateMachineArn=self.stack.output("StateMachineArn"), maxResults=100)
         for item in found["executions"]:
-            # The clocks here and there may differ.
+            # The clocks of this machine and of AWS may differ.
             if item["startDate"] < since - timedelta(minutes=5):
                 continue
             given = json.loads(states.describe_execution(executionArn=item["executionArn"]).get("input") or "{}")
@@ -165,7 +173,7 @@ class Smoke:
                 "wait longer with MINUTES=<n>: a canary with little traffic takes CanaryMaxMinutes for each step",
             )
         elif ended["status"] == "RUNNING":
-            # For days, if need be.
+            # An approval may take days.
             yield warned(
                 "execution",
                 f"{name} waits for a person's approval",
@@ -203,7 +211,7 @@ class Smoke:
             yield failed("execution", f"{name} ended as {outcome}: {why}", "make history says more")
 
     def _live(self, why: str) -> Iterator[Finding]:
-        """What is no release is all right only if a model answers already."""
+        """Return the finding for an execution without a release: it passes only if a model is already live."""
         version, has_model = self._live_version()
         if has_model:
             yield passed("model", f"version {version} is live")
@@ -231,7 +239,7 @@ class Smoke:
     # The API
 
     def api(self) -> Iterator[Finding]:
-        """Ask for a prediction in the way that the stack's ApiAuth asks for."""
+        """Request a prediction with the authentication of the stack's ApiAuth."""
         auth = self.stack.parameters.get("ApiAuth", "api_key")
         url = f"{self.stack.api_url()}/predictions"
         if auth == "jwt" and not os.environ.get(TOKEN):
@@ -253,7 +261,7 @@ class Smoke:
         self._wait(ask, seconds=self.settings.api_seconds)
         status, answer = last
         if status == 503 and self.settings.file is None and not self._live_version()[1]:
-            # As it should be until the first schedule of one's own.
+            # Expected until the first schedule is dropped.
             yield warned("api", "it answers that no model is live yet", "drop a schedule, then run this test again")
         elif status != 200:
             yield self._refused(status, answer, auth)
@@ -379,7 +387,7 @@ class Smoke:
             )
 
     def alarm_test(self) -> Iterator[Finding]:
-        """Switch an alarm on that starts nothing; its notification must reach the trigger function."""
+        """Set an alarm that starts nothing to ALARM; its notification must reach the trigger function."""
         name, trigger = f"{self.stack.name}-{HARMLESS_ALARM}", self.stack.output("TriggerFunctionName")
         cloudwatch, began = self.session.client("cloudwatch"), int(time.time() * 1000)
         # CloudFormation names the group.
@@ -405,7 +413,7 @@ class Smoke:
         logs = self.session.client("logs")
         pages = logs.get_paginator("filter_log_events").paginate(logGroupName=group, startTime=since_ms)
         lines = (event["message"] for page in pages for event in page["events"])
-        # The trigger answers a request for none of the alarms that ask for a training with no outcome.
+        # The trigger returns no outcome for an alarm that does not ask for a training.
         return any('"message":"trigger"' in line and '"outcomes":[]' in line for line in lines) or None
 
     def _wait[Found](self, look: Callable[[], Found | None], *, seconds: float) -> Found | None:

@@ -1,4 +1,4 @@
-"""A deployed stack: its outputs, parameters and resources, as CloudFormation tells them."""
+"""Deployed stack: its outputs, parameters and resources, read from CloudFormation."""
 
 import os
 from dataclasses import dataclass, field
@@ -9,11 +9,12 @@ from botocore.exceptions import ClientError
 
 
 class StackError(Exception):
-    """A stack that is missing or cannot be used.
+    """The stack is missing or cannot be used.
 
     Parameters
     ----------
-    remedy : what to do
+    remedy
+        what to do
     """
 
     def __init__(self, text: str, remedy: str) -> None:
@@ -23,7 +24,7 @@ class StackError(Exception):
 
 @dataclass(frozen=True)
 class DeployedStack:
-    """What CloudFormation says of a stack."""
+    """Description of a stack by CloudFormation."""
 
     name: str
     status: str
@@ -37,7 +38,7 @@ class DeployedStack:
         Raises
         ------
         StackError
-            If the stack has no such output: it is none of Slipcast's, or older than this command.
+            If the stack has no such output: it is not a stack of Slipcast, or older than this command.
         """
         if key not in self.outputs:
             raise StackError(
@@ -47,7 +48,7 @@ class DeployedStack:
         return self.outputs[key]
 
     def api_url(self) -> str:
-        """Return where the API answers: the output ApiUrl, or the emulator of AWS_ENDPOINT_URL."""
+        """Return the URL of the API: the output ApiUrl, or the emulator of AWS_ENDPOINT_URL."""
         if endpoint := os.environ.get("AWS_ENDPOINT_URL"):
             return f"{endpoint}/restapis/{self.output('ApiId')}/{self.output('ApiStage')}/_user_request_"
         return self.output("ApiUrl")
@@ -58,7 +59,7 @@ def describe(name: str, session: boto3.Session | None = None) -> DeployedStack |
     try:
         stacks = (session or boto3).client("cloudformation").describe_stacks(StackName=name)["Stacks"]
     except ClientError as error:
-        # CloudFormation's answer for a stack that is not there has no code of its own.
+        # CloudFormation has no specific error code for a missing stack.
         if error.response["Error"]["Code"] == "ValidationError" and "does not exist" in str(error):
             return None
         raise

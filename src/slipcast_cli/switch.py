@@ -1,4 +1,4 @@
-"""Which model is live, changed by hand: back to the one before, or to a version that was released earlier.
+"""Manual change of the live model: rollback to the previous one, or promotion of an earlier version.
 
 ``slipcast rollback`` and ``slipcast promote VERSION``. Each moves the alias in one update and leaves an entry in
 the audit trail, a message on the topic and a record for MLflow.
@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Place:
-    """The names of a stack's parts."""
+    """Names of a stack's resources."""
 
     function: str
     bucket: str
@@ -33,7 +33,7 @@ class Place:
 
 
 def place_of(stack: DeployedStack) -> Place:
-    """Return the parts of a deployed stack, from its outputs."""
+    """Return the resource names of a deployed stack, from its outputs."""
     return Place(
         function=stack.output("PredictFunctionName"),
         bucket=stack.output("DataBucketName"),
@@ -44,12 +44,12 @@ def place_of(stack: DeployedStack) -> Place:
 
 
 def rollback(place: Place, by: str) -> str:
-    """Go back: end the canary if there is one, else let the version answer that was live before; say what was done.
+    """Roll back: end the canary if there is one, else make the previous version live; return what was done.
 
     Raises
     ------
     ReleaseError
-        If it is not known which version was live before, or it has no model or is no longer there.
+        If the previous version is unknown, has no model or no longer exists.
     """
     seen = traffic.current(place.function)
     if seen.weights:
@@ -72,7 +72,7 @@ def rollback(place: Place, by: str) -> str:
 
 
 def promote(place: Place, version: str, by: str) -> str:
-    """Let a version answer all requests once it has given its known answers; say what was done.
+    """Make a version live after it has given its known answers; return what was done.
 
     Raises
     ------
@@ -117,7 +117,7 @@ def _record(place: Place, what: str, version: str, said: str) -> None:
 
 
 def _champion(place: Place, model: LiveModel, said: str) -> None:
-    """Leave the new champion for MLflow, and ask for it to be logged now instead of within the hour."""
+    """Add the new champion to MLflow's outbox, and request logging now instead of within the hour."""
     now = datetime.now(UTC)
     record = {"kind": "release", "execution": model.execution, "version": model.version, "model_id": model.model_id}
     name = f"{now:%Y%m%dT%H%M%S%f}-by-hand"

@@ -377,7 +377,7 @@ def test_no_origin_is_let_in():
 ALARMS = of_type("AWS::CloudWatch::Alarm") | of_type("AWS::CloudWatch::CompositeAlarm")
 # What to do about it, in the words of somebody who was just woken up.
 TO_DO = re.compile(
-    r"\b(Look (at|for)|[Rr]ead (it|the|scores)|Start it again|make rollback|[Mm]end|find out|send it again|Watch)\b"
+    r"\b(Look (at|for)|[Rr]ead (it|the|scores)|Start it again|make rollback|[Ff]ix|find out|send it again|Watch)\b"
 )
 OPERATIONS = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
 

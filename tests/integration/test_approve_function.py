@@ -197,7 +197,7 @@ def test_the_mail_says_what_is_to_be_released_and_until_when(approve):
     assert "Opening the link decides nothing" in text
     assert "Would replace: version 3, model old" in text
     assert "9" * 64 in text
-    assert "AUC (higher is better): 0.742 (0.650–0.791); model that is live: 0.600 (0.500–0.700)" in text
+    assert "AUC (higher is better): 0.742 (0.650–0.791); live model: 0.600 (0.500–0.700)" in text
     assert f"Report: s3://data/reports/{EXECUTION}/report.html" in text
 
 
@@ -373,7 +373,7 @@ def test_what_could_not_be_handed_on_is_recorded_and_can_be_sent_again(approve, 
     assert (stored()["status"], stored()["delivery"]) == ("approved", "failed")
     told["error"] = None
     page = approve.get(key)
-    assert "It was approved, but the pipeline could not be told" in page["body"]
+    assert "It was approved, but the pipeline could not be notified" in page["body"]
     assert approve.post(key, "reject")["statusCode"] == 409
     assert approve.post(key, "approve", name="Bob")["statusCode"] == 200
     assert told["decisions"] == [(TOKEN, "approved")]

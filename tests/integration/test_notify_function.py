@@ -25,7 +25,7 @@ EVENTS = {
 SUBJECTS = {
     "released": "Slipcast: a new model is live",
     "kept": "Slipcast: the live model stays",
-    "ingested": "Slipcast: data taken in, nothing trained",
+    "ingested": "Slipcast: data ingested, no training",
     "refused": "Slipcast: file refused",
     "failed": "Slipcast: pipeline failed",
 }
@@ -134,10 +134,10 @@ def test_a_comparison_on_a_file_without_dates_is_no_lost_training(notify, lambda
     ("reason", "hold", "subject"),
     [
         ("alarm", "nothing_new", "Slipcast: nothing new to learn, drop a newer schedule"),
-        ("new_data", "nothing_new", "Slipcast: data taken in, nothing trained"),
-        ("new_data", "budget", "Slipcast: the month's trainings are used up"),
-        ("schedule", "budget", "Slipcast: the month's trainings are used up"),
-        ("new_data", "waits", "Slipcast: data taken in, nothing trained"),
+        ("new_data", "nothing_new", "Slipcast: data ingested, no training"),
+        ("new_data", "budget", "Slipcast: the training budget of the month is used up"),
+        ("schedule", "budget", "Slipcast: the training budget of the month is used up"),
+        ("new_data", "waits", "Slipcast: data ingested, no training"),
         ("alarm", "too_few", "Slipcast: too few known outcomes, drop a longer history"),
     ],
 )

@@ -119,7 +119,7 @@ def test_without_dates_the_page_says_that_nothing_is_released(evaluate, report):
     page = Page(storage.read_bytes(report({"evaluation_uri": uri})["report_uri"]).decode())
 
     assert page.problems == []
-    assert "Kept back: no model goes live" in page.text
+    assert "Rejected: no model goes live" in page.text
     assert "The dataset has no dates" in page.text
 
 

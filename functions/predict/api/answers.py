@@ -1,4 +1,4 @@
-"""Answers of the API, made of what a model says."""
+"""Answers of the API, built from the model's output."""
 
 import os
 from collections.abc import Iterable, Sequence
@@ -10,12 +10,12 @@ from predict.serving.model_store import LoadedModel
 
 
 def reference(model: LoadedModel) -> ModelRef:
-    """Return what every answer says about its model."""
+    """Return the names of the model that every answer contains."""
     return ModelRef(**model.names())
 
 
 def describe(model: LoadedModel) -> Model:
-    """Return everything that is known about a model."""
+    """Return the full description of a model."""
     return Model(
         **model.scorer.metadata,
         version=model.version,
@@ -33,7 +33,7 @@ def answer(
     scores: Sequence[float],
     positions: Iterable[int] | None = None,
 ) -> PredictionResponse:
-    """Return the response for scored activities; `positions` are those in the request, where some are left out."""
+    """Return the response for scored activities; `positions` are their places in the request if some are left out."""
     threshold = model.scorer.threshold
     return PredictionResponse(
         request_id=request_id,
@@ -54,7 +54,7 @@ def answer(
 
 
 def note(response: "PredictionResponse", rows: Sequence[dict[str, Any]], project_ids: Sequence[str | None]) -> None:
-    """Keep an answer with the features that the model saw until it is known that it can be sent."""
+    """Keep an answer, with the features that the model saw, until it is certain that it can be sent."""
     note_columns(*_columns(response, rows, project_ids))
 
 

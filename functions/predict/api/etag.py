@@ -1,4 +1,4 @@
-"""ETag and If-None-Match (RFC 9110): a client that asks again for the same model is told so in a few bytes."""
+"""ETag and If-None-Match (RFC 9110): a repeated request for an unchanged model is answered in a few bytes."""
 
 import re
 from collections.abc import Mapping
@@ -10,14 +10,14 @@ from aws_lambda_powertools.event_handler import Response
 from predict.api.answers import describe
 from predict.serving.model_store import LoadedModel
 
-# May be kept, and has to be asked for again before it is used: a release or a rollback changes the model at any time.
+# Clients may store the answer but must revalidate it: a release or a rollback can change the model at any time.
 CACHE_CONTROL = "private, no-cache"
 _TAG = re.compile(r'(?:W/)?("[^"]*")')
 _HEADERS = {"ETag": {"description": "Changes with the model", "schema": {"type": "string"}}}
 
 
 def with_not_modified(responses: dict[int, dict]) -> dict[int, dict]:
-    """Return the responses of a route for its OpenAPI entry with the one to If-None-Match."""
+    """Return the responses of a route for its OpenAPI entry, with the 304 for If-None-Match."""
     return {
         **responses,
         200: responses[200] | {"headers": _HEADERS},
@@ -26,9 +26,9 @@ def with_not_modified(responses: dict[int, dict]) -> dict[int, dict]:
 
 
 def answer(headers: Mapping[str, str], model: LoadedModel) -> Response[str]:
-    """Return what is known about `model`, or that it is the one the client knows.
+    """Return the description of `model`, or 304 if the client already has it.
 
-    A version of the function has one model for all its life, so version and digest stand for all that is said about it.
+    A version of the function has one model as long as it exists, so version and digest identify the description.
     """
     description = describe(model)
     tag = f'"{description.version}-{description.sha256[:16]}"'

@@ -1,4 +1,4 @@
-"""Reasons for predictions, for those who ask."""
+"""Reasons for predictions, on request."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,7 +10,7 @@ from slipcast.model.scorer import Scorer
 
 
 def check(count: int) -> None:
-    """Refuse to explain more activities than there is time for.
+    """Refuse to explain more activities than the time limit allows.
 
     Raises
     ------
@@ -23,8 +23,8 @@ def check(count: int) -> None:
 
 
 def add(answer: PredictionResponse, scorer: Scorer, rows: Sequence[dict[str, Any]]) -> ExplainedResponse:
-    """Return the answer with the reasons for each prediction; `rows` are its features."""
-    # Not in the init phase: a prediction without reasons does not need it.
+    """Return the answer with the reasons for each prediction; `rows` are the features."""
+    # Imported here, not in the init phase: a prediction without reasons does not need it.
     from slipcast.model.explain import contributions
 
     note = contributions.unavailable(scorer)

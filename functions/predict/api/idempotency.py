@@ -1,8 +1,8 @@
-"""Idempotency-Key: who repeats a request gets the first answer, byte for byte, whatever model answers by then.
+"""Idempotency-Key: a repeated request gets the first answer, byte for byte, even if the live model has changed.
 
-As the draft of the IETF asks (draft-ietf-httpapi-idempotency-key-header): the same key with another request is a 422,
-with one that is still in progress a 409. Powertools keeps the answers in DynamoDB. Only a request that sends the header
-pays for the AWS SDK, which takes 0.3 s to import.
+As in the IETF draft (draft-ietf-httpapi-idempotency-key-header): the same key with another request is answered with
+422, with a request that is still in progress with 409. Powertools keeps the answers in DynamoDB. Only a request that
+sends the header pays for the AWS SDK, which takes 0.3 s to import.
 """
 
 import base64
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 HEADER = "idempotency-key"
 REPLAYED = "Idempotency-Replayed"
 KEPT_SECONDS = 24 * 3600
-# An item of DynamoDB has at most 400 KB: what is said of so much, compressed, always fits.
+# An item of DynamoDB has at most 400 KB: the compressed response to a body of this size always fits.
 MAX_BODY_BYTES = 256 * 2**10
 MAX_ITEM_BYTES = 390_000
 # The draft's form is a string of RFC 8941, in quotes; many clients send the key without.
@@ -34,7 +34,7 @@ _LONGEST = 255
 
 
 class _NotKept(Exception):
-    """An answer that may be another one next time."""
+    """Answer that must not be stored, because the next attempt may give another one."""
 
     def __init__(self, found: dict[str, Any]) -> None:
         self.found = found
@@ -64,21 +64,21 @@ def key_of(event: dict[str, Any]) -> str | None:
 
 
 def answer(event: dict[str, Any], context: Any, key: str, respond: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """Return the answer that was given to `key` before, or what `respond` answers now, which is kept for 24 hours.
+    """Return the answer that was given to `key` before, or the answer of `respond`, which is then stored for 24 hours.
 
-    Refusals of the request are kept like predictions; errors of ours are not, so that a later try can succeed.
+    Refusals of the request are stored like predictions; server errors are not, so that a later attempt can succeed.
 
     Raises
     ------
     Refusal
-        If another request had the key, the one that has it is in progress, the request is too large to be kept or
-        the store does not answer. Without the store nothing is predicted: it could be predicted again.
+        If the key was used for another request, its request is still in progress, the request is too large to be
+        stored, or the store does not answer. Without the store nothing is predicted: a repeat could predict again.
     """
     body = event.get("body") or ""
     if len(body.encode("utf-8", "replace")) > MAX_BODY_BYTES:
         message = f"with an Idempotency-Key the body may have {MAX_BODY_BYTES:,} bytes: send fewer activities at once"
         raise Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, message)
-    # Not in the init phase: most requests come without a key.
+    # Imported here, not in the init phase: most requests have no key.
     from aws_lambda_powertools.utilities.idempotency import IdempotencyConfig, exceptions, idempotent_function
 
     fresh: list[bool] = []
@@ -130,7 +130,7 @@ def _store(table: str) -> "DynamoDBPersistenceLayer":
 
 
 def _caller(event: dict[str, Any]) -> str:
-    """Return who asks: the keys of one caller are nothing to another."""
+    """Return the caller's identity: keys of different callers are independent."""
     context = event.get("requestContext") or {}
     identity = context.get("identity") or {}
     claims = (context.get("authorizer") or {}).get("claims") or {}

@@ -11,9 +11,9 @@ from predict.contract import VERSION
 from predict.transport import gateway
 from predict.transport.json_body import MEDIA_TYPE
 
-# What asks for no credentials, as in template.yaml.
+# Routes without credentials, as in template.yaml.
 OPEN = frozenset({"/health", "/ping", "/version", "/v2/health/live", "/v2/health/ready"})
-# How callers show who they are, by the template's parameter ApiAuth.
+# Security schemes by the template's parameter ApiAuth.
 _CALLERS = {
     "api_key": {"type": "apiKey", "name": "x-api-key", "in": "header"},
     "iam": {
@@ -39,19 +39,19 @@ _bodies: dict[str, dict[str, Any]] = {}
 
 
 def describe_body(path: str, body: dict[str, Any]) -> None:
-    """Have the document say of a POST of `path` that it takes `body`, a request body object of OpenAPI."""
+    """Document `body`, a request body object of OpenAPI, for POST requests to `path`."""
     _bodies[path] = body
 
 
 def document(app: APIGatewayRestResolver) -> str:
-    """Return the document as JSON; its server is the stage, or the base path, that the request came through."""
+    """Return the document as JSON; its server is the stage or base path of the request."""
     return _document(app, gateway.server(app.current_event.raw_event))
 
 
-# As many as there may be domains before the API.
+# One document for each domain in front of the API.
 @lru_cache(maxsize=8)
 def _document(app: APIGatewayRestResolver, server: str) -> str:
-    # A tenth of the init phase, and no prediction needs it.
+    # Imported here: it takes a tenth of the init phase, and no prediction needs it.
     from aws_lambda_powertools.event_handler.openapi.models import Server
 
     described = json.loads(
@@ -79,7 +79,7 @@ def _document(app: APIGatewayRestResolver, server: str) -> str:
 
 
 def _tell_of_wrong_activities(described: dict[str, Any]) -> None:
-    """Say what pydantic's schema does not: one right activity is enough, and one alone needs no list."""
+    """Add to pydantic's schema: one valid activity is enough, and a single one needs no list."""
     activity = {"$ref": "#/components/schemas/Activity"}
     wrong = {"description": "Anything else is answered by null and an error, as long as there is one that is right"}
     listed = described["components"]["schemas"]["PredictionRequest"]["properties"]["activities"]

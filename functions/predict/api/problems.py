@@ -1,7 +1,6 @@
-"""Errors as problem documents (RFC 9457): what a client may know, and nothing of the inside.
+"""Errors as problem documents (RFC 9457), without internal details.
 
-Clients of other protocols read members of their own: RFC 9457 lets a document have more than it names, so the same
-document serves them all.
+Clients of other protocols read other members. RFC 9457 allows further members, so the same document serves all clients.
 """
 
 from collections.abc import Iterable
@@ -24,7 +23,7 @@ RETRY_AFTER_SECONDS = "30"
 UNEXPECTED = "unexpected error; the request id helps to find it in the log"
 MAX_ERRORS = 100
 V2, INVOCATIONS = "/v2", "/invocations"
-# MLflow's names for what went wrong.
+# MLflow's error codes.
 ERROR_CODES = {
     HTTPStatus.NOT_FOUND: "ENDPOINT_NOT_FOUND",
     HTTPStatus.INTERNAL_SERVER_ERROR: "INTERNAL_ERROR",
@@ -47,7 +46,7 @@ logger = Logger()
 
 
 class Refusal(Exception):
-    """A request that cannot be answered; `detail` may be shown to the client."""
+    """Refused request; `detail` may be shown to the client."""
 
     def __init__(self, status: HTTPStatus, detail: str, errors: Iterable[FieldError] = (), **headers: str) -> None:
         super().__init__(detail)
@@ -55,7 +54,7 @@ class Refusal(Exception):
 
 
 def with_problems(model: type[BaseModel], *, body: bool = False) -> dict[int, dict]:
-    """Return the responses of a route for its OpenAPI entry: `model` when all is well, else a problem."""
+    """Return the responses of a route for its OpenAPI entry: `model` on success, else a problem."""
     fine = {200: {"description": "Success", "content": {"application/json": {"model": model}}}}
     return {**fine, **(_REFUSED if body else {}), **_FAILED}
 
@@ -105,7 +104,7 @@ def register(app: APIGatewayRestResolver) -> None:
 
     @app.exception_handler(RequestValidationError)
     def _invalid(error: RequestValidationError) -> Response:
-        # Powertools reads multipart forms too, in which no field of ours can be.
+        # Powertools also reads multipart forms, which the API does not take.
         if not json_body.is_json(app.current_event.headers):
             return _unsupported(error)
         found = error.errors()

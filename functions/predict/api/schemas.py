@@ -1,4 +1,4 @@
-"""What the API takes and gives. Names are the canonical columns of a schedule."""
+"""Schemas of the API's requests and answers. Names are the canonical columns of a schedule."""
 
 import re
 from collections.abc import Sequence
@@ -24,13 +24,13 @@ from pydantic_core import PydanticCustomError
 from predict.contract import MAX_ACTIVITIES, MAX_ID, MAX_TEXT
 from slipcast.features.point_in_time import HISTORY
 
-# A forest takes about 30 ms for the reasons of an activity, and API Gateway waits for 29 s.
+# A forest takes about 30 ms for the reasons of one activity, and API Gateway waits 29 s at most.
 MAX_EXPLAINED = 100
 DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
 def _iso_day(value: Any) -> Any:
-    # pydantic would also take a number of seconds since 1970 for a date.
+    # pydantic would also accept a number of seconds since 1970 as a date.
     if isinstance(value, date) or (isinstance(value, str) and DAY.fullmatch(value)):
         return value
     raise PydanticCustomError("date_format", "write the day as year-month-day, such as 2025-12-31")
@@ -98,7 +98,7 @@ class Activity(BaseModel):
 
 
 class FieldError(BaseModel):
-    """What is wrong with one field."""
+    """Error in one field."""
 
     field: Annotated[str, Field(description="Path in the body, such as activities.0.start")]
     message: str
@@ -106,13 +106,13 @@ class FieldError(BaseModel):
 
 
 class ActivityError(FieldError):
-    """What is wrong with one field of one activity of a batch."""
+    """Error in one field of one activity of a batch."""
 
     index: Annotated[int, Field(ge=0, description="Position of the activity in the request, from 0")]
 
 
 def _not_too_many(items: Any) -> Any:
-    # pydantic does not count the items that are wrong.
+    # pydantic does not count invalid items.
     if isinstance(items, list) and len(items) > MAX_ACTIVITIES:
         count = {"count": len(items), "most": MAX_ACTIVITIES}
         raise PydanticCustomError("too_long", "at most {most} activities can be sent, these are {count}", count)
@@ -122,8 +122,8 @@ def _not_too_many(items: Any) -> Any:
 class PredictionRequest(BaseModel):
     """Activities to score; a body that is one activity stands for a list of one.
 
-    A wrong activity in a list does not fail the others: `activities` are then those that can be scored, `positions`
-    says where in the request they were and `refused` what is wrong with the others.
+    An invalid activity in a list does not fail the others: `activities` are then those that can be scored, `positions`
+    their places in the request, and `refused` the errors of the others.
     """
 
     activities: Annotated[
@@ -132,14 +132,16 @@ class PredictionRequest(BaseModel):
     explain: Annotated[
         Annotated[bool, Strict()], Field(description=f"Whether to give reasons, for at most {MAX_EXPLAINED} activities")
     ] = False
-    # Not by a factory: pydantic inspects its signature in each request, which takes forty times the validation.
+    # No default factory: pydantic inspects its signature in each request, which takes forty times as long as the
+    # validation.
     _positions: Sequence[int] | None = PrivateAttr(None)
     _refused: Sequence[ActivityError] = PrivateAttr(())
 
     @model_validator(mode="before")
     @classmethod
     def _one_activity_is_a_list(cls, body: Any) -> Any:
-        # Any field of an activity makes it one, so that a missing activity_id is named and not the list.
+        # Any field of an activity makes the body an activity, so that the error names a missing activity_id and not the
+        # list.
         if isinstance(body, dict) and "activities" not in body and body.keys() & Activity.model_fields.keys():
             return {"activities": [body], **{name: body[name] for name in ("explain",) if name in body}}
         return body
@@ -153,7 +155,7 @@ class PredictionRequest(BaseModel):
             items = body.get("activities") if isinstance(body, dict) else None
             found = error.errors(include_url=False, include_context=False, include_input=False)
             wrong = {item["loc"][1] for item in found if len(item["loc"]) > 1 and item["loc"][0] == "activities"}
-            # What is wrong with the list or beside it, or with all that is in it, is wrong with the request.
+            # Errors outside single activities, or in all of them, reject the whole request.
             if not isinstance(items, list) or len(wrong) in (0, len(items)):
                 raise
             if any(len(item["loc"]) < 2 or item["loc"][0] != "activities" for item in found):
@@ -166,17 +168,17 @@ class PredictionRequest(BaseModel):
 
     @property
     def positions(self) -> Sequence[int]:
-        """Where in the request each of the activities was."""
+        """Position of each activity in the request."""
         return range(len(self.activities)) if self._positions is None else self._positions
 
     @property
     def refused(self) -> Sequence[ActivityError]:
-        """What is wrong with the activities of the request that are not scored."""
+        """Errors of the activities that are not scored."""
         return self._refused
 
 
 def field_path(location: tuple[str | int, ...]) -> str:
-    """Return the path of a field in the body, its parts no longer than a name may be."""
+    """Return the path of a field in the body, its parts cut to the maximum length of a name."""
     inside = location[1:] if location and location[0] == "body" else location
     return ".".join(str(part)[:100] for part in inside) or "body"
 
@@ -187,7 +189,7 @@ def _activity_error(found: Any) -> ActivityError:
 
 
 class ModelRef(BaseModel):
-    """Which model answered."""
+    """Model that gave the answer."""
 
     version: Annotated[str, Field(description="Version of the serving function, one for each release")]
     model_id: Annotated[str, Field(description="First digits of the SHA-256 of the model itself")]
@@ -224,7 +226,7 @@ class PredictionResponse(BaseModel):
 
 
 class Reason(BaseModel):
-    """What a feature does to the log-odds of a delay."""
+    """Effect of a feature on the log-odds of a delay."""
 
     feature: Annotated[str, Field(description="Feature, as the log of predictions names it")]
     value: Annotated[float | str | None, Field(description="Its value; null where unknown")]
@@ -248,7 +250,7 @@ class ExplainedResponse(PredictionResponse):
 
 
 class Model(ModelRef):
-    """The model, where it comes from and how it did on its holdout."""
+    """Model with its origin and its metrics on the holdout."""
 
     sha256: str
     family: str

@@ -1,7 +1,7 @@
-"""Requests that are answered faster by the function for large batches, although that is another call.
+"""Large requests, which the function for large batches answers faster in spite of the extra call.
 
-It evaluates the same artefact, which it knows by location and digest, with scikit-learn's compiled trees. If it does
-not answer, for whatever reason, the request is answered here.
+It evaluates the same artifact, given by location and digest, with scikit-learn's compiled trees. If it does not answer
+for any reason, the request is answered here.
 """
 
 import json
@@ -11,21 +11,21 @@ from typing import Any
 
 from predict.serving.model_store import LoadedModel
 
-# Nodes that a request visits in all trees: below, the call takes longer than it saves. Measured by
-# `python -m benchmarks.serving --parts crossover`, with room for what a call takes on AWS, see docs/serving.md.
+# Number of tree nodes that a request visits; with fewer, the call takes longer than it saves. Measured by `python -m
+# benchmarks.serving --parts crossover`, with a margin for the call's duration on AWS, see docs/serving.md.
 WORTH_A_CALL = int(os.environ.get("WORTH_A_CALL", "150000"))
-# What Lambda takes and gives in one call.
+# Payload limit of one Lambda call.
 PAYLOAD_BYTES = 6 * 1024 * 1024
 
 
 def belongs(body: str, model: LoadedModel) -> bool:
-    """Return whether a request's body has so many activities that they belong into the other function."""
-    # Counting takes a millisecond for the longest body; reading it takes a hundred.
+    """Return whether a request's body has enough activities for the other function."""
+    # Counting takes 1 ms for the longest body; parsing takes 100 ms.
     return bool(os.environ.get("BATCH_FUNCTION")) and body.count('"activity_id"') * model.scorer.steps >= WORTH_A_CALL
 
 
 def ask(event: dict[str, Any], context: Any, model: LoadedModel) -> dict[str, Any] | None:
-    """Return the other function's answer to the event, None if there is none and this one has to answer."""
+    """Return the other function's answer to the event; None if there is none and this function has to answer."""
     asked = event.get("requestContext") or {}
     request = {
         "body": event["body"],
@@ -38,7 +38,7 @@ def ask(event: dict[str, Any], context: Any, model: LoadedModel) -> dict[str, An
     payload = json.dumps(request, separators=(",", ":"))
     if len(payload) > PAYLOAD_BYTES:
         return None
-    # The AWS SDK takes 0.3 s to import: only those who send many activities pay for it, once.
+    # The AWS SDK takes 0.3 s to import: only requests with many activities pay for it, once.
     from botocore.exceptions import BotoCoreError, ClientError
 
     try:
@@ -57,7 +57,7 @@ def client():
     import boto3
     from botocore.config import Config
 
-    # Not again: a second attempt would take the time that answering here needs.
+    # No retry: a second attempt would use the time needed to answer here.
     return boto3.client("lambda", config=Config(connect_timeout=2, read_timeout=12, retries={"total_max_attempts": 1}))
 
 

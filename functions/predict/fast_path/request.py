@@ -1,9 +1,9 @@
-"""A valid request for predictions, read by the standard library alone, column by column.
+"""Reader of valid prediction requests, column by column, with the standard library alone.
 
-Importing pydantic and Powertools' validation takes longer than everything else of a cold start, and validating one
-activity with them longer than predicting it. So what `models.PredictionRequest` accepts is read here without them.
-Nothing is ever refused here: what is not plainly valid is left to pydantic, which words the answer. A test compares the
-two on requests of every kind.
+Importing pydantic and Powertools' validation takes longer than the rest of a cold start, and validating one activity
+with them takes longer than predicting it. So requests that `api.schemas.PredictionRequest` accepts are read here
+without them. Nothing is refused here: any request that is not plainly valid is left to pydantic, which writes the error
+message. A test compares both readers on all kinds of requests.
 """
 
 import json
@@ -20,7 +20,7 @@ from slipcast.features.row import CATEGORICAL
 
 TEXTS = ("activity_name", "project_id", *CATEGORICAL)
 DAYS = ("baseline_start", "baseline_finish")
-# Smallest value that is taken.
+# Smallest valid value.
 NUMBERS = {"budget": 0.0, "total_float_days": None, "predecessor_count": 0.0}
 FIELDS = frozenset(
     {"activity_id", *TEXTS, "start", *DAYS, "baseline_duration_days", *NUMBERS, "history"},
@@ -30,7 +30,7 @@ _HISTORY = frozenset(HISTORY)
 
 
 class NotPlain(Exception):
-    """The request needs a closer look."""
+    """Request that must be validated by the application."""
 
 
 class Activities(NamedTuple):
@@ -38,10 +38,14 @@ class Activities(NamedTuple):
 
     Attributes
     ----------
-    ids : identifiers, of length n_activities
-    columns : every other field but ``history`` by name: texts, dates, floats; None where absent
-    history : the point-in-time features that an activity brought, None where it brought none
-    days : baseline durations in calendar days
+    ids
+        identifiers, of length n_activities
+    columns
+        every other field but ``history`` by name: texts, dates, floats; None where absent
+    history
+        point-in-time features sent with an activity, None if there are none
+    days
+        baseline durations in calendar days
     """
 
     ids: list[str]
@@ -59,7 +63,7 @@ class Activities(NamedTuple):
         ]
 
     def features(self, history: Sequence[Mapping[str, float] | None]) -> list[dict[str, float | str | None]]:
-        """Return the features of each activity with these point-in-time features."""
+        """Return the features of each activity, given its point-in-time features."""
         return feature_columns.feature_rows(self.columns, self.days, history)
 
 
@@ -118,7 +122,7 @@ def _columns(activities: list[dict[str, Any]]) -> Activities:
 
 
 def _distinct(texts: list[Any]) -> set[str | None]:
-    # Before the set is made: a list or an object in the place of a text has no hash.
+    # Checked before the set is made: a list or an object in place of a text is not hashable.
     if not set(map(type, texts)) <= {str, type(None)}:
         raise NotPlain
     return set(texts)

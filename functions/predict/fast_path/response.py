@@ -1,4 +1,4 @@
-"""The answer to a valid request for predictions, by the standard library alone; the same bytes as the application's."""
+"""Answer to a valid prediction request, with the standard library alone; the same bytes as the application's."""
 
 import json
 import time
@@ -14,7 +14,7 @@ MEDIA_TYPE = "application/json"
 
 
 def is_plain(event: dict[str, Any]) -> bool:
-    """Return whether the event is a POST of JSON to ``/predictions`` that asks for nothing special."""
+    """Return whether the event is a plain POST of JSON to ``/predictions``, without options."""
     return (
         event.get("httpMethod") == "POST"
         and event.get("path") == "/predictions"
@@ -41,7 +41,7 @@ def answer(event: dict[str, Any], context: Any, model: LoadedModel) -> dict[str,
     Raises
     ------
     NotPlain
-        If the body needs a closer look.
+        If the body must be validated by the application.
     """
     began = time.perf_counter()
     activities = request.read(event["body"])
@@ -80,7 +80,7 @@ def answer(event: dict[str, Any], context: Any, model: LoadedModel) -> dict[str,
 
 
 def _refusal(event: dict[str, Any], context: Any, status: HTTPStatus, detail: str) -> dict[str, Any]:
-    # Not at the top: of all that an answer needs only this does more than the standard library can.
+    # Imported here: it is the only part of an answer that needs more than the standard library.
     from predict.api.problems import Refusal
     from predict.api.problems import answer as problem
 

@@ -1,7 +1,7 @@
-"""MLflow's scoring protocol: what ``mlflow models serve`` answers to, so that its clients work here.
+"""MLflow's scoring protocol, as ``mlflow models serve`` speaks it, so that its clients work here.
 
-https://mlflow.org/docs/latest/ml/deployment/deploy-model-locally: a data frame comes as JSON in one of four forms, or
-as CSV. The request becomes one of the API's own, so that model, checks and prediction log are the same.
+https://mlflow.org/docs/latest/ml/deployment/deploy-model-locally: a data frame is sent as JSON in one of four forms, or
+as CSV. It is converted to a request of the API, so that model, checks and prediction log are the same.
 """
 
 import csv
@@ -80,7 +80,7 @@ REQUEST_BODY = {
 
 
 def router(serving: Serving, predict: Callable[[PredictionRequest], PredictionResponse]) -> APIGatewayRouter:
-    """Return the routes of the protocol; parameters as in `v2_protocol.router`."""
+    """Return the routes of the protocol; parameters as in `open_inference.router`."""
     openapi.describe_body("/invocations", REQUEST_BODY)
     routes = APIGatewayRouter()
 

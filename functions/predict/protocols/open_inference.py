@@ -1,7 +1,7 @@
 """The Open Inference Protocol, version 2, over HTTP, as KServe and Triton speak it.
 
-https://github.com/kserve/open-inference-protocol: a column of activities is a tensor. The request becomes one of the
-API's own, so that model, checks and prediction log are the same.
+https://github.com/kserve/open-inference-protocol: a column of activities is a tensor. It is converted to a request of
+the API, so that model, checks and prediction log are the same.
 """
 
 from collections.abc import Callable, Iterator
@@ -24,7 +24,7 @@ Datatype = Literal["BYTES", "FP64", "FP32", "INT64", "INT32", "INT16", "INT8", "
 Name = Annotated[str, Path(description=f"The model: {NAME}")]
 Version = Annotated[str, Path(description="Version of the serving function, as the answers of the API name it")]
 Parameters = Annotated[dict[str, str | float | bool] | None, Field(description="Not read")]
-# What becomes of an activity in each output, and its type.
+# Outputs for each activity, with their types.
 OUTPUTS = {"probability": "FP64", "at_risk": "BOOL"}
 
 
@@ -104,7 +104,7 @@ class TensorMetadata(BaseModel):
 
 
 class ModelMetadata(BaseModel):
-    """What the model takes and gives."""
+    """Inputs and outputs of the model."""
 
     name: str
     versions: list[str]
@@ -144,8 +144,10 @@ def router(serving: Serving, predict: Callable[[PredictionRequest], PredictionRe
 
     Parameters
     ----------
-    serving : what this version serves
-    predict : answers and logs a request of the API
+    serving
+        what this version serves
+    predict
+        answers and logs a request of the API
     """
     routes = APIGatewayRouter()
 

@@ -1,4 +1,4 @@
-"""The other protocols that the API speaks. Their routes are made when somebody first asks for one of them."""
+"""Registry of the other protocols of the API. Their routes are made at the first request for one of them."""
 
 from collections.abc import Callable
 
@@ -6,7 +6,7 @@ from aws_lambda_powertools.event_handler import APIGatewayRestResolver
 
 from predict.serving.model_store import Serving
 
-# What is below a path belongs to its protocol as well.
+# Paths below one of these belong to its protocol as well.
 V2, MLFLOW = ("/v2",), ("/invocations", "/ping", "/version")
 DOCUMENT = "/openapi.json"
 _registered: set[tuple[str, ...]] = set()

@@ -1,4 +1,4 @@
-"""Columns and records, as other protocols send activities, made into requests of the API."""
+"""Conversion of columns and records, as other protocols send activities, into requests of the API."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,7 +14,7 @@ TEXTS = ("activity_id", "activity_name", "project_id", "phase", "work_type", "lo
 DAYS = ("start", "baseline_start", "baseline_finish")
 NUMBERS = ("baseline_duration_days", "budget", "total_float_days", "predecessor_count")
 COLUMNS = (*TEXTS, *DAYS, *NUMBERS)
-# A data frame writes its days as times.
+# A data frame writes days as times.
 _MIDNIGHT = re.compile(r"(\d{4}-\d{2}-\d{2})[T ]00:00(:00(\.0+)?)?(Z|[+-]00:00)?")
 
 
@@ -27,14 +27,13 @@ def records(columns: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
 def request(rows: Iterable[Mapping[str, Any]]) -> PredictionRequest:
     """Return the request for the predictions of `rows`.
 
-    None, NaN, the empty text and a day's NaT stand for a missing value, a time at midnight for its day, a whole number
-    for a text. Columns that no activity has are not read. Without an ``activity_id`` a row is known by its number,
-    from 0.
+    None, NaN, empty text and NaT mean a missing value; a time at midnight means its day; a whole number may stand for a
+    text. Unknown columns are not read. A row without ``activity_id`` is identified by its number, from 0.
 
     Raises
     ------
     Refusal
-        If a value is wrong: these protocols answer for all rows or for none. Fields are named ``column[row]``.
+        If a value is not valid: these protocols answer for all rows or for none. Fields are named ``column[row]``.
     """
     activities = [_activity(number, row) for number, row in enumerate(rows)]
     try:

@@ -8,8 +8,8 @@ from typing import Any
 def with_history(activities: Sequence[dict[str, Any]], names: tuple[str, ...]) -> Sequence[dict[str, Any]]:
     """Return the activities with the point-in-time features `names`.
 
-    A store that does not answer costs accuracy, not the answer: the features are then unknown, as for a key that is
-    new, and a metric counts it.
+    If the store does not answer, the features are unknown, as for a new key, and a metric counts it: the prediction is
+    less accurate, but it is given.
     """
     table = os.environ.get("FEATURE_TABLE")
     if not names or not table or all(activity.get("history") is not None for activity in activities):
@@ -30,7 +30,7 @@ def with_history(activities: Sequence[dict[str, Any]], names: tuple[str, ...]) -
 
 
 def _of_the_sdk() -> tuple[type[Exception], ...]:
-    """Return what the SDK raises: asked for only when something was raised, for importing it takes 0.2 s."""
+    """Return the exceptions of the SDK; imported only after an exception, because importing takes 0.2 s."""
     from botocore.exceptions import BotoCoreError, ClientError
 
     return BotoCoreError, ClientError

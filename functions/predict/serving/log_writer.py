@@ -1,6 +1,6 @@
-"""The prediction log: lines of the function's log that CloudWatch Logs hands to the collect function.
+"""Writer of the prediction log: log lines that CloudWatch Logs delivers to the collect function.
 
-Nothing is written on a request's way but lines of text, and no permission is needed for them.
+A request only writes lines of text, which needs no permission.
 """
 
 import json
@@ -14,26 +14,26 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from slipcast.redaction import Redaction
 
-# A prediction with its features has about 500 bytes, and up to 20 kB where texts are long and not ASCII. A log event
-# may have 256 KiB in every account; what is longer would be cut.
+# A prediction with its features takes about 500 bytes, up to 20 kB if texts are long and not ASCII. A log event may
+# have 256 KiB in every account; longer events would be cut.
 PER_LINE = 100
 LINE_BYTES = 180_000
-# A release asks a new version before anybody is served by it: such answers are no predictions.
+# A release tests a new version before it serves anybody: such answers are not logged as predictions.
 VERIFY_STAGE = "slipcast-verify"
 
-# How long an answer took, for a release that asks: https://www.w3.org/TR/server-timing/
+# Duration of an answer, for requests of a release: https://www.w3.org/TR/server-timing/
 TIMING = "Server-Timing"
 
 
 class _Request:
-    """What is known of the request at hand: an environment has one at a time."""
+    """State of the current request: an environment handles one at a time."""
 
     cold = True
     noted: tuple[Any, ...] | None = None
 
 
 def _redaction() -> "Redaction | None":
-    """Return what must be kept out of the log; None where nothing must, and nothing is imported then."""
+    """Return the redaction of the log; None if nothing is redacted, without any import."""
     if not os.environ.get("REDACT_COLUMNS"):
         return None
     from slipcast import redaction
@@ -45,21 +45,24 @@ kept = _redaction()
 
 
 def note_columns(*columns: Any) -> None:
-    """Keep what `write_lines` takes until it is known that the answer can be sent."""
+    """Keep the arguments of `write_lines` until it is certain that the answer can be sent."""
     _Request.noted = columns
 
 
 def finish(event: dict[str, Any], answered: dict[str, Any], milliseconds: float) -> dict[str, Any]:
-    """Log what became of a request and return its answer.
+    """Log the outcome of a request and return its answer.
 
-    Predictions are logged with their features; what was not answered is logged with its status, so that a release can
-    be judged by it. Who asks on behalf of a release is not logged, and told how long the answer took.
+    Predictions are logged with their features; failed requests are logged with their status, so that a release can be
+    judged by them. Requests of a release are not logged; their answer says how long it took.
 
     Parameters
     ----------
-    event : request of API Gateway
-    answered : its answer, with ``statusCode``
-    milliseconds : that the answer took, the log left out
+    event
+        request of API Gateway
+    answered
+        its answer, with ``statusCode``
+    milliseconds
+        duration of the answer, without logging
     """
     noted, _Request.noted = _Request.noted, None
     cold, _Request.cold = _Request.cold, False
@@ -89,7 +92,7 @@ def write_lines(
 ) -> None:
     """Log predictions, given as columns, with the features the model saw, and count them.
 
-    What is to be redacted is left out here: it never reaches CloudWatch. Without a `source` the API asked.
+    Redacted values are left out here: they never reach CloudWatch. Without `source`, the request came from the API.
     """
     head = {
         "log": "prediction",
@@ -121,7 +124,7 @@ def write_lines(
 
 def count(values: dict[str, float]) -> None:
     """Write counts as CloudWatch metrics, in the embedded metric format, as Powertools' ``Metrics`` does."""
-    # By hand: importing Metrics takes longer than a cold start without it.
+    # Written by hand: importing Metrics takes longer than a cold start without it.
     service = os.environ.get("POWERTOOLS_SERVICE_NAME", "service_undefined")
     directive = {
         "Namespace": os.environ["POWERTOOLS_METRICS_NAMESPACE"],

@@ -1,4 +1,4 @@
-"""The model of this version of the function: found in its layer, read once, refused if its digest is another."""
+"""Model of this function version: read once from its layer, refused if its digest differs."""
 
 import os
 import sys
@@ -8,28 +8,28 @@ from typing import NamedTuple
 from slipcast.model import scorer
 from slipcast.model.artifact import ArtefactError
 
-# Powertools and pydantic are imported where they are needed: most predictions do without (app.py).
+# Powertools and pydantic are imported where they are needed: most predictions do not need them (app.py).
 RELATIVE = "slipcast_model/model.json"
 
 
 class NoModelError(RuntimeError):
-    """There is no model to answer with; the message may be shown to a client."""
+    """No model is available; the message may be shown to a client."""
 
 
 class LoadedModel(NamedTuple):
-    """A model that is ready."""
+    """Loaded model, ready to score."""
 
     scorer: scorer.Scorer
     version: str
 
     def names(self) -> dict[str, str]:
-        """Return what every answer says about its model."""
+        """Return the names of the model that every answer contains."""
         metadata = self.scorer.metadata
         return {"version": self.version, "model_id": metadata["model_id"], "dataset_id": metadata["dataset_id"]}
 
 
 class Serving(NamedTuple):
-    """What this version serves: a model, or the reason why there is none."""
+    """State of this version: its model, or the reason why there is none."""
 
     loaded: LoadedModel | None
     why_not: str = ""
@@ -49,7 +49,7 @@ class Serving(NamedTuple):
 
 @cache
 def load() -> Serving:
-    """Read, once, the model that ``MODEL_SHA256`` pins; fail closed if the layer holds another one or none."""
+    """Read the model that ``MODEL_SHA256`` pins, once; serve none if the layer holds another one or none."""
     sha256 = os.environ.get("MODEL_SHA256")
     if not sha256:
         return Serving(None, "no model is released yet: drop a schedule into the bucket's incoming/ folder")
@@ -68,7 +68,7 @@ def load() -> Serving:
 
 
 def _read() -> bytes:
-    """Lambda unpacks layers in /opt; the local cloud unpacks each in a folder that it puts on the path."""
+    """Read the model file: Lambda unpacks layers in /opt, the local cloud in folders that it puts on the path."""
     places = [os.environ.get("MODEL_PATH", f"/opt/{RELATIVE}"), *(f"{folder}/{RELATIVE}" for folder in sys.path)]
     place = next((place for place in places if os.path.isfile(place)), places[0])  # noqa: PTH113 - pathlib takes 10 ms
     with open(place, "rb") as file:  # noqa: PTH123

@@ -1,7 +1,8 @@
-"""Updates of activities from a queue: the predictions of the API, one answer a message, in the order of its group.
+"""Consumer of activity updates from a queue: the API's predictions, one answer for each message, in group order.
 
-Delivery is at least once. A message keeps its id when it comes again, and the prediction's id is made of it: whoever
-reads an answer or the log twice can tell. What no retry can help goes to the dead-letter queue at once, with a reason.
+Delivery is at least once. A redelivered message keeps its id, from which the prediction's id is made: readers can
+recognise duplicates in answers and log. A message that no retry can fix goes to the dead-letter queue at once, with a
+reason.
 """
 
 import base64
@@ -22,8 +23,8 @@ from predict.serving.model_store import LoadedModel, NoModelError
 from predict.stream.message import UnusableUpdateError, read
 from slipcast_aws.serving import queues
 
-# About two hours of trouble: the waits below double up to the longest. A message that ends the function itself is
-# taken away by the queue, whose limit is higher.
+# Retries span about two hours: the waits below double up to the longest. A message that crashes the function is removed
+# by the queue, whose limit is higher.
 GIVE_UP_AFTER = 40
 FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 5, 180
 
@@ -31,13 +32,13 @@ logger = Logger()
 
 
 def answer(event: dict[str, Any], context: LambdaContext, model: Callable[[], LoadedModel]) -> dict[str, Any]:
-    """Answer a batch of an SQS FIFO queue and say which messages have to come again (``batchItemFailures``).
+    """Answer a batch of an SQS FIFO queue and return the messages to retry (``batchItemFailures``).
 
-    After a message that fails no other of its group is touched: none overtakes it.
+    After a failed message, no other message of its group is processed, so the order is kept.
     """
     beside = queues.beside(event["Records"][0]["eventSourceARN"])
     processor = SqsFifoPartialProcessor(skip_group_on_error=True)
-    # An update that has to wait is no error of the function.
+    # An update that has to wait is not an error of the function.
     processor.raise_on_entire_batch_failure = False
     with processor(event["Records"], lambda record: _one(record, beside, model), context):
         processor.process()
@@ -67,7 +68,7 @@ def _one(record: SQSRecord, beside: queues.Queues, model: Callable[[], LoadedMod
 
 
 def _tell_release(record: SQSRecord, status: HTTPStatus) -> None:
-    """A canary that answers the queue worse than the live version is found out as one that answers the API worse."""
+    """Log the failure, so that the canary is judged by the queue's errors as by those of the API."""
     request = {"httpMethod": "POST", "requestContext": {"requestId": record.message_id}}
     log_writer.finish(request, {"statusCode": int(status)}, 0.0)
 
@@ -83,7 +84,7 @@ def _predict(record: SQSRecord, results: str, model: LoadedModel) -> None:
         group=record.attributes.message_group_id,
         deduplication_id=record.message_id,
     )
-    # After the answer: one that could not be sent is no prediction yet.
+    # Logged after sending: an answer that could not be sent is not a prediction yet.
     answers.write(response, rows, [activity.get("project_id")], source="stream")
 
 
@@ -100,14 +101,14 @@ def _set_aside(record: SQSRecord, url: str, reason: str, errors: list[dict[str, 
 
 
 def _as_sent(attribute: dict[str, Any]) -> dict[str, Any]:
-    """An attribute as SQS takes it; the event has it in other names, and bytes as base64."""
+    """Return an attribute in SQS's form; the event uses other names, and base64 for bytes."""
     if attribute.get("stringValue") is not None:
         return {"DataType": attribute["dataType"], "StringValue": attribute["stringValue"]}
     return {"DataType": attribute["dataType"], "BinaryValue": base64.b64decode(attribute["binaryValue"])}
 
 
 def _come_again(records: list[dict[str, Any]], response: dict[str, Any], url: str) -> None:
-    """Without this, whatever failed would wait for the queue's visibility timeout, which is minutes."""
+    """Set the delay after which failed messages are retried; the queue's visibility timeout is minutes long."""
     failed = {item["itemIdentifier"] for item in response["batchItemFailures"]}
     again = [record for record in records if record["messageId"] in failed]
     if not again:
@@ -117,4 +118,4 @@ def _come_again(records: list[dict[str, Any]], response: dict[str, Any], url: st
     try:
         queues.visible_after(url, [record["receiptHandle"] for record in again], wait)
     except (BotoCoreError, ClientError) as error:
-        logger.warning("what failed comes again only after the visibility timeout", error=str(error))
+        logger.warning("failed messages are retried only after the visibility timeout", error=str(error))

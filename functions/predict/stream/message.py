@@ -1,4 +1,4 @@
-"""One update of an activity, as it comes in a message: read, or refused with what is wrong and how to mend it."""
+"""Reader of one activity update in a message; refusals say what is wrong and how to fix it."""
 
 import json
 from typing import Any
@@ -12,12 +12,14 @@ CONTRACT = "the contract is that of one activity of POST /predictions, see GET /
 
 
 class UnusableUpdateError(ValueError):
-    """A message that no retry can help.
+    """Message that no retry can fix.
 
     Attributes
     ----------
-    errors : what is wrong with which field (``field``, ``message``, ``type``)
-    remedy : what its sender can do
+    errors
+        errors by field (``field``, ``message``, ``type``)
+    remedy
+        advice for the sender
     """
 
     def __init__(self, reason: str, remedy: str, errors: list[dict[str, str]] | None = None) -> None:
@@ -49,4 +51,4 @@ def read(body: str) -> dict[str, Any]:
         ]
         reason = "invalid activity: " + "; ".join(f"{item['field']}: {item['message']}" for item in found[:3])
         fields = ", ".join(dict.fromkeys(item["field"] for item in found))
-        raise UnusableUpdateError(reason, f"mend {fields} and send it again; {CONTRACT}", found) from error
+        raise UnusableUpdateError(reason, f"fix {fields} and send it again; {CONTRACT}", found) from error

@@ -1,20 +1,20 @@
-"""What every answer carries besides its body, and what is too large to be passed on at all."""
+"""Common headers of all answers, and size limits of Lambda payloads."""
 
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any
 
-# Lambda passes on 6 MB (6,291,456 bytes) in each direction, a body as a string of JSON with its quotes escaped.
+# Lambda's payload limit is 6 MB (6,291,456 bytes) in each direction; a body is a JSON string with escaped quotes.
 MAX_BODY_BYTES = 5 * 2**20
 MAX_ANSWER_BYTES = 6_000_000
-# Browsers may neither guess a type, nor show an answer as a page, nor keep it.
+# Browsers must not guess a type, show an answer as a page, or store it.
 SECURITY = {
     "X-Content-Type-Options": "nosniff",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
     "Strict-Transport-Security": "max-age=31536000",
     "Cache-Control": "no-store",
 }
-# What the API says of its model, and the headers that say it where a body cannot.
+# Fields about the model, and the headers that carry them where a body cannot.
 MODEL_HEADERS = {
     "version": "Slipcast-Model-Version",
     "model_id": "Slipcast-Model-Id",
@@ -46,9 +46,12 @@ def finish(
 
     Parameters
     ----------
-    found : the answer; headers that it has already are kept
-    model : ``version``, ``model_id`` and ``dataset_id`` of the model that answers, if there is one
-    refuse : makes a problem document of a status and a message, for an answer that is too large
+    found
+        the answer; headers that it already has are kept
+    model
+        ``version``, ``model_id`` and ``dataset_id`` of the answering model, if there is one
+    refuse
+        builds a problem document from a status and a message, for answers that are too large
     """
     body = found.get("body") or ""
     if len(body) > MAX_ANSWER_BYTES // 2 and len(body) + body.count('"') + body.count("\\") > MAX_ANSWER_BYTES:

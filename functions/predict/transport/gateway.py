@@ -1,9 +1,9 @@
-"""Where a request goes: the path as the API's own definition names it, and what stands before it.
+"""Routing: the path as the API's definition names it, and the base path before it.
 
 API Gateway gives ``path`` as the client sent it: behind a domain with a base path mapping it begins with the base path,
 and a slash at the end stays (API Gateway Developer Guide, "Input format of a Lambda function for proxy integration").
-``resource`` is the path of the definition that API Gateway chose by its own rules, with ``pathParameters`` for what is
-variable in it: these two decide, so that every domain leads to the same answer.
+``resource`` is the path of the definition that API Gateway chose by its own rules, with ``pathParameters`` for its
+variable parts. These two decide, so that every domain gives the same answer.
 """
 
 import re
@@ -16,14 +16,14 @@ _SLASHES = re.compile(r"/{2,}")
 def routed(event: dict[str, Any]) -> dict[str, Any]:
     """Return the event with the path of the API's definition: no base path, single slashes, none at the end."""
     if "path" not in event:
-        # Not a request: updates of the stream.
+        # Not an HTTP request: updates of the stream.
         return event
     path = _path(event)
     return event if path == event.get("path") else {**event, "path": path}
 
 
 def server(event: dict[str, Any]) -> str:
-    """Return what stands before the path of a `routed` event, as its client sees it: ``/v1``, a base path, or ``/``."""
+    """Return the base path of a `routed` event, as its client sees it: ``/v1``, a base path, or ``/``."""
     asked, path = event.get("requestContext") or {}, event["path"]
     whole = _normal(asked.get("path") or "")
     if whole.endswith(path):

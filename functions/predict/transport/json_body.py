@@ -1,4 +1,4 @@
-"""Reading a request's body. What Powertools would take for something else than it is, is refused here."""
+"""Parsing of a request's body. Bodies that Powertools would misread are refused here."""
 
 import json
 from typing import Any
@@ -15,9 +15,9 @@ def read(text: str) -> Any:
     Raises
     ------
     json.JSONDecodeError
-        If `text` is not JSON, or nested or long beyond what can be read.
+        If `text` is not JSON, or is nested too deeply or has numbers too long to be read.
     RequestValidationError
-        If the value is a list: Powertools would answer for its first item and say nothing of the others.
+        If the value is a list: Powertools would answer for its first item and ignore the others.
     """
     try:
         value = json.loads(text)
@@ -32,9 +32,9 @@ def read(text: str) -> Any:
 
 
 def announce(event: dict[str, Any]) -> dict[str, Any]:
-    """Return the event with a form announced as JSON.
+    """Return the event with the media type of a form replaced by JSON.
 
-    No route takes forms, but curl announces one whenever it is not told otherwise, whatever the body is.
+    No route takes forms, but curl declares one by default, whatever the body is.
     """
     headers = {
         name: MEDIA_TYPE if _is_form(name, value) else value for name, value in (event.get("headers") or {}).items()
@@ -51,6 +51,6 @@ def _is_form(name: str, value: str) -> bool:
 
 
 def is_json(headers: dict[str, str]) -> bool:
-    """Return whether `headers` announce a JSON body; without a media type it is taken for one."""
+    """Return whether `headers` declare a JSON body; a missing media type counts as JSON."""
     announced = headers.get("content-type") or MEDIA_TYPE
     return announced.partition(";")[0].strip().lower() == MEDIA_TYPE

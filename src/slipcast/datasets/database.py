@@ -1,4 +1,4 @@
-"""The database that tables are read with."""
+"""Connections to DuckDB with a memory limit, and SQL string literals."""
 
 from pathlib import Path
 

@@ -1,7 +1,7 @@
-"""Labels: which activities are known to be late, and since when.
+"""Labels: activities that are known to be late or on time, and the day since when.
 
-Only matured activities have a label. Completed rows alone would say that nearly everything recent is on time, because
-the late ones are still open.
+Only matured activities have a label. Completed rows alone would make recent activities look on time, because the late
+ones are still open.
 """
 
 from collections.abc import Collection
@@ -12,7 +12,7 @@ import pandas as pd
 
 
 class Rule(NamedTuple):
-    """The rule in SQL, over the columns of a dataset.
+    """Rule for late activities in SQL, over the columns of a dataset.
 
     Attributes
     ----------
@@ -30,7 +30,7 @@ class Rule(NamedTuple):
 
 
 def rule(tolerance_days: int, columns: Collection[str]) -> Rule:
-    """Return the rule by which an activity is late; a label that the file gives (``schedule_adherence``) is the label.
+    """Return the rule for late activities; a label given by the file (``schedule_adherence``) takes precedence.
 
     Parameters
     ----------
@@ -54,14 +54,17 @@ def label(table: pd.DataFrame, tolerance_days: int) -> pd.DataFrame:
 
     Parameters
     ----------
-    table : DataFrame with ``baseline_finish``, ``actual_finish`` and ``data_date`` as ``datetime64``; where it has
+    table
+        DataFrame with ``baseline_finish``, ``actual_finish`` and ``data_date`` as ``datetime64``; where it has
         ``schedule_adherence``, that is the label
-    tolerance_days : calendar days after the baseline finish that still count as on time
+    tolerance_days
+        calendar days after the baseline finish that still count as on time
 
     Returns
     -------
-    the matured rows with ``is_late`` (1 late, 0 on time) and ``label_known_at``: the day from which the label could be
-    known, the finish of what finished in time, else the last day in time
+    pd.DataFrame
+        the matured rows with ``is_late`` (1 late, 0 on time) and ``label_known_at``: the first day on which the label
+        could be known, that is the finish of activities that finished in time, else the last day in time
     """
     names = ("baseline_finish", "actual_finish", "data_date", "schedule_adherence")
     given = table[[name for name in names if name in table]]

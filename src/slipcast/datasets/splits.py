@@ -1,4 +1,4 @@
-"""Splits by time: train on labels that were known, judge on activities that started later."""
+"""Splits by time: training on labels that were known, holdout of activities that started later."""
 
 from datetime import date
 
@@ -10,6 +10,11 @@ def holdout_cut(data_date: date, months: int = 18) -> date:
     """Return the first day of the holdout: the first of the month after `data_date` less `months` months.
 
     The holdout is fixed by the data date alone, so challenger and champion are judged on the same activities.
+
+    Examples
+    --------
+    >>> holdout_cut(date(2026, 3, 31), 18)
+    datetime.date(2024, 10, 1)
     """
     index = data_date.year * 12 + data_date.month - 1 - months + 1
     return date(index // 12, index % 12 + 1, 1)
@@ -18,8 +23,8 @@ def holdout_cut(data_date: date, months: int = 18) -> date:
 def split(labelled: pd.DataFrame, cut: date) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return training and holdout rows.
 
-    Training rows are those whose label was known before `cut`; holdout rows those that start on or after it. What
-    started before and was still undecided is in neither.
+    Training rows are those whose label was known before `cut`; holdout rows those that start on or after it. Rows that
+    started before and had no known label yet are in neither.
     """
     day = pd.Timestamp(cut)
     train = labelled[(labelled["label_known_at"] < day) & (labelled["start"] < day)]
@@ -28,7 +33,7 @@ def split(labelled: pd.DataFrame, cut: date) -> tuple[pd.DataFrame, pd.DataFrame
 
 
 def random_split(labelled: pd.DataFrame, share: float, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return a shuffled split with `share` of the rows in the second part: flattering, only to stand beside `split`."""
+    """Return a shuffled split with `share` of the rows in the second part: too optimistic, for comparison only."""
     order = np.random.default_rng(seed).permutation(len(labelled))
     held = round(len(labelled) * share)
     parts = (np.sort(order[held:]), np.sort(order[:held]))

@@ -1,4 +1,4 @@
-"""Tables that the steps of an execution hand to each other, as bytes."""
+"""Serialisation of the tables that the steps of an execution exchange."""
 
 import gzip
 import io

@@ -1,1 +1,1 @@
-"""A released model for machines without anything: one file of Python's standard library, and ONNX for the others."""
+"""Released model for edge devices: one file that needs only Python's standard library, and ONNX for others."""

@@ -1,4 +1,4 @@
-"""The edge bundle: everything that a machine without network and packages needs to score activities, in a zip file."""
+"""Edge bundle: a zip file for scoring on machines without network and packages."""
 
 import csv
 import hashlib
@@ -67,7 +67,7 @@ $categorical. Outputs: `probability` (n), `at_risk` (n).
 
 
 class EdgeError(ValueError):
-    """The bundle cannot be made, or does not compute what it should; the message says why."""
+    """The bundle cannot be built, or computes something else than it should; the message says why."""
 
 
 def files(artefact: bytes, scorer: Scorer, golden: Mapping[str, Any], onnx: bytes | None) -> dict[str, bytes]:
@@ -75,14 +75,17 @@ def files(artefact: bytes, scorer: Scorer, golden: Mapping[str, Any], onnx: byte
 
     Parameters
     ----------
-    artefact, scorer : the model, and the scorer that was made of it
-    golden : ``activities`` (prediction requests) and ``scores`` (their probabilities by scikit-learn)
-    onnx : the same model as ONNX; None leaves it out
+    artefact, scorer
+        the model, and the scorer made from it
+    golden
+        ``activities`` (prediction requests) and ``scores`` (their probabilities by scikit-learn)
+    onnx
+        the same model as ONNX; None leaves it out
 
     Raises
     ------
     EdgeError
-        If there are no golden activities, or one of them cannot stand in a canonical CSV file, or if only scikit-learn
+        If there are no golden activities, one of them cannot be written to a canonical CSV file, or only scikit-learn
         can evaluate the model.
     SingleFileError
         If the scorer cannot be put into one file.
@@ -110,7 +113,7 @@ def golden_csv(golden: Mapping[str, Any]) -> bytes:
     Raises
     ------
     EdgeError
-        If an activity does not come back from the file as it was.
+        If an activity read back from the file differs from the original.
     """
     buffer = io.StringIO()
     writer = csv.DictWriter(buffer, [*table.COLUMNS, cli.EXPECTED], lineterminator="\n")
@@ -128,7 +131,7 @@ def golden_csv(golden: Mapping[str, Any]) -> bytes:
 
 
 def archive(contents: Mapping[str, bytes], folder: str) -> bytes:
-    """Return the files as a zip archive with one folder in it, the same bytes for the same files."""
+    """Return the files as a zip archive with one folder; the same files give the same bytes."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as packed:
         for name, raw in sorted(contents.items()):

@@ -22,14 +22,14 @@ from slipcast.model.artifact import ArtefactError
 
 OUTPUT = ("project_id", "activity_id", "probability", "at_risk")
 MODEL, GOLDEN, SUMS = "model.json", "golden.csv", "SHA256SUMS"
-# The probability by scikit-learn, in the file of known answers.
+# Column with scikit-learn's probability, in the file of known answers.
 EXPECTED = "expected_probability"
 TOLERANCE = 1e-9
 SHOWN_PROBLEMS = 20
 
 
 class CheckError(RuntimeError):
-    """The folder is not as it was published, or this machine computes something else."""
+    """The folder differs from the published one, or this machine computes other results."""
 
 
 def main(folder: Path, sha256: str, arguments: list[str] | None = None) -> int:
@@ -105,14 +105,14 @@ def _input(source: str) -> TextIO:
 
 
 class _Output:
-    """A text file that appears whole or not at all; standard output where there is no name."""
+    """Text file that appears complete or not at all; standard output if there is no name."""
 
     def __init__(self, target: str | None) -> None:
         self._target = target
 
     def __enter__(self) -> TextIO:
         if self._target is None:
-            # Windows would write carriage returns and a code page of its own.
+            # Windows would write carriage returns and use its own code page.
             self._file = io.TextIOWrapper(sys.stdout.buffer, encoding="utf-8", newline="", write_through=True)
             return self._file
         self._unfinished = Path(f"{self._target}.unfinished")
@@ -155,7 +155,7 @@ def check(folder: Path, model: scorer.Scorer) -> str:
         why = f": {refused[0]}" if refused else ""
         raise CheckError(f"{GOLDEN} has {len(expected)} known answers, {len(found)} were computed{why}")
     worst = max(abs(one - other) for one, other in zip(found, expected, strict=True))
-    # Not "worst above": NaN is above nothing.
+    # Not "worst > limit": every comparison with NaN is false.
     if not worst <= TOLERANCE:
         raise CheckError(f"the known answers differ from scikit-learn's by {worst:.2e}, allowed are {TOLERANCE:g}")
     return (

@@ -1,7 +1,7 @@
-"""The model as ONNX, written from the artefact itself: preparation, trees and link in float64, as the scorer computes.
+"""Model as ONNX, written from the artifact: preparation, trees and link in float64, as in the scorer.
 
-skl2onnx is not used: it prepares in float32, where rows fall on the other side of a split, and does not know our
-calibration. Here a row takes the very comparisons that it takes in the scorer. Formats:
+skl2onnx is not used: it prepares in float32, where rows may fall on the other side of a split, and it does not know
+Slipcast's calibration. Here a row goes through the same comparisons as in the scorer. Formats:
 https://onnx.ai/onnx/operators/onnx_aionnxml_TreeEnsemble.html and https://onnx.ai/onnx/operators/.
 """
 
@@ -23,11 +23,11 @@ PROBABILITY, AT_RISK = "probability", "at_risk"
 
 
 class OnnxError(ValueError):
-    """The model has no ONNX form, or one that computes something else; the message says why."""
+    """The model has no ONNX form, or its ONNX form gives other results; the message says why."""
 
 
 class _Graph:
-    """Nodes and constants, named as they come."""
+    """Nodes and constants of an ONNX graph, named in order of creation."""
 
     def __init__(self) -> None:
         self.nodes: list[onnx.NodeProto] = []
@@ -49,13 +49,15 @@ def build(scorer: Scorer, sha256: str) -> bytes:
 
     Parameters
     ----------
-    sha256 : digest of the artefact, for the file's metadata
+    sha256
+        digest of the artifact, for the file's metadata
 
     Returns
     -------
-    a model with the inputs ``numeric`` (float64, (n, n_numeric); NaN where unknown) and ``categorical`` (text,
-    (n, n_categorical)), in the order of the artefact's features, and the outputs ``probability`` (float64, (n,)) and
-    ``at_risk`` (bool, (n,))
+    bytes
+        a model with the inputs ``numeric`` (float64, (n, n_numeric); NaN where unknown) and ``categorical`` (text, (n,
+        n_categorical)), in the order of the artifact's features, and the outputs ``probability`` (float64, (n,)) and
+        ``at_risk`` (bool, (n,))
 
     Raises
     ------
@@ -119,7 +121,7 @@ def _prepare(graph: _Graph, names: Mapping[str, Any], spec: Mapping[str, Any]) -
 
 def _one_hot(graph: _Graph, position: int, block: Mapping[str, Any]) -> str:
     width = block["width"]
-    # One row more than there are columns: of zeros, for a category that has none.
+    # One more row than columns: zeros, for a category without a column.
     other = width if block["other"] is None else block["other"]
     codes = graph.op(
         "LabelEncoder",
@@ -187,7 +189,7 @@ def _calibrated(graph: _Graph, probability: str, spec: Mapping[str, float]) -> s
 
 
 def _trees(graph: _Graph, row: str, trees: Sequence[Mapping[str, Any]]) -> str:
-    """The sum over the trees; inner nodes and leaves of all trees stand in two lists."""
+    """Add the sum over the trees; inner nodes and leaves of all trees are in two lists."""
     nodes = _Nodes()
     for tree in trees or [_NOTHING]:
         nodes.add(tree)
@@ -204,7 +206,7 @@ class _Nodes:
         self.feature: list[int] = []
         self.split: list[float] = []
         self.missing_left: list[int] = []
-        # Of each inner node: where left and right lead, and whether that is a leaf.
+        # For each inner node: left and right child, and whether each is a leaf.
         self.left: list[int] = []
         self.right: list[int] = []
         self.left_leaf: list[int] = []
@@ -222,7 +224,7 @@ class _Nodes:
         place |= {node: start + index for index, node in enumerate(inner)}
         self.leaves += [number[node] for node in leaves]
         if not inner:
-            # A tree must have a node: one whose both sides are its only leaf.
+            # A tree must have an inner node: here one whose two children are the only leaf.
             self._node(0, 0.0, 0, (place[0], 1), (place[0], 1))
         for node in inner:
             sides = [(place[child], int(feature[child] < 0)) for child in (node + 1, right[node])]

@@ -13,7 +13,7 @@ from slipcast.edge.onnx_graph import OnnxError
 from slipcast.model.scorer import Scorer
 
 TOLERANCE = 1e-9
-# So many splits are tried, evenly chosen; five rows for each.
+# Number of splits that are tested, evenly chosen, with five rows for each.
 SPLITS = 400
 
 Row = Mapping[str, Any]
@@ -24,17 +24,19 @@ def compare(raw: bytes, scorer: Scorer, rows: Sequence[Row]) -> float:
 
     Parameters
     ----------
-    rows : rows of features (a missing number is None or NaN)
+    rows
+        rows of features (a missing number is None or NaN)
 
     Raises
     ------
     OnnxError
-        If a probability differs by more than 1e-9, or a decision does that is not as near to the threshold.
+        If a probability differs by more than 1e-9, or a decision differs although the probability is not that close to
+        the threshold.
     """
     probability, at_risk = run(raw, scorer, rows)
     expected = np.array(scorer.score(rows))
     difference = np.abs(probability - expected)
-    # Not "any above": NaN is above nothing.
+    # Not "any > limit": every comparison with NaN is false.
     if not (difference <= TOLERANCE).all():
         worst = int(np.argmax(np.where(np.isnan(difference), np.inf, difference)))
         raise OnnxError(
@@ -63,7 +65,7 @@ def run(raw: bytes, scorer: Scorer, rows: Sequence[Row]) -> tuple[np.ndarray, np
 
 
 def probes(scorer: Scorer, known: Sequence[Row]) -> list[Row]:
-    """Return known rows, and such rows with a value at a split and beside it, a missing value or an unseen category."""
+    """Return the known rows, and variants with a value at or next to a split, a missing value or an unseen category."""
     rows = list(known)
     for base in known:
         rows += [{**base, name: None} for name in scorer.document["features"]["numeric"]]
@@ -78,7 +80,7 @@ def probes(scorer: Scorer, known: Sequence[Row]) -> list[Row]:
 
 
 def _splits(scorer: Scorer) -> Iterator[tuple[str, float]]:
-    """Yield feature and threshold of each split on a number as it comes."""
+    """Yield feature and threshold of each split on an unscaled number."""
     document = scorer.document
     if document["preparation"]["numeric"]["mean"] is not None:
         return

@@ -1,7 +1,7 @@
-"""One file that holds the scorer: the very modules of this package, each as it is, and a few lines that import them.
+"""Single file with the scorer: the unchanged modules of this package and a few lines that import them.
 
-Nothing is rewritten, so there is one source of truth. What the modules use and Python 3.9 lacks is lent to them by the
-file itself: union types in annotations, ``zip(strict=True)``, ``math.sumprod`` and ``itertools.pairwise``.
+Nothing is rewritten, so there is one source of truth. The file itself adds what the modules use and Python 3.9 lacks:
+union types in annotations, ``zip(strict=True)``, ``math.sumprod`` and ``itertools.pairwise``.
 """
 
 import ast
@@ -80,7 +80,7 @@ if __name__ == "__main__":
 
 
 class SingleFileError(ValueError):
-    """A module of the scorer uses what an edge device does not have; the message names module and line."""
+    """A module of the scorer uses something that an edge device lacks; the message names module and line."""
 
 
 def build(sha256: str) -> str:
@@ -94,7 +94,7 @@ def build(sha256: str) -> str:
     parts = [_HEAD.format(sha256=sha256, oldest=".".join(map(str, OLDEST)))]
     for name, path in modules().items():
         source = path.read_text(encoding="utf-8")
-        # A raw literal gives back what it was made of unless it ends the literal early.
+        # A raw literal holds the source unchanged unless the source contains the closing quotes.
         if "'''" in source or source.endswith(("'", "\\")):
             raise SingleFileError(f"{name} holds three single quotes in a row: write three double quotes")
         parts.append(f"\n_module(\n    {name!r},\n    r'''{source}''',\n    package={path.name == '__init__.py'},\n)\n")
@@ -153,7 +153,7 @@ def _imports(name: str, path: Path) -> list[tuple[int, str]]:
 
 def _is_module(name: str) -> bool:
     parent = name.rpartition(".")[0]
-    # Only a package has modules below it.
+    # Only packages have submodules.
     if importlib.util.find_spec(parent).submodule_search_locations is None:
         return False
     return importlib.util.find_spec(name) is not None

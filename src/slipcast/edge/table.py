@@ -1,4 +1,4 @@
-"""Activities in a canonical CSV file, read by the standard library: what is wrong is named by line, column and remedy.
+"""Reader of a canonical CSV file, by the standard library: errors name line, column and remedy.
 
 The rules are those of ``POST /predictions``; a test holds the two together. Runs on Python 3.9.
 """
@@ -33,13 +33,16 @@ class TableError(ValueError):
 
 
 class Problem(NamedTuple):
-    """What keeps a row from being scored.
+    """Problem that keeps a row from being scored.
 
     Attributes
     ----------
-    line : number of the row's last line in the file, from 1
-    column : its name; empty where the whole row is meant
-    message, remedy : what is wrong, and what helps
+    line
+        number of the row's last line in the file, from 1
+    column
+        name of the column; empty for the whole row
+    message, remedy
+        the error, and its remedy
     """
 
     line: int
@@ -64,7 +67,8 @@ def read(lines: Iterable[str]) -> Iterator[Row]:
 
     Parameters
     ----------
-    lines : text with line ends, as a file opened with ``newline=""`` gives it
+    lines
+        text with line ends, as a file opened with ``newline=""`` gives it
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""The bundle tried as its users will: unpacked into a folder, by an interpreter that sees nothing else."""
+"""Test of the bundle as users run it: unpacked into a folder, by an isolated interpreter."""
 
 import csv
 import io
@@ -11,18 +11,18 @@ from typing import Any
 
 from slipcast.edge import bundle, cli
 
-# Isolated and without site-packages: only the standard library is there.
+# Isolated and without site-packages: only the standard library is available.
 ALONE = ("-I", "-S")
 _TIMEOUT_SECONDS = 240
 
 
 def check(folder: Path, files: Mapping[str, bytes], interpreter: str = sys.executable) -> str:
-    """Write the files into `folder`, let the scorer check itself there and return what it says.
+    """Write the files into `folder`, run the scorer's self-check there and return its output.
 
     Raises
     ------
     EdgeError
-        If it finds anything wrong.
+        If the self-check fails.
     """
     for name, raw in files.items():
         (folder / name).write_bytes(raw)
@@ -37,12 +37,13 @@ def measure(folder: Path, rows: int, interpreter: str = sys.executable) -> dict[
 
     Returns
     -------
-    ``rows``, ``seconds`` (the whole process, wall clock) and ``peak_mb`` (largest resident set of the process)
+    dict[str, Any]
+        ``rows``, ``seconds`` (the whole process, wall clock) and ``peak_mb`` (largest resident set of the process)
 
     Raises
     ------
     EdgeError
-        If it does not score them all.
+        If not all activities are scored.
     """
     activities, scored = folder / "many.csv", folder / "scored.csv"
     activities.write_bytes(repeated((folder / cli.GOLDEN).read_bytes(), rows))
@@ -59,7 +60,7 @@ def measure(folder: Path, rows: int, interpreter: str = sys.executable) -> dict[
 
 
 def repeated(golden: bytes, rows: int) -> bytes:
-    """Return a canonical CSV file of `rows` activities: those in `golden` again and again."""
+    """Return a canonical CSV file of `rows` activities: those in `golden`, repeated."""
     header, *known = csv.reader(io.StringIO(golden.decode(), newline=""))
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
@@ -68,7 +69,7 @@ def repeated(golden: bytes, rows: int) -> bytes:
     return buffer.getvalue().encode()
 
 
-# Run in the child: the peak of its own child, which no other process of this machine adds to.
+# Run in a child process: it reports the peak of its own child, without other processes of this machine.
 _MEASURE = """
 import resource, subprocess, sys
 done = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL)

@@ -1,4 +1,4 @@
-"""One execution's verdict: the candidates on the holdout, the challenger, the gate's decision, what a release needs."""
+"""Assessment of one execution: candidates on the holdout, challenger, gate's decision, files of a release."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -30,21 +30,26 @@ from slipcast.training.search.protocols import own_features
 
 GOLDEN_ROWS = 20
 TOP_FEATURES = 6
-# The stored probabilities of the challenger and those of its pipeline may differ in the last bits, not by more.
+# Stored probabilities of the challenger and those of its pipeline may differ in the last bits only.
 SAME = 1e-9
 
 
 @dataclass(frozen=True)
 class Policy:
-    """What the owner of the stack decides.
+    """Decisions of the stack's owner.
 
     Attributes
     ----------
-    missed_delay_cost, false_alarm_cost : any unit
-    fairness_columns : columns whose groups are compared
-    max_gaps : largest gap allowed by measure of `fairness`; 1 is never broken
-    max_model_age_days : age from which a champion is to be replaced
-    non_inferiority_margin : Brier score that a needed challenger may be worse by
+    missed_delay_cost, false_alarm_cost
+        any unit
+    fairness_columns
+        columns whose groups are compared
+    max_gaps
+        largest allowed gap by measure of `fairness`; 1 can never be exceeded
+    max_model_age_days
+        age from which a champion is replaced
+    non_inferiority_margin
+        Brier score that a needed challenger may be worse by
     """
 
     missed_delay_cost: float
@@ -57,7 +62,7 @@ class Policy:
 
 @dataclass(frozen=True)
 class Champion:
-    """The live model: its artefact with digest, the profile of its training rows, and its age if that is known."""
+    """Live model: artifact with digest, profile of its training rows, and age if known."""
 
     version: str
     model_id: str
@@ -69,16 +74,21 @@ class Champion:
 
 @dataclass(frozen=True)
 class Assessment:
-    """What `assess` found.
+    """Result of `assess`.
 
     Attributes
     ----------
-    model_id : first 12 hex digits of the SHA-256 of the artefact without metadata: the same data, code and seed
-        give the same id
-    artefact : the serving artefact
-    profile : reference for the monitor, from the training table
-    golden : activities and their probabilities by scikit-learn, for the check of a release; none without dates
-    record : JSON-able: every figure of ``evaluation.json`` that is measured here
+    model_id
+        first 12 hex digits of the SHA-256 of the artifact without metadata: the same data, code and seed give the same
+        id
+    artefact
+        the serving artifact
+    profile
+        reference for the monitor, from the training table
+    golden
+        activities and their probabilities by scikit-learn, for the check of a release; empty without dates
+    record
+        JSON-able: every figure of ``evaluation.json`` that is measured here
     """
 
     model_id: str
@@ -107,12 +117,18 @@ def assess(
 
     Parameters
     ----------
-    search : ``search.json``
-    train, holdout : labelled tables, DataFrames of shape (n_activities, n_columns)
-    holdout_p : probabilities of the holdout by family, before recalibration
-    champion : None before the first release
-    reason : what started the execution
-    metadata : what the artefact says about its origin
+    search
+        ``search.json``
+    train, holdout
+        labelled tables, DataFrames of shape (n_activities, n_columns)
+    holdout_p
+        probabilities of the holdout by family, before recalibration
+    champion
+        None before the first release
+    reason
+        reason of the execution
+    metadata
+        the artifact's record of its origin
 
     Raises
     ------
@@ -146,7 +162,7 @@ def assess(
         limits=policy.max_gaps,
         seed=seed,
     )
-    # An undated holdout has none of the columns that the champion reads.
+    # An undated holdout lacks the columns that the champion reads.
     champion_p = _champion_p(champion, holdout) if champion and timed else None
     decision = gate.decide(
         y,
@@ -278,7 +294,7 @@ def _requests(table: pd.DataFrame) -> list[dict[str, Any]]:
             for name, value in present.items()
             if name not in HISTORY
         }
-        # Given, so that the answer does not depend on what the feature store has learnt since.
+        # Given explicitly, so that the answer does not depend on later changes of the feature store.
         request["history"] = {name: present[name] for name in HISTORY if name in present}
         rows.append(request)
     return rows

@@ -1,4 +1,4 @@
-"""The challenger: the best family by cross-validation that can be served, by whatever evaluates it."""
+"""Challenger: the best family by cross-validation that can be served."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -16,14 +16,18 @@ class AssessmentError(ValueError):
 
 @dataclass(frozen=True)
 class Challenger:
-    """The family that may go live.
+    """Family that may go live.
 
     Attributes
     ----------
-    family, best_params : as in ``search.json``
-    pipeline : fitted to all training rows
-    oof : ``row`` (position in the training table), ``fold`` and ``p``: out-of-fold probabilities
-    unservable : why a family with a better score was passed over, by name
+    family, best_params
+        as in ``search.json``
+    pipeline
+        fitted to all training rows
+    oof
+        ``row`` (position in the training table), ``fold`` and ``p``: out-of-fold probabilities
+    unservable
+        reason why a family with a better score cannot be served, by name
     """
 
     family: str
@@ -34,7 +38,7 @@ class Challenger:
 
 
 def ranked(search: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return the fitted families of a search, best cross-validated score first, the first by name among equals."""
+    """Return the fitted families of a search, best cross-validated score first, ties in the order of names."""
     sign = -1 if search["select_by"] == "accuracy" else 1
     fitted = [item for item in search["families"] if item["status"] == "fitted"]
     return sorted(fitted, key=lambda item: (sign * item["cv_score"], item["family"]))

@@ -1,4 +1,4 @@
-"""What the training rows are like, for a reader; and how far they have moved from those of the live model."""
+"""Description of the training rows for readers, and their drift from those of the live model."""
 
 from typing import Any
 
@@ -19,14 +19,17 @@ def data_profile(
 
     Parameters
     ----------
-    features : DataFrame of shape (n_activities, n_features)
-    late : outcomes of the same activities, 1 late
+    features
+        DataFrame of shape (n_activities, n_features)
+    late
+        outcomes of the same activities, 1 late
 
     Returns
     -------
-    ``rows``, ``late_rate`` and ``columns``: ``name``, ``kind``, ``missing_share``, and of a number ``mean``, ``std``,
-    ``min``, ``max`` (None where nothing is known), of a category ``top`` ([value, count] of the ten most frequent) and
-    ``distinct``
+    dict[str, Any]
+        ``rows``, ``late_rate`` and ``columns``: ``name``, ``kind``, ``missing_share``, and of a number ``mean``,
+        ``std``, ``min``, ``max`` (None if all are missing), of a category ``top`` ([value, count] of the ten most
+        frequent) and ``distinct``
     """
     columns: list[dict[str, Any]] = []
     for name in numeric:
@@ -54,8 +57,10 @@ def moved(profile: dict[str, Any], features: pd.DataFrame, scores: np.ndarray) -
 
     Parameters
     ----------
-    profile : of the live model, as `profile.profile` returned it; features that are no longer computed are left out
-    features, scores : training rows of the challenger and its probabilities on them
+    profile
+        of the live model, as `reference_profile.profile` returned it; features that are no longer computed are left out
+    features, scores
+        training rows of the challenger and its probabilities on them
     """
     known = {name: described for name, described in profile["features"].items() if name in features}
     if not known:

@@ -1,10 +1,10 @@
-"""Whether groups of activities are warned, missed and judged alike.
+"""Fairness report: differences between groups of activities in warnings, missed delays and calibration.
 
-The largest gap between groups is biased upward: of many groups that are alike two always lie apart, and the more
-groups, the further. So the observed gap decides nothing. All pairwise differences between groups get simultaneous 95 %
-intervals (max-T over the bootstrap; Westfall and Young 1993, for means Tukey's intervals): whatever the number of
-groups, in 95 % of cases every true difference lies in its interval, and then the true gap is at least the highest lower
-bound among them. Only that lower bound can break a limit.
+The largest gap between groups is biased upward: among many equal groups, some two always differ by chance, and the more
+groups, the more they differ. So the observed gap alone decides nothing. All pairwise differences between groups get
+simultaneous 95 % intervals (max-T over the bootstrap; Westfall and Young 1993, for means Tukey's intervals): whatever
+the number of groups, in 95 % of cases every true difference lies in its interval, and then the true gap is at least the
+highest lower bound among them. Only that lower bound can break a limit.
 """
 
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ from slipcast.metrics.bootstrap import multiplicities
 from slipcast.metrics.groups import OTHER, group_values
 
 MEASURES = ("selection_rate", "false_negative_rate", "calibration_gap")
-# Fewer late activities than this say next to nothing about the share of them that is missed.
+# Fewer late activities than this give almost no information about the share of them that is missed.
 MIN_LATE = 10
 MIN_N = 30
 
@@ -38,22 +38,31 @@ def fairness_report(
 
     Parameters
     ----------
-    table : holdout of shape (n_activities, n_columns)
-    y, p : outcomes and probabilities of shape (n_activities,)
-    columns : those whose groups are compared; one that the table does not have, or only empty, is left out
-    threshold : probability from which a warning is given
-    limits : largest gap allowed by measure (`MEASURES`); 1 can never be broken
-    min_n : groups of fewer activities are put together as ``(other)``. That group is shown, but no gap counts it
+    table
+        holdout of shape (n_activities, n_columns)
+    y, p
+        outcomes and probabilities of shape (n_activities,)
+    columns
+        columns whose groups are compared; a column that is missing or empty is left out
+    threshold
+        probability from which a warning is given
+    limits
+        largest allowed gap by measure (`MEASURES`); 1 can never be exceeded
+    min_n
+        groups of fewer activities are merged into ``(other)``. That group is shown, but no gap counts it
 
     Returns
     -------
-    ``columns`` and ``threshold``;
-    ``groups`` : ``column``, ``value``, ``n``, ``n_late``, ``selection_rate`` (share that is warned of),
-    ``false_negative_rate`` (share of the late that is not; None without a late one), ``calibration_gap`` (mean score
-    less late rate);
-    ``gaps`` : ``column``, ``measure``, ``gap`` (highest less lowest group; biased upward), ``gap_ci`` (simultaneous
-    95 % interval of the true gap), ``limit``, ``broken`` (whether the interval lies above the limit), ``highest`` and
-    ``lowest`` (values of the groups). A measure that fewer than two groups can be judged by has no entry
+    dict[str, Any]
+        ``columns``, ``threshold``, and two lists:
+
+        - ``groups``: ``column``, ``value``, ``n``, ``n_late``, ``selection_rate`` (share of activities with a warning),
+          ``false_negative_rate`` (share of late activities without a warning; None without a late one) and
+          ``calibration_gap`` (mean score less late rate).
+        - ``gaps``: ``column``, ``measure``, ``gap`` (highest less lowest group; biased upward), ``gap_ci``
+          (simultaneous 95 % interval of the true gap), ``limit``, ``broken`` (whether the interval lies above the
+          limit), ``highest`` and ``lowest`` (values of the groups). A measure has no entry unless it is defined for at
+          least two groups.
     """
     y, p = np.asarray(y), np.asarray(p)
     used = [name for name in columns if name in table and table[name].notna().any()]
@@ -100,10 +109,10 @@ def _rates(value: np.ndarray, counted: np.ndarray, inside: np.ndarray, weights: 
 
 
 def _floor(value: np.ndarray, counted: np.ndarray, y: np.ndarray, inside: np.ndarray) -> np.ndarray:
-    """Return the least variance that each group's rate is given.
+    """Return the minimum variance of each group's rate.
 
-    A group in which all is alike has no spread in any bootstrap sample, though its rate is not known exactly. It gets
-    the variance of a share with two successes and two failures added (Agresti and Coull 1998).
+    A group whose activities all have the same value has no spread in any bootstrap sample, although its rate is not
+    known exactly. It gets the variance of a share with two successes and two failures added (Agresti and Coull 1998).
     """
     decided = value if set(np.unique(value)) <= {0.0, 1.0} else y.astype("float64")
     n = inside @ counted

@@ -1,4 +1,4 @@
-"""The gate: whether a challenger goes live."""
+"""Gate: the decision whether a challenger goes live."""
 
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -14,25 +14,30 @@ RULE = (
     "AUC's 95 % interval lie above .5). Otherwise it is released if no model is live; if it is better than the "
     "champion: Brier score on the same holdout lower with a probability of at least {p_min:.0%} (paired bootstrap); "
     "or if it is needed (drift alarm, or a champion older than the limit) and not worse: Brier score higher by less "
-    "than {margin:g} with a probability of at least {p_min:.0%}. Beside a champion its AUC may not be lower by more "
+    "than {margin:g} with a probability of at least {p_min:.0%}. Against a champion, its AUC may not be lower by more "
     "than {auc_loss:g}."
 )
 
-# The champion is scored by another evaluator than the challenger: the same forest differs from itself in the last bits.
+# Champion and challenger are scored by different evaluators: even the same forest differs in the last bits.
 NEGLIGIBLE = 1e-9
 
 
 @dataclass(frozen=True)
 class Limit:
-    """A limit that is checked whatever the comparison says.
+    """Limit that is checked independently of the comparison.
 
     Attributes
     ----------
-    name : what is limited
-    value : what was found; None where there is no number
-    limit : what is allowed; None where there is no number
-    broken : whether it keeps the challenger out
-    why : what is wrong and what to do, if it is broken
+    name
+        what is limited
+    value
+        measured value; None if there is no number
+    limit
+        allowed value; None if there is no number
+    broken
+        whether it keeps the challenger out
+    why
+        problem and remedy, if it is broken
     """
 
     name: str
@@ -48,16 +53,22 @@ class Limit:
 
 @dataclass(frozen=True)
 class Decision:
-    """The gate's answer, with every number behind it.
+    """Decision of the gate, with all its numbers.
 
     Attributes
     ----------
-    release : whether the challenger goes live
-    rule : the rule in words
-    reasons : why it is released, or everything that speaks against it
-    numbers : what the rule compared
-    limits : ``name``, ``value``, ``limit``, ``broken`` of each limit
-    needed : why a challenger that is only not worse would be welcome; None if it would not
+    release
+        whether the challenger goes live
+    rule
+        the rule in words
+    reasons
+        reasons for the release, or all reasons against it
+    numbers
+        numbers that the rule compared
+    limits
+        ``name``, ``value``, ``limit``, ``broken`` of each limit
+    needed
+        reason why a challenger that is not worse is enough; None if it must be better
     """
 
     release: bool
@@ -73,13 +84,23 @@ class Decision:
 
 
 def need(reason: str, champion_age_days: float | None, max_age_days: float) -> str | None:
-    """Return why a new model is needed even if it is only not worse, None if it is not.
+    """Return the reason why a model that is only not worse is enough; None if there is none.
 
     Parameters
     ----------
-    reason : what started the execution; ``alarm`` is the monitor's drift alarm
-    champion_age_days : days since the champion was trained; None without a champion or where it is unknown
-    max_age_days : age from which a champion is to be replaced
+    reason
+        reason of the execution; ``alarm`` is the monitor's drift alarm
+    champion_age_days
+        days since the champion was trained; None without a champion or if unknown
+    max_age_days
+        age from which a champion is replaced
+
+    Examples
+    --------
+    >>> need("schedule", 200, 180)
+    'the champion is 200 days old, more than 180'
+    >>> need("schedule", 20, 180) is None
+    True
     """
     if reason == "alarm":
         return "drift alarm"
@@ -109,15 +130,24 @@ def decide(
 
     Parameters
     ----------
-    y : outcomes of shape (n_activities,), 1 late
-    challenger_p, champion_p : probabilities of the same activities; no champion before the first release
-    train_late_rate : what somebody without a model would predict: the share of late activities in training
-    limits : checked elsewhere; signal is checked here
-    needed : as `need` returns it
-    margin : Brier score that a needed challenger may be worse by
-    n_boot : paired bootstrap samples: each is scored by both models
-    min_probability : share of samples in which the challenger must have the lower Brier score
-    max_auc_loss : AUC that a better calibrated challenger may lose
+    y
+        outcomes of shape (n_activities,), 1 late
+    challenger_p, champion_p
+        probabilities of the same activities; no champion before the first release
+    train_late_rate
+        share of late activities in training: the prediction without a model
+    limits
+        limits that were checked elsewhere; signal is checked here
+    needed
+        as `need` returns it
+    margin
+        Brier score that a needed challenger may be worse by
+    n_boot
+        paired bootstrap samples: each is scored by both models
+    min_probability
+        share of samples in which the challenger must have the lower Brier score
+    max_auc_loss
+        AUC that a better calibrated challenger may lose
     """
     samples = resamples(len(y), n_boot, seed)
     aucs = resampled_auc(y, challenger_p, samples)
@@ -131,7 +161,7 @@ def decide(
         "probability_better_than_prior": float(np.mean(gain_prior > NEGLIGIBLE)),
     }
     checked = [*(limits or []), *_signal(numbers, min_probability)]
-    # Two limits may be broken for one reason.
+    # Two limits may be broken for the same reason.
     against = list(dict.fromkeys(limit.why for limit in checked if limit.broken))
     welcome = [_first(numbers)]
     if champion_p is not None:
@@ -185,7 +215,7 @@ def _signal(numbers: dict[str, Any], min_probability: float) -> list[Limit]:
 def _against_champion(
     numbers: dict[str, Any], needed: str | None, margin: float, max_auc_loss: float, min_probability: float
 ) -> tuple[list[str], list[str]]:
-    """Return what speaks for a release beside the champion, and what against it."""
+    """Return the reasons for and against a release in comparison with the champion."""
     welcome, against = [], []
     better = numbers["probability_better_than_champion"]
     bound = numbers["brier_loss_upper_bound"]

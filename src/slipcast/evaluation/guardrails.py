@@ -1,4 +1,4 @@
-"""The limits that keep a challenger out of service, whatever the comparison with the champion says."""
+"""Guardrails: limits that reject a challenger, independently of the comparison with the champion."""
 
 from typing import Any
 
@@ -20,7 +20,8 @@ def leakage_limits(report: dict[str, Any]) -> list[Limit]:
 
     Parameters
     ----------
-    report : as `leakage.leakage_report` returns it
+    report
+        as `leakage.leakage_report` returns it
     """
     found = [
         Limit(
@@ -52,7 +53,8 @@ def fairness_limits(report: dict[str, Any]) -> list[Limit]:
 
     Parameters
     ----------
-    report : as `fairness.fairness_report` returns it
+    report
+        as `fairness.fairness_report` returns it
     """
     return [
         Limit(

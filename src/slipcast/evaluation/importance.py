@@ -1,4 +1,4 @@
-"""Which features the challenger's ranking rests on, and how its probability moves with them."""
+"""Permutation importance and partial dependence of the challenger's features."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ import pandas as pd
 from sklearn.base import ClassifierMixin
 from sklearn.inspection import partial_dependence, permutation_importance
 
-# Rows beyond these add seconds and hardly a digit.
+# More rows take seconds and hardly change the result.
 MAX_ROWS = 2000
 MAX_ROWS_DEPENDENCE = 500
 POINTS = 10
@@ -23,20 +23,26 @@ def permutation(
     seed: int,
     repeats: int = 5,
 ) -> list[dict[str, Any]]:
-    """Return how much AUC is lost when one feature is shuffled (Breiman 2001), by scikit-learn.
+    """Return the loss of AUC when one feature is shuffled (Breiman 2001), by scikit-learn.
 
-    Features that say the same share their importance: shuffling one leaves the model the other.
+    Redundant features share their importance: when one is shuffled, the model still has the other.
 
     Parameters
     ----------
-    features : holdout, DataFrame of shape (n_activities, n_features); of more than 2,000 rows a random 2,000 are used
-    y : outcomes, 1 late
-    names : the features to shuffle; others stay as they are
-    repeats : shuffles of each feature
+    features
+        holdout, DataFrame of shape (n_activities, n_features); of more than 2,000 rows a random 2,000 are used
+    y
+        outcomes, 1 late
+    names
+        the features to shuffle; others stay as they are
+    repeats
+        shuffles of each feature
 
     Returns
     -------
-    ``feature``, ``mean`` and ``std`` of the loss of AUC over the shuffles, highest first; empty without both classes
+    list[dict[str, Any]]
+        ``feature``, ``mean`` and ``std`` of the loss of AUC over the shuffles, highest first; empty without both
+        classes
     """
     rows = _sample(len(features), MAX_ROWS, seed)
     features, y = features.iloc[rows][names], np.asarray(y)[rows]
@@ -62,16 +68,20 @@ def dependence(
 
     Parameters
     ----------
-    features : holdout, DataFrame of shape (n_activities, n_features) with the model's features only; the mean is over
-        at most 500 rows, drawn at random
-    names : features to look at, in the order of the answer
-    numeric : which features are numbers; their values are up to ten quantiles between 5 and 95 %, missing left out.
-        Of categories the twelve most frequent are shown
+    features
+        holdout, DataFrame of shape (n_activities, n_features) with the model's features only; the mean is over at most
+        500 rows, drawn at random
+    names
+        features to look at, in the order of the answer
+    numeric
+        names of the numeric features; their values are up to ten quantiles between 5 and 95 %, without missing values.
+        For categories the twelve most frequent are used
 
     Returns
     -------
-    ``feature``, ``kind``, ``values``, ``mean`` (probability at each value), ``n`` (holdout activities that are nearest
-    to each number, or of each category: where they are few, the mean is the model's extrapolation)
+    list[dict[str, Any]]
+        ``feature``, ``kind``, ``values``, ``mean`` (probability at each value), ``n`` (holdout activities nearest to
+        each number, or of each category: if they are few, the mean is an extrapolation of the model)
     """
     rows = _sample(len(features), MAX_ROWS_DEPENDENCE, seed)
     found = []

@@ -1,4 +1,4 @@
-"""Signs that a column knows the outcome: a model that is too good, or one feature that is too good alone.
+"""Signs of leakage: a model that is too good, or a single feature that is too good.
 
 Kaufman, Rosset and Perlich (2012) call results that are too good to be true the first sign of leakage.
 """
@@ -24,19 +24,24 @@ def leakage_report(
     numeric: list[str],
     categorical: list[str],
 ) -> dict[str, Any]:
-    """Measure how well the challenger and each feature alone rank the holdout.
+    """Measure the AUC of the challenger and of each single feature on the holdout.
 
     Parameters
     ----------
-    train, holdout : features of shape (n_activities, n_features)
-    y_train, y : outcomes of the same activities, 1 late
-    p : the challenger's probabilities on the holdout
-    numeric, categorical : names of the features
+    train, holdout
+        features of shape (n_activities, n_features)
+    y_train, y
+        outcomes of the same activities, 1 late
+    p
+        the challenger's probabilities on the holdout
+    numeric, categorical
+        names of the features
 
     Returns
     -------
-    ``suspected`` (whether a limit is passed), ``auc`` of the challenger and ``max_auc`` (.95), ``features``:
-    ``feature`` and ``auc`` (`numeric_auc`, `categorical_auc`), highest first, and ``max_feature_auc`` (.9)
+    dict[str, Any]
+        ``suspected`` (whether a limit is passed), ``auc`` of the challenger and ``max_auc`` (.95), ``features``:
+        ``feature`` and ``auc`` (`numeric_auc`, `categorical_auc`), highest first, and ``max_feature_auc`` (.9)
     """
     y_train, y = np.asarray(y_train), np.asarray(y)
     found = [{"feature": name, "auc": numeric_auc(holdout[name].to_numpy(dtype="float64"), y)} for name in numeric] + [
@@ -55,9 +60,14 @@ def leakage_report(
 
 
 def numeric_auc(values: np.ndarray, y: np.ndarray) -> float:
-    """Return the AUC of a number as score, in the better direction, with missing values below or above all others.
+    """Return the AUC of a number as score, in the better direction, with missing values lowest or highest.
 
-    A column that is only filled in once an activity is late gives itself away by what is missing.
+    A column that is only filled in for late activities is detected by its missing values.
+
+    Examples
+    --------
+    >>> numeric_auc(np.array([np.nan, np.nan, 3.0, 4.0]), np.array([0, 0, 1, 1]))
+    1.0
     """
     low, high = np.nan_to_num(values, nan=-np.inf), np.nan_to_num(values, nan=np.inf)
     areas = (auc(y, low), auc(y, high))
@@ -65,6 +75,6 @@ def numeric_auc(values: np.ndarray, y: np.ndarray) -> float:
 
 
 def categorical_auc(train: pd.Series, y_train: np.ndarray, holdout: pd.Series, y: np.ndarray) -> float:
-    """Return the AUC of a category's late rate among the training rows; an unknown one gets the overall rate."""
+    """Return the AUC of a category's late rate among the training rows; unknown ones get the overall rate."""
     rates = pd.Series(y_train, index=train.index).groupby(train).mean()
     return auc(y, holdout.map(rates).astype("float64").fillna(float(np.mean(y_train))).to_numpy())

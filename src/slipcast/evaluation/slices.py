@@ -1,4 +1,4 @@
-"""Where the model is worse than on the whole: one slice for each value of a column."""
+"""Slices on which the model is worse than overall: one slice for each value of a column."""
 
 from typing import Any
 
@@ -24,24 +24,29 @@ def slice_report(
 ) -> dict[str, Any]:
     """Measure phases, work types, locations and thirds by project size, and name the worst slice.
 
-    The worst slice is the one whose Brier score is surest to lie above the overall one: the one with the highest lower
-    bound of (its score - overall score). The bounds hold for all slices together in 95 % of cases: the margin is a
-    common multiple of each slice's bootstrap standard error, the 95 % quantile of the largest standardised deviation
-    in a bootstrap sample (single-step max-T; Westfall and Young 1993). A score also rises with a late rate near one
-    half, so a worst slice may be a hard one and not one that the model neglects.
+    The worst slice is the one whose Brier score is most certainly above the overall one: it has the highest lower bound
+    of (its score - overall score). The bounds hold for all slices together in 95 % of cases: the margin is a common
+    multiple of each slice's bootstrap standard error, the 95 % quantile of the largest standardised deviation in a
+    bootstrap sample (single-step max-T; Westfall and Young 1993). A score also rises with a late rate near one half, so
+    the worst slice may be difficult to predict rather than neglected by the model.
 
     Parameters
     ----------
-    table : holdout of shape (n_activities, n_columns); a column that it does not have is left out
-    y, p : outcomes and probabilities of shape (n_activities,)
-    known_projects : projects of training and holdout rows, from which sizes are counted; None: no slices by size
-    min_n : smaller slices are put together; what is still smaller is not judged
+    table
+        holdout of shape (n_activities, n_columns); a column that it does not have is left out
+    y, p
+        outcomes and probabilities of shape (n_activities,)
+    known_projects
+        projects of training and holdout rows, from which sizes are counted; None: no slices by size
+    min_n
+        smaller slices are merged; if the merged slice is still smaller, it is not judged
 
     Returns
     -------
-    ``columns``; ``rows``: ``column``, ``value``, ``n``, ``n_late``, ``late_rate``, ``mean_score``, ``auc`` (None
-    without both classes), ``auc_ci``, ``brier``, ``brier_ci``; ``worst``: None, or one of the rows with
-    ``excess_lower_bound``, ``significant`` (whether it is above 0) and ``why``
+    dict[str, Any]
+        ``columns``; ``rows``: ``column``, ``value``, ``n``, ``n_late``, ``late_rate``, ``mean_score``, ``auc`` (None
+        without both classes), ``auc_ci``, ``brier``, ``brier_ci``; ``worst``: None, or one of the rows with
+        ``excess_lower_bound``, ``significant`` (whether it is above 0) and ``why``
     """
     y, p = np.asarray(y), np.asarray(p)
     columns = {name: table[name] for name in COLUMNS if name in table and table[name].notna().any()}
@@ -93,7 +98,7 @@ def _samples(
 def _worst(rows: list[dict[str, Any]], judged: list[int], excess: np.ndarray, overall: float) -> dict[str, Any]:
     found = np.array([rows[at]["brier"] - overall for at in judged])
     deviation = excess[:, judged] - found
-    # A sample that drew nothing of a slice says nothing about it.
+    # A sample without rows of a slice gives no value for it.
     error = np.nanstd(deviation, axis=0)
     factor = np.quantile(np.nanmax(deviation / np.maximum(error, 1e-12), axis=1), 0.95)
     bounds = found - factor * error

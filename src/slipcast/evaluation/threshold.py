@@ -1,4 +1,4 @@
-"""What warning from a threshold on costs, beside warning of nothing and of everything."""
+"""Cost of warnings at a threshold, compared with never and always warning."""
 
 from typing import Any
 
@@ -13,24 +13,30 @@ CURVE = np.linspace(0, 1, 51)
 def threshold_report(
     y: np.ndarray, p: np.ndarray, *, costs: tuple[float, float], seed: int, n_boot: int = 1000
 ) -> dict[str, Any]:
-    """Measure the warnings that the costs call for.
+    """Measure the warnings at the threshold that the costs imply.
 
     Parameters
     ----------
-    y : outcomes of shape (n_activities,), 1 late
-    p : probabilities of the same activities
-    costs : cost of a missed delay and of a false alarm, any unit
-    n_boot : bootstrap samples for the interval
+    y
+        outcomes of shape (n_activities,), 1 late
+    p
+        probabilities of the same activities
+    costs
+        cost of a missed delay and of a false alarm, any unit
+    n_boot
+        bootstrap samples for the interval
 
     Returns
     -------
-    ``value`` : the threshold (`evaluation.cost_threshold`)
-    ``missed_delay_cost``, ``false_alarm_cost``
-    ``confusion`` : [[on time and not warned of, on time and warned of], [late and not warned of, late and warned of]]
-    ``precision``, ``recall``, ``f1`` : of the warnings; None where undefined
-    ``cost_per_activity`` : (missed delays * their cost + false alarms * their cost) / activities, with ``cost_ci``
-    ``cost_never_warn``, ``cost_always_warn`` : the same without a model
-    ``curve`` : [threshold, cost per activity] pairs (Drummond and Holte 2006 draw it over the costs instead)
+    dict[str, Any]
+        - ``value``: the threshold (`cost_threshold`).
+        - ``missed_delay_cost``, ``false_alarm_cost``.
+        - ``confusion``: [[on time without warning, on time with warning], [late without warning, late with warning]].
+        - ``precision``, ``recall``, ``f1``: of the warnings; None where undefined.
+        - ``cost_per_activity``: (missed delays * their cost + false alarms * their cost) / activities, with
+          ``cost_ci``.
+        - ``cost_never_warn``, ``cost_always_warn``: the same without a model.
+        - ``curve``: [threshold, cost per activity] pairs (Drummond and Holte 2006 draw it over the costs instead).
 
     Raises
     ------
@@ -76,6 +82,11 @@ def cost_threshold(missed_delay_cost: float, false_alarm_cost: float) -> float:
     ------
     ValueError
         If a cost is not positive.
+
+    Examples
+    --------
+    >>> cost_threshold(4, 1)
+    0.2
     """
     if missed_delay_cost <= 0 or false_alarm_cost <= 0:
         raise ValueError(f"costs are {missed_delay_cost} and {false_alarm_cost}: both must be positive")

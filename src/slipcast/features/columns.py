@@ -1,6 +1,6 @@
-"""Features of many activities at once, column by column, by the standard library alone.
+"""Features of many activities at once, column by column, with the standard library alone.
 
-`features.feature_row` and `history.history_features` compute the same for one activity; a test holds them together.
+`row.feature_row` and `point_in_time.history_features` compute the same for one activity; a test compares them.
 """
 
 import math
@@ -21,10 +21,13 @@ def feature_rows(
 
     Parameters
     ----------
-    columns : ``budget``, ``total_float_days``, ``predecessor_count`` (finite numbers or None) and the categorical
-        columns (text or None), each of length n_activities
-    days : baseline durations in calendar days
-    history : point-in-time features of each activity, None where nothing is known
+    columns
+        ``budget``, ``total_float_days``, ``predecessor_count`` (finite numbers or None) and the categorical columns
+        (text or None), each of length n_activities
+    days
+        baseline durations in calendar days
+    history
+        point-in-time features of each activity, None if unknown
     """
     budget = [math.log1p(value) if value is not None and value >= 0 else None for value in columns["budget"]]
     numeric = [days, budget, columns["total_float_days"], columns["predecessor_count"]]

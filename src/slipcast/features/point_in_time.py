@@ -1,13 +1,14 @@
-"""Point-in-time features: what was known strictly before the day on which an activity starts.
+"""Point-in-time features: values known strictly before the day on which an activity starts.
 
-One definition for training and for prediction. What is known of a *key* (a project, a location, ...) is a `Series`:
-cumulative totals at the end of each day on which something became known. A feature takes the last entry from before the
-activity's start, so neither the activity itself nor anything of the same day counts. `history_table` computes the same
-for a whole table; a test holds the two together. Standard library only: the prediction function imports it.
+One definition for training and for prediction. The history of a *key* (a project, a location, ...) is a `Series`:
+cumulative totals at the end of each day on which a fact became known. A feature takes the last entry from before the
+activity's start, so neither the activity itself nor any fact of the same day counts.
+`point_in_time_table.history_table` computes the same for a whole table; a test compares the two. Standard library only:
+the prediction function imports this module.
 
-A label counts from its last day in time on, late or not. Counting a timely one from its finish on would have every
-recent rate look good, because the late ones take longer to be known; it would also depend on the data date, as an
-activity that finished early has no label before it matures.
+A label counts from the last day in time on, late or not. If timely labels counted from the finish on, every recent rate
+would look good, because late ones become known later; it would also depend on the data date, because an activity that
+finished early has no label before it matures.
 """
 
 import math
@@ -32,23 +33,29 @@ KEYS: dict[str, tuple[str, ...]] = {
 
 # One activity that is years late must not outweigh all others of its key.
 SLIP_DAYS = (-365, 730)
-# A key's rate counts as much as the portfolio's once it rests on so many activities.
+# Number of activities at which a key's rate has the same weight as the portfolio's.
 PRIOR_COUNT = 10
 
 _EPOCH = date(1970, 1, 1).toordinal()
 
 
 class Totals(NamedTuple):
-    """What is known of a key at the end of a day; integers, or int64 arrays of one shape.
+    """Totals of a key at the end of a day; integers, or int64 arrays of one shape.
 
     Attributes
     ----------
-    labels, late : matured activities, and those of them that were late
-    finishes, slip : finished activities, and the sum of their slips (days after the baseline finish, in `SLIP_DAYS`)
-    started : activities that have started
-    due : sum of the baseline finishes of the activities under way (days since 1970)
-    overdue : activities under way whose baseline finish has passed
-    last_slip, last_finish : of the last day on which something finished the largest slip, and the day; 0 without any
+    labels, late
+        matured activities, and those of them that were late
+    finishes, slip
+        finished activities, and the sum of their slips (days after the baseline finish, in `SLIP_DAYS`)
+    started
+        activities that have started
+    due
+        sum of the baseline finishes of the activities under way (days since 1970)
+    overdue
+        activities under way whose baseline finish has passed
+    last_slip, last_finish
+        largest slip of the last day with a finish, and that day; 0 if there is none
     """
 
     labels: Any
@@ -70,27 +77,32 @@ class Series(NamedTuple):
 
     Attributes
     ----------
-    days : days since 1970 on which something became known, ascending, of length n_days
-    totals : columns of length n_days: totals at the end of each day
+    days
+        days since 1970 on which a fact became known, ascending, of length n_days
+    totals
+        columns of length n_days: totals at the end of each day
     """
 
     days: list[int]
     totals: Totals
 
     def before(self, day: int) -> Totals:
-        """Return what was known strictly before `day` (days since 1970)."""
+        """Return the totals known strictly before `day` (days since 1970)."""
         index = bisect_left(self.days, day) - 1
         return Totals(*[column[index] for column in self.totals]) if index >= 0 else NOTHING
 
 
 class AsOf(NamedTuple):
-    """What a feature may look at: one activity's, or arrays for many.
+    """Inputs of a feature's formula: numbers for one activity, or arrays for many.
 
     Attributes
     ----------
-    start : day of the start (days since 1970)
-    key, key_earlier : totals of the feature's key before the start, and before the feature's window
-    portfolio, portfolio_earlier : the same of the whole portfolio
+    start
+        day of the start (days since 1970)
+    key, key_earlier
+        totals of the feature's key before the start, and before the feature's window
+    portfolio, portfolio_earlier
+        the same of the whole portfolio
     """
 
     start: Any
@@ -100,7 +112,7 @@ class AsOf(NamedTuple):
     portfolio_earlier: Totals
 
 
-# The formulas keep to operators that numbers and arrays share, so one text serves both and gives the same bits.
+# The formulas use only operators that numbers and arrays share, so the same code gives the same bits for both.
 
 
 def _larger(a: Any, b: Any) -> Any:
@@ -153,7 +165,7 @@ def _overdue_share(known: AsOf) -> tuple[Any, Any]:
 
 
 def _slip_so_far(known: AsOf) -> tuple[Any, Any]:
-    """The larger of the last slip and of the days by which what is under way has passed its baseline finish."""
+    """Return the larger of the last slip and the mean overrun of the activities under way, in days."""
     key = known.key
     count = key.started - key.finishes
     nothing_finished, nothing_open = key.finishes == 0, count == 0
@@ -164,21 +176,26 @@ def _slip_so_far(known: AsOf) -> tuple[Any, Any]:
 
 
 def _gap(known: AsOf) -> tuple[Any, Any]:
-    """Days since the last finish, 0 while something is under way."""
+    """Return the days since the last finish, 0 while an activity is under way."""
     key = known.key
     return (known.start - key.last_finish) * (key.started == key.finishes) * 1.0, key.started > 0
 
 
 class Feature(NamedTuple):
-    """A feature of what is known of one key.
+    """Feature computed from the history of one key.
 
     Attributes
     ----------
-    name : column of the feature table
-    group : what is kept or left out together
-    key : name in `KEYS`
-    formula : gives the value, and whether there is one
-    window_days : how far back it looks; None for everything
+    name
+        column of the feature table
+    group
+        group of features that are kept or left out together
+    key
+        name in `KEYS`
+    formula
+        returns the value, and whether it is known
+    window_days
+        length of its window in days; None for the whole history
     """
 
     name: str
@@ -208,8 +225,8 @@ FEATURES = (
     Feature("portfolio_overdue_share", "portfolio", PORTFOLIO, _overdue_share),
 )
 
-# Sine and cosine of the month's place in the year, so that December lies beside January. Rounded, for the cosines of
-# March and September differ in their last bits alone: trees split there, and what came as JSON took the other side.
+# Sine and cosine of the month's place in the year, so that December is next to January. Rounded, because the cosines of
+# March and September differ only in the last bits: trees split there, and values from JSON fell on the other side.
 SEASON = tuple(
     (round(math.sin(angle), 9) + 0.0, round(math.cos(angle), 9) + 0.0)
     for angle in (math.tau * month / 12 for month in range(1, 13))
@@ -227,8 +244,9 @@ GROUPS: dict[str, tuple[str, ...]] = {
     **{group: tuple(item.name for item in FEATURES if item.group == group) for group in {f.group: 0 for f in FEATURES}},
 }
 
-# What cross-validation in time keeps (benchmarks/point_in_time.py). A value of the whole portfolio is the same for all
-# that start on a day: it is the date in disguise, which lowers one period's Brier score and ranks no activity better.
+# Features kept by cross-validation in time (benchmarks/point_in_time.py). A value of the whole portfolio is the same
+# for all activities that start on a day. It encodes the date: it lowers one period's Brier score and ranks no activity
+# better.
 KEPT_GROUPS = ("project", "finish season", "location", "activity name")
 HISTORY = tuple(name for group in KEPT_GROUPS for name in GROUPS[group])
 NEEDED_KEYS = tuple(dict.fromkeys([PORTFOLIO, *(feature.key for feature in FEATURES if feature.name in HISTORY)]))
@@ -237,12 +255,21 @@ NEEDED_KEYS = tuple(dict.fromkeys([PORTFOLIO, *(feature.key for feature in FEATU
 def key_text(name: str, activity: Mapping[str, Any]) -> str | None:
     """Return the text form of a key of `activity`, None where one of its columns is missing.
 
-    ``phase=Design``, ``phase=Design&activity_name=Roof%20%26%20walls``; the key without columns is its name.
+    ``phase=Design``, ``phase=Design&activity_name=Roof%20%26%20walls``; the text of a key without columns is its name.
 
     Parameters
     ----------
-    name : name in `KEYS`
-    activity : canonical columns
+    name
+        name in `KEYS`
+    activity
+        canonical columns
+
+    Examples
+    --------
+    >>> key_text("phase_work_type", {"phase": "Design", "work_type": "Roof & walls"})
+    'phase=Design&work_type=Roof%20%26%20walls'
+    >>> key_text("phase", {}) is None
+    True
     """
     parts = []
     for column in KEYS[name]:
@@ -266,18 +293,22 @@ def history_features(
     """Return the point-in-time features of one activity.
 
     Rates and mean slips are deviations from the portfolio's in the same window, shrunk towards it: 0 for a key that is
-    new, missing or not among `series_by_key`.
+    new, missing or not in `series_by_key`.
 
     Parameters
     ----------
-    activity : canonical columns; dates as `datetime.date` or ISO 8601 text; absent means unknown
-    series_by_key : series by text form, at least those of `keys_of` that exist
-    names : features to compute
+    activity
+        canonical columns; dates as `datetime.date` or ISO 8601 text; absent means unknown
+    series_by_key
+        series by text form, at least those of `keys_of` that exist
+    names
+        features to compute
 
     Returns
     -------
-    the features `names`, in their order; None where nothing is known: no start, nothing earlier in the project, or no
-    label in the portfolio
+    dict[str, float | None]
+        the features `names`, in their order; None if unknown: no start, no earlier fact in the project, or no label in
+        the portfolio
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Point-in-time features of a table: what `history.history_features` computes for one activity, for many at once."""
+"""Point-in-time features of a table: `point_in_time.history_features` for many activities at once."""
 
 from collections.abc import Collection
 from itertools import pairwise
@@ -21,13 +21,13 @@ from slipcast.features.point_in_time import (
     key_text,
 )
 
-# More than any day since 1970 that a `datetime64[ns]` can hold.
+# Larger than any day since 1970 that `datetime64[ns]` can hold.
 _DAY_SPAN = 1 << 20
 _FIELDS = {name: index for index, name in enumerate(Totals._fields)}
 
 
 class _Fact(NamedTuple):
-    """Something that became known: of which rows, on which day since 1970, and what it adds to the totals."""
+    """Fact that became known: its rows, the day since 1970, and its additions to the totals."""
 
     row: np.ndarray
     day: np.ndarray
@@ -39,15 +39,17 @@ class _History(NamedTuple):
 
     Attributes
     ----------
-    place : code and day in one number, ascending, of shape (n_entries,)
-    totals : of shape (n_totals, n_entries)
+    place
+        code and day in one number, ascending, of shape (n_entries,)
+    totals
+        of shape (n_totals, n_entries)
     """
 
     place: np.ndarray
     totals: np.ndarray
 
     def before(self, codes: np.ndarray, days: np.ndarray) -> Totals:
-        """Return what was known of each code strictly before the day; nothing for a negative code."""
+        """Return the totals of each code strictly before the day; zeros for a negative code."""
         if not len(self.place):
             return Totals(*np.zeros((len(_FIELDS), len(codes)), dtype="int64"))
         index = np.searchsorted(self.place, _place(codes, days)) - 1
@@ -59,18 +61,22 @@ class _History(NamedTuple):
 def build_series(table: pd.DataFrame, tolerance_days: int, names: Collection[str] = tuple(KEYS)) -> dict[str, Series]:
     """Return the series of every key value in a canonical table.
 
-    Rows without a start, baseline finish or data date are left out, and so is what lies after a row's data date.
+    Rows without a start, baseline finish or data date are left out, and so are facts after a row's data date.
 
     Parameters
     ----------
-    table : DataFrame of shape (n_activities, n_columns) with canonical columns, dates as ``datetime64``; each activity
+    table
+        DataFrame of shape (n_activities, n_columns) with canonical columns, dates as ``datetime64``; each activity
         once, whether it has a label or not
-    tolerance_days : calendar days after the baseline finish that still count as on time
-    names : keys of `KEYS` to build
+    tolerance_days
+        calendar days after the baseline finish that still count as on time
+    names
+        keys of `KEYS` to build
 
     Returns
     -------
-    series by `key_text`
+    dict[str, Series]
+        series by `key_text`
     """
     facts = _facts(table, tolerance_days)
     series: dict[str, Series] = {}
@@ -95,14 +101,19 @@ def history_table(
 
     Parameters
     ----------
-    table : as for `build_series`; it may hold `rows` themselves, which do not count for themselves
-    rows : DataFrame of shape (n_rows, n_columns) with canonical columns, dates as ``datetime64``
-    tolerance_days : calendar days after the baseline finish that still count as on time
-    names : features to compute
+    table
+        as for `build_series`; it may contain `rows`; an activity never counts for itself
+    rows
+        DataFrame of shape (n_rows, n_columns) with canonical columns, dates as ``datetime64``
+    tolerance_days
+        calendar days after the baseline finish that still count as on time
+    names
+        features to compute
 
     Returns
     -------
-    DataFrame of shape (n_rows, n_features), index as `rows`: the features `names` as float64, NaN where unknown
+    pd.DataFrame
+        DataFrame of shape (n_rows, n_features), index as `rows`: the features `names` as float64, NaN where unknown
     """
     facts = _facts(table, tolerance_days)
     start = pd.to_datetime(rows["start"])
@@ -127,22 +138,22 @@ def history_table(
 
 
 def _facts(table: pd.DataFrame, tolerance_days: int) -> list[_Fact]:
-    """Return what became known of the rows of `table`, each fact on the day from which it was."""
+    """Return the facts about the rows of `table`, each with the day from which it was known."""
     dates = {name: pd.to_datetime(table[name]) for name in ("start", "baseline_finish", "data_date", "actual_finish")}
     usable = np.logical_and.reduce([dates[name].notna() for name in ("start", "baseline_finish", "data_date")])
     start, due, data_day, finish = (_days(day) for day in dates.values())
     finished = usable & dates["actual_finish"].notna().to_numpy() & (finish <= data_day)
-    # A finish that is said to lie before the start counts with it: an activity is not over before it began.
+    # A finish before the start counts on the day of the start: an activity cannot end before it begins.
     end = np.where(finished, np.maximum(finish, start), np.iinfo("int64").max)
     limit = due + tolerance_days
     late = np.where(finished, finish, end) > limit
-    # As in `labels.label`: a label that the file gives is the label.
+    # As in `labels.label`: a label given by the file takes precedence.
     given = pd.to_numeric(_columns(table, ("schedule_adherence",))["schedule_adherence"]).to_numpy(dtype="float64")
     late = np.where(np.isnan(given), late, given == 0)
     slip = np.where(finished, np.clip(finish - due, *SLIP_DAYS), 0)
     overdue_from = np.maximum(due + 1, start)
     overdue = usable & (end > overdue_from)
-    # Nothing of an activity is known before its start, so it never counts for itself.
+    # No fact about an activity is known before its start, so it never counts for itself.
     facts = (
         (usable, np.maximum(limit, start), {"labels": 1, "late": late}),
         (usable, start, {"started": 1, "due": due}),
@@ -161,7 +172,7 @@ def _facts(table: pd.DataFrame, tolerance_days: int) -> list[_Fact]:
 def _history(facts: list[_Fact], codes: np.ndarray) -> _History:
     """Return the totals of each code at the end of each day with facts."""
     places = np.concatenate([_place(codes[fact.row], fact.day) for fact in facts])
-    # A negative code gives a negative place: those sort first and are cut off after.
+    # Negative codes give negative places: they sort first and are cut off afterwards.
     order = np.argsort(places)
     ordered = places[order]
     new = np.diff(ordered, prepend=-_DAY_SPAN * 4) != 0

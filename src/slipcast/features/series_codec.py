@@ -10,15 +10,15 @@ from slipcast.features.point_in_time import Series, Totals
 VERSION = 1
 _HEADER = struct.Struct("<BI")
 _WIDTH = 1 + len(Totals._fields)
-# 270 years with a change on each day; more is no schedule, and must not be unpacked.
+# 270 years with a change on each day; longer series are not valid and must not be unpacked.
 MAX_DAYS = 100_000
 
 
 def encode(series: Series) -> bytes:
     """Return `series` as bytes: version and number of days, then the zlib-packed differences from day to day.
 
-    A day takes 40 bytes before packing, and a fraction packed: even 10,000 days that do not pack at all stay below the
-    400 KB (409,600 bytes) of a DynamoDB item.
+    A day takes 40 bytes before compression, and a fraction after it: even 10,000 incompressible days stay below the 400
+    KB (409,600 bytes) of a DynamoDB item.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Features of a table of activities: what `features.feature_row` computes for one, for many at once."""
+"""Features of a table of activities: `row.feature_row` for many activities at once."""
 
 import numpy as np
 import pandas as pd
@@ -12,13 +12,15 @@ def feature_table(table: pd.DataFrame) -> pd.DataFrame:
 
     Parameters
     ----------
-    table : DataFrame of shape (n_activities, n_columns) with canonical columns, dates as ``datetime64``, and with those
-        of `history_table.history_table` if they are known
+    table
+        DataFrame of shape (n_activities, n_columns) with canonical columns, dates as ``datetime64``, and with those of
+        `point_in_time_table.history_table` if known
 
     Returns
     -------
-    DataFrame of shape (n_activities, n_features): `NUMERIC` as float64 with NaN where unknown, then `CATEGORICAL` as
-    text, ``(missing)`` where unknown
+    pd.DataFrame
+        DataFrame of shape (n_activities, n_features): `NUMERIC` as float64 with NaN where unknown, then `CATEGORICAL`
+        as text, ``(missing)`` where unknown
     """
     begin = _dates(table, "baseline_start").fillna(_dates(table, "start"))
     days = _numbers(table, "baseline_duration_days")

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-# Rows times samples that are held in memory at once: 16 MB for each array.
+# Number of rows times samples held in memory at once: 16 MB for each array.
 BLOCK = 2_000_000
-# An interval of a metric that more samples than this leave undefined would be one of the lucky samples.
+# If more samples than this are undefined, an interval would ignore too many of them.
 MAX_UNDEFINED = 0.05
 
 
@@ -16,7 +16,7 @@ def resamples(n: int, n_boot: int, seed: int) -> np.ndarray:
 
 
 def multiplicities(n: int, n_boot: int, seed: int) -> Iterator[np.ndarray]:
-    """Yield bootstrap samples as how often each row was drawn: blocks of shape (n_samples, n), `n_boot` in all."""
+    """Yield bootstrap samples as multiplicities of each row: blocks of shape (n_samples, n), `n_boot` in total."""
     rng = np.random.default_rng(seed)
     size = max(1, BLOCK // n)
     for begin in range(0, n_boot, size):
@@ -25,16 +25,34 @@ def multiplicities(n: int, n_boot: int, seed: int) -> Iterator[np.ndarray]:
 
 
 def counted(rows: np.ndarray, n: int) -> np.ndarray:
-    """Return how often each of `n` rows was drawn in each sample of row numbers, shape (n_samples, n), float64."""
+    """Return the multiplicity of each of `n` rows in each sample of row numbers: float64 of shape (n_samples, n).
+
+    Examples
+    --------
+    >>> counted(np.array([[0, 0, 2]]), 3).tolist()
+    [[2.0, 0.0, 1.0]]
+    """
     return np.stack([np.bincount(sample, minlength=n) for sample in rows]).astype("float64")
 
 
 def interval(values: np.ndarray) -> list[float]:
-    """Return the 95 % percentile interval of bootstrap values (Efron 1979)."""
+    """Return the 95 % percentile interval of bootstrap values (Efron 1979).
+
+    Examples
+    --------
+    >>> interval(np.arange(101))
+    [2.5, 97.5]
+    """
     return [float(value) for value in np.percentile(values, [2.5, 97.5])]
 
 
 def interval_or_none(values: np.ndarray) -> list[float] | None:
-    """Return the interval of the defined values; None if more than 5 % of the samples leave the metric undefined."""
+    """Return the interval of the defined values; None if more than 5 % of the samples leave the metric undefined.
+
+    Examples
+    --------
+    >>> interval_or_none(np.array([0.5, np.nan])) is None
+    True
+    """
     defined = values[np.isfinite(values)]
     return interval(defined) if len(defined) and len(defined) >= (1 - MAX_UNDEFINED) * len(values) else None

@@ -1,8 +1,9 @@
-"""Bounds for means that hold at all times together, however often somebody looks.
+"""Confidence sequences: bounds for means that hold at all times together, at any number of looks.
 
-A test at 5 % that is repeated whenever labels arrive speaks sooner or later whatever the truth. The bounds here are a
-confidence sequence: the chance that they ever leave the truth is 5 % over all looks (normal mixture, Robbins 1970; with
-an estimated variance asymptotically valid, Waudby-Smith, Arbour, Sinha, Kennedy and Ramdas 2024, theorem 2.2).
+A test at 5 % that is repeated whenever labels arrive rejects sooner or later, even if nothing is wrong. The bounds here
+are a confidence sequence: the probability that they ever exclude the truth is 5 % over all looks (normal mixture,
+Robbins 1970; with an estimated variance asymptotically valid, Waudby-Smith, Arbour, Sinha, Kennedy and Ramdas 2024,
+theorem 2.2).
 """
 
 from dataclasses import dataclass
@@ -23,9 +24,12 @@ class Mean:
 
     Attributes
     ----------
-    value : the mean
-    error : standard error, clustered
-    n : observations
+    value
+        the mean
+    error
+        standard error, clustered
+    n
+        observations
     """
 
     value: float
@@ -33,13 +37,14 @@ class Mean:
     n: int
 
     def interval(self, alpha: float = ALPHA) -> list[float]:
-        """Return the interval for looking once."""
+        """Return the interval for a single look."""
         half = float(norm.isf(alpha / 2)) * self.error
         return [self.value - half, self.value + half]
 
     def bounds(self, alpha: float = ALPHA) -> list[float]:
         """Return the bounds that hold at all times together."""
-        # In units of the variance of the sum: v, and the mixture's, by which the bounds are tightest where they are.
+        # Both in units of the variance of the sum: v, and the mixture's variance, which sets where the bounds are
+        # tightest.
         log = -2 * np.log(alpha)
         mixture = TIGHTEST_AT / (log + np.log1p(log))
         half = np.sqrt((self.n + mixture) * (np.log((self.n + mixture) / mixture) + log) / self.n) * self.error
@@ -51,9 +56,16 @@ def mean_of(values: np.ndarray, clusters: np.ndarray | None = None) -> Mean:
 
     Parameters
     ----------
-    values : shape (n,), at least one
-    clusters : numbers of groups whose members are alike, such as activities of one project; None: all independent. The
-        standard error is that of the sums of the groups (Liang and Zeger 1986)
+    values
+        shape (n,), at least one
+    clusters
+        group numbers of correlated values, such as activities of one project; None: all independent. The standard error
+        is that of the sums of the groups (Liang and Zeger 1986)
+
+    Examples
+    --------
+    >>> mean_of(np.array([0.0, 1.0, 1.0, 0.0])).value
+    0.5
     """
     values = np.asarray(values, dtype="float64")
     n, value = len(values), float(np.mean(values))
@@ -69,7 +81,8 @@ def area(y: np.ndarray, p: np.ndarray) -> np.ndarray:
 
     Parameters
     ----------
-    y, p : outcomes and probabilities of shape (n,), both outcomes among them
+    y, p
+        outcomes and probabilities of shape (n,), both outcomes among them
     """
     y, p = np.asarray(y), np.asarray(p, dtype="float64")
     value, late = auc(y, p), y == 1

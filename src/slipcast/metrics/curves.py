@@ -1,4 +1,4 @@
-"""Points of the curves that a report draws: ROC, precision and recall, reliability."""
+"""Points of a report's curves: ROC, precision and recall, reliability."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ import numpy as np
 from scipy.stats import norm
 from sklearn.metrics import precision_recall_curve, roc_curve
 
-# More points than a figure has pixels to show them in.
+# More points than a figure can show.
 MAX_POINTS = 200
 BINS = 10
 
@@ -16,15 +16,19 @@ def curves(y: np.ndarray, p: np.ndarray, *, bins: int = BINS) -> dict[str, Any]:
 
     Parameters
     ----------
-    y : outcomes of shape (n_activities,), 1 late
-    p : probabilities of the same activities
-    bins : bins of the reliability curve, equally full; equal probabilities stay together
+    y
+        outcomes of shape (n_activities,), 1 late
+    p
+        probabilities of the same activities
+    bins
+        number of bins of the reliability curve, with equal counts; equal probabilities stay together
 
     Returns
     -------
-    ``roc`` : [false positive rate, true positive rate] pairs, ``pr`` : [recall, precision] pairs, both by
-    scikit-learn, thinned to 200 points and empty without both classes; ``reliability`` : for each bin ``mean_score``,
-    ``late_rate``, ``late_rate_ci`` (95 %, Wilson 1927) and ``n``
+    dict[str, Any]
+        - ``roc``: [false positive rate, true positive rate] pairs, ``pr``: [recall, precision] pairs; both by
+          scikit-learn, thinned to 200 points and empty without both classes.
+        - ``reliability``: for each bin ``mean_score``, ``late_rate``, ``late_rate_ci`` (95 %, Wilson 1927) and ``n``.
     """
     y, p = np.asarray(y), np.asarray(p)
     roc, pr = [], []
@@ -37,7 +41,13 @@ def curves(y: np.ndarray, p: np.ndarray, *, bins: int = BINS) -> dict[str, Any]:
 
 
 def wilson(successes: int, n: int) -> list[float]:
-    """Return the 95 % interval of a share (Wilson 1927)."""
+    """Return the 95 % interval of a share (Wilson 1927).
+
+    Examples
+    --------
+    >>> [round(end, 3) for end in wilson(8, 10)]
+    [0.49, 0.943]
+    """
     z = float(norm.ppf(0.975))
     rate = successes / n
     centre = (rate + z * z / (2 * n)) / (1 + z * z / n)

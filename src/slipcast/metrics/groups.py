@@ -1,4 +1,4 @@
-"""Groups of activities that are looked at one by one; small ones are put together."""
+"""Groups of activities that are judged one by one; small groups are merged."""
 
 import numpy as np
 import pandas as pd
@@ -15,7 +15,13 @@ def group_values(column: pd.Series, min_n: int) -> np.ndarray:
 
     Parameters
     ----------
-    column : Series of shape (n_activities,); what is missing becomes the group ``(missing)``
+    column
+        Series of shape (n_activities,); missing values become the group ``(missing)``
+
+    Examples
+    --------
+    >>> group_values(pd.Series(["Design", "Design", "Scope", None]), 2).tolist()
+    ['Design', 'Design', '(other)', '(other)']
     """
     text = column.astype(object).where(column.notna() & (column != ""), MISSING).astype(str)
     counts = text.value_counts()
@@ -23,19 +29,22 @@ def group_values(column: pd.Series, min_n: int) -> np.ndarray:
 
 
 def project_sizes(projects: pd.Series, known: pd.Series) -> pd.Series:
-    """Return the third of the activities that each one is in by the size of its project.
+    """Return for each activity its third of the activities by project size.
 
     Parameters
     ----------
-    projects : project of each activity, Series of shape (n_activities,)
-    known : projects of all activities that count for the size, those of `projects` among them
+    projects
+        project of each activity, Series of shape (n_activities,)
+    known
+        projects of all activities that count for the size, those of `projects` among them
 
     Returns
     -------
-    text such as ``2 to 3 activities``, index as of `projects`; sizes that repeat make fewer than three groups
+    pd.Series
+        text such as ``2 to 3 activities``, index as of `projects`; equal sizes may give fewer than three groups
     """
     sizes = projects.map(known.value_counts()).fillna(0).astype("int64")
-    # Whole sizes: a limit lies on a size, and that size belongs to the group below it.
+    # Limits are project sizes; the size on a limit belongs to the group below it.
     limits = np.unique(np.quantile(sizes, [1 / 3, 2 / 3], method="inverted_cdf"))
     group = np.searchsorted(limits, sizes, side="left")
     names = {}
@@ -48,11 +57,17 @@ def project_sizes(projects: pd.Series, known: pd.Series) -> pd.Series:
 
 
 def project_codes(projects: pd.Series) -> np.ndarray:
-    """Return a number for the project of each activity; one without a project is alone.
+    """Return a number for the project of each activity; an activity without a project gets its own number.
 
     Parameters
     ----------
-    projects : Series of shape (n_activities,)
+    projects
+        Series of shape (n_activities,)
+
+    Examples
+    --------
+    >>> project_codes(pd.Series(["A", "B", "A", None])).tolist()
+    [0, 1, 0, 5]
     """
     codes, names = pd.factorize(projects)
     return np.where(codes < 0, len(names) + np.arange(len(codes)), codes)

@@ -1,4 +1,4 @@
-"""Tests of two samples by the standard library alone: the release function has no scipy."""
+"""Two-sample tests with the standard library alone: the release function has no scipy."""
 
 import math
 from collections.abc import Sequence
@@ -8,6 +8,11 @@ def fisher(events: int, n: int, other_events: int, other_n: int) -> float:
     """Return the one-sided p-value that the first sample has events no more often than the other.
 
     Fisher's exact test: the upper tail of the hypergeometric distribution given all totals (Fisher 1935).
+
+    Examples
+    --------
+    >>> round(fisher(8, 100, 1, 100), 4)
+    0.0174
     """
     total, drawn = n + other_n, events + other_events
     everything = _log_choose(total, n)
@@ -19,7 +24,13 @@ def fisher(events: int, n: int, other_events: int, other_n: int) -> float:
 
 
 def binomial(events: int, n: int, share: float) -> float:
-    """Return the probability of at least `events` among `n` if each has the probability `share`."""
+    """Return the probability of at least `events` among `n` if each has the probability `share`.
+
+    Examples
+    --------
+    >>> round(binomial(8, 10, 0.5), 4)
+    0.0547
+    """
     if events <= 0:
         return 1.0
     if share <= 0:
@@ -27,7 +38,7 @@ def binomial(events: int, n: int, share: float) -> float:
     if share >= 1:
         return 1.0
     log, inverse = math.log(share), math.log1p(-share)
-    # The shorter side of the distribution is added up.
+    # The shorter tail of the distribution is summed.
     below = events <= n * share
     terms = range(events) if below else range(events, n + 1)
     side = math.fsum(math.exp(_log_choose(n, k) + k * log + (n - k) * inverse) for k in terms)
@@ -39,8 +50,14 @@ def shift(sample: Sequence[Sequence[float]], other: Sequence[Sequence[float]]) -
 
     Parameters
     ----------
-    sample, other : the values of each cluster. The values of one request are alike, so the error counts requests: the
-        ratio estimator of a cluster sample (Cochran, Sampling Techniques, 1977, section 6.3).
+    sample, other
+        the values of each cluster. The values of one request are correlated, so the error counts requests: the ratio
+        estimator of a cluster sample (Cochran, Sampling Techniques, 1977, section 6.3).
+
+    Examples
+    --------
+    >>> shift([[0.4], [0.6]], [[0.1], [0.3]])[0]
+    0.3
     """
     mean, variance = _ratio(sample)
     other_mean, other_variance = _ratio(other)
@@ -48,15 +65,21 @@ def shift(sample: Sequence[Sequence[float]], other: Sequence[Sequence[float]]) -
 
 
 def normal(z: float) -> float:
-    """Return the two-sided p-value of a standard normal `z`."""
+    """Return the two-sided p-value of a standard normal `z`.
+
+    Examples
+    --------
+    >>> round(normal(1.96), 3)
+    0.05
+    """
     return math.erfc(abs(z) / math.sqrt(2))
 
 
 def kolmogorov_smirnov(sample: Sequence[float], other: Sequence[float], beyond: float = 0.0) -> tuple[float, float]:
     """Return the largest distance of the two empirical distributions and its asymptotic two-sided p-value.
 
-    With `beyond` it is the p-value that the distributions themselves are no further apart than that: what is left of
-    the distance must come by chance (triangle inequality), so it is too large, never too small.
+    With `beyond` it tests the hypothesis that the distributions are at most this far apart: the rest of the distance
+    must come by chance (triangle inequality), so the p-value is too large, never too small.
 
     The p-value is Kolmogorov's series with the correction for small samples of Stephens (1970); with ties it is too
     large, never too small.
@@ -73,7 +96,7 @@ def kolmogorov_smirnov(sample: Sequence[float], other: Sequence[float], beyond: 
         distance = max(distance, abs(i / len(a) - j / len(b)))
     size = math.sqrt(len(a) * len(b) / (len(a) + len(b)))
     x = (size + 0.12 + 0.11 / size) * max(0.0, distance - beyond)
-    # Below it the series converges slowly, to 1.
+    # For smaller values the series converges slowly, to 1.
     if x < 0.2:
         return distance, 1.0
     p = 2 * sum((-1) ** (k - 1) * math.exp(-2 * k * k * x * x) for k in range(1, 101))
@@ -81,7 +104,13 @@ def kolmogorov_smirnov(sample: Sequence[float], other: Sequence[float], beyond: 
 
 
 def quantile(values: Sequence[float], share: float) -> float:
-    """Return a quantile of `values`, interpolated between neighbours."""
+    """Return a quantile of `values`, interpolated between neighbours.
+
+    Examples
+    --------
+    >>> quantile([1, 2, 3, 4], 0.5)
+    2.5
+    """
     ordered = sorted(values)
     place = share * (len(ordered) - 1)
     low = math.floor(place)

@@ -1,7 +1,7 @@
 """Metrics of probabilities on a holdout, with bootstrap intervals.
 
-A bootstrap sample is a vector of multiplicities: how often each activity was drawn. Every metric is a function of such
-weights, so all samples are measured in one pass of matrix arithmetic and the scores are sorted once.
+A bootstrap sample is a vector of multiplicities: the number of times each activity was drawn. Every metric is a
+function of these weights, so all samples are measured in one pass of matrix arithmetic and the scores are sorted once.
 """
 
 from typing import Any
@@ -20,9 +20,14 @@ MEASURED = (
 
 
 def auc(y: np.ndarray, p: np.ndarray) -> float:
-    """Return the area under the ROC curve by ranks (Mann-Whitney U), .5 if only one class is there.
+    """Return the area under the ROC curve by ranks (Mann-Whitney U), .5 if there is only one class.
 
     The same as ``sklearn.metrics.roc_auc_score``, fast enough for thousands of bootstrap samples.
+
+    Examples
+    --------
+    >>> auc(np.array([0, 1, 0, 1]), np.array([0.1, 0.9, 0.6, 0.5]))
+    0.75
     """
     late = int(y.sum())
     timely = len(y) - late
@@ -32,12 +37,24 @@ def auc(y: np.ndarray, p: np.ndarray) -> float:
 
 
 def brier(y: np.ndarray, p: np.ndarray) -> float:
-    """Return the mean squared difference between probability and outcome (Brier 1950)."""
+    """Return the mean squared difference between probability and outcome (Brier 1950).
+
+    Examples
+    --------
+    >>> round(brier(np.array([0, 1]), np.array([0.2, 0.7])), 3)
+    0.065
+    """
     return float(np.mean((p - y) ** 2))
 
 
 def losses(y: np.ndarray, p: np.ndarray) -> np.ndarray:
-    """Return the log loss of each activity; probabilities are held in [1e-6, 1 - 1e-6]."""
+    """Return the log loss of each activity; probabilities are held in [1e-6, 1 - 1e-6].
+
+    Examples
+    --------
+    >>> losses(np.array([0, 1]), np.array([0.2, 0.7])).round(3).tolist()
+    [0.223, 0.357]
+    """
     held = np.clip(p, CLIP, 1 - CLIP)
     return -np.where(y == 1, np.log(held), np.log1p(-held))
 
@@ -55,29 +72,31 @@ def evaluate(y: np.ndarray, p: np.ndarray, *, seed: int, n_boot: int = 1000) -> 
 
     Parameters
     ----------
-    y : outcomes of shape (n_activities,), 1 late
-    p : probabilities of being late, same shape
-    n_boot : bootstrap samples for the intervals
+    y
+        outcomes of shape (n_activities,), 1 late
+    p
+        probabilities of being late, same shape
+    n_boot
+        bootstrap samples for the intervals
 
     Returns
     -------
-    ``n``, ``n_late``, ``late_rate``, ``mean_score`` and, each with its 95 % percentile interval as ``<name>_ci``:
+    dict[str, Any]
+        ``n``, ``n_late``, ``late_rate``, ``mean_score`` and, each with its 95 % percentile interval as ``<name>_ci``:
 
-    ``auc``
-        area under the ROC curve; .5 without both classes
-    ``average_precision``
-        sum of precision times gain in recall over the distinct scores, as scikit-learn's; None without a late activity
-    ``brier``, ``log_loss``
-        means of (p - y)^2 (Brier 1950) and of -log of the probability of what happened (Good 1952)
-    ``accuracy``, ``balanced_accuracy``
-        share that is right with the cut at .5; mean of the shares right among late and among timely activities
-    ``majority_accuracy``
-        accuracy of always saying what is more frequent
-    ``calibration_slope``, ``calibration_intercept``
-        logistic regression of the outcome on the log-odds (Cox 1958); 1 and 0 are ideal, a slope below 1 means scores
-        that are too extreme. None where undefined: one class, constant scores, or classes that a cut separates
+        - ``auc``: area under the ROC curve; .5 without both classes.
+        - ``average_precision``: sum of precision times gain in recall over the distinct scores, as scikit-learn
+          computes it; None without a late activity.
+        - ``brier``, ``log_loss``: means of (p - y)^2 (Brier 1950) and of -log of the probability that was given to the
+          outcome (Good 1952).
+        - ``accuracy``, ``balanced_accuracy``: share of correct classifications with the cut at .5; mean of that share
+          among late and among timely activities.
+        - ``majority_accuracy``: accuracy of always predicting the more frequent class.
+        - ``calibration_slope``, ``calibration_intercept``: logistic regression of the outcome on the log-odds (Cox
+          1958); 1 and 0 are ideal, a slope below 1 means scores that are too extreme. None where undefined: one class,
+          constant scores, or classes that a cut separates.
 
-    An interval is None where more than 5 % of the samples leave the metric undefined.
+        An interval is None where more than 5 % of the samples leave the metric undefined.
     """
     y, p = np.asarray(y, dtype="int64"), np.asarray(p, dtype="float64")
     measured = {name: float(values[0]) for name, values in weighted(y, p, np.ones((1, len(y)))).items()}
@@ -104,9 +123,12 @@ def weighted(
 
     Parameters
     ----------
-    y, p : outcomes and probabilities of shape (n_activities,)
-    weights : how often each activity counts, shape (n_samples, n_activities)
-    start : intercept and slope from which the calibration's iterations begin
+    y, p
+        outcomes and probabilities of shape (n_activities,)
+    weights
+        weight of each activity, shape (n_samples, n_activities)
+    start
+        intercept and slope from which the calibration's iterations begin
     """
     total, late = weights.sum(axis=1), weights @ y
     right = ((p >= 0.5) == y).astype("float64")
@@ -142,7 +164,7 @@ def ranking(y: np.ndarray, p: np.ndarray, weights: np.ndarray) -> tuple[np.ndarr
     gained = np.diff(alarms, axis=1, prepend=0.0)
     area = (gained * (before + hits) / 2).sum(axis=1) / (late * timely)
     area = np.where((late == 0) | (timely == 0), 0.5, area)
-    # A sample may have drawn nothing down to a threshold: there is no precision yet, and no recall is gained.
+    # A sample may have no rows above a threshold: then precision is undefined and no recall is gained.
     precision = ((hits - before) * np.divide(hits, warned, out=np.zeros_like(hits), where=warned > 0)).sum(axis=1)
     return area, precision / late
 
@@ -157,14 +179,18 @@ def logistic(
 
     Parameters
     ----------
-    x, y : predictor and outcome (0 or 1) of shape (n_activities,)
-    weights : shape (n_samples, n_activities)
-    start : intercept and slope to begin with; 0 and 1 by default
+    x, y
+        predictor and outcome (0 or 1) of shape (n_activities,)
+    weights
+        shape (n_samples, n_activities)
+    start
+        intercept and slope to begin with; 0 and 1 by default
 
     Returns
     -------
-    intercept and slope, each of shape (n_samples,), NaN where the likelihood has no maximum (one class, constant `x`,
-    separated classes)
+    tuple[np.ndarray, np.ndarray]
+        intercept and slope, each of shape (n_samples,), NaN where the likelihood has no maximum (one class, constant
+        `x`, separated classes)
     """
     begin = np.array([0.0, 1.0]) if start is None or not np.isfinite(start).all() else start
     found = np.tile(begin, (len(weights), 1))

@@ -1,6 +1,6 @@
-"""The model artefact: one JSON document that holds everything a prediction needs.
+"""Model artifact: one JSON document that holds everything a prediction needs.
 
-There is no code in it, but for the models that only scikit-learn itself can evaluate (kind "estimator").
+It contains no code, except for models that only scikit-learn itself can evaluate (kind "estimator").
 
 Layout of format version 2 (indices count from 0)::
 
@@ -44,15 +44,15 @@ from typing import Any
 
 FORMAT = "slipcast-model"
 FORMAT_VERSION = 2
-# The champion of a stack that is brought up to date has the older format.
+# The champion of an updated stack may still have the older format.
 READABLE = (1, 2)
 KINDS = ("linear", "gaussian", "mlp", "forest", "boosting", "estimator")
-# What has to be there, besides the standard library, to evaluate a model.
+# Requirement, besides the standard library, for evaluating a model.
 SCIKIT_LEARN = "scikit-learn"
 
 
 class ArtefactError(ValueError):
-    """The bytes are not the artefact that was released, or not one that this version can read."""
+    """The bytes are not the released artifact, or this version cannot read them."""
 
 
 def encode(document: Mapping[str, Any]) -> bytes:
@@ -62,13 +62,24 @@ def encode(document: Mapping[str, Any]) -> bytes:
     ------
     ValueError
         If the document holds NaN or an infinity, which JSON cannot express.
+
+    Examples
+    --------
+    >>> encode({"b": 1, "a": [0.5]})
+    b'{"a":[0.5],"b":1}'
     """
     text = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
     return text.encode("ascii")
 
 
 def digest(raw: bytes) -> str:
-    """Return the SHA-256 of `raw` as lower-case hexadecimal digits."""
+    """Return the SHA-256 of `raw` as lower-case hexadecimal digits.
+
+    Examples
+    --------
+    >>> digest(encode({"b": 1, "a": 2}))[:12]
+    'd3626ac30a87'
+    """
     return hashlib.sha256(raw).hexdigest()
 
 
@@ -102,5 +113,5 @@ def decode(raw: bytes, sha256: str) -> dict[str, Any]:
 
 
 def runtime(raw: bytes) -> str | None:
-    """Return what the model in `raw` needs to be evaluated: None for the standard library, else `SCIKIT_LEARN`."""
+    """Return the library that evaluates the model in `raw`: None for the standard library, else `SCIKIT_LEARN`."""
     return SCIKIT_LEARN if json.loads(raw)["model"]["kind"] == "estimator" else None

@@ -14,9 +14,9 @@ COLUMNS = (
     *("project_id", "activity_id", "activity_name", "status", "start", "baseline_finish"),
     *("probability", "risk_band", "at_risk", "reasons", "model_version", "model_id"),
 )
-# Features of so many activities at a time are looked up and held in memory.
+# Number of activities whose features are looked up and held in memory at a time.
 CHUNK = 1_000
-# A forest takes about 30 ms for the reasons of an activity: so many fit into a Lambda function's time.
+# Number of activities that get reasons: a forest takes about 30 ms for each, and the Lambda function's time is limited.
 EXPLAINED = 10_000
 BANDS = ("low", "medium", "high")
 
@@ -24,7 +24,12 @@ BANDS = ("low", "medium", "high")
 def risk_band(probability: float, threshold: float) -> str:
     """Return ``high`` from the threshold on, ``medium`` from half of it on, else ``low``.
 
-    The threshold is the probability from which a warning costs less than a delay that nobody was warned of.
+    The threshold is the probability from which a warning costs less than an unexpected delay.
+
+    Examples
+    --------
+    >>> [risk_band(p, 0.4) for p in (0.1, 0.3, 0.5)]
+    ['low', 'medium', 'high']
     """
     return BANDS[(probability >= threshold / 2) + (probability >= threshold)]
 
@@ -43,20 +48,27 @@ def score(
 
     Parameters
     ----------
-    activities : canonical columns of open activities
-    history : adds to a list of activities what was known of their like when they start
-    model_version : version of the function that serves the model
-    own_names : canonical column → how the user's schedule calls it, for the reasons
-    explained : at most so many activities get reasons, those with the highest probabilities
-    log : called with activities, the features that the model saw and their probabilities, some at a time in their order
+    activities
+        canonical columns of open activities
+    history
+        adds point-in-time features to a list of activities
+    model_version
+        version of the function that serves the model
+    own_names
+        canonical column → name in the user's schedule, for the reasons
+    explained
+        number of activities that get reasons: those with the highest probabilities
+    log
+        called with activities, the features that the model saw and their probabilities, chunk by chunk in their order
 
     Returns
     -------
-    rows with `COLUMNS`; ``reasons`` is empty where the model gives none
+    list[dict[str, Any]]
+        rows with `COLUMNS`; ``reasons`` is empty if the model gives none
     """
     rows: list[dict[str, Any]] = []
     chunk: list[Mapping[str, Any]] = []
-    # Rows that may get reasons, with their features: never many more than will.
+    # Rows that may get reasons, with their features: never many more than needed.
     urgent: list[tuple[dict[str, Any], Mapping[str, Any]]] = []
     if contributions.unavailable(scorer) is not None:
         explained = 0
@@ -99,7 +111,7 @@ def _urgency(row: Mapping[str, Any]) -> tuple[float, str, str]:
 
 
 def to_csv(rows: Iterable[Mapping[str, Any]]) -> bytes:
-    """Return predictions as CSV for a spreadsheet: probabilities to four digits, no cell a formula."""
+    """Return predictions as CSV for a spreadsheet: probabilities with four digits, no cell is a formula."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(COLUMNS)

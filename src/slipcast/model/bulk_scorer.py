@@ -1,8 +1,7 @@
-"""Score many activities at once with a model artefact, by scikit-learn's compiled tree kernels.
+"""Scorer for many activities at once, with scikit-learn's compiled tree kernels.
 
-The artefact is the same that :mod:`slipcast.model.scorer` evaluates. Its trees are put into scikit-learn's own
-structures, so nothing is unpickled. Each model proves itself: the first rows that it scores are scored by the standard
-library too.
+The artifact is the same that :mod:`slipcast.model.scorer` evaluates. Its trees are copied into scikit-learn's own
+structures, so nothing is unpickled. Each model is verified: its first rows are also scored by the standard library.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -18,7 +17,7 @@ from slipcast.model.preprocessing import LARGEST
 from slipcast.model.scorer import Scorer
 from slipcast.probability_arrays import expits, log_odds
 
-# Rows of the first batch that are scored twice, and how far the results may differ.
+# Number of rows of the first batch that are scored twice, and the tolerated difference.
 PROOF_ROWS = 20
 SAME = 1e-9
 
@@ -27,7 +26,7 @@ Sums = Callable[[Matrix], np.ndarray]
 
 
 def load(raw: bytes, sha256: str) -> "BulkScorer":
-    """Return the scorer for the artefact `raw`, whose SHA-256 must be `sha256` (hexadecimal).
+    """Return the scorer for the artifact `raw`, whose SHA-256 must be `sha256` (hexadecimal).
 
     Raises
     ------
@@ -38,7 +37,7 @@ def load(raw: bytes, sha256: str) -> "BulkScorer":
 
 
 class BulkScorer(Scorer):
-    """A `Scorer` whose `score` is made for many rows; trees are evaluated by scikit-learn's kernels."""
+    """`Scorer` for many rows, whose trees are evaluated by scikit-learn's kernels."""
 
     def __init__(self, document: Mapping[str, Any]) -> None:
         super().__init__(document)
@@ -55,14 +54,14 @@ class BulkScorer(Scorer):
         if not self._proven:
             expected = super().score(rows[:PROOF_ROWS])
             if not all(abs(a - b) <= SAME for a, b in zip(scores, expected, strict=False)):
-                # Another scikit-learn than this was written for: right is better than fast.
+                # A scikit-learn version that gives other results: correctness is more important than speed.
                 self._many = None
                 return super().score(rows)
             self._proven = True
         return scores
 
     def matrix(self, rows: Sequence[Mapping[str, Any]]) -> Matrix:
-        """Return the prepared rows, of shape (n_rows, n_columns), as `prepare` makes them one by one."""
+        """Return the prepared rows, of shape (n_rows, n_columns), equal to those of `prepare`."""
         spec, names = self.document["preparation"], self.document["features"]
         numeric = spec["numeric"]
         known = np.array([[row[name] for name in names["numeric"]] for row in rows], dtype="float64")
@@ -138,7 +137,7 @@ def _tree(tree: Mapping[str, Any], columns: int) -> tuple[Tree, np.ndarray]:
     nodes["threshold"] = np.where(leaf, -2.0, number)
     built = Tree(columns, np.array([1], dtype=np.intp), 1)
     values = np.where(leaf, number, 0.0)
-    # The depth is only a hint for those who draw a tree.
+    # The depth is only used for drawing a tree.
     built.__setstate__({"max_depth": 1, "node_count": len(nodes), "nodes": nodes, "values": values.reshape(-1, 1, 1)})
     return built, values
 

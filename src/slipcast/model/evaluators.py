@@ -1,4 +1,4 @@
-"""The kinds of models, by the standard library: each turns what an artefact holds into prepared row → probability."""
+"""Evaluators by kind of model, with the standard library: functions from a prepared row to a probability."""
 
 import math
 from array import array
@@ -12,7 +12,7 @@ Model = Callable[[Row], float]
 
 
 def single(row: Row) -> Row:
-    """Return the row rounded to float32; what is too large for it becomes an infinity, which compares the same."""
+    """Return the row rounded to float32; values too large for it become infinity, which compares the same."""
     return array("f", row).tolist()
 
 
@@ -25,7 +25,7 @@ def calibrated(model: Model, spec: Mapping[str, float]) -> Model:
 def calibrated_list(
     model: Callable[[list[Row]], list[float]], spec: Mapping[str, float]
 ) -> Callable[[list[Row]], list[float]]:
-    """Return what `calibrated` does, for a model that takes all rows at once."""
+    """Return the same as `calibrated`, for a model that takes all rows at once."""
     link = log_odds(spec)
     return lambda rows: [expit(link(probability)) for probability in model(rows)]
 
@@ -46,7 +46,7 @@ def _linear(model: Mapping[str, Any]) -> Model:
 
 
 def gaussian_terms(model: Mapping[str, Any]) -> tuple[float, Callable[[Row], list[float]]]:
-    """Return the log-odds of naive Bayes without any feature, and what each column of a row adds to them."""
+    """Return the log-odds of naive Bayes without any feature, and the term of each column of a row."""
     means, variances = zip(*model["mean"], strict=True), zip(*model["variance"], strict=True)
     columns = [
         (mean_0, mean_1, 0.5 / variance_0, 0.5 / variance_1, 0.5 * math.log(variance_0 / variance_1))
@@ -152,7 +152,7 @@ def _descend_missing(
     missing_left: frozenset[int],
     row: Sequence[float],
 ) -> float:
-    """As :func:`_descend`, for a row with NaN: each node says which way a missing value goes."""
+    """As :func:`_descend`, for a row with NaN: each node has a direction for missing values."""
     total = 0.0
     for node in roots:
         column = feature[node]

@@ -1,4 +1,4 @@
-"""Imputation, indicators, scaling and one-hot encoding, by the standard library: features to the prepared row."""
+"""Preparation of a row with the standard library: imputation, indicators, scaling and one-hot encoding."""
 
 import math
 from collections.abc import Mapping
@@ -6,20 +6,22 @@ from typing import Any
 
 Row = list[float]
 
-# Far beyond any feature, and small enough that no square or product on the way overflows.
+# Far beyond any feature, and small enough that no square or product overflows.
 LARGEST = 1e100
 
 
 class Preparation:
-    """What a row of features goes through before the model.
+    """Preparation of a row of features for the model.
 
     Parameters
     ----------
-    names, spec : ``features`` and ``preparation`` of an artefact
+    names, spec
+        ``features`` and ``preparation`` of an artifact
 
     Attributes
     ----------
-    columns : for each column of the prepared row the feature that it comes from
+    columns
+        for each column of the prepared row the feature that it comes from
     """
 
     def __init__(self, names: Mapping[str, Any], spec: Mapping[str, Any]) -> None:

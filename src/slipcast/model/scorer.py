@@ -1,6 +1,6 @@
-"""Score activities with a model artefact, by the standard library alone wherever it can.
+"""Scorer of activities with a model artifact, with the standard library alone where possible.
 
-The prediction function starts with this module: importing scikit-learn would take it over a second. The arithmetic is
+The prediction function starts with this module: importing scikit-learn would take over a second. The arithmetic is
 scikit-learn's own, in float64, except that forests, gradient boosting and AdaBoost compare inputs rounded to float32,
 as scikit-learn does.
 """
@@ -17,7 +17,7 @@ from slipcast.model.preprocessing import Preparation, Row
 
 
 def load(raw: bytes, sha256: str) -> "Scorer":
-    """Return the scorer for the artefact `raw`, whose SHA-256 must be `sha256` (hexadecimal).
+    """Return the scorer for the artifact `raw`, whose SHA-256 must be `sha256` (hexadecimal).
 
     Raises
     ------
@@ -28,17 +28,24 @@ def load(raw: bytes, sha256: str) -> "Scorer":
 
 
 class Scorer:
-    """A model that is ready to score.
+    """Model that is ready to score.
 
     Attributes
     ----------
-    family : candidate family of the model
-    threshold : probability from which an activity counts as at risk
-    metadata : what the training recorded about the model
-    history : point-in-time features that it needs
-    steps : nodes of trees that a row visits, roughly; 0 for models without trees
-    document : the artefact that it was made of (:mod:`slipcast.model.artifact`)
-    prepare : from a row of features to the prepared row
+    family
+        candidate family of the model
+    threshold
+        probability from which an activity counts as at risk
+    metadata
+        metadata that the training recorded
+    history
+        point-in-time features that it needs
+    steps
+        approximate number of tree nodes that a row visits; 0 for models without trees
+    document
+        the artifact that it was made from (:mod:`slipcast.model.artifact`)
+    prepare
+        from a row of features to the prepared row
     """
 
     def __init__(self, document: Mapping[str, Any]) -> None:
@@ -60,7 +67,7 @@ class Scorer:
             self._score: Callable[[list[Row]], list[float]] = lambda rows: [score(row) for row in rows]
         else:
             # By name: scikit-learn takes seconds to import, only its own models need it, and the single file of the
-            # edge bundle, which is made of what is imported here, has no place for it.
+            # edge bundle, which contains the modules imported here, must not include it.
             several = import_module("slipcast.model.sklearn_estimators").load(model)
             self._score = several if calibration is None else evaluators.calibrated_list(several, calibration)
 

@@ -1,8 +1,8 @@
-"""Models that the standard library cannot evaluate, as scikit-learn itself: in the artefact, and out of it again.
+"""Estimators that only scikit-learn can evaluate: stored in the artifact and loaded again.
 
-A pickle is code. So three things have to hold before one is opened: the artefact's SHA-256 is the one that was released
-(`artefact.decode`), scikit-learn is the version that made it, and the pickle names nothing but what is trusted here, in
-code. What is trusted are scikit-learn's estimators, which hold parameters, and a list of what they are made of.
+A pickle is code. So three conditions must hold before one is opened: the artifact's SHA-256 is the released one
+(`artifact.decode`), scikit-learn is the version that made it, and the pickle names only objects that are trusted here,
+in code. Trusted are scikit-learn's estimators, which hold parameters, and a list of the objects that they consist of.
 """
 
 import base64
@@ -22,9 +22,10 @@ from slipcast.model.artifact import ArtefactError
 from slipcast.model.preprocessing import Row
 
 KIND = "estimator"
-# With the layers that such a model needs, Lambda leaves so much for the model's own on both architectures.
+# Room left for the model layer under Lambda's 250 MB limit, next to the layers that such a model needs, on both
+# architectures.
 MAX_BYTES = 14 * 2**20
-# Beside the estimators of scikit-learn: arrays, and the structures that hold trees, neighbours and losses.
+# Trusted besides scikit-learn's estimators: arrays, and the structures that hold trees, neighbours and losses.
 TRUSTED = frozenset(
     {
         ("numpy", "dtype"),
@@ -71,12 +72,12 @@ Probabilities = Callable[[Sequence[Row]], list[float]]
 
 
 def describe(estimator: BaseEstimator) -> dict[str, Any]:
-    """Return what the artefact holds of a fitted estimator.
+    """Return the artifact's entry for a fitted estimator.
 
     Raises
     ------
     ArtefactError
-        If it is made of something that is not trusted, or too large to be served.
+        If it contains an object that is not trusted, or is too large to be served.
     """
     raw = pickle.dumps(estimator, protocol=5)
     _open(raw)
@@ -97,7 +98,7 @@ def load(model: dict[str, Any]) -> Probabilities:
     Raises
     ------
     ArtefactError
-        If another version of scikit-learn made it, or if it is made of something that is not trusted.
+        If another version of scikit-learn made it, or if it contains an object that is not trusted.
     """
     if model["scikit_learn"] != sklearn.__version__:
         raise ArtefactError(
@@ -121,7 +122,7 @@ class _Unpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) in TRUSTED:
             return getattr(importlib.import_module(module), name)
-        # A dotted name would reach through a class to anything that its module imported.
+        # A dotted name could reach anything that the module of a class has imported.
         if module.startswith("sklearn.") and name.isidentifier():
             found = getattr(importlib.import_module(module), name, None)
             if isinstance(found, type) and issubclass(found, BaseEstimator) and found.__module__ == module:

@@ -1,12 +1,12 @@
-"""How far two distributions over the same bins are apart. All work on the last axis, so for many windows at once."""
+"""Distances of two distributions over the same bins. All functions work on the last axis, for many windows at once."""
 
 import numpy as np
 
 
 def shares(reference: np.ndarray, window: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the shares of both over the bins that either uses, 0 elsewhere.
+    """Return the shares of both over the bins that at least one of them uses, 0 elsewhere.
 
-    Half a count is added to each bin in use, so that an empty one has a share (Jeffreys 1946).
+    Half a count is added to each bin in use, so that empty bins have a share above 0 (Jeffreys 1946).
     """
     reference, window = np.broadcast_arrays(np.asarray(reference, "float64"), np.asarray(window, "float64"))
     used = (reference + window) > 0
@@ -23,7 +23,13 @@ def psi(reference: np.ndarray, window: np.ndarray) -> np.ndarray | float:
 
     Parameters
     ----------
-    reference, window : counts of shape (..., n_bins)
+    reference, window
+        counts of shape (..., n_bins)
+
+    Examples
+    --------
+    >>> round(psi(np.array([50, 50]), np.array([80, 20])), 3)
+    0.406
     """
     r, w = shares(reference, window)
     found = np.sum((w - r) * (_log(w) - _log(r)), axis=-1)
@@ -34,6 +40,11 @@ def js_distance(reference: np.ndarray, window: np.ndarray) -> np.ndarray | float
     """Return the Jensen-Shannon distance to base 2: 0 the same, 1 nothing in common (Endres and Schindelin 2003).
 
     The square root of the mean Kullback-Leibler divergence to the mean distribution, of counts as for `psi`.
+
+    Examples
+    --------
+    >>> round(js_distance(np.array([50, 50]), np.array([80, 20])), 3)
+    0.267
     """
     r, w = shares(reference, window)
     log_middle = _log((r + w) / 2)
@@ -50,18 +61,23 @@ def wasserstein(
     seen: tuple[float, float],
     means: tuple[float, float],
 ) -> float:
-    """Return the first Wasserstein distance of numbers that are known by counts between edges, and by their means.
+    """Return the first Wasserstein distance of numbers given as counts between edges and as means.
 
-    It is the area between both distribution functions. What lies above less what lies below is the difference of the
+    It is the area between both distribution functions. The part above minus the part below is the difference of the
     means, so only the smaller of the two areas is taken from the counts, as if the functions were straight lines
-    between the edges: exact where one distribution lies above the other, too large where the tails alone differ.
+    between the edges. The result is exact if one distribution lies above the other, and too large if only the tails
+    differ.
 
     Parameters
     ----------
-    reference, window : counts of known values, shape (n_edges + 1,)
-    edges : inner edges, a value on an edge lies below it
-    limits, seen : smallest and largest value of the reference and of the window
-    means : of the reference and of the window
+    reference, window
+        counts of known values, shape (n_edges + 1,)
+    edges
+        inner edges, a value on an edge lies below it
+    limits, seen
+        smallest and largest value of the reference and of the window
+    means
+        of the reference and of the window
     """
     low, high = min(limits[0], seen[0]), max(limits[1], seen[1])
     knots = np.concatenate([[low], np.clip(edges, low, high), [high]])
@@ -74,7 +90,13 @@ def wasserstein(
 
 
 def holm(p_values: np.ndarray) -> np.ndarray:
-    """Return p-values corrected for their number (Holm 1979), along the last axis of shape (..., n_tests)."""
+    """Return p-values corrected for their number (Holm 1979), along the last axis of shape (..., n_tests).
+
+    Examples
+    --------
+    >>> holm(np.array([0.01, 0.04, 0.03])).tolist()
+    [0.03, 0.06, 0.06]
+    """
     p_values = np.asarray(p_values, "float64")
     order = np.argsort(p_values, axis=-1, kind="stable")
     weights = np.arange(p_values.shape[-1], 0, -1)

@@ -1,13 +1,13 @@
 """Drift of a window of predictions against the training profile.
 
-Something has drifted when the effect is larger than is tolerated AND significant after correction for the number of
-tests, and an alarm asks for the same in two of three windows. The stability index alone cries wolf on small windows,
+A feature has drifted when the effect is larger than tolerated AND significant after correction for the number of tests,
+and an alarm requires the same in two of three windows. The stability index alone gives false alarms on small windows,
 significance alone on large ones, and twenty features at 5 % each nearly always.
 
-The correction is Holm's: one finding is enough to speak, so what has to be bounded is the chance of any finding where
-nothing happened, and that holds for dependent features too. (Benjamini and Hochberg bound the share of false ones among
-the findings, which is the same where there is no true one.) The level comes from the false alarms allowed: with K tests
-at level a in each of M windows a month, a pair among three neighbours that finds the same comes about 2 M K a^2 times.
+The correction is Holm's: one finding is enough to report drift, so the probability of any finding without drift must be
+bounded, and Holm's bound holds for dependent features too. (Benjamini and Hochberg bound the share of false findings,
+which is the same if there is no true one.) The level comes from the false alarms allowed: with K tests at level a in
+each of M windows a month, two of three neighbouring windows agree by chance about 2 M K a^2 times.
 """
 
 from collections.abc import Mapping, Sequence
@@ -31,8 +31,9 @@ def assess(
 
     Parameters
     ----------
-    earlier : of the windows before that do not overlap, newest first: ``until``, ``state`` and ``findings``, a list of
-        ``feature:what``; of those only ``of`` - 1 count
+    earlier
+        earlier windows that do not overlap, newest first: ``until``, ``state`` and ``findings``, a list of
+        ``feature:what``; only the first ``of`` - 1 count
     """
     shown = {name: entry for name, entry in profile["features"].items() if name not in sketch.hidden}
     rule, reference = rule or Rule(), Reference({**profile, "features": shown})
@@ -67,12 +68,14 @@ def assess(
 
 
 def compare(profile: Mapping[str, Any], features: pd.DataFrame, scores: np.ndarray, rule: Rule | None = None) -> Drift:
-    """Compare a table of predictions with the profile: one window, none before it.
+    """Compare a table of predictions with the profile: one window without earlier ones.
 
     Parameters
     ----------
-    features : DataFrame of shape (n_predictions, n_features), as the model saw them
-    scores : probabilities of shape (n_predictions,)
+    features
+        DataFrame of shape (n_predictions, n_features), as the model saw them
+    scores
+        probabilities of shape (n_predictions,)
     """
     sketch = Sketch(profile)
     sketch.add(features, scores)
@@ -80,13 +83,13 @@ def compare(profile: Mapping[str, Any], features: pd.DataFrame, scores: np.ndarr
 
 
 def findings_of(drift: Drift) -> list[str]:
-    """Return the findings of a window as ``feature:what``, as `assess` takes them of earlier windows."""
+    """Return the findings of a window as ``feature:what``, the form that `assess` takes for earlier windows."""
     items = {**drift.features, **({SCORE: drift.score} if drift.score else {})}
     return [f"{name}:{finding.what}" for name, item in items.items() for finding in item.findings]
 
 
 def counts_of(reference: Reference, sketch: Sketch) -> Counts:
-    """Return a sketch as the counts that a rule looks at."""
+    """Return the statistics of a window as the counts that a rule uses."""
     bins, quality = {}, {}
     for name in reference.entries:
         counted = sketch.score if name == SCORE else sketch.features[name]

@@ -1,4 +1,4 @@
-"""The rule by which a window of predictions counts as drifted."""
+"""Drift rule: the conditions under which a window of predictions counts as drifted."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,21 +11,26 @@ from slipcast.monitoring.distances import holm, psi
 from slipcast.monitoring.null_distribution import Chance, described, moments, share_p_value
 
 SCORE = "score"
-# Windows in 30 days: the monitor runs hourly. Windows that overlap speak less often, not more.
+# Windows in 30 days: the monitor runs hourly. Overlapping windows give alarms less often, not more.
 WINDOWS_A_MONTH = 720
 
 
 @dataclass(frozen=True)
 class Rule:
-    """When a window counts as drifted, and when that is confirmed.
+    """Conditions for a drifted window and for its confirmation.
 
     Attributes
     ----------
-    min_n : with fewer predictions the state is ``insufficient_data``
-    psi_excess : index above what chance gives that is tolerated
-    share_excess : additional share of missing, unseen or out-of-range values that is tolerated
-    needed, of : so many of the last windows must find the same
-    false_alarms_per_month : allowed where nothing happens, with hourly windows
+    min_n
+        with fewer predictions the state is ``insufficient_data``
+    psi_excess
+        tolerated excess of the index over its mean without drift
+    share_excess
+        tolerated additional share of missing, unseen or out-of-range values
+    needed, of
+        `needed` of the last `of` windows must have the same finding
+    false_alarms_per_month
+        allowed number of false alarms without drift, with hourly windows
     """
 
     min_n: int = 50
@@ -37,17 +42,15 @@ class Rule:
 
     def __post_init__(self) -> None:
         if not 1 <= self.needed <= self.of:
-            raise ValueError(
-                f"{self.needed} of {self.of} windows: of so many that are looked at at least one must drift"
-            )
+            raise ValueError(f"{self.needed} of {self.of} windows: `needed` must be between 1 and `of`")
         if self.false_alarms_per_month <= 0:
             raise ValueError(f"{self.false_alarms_per_month} false alarms a month: a number above 0 was expected")
 
     def level(self, tests: int) -> float:
         """Return the level of each of `tests` tests in one window.
 
-        The chance that a given test opens an alarm at a given window: it finds something then, and in `needed` - 1 of
-        the `of` - 1 windows before.
+        A test opens an alarm at a window if it has a finding then, and in `needed` - 1 of the `of` - 1 windows before;
+        the level is set by the probability of this event.
         """
         ways = comb(self.of - 1, self.needed - 1)
         return float(
@@ -56,7 +59,7 @@ class Rule:
 
 
 class Reference:
-    """A profile ready for comparison; `tests` lists what is looked at as (feature, what)."""
+    """Profile ready for comparison; `tests` lists the tests as (feature, what)."""
 
     def __init__(self, profile: Mapping[str, Any]) -> None:
         self.n = int(profile["n"])
@@ -68,20 +71,20 @@ class Reference:
         self.tests = [(name, "distribution") for name in self.entries] + list(self.seen)
 
     def _shares(self, name: str) -> list[tuple[str, float]]:
-        """Return the shares that are tested and how many of the reference's rows stand for chance."""
+        """Return the tested shares, each with the number of reference rows from which chance is estimated."""
         entry = self.entries[name]
         if name == SCORE:
             return []
         if entry["kind"] == "numeric":
             found = [("missing", float(entry["counts"][-1]))]
-            # A new value is as likely as any to be the smallest or the largest.
+            # A new value has the same probability as any other to be the smallest or the largest.
             return [*found, ("out_of_range", 2.0)] if entry.get("min") is not None else found
         found = [("missing", float(entry["missing"]))] if "missing" in entry else []
-        # The chance of something new is the share of what was seen once (Good 1953).
+        # The probability of a new value is the share of values seen once (Good 1953).
         return [*found, ("unseen", float(entry["once"]))] if entry.get("seen") is not None else found
 
     def seasonal(self, name: str, months: np.ndarray) -> tuple[np.ndarray, float] | None:
-        """Return what the window's months looked like in training: counts scaled to their effective number."""
+        """Return the training distribution of the window's months: scaled counts and their effective number."""
         table = self.entries[name].get("seasonal")
         if table is None or not months.sum():
             return None
@@ -101,10 +104,14 @@ class Counts:
 
     Attributes
     ----------
-    bins : for each feature and the score counts of shape (..., n_bins)
-    shares : for each (feature, what) counts of shape (...)
-    months : predictions by month, shape (12,), all 0 where unknown
-    together : how many of its own project a prediction stands among, 1 where unknown
+    bins
+        for each feature and the score counts of shape (..., n_bins)
+    shares
+        for each (feature, what) counts of shape (...)
+    months
+        predictions by month, shape (12,), all 0 where unknown
+    together
+        mean number of predictions of the same project for a prediction, 1 if unknown
     """
 
     n: int
@@ -115,16 +122,22 @@ class Counts:
 
 
 class Verdicts:
-    """What a rule says about windows of one size.
+    """Verdicts of a rule on windows of one size.
 
     Attributes
     ----------
-    effect : of each test, shape (..., n_tests): excess of index or of share
-    p_value : corrected by Holm, same shape
-    found : whether each test finds drift, same shape: effect above what is tolerated, p-value below `alpha`
-    alpha : level of the corrected p-values
-    limit : effect that each test had to exceed, of shape (n_tests,): for an index the tolerance or what chance reaches
-    psi, psi_chance, psi_limit : of each feature and the score, by name
+    effect
+        of each test, shape (..., n_tests): excess of index or of share
+    p_value
+        corrected by Holm, same shape
+    found
+        whether each test finds drift, same shape: effect above what is tolerated, p-value below `alpha`
+    alpha
+        level of the corrected p-values
+    limit
+        effect that each test had to exceed, of shape (n_tests,): for an index the tolerance or the limit of chance
+    psi, psi_chance, psi_limit
+        of each feature and the score, by name
     """
 
     def __init__(self, reference: Reference, counts: Counts, rule: Rule) -> None:
@@ -178,24 +191,30 @@ class Verdicts:
         effect, p_value = found - chance.mean, chance.p_value(found)
         season = reference.seasonal(name, counts.months) if (effect > rule.psi_excess).any() else None
         if season is not None:
-            # What this time of the year always looked like is no drift. Its rarest bins are rarer than any of the
-            # whole, so that chance has to be asked anew.
+            # A usual seasonal pattern is not drift. The rarest bins of a month are rarer than those of the whole year,
+            # so the null distribution is computed again.
             usual, size = season
             expected = Chance(moments(usual, [n]), n, size, [n])
             against = np.asarray(psi(usual, window))
             effect = np.minimum(effect, against - expected.mean)
-            # The sample of a month is small and the same from window to window: to find it unusual again is no second
-            # piece of evidence, so that one has to weigh as much as all that are needed.
+            # The sample of a month is small and the same from window to window: a second finding is not independent
+            # evidence, so a single one must be as strong as all needed ones together.
             p_value = np.maximum(p_value, expected.p_value(against) ** (1 / rule.needed))
         return effect, p_value
 
 
 def confirmed(found: np.ndarray, rule: Rule) -> np.ndarray:
-    """Return for each window and test whether enough of the last windows, this one among them, found the same.
+    """Return for each window and test whether enough of the last windows, including this one, have the finding.
 
     Parameters
     ----------
-    found : shape (n_windows, n_tests), in the order of time; windows without a verdict found nothing
+    found
+        shape (n_windows, n_tests), in the order of time; windows without a verdict have no finding
+
+    Examples
+    --------
+    >>> confirmed(np.array([[True], [False], [True]]), Rule(needed=2, of=3)).ravel().tolist()
+    [False, False, True]
     """
     padded = np.concatenate([np.zeros((rule.of - 1, *found.shape[1:]), dtype="int64"), found.astype("int64")])
     return found & (sum(padded[at : at + len(found)] for at in range(rule.of)) >= rule.needed)

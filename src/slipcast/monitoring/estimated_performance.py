@@ -1,9 +1,9 @@
 """Performance without labels, from calibrated scores alone.
 
-If a score of .3 means that three in ten are late, scores alone say what Brier score, AUC and late rate to expect
-(confidence-based performance estimation; Białek, Perrakis, Nannini, Kuberski 2024, arXiv:2401.08348). It sees a change
-of what is asked about, and cannot see that the world answers differently: so it is invalid where the calibration is
-known to be broken or the scores have left those that it was fitted to.
+If three in ten activities with a score of .3 are late, the scores alone give the expected Brier score, AUC and late
+rate (confidence-based performance estimation; Białek, Perrakis, Nannini, Kuberski 2024, arXiv:2401.08348). The estimate
+detects a change in the mix of activities, but not a change in the relation between features and outcome. So it is
+invalid if the calibration is known to be broken, or if the scores are outside the range that it was fitted to.
 """
 
 from typing import Any
@@ -13,12 +13,12 @@ import numpy as np
 from slipcast.monitoring.record import Estimated
 
 GRID = 1_000
-# By how much more than the outermost hundredth of the calibration's scores may lie outside them.
+# Tolerated share of scores outside the calibration's range, in addition to the outermost hundredth.
 MAX_OUTSIDE = 0.05
 
 
 def histogram(scores: np.ndarray) -> np.ndarray:
-    """Return how many scores are nearest to each of 0, 1/`GRID`, ..., 1: shape (GRID + 1,)."""
+    """Return the histogram of the scores, each at the nearest of 0, 1/`GRID`, ..., 1: shape (GRID + 1,)."""
     places = np.clip(np.rint(np.asarray(scores) * GRID), 0, GRID).astype("int64")
     return np.bincount(places, minlength=GRID + 1)
 
@@ -28,6 +28,11 @@ def expected(counts: np.ndarray) -> dict[str, float]:
 
     Brier: mean of p (1 - p). AUC: the share of pairs of a late and a timely activity, each as likely as its score says,
     in which the late one has the higher score, ties one half.
+
+    Examples
+    --------
+    >>> expected(histogram(np.array([0.25, 0.75])))
+    {'brier': 0.1875, 'auc': 0.75, 'late_rate': 0.5}
     """
     counts = np.asarray(counts, dtype="float64")
     p = np.arange(len(counts)) / (len(counts) - 1)
@@ -52,21 +57,26 @@ def estimate(
     scores_drifted: bool,
     miscalibrated: bool,
 ) -> Estimated:
-    """Return the estimate for a window, or why there is none.
+    """Return the estimate for a window, or the reason why there is none.
 
     Parameters
     ----------
-    calibration : of the profile; None in profiles of earlier versions
-    counts : `histogram` of the window's scores
-    outside : how many scores lie outside ``low`` and ``high`` of the calibration
-    scores_drifted : whether the scores' distribution has drifted in the window
-    miscalibrated : whether labels have shown that the scores are not calibrated
+    calibration
+        of the profile; None in profiles of earlier versions
+    counts
+        `histogram` of the window's scores
+    outside
+        number of scores outside ``low`` and ``high`` of the calibration
+    scores_drifted
+        whether the scores' distribution has drifted in the window
+    miscalibrated
+        whether labels have shown that the scores are not calibrated
     """
     n = int(counts.sum())
     if n < min_n:
         return Estimated("insufficient_data", f"{n} predictions, {min_n} are needed", n=n)
     if calibration is None:
-        return Estimated("estimate_invalid", "the model's profile holds no calibration: train anew", n=n)
+        return Estimated("estimate_invalid", "the model's profile holds no calibration: train again", n=n)
     share = outside / n
     why = None
     if miscalibrated:

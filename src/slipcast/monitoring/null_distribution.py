@@ -1,10 +1,10 @@
-"""What chance alone does to a window: moments of the stability index, and tails of shares.
+"""Null distributions of a window without drift: moments of the stability index, and tails of shares.
 
-The index of a window that did not drift is not 0. Times the harmonic size 1 / (1/n + 1/m) of a window of n and a
-reference of m it is about chi-square for large counts (Yurdakul and Naranjo 2020), but not with a handful in a bin. So
-its mean and variance are found by a parametric bootstrap of both samples, once, when the profile is made; a gamma
-distribution with these moments gives p-values and limits at any size, interpolated in log n. Against 100,000 simulated
-windows its .001 tail holds .0002 to .0024 of them (sizes 20 to 100,000; 6 shapes of distributions).
+The index of a window without drift is not 0. Times the harmonic size 1 / (1/n + 1/m) of a window of n and a reference
+of m it is about chi-square for large counts (Yurdakul and Naranjo 2020), but not with a handful in a bin. So its mean
+and variance are found by a parametric bootstrap of both samples, once, when the profile is made; a gamma distribution
+with these moments gives p-values and limits at any size, interpolated in log n. Against 100,000 simulated windows its
+.001 tail holds .0002 to .0024 of them (sizes 20 to 100,000; 6 shapes of distributions).
 """
 
 from collections.abc import Sequence
@@ -19,9 +19,9 @@ from slipcast.monitoring.distances import psi
 
 SIZES = (20, 50, 100, 200, 500, 1_000, 10_000, 100_000)
 SAMPLES = 2_000
-# A share is compared on at most so many rows: more only add to a certainty that is there.
+# Maximum number of rows for the comparison of shares: more rows add nothing to the certainty.
 MOST = 5_000
-# Windows of all sizes come from the same stream of random numbers: the same counts have the same moments.
+# Windows of all sizes use the same stream of random numbers: the same counts have the same moments.
 SEED = 20_240_229
 
 
@@ -30,7 +30,8 @@ def moments(counts: np.ndarray, sizes: Sequence[float] = SIZES) -> dict[str, lis
 
     Parameters
     ----------
-    counts : of the reference, shape (n_bins,)
+    counts
+        of the reference, shape (n_bins,)
     """
     counts = np.asarray(counts, dtype="float64")
     m = counts.sum()
@@ -47,12 +48,14 @@ def moments(counts: np.ndarray, sizes: Sequence[float] = SIZES) -> dict[str, lis
 
 
 class Chance:
-    """The distribution of the index where nothing drifted, at window size `n` against a reference of `m`.
+    """Null distribution of the index without drift, for a window of `n` and a reference of `m` rows.
 
     Parameters
     ----------
-    known : as `moments` returned it for `sizes`
-    n, m : effective sizes above 0
+    known
+        as `moments` returned it for `sizes`
+    n, m
+        effective sizes above 0
     """
 
     def __init__(self, known: dict[str, list[float]], n: float, m: float, sizes: Sequence[float] = SIZES) -> None:
@@ -62,9 +65,9 @@ class Chance:
         self.var = float(np.interp(at, grid, known["var"])) * scale**2
 
     def p_value(self, index: np.ndarray) -> np.ndarray:
-        """Return how likely an index this large or larger is."""
+        """Return the probability of an index this large or larger."""
         if self.var <= 0:
-            # One value only in the reference: what differs from it is for the tests of shares.
+            # The reference has one value only: other values are left to the tests of shares.
             return np.ones(np.shape(index))
         return gamma.sf(index, self.mean**2 / self.var, scale=self.var / self.mean)
 
@@ -77,9 +80,10 @@ class Chance:
 
 @lru_cache(maxsize=512)
 def tail(n: int, seen: float, m: float) -> np.ndarray:
-    """Return for each count x of 0..n how likely x or more of n rows are, after `seen` of `m` in the reference.
+    """Return for each count x of 0..n the probability of x or more of n rows, after `seen` of `m` in the reference.
 
-    The beta-binomial predictive distribution with the prior of Jeffreys, so that the reference's own chance counts too.
+    The beta-binomial predictive distribution with the prior of Jeffreys, so that the reference's own sampling error
+    counts too.
     """
     a, b = seen + 0.5, max(m - seen, 0) + 0.5
     x = np.arange(n + 1)
@@ -90,13 +94,13 @@ def tail(n: int, seen: float, m: float) -> np.ndarray:
 
 
 def share_p_value(count: np.ndarray, n: float, seen: float, m: float) -> np.ndarray:
-    """Return how likely `count` or more of `n` window rows are, after `seen` of `m` reference rows; see `tail`."""
+    """Return the probability of `count` or more of `n` window rows, after `seen` of `m` reference rows; see `tail`."""
     rows = max(1, min(int(n), MOST))
-    # Rounded down: what is shortened must not become more certain.
+    # Rounded down: the reduced sample must not become more certain.
     scaled = np.floor(np.asarray(count) * (rows / n) + 1e-9).astype("int64")
     return tail(rows, float(seen), float(m))[np.clip(scaled, 0, rows)]
 
 
 def described(entry: dict[str, Any]) -> dict[str, list[float]]:
-    """Return the moments that a profile holds for a feature; profiles of earlier versions hold none."""
+    """Return the moments that a profile has for a feature; profiles of earlier versions have none."""
     return entry.get("chance") or moments(np.array(entry["counts"]))

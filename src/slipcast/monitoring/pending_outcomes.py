@@ -1,4 +1,4 @@
-"""What is kept of a prediction until its outcome is known, 44 bytes each: by digests of its ids, not by the ids."""
+"""Compact records (44 bytes) of predictions that await their outcome, keyed by hashed ids."""
 
 import hashlib
 import io
@@ -8,15 +8,21 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-# `key` is of project and activity, 0 where the caller named no project; `lone` of the activity alone. Days since 1970;
-# milliseconds since 1970.
+# `key` is the digest of project and activity, 0 if the caller named no project; `lone` that of the activity alone. Days
+# and milliseconds since 1970.
 KIND = np.dtype(
     [("version", "S12"), ("key", "u8"), ("lone", "u8"), ("score", "f4"), ("as_of", "i4"), ("at", "datetime64[ms]")]
 )
 
 
 def day_of(item: Mapping[str, Any]) -> str:
-    """Return the ISO day as of which a prediction was made: its data date, else the day on which it was asked for."""
+    """Return the ISO day as of which a prediction was made: its data date, else the day of the request.
+
+    Examples
+    --------
+    >>> day_of({"at": "2026-01-05T08:58:18Z"})
+    '2026-01-05'
+    """
     return str(item.get("data_date") or item["at"])[:10]
 
 
@@ -25,7 +31,8 @@ def asked_of(items: Sequence[Mapping[str, Any]]) -> np.ndarray:
 
     Parameters
     ----------
-    items : ``model_version``, ``activity_id``, ``score``, ``at`` (ISO 8601), perhaps ``project_id`` and ``data_date``
+    items
+        ``model_version``, ``activity_id``, ``score``, ``at`` (ISO 8601), perhaps ``project_id`` and ``data_date``
     """
     rows = np.empty(len(items), dtype=KIND)
     rows["version"] = [str(item["model_version"]).encode() for item in items]
@@ -86,24 +93,28 @@ def unpack(raw: bytes) -> np.ndarray:
 
 
 def join(rows: np.ndarray, labelled: pd.DataFrame, *, known_until: pd.Timestamp | None) -> pd.DataFrame:
-    """Return the activities that were asked about and have a label that the model has not learned from.
+    """Return the predicted activities with a label that the model has not learned from.
 
-    An activity counts once, with the first prediction: later ones may have known of its delay. What had matured before
-    the day as of which the prediction was made tests nothing and is left out. It is the day of maturity that decides,
-    not the one on which the outcome became known: timely ones are known earlier, and what is left of a mixture would be
-    late.
+    An activity counts once, with its first prediction: later ones may already reflect its delay. Activities that had
+    matured before the day as of which the prediction was made test nothing and are left out. The day of maturity
+    decides, not the day on which the outcome became known: timely outcomes are known earlier, so the rest would be late
+    too often.
 
     Parameters
     ----------
-    rows : of one version, as `first` returns them
-    labelled : matured activities, each once: ``project_id``, ``activity_id``, ``is_late``, ``matured_at`` and what of
-        `slices.COLUMNS` is known
-    known_until : data date of the model's own dataset; what had matured by then is left out
+    rows
+        of one version, as `first` returns them
+    labelled
+        matured activities, each once: ``project_id``, ``activity_id``, ``is_late``, ``matured_at`` and the known ones
+        of `slices.COLUMNS`
+    known_until
+        data date of the model's own dataset; activities matured by then are left out
 
     Returns
     -------
-    `labelled` of the activities asked about with ``score``, ``as_of`` and ``at``. An activity that was asked about
-    without its project is found by its id if that is of one project alone.
+    pd.DataFrame
+        the predicted ones of `labelled`, with ``score``, ``as_of`` and ``at``. A prediction without a project is joined
+        by the activity's id if only one project has that id.
     """
     whole, lone = keys(labelled["activity_id"], labelled["project_id"]), keys(labelled["activity_id"])
     values, counts = np.unique(lone, return_counts=True)

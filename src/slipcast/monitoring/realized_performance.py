@@ -1,4 +1,4 @@
-"""Performance on labels that matured since the model learned: what was said against what happened."""
+"""Realized performance: predictions compared with the outcomes that matured after the model's training data."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,15 +19,20 @@ QUESTIONS = 6
 
 @dataclass(frozen=True)
 class Tolerance:
-    """What is tolerated beside chance.
+    """Tolerated differences, in addition to chance.
 
     Attributes
     ----------
-    min_labels : with fewer the state is ``insufficient_data``
-    gap : mean score less late rate, either way
-    brier : Brier score above the holdout's
-    auc : AUC below the holdout's
-    days, enough : the last year: labels that matured in so many days before the latest, or so many if that is more
+    min_labels
+        with fewer the state is ``insufficient_data``
+    gap
+        mean score less late rate, either way
+    brier
+        Brier score above the holdout's
+    auc
+        AUC below the holdout's
+    days, enough
+        size of the last year: the labels that matured in the last `days` days, at least `enough` labels
     """
 
     min_labels: int = 50
@@ -47,26 +52,30 @@ def performance(
     data_date: str | None,
     tolerance: Tolerance | None = None,
 ) -> Realised:
-    """Measure what was said against what happened.
+    """Compare predictions with outcomes.
 
     ``miscalibrated``: mean score and late rate differ by more than the tolerance, and the bounds of the difference
     leave out 0. ``degraded``: the Brier score is above the holdout's by more than the tolerance and beyond its bounds,
-    and above what calibrated scores of these activities would have (else they are only harder); or the AUC is below
-    the holdout's likewise.
+    and above what calibrated scores of these activities would have (else they are only harder); or the AUC is below the
+    holdout's in the same way.
 
-    The three questions are asked of all labels since the release, which are many, and of those of the last year, which
-    what was right before does not hide. Bounds are clustered by project and hold at all looks together, so over all
-    six and however often it is asked a model that is right is called wrong in about 5 % of years or fewer.
+    All three are tested on all labels since the release, which are many, and on those of the last year, where earlier
+    correct predictions do not hide a recent change. Bounds are clustered by project and hold at all looks together. So
+    over all six tests, at any number of looks, a correct model is called wrong in at most about 5 % of years.
 
     Parameters
     ----------
-    joined : as `asked.join` returns it
-    asked : activities that were asked about
-    reference : ``performance`` of the profile; None in profiles of earlier versions
+    joined
+        as `pending_outcomes.join` returns it
+    asked
+        number of predicted activities
+    reference
+        ``performance`` of the profile; None in profiles of earlier versions
 
     Returns
     -------
-    the last year's labels, or all of them if those alone show that the model is wrong
+    Realised
+        on the labels of the last year, or on all labels if only those show that the model is wrong
     """
     tolerance = tolerance or Tolerance()
     recent = _recent(joined, tolerance)

@@ -1,6 +1,6 @@
-"""The record of a run of the monitor: what it saw, what it concluded and why. docs/monitoring.md describes each field.
+"""Record of a monitor run: its measurements, its conclusion and the reasons. docs/monitoring.md describes each field.
 
-Standard library only: whoever draws or alarms on a record needs nothing else of the monitor.
+Standard library only: code that draws a record or raises alarms needs no other module of the monitor.
 """
 
 from dataclasses import asdict, dataclass, field
@@ -17,15 +17,19 @@ Interval = list[float]
 
 @dataclass(frozen=True)
 class Finding:
-    """One way in which a feature differs by more than chance and by more than is tolerated.
+    """Difference of a feature that is larger than chance and larger than tolerated.
 
     Attributes
     ----------
-    what : ``distribution`` (effect: population stability index less what chance gives), ``missing``, ``unseen`` or
+    what
+        ``distribution`` (effect: population stability index minus its mean without drift), ``missing``, ``unseen`` or
         ``out_of_range`` (effect: share of the window less that of the reference)
-    effect, limit : the effect and what it had to exceed at this size of the window
-    p_value : Holm-corrected
-    words : for a reader, such as ``missing in 41 % of the window, 3 % of the reference``
+    effect, limit
+        the effect, and its limit at this window size
+    p_value
+        Holm-corrected
+    words
+        for a reader, such as ``missing in 41 % of the window, 3 % of the reference``
     """
 
     what: Literal["distribution", "missing", "unseen", "out_of_range"]
@@ -46,25 +50,40 @@ class Bin:
 
 @dataclass(frozen=True)
 class FeatureDrift:
-    """A feature, or the score, in the window beside the reference.
+    """Drift of a feature, or of the score, against the reference.
 
     Attributes
     ----------
-    kind : ``numeric`` or ``categorical``
-    drifted : whether this window has a finding
-    confirmed : whether enough of the last windows have the same finding
-    findings : see `Finding`; empty unless `drifted`
-    psi : population stability index
-    psi_chance : its mean where nothing drifted, at this size of the window
-    psi_limit : what it has to exceed at this size of the window for a finding
-    js_distance : Jensen-Shannon distance to base 2, from 0 to 1
-    wasserstein : first Wasserstein distance over the reference's standard deviation; None for categories and constants
-    p_value : Holm-corrected p-value of the distribution
-    mean, reference_mean : None for categories and where nothing is known
-    missing_share, reference_missing_share : shares of all predictions
-    unseen_share : share of categories that training did not know; None for numbers
-    out_of_range_share : share below or above all of training; None for categories
-    bins : distributions side by side, missing values last
+    kind
+        ``numeric`` or ``categorical``
+    drifted
+        whether this window has a finding
+    confirmed
+        whether enough of the last windows have the same finding
+    findings
+        see `Finding`; empty unless `drifted`
+    psi
+        population stability index
+    psi_chance
+        its mean without drift, at this window size
+    psi_limit
+        its limit for a finding, at this window size
+    js_distance
+        Jensen-Shannon distance to base 2, from 0 to 1
+    wasserstein
+        first Wasserstein distance over the reference's standard deviation; None for categories and constants
+    p_value
+        Holm-corrected p-value of the distribution
+    mean, reference_mean
+        None for categories and without known values
+    missing_share, reference_missing_share
+        shares of all predictions
+    unseen_share
+        share of categories that are not in the training data; None for numbers
+    out_of_range_share
+        share below or above all training values; None for categories
+    bins
+        both distributions, missing values last
     """
 
     kind: Literal["numeric", "categorical"]
@@ -92,18 +111,30 @@ class Drift:
 
     Attributes
     ----------
-    state : of this window
-    confirmed : whether a finding stands in `needed` of the last `of` windows that do not overlap: what alarms ask for
-    n, min_n : distinct predictions in the window, and how many a verdict takes
-    needed, of : the rule
-    alpha : level of the Holm-corrected test of one window, from the false alarms allowed
-    false_alarms_per_month : allowed for the whole rule
-    earlier : the windows before, newest first: ``until``, ``state``, ``findings`` (``feature:what``)
-    drifted, confirmed_features : names, largest effect first; ``score`` among them where it drifted
-    max_psi : largest index of a feature or the score; None with insufficient data
-    drifted_share : share of the features that drifted; None with insufficient data
-    features : by name
-    score : None with insufficient data
+    state
+        of this window
+    confirmed
+        whether `needed` of the last `of` non-overlapping windows have the same finding, which alarms require
+    n, min_n
+        distinct predictions in the window, and the minimum for a verdict
+    needed, of
+        the rule
+    alpha
+        level of the Holm-corrected test of one window, from the false alarms allowed
+    false_alarms_per_month
+        allowed for the whole rule
+    earlier
+        the windows before, newest first: ``until``, ``state``, ``findings`` (``feature:what``)
+    drifted, confirmed_features
+        names, largest effect first; with ``score`` if it drifted
+    max_psi
+        largest index of a feature or the score; None with insufficient data
+    drifted_share
+        share of the features that drifted; None with insufficient data
+    features
+        by name
+    score
+        None with insufficient data
     """
 
     state: DriftState
@@ -125,7 +156,7 @@ class Drift:
 
 @dataclass(frozen=True)
 class Slice:
-    """Realised performance of a part; `worse` if its gap is beyond chance with all slices looked at together."""
+    """Realized performance of a slice; `worse` if its gap is beyond chance, corrected for the number of slices."""
 
     column: str
     value: str
@@ -145,21 +176,35 @@ class Realised:
 
     Attributes
     ----------
-    state : ``miscalibrated`` or ``degraded`` only if beyond the tolerance and beyond chance, however often it is asked
-    n, n_late : activities that are judged: those with a label of the last year (at least 200), or all since the release
-        if those alone show something; each counts once, with the first prediction of the version
-    since : first day of maturity among them
-    awaiting : activities that were asked about and have no label yet
-    coverage : share of the activities asked about that have a label; None if nothing was asked
-    lag_days : median days from the prediction to the label; None without labels
-    dataset_id, data_date : where the labels come from; None before the first dataset
-    late_rate, mean_score : of the activities with a label
-    calibration_gap : mean_score - late_rate, above 0 too pessimistic
-    *_ci : 95 % intervals for reading once, clustered by project
-    *_bounds : bounds that hold at all times together (confidence sequence): what `state` rests on
-    reference_* : of the model on its holdout
-    slices : see `Slice`
-    timeline : by month in which the label became known: ``month``, ``n``, ``late_rate``, ``mean_score``
+    state
+        ``miscalibrated`` or ``degraded`` only if beyond tolerance and chance, at any number of looks
+    n, n_late
+        activities that are judged: those with a label of the last year (at least 200), or all since the release if only
+        those show a problem; each counts once, with the first prediction of the version
+    since
+        first day of maturity among them
+    awaiting
+        predicted activities without a label yet
+    coverage
+        share of the predicted activities that have a label; None without predictions
+    lag_days
+        median days from the prediction to the label; None without labels
+    dataset_id, data_date
+        where the labels come from; None before the first dataset
+    late_rate, mean_score
+        of the activities with a label
+    calibration_gap
+        mean_score - late_rate, above 0 too pessimistic
+    *_ci
+        95 % intervals for reading once, clustered by project
+    *_bounds
+        bounds that hold at all times together (confidence sequence); `state` is based on them
+    reference_brier, reference_auc
+        of the model on its holdout
+    slices
+        see `Slice`
+    timeline
+        by month in which the label became known: ``month``, ``n``, ``late_rate``, ``mean_score``
     """
 
     state: RealisedState
@@ -195,11 +240,16 @@ class Estimated:
 
     Attributes
     ----------
-    why : in words why there is no valid estimate; None if `state` is ``ok``
-    n : predictions in the window
-    brier, auc, late_rate : expected; None unless `state` is ``ok``
-    reference_brier, reference_auc : the same estimate on the scores that the calibration was fitted to
-    outside_share : share of scores outside what the calibration was fitted to
+    why
+        reason why there is no valid estimate; None if `state` is ``ok``
+    n
+        predictions in the window
+    brier, auc, late_rate
+        expected; None unless `state` is ``ok``
+    reference_brier, reference_auc
+        the same estimate on the scores that the calibration was fitted to
+    outside_share
+        share of scores outside the range that the calibration was fitted to
     """
 
     state: EstimateState
@@ -215,20 +265,30 @@ class Estimated:
 
 @dataclass(frozen=True)
 class Record:
-    """A run of the monitor.
+    """Run of the monitor.
 
     Attributes
     ----------
-    at, since, until : ISO 8601 in UTC; the window is since < t <= until
-    version, model_id : of the live model; None before the first release
-    conclusion : one of `Conclusion`; what is worst wins: degraded, miscalibrated, drift, healthy
-    reasons : sentences, the most important first
-    n : distinct predictions in the window by `version`
-    predictions : all predictions of `version` in the window, repeated ones too
-    other_versions : predictions in the window by other versions
-    score_mean, score_reference_mean : None without predictions
-    scores_by_day : ``day``, ``n``, ``mean``
-    metrics : what goes to CloudWatch
+    at, since, until
+        ISO 8601 in UTC; the window is since < t <= until
+    version, model_id
+        of the live model; None before the first release
+    conclusion
+        one of `Conclusion`; the worst one that applies: degraded, miscalibrated, drift, healthy
+    reasons
+        sentences, the most important first
+    n
+        distinct predictions in the window by `version`
+    predictions
+        all predictions of `version` in the window, repeated ones too
+    other_versions
+        predictions in the window by other versions
+    score_mean, score_reference_mean
+        None without predictions
+    scores_by_day
+        ``day``, ``n``, ``mean``
+    metrics
+        metrics published to CloudWatch
     """
 
     at: str

@@ -1,4 +1,4 @@
-"""The training profile: what the monitor compares later predictions with. Stored with the model, never refreshed."""
+"""Reference profile of the training data for the monitor's comparisons. Stored with the model, never refreshed."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -13,16 +13,16 @@ from slipcast.monitoring.estimated_performance import GRID, histogram
 from slipcast.monitoring.null_distribution import moments
 
 VERSION = 2
-# Categories seen less often share one bin: single appearances would make every window look different.
+# Categories seen less often share one bin: rare categories would make every window look different.
 MIN_CATEGORY_SHARE = 0.02
-# Numbers are counted between so many edges for each bin, which is what a distance in their own unit needs.
+# Number of fine edges in each bin: distances in the feature's own unit need them.
 FINE = 10
-# More values than this are names or codes, and which of them are new says nothing.
+# Columns with more values than this hold names or codes, whose new values are no sign of drift.
 MAX_KNOWN = 2_000
-# What repeats over fewer years may as well be a trend.
+# Fewer than 3 years cannot separate season from trend.
 MIN_YEARS = 3
 SEASONAL_LEVEL = 1e-3
-# A month with fewer activities is described by itself and its neighbours.
+# A month with fewer activities is merged with its neighbours.
 OWN_MONTH = 60
 
 
@@ -43,24 +43,35 @@ def profile(
 
     Parameters
     ----------
-    features : DataFrame of shape (n_activities, n_features) as `feature_table.feature_table` returns it
-    scores : probabilities of `score_rows`, by models that had not seen the row where there are any: scores of a model
-        on its own training rows are more extreme than any it will give later
-    labels : outcomes of shape (n_activities,), 1 late
-    numeric, categorical : names of the features
-    bins : bins of numeric features and of the score, by quantiles
-    days : day of each activity from which the season is taken; None: the profile knows no seasons
-    projects : project of each activity, for how alike activities of one project are; None: not at all
-    score_rows : positions of the activities that have a score; None: all
-    holdout : figures of the model as `evaluation.evaluate` returns them: what its later performance is measured by
+    features
+        DataFrame of shape (n_activities, n_features) as `features.table.feature_table` returns it
+    scores
+        probabilities of `score_rows`, by models that had not seen the row, if there are any: scores of a model on its
+        own training rows are more extreme than its later scores
+    labels
+        outcomes of shape (n_activities,), 1 late
+    numeric, categorical
+        names of the features
+    bins
+        bins of numeric features and of the score, by quantiles
+    days
+        day of each activity that gives its month; None: the profile has no seasons
+    projects
+        project of each activity, for the correlation within projects; None: no correlation
+    score_rows
+        positions of the activities that have a score; None: all
+    holdout
+        metrics of the model as `scores.evaluate` returns them: the reference for its later performance
 
     Returns
     -------
-    JSON-able: ``version``, ``n``, ``late_rate``, ``score`` and ``features``, ``calibration`` (the scores that the
-    estimate of performance rests on) and ``performance``. An entry has ``kind``, ``counts`` (the last one of missing or
-    rare values), ``chance`` (`chance.moments`), ``seasonal`` (counts by month, or None) and
-    ``alike`` (intraclass correlation within projects). A number has ``edges`` too, and ``fine``, ``min``, ``max``,
-    ``mean``, ``sd``; a category ``categories``, ``seen`` (all values, None if too many) and ``once`` (values seen once)
+    dict[str, Any]
+        JSON-able: ``version``, ``n``, ``late_rate``, ``score`` and ``features``, ``calibration`` (the scores that the
+        estimated performance is based on) and ``performance``. An entry has ``kind``, ``counts`` (the last one of
+        missing or rare values), ``chance`` (`null_distribution.moments`), ``seasonal`` (counts by month, or None) and
+        ``alike`` (intraclass correlation within projects). A number has ``edges`` too, and ``fine``, ``min``, ``max``,
+        ``mean``, ``sd``; a category ``categories``, ``seen`` (all values, None if too many) and ``once`` (values seen
+        once)
     """
     rows = np.arange(len(features)) if score_rows is None else np.asarray(score_rows)
     scores, labels = np.asarray(scores, dtype="float64"), np.asarray(labels)
@@ -97,10 +108,10 @@ def numeric_profile(values: np.ndarray, bins: int) -> dict[str, Any]:
     known = values[~np.isnan(values)]
     inner = np.linspace(0, 1, bins * FINE + 1)[1:-1]
     quantiles = np.quantile(known, inner) if len(known) else np.array([])
-    # Values that repeat make equal quantiles: such bins fall together.
+    # Repeated values give equal quantiles: such bins are merged.
     edges, fine = np.unique(quantiles[FINE - 1 :: FINE]), quantiles
     if len(known):
-        # Beyond all of training too, so that it is known how far a window lies outside.
+        # Also beyond all training values, to measure how far a window lies outside.
         far = known.std() * np.array([0.25, 0.5, 1, 2, 4, 8])
         fine = np.concatenate([known.min() - far, quantiles, known.max() + np.append(0, far)])
     fine = np.unique(fine)
@@ -120,12 +131,12 @@ def numeric_places(values: np.ndarray, edges: np.ndarray) -> np.ndarray:
 
 
 def numeric_counts(values: np.ndarray, edges: np.ndarray) -> np.ndarray:
-    """Return how many values are in each bin, those above an edge to its right, and last how many are missing."""
+    """Return the number of values in each bin, those above an edge to its right, then of missing ones."""
     return np.bincount(numeric_places(values, edges), minlength=len(edges) + 2)
 
 
 def coarse(fine_counts: np.ndarray, fine_edges: np.ndarray, edges: np.ndarray) -> np.ndarray:
-    """Return the counts between `edges`, which are some of `fine_edges`, from those between all; last the missing."""
+    """Return the counts between `edges`, a subset of `fine_edges`, from the fine counts; missing values last."""
     begins = np.append(0, np.searchsorted(fine_edges, edges, side="left") + 1)
     return np.append(np.add.reduceat(fine_counts[:-1], begins), fine_counts[-1])
 
@@ -150,12 +161,12 @@ def _categorical_places(values: pd.Series, categories: list[str]) -> np.ndarray:
 
 
 def categorical_counts(values: pd.Series, categories: list[str]) -> np.ndarray:
-    """Return how many values are of each category, and last how many of any other."""
+    """Return the number of values of each category; the last count is of all others."""
     return np.bincount(_categorical_places(values, categories), minlength=len(categories) + 1)
 
 
 class _Season:
-    """Months and years of activities, -1 where not known."""
+    """Months and years of activities, -1 if unknown."""
 
     def __init__(self, days: pd.Series) -> None:
         days = pd.to_datetime(days)
@@ -168,7 +179,7 @@ class _Season:
         return part
 
     def counts(self, place: np.ndarray, bins: int) -> list[list[int]] | None:
-        """Return the counts of each month, (12, n_bins), with its neighbours where few; None without a season."""
+        """Return the counts by month, (12, n_bins), sparse months with their neighbours; None without a season."""
         known = self.month >= 0
         if len(np.unique(self.year[known])) < MIN_YEARS:
             return None
@@ -191,7 +202,7 @@ def _add(entry: dict[str, Any], place: np.ndarray, season: _Season | None, proje
 def _alike(place: np.ndarray, bins: int, projects: np.ndarray) -> float:
     """Return the intraclass correlation of the bins within projects (one-way analysis of variance, Fisher 1925).
 
-    Each bin is an indicator; sums of squares are added up over the bins before the quotient is taken.
+    Each bin is an indicator; sums of squares are added over the bins before the division.
     """
     _, projects = np.unique(projects, return_inverse=True)
     n, groups = len(place), int(projects.max(initial=-1)) + 1
@@ -212,7 +223,7 @@ def _alike(place: np.ndarray, bins: int, projects: np.ndarray) -> float:
 
 
 def _calibration(scores: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
-    """Return what an estimate without labels rests on: the range of the scores, their histogram, realised rates."""
+    """Return the basis of an estimate without labels: range and histogram of the scores, realized rates."""
     return {
         "n": len(scores),
         "low": float(np.quantile(scores, 0.005)),

@@ -1,4 +1,4 @@
-"""One run of the monitor: the logged predictions of a window, their outcomes so far, one conclusion in words."""
+"""Monitor run: logged predictions of a window, their outcomes so far, and one conclusion in words."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -16,19 +16,22 @@ from slipcast.monitoring.pending_outcomes import day_of
 from slipcast.monitoring.record import Conclusion, Drift, Estimated, Realised, Record
 from slipcast.monitoring.window import Distinct, Sketch
 
-# Predictions that are held as Python objects at once.
+# Number of predictions held as Python objects at once.
 CHUNK = 5_000
 
 
 @dataclass
 class Window:
-    """What one pass over the predictions of a window left.
+    """Result of one pass over the predictions of a window.
 
     Attributes
     ----------
-    sketch : of the distinct predictions of the version
-    predictions : of the version, repeated ones too
-    other_versions : of any other
+    sketch
+        of the distinct predictions of the version
+    predictions
+        of the version, repeated ones too
+    other_versions
+        of any other
     """
 
     sketch: Sketch
@@ -47,12 +50,16 @@ def read(
 
     Parameters
     ----------
-    items : logged predictions with ``activity_id``, ``model_version``, ``features`` and ``score``; perhaps ``at``,
+    items
+        logged predictions with ``activity_id``, ``model_version``, ``features`` and ``score``; perhaps ``at``,
         ``data_date``, ``project_id`` and ``redacted`` (features that are kept out of the log). Delivered at least once,
-        so one may come again
-    profile : training profile of that version
-    model_version : predictions of other versions are only counted
-    also : called with each chunk of predictions, whatever their version
+        so duplicates are possible
+    profile
+        training profile of that version
+    model_version
+        predictions of other versions are only counted
+    also
+        called with each chunk of predictions, whatever their version
     """
     window, seen = Window(Sketch(profile)), Distinct()
     names = list(profile["features"])
@@ -69,9 +76,9 @@ def read(
 
 
 def _add(sketch: Sketch, seen: Distinct, items: Sequence[Mapping[str, Any]], names: Sequence[str]) -> None:
-    # An activity that is asked about every hour is one observation, not twenty-four: a few of them, repeated, would
-    # pass for a large sample that looks nothing like the training data. An identifier alone may be that of several
-    # projects.
+    # Count repeated predictions of an activity once, otherwise n is inflated: a few activities, repeated every hour,
+    # would look like a large sample that differs from the training data. The project is part of the key, because
+    # several projects may use the same identifier.
     values = [tuple(item["features"].get(name) for name in names) for item in items]
     sketch.hidden.update(name for item in items for name in item.get("redacted", ()))
     keys = [hash((item.get("project_id"), item["activity_id"], row)) for item, row in zip(items, values, strict=True)]
@@ -105,7 +112,8 @@ def conclude(
 
     Parameters
     ----------
-    earlier : as for `drift.assess`
+    earlier
+        as for `drift.assess`
     """
     sketch = window.sketch
     found = drifting.assess(profile, sketch, rule, earlier)
@@ -135,7 +143,7 @@ def conclude(
 def _judge(drift: Drift, realised: Realised, estimated: Estimated) -> tuple[Conclusion, list[str]]:
     reasons = _of_labels(realised) + _of_drift(drift)
     if estimated.state == "estimate_invalid":
-        reasons.append(f"Without labels nothing can be said of its performance: {estimated.why}.")
+        reasons.append(f"Performance cannot be estimated without labels: {estimated.why}.")
     conclusion: Conclusion
     if realised.state in ("degraded", "miscalibrated"):
         conclusion = realised.state
@@ -153,7 +161,7 @@ def _of_labels(found: Realised) -> list[str]:
     if found.late_rate is None:
         if not found.n and not found.awaiting:
             return ["No prediction awaits its outcome."]
-        return [f"{found.n} outcomes are known of {found.n + found.awaiting}: too few to judge by."]
+        return [f"{found.n} of {found.n + found.awaiting} outcomes are known: too few for a verdict."]
     rates = (
         f"Of {found.n} activities that matured since {found.since} {found.late_rate:.1%} were late, "
         f"their mean score was {found.mean_score:.1%}"
@@ -171,26 +179,26 @@ def _of_labels(found: Realised) -> list[str]:
         f"{item.column} {item.value}: {item.late_rate:.1%} late, mean score {item.mean_score:.1%}, beyond chance."
         for item in worst[:3]
     ]
-    return [f"{rates}: within what is tolerated or chance.", *parts]
+    return [f"{rates}: within tolerance or chance.", *parts]
 
 
 def _of_drift(found: Drift) -> list[str]:
     if found.state == "insufficient_data":
         return [f"{found.n} distinct predictions in the window, {found.min_n} are needed to look for drift."]
     if found.state == "ok":
-        return [f"Inputs and scores of {found.n} predictions look like those of the training."]
+        return [f"Inputs and scores of {found.n} predictions look like the training data."]
     items = {**found.features, **({drift_rule.SCORE: found.score} if found.score else {})}
     said = []
     for name in found.drifted:
         words = "; ".join(finding.words for finding in items[name].findings)
-        when = f"in {found.needed} of the last {found.of} windows" if items[name].confirmed else "in this window alone"
+        when = f"in {found.needed} of the last {found.of} windows" if items[name].confirmed else "in this window only"
         called = "The score" if name == drift_rule.SCORE else name
         said.append(f"{called} differs from the training {when}: {words}.")
     return said
 
 
 def metrics(record: Record) -> dict[str, float]:
-    """Return the CloudWatch metrics of a run; what has no verdict is not reported."""
+    """Return the CloudWatch metrics of a run; values without a verdict are not reported."""
     values: dict[str, float] = {"MonitorRuns": 1.0, "MonitoredPredictions": float(record.n)}
     drift, realised, estimated = record.drift, record.realised, record.estimated
     if drift and drift.state != "insufficient_data":

@@ -1,7 +1,7 @@
-"""What the monitor keeps of a window: counts, whatever its size.
+"""Window statistics: counts of the predictions, in memory that does not depend on their number.
 
-Predictions go by in chunks and only counts of them stay, beside eight bytes for each distinct prediction, by which one
-that comes again is known.
+Predictions are read in chunks and only counts are kept, plus eight bytes for each distinct prediction to recognise
+duplicates.
 """
 
 from collections import Counter
@@ -21,9 +21,12 @@ class Numbers:
 
     Attributes
     ----------
-    counts : between the edges, missing ones last
-    below, above : known values outside all of training
-    low, high, total : smallest, largest and sum of the known values
+    counts
+        between the edges, missing ones last
+    below, above
+        known values below or above all training values
+    low, high, total
+        smallest, largest and sum of the known values
     """
 
     def __init__(self, entry: Mapping[str, Any]) -> None:
@@ -52,10 +55,14 @@ class Categories:
 
     Attributes
     ----------
-    counts : by category
-    missing : how many are not known
-    unseen : how many have a value that training did not
-    new : such values with their counts, the first hundred that came
+    counts
+        by category
+    missing
+        number of unknown values
+    unseen
+        number of values that are not in the training data
+    new
+        unseen values with their counts, the first hundred
     """
 
     def __init__(self, entry: Mapping[str, Any]) -> None:
@@ -79,20 +86,28 @@ class Categories:
 
 
 class Sketch:
-    """A window against a profile.
+    """Statistics of a window for comparison with a profile.
 
     Attributes
     ----------
-    n : predictions counted
-    features : by name
-    score : of the probabilities
-    scores : `estimated.histogram` of the probabilities
-    outside : probabilities outside those that the calibration was fitted to
-    months : predictions by month of the day they were made as of, shape (12,)
-    days : by ISO day: how many, and the sum of their probabilities
-    projects : predictions by project; empty where the log does not say
-    hidden : features that are kept out of the log of some predictions: nothing is known of them, not even whether they
-        are missing
+    n
+        predictions counted
+    features
+        by name
+    score
+        of the probabilities
+    scores
+        `estimated_performance.histogram` of the probabilities
+    outside
+        probabilities outside those that the calibration was fitted to
+    months
+        predictions by month of the day they were made as of, shape (12,)
+    days
+        by ISO day: number of predictions, and the sum of their probabilities
+    projects
+        predictions by project; empty if the log does not name projects
+    hidden
+        features that are redacted in the log of some predictions: even whether they are missing is unknown
     """
 
     def __init__(self, profile: Mapping[str, Any]) -> None:
@@ -123,10 +138,14 @@ class Sketch:
 
         Parameters
         ----------
-        features : values by name of the feature; None or NaN for a missing number
-        scores : probabilities of the same predictions
-        days : ISO days as of which they were made
-        projects : their projects
+        features
+            values by name of the feature; None or NaN for a missing number
+        scores
+            probabilities of the same predictions
+        days
+            ISO days as of which they were made
+        projects
+            their projects
         """
         scores = np.asarray(scores, dtype="float64")
         for name, counted in self.features.items():
@@ -148,19 +167,19 @@ class Sketch:
             self.projects.update(projects)
 
     def typical_project(self) -> float:
-        """Return how many predictions of its own project a prediction has on average, itself among them; 1 unknown."""
+        """Return the mean number of predictions of the same project, the prediction included; 1 if unknown."""
         sizes = np.array(list(self.projects.values()), dtype="float64")
         return float((sizes**2).sum() / sizes.sum()) if len(sizes) else 1.0
 
 
 class Distinct:
-    """Which of the 64-bit keys that go by are new: sorted runs of them, merged as they grow."""
+    """Set of 64-bit keys that finds new ones: sorted runs, merged as they grow."""
 
     def __init__(self) -> None:
         self.runs: list[np.ndarray] = []
 
     def new(self, keys: np.ndarray) -> np.ndarray:
-        """Return for each key whether it is the first of its kind, and remember it."""
+        """Return for each key whether it is new, and add it."""
         unique, first = np.unique(keys, return_index=True)
         fresh = np.ones(len(unique), dtype=bool)
         for run in self.runs:
@@ -169,7 +188,7 @@ class Distinct:
         added = unique[fresh]
         if len(added):
             self.runs.append(added)
-            # Each run at least twice as long as the next: few of them, each key moved a few times.
+            # Each run is at least twice as long as the next: there are few runs, and each key is moved a few times.
             while len(self.runs) > 1 and len(self.runs[-2]) < 2 * len(self.runs[-1]):
                 last = self.runs.pop()
                 self.runs[-1] = np.sort(np.concatenate([self.runs[-1], last]))

@@ -1,9 +1,9 @@
-"""Approval of a release by a person: what the person is shown, and what a decision means."""
+"""Approval of a release by a person: the figures to show, and the meaning of a decision."""
 
 from collections.abc import Mapping
 from typing import Any
 
-# The order is that of importance to who decides; lower is better for the first, as the gate judges by it.
+# In order of importance for the decision; the first is the gate's measure, where lower is better.
 MEASURES = {
     "brier": "Brier score (lower is better)",
     "auc": "AUC (higher is better)",
@@ -17,7 +17,8 @@ def figures(evaluation: Mapping[str, Any]) -> list[dict[str, str]]:
 
     Returns
     -------
-    rows with ``measure``, ``challenger`` and ``champion``; ``champion`` is ``-`` before the first release
+    list[dict[str, str]]
+        rows with ``measure``, ``challenger`` and ``champion``; ``champion`` is ``-`` before the first release
     """
     champion = evaluation.get("champion_metrics") or {}
     challenger = _challenger_metrics(evaluation)
@@ -29,7 +30,7 @@ def figures(evaluation: Mapping[str, Any]) -> list[dict[str, str]]:
 
 
 def facts(evaluation: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Return what is to be released and what it would replace, as pairs of name and text."""
+    """Return the model to release and the model that it replaces, as pairs of name and text."""
     model, dataset, champion = evaluation["model"], evaluation["dataset"], evaluation.get("champion")
     replaces = "nothing: it is the first model"
     if champion:
@@ -46,19 +47,28 @@ def facts(evaluation: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def outcome(status: str, *, in_time: bool, champion: str | None, live: str | None) -> str:
-    """Return what becomes of a release that was waited for.
+    """Return the outcome of a release that waited for an approval.
 
     Parameters
     ----------
-    status : of the request: ``approved``, ``rejected`` or ``expired``
-    in_time : whether the decision reached the pipeline while it waited
-    champion, live : versions that the challenger was compared with, and that is live now; None where no model was
+    status
+        of the request: ``approved``, ``rejected`` or ``expired``
+    in_time
+        whether the decision reached the pipeline while it waited
+    champion, live
+        version that the challenger was compared with, and version that is live now; None if there was no model
 
     Returns
     -------
-    ``approved``, ``rejected``, ``expired``, ``undelivered`` (approved, but the pipeline had stopped waiting),
-    ``unrecorded`` (something made the pipeline go on, but no decision did) or ``superseded`` (approved, but compared
-    with a model that is live no more)
+    str
+        ``approved``, ``rejected``, ``expired``, ``undelivered`` (approved, but the pipeline had stopped waiting),
+        ``unrecorded`` (the pipeline continued without a recorded decision) or ``superseded`` (approved, but compared
+        with a model that is no longer live)
+
+    Examples
+    --------
+    >>> outcome("approved", in_time=True, champion="3", live="4")
+    'superseded'
     """
     if status == "expired" and in_time:
         return "unrecorded"
@@ -70,11 +80,12 @@ def outcome(status: str, *, in_time: bool, champion: str | None, live: str | Non
 
 
 def sentence(record: Mapping[str, Any]) -> str:
-    """Return in words what became of a release, from a record as `outcome` completes it.
+    """Return the outcome of a release as a sentence, from a record completed by `outcome`.
 
     Parameters
     ----------
-    record : ``outcome``, ``by``, ``decided_at``, ``comment``, ``expires_at``, ``champion`` and ``live``
+    record
+        ``outcome``, ``by``, ``decided_at``, ``comment``, ``expires_at``, ``champion`` and ``live``
     """
     who = f"by {record['by'] or 'a person with the link'} on {moment(record['decided_at'])}"
     comment = f": {record['comment']}" if record["comment"] else ""
@@ -82,27 +93,33 @@ def sentence(record: Mapping[str, Any]) -> str:
         "approved": f"approved {who}{comment}",
         "rejected": f"the release was rejected {who}{comment}",
         "expired": (
-            f"the release expired: nobody decided until {moment(record['expires_at'])}. A new training asks anew"
+            f"the release expired: nobody decided until {moment(record['expires_at'])}. A new training asks again"
         ),
         "unrecorded": (
-            "the pipeline was told to go on past the approval, but no decision is recorded: nothing was released. "
-            "A new training asks anew; decide by its link"
+            "the pipeline continued past the approval, but no decision is recorded: nothing was released. "
+            "A new training asks again; decide by its link"
         ),
         "undelivered": (
             f"the release was approved {who}, but the decision reached the pipeline only after it had stopped waiting "
-            f"({moment(record['expires_at'])}){comment}. A new training asks anew"
+            f"({moment(record['expires_at'])}){comment}. A new training asks again"
         ),
         "superseded": (
             f"the release was approved {who}, but is superseded: the model was compared with "
             f"{_version(record['champion'])}, and {_version(record['live'])} is live now{comment}. A new training "
-            "compares anew"
+            "compares again"
         ),
     }
     return words[record["outcome"]]
 
 
 def moment(timestamp: str) -> str:
-    """Return a UTC time such as ``2026-01-05T08:58:18.000000Z`` to the minute, for people."""
+    """Return a UTC time such as ``2026-01-05T08:58:18.000000Z`` to the minute, for people.
+
+    Examples
+    --------
+    >>> moment("2026-01-05T08:58:18.000000Z")
+    '2026-01-05 08:58 UTC'
+    """
     return f"{timestamp[:10]} {timestamp[11:16]} UTC"
 
 
@@ -111,7 +128,7 @@ def _version(version: str | None) -> str:
 
 
 def _challenger_metrics(evaluation: Mapping[str, Any]) -> Mapping[str, Any]:
-    # What is released is the calibrated model; an older record measured the candidates alone.
+    # The calibrated model is released; older records measured only the candidates.
     if "metrics" in evaluation:
         return evaluation["metrics"]
     return next(item["metrics"] for item in evaluation["candidates"] if item["family"] == evaluation["challenger"])

@@ -1,9 +1,9 @@
-"""The canary's judge: what the new version did beside the live one, and what follows from it.
+"""Canary analysis: comparison of the new version with the live one, and the decision that follows.
 
 Requests are drawn at random by the alias's weights, so both versions see the same kind of traffic at the same time, and
 any difference beyond chance is the new version's own. A check is broken when its effect is above a limit AND it is
-significant; the level is shared by the checks and steps, and a tenth of it is used before a step is over, so that
-looking often costs little (after Haybittle 1971 and Peto 1976).
+significant; the level is shared by the checks and steps, and a tenth of it is used before the end of a step, so that
+frequent looks cost little (after Haybittle 1971 and Peto 1976).
 """
 
 import math
@@ -16,32 +16,40 @@ from slipcast.metrics import hypothesis_tests
 Action = Literal["wait", "advance", "promote", "roll_back"]
 
 CHECKS = ("errors", "errors_at_all", "refusals", "latency_median", "latency_p95", "score_mean", "score_distribution")
-# Probability that a version as good as the live one is rolled back by any check at the end of any step: at most this.
+# Maximum probability that a version as good as the live one is rolled back by any check at the end of any step.
 ALPHA = 0.05
 INTERIM = 0.1
-# Milliseconds that a version may be slower by whatever the ratio says: nobody notices them.
+# Milliseconds by which a version may always be slower, regardless of the ratio: nobody notices them.
 SLACK_MS = 5.0
-# Distance of distributions beyond what the replay showed: a quarter of the requests are scored elsewhere.
+# Distance of distributions beyond that of the replay: a quarter of the requests have other scores.
 MAX_DISTANCE = 0.25
 MIN_FOR_MEDIAN, MIN_FOR_P95, MIN_FOR_SCORES = 20, 100, 20
 LOOKS = 20
-# With too few requests by the end of a step, an excess of errors need not be as significant: it is the safer error.
+# With too few requests at the end of a step, an excess of errors needs less significance: a false rollback is the safer
+# error.
 THIN_LEVEL = 0.2
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How a canary runs and what it must not do worse.
+    """Plan of a canary: steps, durations and limits.
 
     Attributes
     ----------
-    steps : percent of the requests that the new version answers, step by step
-    min_requests : requests that the new version answers in each step before it is over
-    min_seconds, max_seconds : a step does not end before, and not after, whatever the traffic
-    max_error_rate : share of failed requests by which the new version may exceed the live one, and its largest share
-    max_latency_ratio : times the live version's median and 95th percentile, plus `SLACK_MS`
-    max_score_shift : mean score may differ by so much from what the replay predicted
-    max_unpredicted_shift : the same where there was no replay to predict anything
+    steps
+        percentage of the requests that the new version answers, step by step
+    min_requests
+        requests that the new version must answer before a step ends
+    min_seconds, max_seconds
+        shortest and longest duration of a step, whatever the traffic
+    max_error_rate
+        largest excess of the new version's share of failed requests over the live one's, and its largest share
+    max_latency_ratio
+        limit of the new version's duration: this times the live version's median and 95th percentile, plus `SLACK_MS`
+    max_score_shift
+        largest difference of the mean score from the replay's prediction
+    max_unpredicted_shift
+        the same if there was no replay
     """
 
     steps: tuple[int, ...]
@@ -56,16 +64,22 @@ class Plan:
 
 @dataclass
 class Evidence:
-    """What a version did in a step.
+    """Observations of a version during a step.
 
     Attributes
     ----------
-    milliseconds : duration of each answered request, cold starts left out; fewer than `answered` where not logged
-    scores : the scores of each answered request
-    failed : requests answered with 5xx
-    refused : requests answered with 4xx
-    crashed : invocations that ended without an answer (timeout, out of memory, no start)
-    invocations : as Lambda counts them; the log may be behind its count of crashes
+    milliseconds
+        duration of each answered request without cold starts; fewer than `answered` if not logged
+    scores
+        the scores of each answered request
+    failed
+        requests answered with 5xx
+    refused
+        requests answered with 4xx
+    crashed
+        invocations that ended without an answer (timeout, out of memory, no start)
+    invocations
+        as Lambda counts them; the log may be behind its count of crashes
     """
 
     milliseconds: list[float] = field(default_factory=list)
@@ -77,23 +91,23 @@ class Evidence:
 
     @property
     def errors(self) -> int:
-        """Return the requests that the version is to blame for."""
+        """Return the number of requests that failed because of the version."""
         return self.failed + self.crashed
 
     @property
     def requests(self) -> int:
-        """Return the requests of which it is known what became of them."""
+        """Return the number of requests with a known outcome."""
         return len(self.scores) + self.errors + self.refused
 
     @property
     def asked(self) -> int:
-        """Return the requests that errors are a share of."""
+        """Return the number of requests that is the denominator of the error rate."""
         return max(self.requests, self.invocations)
 
 
 @dataclass(frozen=True)
 class Predicted:
-    """What the replay of logged requests says of the scores: new version less live one on the same requests."""
+    """Score differences predicted by the replay: new version minus live one on the same requests."""
 
     shift: float
     distance: float
@@ -101,7 +115,7 @@ class Predicted:
 
 @dataclass(frozen=True)
 class Check:
-    """One comparison; `value` and `limit` in its own unit, `p` None where there was too little to test."""
+    """Comparison; `value` and `limit` in its own unit, `p` None if there was too little data to test."""
 
     name: str
     value: float
@@ -113,7 +127,7 @@ class Check:
 
 @dataclass(frozen=True)
 class Judgement:
-    """What to do next, why, and every number behind it."""
+    """Decision on the next step, with reason and all numbers."""
 
     action: Action
     why: str
@@ -134,6 +148,13 @@ def steps(text: str) -> tuple[int, ...]:
     ------
     ValueError
         If one is not a whole number from 1 to 99, or the next is not larger.
+
+    Examples
+    --------
+    >>> steps("10,50")
+    (10, 50)
+    >>> steps("")
+    ()
     """
     found = tuple(int(item) for item in text.split(",")) if text.strip() else ()
     if any(not 0 < item < 100 for item in found) or list(found) != sorted(set(found)):
@@ -148,10 +169,14 @@ def judge(
 
     Parameters
     ----------
-    step : its index in ``plan.steps``
-    seconds : since it began
-    live, new : what both versions did since then
-    predicted : by the replay; None where it had nothing to replay
+    step
+        its index in ``plan.steps``
+    seconds
+        since it began
+    live, new
+        observations of both versions since then
+    predicted
+        by the replay; None if there was nothing to replay
     """
     enough, over = new.requests >= plan.min_requests, seconds >= plan.max_seconds
     last_look = (enough and seconds >= plan.min_seconds) or over
@@ -187,7 +212,7 @@ def judge(
 
 
 def pause(plan: Plan, seconds: float) -> int:
-    """Return the seconds until the next look: `LOOKS` in the longest step, and one when it may be over."""
+    """Return the seconds until the next look: `LOOKS` looks in the longest step, and one at its earliest end."""
     pause = max(plan.max_seconds / LOOKS, 2.0)
     for moment in (plan.min_seconds, plan.max_seconds):
         if seconds < moment:
@@ -233,7 +258,7 @@ def _more_often(
 
 
 def _too_often(new: Evidence, plan: Plan, level: float) -> Check:
-    # Both may fail alike, for a reason outside: then it is no time for a release.
+    # Both versions may fail for the same external reason: then a release must wait.
     share = new.errors / new.asked if new.asked else 0.0
     p = hypothesis_tests.binomial(new.errors, new.asked, plan.max_error_rate) if new.asked else None
     words = f"failed {new.errors} of {new.asked} requests, more than {plan.max_error_rate:.1%}"
@@ -253,7 +278,7 @@ def _slower(name: str, share: float, least: int, live: Evidence, new: Evidence, 
         return Check(name, 0.0, 0.0, None, False, f"too few durations for the {name}")
     limit = hypothesis_tests.quantile(theirs, share) * plan.max_latency_ratio + SLACK_MS
     value = hypothesis_tests.quantile(ours, share)
-    # The quantile is above the limit when more requests are than should be: counts can be tested exactly.
+    # The quantile is above the limit if too many requests are above it: counts can be tested exactly.
     above = [sum(duration > limit for duration in durations) for durations in (ours, theirs)]
     p = hypothesis_tests.fisher(above[0], len(ours), above[1], len(theirs))
     what = "median" if share == 0.5 else f"{share:.0%} quantile"
@@ -269,7 +294,7 @@ def _mean(live: Evidence, new: Evidence, predicted: Predicted | None, plan: Plan
     expected = 0.0 if predicted is None else predicted.shift
     found, error = hypothesis_tests.shift(ours, theirs)
     off = found - expected
-    # Whether it is beyond the limit, not whether it is there: a shift within the limit is none of the judge's business.
+    # Only a shift beyond the limit is tested.
     beyond = (abs(off) - limit) / error if error else math.inf
     p = hypothesis_tests.normal(beyond) / 2 if beyond > 0 else 1.0
     words = f"mean score {found:+.3f} from the live version's, {expected:+.3f} expected, {limit:.3f} more allowed"

@@ -1,4 +1,4 @@
-"""Shadow replay: logged requests, asked again of the live and of the new version before anybody is served by it."""
+"""Replay: logged requests are sent to the live and to the new version before the new one serves anybody."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -11,20 +11,22 @@ from slipcast.features.row import CATEGORICAL, MISSING
 from slipcast.metrics import hypothesis_tests
 from slipcast.release.canary import ALPHA, MIN_FOR_SCORES, SLACK_MS
 
-# Fewer pairs than this say nothing about durations: one busy moment of the machine would decide.
+# Durations are not compared with fewer pairs than this: one busy moment of the machine would decide.
 MIN_FOR_LATENCY = 10
-# Scores that came through a log are the same to this.
+# Tolerance for scores read from a log.
 SAME = 1e-6
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What a new version may do otherwise than the live one on the same requests.
+    """Tolerated differences of a new version from the live one on the same requests.
 
     Attributes
     ----------
-    max_latency_ratio : times the live version's median duration, plus `canary.SLACK_MS`
-    max_score_shift : largest difference of the mean scores
+    max_latency_ratio
+        limit of the median duration: this times the live version's, plus `canary.SLACK_MS`
+    max_score_shift
+        largest difference of the mean scores
     """
 
     max_latency_ratio: float
@@ -33,7 +35,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Answer:
-    """A version's answer to a replayed request; `milliseconds` of the function itself."""
+    """Answer of a version to a replayed request; `milliseconds` within the function."""
 
     status: int
     body: Any
@@ -42,19 +44,28 @@ class Answer:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the replay showed.
+    """Result of the replay.
 
     Attributes
     ----------
-    passed : whether the new version may get traffic
-    why : in words
-    requests, predictions : compared, of those that the live version answered
-    shift : mean of new score less live score; None with fewer than `canary.MIN_FOR_SCORES` predictions
-    distance : largest distance of the two distributions of scores; None likewise
-    faithful : share of the live version's replayed scores that equal the logged ones; None where it logged none
-    median_ms : of the live and of the new version; None without requests
-    missing, added : parts of an answer that only the live, only the new version gives
-    failed : answers of the new version that are none, with the request's id
+    passed
+        whether the new version may get traffic
+    why
+        in words
+    requests, predictions
+        compared ones, among those that the live version answered
+    shift
+        mean of new score minus live score; None with fewer than `canary.MIN_FOR_SCORES` predictions
+    distance
+        largest distance of the two distributions of scores; None in the same case
+    faithful
+        share of the live version's replayed scores that equal the logged ones; None if it logged none
+    median_ms
+        of the live and of the new version; None without requests
+    missing, added
+        parts of an answer that only the live version gives, or only the new one
+    failed
+        failed answers of the new version, with the request's id
     """
 
     passed: bool
@@ -75,15 +86,17 @@ class Verdict:
 
 
 def requests(rows: Iterable[dict[str, Any]], limit: int) -> list[dict[str, Any]]:
-    """Return the last `limit` logged requests as they can be asked again.
+    """Return the last `limit` logged requests in a form that can be sent again.
 
     Parameters
     ----------
-    rows : lines of the prediction log; one may come more than once
+    rows
+        lines of the prediction log; duplicates are allowed
 
     Returns
     -------
-    ``request_id``, ``model_version``, ``activities`` with the features that were logged, ``scores``
+    list[dict[str, Any]]
+        ``request_id``, ``model_version``, ``activities`` with the features that were logged, ``scores``
     """
     own = {row["prediction_id"]: row for row in rows}
     ordered = sorted(own.values(), key=lambda row: (row["at"], row["request_id"], _number(row["prediction_id"])))
@@ -105,14 +118,14 @@ def activity(row: dict[str, Any]) -> dict[str, Any]:
     found = row["features"]
     given: dict[str, Any] = {
         "activity_id": row["activity_id"],
-        # Nothing is computed from it where the duration and the history are given.
+        # If duration and history are given, nothing is computed from the start date.
         "start": row["at"][:10],
         "baseline_duration_days": found.get("baseline_duration_days"),
         "budget": _budget(found.get("log_budget")),
         "total_float_days": found.get("total_float_days"),
         "predecessor_count": found.get("predecessor_count"),
         **{name: found.get(name) for name in CATEGORICAL if found.get(name) != MISSING},
-        # Given even if empty, so that nothing is looked up.
+        # Given even if empty, so that the feature store is not used.
         "history": {name: found[name] for name in HISTORY if found.get(name) is not None},
     }
     return {name: value for name, value in given.items() if value is not None}
@@ -122,7 +135,7 @@ def _budget(logarithm: float | None) -> float | None:
     if logarithm is None:
         return None
     budget = math.expm1(logarithm)
-    # Most budgets are whole or in cents: the nearest of those has the same logarithm again.
+    # Most budgets are whole numbers or have cents: the nearest such number has the same logarithm.
     nearest = round(budget, 2)
     return nearest if math.log1p(nearest) == logarithm else max(budget, 0.0)
 
@@ -133,7 +146,13 @@ def _number(prediction_id: str) -> int:
 
 
 def schema(body: Any, path: str = "") -> dict[str, set[str]]:
-    """Return the kinds of value at each path of an answer, items of a list under one path."""
+    """Return the kinds of value at each path of an answer, items of a list under one path.
+
+    Examples
+    --------
+    >>> schema({"predictions": [{"probability": 0.5}]})
+    {'': {'object'}, 'predictions': {'list'}, 'predictions[]': {'object'}, 'predictions[].probability': {'number'}}
+    """
     found: dict[str, set[str]] = {}
     if isinstance(body, dict):
         parts = [(f"{path}.{name}".lstrip("."), value) for name, value in body.items()]
@@ -154,9 +173,10 @@ def judge(replayed: Sequence[tuple[dict[str, Any], Answer, Answer]], limits: Lim
 
     Parameters
     ----------
-    replayed : request (as `requests` returns it), answer of the live version, answer of the new one
+    replayed
+        request (as `requests` returns it), answer of the live version, answer of the new one
     """
-    # What the live version does not answer says nothing about the new one.
+    # A request that the live version does not answer says nothing about the new one.
     pairs = [(asked, live, new) for asked, live, new in replayed if live.status == 200]
     answered = [(asked, live, new) for asked, live, new in pairs if new.status == 200]
     failed = [f"{asked['request_id']}: {new.status}" for asked, _, new in pairs if new.status != 200]
@@ -199,7 +219,7 @@ def _schemas(answered: Sequence[tuple[dict[str, Any], Answer, Answer]]) -> tuple
         for found, body in ((theirs, live.body), (ours, new.body)):
             for path, kinds in schema(body).items():
                 found.setdefault(path, set()).update(kinds)
-    # A field of another kind is one that is missing: who reads the old kind cannot read the new one.
+    # A field of another kind counts as missing: clients that read the old kind cannot read the new one.
     lost = [path for path, kinds in theirs.items() if path not in ours or not ours[path] <= kinds | {"null"}]
     return sorted(lost), sorted(ours.keys() - theirs.keys())
 
@@ -211,7 +231,7 @@ def _latency(answered: Sequence[tuple[dict[str, Any], Answer, Answer]], limits: 
     medians = (round(hypothesis_tests.quantile(live, 0.5), 3), round(hypothesis_tests.quantile(new, 0.5), 3))
     limit = medians[0] * limits.max_latency_ratio + SLACK_MS
     slower = sum(n > o * limits.max_latency_ratio + SLACK_MS for o, n in zip(live, new, strict=True))
-    # Pairs: of a version that is as fast, at most half would be beyond the ratio.
+    # Sign test on pairs: for an equally fast version, at most half would be beyond the ratio.
     significant = hypothesis_tests.binomial(slower, len(answered), 0.5) < ALPHA
     if len(answered) < MIN_FOR_LATENCY or medians[1] <= limit or not significant:
         return "", medians

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 
 from slipcast.reports.formatting import clean
 
-# Okabe and Ito (2008), Color Universal Design: told apart with any colour vision. Grey carries what is only compared.
+# Okabe and Ito (2008), Color Universal Design: distinguishable with any colour vision. Grey marks references.
 BLUE, SKY, ORANGE, VERMILION, GREEN, GREY = "#0072b2", "#56b4e9", "#e69f00", "#d55e00", "#009e73", "#8a9099"
 INK, MUTED, RULE = "#1b1f24", "#57606a", "#d5d9de"
 
@@ -60,14 +60,14 @@ _LONG = re.compile(r"(-?\d+\.\d{2})\d+")
 
 
 class Chart:
-    """A figure that is being drawn; `markup` holds the SVG once the ``with`` block of `chart` has ended."""
+    """Figure that is being drawn; `markup` holds the SVG after the ``with`` block of `chart`."""
 
     def __init__(self, figure: Figure) -> None:
         self.figure = figure
         self.markup = Markup()
 
     def axes(self, *, grid: str | None = None, **keywords: Any) -> Axes:
-        """Return the one pair of axes of the figure, with grid lines across axis `grid` (``x``, ``y`` or ``both``)."""
+        """Return the axes of the figure, with grid lines across axis `grid` (``x``, ``y`` or ``both``)."""
         axes = self.figure.subplots(**keywords)
         if grid:
             axes.grid(axis=grid)
@@ -80,9 +80,12 @@ def chart(name: str, title: str, description: str, *, width: float = WIDTH, heig
 
     Parameters
     ----------
-    name : unique in the page, an HTML id
-    title, description : what a screen reader says: what the chart is, and what there is to be seen
-    width, height : inches
+    name
+        unique in the page, an HTML id
+    title, description
+        text for a screen reader: name of the chart, and its content
+    width, height
+        inches
     """
     with mpl.rc_context(STYLE), warnings.catch_warnings():
         # Names may be in any script. The font only measures them: the browser draws them with its own.
@@ -95,8 +98,8 @@ def chart(name: str, title: str, description: str, *, width: float = WIDTH, heig
 
 
 def _inline(raw: bytes, name: str, title: str, description: str) -> Markup:
-    """Make a document an element: no prologue, ids of its own, coordinates to a hundredth, words for the picture."""
-    # Nobody's XML but matplotlib's, which escapes names: there is no entity to expand.
+    """Turn an SVG document into an inline element, with unique ids, short coordinates and a text description."""
+    # The XML is matplotlib's own, which escapes names: it has no entity to expand.
     root = ElementTree.fromstring(raw)  # noqa: S314
     for child in [*root.findall(f"{_SVG}metadata"), *root.findall(f"{_SVG}defs")]:
         if child.tag.endswith("metadata") or child.find(f"{_SVG}style") is not None:

@@ -1,12 +1,12 @@
-"""Figures and names as people read them; the filters of the templates."""
+"""Formatting of figures and names for people; filters of the templates."""
 
 import re
 from typing import Any
 
-# Not allowed in XML 1.0; the one that a C0 control, a surrogate or a noncharacter becomes is the replacement character.
+# Characters that XML 1.0 does not allow; they become the replacement character.
 _NOT_TEXT = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 NONE = "–"
-# What stays as it is written in print, of the names that Slipcast itself gives.
+# Words in Slipcast's own names that keep their spelling in print.
 _PRINTED = {
     "auc": "AUC",
     "brier": "Brier",
@@ -25,22 +25,34 @@ def clean(value: Any) -> str:
 
 
 def number(value: float | None, digits: int = 3) -> str:
-    """Return a figure with so many decimals, a whole number with thousands separated, ``–`` for None."""
+    """Return a number with a fixed number of decimals, an integer with thousands separators, ``–`` for None.
+
+    Examples
+    --------
+    >>> number(0.12345), number(12345), number(None)
+    ('0.123', '12,345', '–')
+    """
     if value is None:
         return NONE
     if isinstance(value, bool):
         return "yes" if value else "no"
-    # Adding nothing turns the minus zero of a small loss into a zero.
+    # Adding 0 turns the minus zero of a small loss into zero.
     return f"{value:,}" if isinstance(value, int) else f"{round(value + 0.0, digits) + 0.0:,.{digits}f}"
 
 
 def percent(value: float | None, digits: int = 1) -> str:
-    """Return a share as per cent."""
+    """Return a share as per cent.
+
+    Examples
+    --------
+    >>> percent(0.125)
+    '12.5 %'
+    """
     return NONE if value is None else f"{value * 100:.{digits}f} %"
 
 
 def signed(value: float | None, digits: int = 3) -> str:
-    """Return a figure with its sign."""
+    """Return a number with its sign."""
     return NONE if value is None else f"{value:+.{digits}f}"
 
 
@@ -50,14 +62,20 @@ def interval(values: list[float] | None, digits: int = 3) -> str:
 
 
 def seconds(value: float | None) -> str:
-    """Return a duration: seconds below two minutes, then minutes."""
+    """Return a duration: seconds below two minutes, then minutes.
+
+    Examples
+    --------
+    >>> seconds(90), seconds(150)
+    ('90.0 s', '2.5 min')
+    """
     if value is None:
         return NONE
     return f"{value:,.1f} s" if value < 120 else f"{value / 60:,.1f} min"
 
 
 def compact(value: float | None) -> str:
-    """Return a figure of unknown size with four significant digits."""
+    """Return a number of unknown size with four significant digits."""
     if value is None:
         return NONE
     if float(value).is_integer() and abs(value) < 1e6:
@@ -66,7 +84,7 @@ def compact(value: float | None) -> str:
 
 
 def anything(value: Any) -> str:
-    """Return whatever JSON holds as text on one line."""
+    """Return any JSON value as text on one line."""
     if value is None or isinstance(value, bool):
         return number(value)
     if isinstance(value, int | float):
@@ -86,7 +104,7 @@ def plain(name: str) -> str:
 
 
 def short(name: Any, length: int = 26) -> str:
-    """Return a name on one line, cut to `length` characters: the whole of it stands in the table beside a chart."""
+    """Return a name on one line, cut to `length` characters; the table next to a chart has the full name."""
     text = " ".join(clean(name).split())
     return text if len(text) <= length else f"{text[: length - 1]}…"
 

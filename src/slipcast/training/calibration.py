@@ -16,13 +16,13 @@ from slipcast.metrics.scores import brier, logistic, losses
 from slipcast.probability import CLIP
 from slipcast.probability_arrays import log_odds
 
-# Without folds that were recorded, the cross-fitting cuts the rows into so many blocks.
+# Number of blocks for cross-fitting if no folds were recorded.
 BLOCKS = 5
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """p' = expit(slope * logit(p) + intercept), p held in [clip, 1 - clip]; slope 1 and intercept 0 leave p alone."""
+    """p' = expit(slope * logit(p) + intercept), p held in [clip, 1 - clip]; slope 1 and intercept 0 do not change p."""
 
     slope: float = 1.0
     intercept: float = 0.0
@@ -30,15 +30,15 @@ class Calibration:
 
     @property
     def used(self) -> bool:
-        """Whether it changes anything."""
+        """True if the calibration changes probabilities."""
         return (self.slope, self.intercept) != (1.0, 0.0)
 
     def apply(self, p: np.ndarray) -> np.ndarray:
-        """Return the recalibrated probabilities, as the artefact's scorer computes them."""
+        """Return the recalibrated probabilities, as the artifact's scorer computes them."""
         p = np.asarray(p, dtype="float64")
         if not self.used:
             return p
-        # expit(x) without overflow, and without scipy's ufunc: a pickle by value cannot say where that comes from.
+        # expit(x) without overflow, and without scipy's ufunc, which cannot be pickled by value.
         return (1 + np.tanh((self.slope * log_odds(p, self.clip) + self.intercept) / 2)) / 2
 
 
@@ -46,16 +46,18 @@ IDENTITY = Calibration()
 
 
 def fit(y: np.ndarray, p: np.ndarray) -> Calibration:
-    """Fit slope and intercept by maximum likelihood; the identity where there is no maximum or no slope above 0.
+    """Fit slope and intercept by maximum likelihood; the identity if there is no maximum or the slope is not above 0.
 
     Parameters
     ----------
-    y : outcomes of shape (n_activities,), 1 late
-    p : probabilities of the same activities by models that were not fitted to them
+    y
+        outcomes of shape (n_activities,), 1 late
+    p
+        probabilities of the same activities by models that were not fitted to them
     """
     intercepts, slopes = logistic(log_odds(p), np.asarray(y), np.ones((1, len(p))))
     slope, intercept = float(slopes[0]), float(intercepts[0])
-    # A slope below 0 would turn the order round: then the scores know nothing and no line mends that.
+    # A slope below 0 would reverse the order: then the scores contain no signal, and no line can fix that.
     return Calibration(slope, intercept) if np.isfinite(slope) and slope > 0 else IDENTITY
 
 
@@ -69,15 +71,19 @@ def recalibrate(y: np.ndarray, p: np.ndarray, fold: np.ndarray) -> tuple[Calibra
 
     Parameters
     ----------
-    y : outcomes of shape (n_activities,), 1 late
-    p : out-of-fold probabilities of the same activities
-    fold : fold of each activity; with fewer than two folds the rows are cut into five blocks in their order
+    y
+        outcomes of shape (n_activities,), 1 late
+    p
+        out-of-fold probabilities of the same activities
+    fold
+        fold of each activity; with fewer than two folds the rows are cut into five blocks in their order
 
     Returns
     -------
-    the recalibration, and ``used``, ``slope``, ``intercept``, ``clip``, ``n`` (activities), ``before`` and ``after``:
-    ``brier``, ``log_loss``, ``slope``, ``intercept`` of the probabilities as they are and cross-fitted; ``gain`` and
-    ``gain_error``: by how much the line lowers the log loss of a fold, and the standard error of that
+    tuple[Calibration, dict[str, Any]]
+        the recalibration, and ``used``, ``slope``, ``intercept``, ``clip``, ``n`` (activities), ``before`` and
+        ``after``: ``brier``, ``log_loss``, ``slope``, ``intercept`` of the probabilities as they are and cross-fitted;
+        ``gain`` and ``gain_error``: by how much the line lowers the log loss of a fold, and the standard error of that
     """
     y, p, fold = np.asarray(y), np.asarray(p, dtype="float64"), np.asarray(fold)
     if len(np.unique(fold)) < 2:
@@ -116,12 +122,14 @@ def describe(y: np.ndarray, p: np.ndarray) -> dict[str, float | None]:
 
 
 class CalibratedPipeline(ClassifierMixin, BaseEstimator):
-    """A pipeline whose probabilities are recalibrated: what the artefact scores, as a scikit-learn classifier.
+    """Scikit-learn classifier with recalibrated probabilities, equal to those that the artifact scores.
 
     Parameters
     ----------
-    pipeline : classes 0 (on time) and 1 (late)
-    slope, intercept, clip : as of :class:`Calibration`
+    pipeline
+        classes 0 (on time) and 1 (late)
+    slope, intercept, clip
+        as of :class:`Calibration`
     """
 
     def __init__(self, pipeline: Pipeline, slope: float = 1.0, intercept: float = 0.0, clip: float = CLIP) -> None:
@@ -131,7 +139,7 @@ class CalibratedPipeline(ClassifierMixin, BaseEstimator):
         self.clip = clip
 
     def fit(self, features: pd.DataFrame, y: np.ndarray) -> "CalibratedPipeline":
-        """Fit the pipeline; slope and intercept stay, because the rows it is fitted to cannot teach them."""
+        """Fit the pipeline only: slope and intercept cannot be learned from the rows that it is fitted to."""
         self.pipeline.fit(features, y)
         return self
 
@@ -141,7 +149,7 @@ class CalibratedPipeline(ClassifierMixin, BaseEstimator):
 
     @property
     def classes_(self) -> np.ndarray:
-        """The classes of the pipeline."""
+        """Classes of the pipeline."""
         return self.pipeline.classes_
 
     def predict_proba(self, features: pd.DataFrame) -> np.ndarray:

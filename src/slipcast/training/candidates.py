@@ -1,4 +1,4 @@
-"""The candidate families, as ``candidates.json`` declares them."""
+"""Candidate families, declared in ``candidates.json``."""
 
 import importlib
 import inspect
@@ -9,10 +9,10 @@ from dataclasses import asdict, dataclass, field
 from importlib.resources import files
 from typing import Any
 
-# A family that declares no cost is taken for a slow one, so that its tasks are cut small.
+# A family without a declared cost is assumed to be slow, so that its tasks are small.
 SLOW = {"seconds": 5.0, "growth": 1.2}
 
-# Names become parts of object keys.
+# Names are used in object keys.
 NAME = re.compile("[a-z0-9_]{1,60}")
 
 
@@ -22,21 +22,30 @@ class CandidateError(ValueError):
 
 @dataclass(frozen=True)
 class Candidate:
-    """A family of models and the grid that is searched.
+    """Family of models with its parameter grid.
 
     Attributes
     ----------
-    name : key of the family
-    estimator : scikit-learn class, by its dotted name
-    params : parameters that are fixed
-    grid : values to try for each further parameter
-    scale : whether numeric features are standardised first
-    calibrate : for classes without ``predict_proba``: a sigmoid on cross-validated decisions (Platt 1999) makes their
+    name
+        key of the family
+    estimator
+        scikit-learn class, by its dotted name
+    params
+        parameters that are fixed
+    grid
+        values to try for each further parameter
+    scale
+        whether numeric features are standardised first
+    calibrate
+        for classes without ``predict_proba``: a sigmoid on cross-validated decisions (Platt 1999) gives their
         probabilities
-    max_rows : more training rows than this and the family is skipped; None for no limit
-    serve : whether the standard library can serve the family; the others are served by scikit-learn itself, whose layer
-        a release adds: they start more slowly
-    cost : ``seconds`` of one fit on 10,000 rows of 25 features on one core, and the exponent by which it grows with the
+    max_rows
+        more training rows than this and the family is skipped; None for no limit
+    serve
+        whether the standard library can serve the family; the others are served by scikit-learn itself, whose layer a
+        release adds, so that they start more slowly
+    cost
+        ``seconds`` of one fit on 10,000 rows of 25 features on one core, and the exponent by which it grows with the
         rows: a first guess, which the measured times of the first round replace
     """
 
@@ -69,7 +78,7 @@ class Candidate:
             params = {"random_state": seed, **params}
         estimator = kind(**{**self.params, **params})
         if self.calibrate:
-            # By name like the families themselves: planning needs this module and has no scikit-learn.
+            # Imported by name, like the families: planning needs this module and has no scikit-learn.
             wrap = _class("sklearn.calibration.CalibratedClassifierCV")
             return wrap(estimator, method="sigmoid", cv=3, ensemble=False)
         return estimator
@@ -82,13 +91,13 @@ class Candidate:
 def load_candidates(text: str | None = None) -> list[Candidate]:
     """Return the declared families; `text` replaces the packaged ``candidates.json``.
 
-    Planning works without scikit-learn: whether a class and its parameters exist is for `check`.
+    Planning works without scikit-learn: `check` tests whether a class and its parameters exist.
 
     Raises
     ------
     CandidateError
-        If the declaration is not a list of families, if a family is declared twice, has a field that there is not, an
-        empty grid or a class that is not scikit-learn's.
+        If the declaration is not a list of families, if a family is declared twice, has an unknown field, an empty grid
+        or a class that is not scikit-learn's.
     """
     try:
         declared = json.loads(text if text is not None else files(__package__).joinpath("candidates.json").read_text())
@@ -109,12 +118,12 @@ def dump_candidates(candidates: list[Candidate]) -> str:
 
 
 def check(candidate: Candidate) -> None:
-    """Look whether scikit-learn has the class and the class the parameters.
+    """Check that scikit-learn has the class and that the class has the parameters.
 
     Raises
     ------
     CandidateError
-        If not; the message names what there is.
+        If not; the message names the valid ones.
     """
     known = inspect.signature(_estimator_class(candidate)).parameters
     if unknown := {*candidate.params, *candidate.grid} - known.keys():
@@ -136,7 +145,7 @@ def _candidate(item: dict[str, Any]) -> Candidate:
     candidate = Candidate(**item)
     if not isinstance(name, str) or not NAME.fullmatch(name):
         raise CandidateError(f"{name!r} is no name of a family: lower-case letters, digits and underscores make one")
-    # A dotted name is an import: only scikit-learn's are carried out.
+    # A dotted name is imported, so only scikit-learn's are allowed.
     if str(candidate.estimator).split(".")[0] != "sklearn":
         raise CandidateError(f"{name}: {candidate.estimator} is not a class of scikit-learn")
     grid = candidate.grid

@@ -1,4 +1,4 @@
-"""The scikit-learn pipeline of a candidate: preparation of the features, then the estimator."""
+"""Scikit-learn pipeline of a candidate: preparation of the features, then the estimator."""
 
 from typing import Any
 
@@ -27,7 +27,7 @@ def build_preparation(columns: pd.DataFrame | None = None, *, scale: bool) -> Co
     """Return the unfitted preparation of features.
 
     Missing numbers become the training median plus an indicator; categories seen fewer than ten times in training share
-    one column, which unknown categories use too.
+    one column, which is also used for unknown categories.
     """
     numeric, categorical = list(NUMERIC), list(CATEGORICAL)
     if columns is not None:

@@ -1,4 +1,4 @@
-"""When to train: the rules that answer a request for training, with the reason in words."""
+"""Retraining policy: rules that answer a request for training, with the reason in words."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 Reason = Literal["new_data", "alarm", "schedule", "manual"]
-# Five folds of the four fifths that are not held back: fewer and a fold tests on a handful.
+# Minimum number of labels: with fewer, each of five folds of the training part would test on a handful of rows.
 MIN_UNDATED = 50
 
 REASONS: tuple[str, ...] = ("new_data", "alarm", "schedule", "manual")
@@ -15,15 +15,19 @@ REASONS: tuple[str, ...] = ("new_data", "alarm", "schedule", "manual")
 
 @dataclass(frozen=True)
 class TrainingDecision:
-    """Whether to train, and why.
+    """Decision on a training, with its reason.
 
     Attributes
     ----------
-    train : whether to train
-    why : one sentence for people
-    hold : what it would take if not: ``too_few`` (a longer history), ``nothing_new`` (new outcomes), ``waits`` (an
-        alarm, a schedule or a person) or ``budget`` (the next month); empty where it trains
-    reason : what the training answers: what asked, or ``alarm`` where a file brings what an open alarm asked for
+    train
+        whether to train
+    why
+        one sentence for people
+    hold
+        missing condition if not: ``too_few`` (a longer history), ``nothing_new`` (new outcomes), ``waits`` (an alarm, a
+        schedule or a person) or ``budget`` (the next month); empty if it trains
+    reason
+        reason of the training: the request's, or ``alarm`` if a file brings what an open alarm requires
     """
 
     train: bool
@@ -51,18 +55,30 @@ def should_train(
 
     Parameters
     ----------
-    reason : what asked: ``new_data``, ``alarm``, ``schedule`` or ``manual``
-    dataset_id : the dataset that a training would use
-    n_matured : activities whose outcome is known
-    labels_digest : of all those outcomes (`versions.describe`)
-    champion_dataset_id : the dataset that trained the live model; None if no model is live
-    train_on_new_data : False leaves new files to the next alarm or schedule
-    min_matured : below this number of labels nothing is trained
-    dated : whether the activities have dates; without them candidates are compared, and nothing is released
-    champion_labels_digest : of the outcomes in the champion's dataset; None where it is not known
-    last_training : ``dataset_id``, ``reason`` and ``execution`` of the last training that lost against the live model
-    open_alarms : names of the alarms that no release has answered
-    cooling : whether a training that answers alarms is under way or was a short time ago
+    reason
+        reason of the request: ``new_data``, ``alarm``, ``schedule`` or ``manual``
+    dataset_id
+        dataset that a training would use
+    n_matured
+        activities whose outcome is known
+    labels_digest
+        digest of all those outcomes (`versions.describe`)
+    champion_dataset_id
+        the dataset that trained the live model; None if no model is live
+    train_on_new_data
+        False leaves new files to the next alarm or schedule
+    min_matured
+        below this number of labels nothing is trained
+    dated
+        whether the activities have dates; without them candidates are compared, and nothing is released
+    champion_labels_digest
+        digest of the outcomes in the champion's dataset; None if unknown
+    last_training
+        ``dataset_id``, ``reason`` and ``execution`` of the last training that lost against the live model
+    open_alarms
+        names of the alarms that no release has answered
+    cooling
+        whether a training that answers alarms is running or ended a short time ago
     """
     if not dated:
         return _without_dates(n_matured, reason)
@@ -102,9 +118,10 @@ def should_train(
 
 
 def _tried(reason: str, dataset_id: str, last: Mapping[str, str] | None) -> TrainingDecision | None:
-    """Refuse to repeat a training that has just lost; a person may, and an alarm may where none was answered by it.
+    """Refuse to repeat a training that has just lost, unless a person asks, or an alarm that it did not answer.
 
-    The same rows give the same challenger, but the gate judges it less strictly where an alarm says it is needed.
+    The same rows give the same challenger, but the gate judges it less strictly if an alarm says that a new model is
+    needed.
     """
     if last is None or last["dataset_id"] != dataset_id or reason == "manual":
         return None
@@ -125,7 +142,8 @@ def _without_dates(n_matured: int, reason: str) -> TrainingDecision:
             f"{n_matured} activities have a label, {MIN_UNDATED} are needed even to compare candidates",
             "too_few",
         )
-    # At once, whatever TrainOnNewData says: such a file never becomes the dataset that an alarm or a schedule takes.
+    # Decided at once, independently of TrainOnNewData: such a file never becomes the dataset that an alarm or a
+    # schedule uses.
     return TrainingDecision(
         True,
         "the file has no dates: candidates are compared by the protocol of the literature, nothing is released",
@@ -134,7 +152,7 @@ def _without_dates(n_matured: int, reason: str) -> TrainingDecision:
 
 
 def over_budget(month: str, limit: int, dataset_id: str) -> TrainingDecision:
-    """Return the decision where the trainings of a month (``2026-11``) are used up."""
+    """Return the decision when the training budget of a month (``2026-11``) is used up."""
     return TrainingDecision(
         False,
         f"the {limit} trainings of {month} are used up (RetrainBudgetPerMonth): dataset {dataset_id} is kept and waits "
@@ -148,6 +166,11 @@ def execution_name(reason: str, *identity: str) -> str:
 
     Step Functions refuses a second execution of the same name and different input for 90 days, which makes a
     repeated event harmless.
+
+    Examples
+    --------
+    >>> execution_name("new_data", "bucket", "key", "version")
+    'new-data-5fd28693015618dda7b00c08814b0275'
     """
     if reason not in REASONS:
         raise ValueError(f"reason is {reason!r}: one of {', '.join(REASONS)} was expected")
@@ -156,5 +179,11 @@ def execution_name(reason: str, *identity: str) -> str:
 
 
 def cooldown_cutoff(now: datetime, cooldown_minutes: float) -> datetime:
-    """Return the time after which an earlier start still cools down."""
+    """Return the time after which an earlier start is still in its cooldown.
+
+    Examples
+    --------
+    >>> cooldown_cutoff(datetime(2026, 1, 5, 12), 90)
+    datetime.datetime(2026, 1, 5, 10, 30)
+    """
     return now - timedelta(minutes=cooldown_minutes)

@@ -1,4 +1,4 @@
-"""Alarms that no release has answered yet."""
+"""Open alarms: those that no release has answered yet."""
 
 from slipcast_aws.control.table import client, item_key, read_item
 
@@ -6,12 +6,12 @@ ALARMS = ("GATE", "alarms")
 
 
 def open_alarm(table: str, name: str) -> None:
-    """Note an alarm that asks for a better model."""
+    """Record an alarm that asks for a better model."""
     _change_alarms(table, "ADD", name)
 
 
 def close_alarm(table: str, name: str) -> None:
-    """Note that an alarm has gone back to OK by itself."""
+    """Record that an alarm has gone back to OK by itself."""
     _change_alarms(table, "DELETE", name)
 
 
@@ -25,7 +25,7 @@ def _change_alarms(table: str, verb: str, name: str) -> None:
 
 
 def close_alarms(table: str) -> None:
-    """Note that a release has answered all alarms."""
+    """Record that a release has answered all alarms."""
     client().delete_item(TableName=table, Key=item_key(*ALARMS))
 
 

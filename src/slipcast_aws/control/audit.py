@@ -7,7 +7,7 @@ from slipcast_aws.control.table import client, timestamp
 
 
 def audit(table: str, *, identity: str, record: dict[str, Any], now: datetime | None = None) -> None:
-    """Add an entry to the audit trail; `record` holds text, the same identity and time overwrite themselves."""
+    """Add an entry to the audit trail; `record` holds text; an entry with the same identity and time is overwritten."""
     moment = now or datetime.now(UTC)
     client().put_item(
         TableName=table,

@@ -1,4 +1,4 @@
-"""The latest dataset, and what the last training was made of."""
+"""Latest dataset, and the record of the last training that lost."""
 
 import json
 from typing import Any
@@ -9,7 +9,7 @@ LAST_TRAINING = ("GATE", "last_training")
 
 
 def note_training(table: str, *, execution: str, dataset_id: str, reason: str) -> None:
-    """Note what was trained last and lost against the live model."""
+    """Record the last training that lost against the live model."""
     values = {"execution": execution, "dataset_id": dataset_id, "reason": reason}
     client().put_item(TableName=table, Item=item_key(*LAST_TRAINING) | {k: {"S": v} for k, v in values.items()})
 
@@ -21,13 +21,13 @@ def last_training(table: str) -> dict[str, str] | None:
 
 
 def latest_dataset(table: str) -> dict[str, Any] | None:
-    """Return the reference of the dataset version that all files so far have led to; None if there is none."""
+    """Return the reference of the dataset version with all files so far; None if there is none."""
     item = read_item(table, ("DATASET", "latest"))
     return json.loads(item["reference"]["S"]) if item else None
 
 
 def move_latest(table: str, reference: dict[str, Any], *, previous: dict[str, Any] | None) -> bool:
-    """Make a dataset version the latest one if `previous` still is; False if another file came in between."""
+    """Make a dataset version the latest one if `previous` still is; False if another file was ingested in between."""
     item = {
         **{"pk": {"S": "DATASET"}, "sk": {"S": "latest"}, "dataset_id": {"S": reference["dataset_id"]}},
         "reference": {"S": json.dumps(reference, sort_keys=True)},

@@ -1,4 +1,4 @@
-"""Releases by version."""
+"""Records of releases, by version."""
 
 import json
 from typing import Any
@@ -7,12 +7,13 @@ from slipcast_aws.control.table import client, read_item
 
 
 def put_release(table: str, version: str, record: dict[str, Any]) -> None:
-    """Keep what is to be known of a version once it got traffic, also when the version itself has been pruned.
+    """Store the record of a version that gets traffic; it remains after the version itself is pruned.
 
     Parameters
     ----------
-    record : ``previous`` (version that was live before), ``execution`` and ``model``; again for the same version, it
-        replaces what was known
+    record
+        ``previous`` (version that was live before), ``execution`` and ``model``; a second record of the same version
+        replaces the first
     """
     client().put_item(
         TableName=table,
@@ -21,6 +22,6 @@ def put_release(table: str, version: str, record: dict[str, Any]) -> None:
 
 
 def release(table: str, version: str) -> dict[str, Any] | None:
-    """Return what `put_release` kept of a version; None for one that never got traffic."""
+    """Return the record of a version stored by `put_release`; None if it never got traffic."""
     item = read_item(table, ("RELEASE", version))
     return json.loads(item["record"]["S"]) if item else None

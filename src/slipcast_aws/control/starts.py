@@ -1,4 +1,4 @@
-"""Starts of the pipeline: one under way for all that is not a file, cooldown, budget."""
+"""Starts of the pipeline: one running execution for all requests but files, cooldown, budget."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -12,7 +12,7 @@ FLIGHT = timedelta(hours=2)
 
 
 def lease_holder(table: str, now: datetime) -> str | None:
-    """Return the execution that holds the training lease; None if nobody does or the lease has run out."""
+    """Return the execution that holds the training lease; None if there is none or the lease has expired."""
     item = read_item(table, ("LEASE", "training"))
     if item is None or int(item["expires_at_ms"]["N"]) <= now.timestamp() * 1000:
         return None
@@ -21,7 +21,7 @@ def lease_holder(table: str, now: datetime) -> str | None:
 
 @dataclass(frozen=True)
 class Flight:
-    """The last start by an alarm, a schedule or a person: when it was, and whether it is still under way."""
+    """Last start by an alarm, a schedule or a person: its time, and whether its execution is still running."""
 
     execution: str
     started_at: str
@@ -29,7 +29,7 @@ class Flight:
 
 
 def flight(table: str, now: datetime) -> Flight | None:
-    """Return the last start that passed the gate; None before the first."""
+    """Return the last start that the trigger admitted; None before the first."""
     item = read_item(table, LAST_START)
     if item is None:
         return None
@@ -38,10 +38,9 @@ def flight(table: str, now: datetime) -> Flight | None:
 
 
 def claim_start(table: str, *, now: datetime, cutoff: datetime, execution: str) -> bool:
-    """Record a start unless one is under way or came after `cutoff`; of many callers at once exactly one gets True.
+    """Record a start unless one is running or came after `cutoff`; among concurrent callers exactly one gets True.
 
-    Who has the claim already, and crashed before it used it, gets it again. A claim that nobody gives back runs out
-    after `FLIGHT`.
+    The claim is idempotent: a retry by its holder succeeds. A claim that is not released expires after `FLIGHT`.
     """
     moment = int(now.timestamp() * 1000)
     item = {
@@ -64,7 +63,7 @@ def claim_start(table: str, *, now: datetime, cutoff: datetime, execution: str) 
 
 
 def release_claim(table: str, *, execution: str) -> None:
-    """Take a claim back whose execution could not be started."""
+    """Release a claim whose execution could not be started."""
     conditionally(
         client().delete_item,
         TableName=table,
@@ -75,7 +74,7 @@ def release_claim(table: str, *, execution: str) -> None:
 
 
 def land(table: str, *, execution: str) -> None:
-    """Note that an execution has ended: the next request may pass once the cooldown is over."""
+    """Record that an execution has ended: the next request may pass after the cooldown."""
     conditionally(
         client().update_item,
         TableName=table,
@@ -87,7 +86,7 @@ def land(table: str, *, execution: str) -> None:
 
 
 def restart_cooldown(table: str, *, execution: str, now: datetime) -> None:
-    """Let the cooldown begin anew, whoever started `execution`."""
+    """Restart the cooldown, whichever request started `execution`."""
     client().update_item(
         TableName=table,
         Key=item_key(*LAST_START),
@@ -97,9 +96,9 @@ def restart_cooldown(table: str, *, execution: str, now: datetime) -> None:
 
 
 def spend(table: str, *, month: str, execution: str, limit: int | None) -> bool:
-    """Count a training into the budget of a month; False if `limit` others have used it up.
+    """Count a training in the budget of a month; False if `limit` other trainings have used it up.
 
-    The same execution counts once, however often it asks. Without a limit it is counted and never refused.
+    The same execution counts once, even if it asks repeatedly. Without a limit it is counted and never refused.
     """
     request: dict[str, Any] = {
         "TableName": table,

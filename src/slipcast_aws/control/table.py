@@ -1,9 +1,9 @@
 """The control table: training lease, trigger, budget, latest dataset, releases and audit trail in DynamoDB.
 
 One table, keys ``pk`` and ``sk``: ``LEASE/training`` (written by the state machine), ``GATE/last_start`` (cooldown and
-the one execution that alarms, schedules and people may have under way), ``GATE/alarms`` (alarms that no release has
-answered), ``GATE/last_training``, ``BUDGET/<UTC month>``, ``DATASET/latest``, ``RELEASE/<version>``,
-``AUDIT/<UTC time>#<identity>``.
+the one running execution that alarms, schedules and people may have), ``GATE/alarms`` (alarms that no release has
+answered), ``GATE/last_training``, ``BUDGET/<UTC month>``, ``DATASET/latest``, ``RELEASE/<version>``, ``AUDIT/<UTC
+time>#<identity>``.
 """
 
 from collections.abc import Callable

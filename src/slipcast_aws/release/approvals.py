@@ -1,7 +1,7 @@
 """Approvals: requests for a person's decision, in the control table under ``APPROVAL/<execution>``.
 
-Of the link's key only the SHA-256 is stored. The task token with which the state machine waits is stored until it was
-used; it is in no log, no page and no representation of an `Approval`.
+Only the SHA-256 of the link's key is stored. The task token of the waiting state machine is stored until it is used; it
+appears in no log, no page and no representation of an `Approval`.
 """
 
 import hashlib
@@ -22,14 +22,14 @@ from slipcast_aws.control import table as control
 PK = "APPROVAL"
 KEY_BYTES = 32
 STATUSES = {"approve": "approved", "reject": "rejected"}
-# The time limit of the function that records a decision and hands it on.
+# Time limit of the function that records a decision and sends it to the execution.
 HANDED_ON_WITHIN = timedelta(seconds=30)
-# What Step Functions says of a token whose task has ended, whatever ended it.
+# Error codes of Step Functions for a token whose task has ended.
 GONE = {"TaskTimedOut", "TaskDoesNotExist", "InvalidToken"}
 
 
 class ClosedError(RuntimeError):
-    """The request can no longer be decided; `approval` says what became of it."""
+    """The request can no longer be decided; `approval` has its outcome."""
 
     def __init__(self, approval: "Approval") -> None:
         super().__init__(f"the approval of execution {approval.execution} is closed: {approval.status}")
@@ -37,21 +37,26 @@ class ClosedError(RuntimeError):
 
 
 class HandOnError(RuntimeError):
-    """A decision is recorded, but Step Functions could not be told; the same decision can be sent again."""
+    """A decision is recorded, but Step Functions could not be notified; the same decision can be sent again."""
 
 
 @dataclass(frozen=True)
 class Approval:
-    """A request for approval and what became of it.
+    """Request for approval, with its outcome.
 
     Attributes
     ----------
-    status : ``pending``, ``approved``, ``rejected`` or ``expired``
-    delivery : whether Step Functions knows of the decision: ``""`` (not told yet), ``failed``, ``delivered`` or
+    status
+        ``pending``, ``approved``, ``rejected`` or ``expired``
+    delivery
+        whether Step Functions has received the decision: ``""`` (not sent yet), ``failed``, ``delivered`` or
         ``too_late``
-    asked_at, expires_at, decided_at : UTC times as text that sorts; ``decided_at`` is ``""`` while pending
-    via : ``link`` or ``invoke``; ``source_ip`` is known of a link only
-    outcome : what the pipeline made of it (`slipcast.release.approval.outcome`), ``""`` before
+    asked_at, expires_at, decided_at
+        UTC times as text that sorts; ``decided_at`` is ``""`` while pending
+    via
+        ``link`` or ``invoke``; ``source_ip`` is known for a link only
+    outcome
+        outcome in the pipeline (`slipcast.release.approval.outcome`), ``""`` before
     """
 
     execution: str
@@ -72,37 +77,37 @@ class Approval:
     key_sha256: str = field(default="", repr=False)
 
     def expired(self, now: datetime) -> bool:
-        """Return whether the time for a decision is over and none was made."""
+        """Return whether the time has expired without a decision."""
         return self.status == "expired" or (self.status == "pending" and self.expires_at <= control.timestamp(now))
 
     def decidable(self, now: datetime) -> bool:
-        """Return whether a decision is to be made, or made again because it could not be handed on."""
+        """Return whether a decision can be made, or repeated because it could not be delivered."""
         return (self.status == "pending" and not self.expired(now)) or self.undelivered(now)
 
     def undelivered(self, now: datetime) -> bool:
-        """Return whether a decision is recorded that could not be handed on, while that may still help."""
+        """Return whether a recorded decision could not be delivered and a repeat may still help."""
         if self.outcome or self.status not in STATUSES.values():
             return False
-        # Whoever recorded it has died before handing it on, if it is not done by now.
+        # If it is not delivered by now, its function ended before delivery.
         died = not self.delivery and self.decided_at <= control.timestamp(now - HANDED_ON_WITHIN)
         return self.delivery == "failed" or died
 
 
 @cache
 def states():
-    """Return the Step Functions client of this execution environment; it gives up before the API does."""
+    """Return the Step Functions client of this execution environment; its timeout is shorter than the API's."""
     return boto3.client(
         "stepfunctions", config=Config(connect_timeout=3, read_timeout=5, retries={"total_max_attempts": 2})
     )
 
 
 def new_key() -> str:
-    """Return a key of 256 random bits that can stand in a URL."""
+    """Return a URL-safe key of 256 random bits."""
     return secrets.token_urlsafe(KEY_BYTES)
 
 
 def ask(table: str, approval: Approval) -> None:
-    """Store a request; one of the same execution that is still pending is replaced, its key and its token with it.
+    """Store a request; a pending one of the same execution is replaced, with its key and token.
 
     Raises
     ------
@@ -131,7 +136,7 @@ def read(table: str, execution: str) -> Approval | None:
 
 
 def find(table: str, execution: str, key: str) -> Approval | None:
-    """Return the request of an execution to whoever has its key; None for a wrong key as for no request."""
+    """Return the request of an execution if the key is right; None for a wrong key and for no request."""
     approval = read(table, execution)
     stored = approval.key_sha256 if approval else digest("")
     known = hmac.compare_digest(digest(key), stored)
@@ -144,18 +149,20 @@ def digest(key: str) -> str:
 
 
 def decide(table: str, approval: Approval, decision: str, *, now: datetime, **person: str) -> Approval:
-    """Record a decision; of many callers at once exactly one gets through.
+    """Record a decision; among concurrent callers exactly one succeeds.
 
     Parameters
     ----------
-    decision : ``approve`` or ``reject``
-    person : ``by``, ``comment``, ``via`` and ``source_ip`` of who decided
+    decision
+        ``approve`` or ``reject``
+    person
+        ``by``, ``comment``, ``via`` and ``source_ip`` of the person who decides
 
     Raises
     ------
     ClosedError
-        If the request was decided, asked anew or has expired; the same decision is taken once more where it could not
-        be handed on.
+        If the request was decided, replaced or has expired. The same decision is accepted again if it could not be
+        delivered.
     """
     status = STATUSES[decision]
     if approval.undelivered(now) and approval.status == status:
@@ -177,12 +184,12 @@ def decide(table: str, approval: Approval, decision: str, *, now: datetime, **pe
 
 
 def hand_on(table: str, approval: Approval) -> Approval:
-    """Tell the waiting execution of a decision; ``delivery`` of what is returned says whether it still waited.
+    """Send a decision to the waiting execution; ``delivery`` of the result says whether it was still waiting.
 
     Raises
     ------
     HandOnError
-        If Step Functions did not answer: whether the execution knows of the decision is then open.
+        If Step Functions did not answer: it is then unknown whether the execution received the decision.
     """
     try:
         states().send_task_success(
@@ -194,18 +201,18 @@ def hand_on(table: str, approval: Approval) -> Approval:
         delivery = "too_late" if code in GONE else "failed"
     _mark(table, approval.execution, delivery)
     if delivery == "failed":
-        # Without its cause: the message of the service may repeat the token.
-        raise HandOnError(f"Step Functions could not be told of the decision on {approval.execution}: {code}")
+        # Raised without its cause: the message of the service may contain the token.
+        raise HandOnError(f"Step Functions could not be notified of the decision on {approval.execution}: {code}")
     return read(table, approval.execution)
 
 
 def close(table: str, execution: str) -> Approval:
-    """Close a request, as expired if nobody decided it, and return what it has become.
+    """Close a request, as expired if nobody decided it, and return it.
 
     Raises
     ------
     LookupError
-        If the execution never asked.
+        If the execution has no request.
     """
     try:
         control.client().update_item(
@@ -226,7 +233,7 @@ def close(table: str, execution: str) -> Approval:
 
 
 def conclude(table: str, execution: str, *, outcome: str, in_time: bool) -> None:
-    """Note what the pipeline made of a request; a decision that reached it in time counts as delivered."""
+    """Record the outcome of a request; a decision that arrived in time counts as delivered."""
     values = {"outcome": outcome} | ({"delivery": "delivered"} if in_time else {})
     _update(table, execution, values)
 
@@ -239,13 +246,13 @@ def _mark(table: str, execution: str, delivery: str) -> None:
     try:
         _update(table, execution, {"delivery": delivery}, unless_delivered=delivery != "delivered")
     except ClientError as error:
-        # An answer that was lost: the execution had gone on with this decision before it was sent again.
+        # The answer was lost: the execution had already continued with this decision before it was sent again.
         if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
             raise
 
 
 def _update(table: str, execution: str, values: dict[str, str], *, unless_delivered: bool = False) -> None:
-    # Only what may be needed once more is kept.
+    # Only values that may be needed again are kept.
     removed = "" if values.get("delivery") == "failed" else " REMOVE task_token"
     guard = {"ConditionExpression": "attribute_not_exists(delivery) OR delivery <> :delivered"}
     control.client().update_item(

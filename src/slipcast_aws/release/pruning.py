@@ -1,4 +1,4 @@
-"""Pruning: versions of the predict function, and layers with their models, that nothing needs any more."""
+"""Pruning of versions of the predict function, and of model layers, that are no longer needed."""
 
 from typing import Any
 
@@ -9,12 +9,13 @@ from slipcast_aws.release import versions as releases
 def prune(function: str, layer_name: str, *, keep: int, protected: set[str]) -> dict[str, list[str]]:
     """Delete all but the last `keep` released versions and the model layers that only the deleted ones had.
 
-    What the alias names stays whatever its age, as do `protected` versions and the first one, which has no model and
+    Versions of the alias stay, whatever their age, as do `protected` versions and the first one, which has no model and
     belongs to CloudFormation. Lambda itself refuses to delete a version that an alias names.
 
     Returns
     -------
-    ``versions`` and ``layers`` (ARNs) that were deleted
+    dict[str, list[str]]
+        ``versions`` and ``layers`` (ARNs) that were deleted
     """
     client = releases.client()
     versions = _versions(function)

@@ -1,7 +1,7 @@
-"""Traffic: which versions the alias ``live`` sends requests to, and at which weights.
+"""Traffic: versions and weights to which the alias ``live`` sends requests.
 
-Whatever changes it is one conditional update (``RevisionId``) of the alias: it happens whole or not at all, and of two
-at once the later one is told. Before each the state is read, so that a repeated call finds its work done.
+Each change is one conditional update (``RevisionId``) of the alias: it is atomic, and of two concurrent updates the
+later one fails with `MovedError`. The state is read before each update, so that a repeated call finds its work done.
 """
 
 from dataclasses import dataclass, field
@@ -28,14 +28,14 @@ class MovedError(ReleaseError):
 
 
 def current(function: str) -> Traffic:
-    """Return where the alias sends requests now."""
+    """Return the current traffic of the alias."""
     alias = versions.client().get_alias(FunctionName=function, Name=ALIAS)
     weights = (alias.get("RoutingConfig") or {}).get("AdditionalVersionWeights") or {}
     return Traffic(alias["FunctionVersion"], dict(weights), alias["RevisionId"])
 
 
 def change(function: str, seen: Traffic, *, version: str, weights: dict[str, float] | None = None) -> None:
-    """Send requests elsewhere, in one update, if the alias still is as it was `seen`.
+    """Change the traffic in one update, if the alias is still as it was `seen`.
 
     Raises
     ------
@@ -59,12 +59,12 @@ def change(function: str, seen: Traffic, *, version: str, weights: dict[str, flo
 def weigh(function: str, *, version: str, live: str, percent: int, first: bool) -> Traffic:
     """Send `percent` of the requests to `version`, the others to `live`, and return the traffic before.
 
-    The first step takes the weight of a release that died; later ones go on from their own.
+    The first step replaces the weight of a release that crashed; later steps continue from their own weight.
 
     Raises
     ------
     MovedError
-        If another version than `live` is live, or somebody took the weight of this release away.
+        If another version than `live` is live, or somebody removed the weight of this release.
     """
     seen = current(function)
     _expect(seen, version, live)
@@ -77,17 +77,19 @@ def weigh(function: str, *, version: str, live: str, percent: int, first: bool) 
 
 
 def promote(function: str, *, version: str, live: str, canary: bool) -> Traffic:
-    """Send all requests to `version` and return the traffic before; again, it changes nothing.
+    """Send all requests to `version` and return the traffic before; a repeat changes nothing.
 
     Parameters
     ----------
-    live : version that the release began with
-    canary : whether `version` must have a weight, as at the end of a canary
+    live
+        version that was live when the release began
+    canary
+        whether `version` must have a weight, as at the end of a canary
 
     Raises
     ------
     MovedError
-        If another version than `live` is live, or somebody took the weight of this release away.
+        If another version than `live` is live, or somebody removed the weight of this release.
     """
     seen = current(function)
     if seen.version == version and not seen.weights:
@@ -100,7 +102,7 @@ def promote(function: str, *, version: str, live: str, canary: bool) -> Traffic:
 
 
 def withdraw(function: str, *, version: str) -> bool:
-    """Take the weight of `version` away and return whether it had one; the main version stays."""
+    """Remove the weight of `version` and return whether it had one; the main version stays."""
     for attempt in range(ATTEMPTS):
         seen = current(function)
         if version not in seen.weights:

@@ -1,7 +1,7 @@
 """Releases: a model becomes a layer, a layer and a digest become a Lambda version, the alias points at a version.
 
-The layer holds the model, so a version of the function is complete in itself: no bucket has to answer when it starts.
-Every step can be repeated: a crash between two steps leaves the alias where it was and the next run goes on from there.
+The layer holds the model, so a version of the function is self-contained: no bucket has to answer when it starts. Every
+step can be repeated: a crash between two steps leaves the alias unchanged, and the next run continues from there.
 """
 
 import io
@@ -22,21 +22,21 @@ from slipcast_aws.waiting import Deadline
 
 MODEL_FILE = "slipcast_model/model.json"
 ALIAS = "live"
-# A version that is asked has 29 s to answer. The SDK repeats throttling and 5xx, never 409 and 412.
+# A version has 29 s to answer. The SDK retries throttling and 5xx, never 409 and 412.
 _CONFIG = Config(connect_timeout=5, read_timeout=35, retries={"mode": "standard", "total_max_attempts": 4})
-# How long a version that is throttled, or wakes up, is asked again.
+# Seconds for which a version that is throttled, or wakes up, is called again.
 BUSY_SECONDS = 60
-# How often a configuration is set before somebody else has to stop changing it.
+# Number of attempts to set the configuration while somebody else changes it.
 UPDATES = 10
 
 
 class ReleaseError(RuntimeError):
-    """A new version cannot be made, or does not answer as the model that it should hold."""
+    """A new version cannot be published, or does not answer with the model that it should hold."""
 
 
 @dataclass(frozen=True)
 class LiveModel:
-    """The model behind the alias; `trained_at` is ISO 8601, empty where a release did not note it."""
+    """The model behind the alias; `trained_at` is ISO 8601, empty if the release did not record it."""
 
     version: str
     model_id: str
@@ -62,7 +62,7 @@ class LiveModel:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a version answered: status, parsed body, milliseconds by its own account (or None) and until it was here."""
+    """Answer of a version: status, parsed body, server-side duration (None if unknown) and round-trip time."""
 
     status: int
     body: Any
@@ -113,7 +113,7 @@ def _model(configuration: dict[str, Any]) -> LiveModel | None:
 
 
 def layer_archive(artefact: bytes) -> bytes:
-    """Return the zip file of a layer that holds `artefact`, the same bytes for the same artefact."""
+    """Return the zip file of a layer that holds the artifact; the same artifact gives the same bytes."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         entry = zipfile.ZipInfo(MODEL_FILE, date_time=(1980, 1, 1, 0, 0, 0))
@@ -124,14 +124,18 @@ def layer_archive(artefact: bytes) -> bytes:
 
 @dataclass(frozen=True)
 class Runtime:
-    """What a version runs with.
+    """Runtime of a version.
 
     Attributes
     ----------
-    memory_mb : memory of the function, which its processor goes with
-    library : ARN of the layer with scikit-learn
-    needed : whether the model needs that layer
-    snap_start : whether the version starts from a snapshot of its memory
+    memory_mb
+        memory of the function; its CPU share grows with it
+    library
+        ARN of the layer with scikit-learn
+    needed
+        whether the model needs that layer
+    snap_start
+        whether the version starts from a snapshot of its memory
     """
 
     memory_mb: int
@@ -153,16 +157,19 @@ def publish(
     """Publish a version of `function` that holds the model whose layer archive is at `layer_key`.
 
     Order: layer, configuration, version, wait until the version is active, which with SnapStart takes minutes. The
-    alias is not touched. A call that is repeated finds what is there and goes on from it.
+    alias is not touched. A repeated call finds the existing resources and continues from them.
 
     Parameters
     ----------
-    variables : the ``MODEL_*`` environment variables that pin the model; ``MODEL_SHA256`` among them
-    runtime : what the version runs with
+    variables
+        the ``MODEL_*`` environment variables that pin the model; ``MODEL_SHA256`` among them
+    runtime
+        runtime of the version
 
     Returns
     -------
-    version, layer ARN
+    tuple[str, str]
+        version, layer ARN
 
     Raises
     ------
@@ -178,10 +185,11 @@ def publish(
 
 
 def _version(function: str, layer: str, variables: dict[str, str], runtime: Runtime, deadline: Deadline) -> str:
-    """Configure the function and publish what was seen to be configured, whatever others change meanwhile.
+    """Configure the function and publish exactly this configuration, even if others change it meanwhile.
 
-    A change of somebody else, such as an update of the stack, resets what a release has set. So the version is made of
-    a revision that was read and found right; if there is another by then, Lambda refuses (412) and all begins anew.
+    A concurrent change, such as an update of the stack, resets the settings of a release. So the version is published
+    from a revision that was read and checked; if the revision has changed by then, Lambda refuses (412) and the attempt
+    starts again.
     """
     updates = 0
     for _ in deadline.attempts(f"{function} to take the configuration of model {variables['MODEL_ID']}"):
@@ -204,7 +212,8 @@ def _version(function: str, layer: str, variables: dict[str, str], runtime: Runt
                 updates += 1
                 client().update_function_configuration(FunctionName=function, RevisionId=seen["RevisionId"], **changed)
                 continue
-            # Without a change since the last version Lambda answers with that one: repeated, it makes no second.
+            # Without a change since the last version Lambda returns that version: a repeated call publishes no second
+            # one.
             return client().publish_version(
                 FunctionName=function, Description=f"model {variables['MODEL_ID']}", RevisionId=seen["RevisionId"]
             )["Version"]
@@ -215,7 +224,7 @@ def _version(function: str, layer: str, variables: dict[str, str], runtime: Runt
 
 
 def _changes(seen: dict[str, Any], layer: str, variables: dict[str, str], runtime: Runtime) -> dict[str, Any]:
-    """Return what a function has to be given for a model, nothing if it has all of it."""
+    """Return the settings that a function still needs for a model; empty if it has all of them."""
     found = _settings(seen)
     wanted = {
         "Layers": _layers(found["Layers"], layer, runtime),
@@ -227,7 +236,7 @@ def _changes(seen: dict[str, Any], layer: str, variables: dict[str, str], runtim
 
 
 def _wait_until_active(function: str, version: str, deadline: Deadline) -> None:
-    """Wait until a version can be asked; the snapshot of SnapStart is taken before that."""
+    """Wait until a version can be called; the snapshot of SnapStart is taken before that."""
     for _ in deadline.attempts(f"version {version} of {function} to become active"):
         try:
             found = client().get_function_configuration(FunctionName=function, Qualifier=version)
@@ -236,7 +245,7 @@ def _wait_until_active(function: str, version: str, deadline: Deadline) -> None:
                 raise
             continue
         state = found.get("State", "Active")
-        # Inactive: its snapshot was not used for two weeks. It comes back once it is asked.
+        # Inactive: its snapshot was not used for two weeks. A call activates it again.
         if state in ("Active", "Inactive"):
             return
         if state != "Pending":
@@ -250,7 +259,7 @@ def _wait_until_active(function: str, version: str, deadline: Deadline) -> None:
 
 
 def _settings(configuration: dict[str, Any]) -> dict[str, Any]:
-    """Return what a release may change, in the form in which it is set."""
+    """Return the settings that a release may change, in the form of the update call."""
     return {
         "Layers": [item["Arn"] for item in configuration.get("Layers", [])],
         "Environment": {"Variables": configuration.get("Environment", {}).get("Variables", {})},
@@ -278,15 +287,17 @@ def _layer_version(layer_name: str, bucket: str, key: str, sha256: str) -> str:
 
 
 def verify(*, function: str, version: str, sha256: str, golden: dict[str, Any]) -> int:
-    """Ask version `version` itself for the model it holds and for predictions with known answers.
+    """Check the model of version `version` and its predictions with known answers.
 
     Parameters
     ----------
-    golden : ``activities`` (requests) and ``scores`` (their probabilities by scikit-learn)
+    golden
+        ``activities`` (requests) and ``scores`` (their probabilities by scikit-learn)
 
     Returns
     -------
-    the number of predictions compared
+    int
+        the number of predictions compared
 
     Raises
     ------
@@ -301,7 +312,7 @@ def verify(*, function: str, version: str, sha256: str, golden: dict[str, Any]) 
     if len(found) != len(golden["scores"]):
         raise ReleaseError(f"version {version} answered {len(found)} of {len(golden['scores'])} known activities")
     differences = [abs(a - b) for a, b in zip(found, golden["scores"], strict=True)]
-    # Not "any above": NaN is above nothing.
+    # Not "any > limit": every comparison with NaN is false.
     if not all(difference <= 1e-9 for difference in differences):
         raise ReleaseError(f"version {version} differs from scikit-learn by {max(differences):.2e} on known activities")
     return len(found)
@@ -315,7 +326,7 @@ def _ask(function: str, version: str, method: str, path: str, body: Any) -> dict
 
 
 def ask(function: str, version: str, method: str, path: str, body: Any) -> Answer:
-    """Ask one version of `function` as the API would, without being logged as a prediction.
+    """Call one version of `function` like the API, without logging a prediction.
 
     Raises
     ------
@@ -334,7 +345,7 @@ def ask(function: str, version: str, method: str, path: str, body: Any) -> Answe
         "stageVariables": None,
         "isBase64Encoded": False,
         "body": None if body is None else json.dumps(body),
-        # API Gateway writes the request context, no client can: only a release can ask without being logged.
+        # API Gateway writes the request context, clients cannot: only a release can call without being logged.
         "requestContext": {"stage": "slipcast-verify", "requestId": f"verify-{version}", "path": path},
     }
     answer, payload, around = _invoke(function, version, json.dumps(request))
@@ -344,7 +355,7 @@ def ask(function: str, version: str, method: str, path: str, body: Any) -> Answe
         found = json.loads(payload["body"])
     except (KeyError, TypeError, ValueError):
         found = payload.get("body")
-    # Of an answer that went wrong, all that it says of itself is wanted.
+    # For a failed answer, keep its complete text.
     told = found if payload["statusCode"] == 200 else payload
     return Answer(payload["statusCode"], told, _duration(payload), around)
 

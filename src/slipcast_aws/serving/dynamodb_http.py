@@ -1,8 +1,8 @@
 """DynamoDB's BatchGetItem by the standard library alone.
 
-Importing the AWS SDK and making its client takes 0.3 s of a cold start, most of it for services that are not asked. A
-function's own environment holds all that this one call takes: region and credentials of its role. What it does not
-cover is left to the SDK: see `Reader.from_environment`.
+Importing the AWS SDK and creating its client takes 0.3 s of a cold start, most of it for other services. The
+environment of a function has everything that this call needs: region and credentials of its role. Other cases are left
+to the SDK: see `Reader.from_environment`.
 """
 
 import base64
@@ -23,11 +23,11 @@ TARGET = "DynamoDB_20120810.BatchGetItem"
 MEDIA_TYPE = "application/x-amz-json-1.0"
 ATTEMPTS = 4
 TIMEOUT_SECONDS = 3
-# Codes that come with status 400 and are worth another attempt (Developer Guide, "Error handling with DynamoDB").
+# Error codes with status 400 that can be retried (Developer Guide, "Error handling with DynamoDB").
 _BUSY = ("ProvisionedThroughputExceeded", "RequestLimitExceeded", "Throttling")
-# Settings of the SDK that say how to connect.
+# Settings of the SDK that change the connection.
 _CONNECTION = ("AWS_CA_BUNDLE", "AWS_USE_FIPS_ENDPOINT", "AWS_USE_DUALSTACK_ENDPOINT", "HTTPS_PROXY", "https_proxy")
-# Of the partition `aws`; elsewhere hosts have other names, which the SDK knows.
+# Regions of the partition `aws`; other partitions have other host names, which the SDK knows.
 _COMMERCIAL = ("us-east-", "us-west-", "eu-", "ap-", "ca-", "sa-", "me-", "af-", "il-", "mx-")
 
 
@@ -44,7 +44,7 @@ class Credentials(NamedTuple):
 
 
 class Reader:
-    """Reads items, for one thread; its connection stays open between requests."""
+    """Reader of items, for one thread; its connection stays open between requests."""
 
     def __init__(self, endpoint: str, region: str, credentials: Credentials) -> None:
         parts = urlsplit(endpoint)
@@ -57,9 +57,9 @@ class Reader:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Reader | None":
-        """Return a reader if the environment holds a role's credentials; None if the SDK has to find them, or the way.
+        """Return a reader if the environment has a role's credentials; None if the SDK is needed.
 
-        With SnapStart they are elsewhere, and renewed; a person's have no token.
+        With SnapStart the credentials are elsewhere and are renewed; those of a person have no token.
         """
         region = environment.get("AWS_REGION", "")
         names = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
@@ -72,7 +72,7 @@ class Reader:
         return cls(endpoint, region, Credentials(*(environment[name] for name in names)))
 
     def batch_get_item(self, *, RequestItems: Mapping[str, Any]) -> dict[str, Any]:
-        """Return what the SDK's method of this name returns; attributes of type B are bytes.
+        """Return the same as the SDK's method of this name; attributes of type B are bytes.
 
         Raises
         ------
@@ -111,7 +111,7 @@ class Reader:
 
 
 class _Busy(Exception):
-    """Worth another attempt."""
+    """Error that can be retried."""
 
 
 def headers(host: str, region: str, credentials: Credentials, body: bytes, moment: str) -> dict[str, str]:
@@ -119,7 +119,8 @@ def headers(host: str, region: str, credentials: Credentials, body: bytes, momen
 
     Parameters
     ----------
-    moment : now, as ``20260131T120000Z``
+    moment
+        now, as ``20260131T120000Z``
 
     Notes
     -----

@@ -1,6 +1,6 @@
-"""The feature store: in DynamoDB what is known of each project, phase, location, … on every day so far.
+"""Feature store in DynamoDB: the history of each project, phase, location, … by day.
 
-Key ``pk`` is the key's text, or its digest where that is long; ``series`` holds
+Key ``pk`` is the key's text, or its digest if that is too long; ``series`` holds
 `slipcast.features.point_in_time.encode`. The pipeline writes what changed, the prediction function and batch scoring
 read by key.
 """
@@ -22,8 +22,8 @@ BATCH = 100
 # DynamoDB takes keys of 2048 bytes.
 LONGEST_KEY = 1024
 ATTEMPTS = 8
-# The pipeline refreshes the store when a file is dropped: minutes late is early enough. The portfolio's series alone
-# takes longer to unpack than a prediction.
+# The pipeline refreshes the store when a file is dropped, so a delay of minutes is acceptable. Unpacking the
+# portfolio's series alone takes longer than a prediction.
 CACHE_SECONDS = 300
 CACHE_KEYS = 20_000
 _cache: dict[tuple[str, str], tuple[float, Series | None]] = {}
@@ -36,7 +36,7 @@ class FeatureStoreError(RuntimeError):
 @cache
 def client():
     """Return the DynamoDB client of this execution environment."""
-    # Not at the top: who only reads can mostly do without the SDK, whose import takes longer than a cold start.
+    # Imported here: readers mostly do not need the SDK, whose import takes longer than a cold start.
     import boto3
     from botocore.config import Config
 
@@ -47,7 +47,7 @@ def client():
 
 @cache
 def direct() -> Reader | None:
-    """Return what reads without the SDK, None where that does not do."""
+    """Return the reader that needs no SDK; None if it cannot be used."""
     return Reader.from_environment()
 
 
@@ -57,13 +57,16 @@ def item_key(text: str) -> str:
 
 
 def refresh(table: str, series: Mapping[str, Series], before: Mapping[str, str]) -> dict[str, str]:
-    """Write the series that changed and return the digests of all.
+    """Write the changed series and return the digests of all.
 
     Parameters
     ----------
-    table : name of the DynamoDB table
-    series : by key text
-    before : digests that the last refresh returned, by item key
+    table
+        name of the DynamoDB table
+    series
+        by key text
+    before
+        digests that the last refresh returned, by item key
     """
     items, digests = [], {}
     for text, known in series.items():
@@ -80,7 +83,7 @@ def refresh(table: str, series: Mapping[str, Series], before: Mapping[str, str])
     with writer.batch_writer() as batch:
         for item in items:
             batch.put_item(Item=item)
-        # A merge may move a row to another project: what no activity has any more must not be found.
+        # A merge may move a row to another project: keys without activities must be deleted.
         for key in before.keys() - digests.keys():
             batch.delete_item(Key={"pk": key})
     return digests
@@ -97,16 +100,16 @@ def unpack(raw: bytes) -> dict[str, str]:
 
 
 def fetch(table: str, texts: Iterable[str]) -> dict[str, Series]:
-    """Return the series of the keys that the store has; what was read in the last `CACHE_SECONDS` is not read again.
+    """Return the series of the keys in the store; series are cached for `CACHE_SECONDS`.
 
     Raises
     ------
     FeatureStoreError
-        If DynamoDB leaves keys unread, again and again, or does not answer.
+        If DynamoDB repeatedly leaves keys unread, or does not answer.
     botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError
-        The same, where the SDK reads.
+        The same errors, if the SDK reads.
     ValueError
-        If an item holds something else than a series.
+        If an item does not hold a series.
     """
     now = time.monotonic()
     if len(_cache) > CACHE_KEYS:
@@ -157,13 +160,16 @@ def _raw(item: dict[str, Any], key: str) -> bytes:
 def with_history(
     table: str, activities: Sequence[Mapping[str, Any]], names: Collection[str]
 ) -> list[Mapping[str, Any]]:
-    """Return the activities with their point-in-time features under ``history``; those that bring them keep theirs.
+    """Return the activities with their point-in-time features under ``history``; given ones are kept.
 
     Parameters
     ----------
-    table : name of the DynamoDB table
-    activities : canonical columns
-    names : features that the model needs
+    table
+        name of the DynamoDB table
+    activities
+        canonical columns
+    names
+        features that the model needs
     """
     lacking = [activity for activity in activities if activity.get("history") is None]
     if not names or not lacking:

@@ -1,7 +1,7 @@
 """The prediction log in the bucket: gzipped JSON lines under ``prediction-log/dt=<day>/hour=<hour>/``.
 
-At least once: a prediction may stand there more than once, `distinct` keeps the first of each id. What cannot be read
-is put aside under ``prediction-log/unreadable/`` and keeps nobody from reading the rest.
+At least once: a prediction may stand there more than once, `distinct` keeps the first of each id. Unreadable lines are
+quarantined under ``prediction-log/unreadable/``; the rest is read as usual.
 """
 
 import gzip
@@ -16,7 +16,7 @@ from slipcast_aws import storage
 PREFIX = "prediction-log/"
 FAILURES = "failed-requests/"
 NEEDED = ("prediction_id", "at", "model_version", "activity_id", "features", "score")
-# A delivery lies under the hour of its first line, and has the lines of some minutes at most.
+# A delivery is stored under the hour of its first line, and has lines of a few minutes at most.
 LONGEST_DELIVERY = timedelta(hours=1)
 
 
@@ -39,17 +39,18 @@ def uris(bucket: str, since: datetime, until: datetime) -> Iterator[str]:
 
 
 def read(uri: str, raw: bytes) -> tuple[list[dict[str, Any]], int]:
-    """Return the predictions in an object, and how many of its lines are none.
+    """Return the predictions in an object, and the number of unreadable lines.
 
-    An object that is not gzip counts as one such line. One that has any is put aside as it is, and what could be read
-    of it takes its place: a crash in between leaves it to be done again. What was damaged on its way here is read anew.
+    An object that is not gzip counts as one such line. An object with unreadable lines is quarantined unchanged, and
+    its readable lines replace it; after a crash in between, this is repeated. If the download was damaged, the object
+    is read again.
     """
     rows, bad = parse(raw)
     if bad:
         try:
             stored = storage.read_bytes(uri)
         except storage.client().exceptions.NoSuchKey:
-            # Another run has just put it aside or together with others.
+            # Another run has just quarantined or merged it.
             return rows, 0
         if stored != raw:
             raw = stored
@@ -65,7 +66,7 @@ def read(uri: str, raw: bytes) -> tuple[list[dict[str, Any]], int]:
 
 
 def parse(raw: bytes, needed: Sequence[str] = NEEDED) -> tuple[list[dict[str, Any]], int]:
-    """Return the lines with `needed` fields in an object's bytes, and how many have not; nothing is changed."""
+    """Return the lines with the `needed` fields in an object's bytes, and the number of others; nothing is changed."""
     try:
         lines = gzip.decompress(raw).splitlines()
     except (OSError, EOFError, zlib.error):
@@ -87,7 +88,7 @@ def parse(raw: bytes, needed: Sequence[str] = NEEDED) -> tuple[list[dict[str, An
 
 def distinct(rows: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     """Yield each prediction once, however often and wherever it was logged."""
-    # A number of 64 bits for each: the ids of a million predictions would take twice as much.
+    # Stored as 64-bit numbers: the ids of a million predictions would take twice as much memory.
     seen: set[int] = set()
     for row in rows:
         identity = hash(row["prediction_id"])

@@ -1,4 +1,4 @@
-"""The queues of the stream: updates of activities come in, predictions go out, what cannot be used is set aside.
+"""Queues of the stream: updates of activities in, predictions out, and dead letters for unusable messages.
 
 All three are FIFO queues that CloudFormation names. The queue of updates leads to the other two, by its redrive policy
 and by a tag: a version of the predict function that was published before its stack had a stream needs no setting.
@@ -16,14 +16,15 @@ from botocore.config import Config
 
 # Tag of the queue of updates: the name of the queue that the predictions go to.
 RESULTS_TAG = "slipcast:results"
-# What we say of a message that is set aside stands in attributes of these names; its body stays as it came.
+# Attributes with the reason why a message is in the dead-letter queue; its body stays unchanged.
 REASON, ERRORS, REMEDY = "slipcast.reason", "slipcast.errors", "slipcast.remedy"
 OURS = frozenset({REASON, ERRORS, REMEDY})
 MAX_ATTRIBUTES = 10
-# What SQS takes in an attribute: https://www.w3.org/TR/REC-xml/#charsets. In a message nothing else can come.
+# Characters that SQS allows in an attribute: https://www.w3.org/TR/REC-xml/#charsets. A message body has no others
+# either.
 _NOT_TAKEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _LONGEST = 4_000
-# A call must leave the function time for the others of its batch.
+# A call must leave the function time for the other messages of its batch.
 _CONFIG = Config(connect_timeout=2, read_timeout=4, retries={"mode": "standard", "max_attempts": 2})
 
 
@@ -44,12 +45,12 @@ def client():
 
 @cache
 def beside(updates_arn: str) -> Queues:
-    """Return the queues of the stream whose updates come from the queue `updates_arn`.
+    """Return the queues of the stream that belong to the queue of updates `updates_arn`.
 
     Raises
     ------
     ValueError
-        If the queue has no dead-letter queue or does not say where the predictions go.
+        If the queue has no dead-letter queue, or no tag that names the queue of predictions.
     """
     *_, account, name = updates_arn.split(":")
     updates = _url(name, account)
@@ -71,11 +72,12 @@ def _url(name: str, account: str) -> str:
 def send(
     url: str, body: str, *, group: str, deduplication_id: str, attributes: Mapping[str, Any] | None = None
 ) -> None:
-    """Send a message. One with the same deduplication id within five minutes is not delivered a second time.
+    """Send a message. A second message with the same deduplication id within five minutes is not delivered.
 
     Parameters
     ----------
-    attributes : as SQS takes them (``DataType`` and ``StringValue`` or ``BinaryValue``)
+    attributes
+        in SQS's form (``DataType`` and ``StringValue`` or ``BinaryValue``)
     """
     client().send_message(
         QueueUrl=url,
@@ -87,12 +89,14 @@ def send(
 
 
 def explained(given: Mapping[str, Any], reason: str, errors: str, remedy: str) -> dict[str, Any]:
-    """Return the attributes of a message that is set aside: its own, as far as there is room, and why.
+    """Return the attributes of a dead letter: its own, as far as they fit, and the reason.
 
     Parameters
     ----------
-    given : the attributes that it came with, as SQS takes them
-    errors : JSON
+    given
+        original attributes, in SQS's form
+    errors
+        JSON
     """
     ours = {REASON: reason, ERRORS: errors, REMEDY: remedy}
     kept = sorted(given.items())[: MAX_ATTRIBUTES - len(ours)]
@@ -103,7 +107,7 @@ def explained(given: Mapping[str, Any], reason: str, errors: str, remedy: str) -
 
 
 def visible_after(url: str, receipt_handles: Iterable[str], seconds: int) -> None:
-    """Let received messages come again after `seconds`, at most ten in one call."""
+    """Make received messages visible again after `seconds`, at most ten in one call."""
     entries = [
         {"Id": str(number), "ReceiptHandle": handle, "VisibilityTimeout": seconds}
         for number, handle in enumerate(receipt_handles)

@@ -8,12 +8,12 @@ from slipcast_aws.tracking.mlflow_runs import model_name, registered
 
 
 def log_approval(record: dict[str, Any]) -> None:
-    """Tag run and registered model of an execution with what became of its release; again, it changes nothing.
+    """Tag run and registered model of an execution with the outcome of its approval; a repeat changes nothing.
 
     Raises
     ------
     LookupError
-        If the execution is not whole in MLflow yet; the record then waits.
+        If the execution is not complete in MLflow yet; the record then waits.
     """
     client = MlflowClient()
     run, version = registered(client, record["execution"])

@@ -1,6 +1,6 @@
 """MLflow: one parent run for each execution, one child run for each candidate, a registered model, its aliases.
 
-Everything is read from the evaluation record in S3, so that logging can happen when the tracking server is back.
+Everything is read from the evaluation record in S3, so that logging can be repeated after an outage of the server.
 """
 
 import io
@@ -30,21 +30,21 @@ from slipcast_aws.tracking import mlflow_server
 
 CHAMPION_SINCE = "slipcast.champion_since"
 PACKAGES = ("scikit-learn", "pandas", "scipy", "cloudpickle")
-# MLflow takes up to 8,000 characters for the value of a tag; some servers less.
+# MLflow allows up to 8,000 characters in the value of a tag; some servers allow less.
 MAX_TAG = 4000
-# Seconds; MLflow itself waits for five minutes, half of what this function has for all records.
+# Seconds; MLflow itself waits for five minutes, half of this function's time for all records.
 REGISTERED_WITHIN = 60
 
 
 def model_name() -> str:
-    """Return the name of the registered model: the stack's, as several stacks may log to one MLflow."""
+    """Return the name of the registered model: the name of the stack, because several stacks may log to one MLflow."""
     return setting("MLFLOW_MODEL_NAME")
 
 
 def connect(tracking_uri: str, experiment: str) -> None:
-    """Use the tracking server at `tracking_uri` and the experiment of that name, made if need be."""
+    """Use the tracking server at `tracking_uri` and the experiment of that name, which is created if it is missing."""
     mlflow_server.limit_time()
-    # What they warn of is known here: a tracking URI that is no ARN, a pickle (its digest is checked), no pip.
+    # These warnings are known: the tracking URI is not an ARN, a pickle (its digest is checked), no pip.
     for name in ("mlflow.tracking.request_header.registry", "mlflow.sklearn", "mlflow.utils.environment"):
         logging.getLogger(name).setLevel(logging.ERROR)
     mlflow.set_tracking_uri(tracking_uri)
@@ -52,13 +52,13 @@ def connect(tracking_uri: str, experiment: str) -> None:
 
 
 def log_execution(record: dict[str, Any]) -> None:
-    """Log the execution of an evaluation record; one that is already complete in MLflow is left as it is."""
+    """Log the execution of an evaluation record; an execution that is complete in MLflow stays unchanged."""
     found = storage.read_json(record["evaluation_uri"])
     client, execution = MlflowClient(), found["execution"]
     parents = _runs(client, f"tags.execution = '{execution}'")
     if any(run.info.status == "FINISHED" for run in parents):
         return
-    # What a crash left half-written is logged anew.
+    # A run left incomplete by a crash is logged again.
     for left in _versions(client, execution):
         client.delete_model_version(model_name(), left.version)
     for run in [*parents, *_runs(client, f"tags.execution_of = '{execution}'")]:
@@ -81,28 +81,28 @@ def log_execution(record: dict[str, Any]) -> None:
 
 
 def log_release(record: dict[str, Any]) -> None:
-    """Give the alias ``champion`` to the registered model of a release and note its Lambda version and its trial.
+    """Give the alias ``champion`` to the registered model of a release and record its Lambda version and its trial.
 
     Raises
     ------
     LookupError
-        If the execution is not whole in MLflow yet; the record then waits.
+        If the execution is not complete in MLflow yet; the record then waits.
     """
     client = MlflowClient()
     version = _note_end(client, record, "released")
-    # After an outage records come in the order of their names, and a rollback by hand may be among them.
+    # After an outage records are logged in the order of their names, and a manual rollback may be among them.
     if record.get("at", "") >= _champion_since(client):
         client.set_registered_model_alias(model_name(), "champion", version)
         client.set_registered_model_tag(model_name(), CHAMPION_SINCE, record.get("at", ""))
 
 
 def log_rollback(record: dict[str, Any]) -> None:
-    """Note on the registered model and the run of a release that it was rolled back, and why.
+    """Tag the registered model and the run of a release with its rollback and the reason.
 
     Raises
     ------
     LookupError
-        If the execution is not whole in MLflow yet; the record then waits.
+        If the execution is not complete in MLflow yet; the record then waits.
     """
     _note_end(MlflowClient(), record, record["outcome"])
 
@@ -130,7 +130,7 @@ def registered(client: MlflowClient, execution: str) -> tuple[str, str]:
     Raises
     ------
     LookupError
-        If MLflow has not both of them whole: what a crash left of them will be replaced.
+        If one of them is incomplete in MLflow: remains of a crash will be replaced.
     """
     runs, versions = _runs(client, f"tags.execution = '{execution}'"), _versions(client, execution)
     finished = [run.info.run_id for run in runs if run.info.status == "FINISHED"]
@@ -156,7 +156,7 @@ def _runs(client: MlflowClient, which: str) -> list[Run]:
 
 
 def _lineage(found: dict[str, Any]) -> dict[str, str]:
-    # The file that made this version; the manifest names all that it consists of.
+    # The file that led to this dataset version; the manifest names all of its files.
     sources = storage.read_json(found["dataset"]["manifest_uri"])["sources"]
     source = sources[-1]
     return {
@@ -175,7 +175,7 @@ def _lineage(found: dict[str, Any]) -> dict[str, str]:
 
 
 def _decision(found: dict[str, Any]) -> dict[str, str]:
-    """Return the gate's decision as tags: its words, the broken limits, why a model was needed."""
+    """Return the gate's decision as tags: its reasons, the broken limits, why a model was needed."""
     decision = found["decision"]
     broken = [limit["name"] for limit in decision["limits"] if limit["broken"]]
     return {
@@ -188,7 +188,7 @@ def _decision(found: dict[str, Any]) -> dict[str, str]:
 
 
 def _numbers(found: dict[str, Any]) -> dict[str, str]:
-    """Return every number behind the decision as tags, limits with what was found and what is allowed."""
+    """Return the numbers of the decision as tags; limits with measured and allowed value."""
     decision = found["decision"]
     tags = {f"slipcast.number.{name}": json.dumps(value) for name, value in decision["numbers"].items()}
     for limit in decision["limits"]:
@@ -245,7 +245,7 @@ def _log_candidate(client: MlflowClient, found: dict[str, Any], item: dict[str, 
         mlflow.log_metrics(_metrics(item["metrics"]) | _metrics(search))
         mlflow.log_dict({"points": item["points"]}, "cv_results.json")
         challenger = item["family"] == found["challenger"]
-        # What runs/ had for half a year is gone: a record may have waited for longer, without an MLflow.
+        # Objects under runs/ expire after half a year: a record may have waited for longer, without MLflow.
         if not storage.exists(item["model"]["uri"]):
             mlflow.set_tag("slipcast.pickle", "expired")
             if challenger:
@@ -258,7 +258,7 @@ def _log_candidate(client: MlflowClient, found: dict[str, Any], item: dict[str, 
             logged = mlflow.sklearn.log_model(
                 model,
                 name="model",
-                # Named here, else MLflow starts a process that imports the model to find them.
+                # Given here; otherwise MLflow starts a process that imports the model to find them.
                 pip_requirements=[f"{name}=={version(name)}" for name in PACKAGES],
                 serialization_format="cloudpickle",
                 pyfunc_predict_fn="predict_proba",
@@ -269,7 +269,7 @@ def _log_candidate(client: MlflowClient, found: dict[str, Any], item: dict[str, 
 
 
 def _as_served(pipeline: Any, line: dict[str, Any]) -> Any:
-    """Return what gives the probabilities that the prediction function gives."""
+    """Return the pipeline that gives the same probabilities as the prediction function."""
     if not line["used"]:
         return pipeline
     return calibration.CalibratedPipeline(pipeline, line["slope"], line["intercept"], line["clip"])
@@ -277,7 +277,7 @@ def _as_served(pipeline: Any, line: dict[str, Any]) -> Any:
 
 @contextmanager
 def _by_value(*modules: Any) -> Iterator[None]:
-    """Let a pickle carry the code of these modules: who loads a model from MLflow need not have slipcast."""
+    """Let a pickle contain the code of these modules, so that a model from MLflow can be loaded without slipcast."""
     for module in modules:
         cloudpickle.register_pickle_by_value(module)
     try:
@@ -296,7 +296,7 @@ def _register(client: MlflowClient, found: dict[str, Any], model_uri: str) -> No
 def _log_files(prefix: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         for name in ("evaluation.json", "report.html"):
-            # A report that could not be drawn does not keep the figures from being logged.
+            # The metrics are logged even if the report could not be drawn.
             if name == "report.html" and not storage.exists(f"{prefix}/{name}"):
                 continue
             path = Path(folder, name)

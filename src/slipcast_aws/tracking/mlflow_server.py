@@ -1,10 +1,10 @@
-"""Which MLflow there is, if any, and how long it may take; without importing it, which takes seconds."""
+"""Address and time limits of the MLflow server, without importing MLflow, which takes seconds."""
 
 import os
 
-# The value of the template's parameter MlflowTrackingUri for "no MLflow".
+# Value of the template's parameter MlflowTrackingUri for "no MLflow".
 NONE = "none"
-# A server that hangs must cost this execution seconds, not its time limit: the record stays in the outbox.
+# A server that hangs must cost this execution seconds, not all of its time: the record stays in the outbox.
 HTTP = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "15", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2"}
 
 
@@ -15,6 +15,6 @@ def tracking_uri() -> str | None:
 
 
 def limit_time() -> None:
-    """Let MLflow's client give up on a server that hangs, unless the environment says something else."""
+    """Set timeouts of MLflow's client for a server that hangs, unless the environment sets them."""
     for name, value in HTTP.items():
         os.environ.setdefault(name, value)

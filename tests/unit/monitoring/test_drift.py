@@ -278,7 +278,7 @@ def test_the_usual_rule():
 
 @pytest.mark.parametrize(("needed", "of"), [(0, 3), (4, 3)])
 def test_a_rule_that_could_never_or_always_confirm_is_refused(needed, of):
-    with pytest.raises(ValueError, match="of so many that are looked at"):
+    with pytest.raises(ValueError, match="`needed` must be between 1 and `of`"):
         Rule(needed=needed, of=of)
     assert Rule(needed=1, of=1).needed == Rule(needed=1, of=1).of
 

@@ -106,8 +106,8 @@ def test_a_quiet_window_is_healthy(known):
 
     assert found.conclusion == "healthy"
     assert found.reasons == [
-        "0 outcomes are known of 5: too few to judge by.",
-        "Inputs and scores of 300 predictions look like those of the training.",
+        "0 of 5 outcomes are known: too few for a verdict.",
+        "Inputs and scores of 300 predictions look like the training data.",
     ]
     assert found.estimated.state == "ok"
     assert found.metrics["Unhealthy"] == found.metrics["Drift"] == found.metrics["DriftInWindow"] == 0.0
@@ -122,7 +122,7 @@ def test_drift_in_one_window_waits_for_a_second(known):
     alone, confirmed = run(known, moved), run(known, moved, earlier=[before])
 
     assert (alone.conclusion, alone.metrics["Drift"], alone.metrics["DriftInWindow"]) == ("healthy", 0.0, 1.0)
-    assert "in this window alone" in alone.reasons[1]
+    assert "in this window only" in alone.reasons[1]
     assert (confirmed.conclusion, confirmed.metrics["Drift"]) == ("drift", 1.0)
     assert confirmed.reasons[0].startswith(f"{NUMERIC[0]} differs from the training in 2 of the last 3 windows: ")
     assert confirmed.metrics["Unhealthy"] == 1.0

@@ -86,10 +86,10 @@ def test_the_conclusion_its_reasons_and_what_to_do_come_first(pages):
     page = Page(pages["full"])
 
     for text in (
-        "Miscalibrated: the scores do not come true",
+        "Miscalibrated: the scores differ from the outcomes",
         record().reasons[0],
         "read the scores as a ranking: they are too high as probabilities",
-        "111 activities that were asked about have no known outcome yet",
+        "111 predicted activities have no known outcome yet",
         "make history",
     ):
         assert page.text.index(text) < page.text.index("Grey is what the model was trained on")
@@ -118,7 +118,7 @@ def test_only_the_first_of_many_are_drawn_and_the_others_named(pages):
 def test_missing_and_new_values_point_at_the_source_and_not_at_the_world():
     said = " ".join(advice.advice(unseen().as_dict()))
 
-    assert "total float days (41 % missing). Mend it there" in said
+    assert "total float days (41 % missing). Fix the client or the export" in said
     assert "work type (30 % unseen)" in said
     assert "docs/profiles.md" in said
 
@@ -133,9 +133,9 @@ def test_where_nothing_can_be_said_the_page_says_so(pages):
     healthy_page, starved_page = Page(pages["healthy"]), Page(pages["starved"])
 
     assert "No feature differs from training" in healthy_page.text
-    assert "None of the activities that were asked about has a known outcome yet; 111 are awaited" in healthy_page.text
+    assert "None of the predicted activities has a known outcome yet; 111 are pending" in healthy_page.text
     assert "12 predictions are not enough for a verdict on features; it takes 50" in starved_page.text
-    assert "Nothing was compared" in starved_page.text
+    assert "No feature was compared" in starved_page.text
 
 
 def test_what_is_broken_is_marked_in_the_tables(pages):

@@ -208,7 +208,7 @@ def test_without_a_champion_nothing_is_said_of_one(pages):
 def test_a_dataset_without_dates_is_told_what_that_means(pages):
     page = Page(pages["undated"])
 
-    assert "Kept back: no model goes live" in page.text
+    assert "Rejected: no model goes live" in page.text
     assert "activities without dates" in page.text
     assert 'id="windows-title"' not in pages["undated"]
     assert "The same families by the paper's protocol and by this report's" in page.tables
@@ -239,7 +239,7 @@ def test_undefined_metrics_are_drawn_as_such():
     page = Page(render(found))
 
     assert page.problems == []
-    assert "it would have warned of nothing" in page.text
+    assert "it would have given no warning" in page.text
     assert page.tables["All candidates on the holdout, best by cross-validation first"][0][1] == formatting.NONE
 
 
@@ -305,7 +305,7 @@ def test_a_record_that_lacks_a_field_is_refused():
     [
         (True, None, "Released: the new model may go live"),
         (True, {"version": "4"}, "Released: the new model takes over"),
-        (False, None, "Kept back: no model goes live"),
+        (False, None, "Rejected: no model goes live"),
         (False, {"version": "4"}, "Kept: version 4 stays live"),
     ],
 )

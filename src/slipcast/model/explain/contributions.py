@@ -1,7 +1,7 @@
-"""Why a probability is what it is: signed contributions of the features to its log-odds, by the standard library alone.
+"""Signed contributions of the features to the log-odds of a probability, with the standard library alone.
 
-They add up: the base and all contributions together are the log-odds of the final, calibrated probability. What a
-contribution means, and what it does not, stands in docs/reasons.md.
+They add up: the base and all contributions together are the log-odds of the final, calibrated probability.
+docs/reasons.md explains the meaning and the limits of a contribution.
 
 - linear models and Gaussian naive Bayes: a column's own term less its mean over the training rows;
 - boosting and AdaBoost, whose trees add up to log-odds: path-dependent TreeSHAP
@@ -25,19 +25,21 @@ from slipcast.model.scorer import Scorer
 from slipcast.probability import CLIP
 
 _UNCALIBRATED = {"slope": 1.0, "intercept": 0.0, "clip": CLIP}
-# Where two values are closer than this, the secant between them is lost in rounding.
+# If two values are closer than this, rounding makes the secant between them useless.
 _CLOSE = 1e-7
 
 Terms = Callable[[Row], list[float]]
 
 
 class Contributions(NamedTuple):
-    """What a probability is made of.
+    """Contributions to a probability.
 
     Attributes
     ----------
-    base : log-odds that the model starts from, before it knows anything of the activity
-    features : contribution of each feature to the log-odds; positive ones speak for delay
+    base
+        log-odds of the model without any feature of the activity
+    features
+        contribution of each feature to the log-odds; positive ones increase the probability of delay
     """
 
     base: float
@@ -53,7 +55,7 @@ class Reason(NamedTuple):
 
 
 def unavailable(model: Scorer) -> str | None:
-    """Return why a model gives no reasons, in words; None if it gives them."""
+    """Return in words why a model gives no reasons; None if it gives them."""
     described = model.document["model"]
     kind = described["kind"]
     if kind == "mlp":
@@ -72,13 +74,14 @@ def unavailable(model: Scorer) -> str | None:
 def contributions(model: Scorer, activity: Mapping[str, Any]) -> Contributions | None:
     """Return the base and each feature's contribution for one activity, given by canonical columns.
 
-    ``base + sum(features.values())`` is the log-odds of the probability that the model answers. Those of the model
-    before its calibration are held within ±13.8, that is a probability in [1e-6, 1 - 1e-6]; beyond, all contributions
-    shrink in proportion.
+    ``base + sum(features.values())`` is the log-odds of the predicted probability. The log-odds before calibration are
+    clipped to ±13.8, that is a probability in [1e-6, 1 - 1e-6]; beyond these limits, all contributions shrink in
+    proportion.
 
     Returns
     -------
-    None if the model gives no reasons (`unavailable` says why)
+    Contributions | None
+        None if the model gives no reasons (`unavailable` says why)
 
     Raises
     ------
@@ -89,7 +92,7 @@ def contributions(model: Scorer, activity: Mapping[str, Any]) -> Contributions |
 
 
 def contributions_of(model: Scorer, features: Mapping[str, Any]) -> Contributions | None:
-    """Return what `contributions` does, for a row of features as `Scorer.features` computes them."""
+    """Return the same as `contributions`, for a row of features as `Scorer.features` computes them."""
     if unavailable(model) is not None:
         return None
     base, terms, link = _explainer(model)
@@ -108,7 +111,7 @@ def top(found: Contributions, features: Mapping[str, Any], count: int = 3) -> li
     return [Reason(name, features[name], value) for name, value in order[:count] if value]
 
 
-# What a model needs for reasons is made at the first of them and kept: for a forest a third of a second.
+# The explainer of a model is built for the first reason and cached: for a forest this takes a third of a second.
 @lru_cache(maxsize=2)
 def _explainer(model: Scorer) -> tuple[float, Terms, Callable[[float], float]]:
     """Return base value, terms of a prepared row, and the function from base + terms to the final log-odds."""
@@ -155,14 +158,14 @@ _ADDITIVE: dict[str, Callable[[Mapping[str, Any]], tuple[float, Terms]]] = {
 
 
 def _recalibrated(calibration: Mapping[str, float]) -> Callable[[float], float]:
-    """Return the function from a model's log-odds to the calibrated ones: it takes no detour over a rounded 0 or 1."""
+    """Return the function from a model's log-odds to the calibrated ones, without the detour over probabilities."""
     slope, intercept, clip = calibration["slope"], calibration["intercept"], calibration["clip"]
     limit = math.log((1 - clip) / clip)
     return lambda value: slope * min(max(value, -limit), limit) + intercept
 
 
 def _slope(link: Callable[[float], float], base: float, value: float) -> float:
-    """Return how much of the final log-odds one unit of a term is: the secant of `link` from `base` to `value`."""
+    """Return the final log-odds per unit of a term: the slope of the secant of `link` from `base` to `value`."""
     if abs(value - base) > _CLOSE:
         return (link(value) - link(base)) / (value - base)
     middle = (base + value) / 2

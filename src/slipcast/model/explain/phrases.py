@@ -1,4 +1,4 @@
-"""Reasons as people read them, in the words of their own schedule where it has them."""
+"""Human-readable reasons, with the schedule's own column names where it has them."""
 
 import math
 from calendar import month_name
@@ -8,7 +8,7 @@ from typing import Any
 from slipcast.features.row import MISSING
 from slipcast.model.explain.contributions import Contributions, Reason, top
 
-# Plain words, for what no column of a schedule is or where a schedule's own name is not known.
+# Plain words for features that are not columns of a schedule, or whose own name is not known.
 _PLAIN = {
     "baseline_duration_days": "planned duration in days",
     "log_budget": "budget",
@@ -24,7 +24,7 @@ _PLAIN = {
     "location": "location",
 }
 _COLUMNS = {"log_budget": "budget"}
-# Read in the file's own unit, and turned into days.
+# Columns read in the file's own unit and converted to days.
 _IN_DAYS = ("baseline_duration_days", "total_float_days")
 _SEASON = ("finish_season_sin", "finish_season_cos")
 _LONGEST = 80
@@ -37,9 +37,12 @@ def sentence(
 
     Parameters
     ----------
-    found, features : contributions of an activity, and its features
-    own_names : canonical column → how the user's schedule calls it
-    count : how many
+    found, features
+        contributions of an activity, and its features
+    own_names
+        canonical column → name in the user's schedule
+    count
+        how many
     """
     merged, values = _one_season(found, features)
     return "; ".join(
@@ -49,7 +52,7 @@ def sentence(
 
 
 def _one_season(found: Contributions, features: Mapping[str, Any]) -> tuple[Contributions, Mapping[str, Any]]:
-    """The sine and the cosine of a month are one thing to people."""
+    """Merge sine and cosine of the month into one reason."""
     if not all(name in found.features for name in _SEASON):
         return found, features
     others = {name: value for name, value in found.features.items() if name not in _SEASON}

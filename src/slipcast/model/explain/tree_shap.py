@@ -1,8 +1,8 @@
 """Path-dependent TreeSHAP in pure Python: exact Shapley values of the columns of a row, for a sum of trees.
 
-The value of a set S of columns is what the trees expect of the row when only S is known: at a split of another column,
-both ways count, in the proportion of the training rows that went there (Lundberg et al. 2020, "From local explanations
-to global understanding with explainable AI for trees", algorithm 1).
+The value of a set S of columns is the trees' expected value of the row when only S is known: at a split of another
+column, both ways count, in the proportion of the training rows that went there (Lundberg et al. 2020, "From local
+explanations to global understanding with explainable AI for trees", algorithm 1).
 
 A leaf's share in that value is its own value times one factor for each column j on its path: o_j (1 if the row goes
 towards the leaf at every split of j, else 0) where j is in S, and w_j (the share of the training rows that do) where it
@@ -42,12 +42,15 @@ class TreeShap:
 
     Parameters
     ----------
-    trees : as an artefact holds them, with ``cover``
-    scale : factor for every leaf
+    trees
+        as an artifact holds them, with ``cover``
+    scale
+        factor for every leaf
 
     Attributes
     ----------
-    expected : mean of the sum over the training rows of each tree
+    expected
+        mean of the sum over the training rows of each tree
     """
 
     def __init__(self, trees: Sequence[Mapping[str, Any]], scale: float = 1.0) -> None:
@@ -59,7 +62,7 @@ class TreeShap:
     def __call__(self, row: Sequence[float]) -> list[float]:
         """Return the contribution of each column of a prepared row (NaN: missing); their sum is value - `expected`."""
         missing = frozenset(column for column, value in enumerate(row) if value != value)
-        # An infinity is within no open interval.
+        # Open intervals exclude infinities, so clamp them.
         known = [0.0 if value != value else max(value, -sys.float_info.max) for value in row]
         phi = [0.0] * len(row)
         for root in self._roots(missing):
@@ -71,7 +74,7 @@ class TreeShap:
 
 
 class _Tree:
-    """One tree: its arrays with the training weight of every node."""
+    """Tree: its arrays with the training weight of every node."""
 
     def __init__(self, tree: Mapping[str, Any], scale: float) -> None:
         self.feature, self.number, self.right = tree["feature"], tree["number"], tree["right"]
@@ -122,14 +125,14 @@ def _legendre(count: int, index: int) -> tuple[float, float]:
 
 
 class _Builder:
-    """Makes of a tree nested tuples that hold, for `WIDTH` nodes of the rule, all that no row changes.
+    """Builder of nested tuples from a tree: for `WIDTH` nodes of the rule, all values that do not depend on the row.
 
     A leaf is a vector: its value with the constant part of the factors. A split is ::
 
         (twig, column, threshold, low, high, repeated, to_left, to_right, ...)
 
     where `low` < value <= `high` says whether the row went towards this split at the earlier splits of its column
-    (`repeated`: there are such). In a twig both children are leaves, so that everything is a sum of two constants.
+    (`repeated`: there are such). In a twig both children are leaves, so that the result is a sum of two constants.
     """
 
     def __init__(self, tree: _Tree, missing: frozenset[int], rule: tuple[Vector, Vector]) -> None:
@@ -137,12 +140,12 @@ class _Builder:
         self.missing = missing
         nodes, weights = rule
         self.s = tuple(t / (1 - t) for t in nodes)
-        # What the derivative adds for a column that is on a leaf's path, whichever way the row goes.
+        # Term of the derivative for a column on a leaf's path, independent of the row's direction.
         self.cold = tuple(-weight / (1 - t) for t, weight in zip(nodes, weights, strict=True))
         self.leaf = tuple(1 - t for t in nodes)
 
     def node(self, place: int, known: Mapping[int, "_Known"]) -> Node:
-        """Return a node; `known` holds what is known of each column from the splits above."""
+        """Return a node; `known` holds for each column the interval given by the splits above."""
         tree = self.tree
         if tree.feature[place] < 0:
             value, depth = tree.scale * tree.number[place] * tree.cover[place] / tree.cover[0], len(known)
@@ -157,10 +160,10 @@ class _Builder:
         ):
             share = max(earlier.share * tree.cover[child] / tree.cover[place], _LEAST)
             factor = tuple([1 + s / share for s in self.s])
-            # What the derivative adds where the row goes this way: share * f * (1 - t) is t + (1 - t) * share.
+            # Term of the derivative if the row goes this way: share * f * (1 - t) is t + (1 - t) * share.
             gain = tuple([c - c / (share * f * base) for c, f, base in zip(self.cold, factor, self.leaf, strict=True)])
             below = self.node(child, {**known, column: _Known(*interval, share, factor, gain)})
-            # What the earlier split of the column has counted is taken back.
+            # The contribution of the column's earlier split is subtracted.
             sides.append((below, _over(factor, earlier.factor), _minus(gain, earlier.gain)))
         left, right = sides
         away, loss = _over(_ONES, earlier.factor), _minus(self.cold, earlier.gain)
@@ -171,14 +174,14 @@ class _Builder:
         return (False, *head, _fork(left, right[0]), _fork(right, left[0]), away, loss)
 
     def _threshold(self, place: int) -> float:
-        """A missing value is 0 in the rows that are walked with: each split is moved to the side that it goes to."""
+        """Return the threshold for rows whose missing values are 0: moved so that they go to their side."""
         if self.tree.feature[place] not in self.missing:
             return self.tree.number[place]
         return math.inf if place in self.tree.missing_left else -math.inf
 
 
 class _Known(NamedTuple):
-    """A column that a path has split: its interval, the share of training rows within, factor and gain of that."""
+    """Column split on a path: its interval, the share of training rows within it, its factor and gain."""
 
     low: float
     high: float
@@ -246,7 +249,7 @@ def _walk(
     _, column, threshold, low, high, repeated, left, right, away, loss = node
     value = row[column]
     if repeated and not low < value <= high:
-        # The row left this path at an earlier split of the column: that one has counted it.
+        # The row left this path at an earlier split of the column, which has counted it already.
         first, second, first_leaf, second_leaf, _, _ = left
         if first_leaf:
             a0, a1, a2, a3, a4 = first

@@ -2,4 +2,4 @@
 
 
 class ExportError(ValueError):
-    """The pipeline holds something that the scorer cannot repeat exactly."""
+    """The pipeline contains a part that the scorer cannot repeat exactly."""

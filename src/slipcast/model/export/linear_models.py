@@ -1,4 +1,4 @@
-"""Models without trees: what the scorer needs of each fitted estimator."""
+"""Export of models without trees: the values that the scorer needs."""
 
 import math
 from typing import Any
@@ -41,11 +41,11 @@ def calibrated_svc(model: CalibratedClassifierCV) -> dict[str, Any]:
 
 
 def prior(model: DummyClassifier) -> dict[str, Any]:
-    """Return a model that knows the share of late activities and nothing else."""
+    """Return a model that predicts the share of late activities for every row."""
     if model.strategy != "prior":
         raise ExportError(f"DummyClassifier(strategy={model.strategy!r}) cannot be exported: only the prior")
     timely, late = floats(model.class_prior_)
-    # As boosting that has stopped before its first tree.
+    # Stored as boosting without a tree.
     return {"kind": "boosting", "single_precision": True, "baseline": math.log(late / timely), "trees": []}
 
 
@@ -61,7 +61,7 @@ def _linear(coefficients: Any, intercept: Any) -> dict[str, Any]:
 def gaussian(model: GaussianNB) -> dict[str, Any]:
     """Return Gaussian naive Bayes.
 
-    The mean of a column's term over the training rows follows from the moments that the model keeps of each class.
+    The mean of a column's term over the training rows follows from the moments that the model stores for each class.
     """
     mean, variance = model.theta_, model.var_
     share = model.class_count_ / model.class_count_.sum()

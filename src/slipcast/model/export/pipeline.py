@@ -1,7 +1,7 @@
-"""Turn a fitted scikit-learn pipeline into a model artefact (layout: :mod:`slipcast.model.artifact`).
+"""Export of a fitted scikit-learn pipeline to a model artifact (layout: :mod:`slipcast.model.artifact`).
 
 Everything is copied in float64, so that the standard-library scorer repeats scikit-learn's arithmetic. An estimator
-that cannot be repeated goes into the artefact as it is; the preparation never does.
+that cannot be repeated is stored in the artifact as a pickle; the preparation never is.
 """
 
 import math
@@ -34,7 +34,7 @@ __all__ = ["ExportError", "compact", "export", "servable"]
 
 
 class Recalibration(Protocol):
-    """A straight line on the log-odds, as :class:`slipcast.training.calibration.Calibration` is one."""
+    """Straight line on the log-odds, such as :class:`slipcast.training.calibration.Calibration`."""
 
     slope: float
     intercept: float
@@ -49,23 +49,28 @@ def export(
     calibration: Recalibration | None = None,
     training: pd.DataFrame | None = None,
 ) -> bytes:
-    """Return the artefact of a fitted pipeline; the same fitted pipeline always gives the same bytes.
+    """Return the artifact of a fitted pipeline; the same fitted pipeline always gives the same bytes.
 
     Parameters
     ----------
-    pipeline : steps ``prepare`` (ColumnTransformer of ``numeric`` and ``categorical``) and ``model`` (classes 0 and 1)
-    family : name of the candidate family
-    threshold : probability in [0, 1] from which an activity counts as at risk
-    metadata : JSON object that travels with the model
-    calibration : slope and intercept on the log-odds; slope 1 with intercept 0, or None, changes nothing
-    training : feature table of shape (n_rows, n_features) that the pipeline was fitted to. Reasons of linear models are
-        deviations from its means; without it such a model gives none. Other kinds do not need it.
+    pipeline
+        steps ``prepare`` (ColumnTransformer of ``numeric`` and ``categorical``) and ``model`` (classes 0 and 1)
+    family
+        name of the candidate family
+    threshold
+        probability in [0, 1] from which an activity counts as at risk
+    metadata
+        JSON object that travels with the model
+    calibration
+        slope and intercept on the log-odds; slope 1 with intercept 0, or None, changes nothing
+    training
+        feature table of shape (n_rows, n_features) that the pipeline was fitted to. Reasons of linear models are
+        deviations from its means; without it, linear models give no reasons. Other kinds do not need it.
 
     Raises
     ------
     ExportError
-        If a step or an option is one that the scorer cannot repeat exactly, or the estimator one that it cannot even
-        hand to scikit-learn.
+        If the scorer cannot repeat a step or an option exactly, or cannot store the estimator for scikit-learn.
     """
     if not 0 <= threshold <= 1:
         raise ExportError(f"the threshold {threshold} is not a probability")
@@ -118,7 +123,7 @@ def _model(estimator: Any, *, imputed: bool) -> dict[str, Any]:
     try:
         return compact(estimator, imputed=imputed)
     except ExportError as error:
-        # The other strategies of a dummy are drawn by lot: no two answers would be the same.
+        # The other strategies of a dummy are random: no two answers would be the same.
         if isinstance(estimator, DummyClassifier) or not hasattr(estimator, "predict_proba"):
             raise
         why = error
@@ -129,12 +134,12 @@ def _model(estimator: Any, *, imputed: bool) -> dict[str, Any]:
 
 
 def compact(estimator: Any, *, imputed: bool = True) -> dict[str, Any]:
-    """Return what the standard library needs to repeat a fitted estimator exactly.
+    """Return the values with which the standard library repeats a fitted estimator exactly.
 
     Raises
     ------
     ExportError
-        If it cannot: then scikit-learn itself has to evaluate it.
+        If it cannot repeat it: then scikit-learn itself has to evaluate it.
     """
     describe = _MODELS.get(type(estimator))
     if describe is None:

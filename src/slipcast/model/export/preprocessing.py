@@ -1,4 +1,4 @@
-"""What a pipeline does before its model: imputation, indicators, scaling, one-hot encoding."""
+"""Export of a pipeline's preparation: imputation, indicators, scaling, one-hot encoding."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from slipcast.model.export.linear_models import floats
 
 
 def describe(prepare: ColumnTransformer) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return ``features`` and ``preparation`` of the artefact for the fitted step ``prepare``."""
+    """Return ``features`` and ``preparation`` of the artifact for the fitted step ``prepare``."""
     fitted = [(name, step, list(columns)) for name, step, columns in prepare.transformers_ if name != "remainder"]
     if [name for name, _, _ in fitted] != ["numeric", "categorical"] or prepare.remainder != "drop":
         raise ExportError("the preparation must be exactly a numeric and a categorical block, all else dropped")
@@ -31,7 +31,7 @@ def describe(prepare: ColumnTransformer) -> tuple[dict[str, Any], dict[str, Any]
 
 def _numeric(block: Any, width: int) -> dict[str, Any]:
     spec: dict[str, Any] = {"medians": None, "indicators": [], "mean": None, "scale": None}
-    # ColumnTransformer holds "passthrough" as an identity FunctionTransformer once it is fitted.
+    # A fitted ColumnTransformer holds "passthrough" as an identity FunctionTransformer.
     if block == "passthrough" or (type(block).__name__ == "FunctionTransformer" and block.func is None):
         return spec
     steps = dict(block.steps) if isinstance(block, Pipeline) else {"impute": block}
@@ -64,7 +64,7 @@ def _categorical(encoder: Any, width: int) -> list[dict[str, Any]]:
     if not width:
         return []
     pool = encoder.handle_unknown == "infrequent_if_exist"
-    # The property exists only where pooling was asked for.
+    # The property exists only if pooling is enabled.
     pooling = encoder.min_frequency is not None or encoder.max_categories is not None
     infrequent = encoder.infrequent_categories_ if pooling else [None] * width
     return [_block(list(seen), rare, pool) for seen, rare in zip(encoder.categories_, infrequent, strict=True)]

@@ -1,4 +1,4 @@
-"""Trees, forests and boosting: what the scorer needs of each fitted estimator."""
+"""Export of trees, forests and boosting: the values that the scorer needs."""
 
 import math
 import sys
@@ -25,7 +25,7 @@ def forest(model: RandomForestClassifier | ExtraTreesClassifier | DecisionTreeCl
 
 
 def gradient_boosting(model: GradientBoostingClassifier) -> dict[str, Any]:
-    """Return gradient boosting: its leaves times the learning rate add up to log-odds."""
+    """Return gradient boosting: leaf values times the learning rate add up to log-odds."""
     if model.loss != "log_loss":
         raise ExportError(f"GradientBoostingClassifier(loss={model.loss!r}) cannot be exported: only log_loss")
     if not (model.init_ == "zero" or (isinstance(model.init_, DummyClassifier) and model.init_.strategy == "prior")):
@@ -140,5 +140,5 @@ def _preorder(
 
 
 def _compact(weight: float) -> float:
-    """Return a weight in as few digits as reasons need; most are counts."""
+    """Return a weight with as few digits as reasons need; most are counts."""
     return int(weight) if weight == math.floor(weight) else float(f"{weight:.9g}")

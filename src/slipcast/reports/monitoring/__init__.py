@@ -1,6 +1,6 @@
-"""The page of a run of the monitor: what moved, how the scores did, what was concluded and what to do about it.
+"""Page of a monitor run: drift, performance, conclusion and advice.
 
-It needs jinja2 and matplotlib, which only the report function has beside it: nothing else imports this package.
+It needs jinja2 and matplotlib, which only the report function has: no other function imports this package.
 """
 
 from slipcast.reports.monitoring.page import render

@@ -1,4 +1,4 @@
-"""What a run of the monitor concluded in one line, and what to do about it, in words."""
+"""Conclusion of a monitor run in one line, and advice in words."""
 
 from typing import Any
 
@@ -6,25 +6,25 @@ from slipcast.reports.formatting import percent, plain
 
 HEADLINES = {
     "healthy": "Healthy",
-    "drift": "Drift: what is asked about has changed",
-    "miscalibrated": "Miscalibrated: the scores do not come true",
+    "drift": "Drift: the scored activities have changed",
+    "miscalibrated": "Miscalibrated: the scores differ from the outcomes",
     "degraded": "Degraded: the model is worse than it was",
     "insufficient_data": "Not enough predictions for a verdict",
     "no_model": "No model is live",
 }
-# Of a conclusion there is a page; of the other two nothing can be shown.
+# These conclusions have a page; the other two have nothing to show.
 CONCLUSIONS = ("healthy", "drift", "miscalibrated", "degraded")
 BAD = ("drift", "miscalibrated", "degraded")
 MOST_NAMED = 3
 
 
 def concluded(record: dict[str, Any]) -> bool:
-    """Return whether a run came to a conclusion."""
+    """Return whether a run has a conclusion."""
     return record["conclusion"] in CONCLUSIONS
 
 
 def moved(record: dict[str, Any]) -> list[str]:
-    """Return the names of what has moved in this window, confirmed ones first, ``score`` among them."""
+    """Return the names of drifted features in this window, confirmed ones first, with ``score`` if it drifted."""
     drift = record["drift"]
     if drift is None:
         return []
@@ -33,33 +33,33 @@ def moved(record: dict[str, Any]) -> list[str]:
 
 
 def feature(record: dict[str, Any], name: str) -> dict[str, Any]:
-    """Return what is known of a feature, or of the score."""
+    """Return the record of a feature, or of the score."""
     return record["drift"]["score"] if name == "score" else record["drift"]["features"][name]
 
 
 def advice(record: dict[str, Any]) -> list[str]:
-    """Return what to do, the most urgent first."""
+    """Return advice, the most urgent first."""
     said = []
     conclusion, realised = record["conclusion"], record["realised"]
     if conclusion in BAD:
-        said.append("The alarm asks the trigger for a retraining; make history shows what it answered.")
+        said.append("The alarm asks the trigger for a retraining; make history shows its answer.")
     if conclusion == "miscalibrated" and realised and realised["calibration_gap"] is not None:
         way = "too high" if realised["calibration_gap"] > 0 else "too low"
         said.append(f"Until a release, read the scores as a ranking: they are {way} as probabilities.")
     if conclusion == "degraded":
-        said.append("If it began with a release (see the timeline), go back to the version before: make rollback.")
+        said.append("If it began with a release (see the timeline), return to the previous version: make rollback.")
     said += _sources(record)
     awaiting = realised["awaiting"] if realised else 0
     if conclusion in BAD and awaiting:
         said.append(
-            f"{awaiting:,} activities that were asked about have no known outcome yet: drop the newest schedule under "
-            "incoming/, a retraining learns from nothing else."
+            f"{awaiting:,} predicted activities have no known outcome yet: drop the newest schedule under "
+            "incoming/. A retraining learns only from schedules."
         )
     return said or ["Nothing."]
 
 
 def _sources(record: dict[str, Any]) -> list[str]:
-    """Return advice on features whose values are missing or new: usually an export has changed, not the world."""
+    """Return advice on features whose values are missing or new: usually an export has changed, not the projects."""
     gone, new = [], []
     for name in moved(record):
         if name == "score":
@@ -71,10 +71,10 @@ def _sources(record: dict[str, Any]) -> list[str]:
             new.append(f"{plain(name)} ({percent(feature(record, name)['unseen_share'], 0)} unseen)")
     said = []
     if gone:
-        said.append(f"Look at who sends the requests or exports the schedule: {_some(gone)}. Mend it there.")
+        said.append(f"Values are missing: {_some(gone)}. Fix the client or the export that leaves them out.")
     if new:
         said.append(
-            f"Values that training did not know: {_some(new)}. If they only have new names, map them in a profile "
+            f"Values that are not in the training data: {_some(new)}. If only the names are new, map them in a profile "
             "(docs/profiles.md)."
         )
     return said

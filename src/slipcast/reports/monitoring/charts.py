@@ -1,4 +1,4 @@
-"""The charts of a monitor's page. Each takes what it draws and returns an SVG, or None with nothing to draw."""
+"""Charts of a monitor's page. Each returns an SVG, or None if there is nothing to draw."""
 
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -10,14 +10,14 @@ from slipcast.reports.figures import BLUE, GREEN, GREY, HALF, INK, MUTED, ORANGE
 from slipcast.reports.formatting import percent, plain, short
 
 WIDE = 9.0
-# A category for each row would make a chart of its own length.
+# Limit of the bars: otherwise a feature with many categories makes the chart too long.
 MOST_BINS = 14
-# Days that a timeline has at least.
+# Minimum number of days on a timeline.
 SHORTEST = 14
 
 
 def distribution(name: str, found: dict[str, Any]) -> Markup | None:
-    """Return the shares of the bins of a feature, training beside window."""
+    """Return the chart of a feature's bins, training next to window."""
     bins = _most(found["bins"])
     if not bins:
         return None
@@ -41,7 +41,7 @@ def distribution(name: str, found: dict[str, Any]) -> Markup | None:
 
 
 def _most(bins: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the bins, the smallest of too many put together as the last but missing values."""
+    """Return the bins; if there are too many, the smallest are merged into one before the missing values."""
     if len(bins) <= MOST_BINS:
         return bins
     weight = sorted(bins, key=lambda item: max(item["reference"], item["window"]), reverse=True)
@@ -66,7 +66,7 @@ def by_gap(record: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def indices(record: dict[str, Any]) -> Markup | None:
-    """Return the population stability index of each feature with what it has to exceed at this size of the window."""
+    """Return the population stability index of each feature with its limit at this window size."""
     rows = by_index(record)
     if not rows:
         return None
@@ -106,7 +106,7 @@ def timeline(record: dict[str, Any], past: dict[str, Any]) -> Markup | None:
         for place, item in enumerate(past["late"]):
             first = date.fromisoformat(f"{item['month']}-01")
             ends = [first, min((first + timedelta(days=31)).replace(day=1) - timedelta(days=1), today)]
-            rate, mean = ("late rate that came true", "mean score of the same") if not place else (None, None)
+            rate, mean = ("realized late rate", "mean score of the same") if not place else (None, None)
             axes.plot(ends, [item["late_rate"]] * 2, color=VERMILION, linewidth=3, label=rate)
             axes.plot(ends, [item["mean_score"]] * 2, color=ORANGE, linewidth=1.6, linestyle="--", label=mean)
         if record["score_reference_mean"] is not None:
@@ -123,7 +123,7 @@ def timeline(record: dict[str, Any], past: dict[str, Any]) -> Markup | None:
                 textcoords="offset points",
                 color=GREEN,
             )
-        # Of a first day or two the axis would show hours.
+        # With one or two days only, the axis would show hours.
         left = min(axes.get_xlim()[0], dates.date2num(today - timedelta(days=SHORTEST)))
         axes.set(
             xlim=(left, dates.date2num(today + timedelta(days=1))), ylim=_limits(past, record), ylabel="share late"
@@ -162,7 +162,7 @@ def _said(past: dict[str, Any]) -> str:
 
 
 def slices(record: dict[str, Any]) -> Markup | None:
-    """Return for the parts of the portfolio the mean score and the late rate that came true."""
+    """Return the chart of mean score and realized late rate by part of the portfolio."""
     rows = sorted((record["realised"] or {}).get("slices", []), key=lambda row: -abs(row["calibration_gap"]))[
         :MOST_BINS
     ]

@@ -1,4 +1,4 @@
-"""The page: template, charts and the fields of a record put together."""
+"""Rendering of the page from template, charts and a record."""
 
 from collections.abc import Iterable
 from functools import cache
@@ -13,9 +13,9 @@ from slipcast.reports.monitoring.past import past
 
 # In the order of the page: anchor, heading.
 SECTIONS = (
-    ("moved", "What moved"),
+    ("moved", "What changed"),
     ("timeline", "Scores and outcomes over time"),
-    ("realised", "Outcomes that came true"),
+    ("realised", "Realized outcomes"),
     ("estimated", "Without outcomes"),
     ("features", "All features"),
     ("rule", "How it was decided"),
@@ -28,12 +28,15 @@ def render(record: dict[str, Any], earlier: Iterable[dict[str, Any]] = ()) -> st
 
     Parameters
     ----------
-    record : as `slipcast.monitoring.record.Record.as_dict` returned it
-    earlier : records of runs before it, for the timeline
+    record
+        as `slipcast.monitoring.record.Record.as_dict` returned it
+    earlier
+        records of runs before it, for the timeline
 
     Returns
     -------
-    the page; the same records make the same text
+    str
+        the page; the same records make the same text
 
     Raises
     ------
@@ -68,7 +71,7 @@ def render(record: dict[str, Any], earlier: Iterable[dict[str, Any]] = ()) -> st
 @cache
 def _environment() -> Environment:
     environment = Environment(
-        # Style and macros are those of the report on a training.
+        # Style and macros are shared with the training report.
         loader=ChoiceLoader([PackageLoader("slipcast.reports.monitoring"), PackageLoader("slipcast.reports.training")]),
         autoescape=True,
         undefined=StrictUndefined,

@@ -1,4 +1,4 @@
-"""What earlier runs of the monitor add to a page: scores by day, versions, performance over time."""
+"""Timeline from earlier monitor runs: scores by day, versions, performance over time."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -9,14 +9,17 @@ def past(record: dict[str, Any], earlier: Iterable[dict[str, Any]]) -> dict[str,
 
     Parameters
     ----------
-    record : as `slipcast.monitoring.record.Record.as_dict` returned it
-    earlier : records of earlier runs, in any order; some are enough
+    record
+        as `slipcast.monitoring.record.Record.as_dict` returned it
+    earlier
+        records of earlier runs, in any order; a selection is enough
 
     Returns
     -------
-    ``scores`` : ``day``, ``n``, ``mean``; of several runs that saw a day, the one that saw most of it
-    ``late`` : ``month``, ``n``, ``late_rate``, ``mean_score``, as the newest run that knew of a month had it
-    ``versions`` : ``at``, ``version``, when another one was seen for the first time
+    dict[str, Any]
+        - ``scores``: ``day``, ``n``, ``mean``; if several runs saw a day, those of the run that saw most of it.
+        - ``late``: ``month``, ``n``, ``late_rate``, ``mean_score``, from the newest run that has the month.
+        - ``versions``: ``at``, ``version``; each time at which another version was first seen.
     """
     records = [*sorted(earlier, key=lambda item: item["at"]), record]
     scores: dict[str, dict[str, Any]] = {}

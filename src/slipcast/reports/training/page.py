@@ -1,4 +1,4 @@
-"""The page: templates, charts and the figures of an evaluation record put together."""
+"""Rendering of the page from templates, charts and an evaluation record."""
 
 from functools import cache
 from typing import Any
@@ -35,12 +35,15 @@ def render(record: dict[str, Any], edge: dict[str, Any] | None = None) -> str:
 
     Parameters
     ----------
-    record : ``evaluation.json``; the parts that may be absent (champion, drift, paper, worst slice, dates) are None
-    edge : ``edge.json`` of the released model; None leaves its section out
+    record
+        ``evaluation.json``; the parts that may be absent (champion, drift, paper, worst slice, dates) are None
+    edge
+        ``edge.json`` of the released model; None leaves its section out
 
     Returns
     -------
-    the page; the same records make the same text
+    str
+        the page; the same records make the same text
 
     Raises
     ------
@@ -85,7 +88,7 @@ def _environment() -> Environment:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-        # A character that no page may hold comes in with a name from a file, wherever that name is written.
+        # Names from a file may contain characters that XML does not allow, wherever the name is written.
         finalize=lambda value: formatting.clean(value) if type(value) is str else value,
     )
     environment.filters |= formatting.FILTERS

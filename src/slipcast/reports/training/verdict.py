@@ -1,4 +1,4 @@
-"""The verdict and the model card in words that need no statistics."""
+"""Verdict and model card in words, without statistical terms."""
 
 from typing import Any
 
@@ -6,28 +6,28 @@ from slipcast.reports.formatting import clean, compact, day, number, percent, pl
 
 
 def words(record: dict[str, Any]) -> dict[str, Any]:
-    """Return the verdict: ``release``, a ``headline``, a sentence on what follows, and sentences on how good it is."""
+    """Return the verdict: ``release``, a ``headline``, a sentence on the consequence, and sentences on its quality."""
     release, champion = record["decision"]["release"], record["champion"]
     if release:
         headline = "Released: the new model may go live" if champion is None else "Released: the new model takes over"
         follows = (
-            "The gate found nothing against it. This page is written before the model is put into service: approval, "
-            "where it is required, and the checks of the release come after it."
+            "The gate found no reason against it. This page is written before the model goes live: approval, "
+            "if required, and the checks of the release follow."
         )
     elif champion is None:
-        headline = "Kept back: no model goes live"
-        follows = "There is still no model in service. Nothing is forecast until one passes the gate."
+        headline = "Rejected: no model goes live"
+        follows = "There is still no live model. There are no forecasts until one passes the gate."
     else:
         headline = f"Kept: version {clean(champion['version'])} stays live"
-        follows = "Forecasts go on as before. The new model is stored with its figures and is not used."
+        follows = "Forecasts continue as before. The new model is stored with its figures and is not used."
     return {"release": release, "headline": headline, "follows": follows, "sentences": _sentences(record)}
 
 
 def _sentences(record: dict[str, Any]) -> list[str]:
     metrics, prior, threshold = record["metrics"], record["prior"], record["threshold"]
-    when = f"that started on or after {day(record['cut'])}" if record["cut"] else "that were set aside at random"
+    when = f"that started on or after {day(record['cut'])}" if record["cut"] else "drawn at random"
     said = [
-        f"It was judged on {number(metrics['n'])} activities {when} and that it had never seen; "
+        f"It was judged on {number(metrics['n'])} activities {when}, which were not used for training; "
         f"{number(metrics['n_late'])} of them ({percent(metrics['late_rate'], 0)}) finished late."
     ]
     if metrics["auc"] is not None:
@@ -38,9 +38,7 @@ def _sentences(record: dict[str, Any]) -> list[str]:
     if metrics["brier"] is not None and prior["brier"]:
         change = 1 - metrics["brier"] / prior["brier"]
         than = "smaller" if change >= 0 else "larger"
-        said.append(
-            f"Its squared error is {percent(abs(change), 0)} {than} than that of telling everybody the usual late rate."
-        )
+        said.append(f"Its squared error is {percent(abs(change), 0)} {than} than that of the usual late rate for all.")
     said.append(_warnings(threshold))
     live = record["champion_metrics"]
     if live is not None and live["brier"] is not None and metrics["brier"] is not None:
@@ -55,11 +53,11 @@ def _sentences(record: dict[str, Any]) -> list[str]:
 def _warnings(threshold: dict[str, Any]) -> str:
     (_, false_alarms), (missed, found) = threshold["confusion"]
     if not found + false_alarms:
-        return f"At the cost threshold {number(threshold['value'])} it would have warned of nothing."
+        return f"At the cost threshold {number(threshold['value'])} it would have given no warning."
     late = f"it finds {found} of {found + missed} delays" if found + missed else "there was no delay to find"
     return (
         f"At the cost threshold {number(threshold['value'])} {late}; of its {number(found + false_alarms)} warnings "
-        f"{number(found)} came true and {number(false_alarms)} were false alarms."
+        f"{number(found)} were right and {number(false_alarms)} were false alarms."
     )
 
 
@@ -75,21 +73,21 @@ def card(record: dict[str, Any]) -> dict[str, str]:
         since = f"; the folds of the search test on starts from {day(min(begins))} on" if begins else ""
         window = f"{rows} activities whose outcome was known before {day(record['cut'])}{since}"
     else:
-        window = f"{rows} activities without dates: nobody can say of which years"
+        window = f"{rows} activities without dates, so their years are unknown"
     model = record["model"]
     return {
         "what": f"Scikit-learn's {plain(record['challenger'])}, {_calibration(record)}; model {model['model_id']}.",
         "late": late,
         "window": window,
         "held": _held(record),
-        "licence": clean(licence) if licence else "not stated by the dataset: ask whoever delivered the schedules",
+        "licence": clean(licence) if licence else "not stated by the dataset: ask the supplier of the schedules",
     }
 
 
 def _calibration(record: dict[str, Any]) -> str:
     calibration = record["calibration"]
     if not calibration["used"]:
-        return "with its probabilities as they are"
+        return "without recalibration"
     slope, intercept = compact(calibration["slope"]), compact(calibration["intercept"])
     return f"recalibrated on the log-odds (slope {slope}, intercept {intercept})"
 

@@ -1,5 +1,5 @@
-"""The search for the best candidate, cut into tasks that run side by side.
+"""Search for the best candidate, divided into tasks that run in parallel.
 
-`folds` cuts the training rows, `race` chooses the parameter points of each round, `tasks` cuts a round into tasks,
-`work` carries out one task, `data` holds what a task reads, `record` says in the end what was found.
+`folds` divides the training rows, `halving` chooses the parameter points of each round, `tasks` divides a round into
+tasks, `worker` carries out one task, `data` holds a task's input, `summary` records the result.
 """

@@ -1,4 +1,4 @@
-"""What the tasks of a search read: features, outcomes and folds in one file, quick to open and the same every time."""
+"""Input of a search's tasks: features, outcomes and folds in one file, quick to open and reproducible."""
 
 import io
 from dataclasses import dataclass
@@ -11,14 +11,18 @@ from slipcast.training.search.folds import Fold
 
 @dataclass(frozen=True)
 class SearchData:
-    """The rows of a search.
+    """Rows of a search.
 
     Attributes
     ----------
-    features : DataFrame of shape (n_rows, n_features), text columns as object
-    late : outcomes of shape (n_rows,)
-    fitted : the first rows, of which the search knows; the others are those that the fitted models are tested on
-    folds : cut from the first `fitted` rows
+    features
+        DataFrame of shape (n_rows, n_features), text columns as object
+    late
+        outcomes of shape (n_rows,)
+    fitted
+        number of the first rows, which the search may use; the fitted models are tested on the others
+    folds
+        cut from the first `fitted` rows
     """
 
     features: pd.DataFrame
@@ -48,7 +52,7 @@ def pack(data: SearchData) -> bytes:
 
 
 def unpack(raw: bytes) -> SearchData:
-    """Return what `pack` packed."""
+    """Return the data that `pack` packed."""
     with np.load(io.BytesIO(raw), allow_pickle=False) as arrays:
         numbers = dict(zip(arrays["numeric"].tolist(), arrays["numbers"].T, strict=True))
         columns = {

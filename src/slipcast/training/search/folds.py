@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-# The first folds of an expanding window would train on next to nothing.
+# The first folds of an expanding window would have almost no training rows.
 FIRST_SHARE = 0.4
 
 
@@ -21,9 +21,12 @@ class Fold:
 
     Attributes
     ----------
-    train, test : row numbers, ascending
-    begin, end : first test day and the day after the last, ISO 8601; None where time plays no part
-    purged : rows that time would have let train, but whose project is tested here
+    train, test
+        row numbers, ascending
+    begin, end
+        first test day and the day after the last, ISO 8601; None for shuffled folds
+    purged
+        rows allowed by time, but excluded because their project is tested here
     """
 
     train: np.ndarray
@@ -41,16 +44,19 @@ class Fold:
 def time_folds(labelled: pd.DataFrame, folds: int = 5, *, by_project: bool = True) -> list[Fold]:
     """Return expanding windows over the start dates.
 
-    A fold is trained on the labels that were known before its first test day, so nothing from after that day is used,
-    and on no activity of a project that it tests, so that no project is recognised again (the purging of Lopez de Prado
-    2018, chapter 7, with projects in the place of overlapping labels). Folds whose training or test rows are all of
-    one class are left out.
+    A fold is trained on the labels that were known before its first test day, so no later information is used, and on
+    no activity of a project that it tests, so that no project is recognised (the purging of Lopez de Prado 2018,
+    chapter 7, with projects in the place of overlapping labels). Folds whose training or test rows are all of one class
+    are left out.
 
     Parameters
     ----------
-    labelled : DataFrame with ``start``, ``label_known_at`` and ``is_late``, perhaps ``project_id``
-    folds : number of test windows
-    by_project : False leaves the activities of tested projects in the training rows
+    labelled
+        DataFrame with ``start``, ``label_known_at`` and ``is_late``, perhaps ``project_id``
+    folds
+        number of test windows
+    by_project
+        False leaves the activities of tested projects in the training rows
 
     Raises
     ------
@@ -80,11 +86,12 @@ def time_folds(labelled: pd.DataFrame, folds: int = 5, *, by_project: bool = Tru
 
 
 def shuffled_folds(late: np.ndarray, folds: int, seed: int) -> list[Fold]:
-    """Return shuffled folds, as ``sklearn.model_selection.KFold(folds, shuffle=True)`` means them.
+    """Return shuffled folds, like ``sklearn.model_selection.KFold(folds, shuffle=True)``.
 
     Parameters
     ----------
-    late : outcomes of shape (n_activities,)
+    late
+        outcomes of shape (n_activities,)
 
     Raises
     ------
@@ -109,7 +116,7 @@ def shuffled_folds(late: np.ndarray, folds: int, seed: int) -> list[Fold]:
 def _projects(labelled: pd.DataFrame) -> np.ndarray:
     if "project_id" not in labelled:
         return np.full(len(labelled), -1)
-    # An activity without a project is alone.
+    # An activity without a project forms its own group.
     return pd.factorize(labelled["project_id"])[0]
 
 

@@ -1,4 +1,4 @@
-"""Which parameter points run in which round: all at once where that is cheap, else by successive halving.
+"""Choice of the parameter points of each round: all at once if that is cheap, else successive halving.
 
 Successive halving (Jamieson and Talwalkar 2016, Algorithm 1): every point on a ninth of the rows, the better third on a
 third of them, the better third of those on all. A family keeps at least one point, so that all are compared in the end.
@@ -11,21 +11,22 @@ from typing import Any
 
 from slipcast.training.candidates import Candidate
 
-# Up to here a search of everything is cheaper than what halving may lose.
+# Up to this cost, a full search is cheaper than the loss that halving risks.
 HALVING_FROM_SECONDS = 600.0
 SHARES = (1 / 9, 1 / 3, 1.0)
 KEPT = 1 / 3
-# Fewer rows than this and the ranking of a round is chance.
+# With fewer rows than this, the ranking of a round is chance.
 MIN_ROWS = 400
-# A fit that is expected to take longer is not begun: a Lambda ends after 900 s, and it may hold others.
+# A fit that is expected to take longer is not started: a Lambda function ends after 900 s, and its task may have other
+# fits.
 MAX_FIT_SECONDS = 600.0
-# Of the budget, at most this share is held back for the fits on all rows.
+# At most this share of the budget is reserved for the fits on all rows.
 FIT_SHARE = 0.3
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A parameter point in the race: family, number of the point and its parameters."""
+    """Parameter point in the search: family, number of the point and its parameters."""
 
     family: str
     point: int
@@ -34,7 +35,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Round:
-    """What runs next: entries on a share of the rows, and what the budget left out with its expected seconds."""
+    """Next round: entries on a share of the rows, and entries beyond the budget with their expected seconds."""
 
     share: float
     entries: list[Entry]
@@ -42,16 +43,22 @@ class Round:
 
 
 class Race:
-    """The rules of one search.
+    """Rules of one search.
 
     Parameters
     ----------
-    candidates : families
-    folds : training rows of each fold
-    rows : training rows of the final fit
-    columns : prepared columns, about
-    budget : seconds of all tasks together; None for no limit
-    higher_is_better : the score that decides is an accuracy, not a loss
+    candidates
+        families
+    folds
+        training rows of each fold
+    rows
+        training rows of the final fit
+    columns
+        approximate number of prepared columns
+    budget
+        seconds of all tasks together; None for no limit
+    higher_is_better
+        whether the deciding score is an accuracy, not a loss
     """
 
     def __init__(
@@ -97,7 +104,7 @@ class Race:
         return self.families[family].seconds(rows) * self.columns / 25 * slower
 
     def measured_speed(self, history: Sequence[dict[str, Any]]) -> dict[str, float]:
-        """Return for each family by how much it was slower than declared, and for ``""`` that of all together."""
+        """Return the factor by which each family was slower than declared, and for ``""`` that of all families."""
         expected: dict[str, float] = {}
         measured: dict[str, float] = {}
         for point in (point for done in history for point in done["points"] if not point["error"]):
@@ -112,11 +119,12 @@ class Race:
         return self._within_budget(self.entries(), self.shares[0], [])
 
     def following(self, history: Sequence[dict[str, Any]]) -> Round | None:
-        """Return the round after those of `history`; None when the last has run.
+        """Return the round after those of `history`; None after the last.
 
         Parameters
         ----------
-        history : for each round ``share``, ``seconds`` and its ``points``: each with ``family``, ``point``, ``params``,
+        history
+            for each round ``share``, ``seconds`` and its ``points``: each with ``family``, ``point``, ``params``,
             ``share``, ``score``, ``seconds`` and ``error`` (None if it has a score)
         """
         position = self.shares.index(history[-1]["share"]) + 1
@@ -136,7 +144,7 @@ class Race:
         return [Entry(point["family"], point["point"], point["params"]) for point in scored]
 
     def winners(self, history: Sequence[dict[str, Any]]) -> tuple[list[Entry], list[str]]:
-        """Return the best point of each family to fit on all rows, and the families that the budget does not reach.
+        """Return the best point of each family to fit on all rows, and the families beyond the budget.
 
         The best family of all and the best that the standard library can serve are fitted in any case.
         """
@@ -166,7 +174,7 @@ class Race:
         taken, left_out, expected = [], [], 0.0
         for entry in entries:
             seconds = self.seconds(entry, share, speed)
-            # However short the budget, something is searched.
+            # Even with a very small budget, at least one entry is searched.
             if not taken or expected + seconds <= allotted:
                 taken.append(entry)
                 expected += seconds

@@ -1,7 +1,7 @@
-"""Protocols: how rows are split, cross-validated and scored.
+"""Protocols: rules for splitting, cross-validating and scoring the rows.
 
-``time`` is the one that a release is judged by. ``paper`` repeats the one of the literature: a shuffled 80/20 split,
-five shuffled folds, accuracy. It flatters wherever activities of one project or one year stand on both sides.
+``time`` decides on a release. ``paper`` repeats the protocol of the literature: a shuffled 80/20 split, five shuffled
+folds, accuracy. Its results are too good if activities of one project or one year are on both sides.
 """
 
 from dataclasses import dataclass
@@ -27,14 +27,18 @@ ADDED = (
 
 @dataclass(frozen=True)
 class Protocol:
-    """A protocol applied to rows.
+    """Protocol applied to rows.
 
     Attributes
     ----------
-    train, holdout : labelled tables
-    data : their features, outcomes and folds
-    folds : size and days of each fold, JSON-able
-    select_by : measure that chooses among candidates, ``brier`` or ``accuracy``
+    train, holdout
+        labelled tables
+    data
+        their features, outcomes and folds
+    folds
+        size and days of each fold, JSON-able
+    select_by
+        measure that selects the best candidate, ``brier`` or ``accuracy``
     """
 
     train: pd.DataFrame
@@ -45,7 +49,7 @@ class Protocol:
 
 
 def time_protocol(train: pd.DataFrame, holdout: pd.DataFrame) -> Protocol:
-    """Return the protocol in the order of time, of the two parts that `split.split` returns.
+    """Return the protocol in the order of time, for the two parts that `splits.split` returns.
 
     Raises
     ------
@@ -63,8 +67,10 @@ def paper_protocol(labelled: pd.DataFrame, seed: int, *, dated: bool = True) -> 
 
     Parameters
     ----------
-    labelled : DataFrame with ``is_late``
-    dated : False for a file without dates, whose features are its own columns
+    labelled
+        DataFrame with ``is_late``
+    dated
+        False for a file without dates, whose features are its own columns
 
     Raises
     ------
@@ -88,7 +94,7 @@ def undated_labels(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def own_features(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the columns of an undated file as features: those that the canonical schedule does not know.
+    """Return the columns of an undated file as features: those that are not in the canonical schedule.
 
     Raises
     ------

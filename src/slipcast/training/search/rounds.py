@@ -1,8 +1,8 @@
-"""The course of a search: its first round, the round after each, and the record at the end. Knows no storage.
+"""Rounds of a search: the first one, the next after each, and the record at the end. Independent of storage.
 
 The plan is a JSON document (``candidates``, ``seed``, ``budget_seconds``, ``tolerated_share`` and for each of its
-``tracks`` the ``folds``, ``rows``, ``columns`` and ``select_by``); so is each round. Whoever keeps them can stop
-between two rounds and go on elsewhere.
+``tracks`` the ``folds``, ``rows``, ``columns`` and ``select_by``); so is each round. A caller that stores them can stop
+between two rounds and continue on another machine.
 """
 
 import json
@@ -18,11 +18,11 @@ MAIN, SIDE = "main", "paper"
 
 
 class SearchFailedError(RuntimeError):
-    """Too much of the search failed; the message says what and how much."""
+    """Too much of the search failed; the message gives the reasons and the numbers."""
 
 
 def race_of(plan: Mapping[str, Any], track: str) -> Race:
-    """Return the rules of one track. The budget is for the main track; the other runs in full beside it."""
+    """Return the rules of one track. The budget applies to the main track; the other one runs in full."""
     rows = plan["tracks"][track]
     return Race(
         candidates_of(plan),
@@ -40,7 +40,7 @@ def candidates_of(plan: Mapping[str, Any]) -> list[Candidate]:
 
 
 def first_round(plan: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the first round: ``kind`` search, its ``tasks`` and what the next step must know.
+    """Return the first round: ``kind`` search, its ``tasks`` and the input of the next step.
 
     Raises
     ------
@@ -68,9 +68,12 @@ def next_round(
 
     Parameters
     ----------
-    plan : the plan
-    done : the round that ran
-    results : by the task's id, what `done` left; what did not finish is absent
+    plan
+        the plan
+    done
+        the round that ran
+    results
+        results of `done` by the task's id; unfinished tasks are absent
 
     Raises
     ------
@@ -106,7 +109,7 @@ def next_round(
 def conclude(
     plan: Mapping[str, Any], done: Mapping[str, Any], results: Mapping[str, Mapping[str, Any]]
 ) -> dict[str, Any]:
-    """Return what the search found, once the round of the fits has run.
+    """Return the result of the search, after the round of the fits.
 
     Raises
     ------

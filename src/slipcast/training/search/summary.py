@@ -1,4 +1,4 @@
-"""What a search found: the summary of a round, and in the end the record that evaluation starts from."""
+"""Results of a search: the summary of a round, and at the end the record for the evaluation."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -19,20 +19,25 @@ def summarise(
     share: float,
     select_by: str,
 ) -> dict[str, Any]:
-    """Return what one round found.
+    """Return the summary of one round.
 
     Parameters
     ----------
-    tasks : planned, each with ``id`` and ``units`` (family, point, fold)
-    results : by the task's id, each with ``units``, ``seconds`` and, where probabilities were kept, ``oof``; a task
-        without a result did not finish
-    entries : points of the round, in their order
-    select_by : ``brier`` or ``accuracy``: the measure whose mean over the folds is the score
+    tasks
+        planned, each with ``id`` and ``units`` (family, point, fold)
+    results
+        by the task's id, each with ``units``, ``seconds`` and, where probabilities were kept, ``oof``; a task without a
+        result did not finish
+    entries
+        points of the round, in their order
+    select_by
+        ``brier`` or ``accuracy``: the measure whose mean over the folds is the score
 
     Returns
     -------
-    ``share``, ``seconds`` of all tasks, ``points`` (see `Race.following`) and the numbers of ``tasks``,
-    ``failed_tasks``, ``fits`` and ``failed_fits``
+    dict[str, Any]
+        ``share``, ``seconds`` of all tasks, ``points`` (see `Race.following`) and the numbers of ``tasks``,
+        ``failed_tasks``, ``fits`` and ``failed_fits``
     """
     found: dict[tuple[str, int], dict[int, dict[str, Any]]] = {(entry.family, entry.point): {} for entry in entries}
     kept: dict[tuple[str, int], list[str]] = {key: [] for key in found}
@@ -84,14 +89,16 @@ def _point(entry: Entry, units: Sequence[dict[str, Any]], share: float, select_b
 def families(
     race: Race, history: Sequence[Mapping[str, Any]], fitted: Mapping[str, Mapping[str, Any]], beyond: Sequence[str]
 ) -> list[dict[str, Any]]:
-    """Return for each family whether it was ``fitted``, ``skipped`` or ``failed``, why, and what its points scored.
+    """Return for each family ``fitted``, ``skipped`` or ``failed``, the reason, and the scores of its points.
 
     Parameters
     ----------
-    history : summaries of the rounds
-    fitted : by family, what the task that fitted it left: ``model``, ``oof``, ``holdout_p``, ``fit_seconds``, ``test``;
-        or ``error``
-    beyond : families that had a winner and that the budget did not reach
+    history
+        summaries of the rounds
+    fitted
+        results of the fits, by family: ``model``, ``oof``, ``holdout_p``, ``fit_seconds``, ``test``; or ``error``
+    beyond
+        families with a winner that the budget did not reach
     """
     return [_family(race, name, history, fitted.get(name), name in beyond) for name in race.families]
 
@@ -99,7 +106,7 @@ def families(
 def _family(
     race: Race, name: str, history: Sequence[Mapping[str, Any]], fit: Mapping[str, Any] | None, beyond: bool
 ) -> dict[str, Any]:
-    # Of a point that ran on several shares the largest counts.
+    # If a point ran on several shares, the largest counts.
     points = {point["point"]: point for done in history for point in done["points"] if point["family"] == name}
     hidden = ("family", "point", "oof", "score")
     shown = [{key: value for key, value in point.items() if key not in hidden} for point in points.values()]
@@ -148,7 +155,7 @@ def budget(
     select_by: str,
     fit_seconds: float = 0.0,
 ) -> dict[str, Any]:
-    """Return what the search cost, what it left out, and what one more budget would pay for.
+    """Return the cost of the search, the points left out, and the points that one more budget would pay for.
 
     The curve has one point for each candidate that ran on all rows: seconds spent until then, best score so far.
     """

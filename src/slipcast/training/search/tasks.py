@@ -1,4 +1,4 @@
-"""Tasks: a round cut into pieces of about the same size, each for one Lambda function."""
+"""Tasks: a round divided into parts of about the same size, one for each Lambda invocation."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -6,12 +6,12 @@ from typing import Any
 
 from slipcast.training.search.halving import Entry, Race
 
-# What a task should take: long against the start of a function, short against its limit of 900 s.
+# Target seconds of a task: long compared with the start of a function, short compared with its limit of 900 s.
 TASK_SECONDS = 60.0
 MIN_SECONDS = 4.0
-# Where there is little to do it is still spread over so many tasks.
+# Minimum number of tasks, even for a small search.
 SPREAD = 8
-# An atom may be this share of a task at most, else it is cut finer, so that tasks come out even.
+# Maximum size of an atom as a share of a task; larger atoms are divided, so that tasks have equal sizes.
 ATOM_SHARE = 0.25
 
 Unit = tuple[str, int, int]
@@ -20,16 +20,17 @@ Unit = tuple[str, int, int]
 def cut(
     race: Race, entries: Sequence[Entry], share: float, speed: dict[str, float]
 ) -> tuple[list[dict[str, Any]], dict[str, int]]:
-    """Return the tasks of a round, the longest first, and how many atoms there are of each grain.
+    """Return the tasks of a round, the longest first, and the number of atoms of each grain.
 
-    The finest piece is one fit: family, point and fold. Where a whole family or a whole point is small enough it stays
-    together. Pieces are packed by the rule of longest processing time (Graham 1969): the longest goes to the task that
-    has the least to do.
+    The finest piece is one fit: family, point and fold. A family or a point that is small enough stays in one piece.
+    Pieces are assigned by longest processing time (Graham 1969): the longest piece goes to the task with the least
+    work.
 
     Returns
     -------
-    for each task ``units`` (``[family, point, fold]`` each) and ``seconds`` that it is expected to take; and the number
-    of atoms by ``family``, ``point`` and ``fold``
+    tuple[list[dict[str, Any]], dict[str, int]]
+        for each task ``units`` (``[family, point, fold]`` each) and ``seconds`` that it is expected to take; and the
+        number of atoms by ``family``, ``point`` and ``fold``
     """
     folds = range(len(race.folds))
 

@@ -18,16 +18,19 @@ from slipcast.training.search.data import SearchData
 
 
 class Worker:
-    """Carries out tasks on the same rows, and keeps what several of them need.
+    """Worker for tasks on the same rows; it caches prepared folds for several tasks.
 
     The preparation of a fold's features does not depend on the parameter point: it is fitted once for each fold and
     share and used for every point of every family, where ``GridSearchCV`` over a pipeline fits it for each.
 
     Parameters
     ----------
-    data : the rows
-    seed : of models and of the shares
-    keep : prepared folds that are kept at a time
+    data
+        the rows
+    seed
+        of models and of the shares
+    keep
+        number of prepared folds that are cached
     """
 
     def __init__(self, data: SearchData, seed: int, keep: int = 5):
@@ -41,14 +44,18 @@ class Worker:
 
         Parameters
         ----------
-        candidate : the family
-        units : pairs of parameter point and fold, as numbers
-        share : of the training rows of each fold that is used
+        candidate
+            the family
+        units
+            pairs of parameter point and fold, as numbers
+        share
+            of the training rows of each fold that is used
 
         Returns
         -------
-        for each unit ``point``, ``fold``, ``seconds`` of fit and prediction, ``rows`` it was fitted on and ``brier``,
-        ``auc``, ``log_loss``, ``accuracy``, or ``error`` in their place; and the probabilities of the test rows
+        tuple[list[dict[str, Any]], dict[tuple[int, int], np.ndarray]]
+            for each unit ``point``, ``fold``, ``seconds`` of fit and prediction, ``rows`` it was fitted on and
+            ``brier``, ``auc``, ``log_loss``, ``accuracy``, or ``error`` instead; and the probabilities of the test rows
         """
         points = candidate.points()
         results, probabilities = [], {}
@@ -64,7 +71,7 @@ class Worker:
                 result |= {"rows": len(fit_on), **_measures(truth, p)}
                 probabilities[point, fold] = p
             except Exception as error:
-                # One point that cannot be fitted is a finding about that point; the others go on.
+                # A point that cannot be fitted gets an error as its result; the others continue.
                 result["error"] = f"{type(error).__name__}: {error}"[:500]
             results.append({**result, "seconds": time.perf_counter() - began})
         return results, probabilities
@@ -74,8 +81,9 @@ class Worker:
 
         Returns
         -------
-        pipeline, probabilities of the rows that the search did not know, and their ``accuracy``, ``auc``, ``brier``,
-        ``log_loss`` and ``confusion`` (rows are the outcomes, columns the prediction at .5)
+        tuple[Pipeline, np.ndarray, dict[str, Any]]
+            pipeline, probabilities of the rows that the search did not use, and their ``accuracy``, ``auc``, ``brier``,
+            ``log_loss`` and ``confusion`` (rows are the outcomes, columns the prediction at .5)
         """
         known, late = self.data.features.iloc[: self.data.fitted], self.data.late[: self.data.fitted]
         model = _fit(build_pipeline(candidate, self.seed, columns=known, **params), known, late)
@@ -99,7 +107,13 @@ class Worker:
 
 
 def subset(rows: np.ndarray, share: float, seed: int) -> np.ndarray:
-    """Return `share` of `rows`, drawn without replacement; a larger share holds every smaller one."""
+    """Return `share` of `rows`, drawn without replacement; a larger share holds every smaller one.
+
+    Examples
+    --------
+    >>> subset(np.arange(8), 0.5, seed=1).tolist()
+    [0, 1, 4, 5]
+    """
     if share >= 1:
         return rows
     kept = np.random.default_rng(seed).permutation(len(rows))[: max(round(len(rows) * share), 2)]
@@ -109,7 +123,7 @@ def subset(rows: np.ndarray, share: float, seed: int) -> np.ndarray:
 def _fit(model: Any, features: Any, late: np.ndarray) -> Any:
     model = clone(model)
     with warnings.catch_warnings():
-        # A network that stops at its limit of epochs is judged by its score like any other.
+        # A network that reaches its limit of epochs is judged by its score like any other.
         warnings.simplefilter("ignore", ConvergenceWarning)
         return model.fit(features, late)
 

@@ -11,7 +11,8 @@ from slipcast.reports.formatting import number, plain, short
 def bars(record: dict[str, Any], metric: str) -> Markup:
     """Return horizontal bars of ``accuracy`` or ``auc`` with 95 % intervals, and the lines a model has to pass.
 
-    The lines are the majority's accuracy and the prior: whoever says the training late rate of every activity.
+    The lines are the majority's accuracy and the prior: a model that predicts the training late rate for every
+    activity.
     """
     rows = [
         (plain(item["family"]), item["metrics"], BLUE if item["family"] == record["challenger"] else SKY)

@@ -9,19 +9,19 @@ from matplotlib.patches import Rectangle
 from slipcast.reports.figures import INK, chart
 from slipcast.reports.formatting import number
 
-# Names by what happened and what was said.
+# Names of the cells, by outcome and prediction.
 CELLS = (("left alone", "false alarms"), ("missed delays", "delays found"))
 
 
 def confusion(record: dict[str, Any]) -> Markup:
-    """Return the heat map: rows are what happened, columns what was said, colours shares of the row."""
+    """Return the heat map: rows are outcomes, columns predictions, colours shares of the row."""
     counts = record["threshold"]["confusion"]
     said = "; ".join(
         f"{name}: {count}"
         for names, row in zip(CELLS, counts, strict=True)
         for name, count in zip(names, row, strict=True)
     )
-    # Light blue to dark blue: lightness alone carries the order, so it survives grey and any colour vision.
+    # Light blue to dark blue: lightness alone shows the order, so it works in grey and with any colour vision.
     colors = mpl.colormaps["Blues"]
     with chart("confusion", "Confusion matrix at the cost threshold", said, width=3.9, height=2.6) as drawn:
         axes = drawn.axes()
@@ -45,6 +45,6 @@ def confusion(record: dict[str, Any]) -> Markup:
 
 
 def _luminance(color: tuple[float, ...]) -> float:
-    """Relative luminance (WCAG 2.2); below .18 white text has the higher contrast."""
+    """Return the relative luminance (WCAG 2.2); below .18 white text has the higher contrast."""
     linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in color[:3]]
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]

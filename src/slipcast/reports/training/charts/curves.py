@@ -52,7 +52,7 @@ def precision_recall(record: dict[str, Any]) -> Markup | None:
             point = threshold["recall"], threshold["precision"]
             axes.plot(*point, "o", color=VERMILION, label="at the threshold", clip_on=False)
         _square(axes)
-        axes.set(xlabel="late activities warned (recall)", ylabel="warnings that come true (precision)")
+        axes.set(xlabel="late activities warned (recall)", ylabel="correct warnings (precision)")
         axes.legend(loc="best")
     return drawn.markup
 

@@ -1,4 +1,4 @@
-"""What the model looks at: permutation importances, partial dependence, single features that know too much, drift."""
+"""Charts of the features: permutation importance, partial dependence, leakage of single features, drift."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from slipcast.reports.figures import BLUE, GREY, HALF, INK, SKY, VERMILION, char
 from slipcast.reports.formatting import compact, number, percent, plain, short
 
 MOST = 20
-# The profile's index from which the monitor lets a feature count as drifted.
+# Stability index from which the monitor may call a feature drifted.
 DRIFTED = 0.2
 
 
@@ -73,7 +73,7 @@ def _dependence(place: int, item: dict[str, Any], limits: tuple[float, float]) -
 
 
 def leakage(record: dict[str, Any]) -> Markup | None:
-    """Return the AUC of each feature alone with the limit above which it is suspected to know the outcome."""
+    """Return the AUC of each feature alone with the limit above which leakage is suspected."""
     found, limit = record["leakage"]["features"], record["leakage"]["max_feature_auc"]
     rows = sorted((row for row in found if row["auc"] is not None), key=lambda row: -row["auc"])[:MOST]
     if not rows:

@@ -1,4 +1,4 @@
-"""Where the model is weaker: slices of the holdout, and gaps between groups."""
+"""Charts of weaker slices of the holdout, and of gaps between groups."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""How the challenger was found: what the budget bought, and which activities each fold was trained and tested on."""
+"""Charts of the search: score by budget spent, and training and test windows of the folds."""
 
 from datetime import date
 from typing import Any
