@@ -41,7 +41,7 @@ def feature_row(activity: Mapping[str, Any]) -> dict[str, float | str | None]:
     --------
     >>> row = feature_row({"start": "2026-01-05", "baseline_finish": "2026-01-15", "phase": "Design"})
     >>> row["baseline_duration_days"], row["phase"], row["location"]
-    (10.0, 'Design', '(missing)')
+    (11.0, 'Design', '(missing)')
     """
     days = _number(activity.get("baseline_duration_days"))
     if days is None:
