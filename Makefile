@@ -87,7 +87,8 @@ promote: bootstrap ## Make a released version live once it gives its known answe
 lint: bootstrap .cache/audit/asl/made .cache/audit/workflows/made ## Check style, templates, state machine and workflows
 	@ruff check .
 	@ruff format --check .
-	@PYTHONPATH=functions lint-imports --no-cache
+	@mypy
+	@PYTHONPATH=functions lint-imports --no-cache --no-logo
 	@$(PYTHON) audit/transformed.py
 	@cfn-lint template.yaml
 	@cfn-lint cicd/codepipeline.yaml cicd/deploy-roles.yaml cicd/oidc.yaml

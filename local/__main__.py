@@ -9,13 +9,13 @@ from local.cloud import ROOT, LocalCloud
 from local.processes import LocalCloudError
 
 
-def main() -> int:
+def main(arguments: list[str] | None = None) -> int:
     """Carry out one command and return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m local", description=__doc__)
     parser.add_argument("command", choices=["up", "down", "status", "deploy"])
     parser.add_argument("--home", type=Path, default=ROOT / ".local", help="folder of the local cloud (.local)")
     parser.add_argument("--template", type=Path, default=ROOT / "template.yaml", help="template to deploy")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     # A signal, or closing the terminal, ends this command as cleanly as Ctrl-C.
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)

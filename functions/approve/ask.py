@@ -2,24 +2,28 @@
 
 from datetime import UTC, datetime, timedelta
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING
 
 import boto3
 
 from approve import mail, report_link
+from slipcast.contracts import ApprovalAsked, ApprovalRequest
 from slipcast_aws import storage, waiting
 from slipcast_aws.control import table as control
 from slipcast_aws.release import approvals
 from slipcast_aws.settings import number, setting
 
+if TYPE_CHECKING:
+    from mypy_boto3_sns import SNSClient
+
 
 @cache
-def client():
+def client() -> "SNSClient":
     """Return the SNS client of this execution environment."""
     return boto3.client("sns", config=waiting.QUICK)
 
 
-def ask(event: dict[str, Any]) -> dict[str, Any]:
+def ask(event: ApprovalRequest) -> ApprovalAsked:
     """Ask for the approval of an execution's model; the state machine waits with ``event["task_token"]``.
 
     A repeated request replaces key and token: only the latest link is valid.

@@ -1,8 +1,8 @@
 """Step ``conclude``: outcome of the release after the wait for approval, and its record."""
 
 from datetime import UTC, datetime
-from typing import Any
 
+from slipcast.contracts import ApprovalConcluded, ApprovalConclusion
 from slipcast.release import approval as wording
 from slipcast_aws import storage
 from slipcast_aws.control import audit
@@ -14,7 +14,7 @@ from slipcast_aws.tracking import outbox
 RECORDED = ("asked_at", "expires_at", "decided_at", "by", "comment", "via", "source_ip", "delivery", "evaluation_uri")
 
 
-def conclude(event: dict[str, Any]) -> dict[str, Any]:
+def conclude(event: ApprovalConclusion) -> ApprovalConcluded:
     """Close the request, check that the champion is still the one of the evaluation, and write a record.
 
     The control table decides: a callback without a recorded approval releases nothing.
@@ -31,7 +31,7 @@ def conclude(event: dict[str, Any]) -> dict[str, Any]:
     versions = {"champion": champion and champion["version"], "live": live and live.version}
     outcome = wording.outcome(closed.status, in_time=event["in_time"], **versions)
     approvals.conclude(table, execution, outcome=outcome, in_time=event["in_time"])
-    closed = approvals.read(table, execution)
+    closed = approvals.existing(table, execution)
     uri = f"s3://{bucket}/reports/{execution}/approval.json"
     record = {
         **{"execution": execution, "outcome": outcome, "status": closed.status, **versions},

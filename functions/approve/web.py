@@ -59,9 +59,9 @@ def _respond(event: dict[str, Any], headers: dict[str, str], execution: str) -> 
     posted = event.get("httpMethod") == "POST"
     fields = _fields(event, headers) if posted else {}
     key = fields.get("key") or query.get("key")
-    approval = None
-    if IDENTIFIER.fullmatch(execution) and isinstance(key, str):
-        approval = approvals.find(setting("CONTROL_TABLE"), execution, key)
+    if not IDENTIFIER.fullmatch(execution) or not isinstance(key, str):
+        raise Refusal(HTTPStatus.NOT_FOUND, NOT_FOUND)
+    approval = approvals.find(setting("CONTROL_TABLE"), execution, key)
     if approval is None:
         raise Refusal(HTTPStatus.NOT_FOUND, NOT_FOUND)
     if posted:

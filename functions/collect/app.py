@@ -11,7 +11,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from collect import checking, deliveries
-from slipcast_aws.settings import setting
+from collect.settings import Settings
 
 logger = Logger()
 metrics = Metrics()
@@ -26,20 +26,21 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     queue. A scheduled event, or ``{"check": {"since": ..., "until": ...}}`` with ISO 8601 times sent by an operator,
     compares the bucket with CloudWatch Logs instead and adds what is missing.
     """
+    settings = Settings.from_environment()
     if "awslogs" not in event and ("check" in event or event.get("detail-type") == "Scheduled Event"):
-        return _check(event.get("check"), context)
+        return _check(event.get("check"), settings, context)
     data = json.loads(gzip.decompress(base64.b64decode(event["awslogs"]["data"])))
     if data["messageType"] != "DATA_MESSAGE":
         return {"predictions": 0}
-    count = deliveries.store(setting("DATA_BUCKET"), data["logEvents"])
+    count = deliveries.store(settings.data_bucket, data["logEvents"])
     _emit({"PredictionsLogged": count})
     logger.info("collected", predictions=count)
     return {"predictions": count}
 
 
-def _check(span: dict[str, str] | None, context: LambdaContext) -> dict[str, Any]:
+def _check(span: dict[str, str] | None, settings: Settings, context: LambdaContext) -> dict[str, Any]:
     since, until = checking.span(span, datetime.now(UTC))
-    found = checking.check(setting("DATA_BUCKET"), setting("PREDICT_LOG_GROUP"), since, until, context)
+    found = checking.check(settings.data_bucket, settings.predict_log_group, since, until, context)
     _emit({"PredictionsMissing": found["missing"] + found["unreadable"]})
     (logger.error if found["missing"] else logger.info)("checked the prediction log", **found)
     return found

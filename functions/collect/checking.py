@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import boto3
 from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -15,6 +15,10 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from collect import deliveries
 from slipcast_aws import storage, waiting
 from slipcast_aws.serving import prediction_log
+
+if TYPE_CHECKING:
+    from mypy_boto3_logs import CloudWatchLogsClient
+    from mypy_boto3_logs.type_defs import FilteredLogEventTypeDef
 
 # CloudWatch hands lines over within seconds; a failed delivery is retried for longer; if it stays lost, this check
 # finds it.
@@ -28,7 +32,7 @@ TRIES = 3
 
 
 @cache
-def client():
+def client() -> "CloudWatchLogsClient":
     """Return the CloudWatch Logs client of this execution environment."""
     return boto3.client("logs", config=waiting.SEARCHING)
 
@@ -87,7 +91,7 @@ def _known(bucket: str, since: datetime, until: datetime) -> set[int]:
     return found
 
 
-def _events(group: str, since: datetime, until: datetime) -> Iterator[dict[str, Any]]:
+def _events(group: str, since: datetime, until: datetime) -> "Iterator[FilteredLogEventTypeDef]":
     """Yield the log events of predictions with since <= time < until."""
     pages = (
         client()

@@ -1,18 +1,17 @@
 """Edge: builds, tests and publishes the bundle of a released model for machines without network and packages."""
 
-from typing import Any
-
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from edge import publication
-from slipcast_aws.settings import number, setting
+from edge.settings import Settings
+from slipcast.contracts import EdgePublished, EdgeRequest
 
 logger = Logger()
 
 
 @logger.inject_lambda_context
-def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+def handler(event: EdgeRequest, context: LambdaContext) -> EdgePublished:
     """Publish the bundle of ``event["model"]``, released as ``event["version"]``; a repeat writes the same files.
 
     Returns
@@ -27,11 +26,12 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     SingleFileError
         If the scorer cannot be written as a single file. Nothing is published then.
     """
+    settings = Settings.from_environment()
     published = publication.publish(
-        bucket=setting("DATA_BUCKET"),
+        bucket=settings.data_bucket,
         model=event["model"],
         version=event["version"],
-        rows=int(number("MEASURED_ROWS")),
+        rows=settings.measured_rows,
     )
     logger.info("edge bundle published", **published)
     return published

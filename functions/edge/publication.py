@@ -7,6 +7,7 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 
+from slipcast.contracts import EdgePublished, ModelRef
 from slipcast.edge import bundle, cli, trial
 from slipcast.model import scorer
 from slipcast.model.scorer import Scorer
@@ -15,7 +16,7 @@ from slipcast_aws import storage
 logger = Logger()
 
 
-def publish(*, bucket: str, model: dict[str, Any], version: str, rows: int) -> dict[str, Any]:
+def publish(*, bucket: str, model: ModelRef, version: str, rows: int) -> EdgePublished:
     """Build, test and store the bundle of a model.
 
     Parameters
@@ -48,7 +49,10 @@ def publish(*, bucket: str, model: dict[str, Any], version: str, rows: int) -> d
     uri = f"{prefix}/slipcast-edge-{folder}.zip"
     record = {
         "version": version,
-        **{name: model[name] for name in ("model_id", "family", "dataset_id", "execution")},
+        "model_id": model["model_id"],
+        "family": model["family"],
+        "dataset_id": model["dataset_id"],
+        "execution": model["execution"],
         "model_sha256": model["sha256"],
         "bundle_uri": uri,
         "sha256": storage.write_bytes(uri, packed, "application/zip"),

@@ -9,23 +9,24 @@ import joblib
 import numpy as np
 
 from evaluate import policy
+from evaluate.settings import Settings
+from slipcast.contracts import EvaluateRequest, ModelRef, Reference, Verdict
 from slipcast.datasets import tables as dataset
 from slipcast.evaluation import assessment, challenger
 from slipcast.model import artifact
 from slipcast.provenance import provenance
 from slipcast_aws import storage
 from slipcast_aws.release import versions
-from slipcast_aws.settings import number, setting
 from slipcast_aws.tracking import outbox
 
 
-def judge(event: dict[str, Any], live: versions.LiveModel | None) -> dict[str, Any]:
+def judge(event: EvaluateRequest, live: versions.LiveModel | None, settings: Settings) -> Verdict:
     """Assess the result of a search; store the evaluation, the files of a release and a record in MLflow's outbox."""
     now = datetime.now(UTC)
     search = storage.read_json(event["search"]["uri"], sha256=event["search"]["sha256"])
     tables = {name: dataset.from_bytes(_checked(item)) for name, item in search["tables"].items()}
     chosen = challenger.choose(search, lambda item: _pipeline(item["model"]), lambda item: _oof(item["oof"]))
-    champion = live and _champion(live, now)
+    champion = _champion(live, now) if live else None
     assessed = assessment.assess(
         search=search,
         train=tables["train"],
@@ -33,16 +34,16 @@ def judge(event: dict[str, Any], live: versions.LiveModel | None) -> dict[str, A
         holdout_p={item["family"]: _array(item["holdout_p"]) for item in challenger.ranked(search)},
         challenger=chosen,
         champion=champion,
-        policy=policy.from_settings(),
+        policy=policy.from_settings(settings),
         reason=event["reason"],
         metadata={
             "dataset_id": event["dataset"]["dataset_id"],
             "data_date": event["dataset"].get("data_date"),
-            "tolerance_days": int(number("TOLERANCE_DAYS")),
+            "tolerance_days": settings.tolerance_days,
             "training_cut": search["cut"],
         },
     )
-    model = _store(assessed, chosen.family, event, now)
+    model = _store(assessed, chosen.family, event, settings.data_bucket, now)
     evaluation = {
         "execution": event["execution"],
         "reason": event["reason"],
@@ -59,15 +60,18 @@ def judge(event: dict[str, Any], live: versions.LiveModel | None) -> dict[str, A
             **event["search"],
             **{name: search[name] for name in ("mode", "grain", "tasks", "rounds", "budget", "folds", "select_by")},
         },
-        "champion": champion
-        and {
-            **{"version": champion.version, "model_id": champion.model_id},
-            **{"trained_at": live.trained_at or None, "age_days": champion.age_days},
+        "champion": None
+        if live is None or champion is None
+        else {
+            "version": champion.version,
+            "model_id": champion.model_id,
+            "trained_at": live.trained_at or None,
+            "age_days": champion.age_days,
         },
         "model": model,
         **assessed.record,
     }
-    bucket = setting("DATA_BUCKET")
+    bucket = settings.data_bucket
     uri = f"s3://{bucket}/reports/{event['execution']}/evaluation.json"
     storage.write_json(uri, evaluation)
     outbox.put(bucket, f"{event['execution']}-1-run", {"kind": "run", "evaluation_uri": uri})
@@ -80,11 +84,13 @@ def judge(event: dict[str, Any], live: versions.LiveModel | None) -> dict[str, A
     }
 
 
-def _store(assessed: assessment.Assessment, family: str, event: dict[str, Any], now: datetime) -> dict[str, Any]:
+def _store(
+    assessed: assessment.Assessment, family: str, event: EvaluateRequest, bucket: str, now: datetime
+) -> ModelRef:
     sha256 = hashlib.sha256(assessed.artefact).hexdigest()
     # Another dataset may give the same trees: the digest in the name keeps them from overwriting a live artifact.
     folder = f"models/{assessed.model_id}/{sha256}"
-    prefix = f"s3://{setting('DATA_BUCKET')}/{folder}"
+    prefix = f"s3://{bucket}/{folder}"
     storage.write_bytes(f"{prefix}/model.json", assessed.artefact, "application/json")
     storage.write_bytes(f"{prefix}/layer.zip", versions.layer_archive(assessed.artefact), "application/zip")
     storage.write_json(f"{prefix}/profile.json", assessed.profile)
@@ -118,19 +124,20 @@ def _champion(live: versions.LiveModel, now: datetime) -> assessment.Champion:
     )
 
 
-def _checked(item: dict[str, str]) -> bytes:
+def _checked(item: Reference) -> bytes:
     return storage.read_bytes(item["uri"], sha256=item["sha256"])
 
 
-def _pipeline(item: dict[str, str]) -> Any:
+def _pipeline(item: Reference) -> Any:
     # A joblib file is code: only the bytes whose digest the search recorded are opened.
     return joblib.load(io.BytesIO(_checked(item)))
 
 
-def _oof(item: dict[str, str]) -> dict[str, np.ndarray]:
+def _oof(item: Reference) -> dict[str, np.ndarray]:
     with np.load(io.BytesIO(_checked(item)), allow_pickle=False) as arrays:
         return {name: arrays[name] for name in ("row", "fold", "p")}
 
 
-def _array(item: dict[str, str]) -> np.ndarray:
-    return np.load(io.BytesIO(_checked(item)), allow_pickle=False)
+def _array(item: Reference) -> np.ndarray:
+    values: np.ndarray = np.load(io.BytesIO(_checked(item)), allow_pickle=False)
+    return values

@@ -1,21 +1,21 @@
 """Policy of the stack's owner, from the environment variables that template.yaml sets."""
 
+from evaluate.settings import Settings
 from slipcast.evaluation.assessment import Policy
-from slipcast_aws.settings import number, setting
 
 
-def from_settings() -> Policy:
+def from_settings(settings: Settings) -> Policy:
     """Return the policy: costs, limits and ages."""
-    columns = (name.strip() for name in setting("FAIRNESS_COLUMNS").split(","))
+    columns = (name.strip() for name in settings.fairness_columns.split(","))
     return Policy(
-        missed_delay_cost=number("MISSED_DELAY_COST"),
-        false_alarm_cost=number("FALSE_ALARM_COST"),
+        missed_delay_cost=settings.missed_delay_cost,
+        false_alarm_cost=settings.false_alarm_cost,
         fairness_columns=tuple(dict.fromkeys(name for name in columns if name)),
         max_gaps={
-            "selection_rate": number("MAX_SELECTION_RATE_GAP"),
-            "false_negative_rate": number("MAX_FALSE_NEGATIVE_RATE_GAP"),
-            "calibration_gap": number("MAX_CALIBRATION_GAP"),
+            "selection_rate": settings.max_selection_rate_gap,
+            "false_negative_rate": settings.max_false_negative_rate_gap,
+            "calibration_gap": settings.max_calibration_gap,
         },
-        max_model_age_days=number("MAX_MODEL_AGE_DAYS"),
-        non_inferiority_margin=number("NON_INFERIORITY_MARGIN"),
+        max_model_age_days=settings.max_model_age_days,
+        non_inferiority_margin=settings.non_inferiority_margin,
     )

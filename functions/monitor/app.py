@@ -8,13 +8,13 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from monitor import log_reader, outcomes, pending_outcomes, previous_windows
+from monitor.settings import Settings
 from slipcast import redaction
 from slipcast.monitoring import run as monitoring
 from slipcast.monitoring.drift_rule import Rule
 from slipcast.monitoring.realized_performance import Tolerance
 from slipcast_aws import storage
 from slipcast_aws.release import versions
-from slipcast_aws.settings import number, setting
 
 logger = Logger()
 metrics = Metrics()
@@ -26,12 +26,15 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
 
     Before the first release there is nothing to compare: the run is counted and its conclusion is ``no_model``.
     """
-    live = versions.live_model(setting("PREDICT_FUNCTION"))
+    settings = Settings.from_environment()
+    live = versions.live_model(settings.predict_function)
     if live is None:
         _emit({"MonitorRuns": 1})
         return {"conclusion": "no_model"}
-    bucket, now, width = setting("DATA_BUCKET"), datetime.now(UTC), timedelta(hours=number("MONITOR_WINDOW_HOURS"))
-    rule, profile, recent = _rule(), _profile(live.profile_uri), pending_outcomes.Recent()
+    bucket, now = settings.data_bucket, datetime.now(UTC)
+    width = timedelta(hours=settings.monitor_window_hours)
+    hidden = redaction.from_text(settings.redact_columns, settings.id_salt)
+    rule, profile, recent = _rule(settings), _profile(live.profile_uri, hidden), pending_outcomes.Recent()
     unreadable = log_reader.Unreadable()
     window = monitoring.read(
         log_reader.predictions(bucket, now - width, now, unreadable),
@@ -51,8 +54,9 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
             rows,
             live,
             profile,
-            control_table=setting("CONTROL_TABLE"),
-            tolerance=Tolerance(gap=number("CALIBRATION_TOLERANCE")),
+            control_table=settings.control_table,
+            tolerance=Tolerance(gap=settings.calibration_tolerance),
+            hidden=hidden,
         ),
         rule=rule,
         earlier=previous_windows.windows(bucket, live.version, now=now, width=width, wanted=rule.of - 1),
@@ -65,20 +69,21 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     return document
 
 
-def _profile(uri: str) -> dict[str, Any]:
+def _profile(uri: str, hidden: redaction.Redaction) -> dict[str, Any]:
     """Return the profile without the features that are kept out of the log: they cannot be judged."""
     profile = storage.read_json(uri)
-    left_out = redaction.from_text(setting("REDACT_COLUMNS"), setting("ID_SALT")).left_out()
+    left_out = hidden.left_out()
     kept = {name: found for name, found in profile["features"].items() if name not in left_out}
-    return profile | {"features": kept}
+    document: dict[str, Any] = profile | {"features": kept}
+    return document
 
 
-def _rule() -> Rule:
+def _rule(settings: Settings) -> Rule:
     return Rule(
-        min_n=int(number("DRIFT_MIN_ROWS")),
-        needed=int(number("DRIFT_DATAPOINTS")),
-        of=int(number("DRIFT_PERIODS")),
-        false_alarms_per_month=number("DRIFT_FALSE_ALARMS"),
+        min_n=settings.drift_min_rows,
+        needed=settings.drift_datapoints,
+        of=settings.drift_periods,
+        false_alarms_per_month=settings.drift_false_alarms,
     )
 
 

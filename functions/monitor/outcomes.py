@@ -15,7 +15,6 @@ from slipcast.monitoring.record import Realised
 from slipcast_aws import storage
 from slipcast_aws.control import datasets
 from slipcast_aws.release import versions
-from slipcast_aws.settings import setting
 
 # Number of labels held in memory at once.
 ROWS = 50_000
@@ -28,6 +27,7 @@ def realised(
     *,
     control_table: str,
     tolerance: Tolerance,
+    hidden: redaction.Redaction,
 ) -> Realised:
     """Return the performance of the live model on the labels that matured since its own data.
 
@@ -39,10 +39,15 @@ def realised(
     own = pending_outcomes.of_version(rows, live.version)
     latest = datasets.latest_dataset(control_table)
     if latest is None or not latest.get("labels_uri") or not profile.get("data_date") or not len(own):
-        reference = {"dataset_id": latest["dataset_id"], "data_date": latest["data_date"]} if latest else {}
-        return Realised("insufficient_data", awaiting=len(own), coverage=0.0 if len(own) else None, **reference)
+        return Realised(
+            "insufficient_data",
+            awaiting=len(own),
+            coverage=0.0 if len(own) else None,
+            dataset_id=latest["dataset_id"] if latest else None,
+            data_date=latest["data_date"] if latest else None,
+        )
     return performance(
-        _joined(own, latest["labels_uri"], pd.Timestamp(profile["data_date"])),
+        _joined(own, latest["labels_uri"], pd.Timestamp(profile["data_date"]), hidden),
         len(own),
         profile.get("performance"),
         dataset_id=latest["dataset_id"],
@@ -56,10 +61,10 @@ def begin_of(live: versions.LiveModel) -> date | None:
     return date.fromisoformat(live.trained_at[:10]) if live.trained_at else None
 
 
-def _joined(rows: np.ndarray, uri: str, known_until: pd.Timestamp) -> pd.DataFrame:
+def _joined(rows: np.ndarray, uri: str, known_until: pd.Timestamp, hidden: redaction.Redaction) -> pd.DataFrame:
     with gzip.GzipFile(fileobj=io.BytesIO(storage.read_bytes(uri))) as file:
         parts = [
-            pending_outcomes.join(rows, _as_logged(part), known_until=known_until)
+            pending_outcomes.join(rows, _as_logged(part, hidden), known_until=known_until)
             for part in pd.read_csv(
                 file,
                 chunksize=ROWS,
@@ -72,12 +77,11 @@ def _joined(rows: np.ndarray, uri: str, known_until: pd.Timestamp) -> pd.DataFra
     return pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
 
 
-def _as_logged(part: pd.DataFrame) -> pd.DataFrame:
+def _as_logged(part: pd.DataFrame, hidden: redaction.Redaction) -> pd.DataFrame:
     """Return activities with their identifiers as the log has them: hashed if they are redacted."""
-    kept = redaction.from_text(setting("REDACT_COLUMNS"), setting("ID_SALT"))
     hashed = {
-        name: part[name].map(lambda value, name=name: kept.identity(name, value))
+        name: part[name].map(lambda value, name=name: hidden.identity(name, value))
         for name in redaction.IDENTIFIERS
-        if name in kept.columns
+        if name in hidden.columns
     }
     return part.assign(**hashed)

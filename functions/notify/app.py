@@ -2,31 +2,37 @@
 
 from datetime import UTC, datetime
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING
 
 import boto3
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from notify.message import compose
+from notify.settings import Settings
+from slipcast.contracts import Notification, Notified
 from slipcast_aws import waiting
 from slipcast_aws.control import alarms, audit, datasets, starts
-from slipcast_aws.settings import setting
+
+if TYPE_CHECKING:
+    from mypy_boto3_sns import SNSClient
 
 logger = Logger()
 
 
 @cache
-def client():
+def client() -> "SNSClient":
     """Return the SNS client of this execution environment."""
     return boto3.client("sns", config=waiting.QUICK)
 
 
 @logger.inject_lambda_context
-def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+def handler(event: Notification, context: LambdaContext) -> Notified:
     """Record and publish the outcome of an execution, update the trigger's state, and return the outcome."""
     subject, text = compose(event)
-    table = setting("CONTROL_TABLE")
+    trained = event.get("trained")
+    settings = Settings.from_environment()
+    table = settings.control_table
     audit.audit(
         table,
         identity=event["execution"],
@@ -37,28 +43,34 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
             "outcome": event["outcome"],
             "detail": event.get("why"),
             "hold": event.get("hold") or None,
-            "dataset_id": (event.get("trained") or {}).get("dataset_id"),
+            "dataset_id": trained["dataset_id"] if trained else None,
             "version": event.get("version"),
         },
     )
     _tell_trigger(table, event)
     client().publish(
-        TopicArn=setting("TOPIC_ARN"),
+        TopicArn=settings.topic_arn,
         Subject=subject,
         Message=text,
         MessageAttributes={"outcome": {"DataType": "String", "StringValue": event["outcome"]}},
     )
-    told = {name: event.get(name) for name in ("outcome", "version", "reason", "execution")}
-    logger.info("notified", **told)
+    logger.info(
+        "notified",
+        outcome=event["outcome"],
+        version=event.get("version"),
+        reason=event.get("reason"),
+        execution=event["execution"],
+    )
     return {"outcome": event["outcome"], "why": event.get("why", ""), "version": event.get("version")}
 
 
-def _tell_trigger(table: str, event: dict[str, Any]) -> None:
+def _tell_trigger(table: str, event: Notification) -> None:
     """Close the alarms after a release; after a lost challenger, restart the cooldown and leave the alarms open."""
     execution, outcome = event["execution"], event["outcome"]
     if outcome == "released":
         alarms.close_alarms(table)
-    if outcome == "kept" and event.get("trained"):
+    trained = event.get("trained")
+    if outcome == "kept" and trained:
         starts.restart_cooldown(table, execution=execution, now=datetime.now(UTC))
-        datasets.note_training(table, execution=execution, **event["trained"])
+        datasets.note_training(table, execution=execution, dataset_id=trained["dataset_id"], reason=trained["reason"])
     starts.land(table, execution=execution)

@@ -1,6 +1,6 @@
 """Text of a notification."""
 
-from typing import Any
+from slipcast.contracts import Notification
 
 HEADLINES = {
     "released": "a new model is live",
@@ -23,12 +23,13 @@ TRAINED = ("released", "rolled_back", "kept")
 MAX_SUBJECT = 100
 
 
-def compose(event: dict[str, Any]) -> tuple[str, str]:
+def compose(event: Notification) -> tuple[str, str]:
     """Return subject and text for the outcome of an execution."""
     headline = HEADLINES[event["outcome"]]
     # A file without new outcomes needs no mail; an alarm that cannot be answered does.
-    if event.get("hold") == "budget" or (event.get("hold") and event.get("reason") != "new_data"):
-        headline = HOLDS.get(event["hold"], headline)
+    hold = event.get("hold")
+    if hold and (hold == "budget" or event.get("reason") != "new_data"):
+        headline = HOLDS.get(hold, headline)
     subject = f"Slipcast: {headline}"[:MAX_SUBJECT]
     source = event.get("source") or {}
     lines = [

@@ -4,11 +4,12 @@ import json
 import tempfile
 from datetime import date
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 from plan import next_round
+from plan.settings import Settings
+from slipcast.contracts import DatasetRef, Planned, SearchPlan, TableRef, Track
 from slipcast.datasets import labels, splits, tables, versions
 from slipcast.features.point_in_time_table import history_table
 from slipcast.training import candidates
@@ -16,14 +17,13 @@ from slipcast.training.search import protocols
 from slipcast.training.search import rounds as conduct
 from slipcast.training.search.data import pack
 from slipcast_aws import storage
-from slipcast_aws.settings import number, setting
 
 OWN_CANDIDATES = "config/candidates.json"
 # A task holds the table, its prepared folds and the copies that an estimator makes of them.
 BYTES_PER_CELL = 8 * 8
 
 
-def begin(execution: str, source: dict[str, Any]) -> dict[str, Any]:
+def begin(execution: str, source: DatasetRef, settings: Settings) -> Planned:
     """Write the tables and the plan of an execution and return its first round, see `rounds.publish`.
 
     Raises
@@ -32,18 +32,18 @@ def begin(execution: str, source: dict[str, Any]) -> dict[str, Any]:
         If the dataset cannot be split or cross-validated, or is too large for the function that trains.
     """
     table = _read(source)
-    prefix = f"s3://{setting('DATA_BUCKET')}/runs/{execution}"
-    seed = int(number("RANDOM_SEED"))
-    tracks, cut = _protocols(table, source, seed)
+    prefix = f"s3://{settings.data_bucket}/runs/{execution}"
+    seed = settings.random_seed
+    tracks, cut = _protocols(table, source, settings)
     main = tracks[conduct.MAIN]
-    declared = _candidates()
-    plan = {
+    declared = _candidates(settings.data_bucket)
+    plan: SearchPlan = {
         "execution": execution,
         "protocol": "time" if cut else "paper",
         "cut": cut,
         "seed": seed,
-        "budget_seconds": number("SEARCH_BUDGET_SECONDS") or None,
-        "tolerated_share": number("TOLERATED_FAILURE_SHARE"),
+        "budget_seconds": settings.search_budget_seconds or None,
+        "tolerated_share": settings.tolerated_failure_share,
         "candidates": json.loads(candidates.dump_candidates(declared)),
         "features": {
             "numeric": list(main.data.features.select_dtypes("number").columns),
@@ -53,13 +53,18 @@ def begin(execution: str, source: dict[str, Any]) -> dict[str, Any]:
             name: _write_table(f"{prefix}/{name}.csv.gz", part)
             for name, part in {"train": main.train, "holdout": main.holdout}.items()
         },
-        "tracks": {name: _write_track(f"{prefix}/search/{name}.npz", track) for name, track in tracks.items()},
+        "tracks": {
+            name: _write_track(f"{prefix}/search/{name}.npz", track, settings.train_memory_mb)
+            for name, track in tracks.items()
+        },
     }
     uri = f"{prefix}/search/plan.json"
-    return next_round.publish({"uri": uri, "sha256": storage.write_json(uri, plan)}, conduct.first_round(plan))
+    return next_round.publish(
+        {"uri": uri, "sha256": storage.write_json(uri, plan)}, conduct.first_round(plan), settings.inline_tasks
+    )
 
 
-def _read(source: dict[str, Any]) -> pd.DataFrame:
+def _read(source: DatasetRef) -> pd.DataFrame:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "table.parquet")
         storage.download(source["uri"], file, sha256=source["sha256"])
@@ -67,14 +72,17 @@ def _read(source: dict[str, Any]) -> pd.DataFrame:
 
 
 def _protocols(
-    table: pd.DataFrame, source: dict[str, Any], seed: int
+    table: pd.DataFrame, source: DatasetRef, settings: Settings
 ) -> tuple[dict[str, protocols.Protocol], str | None]:
-    if not source.get("data_date"):
-        return {conduct.MAIN: protocols.paper_protocol(protocols.undated_labels(table), seed, dated=False)}, None
-    tolerance_days = int(number("TOLERANCE_DAYS"))
+    data_date = source.get("data_date")
+    if not data_date:
+        return {
+            conduct.MAIN: protocols.paper_protocol(protocols.undated_labels(table), settings.random_seed, dated=False)
+        }, None
+    tolerance_days = settings.tolerance_days
     labelled = labels.label(table, tolerance_days)
     labelled = labelled.join(history_table(table, labelled, tolerance_days))
-    cut = splits.holdout_cut(date.fromisoformat(source["data_date"]), int(number("HOLDOUT_MONTHS")))
+    cut = splits.holdout_cut(date.fromisoformat(data_date), settings.holdout_months)
     train, holdout = splits.split(labelled, cut)
     if not len(train) or not len(holdout):
         raise ValueError(
@@ -82,13 +90,13 @@ def _protocols(
             "drop a longer history or lower HoldoutMonths"
         )
     tracks = {conduct.MAIN: protocols.time_protocol(train, holdout)}
-    if setting("PAPER_PROTOCOL") == "true":
-        tracks[conduct.SIDE] = protocols.paper_protocol(labelled, seed)
+    if settings.paper_protocol:
+        tracks[conduct.SIDE] = protocols.paper_protocol(labelled, settings.random_seed)
     return tracks, cut.isoformat()
 
 
-def _candidates() -> list[candidates.Candidate]:
-    uri = f"s3://{setting('DATA_BUCKET')}/{OWN_CANDIDATES}"
+def _candidates(bucket: str) -> list[candidates.Candidate]:
+    uri = f"s3://{bucket}/{OWN_CANDIDATES}"
     if not storage.exists(uri):
         return candidates.load_candidates()
     try:
@@ -97,16 +105,16 @@ def _candidates() -> list[candidates.Candidate]:
         raise ValueError(f"{uri}: {error}") from None
 
 
-def _write_table(uri: str, part: pd.DataFrame) -> dict[str, Any]:
+def _write_table(uri: str, part: pd.DataFrame) -> TableRef:
     return {"uri": uri, "sha256": storage.write_bytes(uri, tables.to_bytes(part)), "rows": len(part)}
 
 
-def _write_track(uri: str, track: protocols.Protocol) -> dict[str, Any]:
+def _write_track(uri: str, track: protocols.Protocol, memory_mb: float) -> Track:
     features = track.data.features
     text = features.select_dtypes(exclude="number")
     # Categories that are rare share a column, so this is an upper limit.
     columns = features.shape[1] - text.shape[1] + sum(min(text[name].nunique(), 100) for name in text)
-    needed, given = track.data.fitted * columns * BYTES_PER_CELL / 2**20, number("TRAIN_MEMORY_MB")
+    needed, given = track.data.fitted * columns * BYTES_PER_CELL / 2**20, memory_mb
     if needed > given:
         raise ValueError(
             f"{track.data.fitted:,} rows of {columns} columns need about {needed:,.0f} MB to train, the function has "

@@ -6,6 +6,7 @@ start. All three give the same answer to the same request; tests compare them.
 """
 
 import os
+from collections.abc import Mapping
 from typing import Any
 
 from predict.fast_path import offload, response
@@ -22,7 +23,7 @@ if os.environ.get("AWS_LAMBDA_INITIALIZATION_TYPE") == "snap-start":
     snapstart.register(serving.loaded)
 
 
-def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+def handler(event: dict[str, Any], context: Any) -> Mapping[str, Any]:
     """Answer a request of API Gateway (REST, Lambda proxy integration)."""
     event = gateway.routed(event)
     model = serving.loaded

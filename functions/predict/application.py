@@ -1,6 +1,7 @@
 """Predict: answers the API with the model of this function version, without the AWS SDK and scikit-learn."""
 
 import time
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Annotated, Any
 
@@ -76,7 +77,7 @@ def openapi() -> Response[str]:
     return Response(200, "application/json", document(app), headers={"Cache-Control": "public, max-age=300"})
 
 
-def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+def handler(event: dict[str, Any], context: LambdaContext) -> Mapping[str, Any]:
     """Answer a request of API Gateway (REST, Lambda proxy integration), or a batch of updates from the queue."""
     if "Records" in event:
         # Imported here, not in the init phase: the API does not need it.
@@ -92,8 +93,8 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     except Exception:
         # Errors of a route are answered by the application; this handles errors around it.
         problems.logger.exception("unexpected error")
-        refusal = problems.Refusal(HTTPStatus.INTERNAL_SERVER_ERROR, problems.UNEXPECTED)
-        found = problems.answer(event, context, refusal)
+        unexpected = problems.Refusal(HTTPStatus.INTERNAL_SERVER_ERROR, problems.UNEXPECTED)
+        found = problems.answer(event, context, unexpected)
     found = _finish(found, event, context)
     return log_writer.finish(event, found, (time.perf_counter() - began) * 1000)
 

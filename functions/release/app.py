@@ -1,5 +1,6 @@
 """Release: one step of a release per call; the state machine knows their order."""
 
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -7,17 +8,19 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from release import canary_steps, record, replay, runtime
+from slipcast.contracts import ModelRef, Promoted, Pruned, Published, Verified
 from slipcast_aws import storage, waiting
 from slipcast_aws.control import releases
 from slipcast_aws.release import pruning, traffic, versions
 from slipcast_aws.settings import number, setting
 
 logger = Logger()
+type Step = Callable[[dict[str, Any], ModelRef, str], Mapping[str, Any]]
 
 
 @logger.inject_lambda_context
 @waiting.retriable
-def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+def handler(event: dict[str, Any], context: LambdaContext) -> Mapping[str, Any]:
     """Carry out ``event["step"]`` of the release of ``event["model"]``. Each step can be repeated.
 
     Raises
@@ -26,7 +29,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         If AWS needs more time or is too busy: the state machine repeats the step then.
     """
     deadline = waiting.Deadline.of(context)
-    steps = {
+    steps: dict[str, Step] = {
         "publish": partial(_publish, deadline),
         "verify": _verify,
         "shadow": replay.shadow,
@@ -41,7 +44,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     return result
 
 
-def _publish(deadline: waiting.Deadline, event: dict[str, Any], model: dict[str, Any], function: str) -> dict[str, Any]:
+def _publish(deadline: waiting.Deadline, event: dict[str, Any], model: ModelRef, function: str) -> Published:
     version, layer = versions.publish(
         function=function,
         layer_name=setting("MODEL_LAYER_NAME"),
@@ -54,13 +57,13 @@ def _publish(deadline: waiting.Deadline, event: dict[str, Any], model: dict[str,
     return {"version": version, "layer": layer}
 
 
-def _verify(event: dict[str, Any], model: dict[str, Any], function: str) -> dict[str, Any]:
+def _verify(event: dict[str, Any], model: ModelRef, function: str) -> Verified:
     golden = storage.read_json(model["golden_uri"])
     compared = versions.verify(function=function, version=event["version"], sha256=model["sha256"], golden=golden)
     return {"version": event["version"], "compared": compared}
 
 
-def _promote(event: dict[str, Any], model: dict[str, Any], function: str) -> dict[str, Any]:
+def _promote(event: dict[str, Any], model: ModelRef, function: str) -> Promoted:
     version, previous = event["version"], event["previous"]
     record.keep(version, previous, model)
     traffic.promote(function, version=version, live=previous, canary=event["canary"])
@@ -71,9 +74,9 @@ def _promote(event: dict[str, Any], model: dict[str, Any], function: str) -> dic
     return {"version": version, "previous": previous}
 
 
-def _prune(event: dict[str, Any], model: dict[str, Any], function: str) -> dict[str, Any]:
+def _prune(event: dict[str, Any], model: ModelRef, function: str) -> Pruned:
     live = traffic.current(function).version
-    known = releases.release(setting("CONTROL_TABLE"), live) or {}
+    known = releases.release(setting("CONTROL_TABLE"), live)
     return pruning.prune(
         function,
         setting("MODEL_LAYER_NAME"),

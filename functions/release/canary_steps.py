@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from release import evidence, record
+from slipcast.contracts import CanaryStep, ModelRef, RolledBack
 from slipcast.release import canary
 from slipcast_aws.release import traffic
 from slipcast_aws.settings import number, setting
@@ -23,7 +24,7 @@ def plan() -> canary.Plan:
     )
 
 
-def weigh(event: dict[str, Any], model: dict[str, Any], function: str) -> dict[str, Any]:
+def weigh(event: dict[str, Any], model: ModelRef, function: str) -> CanaryStep:
     """Give the new version the weight of the step ``event["index"]``."""
     version, live, index = event["version"], event["previous"], event["index"]
     percent = plan().steps[index]
@@ -46,9 +47,10 @@ def weigh(event: dict[str, Any], model: dict[str, Any], function: str) -> dict[s
     }
 
 
-def judge(event: dict[str, Any], model: dict[str, Any], function: str) -> dict[str, Any]:
+def judge(event: dict[str, Any], model: ModelRef, function: str) -> CanaryStep:
     """Compare the traffic of both versions since the step began and decide what to do next."""
-    version, live, step = event["version"], event["previous"], event["canary"]
+    version, live = event["version"], event["previous"]
+    step: CanaryStep = event["canary"]
     seen = traffic.current(function)
     if seen.version != live or version not in seen.weights:
         return {**step, "action": "roll_back", "why": "somebody else moved the alias during the canary"}
@@ -73,7 +75,7 @@ def judge(event: dict[str, Any], model: dict[str, Any], function: str) -> dict[s
     }
 
 
-def roll_back(event: dict[str, Any], model: dict[str, Any], function: str) -> dict[str, Any]:
+def roll_back(event: dict[str, Any], model: ModelRef, function: str) -> RolledBack:
     """Remove the new version's weight in one update, and record why.
 
     If the version has no weight, nothing changes: it got no traffic yet, or somebody else ended its canary.

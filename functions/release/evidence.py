@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from functools import cache
 from itertools import islice, product
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import boto3
 
@@ -13,6 +13,10 @@ from slipcast.release.canary import Evidence
 from slipcast_aws import storage, waiting
 from slipcast_aws.release.versions import ALIAS
 from slipcast_aws.serving import prediction_log
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudwatch import CloudWatchClient
+    from mypy_boto3_cloudwatch.type_defs import MetricDataQueryTypeDef
 
 THREADS = 10
 # A delivery is filed under the hour of its first line.
@@ -27,7 +31,7 @@ METRICS = {"Errors": "crashed", "Invocations": "invocations"}
 
 
 @cache
-def client():
+def client() -> "CloudWatchClient":
     """Return the CloudWatch client of this execution environment."""
     return boto3.client("cloudwatch", config=waiting.SEARCHING)
 
@@ -109,7 +113,7 @@ def _rows(uri: str) -> list[dict[str, Any]]:
 def _counted(function: str, versions: tuple[str, ...], since: datetime, until: datetime) -> dict[tuple[str, str], int]:
     """Return Lambda's own counts of calls through the alias: a call without an answer logs no line."""
     asked = {f"q{number}": pair for number, pair in enumerate(product(versions, METRICS))}
-    queries = [
+    queries: list[MetricDataQueryTypeDef] = [
         {
             "Id": identifier,
             "MetricStat": {

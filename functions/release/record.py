@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
+from slipcast.contracts import ModelRef
 from slipcast_aws import storage
 from slipcast_aws.control import audit as control_audit
 from slipcast_aws.control import releases
@@ -10,7 +11,7 @@ from slipcast_aws.settings import setting
 from slipcast_aws.tracking import outbox
 
 
-def variables(model: dict[str, Any]) -> dict[str, str]:
+def variables(model: ModelRef) -> dict[str, str]:
     """Return the environment variables that pin a model to a version of the predict function."""
     return {
         "MODEL_SHA256": model["sha256"],
@@ -23,7 +24,7 @@ def variables(model: dict[str, Any]) -> dict[str, str]:
     }
 
 
-def keep(version: str, previous: str, model: dict[str, Any]) -> None:
+def keep(version: str, previous: str, model: ModelRef) -> None:
     """Store the model of a version and the version that was live before it, before it gets traffic."""
     releases.put_release(
         setting("CONTROL_TABLE"),
@@ -35,7 +36,7 @@ def keep(version: str, previous: str, model: dict[str, Any]) -> None:
 def write(execution: str, part: dict[str, Any]) -> None:
     """Add to ``reports/<execution>/release.json``, step by step; a repeated part replaces itself."""
     uri = f"s3://{setting('DATA_BUCKET')}/reports/{execution}/release.json"
-    found = storage.read_json(uri) if storage.exists(uri) else {"execution": execution, "steps": {}}
+    found: dict[str, Any] = storage.read_json(uri) if storage.exists(uri) else {"execution": execution, "steps": {}}
     steps = {**found["steps"], **part.pop("steps", {})}
     storage.write_json(uri, {**found, **part, "steps": steps})
 

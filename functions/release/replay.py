@@ -2,10 +2,11 @@
 
 import time
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 from release import evidence, record
 from release.canary_steps import plan
+from slipcast.contracts import ModelRef, Replayed
 from slipcast.release import replay as shadow_replay
 from slipcast_aws.release import traffic, versions
 from slipcast_aws.settings import number, setting
@@ -14,16 +15,22 @@ from slipcast_aws.settings import number, setting
 SECONDS = 150
 
 
-def shadow(event: dict[str, Any], model: dict[str, Any], function: str) -> dict[str, Any]:
+def shadow(event: dict[str, Any], model: ModelRef, function: str) -> Replayed:
     """Return how the release continues: ``promote`` (no live version to compare with), ``canary``, or ``stop``.
 
     Both versions answer the requests, without logging them as predictions.
     """
     version, live = event["version"], traffic.current(function).version
     limit = int(number("SHADOW_REQUESTS"))
-    result = {"previous": live, "canary": {"index": 0}, "notes": [], "predicted": None}
     if live == version or versions.model_of(function, live) is None:
-        return {**result, "next": "promote", "why": "no model was live before"}
+        return {
+            "previous": live,
+            "canary": {"index": 0},
+            "notes": [],
+            "predicted": None,
+            "next": "promote",
+            "why": "no model was live before",
+        }
     asked = shadow_replay.requests(
         evidence.last_requests(setting("DATA_BUCKET"), datetime.now(UTC), limit) if limit else [], limit
     )
@@ -35,9 +42,12 @@ def shadow(event: dict[str, Any], model: dict[str, Any], function: str) -> dict[
         model["execution"],
         {"version": version, "previous": live, "model_id": model["model_id"], "shadow": verdict.as_dict()},
     )
-    onward = ("canary" if plan().steps else "promote") if verdict.passed else "stop"
+    onward: Literal["promote", "canary", "stop"] = "stop"
+    if verdict.passed:
+        onward = "canary" if plan().steps else "promote"
     return {
-        **result,
+        "previous": live,
+        "canary": {"index": 0},
         "next": onward,
         "why": verdict.why,
         "notes": [verdict.why],
@@ -55,11 +65,9 @@ def _replay(function: str, live: str, version: str, asked: list[dict[str, Any]])
         for each in (*order, *order) if not number_ else order:
             answers[each] = versions.ask(function, each, "POST", "/predictions", {"activities": request["activities"]})
         # An older live version does not report its duration: then the round-trip time of both counts.
-        own = all(answer.milliseconds is not None for answer in answers.values())
-        took = {
-            each: shadow_replay.Answer(found.status, found.body, found.milliseconds if own else found.around)
-            for each, found in answers.items()
-        }
+        own = {each: found.milliseconds for each, found in answers.items() if found.milliseconds is not None}
+        times = own if len(own) == len(answers) else {each: found.around for each, found in answers.items()}
+        took = {each: shadow_replay.Answer(found.status, found.body, times[each]) for each, found in answers.items()}
         replayed.append((request, took[live], took[version]))
         if time.monotonic() > deadline:
             break

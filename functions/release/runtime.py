@@ -1,13 +1,12 @@
 """Runtime of a version of the predict function, chosen by the needs of its model."""
 
-from typing import Any
-
+from slipcast.contracts import ModelRef
 from slipcast.model import artifact
 from slipcast_aws.release.versions import Runtime
 from slipcast_aws.settings import number, setting
 
 
-def of(model: dict[str, Any]) -> Runtime:
+def of(model: ModelRef) -> Runtime:
     """Return the runtime for a model; a model without ``runtime`` needs the standard library alone."""
     needed = model.get("runtime") == artifact.SCIKIT_LEARN
     choice = setting("SNAP_START")

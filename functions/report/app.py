@@ -6,13 +6,14 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from report import monitoring
+from slipcast.contracts import ReportAnswer
 from slipcast_aws import storage
 
 logger = Logger()
 
 
 @logger.inject_lambda_context
-def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+def handler(event: dict[str, Any], context: LambdaContext) -> ReportAnswer:
     """Draw what the event names.
 
     ``{"evaluation_uri": ...}``, from the state machine: ``report.html`` next to that ``evaluation.json``; a second time

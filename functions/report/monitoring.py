@@ -8,6 +8,7 @@ from typing import Any
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
+from slipcast.contracts import ReportAnswer
 from slipcast.reports.monitoring import advice, render
 from slipcast_aws import storage
 
@@ -22,7 +23,7 @@ logger = Logger()
 metrics = Metrics()
 
 
-def draw(uri: str) -> dict[str, Any]:
+def draw(uri: str) -> ReportAnswer:
     """Write the page of the record at `uri` next to it, and publish drift and live version for the dashboard."""
     record = storage.read_json(uri)
     _tell(record)
@@ -71,7 +72,8 @@ def _keys(bucket: str, after: str, before: str) -> Iterator[str]:
 
 def _read(uri: str) -> dict[str, Any] | None:
     try:
-        return storage.read_json(uri)
+        document: dict[str, Any] | None = storage.read_json(uri)
+        return document
     except ValueError:
         logger.warning("a record of the monitor is not JSON: it is left out", uri=uri)
         return None

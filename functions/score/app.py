@@ -1,7 +1,7 @@
 """Score: scores the open activities of a dropped file, or of every source scored by an older model."""
 
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING
 
 import boto3
 from aws_lambda_powertools import Logger, Metrics
@@ -9,23 +9,27 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from score import sources
+from score.settings import Settings
+from slipcast.contracts import Scored, ScoreRequest, ScoreSummary
 from slipcast.model import batch, scorer
 from slipcast_aws import storage, waiting
 from slipcast_aws.release import versions
-from slipcast_aws.settings import setting
+
+if TYPE_CHECKING:
+    from mypy_boto3_sns import SNSClient
 
 logger = Logger()
 metrics = Metrics()
 
 
 @cache
-def client():
+def client() -> "SNSClient":
     """Return the SNS client of this execution environment."""
     return boto3.client("sns", config=waiting.QUICK)
 
 
 @logger.inject_lambda_context
-def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+def handler(event: ScoreRequest, context: LambdaContext) -> Scored:
     """Score the upload in ``event["upload"]``; without one, every source whose predictions are not the live model's.
 
     Returns
@@ -33,19 +37,21 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     dict[str, Any]
         ``scored``: for each source the URI of its predictions and the number of activities in each risk band
     """
-    live = versions.live_model(setting("PREDICT_FUNCTION"))
+    settings = Settings.from_environment()
+    live = versions.live_model(settings.predict_function)
     if live is None:
         return {"scored": [], "why": "no model is live yet"}
-    bucket = setting("DATA_BUCKET")
-    uploads = [event["upload"]] if event.get("upload") else list(sources.stale(bucket, live.sha256))
-    scored = []
+    bucket = settings.data_bucket
+    upload = event.get("upload")
+    uploads = [upload] if upload else list(sources.stale(bucket, live.sha256))
+    scored: list[ScoreSummary] = []
     if uploads:
         model = scorer.load(storage.read_bytes(live.artefact_uri, sha256=live.sha256), live.sha256)
         # Reasons take longer than scores: all uploads together must finish within the function's time limit.
         explained = batch.EXPLAINED // len(uploads)
-        for upload in uploads:
-            summary = sources.score(bucket, upload, model, live, explained)
-            _tell(summary)
+        for each in uploads:
+            summary = sources.score(settings, each, model, live, explained)
+            _tell(summary, settings.topic_arn)
             sources.note(bucket, summary)
             scored.append(summary)
     if scored:
@@ -54,16 +60,16 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     return {"scored": scored}
 
 
-def _tell(summary: dict[str, Any]) -> None:
+def _tell(summary: ScoreSummary, topic_arn: str) -> None:
     client().publish(
-        TopicArn=setting("TOPIC_ARN"),
+        TopicArn=topic_arn,
         Subject=f"Slipcast: {summary['bands']['high']} of {summary['rows']} open activities at risk"[:100],
         Message=sources.message(summary),
         MessageAttributes={"outcome": {"DataType": "String", "StringValue": "scored"}},
     )
 
 
-def _count(scored: list[dict[str, Any]]) -> None:
+def _count(scored: list[ScoreSummary]) -> None:
     """Count predictions in the same metrics as the API."""
     metrics.add_metric("Predictions", MetricUnit.Count, sum(summary["rows"] for summary in scored))
     metrics.add_metric("AtRisk", MetricUnit.Count, sum(summary["bands"]["high"] for summary in scored))

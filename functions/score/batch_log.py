@@ -11,10 +11,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from slipcast import redaction
+from slipcast.contracts import Upload
 from slipcast_aws import storage
 from slipcast_aws.release.versions import LiveModel
 from slipcast_aws.serving import prediction_log
-from slipcast_aws.settings import setting
 
 
 class BatchLog:
@@ -25,11 +25,11 @@ class BatchLog:
     be measured on them.
     """
 
-    def __init__(self, upload: dict[str, Any], live: LiveModel, data_date: str) -> None:
+    def __init__(self, upload: Upload, live: LiveModel, data_date: str, hidden: redaction.Redaction) -> None:
         identity = (upload["source"], str(upload["data_date"]), upload["open"]["sha256"], live.sha256)
         self.name = f"batch-{hashlib.sha256(chr(10).join(identity).encode()).hexdigest()[:32]}"
         self.at = datetime.now(UTC)
-        self.kept = redaction.from_text(setting("REDACT_COLUMNS"), setting("ID_SALT"))
+        self.kept = hidden
         self.head = {
             **{"request_id": self.name, "at": self.at.isoformat(timespec="milliseconds"), "source": "batch"},
             **{"model_version": live.version, "model_id": live.model_id, "data_date": upload["data_date"]},

@@ -4,21 +4,22 @@ import gzip
 import json
 from collections import Counter
 from collections.abc import Iterator
-from typing import Any
 
 from score.batch_log import BatchLog
+from score.settings import Settings
+from slipcast import redaction
+from slipcast.contracts import ScoreSummary, Upload
 from slipcast.model import batch
 from slipcast.model.scorer import Scorer
 from slipcast_aws import storage
 from slipcast_aws.release.versions import LiveModel
 from slipcast_aws.serving import feature_store
-from slipcast_aws.settings import setting
 
 
-def stale(bucket: str, model_sha256: str) -> Iterator[dict[str, Any]]:
+def stale(bucket: str, model_sha256: str) -> Iterator[Upload]:
     """Yield the last upload of each source whose open activities were scored by another model, or by none."""
     for uri in storage.list_uris(f"s3://{bucket}/sources/"):
-        upload = storage.read_json(uri)
+        upload: Upload = storage.read_json(uri)
         if not upload["open"]["rows"]:
             continue
         summary = f"{_prefix(bucket, upload)}.json"
@@ -26,14 +27,16 @@ def stale(bucket: str, model_sha256: str) -> Iterator[dict[str, Any]]:
             yield upload
 
 
-def score(bucket: str, upload: dict[str, Any], model: Scorer, live: LiveModel, explained: int) -> dict[str, Any]:
+def score(settings: Settings, upload: Upload, model: Scorer, live: LiveModel, explained: int) -> ScoreSummary:
     """Write the predictions for an upload's open activities, `explained` with reasons, and return their summary.
 
     The upload does not count as scored before `note` has stored the summary.
     """
     raw = storage.read_bytes(upload["open"]["uri"], sha256=upload["open"]["sha256"])
     activities = [json.loads(line) for line in gzip.decompress(raw).splitlines()]
-    table, log = setting("FEATURE_TABLE"), BatchLog(upload, live, str(model.metadata.get("data_date") or ""))
+    bucket, table = settings.data_bucket, settings.feature_table
+    hidden = redaction.from_text(settings.redact_columns, settings.id_salt)
+    log = BatchLog(upload, live, str(model.metadata.get("data_date") or ""), hidden)
     rows = batch.score(
         activities,
         model,
@@ -53,7 +56,7 @@ def score(bucket: str, upload: dict[str, Any], model: Scorer, live: LiveModel, e
         "uri": f"{prefix}.csv",
         "sha256": storage.write_bytes(f"{prefix}.csv", batch.to_csv(rows), "text/csv; charset=utf-8"),
         "rows": len(rows),
-        "bands": {band: bands[band] for band in batch.BANDS},
+        "bands": {"high": bands["high"], "medium": bands["medium"], "low": bands["low"]},
         "threshold": model.threshold,
         "model_version": live.version,
         "model_id": live.model_id,
@@ -61,12 +64,12 @@ def score(bucket: str, upload: dict[str, Any], model: Scorer, live: LiveModel, e
     }
 
 
-def note(bucket: str, summary: dict[str, Any]) -> None:
+def note(bucket: str, summary: ScoreSummary) -> None:
     """Store a summary after its message was sent: a scored upload without it is scored and reported again."""
     storage.write_json(f"{_prefix(bucket, summary)}.json", summary)
 
 
-def message(summary: dict[str, Any]) -> str:
+def message(summary: ScoreSummary) -> str:
     """Return the text of the notification."""
     bands = summary["bands"]
     return "\n".join(
@@ -83,5 +86,5 @@ def message(summary: dict[str, Any]) -> str:
     )
 
 
-def _prefix(bucket: str, upload: dict[str, Any]) -> str:
+def _prefix(bucket: str, upload: Upload | ScoreSummary) -> str:
     return f"s3://{bucket}/predictions/{upload['source']}/{upload['data_date']}"

@@ -5,6 +5,7 @@ from typing import Any
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from slipcast.contracts import Tracked
 from slipcast_aws import storage
 from slipcast_aws.settings import setting
 from slipcast_aws.tracking import mlflow_server, outbox
@@ -15,7 +16,7 @@ STOP_BEFORE_END_MS = 20_000
 
 
 @logger.inject_lambda_context
-def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+def handler(event: dict[str, Any], context: LambdaContext) -> Tracked:
     """Log the waiting records, the oldest first, and take each out of the outbox once MLflow has it.
 
     Without MLflow (``MLFLOW_TRACKING_URI=none``) they stay: all of them are logged once a server is configured.
@@ -37,7 +38,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     return _log(uri, waiting, context)
 
 
-def _log(uri: str, waiting: list[str], context: LambdaContext) -> dict[str, Any]:
+def _log(uri: str, waiting: list[str], context: LambdaContext) -> Tracked:
     # Importing MLflow takes seconds: imported only if there is a record to log.
     from slipcast_aws.tracking import approvals, mlflow_runs
 
@@ -66,4 +67,7 @@ def _log(uri: str, waiting: list[str], context: LambdaContext) -> dict[str, Any]
     logger.info("tracked", logged=logged, waiting=left)
     if failures:
         raise ExceptionGroup("some records stay in the outbox", failures)
-    return {"logged": logged, **({"waiting": left, "why": "the time was over"} if left else {})}
+    answer: Tracked = {"logged": logged}
+    if left:
+        answer |= {"logged": logged, "waiting": left, "why": "the time was over"}
+    return answer

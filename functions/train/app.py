@@ -1,17 +1,16 @@
 """Train: carries out one task of a search."""
 
-from typing import Any
-
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from slipcast.contracts import Trained, TrainRequest
 from train import tasks
 
 logger = Logger()
 
 
 @logger.inject_lambda_context
-def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+def handler(event: TrainRequest, context: LambdaContext) -> Trained:
     """Fit the models of the ``task`` of a ``round`` and store the result next to the round.
 
     Returns

@@ -9,6 +9,7 @@ from typing import Any
 import joblib
 import numpy as np
 
+from slipcast.contracts import Reference
 from slipcast.training.candidates import Candidate
 from slipcast.training.search import rounds
 from slipcast.training.search.data import unpack
@@ -16,7 +17,7 @@ from slipcast.training.search.worker import Worker
 from slipcast_aws import storage
 
 
-def carry_out(ran: dict[str, str], name: str) -> tuple[str, dict[str, Any]]:
+def carry_out(ran: Reference, name: str) -> tuple[str, dict[str, Any]]:
     """Carry out task `name` of a round.
 
     Parameters
@@ -59,7 +60,8 @@ def _json(uri: str, sha256: str) -> Any:
 
 
 def _search(worker: Worker, families: dict[str, Candidate], task: dict[str, Any], prefix: str) -> dict[str, Any]:
-    units, probabilities = [], {}
+    units: list[dict[str, Any]] = []
+    probabilities: dict[str, np.ndarray] = {}
     for family in dict.fromkeys(unit[0] for unit in task["units"]):
         wanted = [(point, fold) for name, point, fold in task["units"] if name == family]
         measured, found = worker.search(families[family], wanted, task["share"])
@@ -113,7 +115,7 @@ def _out_of_fold(worker: Worker, task: dict[str, Any]) -> dict[str, np.ndarray]:
 
 def _npz(arrays: Iterable[tuple[str, np.ndarray]]) -> bytes:
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, **dict(arrays))
+    np.savez_compressed(buffer, allow_pickle=False, **dict(arrays))
     return buffer.getvalue()
 
 

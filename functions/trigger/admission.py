@@ -6,9 +6,9 @@ from datetime import datetime
 from slipcast.training import retraining
 from slipcast_aws.control import starts
 from slipcast_aws.control import table as control
-from slipcast_aws.settings import number, setting
 from trigger import executions
 from trigger.events import Request
+from trigger.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -19,16 +19,16 @@ class Answer:
     into: str | None = None
 
 
-def admit(request: Request, name: str, now: datetime) -> Answer:
+def admit(request: Request, name: str, now: datetime, settings: Settings) -> Answer:
     """Start execution `name` for a request, or say why not.
 
     A file is never rejected: the state machine itself waits for a running training. In a storm of alarms, most are
     answered with two reads.
     """
-    table, machine = setting("CONTROL_TABLE"), setting("STATE_MACHINE_ARN")
+    table, machine = settings.control_table, settings.state_machine_arn
     if request.reason == "new_data":
         return Answer(executions.start(machine, name, request))
-    cutoff = retraining.cooldown_cutoff(now, 0.0 if request.reason == "manual" else number("COOLDOWN_MINUTES"))
+    cutoff = retraining.cooldown_cutoff(now, 0.0 if request.reason == "manual" else settings.cooldown_minutes)
     if refused := _refused(table, name, now, cutoff):
         return refused
     # Checked before the claim: a message redelivered long after its execution must not block others.
@@ -49,8 +49,10 @@ def _refused(table: str, name: str, now: datetime, cutoff: datetime) -> Answer |
     if last and last.execution == name:
         # The execution is running, or a crash came between claim and start: the name shows which.
         return None
-    if holder or (last and last.under_way):
-        return Answer("coalesced", holder or last.execution)
+    if holder:
+        return Answer("coalesced", holder)
+    if last and last.under_way:
+        return Answer("coalesced", last.execution)
     if last and last.started_at >= control.timestamp(cutoff):
         return Answer("cooldown", last.execution)
     return None

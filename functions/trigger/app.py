@@ -8,8 +8,8 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from slipcast.training import retraining
 from slipcast_aws.control import alarms, audit
-from slipcast_aws.settings import setting
 from trigger import admission, events
+from trigger.settings import Settings
 
 logger = Logger()
 
@@ -24,22 +24,28 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         ``{"outcomes": [...]}`` with one outcome for each request in the event: ``started``, ``duplicate``,
         ``coalesced`` (a running execution answers it), ``cooldown`` or ``ok`` (the alarm went back to OK).
     """
-    outcomes = [_answer(request) for request in events.read(event)]
+    settings = Settings.from_environment()
+    outcomes = [_answer(request, settings) for request in events.read(event, settings.retrain_alarms)]
     logger.info("trigger", outcomes=outcomes)
     return {"outcomes": outcomes}
 
 
-def _answer(request: events.Request) -> str:
-    table, now = setting("CONTROL_TABLE"), datetime.now(UTC)
+def _answer(request: events.Request, settings: Settings) -> str:
+    table, now = settings.control_table, datetime.now(UTC)
     name = retraining.execution_name(request.reason, *request.identity)
-    if request.over:
+    if request.alarm and request.over:
         alarms.close_alarm(table, request.alarm)
         answer = admission.Answer("ok")
     else:
         if request.alarm:
             alarms.open_alarm(table, request.alarm)
-        answer = admission.admit(request, name, now)
-    record = {"what": "gate", "reason": request.reason, "outcome": answer.outcome, "detail": request.detail}
+        answer = admission.admit(request, name, now, settings)
+    record: dict[str, str | None] = {
+        "what": "gate",
+        "reason": request.reason,
+        "outcome": answer.outcome,
+        "detail": request.detail,
+    }
     record |= {"execution": name, "into": answer.into}
     audit.audit(table, identity=name, record=record, now=now)
     return answer.outcome

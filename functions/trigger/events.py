@@ -1,10 +1,9 @@
 """Requests to the trigger: S3 through EventBridge, a CloudWatch alarm through SNS, a schedule, a person."""
 
 import json
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
-
-from slipcast_aws.settings import setting
 
 
 @dataclass(frozen=True)
@@ -35,7 +34,7 @@ class Request:
     over: bool = False
 
 
-def read(event: dict[str, Any]) -> list[Request]:
+def read(event: dict[str, Any], retrain_alarms: Collection[str]) -> list[Request]:
     """Return the requests in `event`; an alarm that does not ask for retraining gives none.
 
     Raises
@@ -48,7 +47,7 @@ def read(event: dict[str, Any]) -> list[Request]:
     if event.get("detail-type") == "Scheduled Event":
         return [Request("schedule", (event["id"],), event["resources"][0].rsplit("/", 1)[-1])]
     if "Records" in event:
-        return [request for record in event["Records"] if (request := _alarm(record["Sns"]))]
+        return [request for record in event["Records"] if (request := _alarm(record["Sns"], retrain_alarms))]
     if event.get("reason") == "manual":
         if not event.get("id"):
             raise ValueError('a manual request needs an "id" of your choice, so that a repeat is recognised')
@@ -68,12 +67,12 @@ def _object_created(detail: dict[str, Any]) -> Request:
     return Request("new_data", (bucket, key, upload), f"s3://{bucket}/{key}", source)
 
 
-def _alarm(notification: dict[str, Any]) -> Request | None:
+def _alarm(notification: dict[str, Any], retrain_alarms: Collection[str]) -> Request | None:
     try:
         message = json.loads(notification["Message"])
     except ValueError:
         return None
-    if not isinstance(message, dict) or message.get("AlarmName") not in setting("RETRAIN_ALARMS").split(","):
+    if not isinstance(message, dict) or message.get("AlarmName") not in retrain_alarms:
         return None
     name, state = message["AlarmName"], message.get("NewStateValue")
     if state not in ("ALARM", "OK"):

@@ -2,6 +2,7 @@
 
 import json
 from functools import cache
+from typing import TYPE_CHECKING
 
 import boto3
 from botocore.exceptions import ClientError
@@ -9,9 +10,12 @@ from botocore.exceptions import ClientError
 from slipcast_aws import waiting
 from trigger.events import Request
 
+if TYPE_CHECKING:
+    from mypy_boto3_stepfunctions import SFNClient
+
 
 @cache
-def client():
+def client() -> "SFNClient":
     """Return the Step Functions client of this execution environment."""
     return boto3.client("stepfunctions", config=waiting.QUICK)
 

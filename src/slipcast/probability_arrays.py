@@ -14,7 +14,8 @@ def expits(values: np.ndarray) -> np.ndarray:
     [0.119, 0.5, 0.881]
     """
     power = np.exp(-np.abs(values))
-    return np.where(values >= 0, 1.0, power) / (1.0 + power)
+    array: np.ndarray = np.where(values >= 0, 1.0, power) / (1.0 + power)
+    return array
 
 
 def log_odds(p: np.ndarray, clip: float = CLIP) -> np.ndarray:
@@ -26,4 +27,5 @@ def log_odds(p: np.ndarray, clip: float = CLIP) -> np.ndarray:
     [-13.816, 0.0, 2.197]
     """
     held = np.clip(p, clip, 1 - clip)
-    return np.log(held / (1 - held))
+    values: np.ndarray = np.log(held / (1 - held))
+    return values

@@ -33,7 +33,7 @@ class Redaction:
     columns: frozenset[str] = frozenset()
     salt: str = ""
 
-    def identity(self, name: str, value: str | None) -> str | None:
+    def identity[Identifier: (str, str | None)](self, name: str, value: Identifier) -> Identifier:
         """Return an identifier as it may be logged: itself, or 128 bits of HMAC-SHA-256 where `name` is redacted.
 
         Somebody who knows the salt can confirm a guessed identifier: this is pseudonymisation, not anonymity.

@@ -6,10 +6,14 @@ from collections.abc import Iterator
 from datetime import datetime
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.config import Config
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import CopySourceTypeDef, GetObjectOutputTypeDef
 
 BLOCK = 1 << 20
 # S3 may take some seconds to answer for a copy or a large object; connections that hang for longer are closed.
@@ -29,7 +33,7 @@ class ObjectTooLargeError(RuntimeError):
 
 
 @cache
-def client():
+def client() -> "S3Client":
     """Return the S3 client of this execution environment."""
     return boto3.client("s3", config=_CONFIG)
 
@@ -57,11 +61,16 @@ def read_bytes(uri: str, *, version_id: str | None = None, sha256: str | None = 
         If the bytes do not have the digest `sha256` (hex).
     """
     bucket, key = split_uri(uri)
-    which = {"VersionId": version_id} if version_id else {}
-    raw = client().get_object(Bucket=bucket, Key=key, **which)["Body"].read()
+    raw = _get(bucket, key, version_id)["Body"].read()
     if sha256 is not None and (found := hashlib.sha256(raw).hexdigest()) != sha256:
         raise DigestMismatchError(f"{uri} has SHA-256 {found}, {sha256} was recorded: it is not used")
     return raw
+
+
+def _get(bucket: str, key: str, version_id: str | None) -> "GetObjectOutputTypeDef":
+    if version_id:
+        return client().get_object(Bucket=bucket, Key=key, VersionId=version_id)
+    return client().get_object(Bucket=bucket, Key=key)
 
 
 def download(
@@ -77,9 +86,8 @@ def download(
         If the object has more than `max_bytes`; nothing is read then.
     """
     bucket, key = split_uri(uri)
-    which = {"VersionId": version_id} if version_id else {}
     digest = hashlib.sha256()
-    found = client().get_object(Bucket=bucket, Key=key, **which)
+    found = _get(bucket, key, version_id)
     if max_bytes is not None and found["ContentLength"] > max_bytes:
         found["Body"].close()
         raise ObjectTooLargeError(uri, found["ContentLength"])
@@ -115,7 +123,7 @@ def copy(origin: dict[str, str], uri: str) -> None:
     """Copy an object, of `origin` with ``uri`` and perhaps ``version_id``, within S3."""
     from_bucket, from_key = split_uri(origin["uri"])
     bucket, key = split_uri(uri)
-    source = {"Bucket": from_bucket, "Key": from_key}
+    source: CopySourceTypeDef = {"Bucket": from_bucket, "Key": from_key}
     if origin.get("version_id"):
         source["VersionId"] = origin["version_id"]
     # Without the tags: permissions to read and write them would also be required.

@@ -10,6 +10,7 @@ from typing import Any
 import boto3
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
+from botocore.exceptions import NoCredentialsError
 
 from slipcast_cli.stack import DeployedStack, StackError
 
@@ -72,8 +73,10 @@ class Api:
         headers = {"Content-Type": "application/json", **self._headers}
         if self._auth == "iam":
             request = AWSRequest(method="POST", url=url, data=body, headers=headers)
-            credentials = self._session.get_credentials().get_frozen_credentials()
-            SigV4Auth(credentials, "execute-api", self._session.region_name).add_auth(request)
+            credentials = self._session.get_credentials()
+            if credentials is None:
+                raise NoCredentialsError()
+            SigV4Auth(credentials.get_frozen_credentials(), "execute-api", self._session.region_name).add_auth(request)
             headers = dict(request.headers.items())
         try:
             # The address is the stack's own output.

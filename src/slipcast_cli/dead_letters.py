@@ -9,15 +9,18 @@ import base64
 import gzip
 import json
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+
+if TYPE_CHECKING:
+    from mypy_boto3_lambda import LambdaClient
 
 # No function here may take longer than 900 s. A call without an answer is not repeated: the event stays.
 _CONFIG = Config(connect_timeout=5, read_timeout=910, retries={"mode": "standard", "max_attempts": 1})
@@ -35,7 +38,7 @@ class Undeliverable(Exception):
 
 
 @cache
-def invoker():
+def invoker() -> "LambdaClient":
     """Return a Lambda client that waits as long as a function may run."""
     return boto3.client("lambda", config=_CONFIG)
 
@@ -68,7 +71,7 @@ class Letter:
     code: str = ""
 
 
-def read(message: dict[str, Any]) -> Letter:
+def read(message: Mapping[str, Any]) -> Letter:
     """Return a message of SQS, with all of its attributes, as a letter; a body that is not JSON is the event."""
     said = {name: value.get("StringValue", "") for name, value in message.get("MessageAttributes", {}).items()}
     try:
@@ -119,20 +122,23 @@ def _what(event: Any) -> str:
 
 
 def _rule_of(event: dict[str, Any]) -> str:
-    return (event.get("resources") or [""])[0].rpartition("/")[2]
+    text: str = (event.get("resources") or [""])[0].rpartition("/")[2]
+    return text
 
 
 def _delivery(event: dict[str, Any]) -> dict[str, Any]:
     """Return the delivery of a log group; empty for other events, or if it cannot be unpacked."""
     try:
-        return json.loads(gzip.decompress(base64.b64decode(event["awslogs"]["data"])))
+        document: dict[str, Any] = json.loads(gzip.decompress(base64.b64decode(event["awslogs"]["data"])))
+        return document
     except (KeyError, TypeError, ValueError, EOFError, OSError, zlib.error):
         return {}
 
 
 def _notification(event: dict[str, Any]) -> dict[str, Any]:
     records = event.get("Records") or [{}]
-    return records[0].get("Sns", {})
+    document: dict[str, Any] = records[0].get("Sns", {})
+    return document
 
 
 def _alarm(notification: dict[str, Any]) -> dict[str, Any] | None:
@@ -154,7 +160,7 @@ class Destinations:
 
     def __init__(self, stack: str) -> None:
         self.stack = stack
-        self.events, self.sns, self.logs = (boto3.client(name) for name in ("events", "sns", "logs"))
+        self.events, self.sns, self.logs = boto3.client("events"), boto3.client("sns"), boto3.client("logs")
         self.cloudwatch, self.cloudformation = boto3.client("cloudwatch"), boto3.client("cloudformation")
         self._rules: dict[str, str] | None = None
 
@@ -212,8 +218,8 @@ class Destinations:
                     if item["filterName"] in delivery["subscriptionFilters"]:
                         yield item["destinationArn"]
         elif topic := _notification(event).get("TopicArn"):
-            for page in self.sns.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic):
-                yield from (item["Endpoint"] for item in page["Subscriptions"] if item["Protocol"] == "lambda")
+            for listed in self.sns.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic):
+                yield from (item["Endpoint"] for item in listed["Subscriptions"] if item["Protocol"] == "lambda")
 
     def rules(self) -> dict[str, str]:
         """Return the patterns of the stack's rules by name; that of a schedule is empty."""
@@ -247,8 +253,8 @@ def send(function: str, event: Any) -> None:
     except (ClientError, BotoCoreError) as error:
         raise Undeliverable(str(error), remedy) from error
     if answer.get("FunctionError"):
-        error = json.loads(answer["Payload"].read() or b"{}")
-        raise Undeliverable(f"failed again: {_joined(error, 'errorType', 'errorMessage')}", remedy)
+        failure = json.loads(answer["Payload"].read() or b"{}")
+        raise Undeliverable(f"failed again: {_joined(failure, 'errorType', 'errorMessage')}", remedy)
 
 
 def remedy(letter: Letter, target: str) -> str:

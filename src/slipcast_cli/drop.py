@@ -137,9 +137,10 @@ class Drop:
         output = json.loads(description.get("output") or "{}")
         intake = self._document(f"reports/{dropped.name}/intake.json")
         if description["status"] != "SUCCEEDED":
-            refused = intake is not None and intake.get("outcome") == "refused"
+            if intake is not None and intake.get("outcome") == "refused":
+                return Result("refused", intake["why"], intake)
             why = " ".join(filter(None, [description.get("error"), description.get("cause")]))
-            return Result("refused", intake["why"], intake) if refused else Result("failed", why, intake)
+            return Result("failed", why, intake)
         rows = self._predictions(intake)[:top] if intake else []
         return Result(output.get("outcome", "ingested"), output.get("why", ""), intake, rows)
 

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 # Any of these variables means that the shell already points at an AWS account.
-CHOSEN = ("AWS_ENDPOINT_URL", "AWS_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_WEB_IDENTITY_TOKEN_FILE")
+CHOSEN: tuple[str, ...] = ("AWS_ENDPOINT_URL", "AWS_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_WEB_IDENTITY_TOKEN_FILE")
 # Set in CloudShell, CodeBuild and on containers with a role.
 CHOSEN += ("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_CREDENTIALS_FULL_URI")
 

@@ -98,7 +98,7 @@ def _of_log(bucket: str, prediction_id: str) -> dict[str, Any]:
                 if prediction_id not in text:
                     continue
                 for line in text.splitlines():
-                    item = json.loads(line)
+                    item: dict[str, Any] = json.loads(line)
                     if item["prediction_id"] == prediction_id:
                         return item
     raise LineageError(
@@ -143,7 +143,8 @@ def _pinned(function: str, version: str, table: str) -> dict[str, str]:
     except client.exceptions.ResourceNotFoundException as error:
         # Old versions are deleted; their release records are kept.
         if kept := releases.release(table, version):
-            return kept["model"]
+            document: dict[str, str] = kept["model"]
+            return document
         raise LineageError(
             f"version {version} of {function} is no longer there, and no release of it is kept"
         ) from error

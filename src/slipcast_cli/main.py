@@ -183,8 +183,12 @@ def lineage(prediction: str, stack: str, as_json: bool) -> None:
     from slipcast_cli.stack import find
 
     place = find(stack)
-    names = ("DataBucketName", "PredictFunctionName", "ControlTableName")
-    found = walk.trace(*(place.output(name) for name in names), prediction)
+    found = walk.trace(
+        place.output("DataBucketName"),
+        place.output("PredictFunctionName"),
+        place.output("ControlTableName"),
+        prediction,
+    )
     click.echo(json.dumps(found, indent=1) if as_json else walk.render(found))
 
 

@@ -5,7 +5,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from datetime import date
 from pathlib import Path
-from typing import Any, TextIO
+from typing import IO, Any
 
 from slipcast.csv_safety import neutral
 from slipcast.ingest.mapping.profile import Profile, built_in, load_profile
@@ -102,7 +102,7 @@ def predict(api: Api, rows: Sequence[dict[str, Any]], asked: Callable[[int], Non
         asked(len(batch))
 
 
-def write(rows: Iterator[dict[str, Any]], sink: TextIO) -> int:
+def write(rows: Iterator[dict[str, Any]], sink: IO[str]) -> int:
     """Write rows as CSV for a spreadsheet, no cell a formula, and return how many have no prediction."""
     writer = csv.DictWriter(sink, COLUMNS, lineterminator="\n")
     writer.writeheader()

@@ -7,7 +7,7 @@ with its reason. The commands work with the rights of the caller (docs/operation
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -26,7 +26,7 @@ EVENTS, UPDATES = "events", "updates"
 
 def letters(
     dead_letters_url: str, until_ms: float, *, at_once: int = 10, hidden_seconds: int | None = None
-) -> Iterator[dict[str, Any]]:
+) -> Iterator[Mapping[str, Any]]:
     """Receive and yield the messages in the dead-letter queue that were sent before `until_ms` (Unix milliseconds).
 
     The caller deletes each message or makes it visible again. The next messages of a group come after the earlier ones
@@ -50,7 +50,7 @@ def letters(
             return
 
 
-def redrive(updates_url: str, dead_letters_url: str) -> Iterator[dict[str, Any]]:
+def redrive(updates_url: str, dead_letters_url: str) -> Iterator[Mapping[str, Any]]:
     """Send what is in the dead-letter queue now to the queue of updates again, and yield each message sent.
 
     It is deleted after it was sent. After a crash in between it is sent a second time, which the queue of updates
@@ -98,7 +98,7 @@ def redrive_events(
         _show_again(dead_letters_url, list(kept.values()))
 
 
-def listed(dead_letters_url: str) -> list[dict[str, Any]]:
+def listed(dead_letters_url: str) -> list[Mapping[str, Any]]:
     """Return what is in the dead-letter queue, of a FIFO queue at most ten messages of a group, and leave it there."""
     found = {message["MessageId"]: message for message in letters(dead_letters_url, time.time() * 1000)}
     _show_again(dead_letters_url, [message["ReceiptHandle"] for message in found.values()])
@@ -110,7 +110,7 @@ def _show_again(dead_letters_url: str, handles: list[str]) -> None:
         queues.visible_after(dead_letters_url, handles[first : first + 10], 0)
 
 
-def discard(dead_letters_url: str, message_id: str) -> dict[str, Any] | None:
+def discard(dead_letters_url: str, message_id: str) -> Mapping[str, Any] | None:
     """Delete one message for good and return it; None if the queue has none of that id."""
     others, found = [], None
     for message in letters(dead_letters_url, time.time() * 1000):
@@ -123,7 +123,7 @@ def discard(dead_letters_url: str, message_id: str) -> dict[str, Any] | None:
     return found
 
 
-def describe(letter: dict[str, Any]) -> str:
+def describe(letter: Mapping[str, Any]) -> str:
     """Return an update of the stream as text, with reason and remedy."""
     attributes = {name: value.get("StringValue", "") for name, value in letter.get("MessageAttributes", {}).items()}
     sent = datetime.fromtimestamp(int(letter["Attributes"]["SentTimestamp"]) / 1000, UTC)
@@ -194,8 +194,8 @@ def redrive_all(stack: DeployedStack, only: str | None) -> int:
                 print(f"  remedy  {why.remedy}")
             count, stays = count + (why is None), stays + (why is not None)
     if only != EVENTS and (only or streams(stack)):
-        for letter in redrive(stack.output("UpdatesQueueUrl"), _updates(stack)):
-            print(describe(letter))
+        for update in redrive(stack.output("UpdatesQueueUrl"), _updates(stack)):
+            print(describe(update))
             count += 1
     print(f"{count} sent again" + (f", {stays} stay" if stays else ""))
     return stays

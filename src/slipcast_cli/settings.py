@@ -140,7 +140,8 @@ class Template:
     @cached_property
     def definition_text(self) -> str:
         """Text of the state machine's file."""
-        return (self.file.parent / self.machine["DefinitionUri"]).read_text(encoding="utf-8")
+        text: str = (self.file.parent / self.machine["DefinitionUri"]).read_text(encoding="utf-8")
+        return text
 
     @cached_property
     def definition(self) -> str:

@@ -12,7 +12,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,7 +21,7 @@ from typing import Any
 import boto3
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
 from slipcast_cli import stack as stacks
 from slipcast_cli.findings import Finding, as_json, failed, of_error, ok, passed, warned
@@ -105,7 +105,7 @@ class Smoke:
         """Drop the file and follow the execution that it starts."""
         path = self.settings.file
         bucket = self.stack.output("DataBucketName")
-        if not path.is_file():
+        if path is None or not path.is_file():
             yield failed("file", f"{path} is no file", "name a schedule with FILE=<path>")
             return
         others = self._other_sources(bucket)
@@ -156,7 +156,7 @@ class Smoke:
         self.settings.say(f"  execution {name}")
         seen: list[str] = []
 
-        def look() -> dict[str, Any] | None:
+        def look() -> Mapping[str, Any] | None:
             description = states.describe_execution(executionArn=arn)
             for state in self._states(arn)[len(seen) :]:
                 seen.append(state)
@@ -273,8 +273,10 @@ class Smoke:
             return {"Authorization": os.environ[TOKEN]}
         if auth == "iam":
             request = AWSRequest(method="POST", url=url, data=body, headers={"Content-Type": "application/json"})
-            credentials = self.session.get_credentials().get_frozen_credentials()
-            SigV4Auth(credentials, "execute-api", self.session.region_name).add_auth(request)
+            credentials = self.session.get_credentials()
+            if credentials is None:
+                raise NoCredentialsError()
+            SigV4Auth(credentials.get_frozen_credentials(), "execute-api", self.session.region_name).add_auth(request)
             return dict(request.headers.items())
         client = self.session.client("apigateway")
         return {"x-api-key": client.get_api_key(apiKey=self.stack.output("ApiKeyId"), includeValue=True)["value"]}
@@ -357,8 +359,9 @@ class Smoke:
             )
         yield from self._listeners(topic, trigger)
 
-    def _alarms(self, names: list[str]) -> dict[str, dict[str, Any]]:
-        client, found = self.session.client("cloudwatch"), []
+    def _alarms(self, names: list[str]) -> dict[str, Mapping[str, Any]]:
+        client = self.session.client("cloudwatch")
+        found: list[Mapping[str, Any]] = []
         for first in range(0, len(names), 100):
             answer = client.describe_alarms(
                 AlarmNames=names[first : first + 100], AlarmTypes=["MetricAlarm", "CompositeAlarm"], MaxRecords=100
@@ -366,7 +369,7 @@ class Smoke:
             found += [*answer.get("MetricAlarms", []), *answer.get("CompositeAlarms", [])]
         return {alarm["AlarmName"]: alarm for alarm in found}
 
-    def _stuck(self, alarm: dict[str, Any]) -> bool:
+    def _stuck(self, alarm: Mapping[str, Any]) -> bool:
         changed = alarm.get("AlarmConfigurationUpdatedTimestamp")
         return (
             alarm["StateValue"] == "INSUFFICIENT_DATA" and changed is not None and datetime.now(UTC) - changed > SETTLED

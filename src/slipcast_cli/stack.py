@@ -1,6 +1,7 @@
 """Deployed stack: its outputs, parameters and resources, read from CloudFormation."""
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -87,13 +88,13 @@ def find(name: str, session: boto3.Session | None = None) -> DeployedStack:
     return stack
 
 
-def resources(name: str, session: boto3.Session | None = None) -> list[dict[str, Any]]:
+def resources(name: str, session: boto3.Session | None = None) -> list[Mapping[str, Any]]:
     """Return the resources of a stack, with ``LogicalResourceId``, ``PhysicalResourceId`` and ``ResourceType``."""
     pages = (session or boto3).client("cloudformation").get_paginator("list_stack_resources").paginate(StackName=name)
     return [item for page in pages for item in page["StackResourceSummaries"]]
 
 
-def _read(item: dict[str, Any]) -> DeployedStack:
+def _read(item: Mapping[str, Any]) -> DeployedStack:
     return DeployedStack(
         name=item["StackName"],
         status=item["StackStatus"],

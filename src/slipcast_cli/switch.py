@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 import boto3
 from botocore.exceptions import ClientError
 
+from slipcast.contracts import ReleaseRecord
 from slipcast_aws import storage
 from slipcast_aws.control import audit, releases
 from slipcast_aws.release import traffic, versions
@@ -86,7 +87,7 @@ def promote(place: Place, version: str, by: str) -> str:
     golden = storage.read_json(f"{model.artefact_uri.rsplit('/', 1)[0]}/golden.json")
     versions.verify(function=place.function, version=version, sha256=model.sha256, golden=golden)
     if seen.version != version:
-        kept = {"previous": seen.version, "execution": model.execution, "model": model.variables()}
+        kept: ReleaseRecord = {"previous": seen.version, "execution": model.execution, "model": model.variables()}
         releases.put_release(place.table, version, kept)
     traffic.change(place.function, seen, version=version)
     said = f"version {version} (model {model.model_id}) is live instead of version {seen.version}, by {by}"

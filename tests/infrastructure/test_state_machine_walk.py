@@ -78,7 +78,7 @@ SHADOW = {
     "next": "canary",
     "why": "w",
 }
-FIRST_RELEASE = SHADOW | {"previous": None, "notes": [], "next": "promote", "why": "no model was live before"}
+FIRST_RELEASE = SHADOW | {"notes": [], "next": "promote", "why": "no model was live before"}
 # What each function answers on the way to a release by canary; a list is one answer after the other.
 RELEASED: dict[str, Any] = {
     "prepare": prepared("train"),

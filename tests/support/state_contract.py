@@ -4,51 +4,34 @@ Every return of a real handler in tests/integration is compared with this (tests
 answers cannot drift away from what the functions really say.
 """
 
-from types import UnionType
-from typing import Any
+from types import NoneType, UnionType
+from typing import Any, Literal, get_args, get_origin, get_type_hints, is_typeddict
 
-Contract = dict[str, Any] | list[Any] | type | UnionType
+from slipcast import contracts
 
-REFERENCE = {"uri": str, "sha256": str}
-DATASET = {**REFERENCE, "dataset_id": str, "dated": bool, "data_date": str | None}
-# What a release needs of a model.
-MODEL = {
-    **dict.fromkeys(("model_id", "family", "sha256", "artefact_uri", "profile_uri", "golden_uri", "layer_key"), str),
-    **dict.fromkeys(("dataset_id", "trained_at", "execution"), str),
-}
-STEP = {
-    **{"action": str, "index": int, "weight": int, "started_at": str, "wait_seconds": int},
-    **{"why": str, "notes": [str]},
-}
-PREPARED = {"outcome": str, "why": str}
-DECIDED = {**PREPARED, "hold": str, "reason": str, "dataset": DATASET}
-ROUND = {"next": str, "tasks": [str], "round": REFERENCE}
 # By function and, where it has several, by step.
-RETURNS: dict[str, Contract] = {
-    "prepare": PREPARED,
-    "prepare confirm": DECIDED,
-    "refresh": {"keys": int, "written": int, "deleted": int},
-    "score": {"scored": list},
-    "plan": ROUND,
-    "train": {"task": str, "result": str},
-    "evaluate": {"release": bool, "why": str, "model": MODEL, "evaluation_uri": str},
-    "report": {"report_uri": str | None},
-    "track": {"logged": [str]},
-    "approve ask": {"expires_at": str},
-    "approve conclude": {"release": bool, "outcome": str, "why": str},
-    "release publish": {"version": str, "layer": str | None},
-    "release verify": {"version": str, "compared": int},
-    "release shadow": {
-        **{"previous": str | None, "canary": {"index": int}, "notes": [str], "predicted": dict | None},
-        **{"next": str, "why": str},
-    },
-    "release weigh": STEP,
-    "release judge": STEP,
-    "release promote": {"version": str, "previous": str | None},
-    "release prune": dict,
-    "release roll_back": {"version": str, "live": str, "withdrawn": bool, "why": str},
-    "edge": {"bundle_uri": str, "record_uri": str},
-    "notify": {"outcome": str, "why": str | None, "version": str | None},
+RETURNS: dict[str, type] = {
+    "prepare": contracts.Refused,
+    "prepare confirm": contracts.Prepared,
+    "refresh": contracts.Refreshed,
+    "score": contracts.Scored,
+    "plan": contracts.Planned,
+    "train": contracts.Trained,
+    "evaluate": contracts.Verdict,
+    "report": contracts.ReportAnswer,
+    "track": contracts.Tracked,
+    "approve ask": contracts.ApprovalAsked,
+    "approve conclude": contracts.ApprovalConcluded,
+    "release publish": contracts.Published,
+    "release verify": contracts.Verified,
+    "release shadow": contracts.Replayed,
+    "release weigh": contracts.CanaryStep,
+    "release judge": contracts.CanaryStep,
+    "release promote": contracts.Promoted,
+    "release prune": contracts.Pruned,
+    "release roll_back": contracts.RolledBack,
+    "edge": contracts.EdgePublished,
+    "notify": contracts.Notified,
 }
 
 
@@ -62,32 +45,55 @@ def problems(name: str, answer: Any) -> list[str]:
     """Return in what an answer does not fit its contract."""
     found = list(_misfits(answer, RETURNS[name], name))
     if name.startswith("prepare") and answer.get("outcome") != "refused":
-        found += _misfits(answer, DECIDED, name)
-        if answer.get("upload") is not None:
-            upload = {"counts": dict, "source": str, "open": {"rows": int}}
-            found += _misfits(answer["upload"], upload, f"{name}.upload")
-            if answer["upload"]["open"]["rows"]:
-                found += _misfits(answer["upload"]["open"], REFERENCE, f"{name}.upload.open")
-    if name == "plan":
-        found += _misfits(answer, {"search": REFERENCE} if answer["next"] == "evaluate" else {}, name)
+        found += _misfits(answer, contracts.Prepared, name)
+        if (answer.get("upload") or {}).get("open", {}).get("rows"):
+            found += _misfits(answer["upload"]["open"], contracts.Reference, f"{name}.upload.open")
+    if name == "plan" and answer["next"] == "evaluate" and "search" not in answer:
+        found.append(f"{name}.search is missing")
     return found
 
 
 def _misfits(value: Any, contract: Any, path: str) -> list[str]:
-    if isinstance(contract, dict):
-        if not isinstance(value, dict):
-            return [f"{path} is no object: {value!r}"]
-        missing = [f"{path}.{key} is missing" for key in contract if key not in value]
-        return missing + [
-            line
-            for key, part in contract.items()
-            if key in value
-            for line in _misfits(value[key], part, f"{path}.{key}")
-        ]
-    if isinstance(contract, list):
+    if contract is Any:
+        return []
+    if is_typeddict(contract):
+        return _of_keys(value, contract, path)
+    kind, parts = get_origin(contract), get_args(contract)
+    if kind is Literal:
+        return [] if value in parts else [f"{path} is {value!r}, none of {parts}"]
+    if kind is UnionType:
+        options = [_misfits(value, part, path) for part in parts]
+        # None fits one option only: what misses the other one says more.
+        return (
+            []
+            if [] in options
+            else next(lines for part, lines in zip(parts, options, strict=True) if part is not NoneType)
+        )
+    if kind is list:
         if not isinstance(value, list):
             return [f"{path} is no array: {value!r}"]
-        return [line for item in value for line in _misfits(item, contract[0], f"{path}[]")]
-    if contract is int and isinstance(value, bool):
+        return [line for item in value for line in _misfits(item, parts[0], f"{path}[]")]
+    if kind is dict:
+        if not isinstance(value, dict):
+            return [f"{path} is no object: {value!r}"]
+        return [line for key, item in value.items() for line in _misfits(item, parts[1], f"{path}.{key}")]
+    if contract in (int, float) and isinstance(value, bool):
         return [f"{path} is a boolean"]
-    return [] if isinstance(value, contract) else [f"{path} is {value!r}, not {contract}"]
+    # JSON has one kind of number.
+    return (
+        []
+        if isinstance(value, int | float if contract is float else contract)
+        else [f"{path} is {value!r}, not {contract}"]
+    )
+
+
+def _of_keys(value: Any, contract: Any, path: str) -> list[str]:
+    if not isinstance(value, dict):
+        return [f"{path} is no object: {value!r}"]
+    missing = [f"{path}.{key} is missing" for key in sorted(contract.__required_keys__ - value.keys())]
+    return missing + [
+        line
+        for key, part in get_type_hints(contract).items()
+        if key in value
+        for line in _misfits(value[key], part, f"{path}.{key}")
+    ]

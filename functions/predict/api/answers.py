@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from predict.api.schemas import Model, ModelRef, Prediction, PredictionResponse
-from predict.serving.log_writer import note_columns, write_lines
+from predict.serving.log_writer import Columns, note_columns, write_lines
 from predict.serving.model_store import LoadedModel
 
 
@@ -67,8 +67,8 @@ def write(
 
 def _columns(
     response: "PredictionResponse", rows: Sequence[dict[str, Any]], project_ids: Sequence[str | None]
-) -> tuple[Any, ...]:
-    answers = response.predictions
+) -> Columns:
+    answers = response.scored()
     return (
         response.request_id,
         response.model.model_dump(),

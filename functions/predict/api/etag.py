@@ -3,24 +3,30 @@
 import re
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools.event_handler import Response
 
 from predict.api.answers import describe
+from predict.api.problems import Responses
 from predict.serving.model_store import LoadedModel
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.event_handler.openapi.types import OpenAPIResponseHeader
 
 # Clients may store the answer but must revalidate it: a release or a rollback can change the model at any time.
 CACHE_CONTROL = "private, no-cache"
 _TAG = re.compile(r'(?:W/)?("[^"]*")')
-_HEADERS = {"ETag": {"description": "Changes with the model", "schema": {"type": "string"}}}
+_HEADERS: "dict[str, OpenAPIResponseHeader]" = {
+    "ETag": {"description": "Changes with the model", "schema": {"type": "string"}}
+}
 
 
-def with_not_modified(responses: dict[int, dict]) -> dict[int, dict]:
+def with_not_modified(responses: Responses) -> Responses:
     """Return the responses of a route for its OpenAPI entry, with the 304 for If-None-Match."""
     return {
         **responses,
-        200: responses[200] | {"headers": _HEADERS},
+        200: {**responses[200], "headers": _HEADERS},
         304: {"description": "Still the model of If-None-Match", "headers": _HEADERS},
     }
 

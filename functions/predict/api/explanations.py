@@ -28,8 +28,8 @@ def add(answer: PredictionResponse, scorer: Scorer, rows: Sequence[dict[str, Any
     from slipcast.model.explain import contributions
 
     note = contributions.unavailable(scorer)
-    predictions = []
-    for prediction, row in zip(answer.predictions, rows, strict=True):
+    predictions: list[ExplainedPrediction | None] = []
+    for prediction, row in zip(answer.scored(), rows, strict=True):
         found = contributions.contributions_of(scorer, row)
         predictions.append(
             ExplainedPrediction(

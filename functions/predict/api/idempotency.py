@@ -58,7 +58,8 @@ def key_of(event: dict[str, Any]) -> str | None:
         if quoted := _QUOTED.fullmatch(found[0]):
             return re.sub(r"\\(.)", r"\1", quoted[1])
         if _BARE.fullmatch(found[0]) and not found[0].startswith('"'):
-            return found[0]
+            result: str | None = found[0]
+            return result
     message = f'send one Idempotency-Key of at most {_LONGEST} printable ASCII characters, such as "8e03978e-40d5-43dd"'
     raise Refusal(HTTPStatus.BAD_REQUEST, message)
 
@@ -113,10 +114,10 @@ def answer(event: dict[str, Any], context: Any, key: str, respond: Callable[[], 
         raise Refusal(HTTPStatus.UNPROCESSABLE_ENTITY, message) from error
     except exceptions.IdempotencyAlreadyInProgressError as error:
         message = "the request with this Idempotency-Key is still in progress: try again"
-        raise Refusal(HTTPStatus.CONFLICT, message, **{"Retry-After": "1"}) from error
+        raise Refusal(HTTPStatus.CONFLICT, message, (), **{"Retry-After": "1"}) from error
     except exceptions.IdempotencyPersistenceLayerError as error:
         message = "the store of Idempotency-Keys does not answer: try again with the same key"
-        raise Refusal(HTTPStatus.SERVICE_UNAVAILABLE, message, **{"Retry-After": RETRY_AFTER_SECONDS}) from error
+        raise Refusal(HTTPStatus.SERVICE_UNAVAILABLE, message, (), **{"Retry-After": RETRY_AFTER_SECONDS}) from error
     return found if fresh else found | {"multiValueHeaders": found["multiValueHeaders"] | {REPLAYED: ["true"]}}
 
 
@@ -125,8 +126,8 @@ def _store(table: str) -> "DynamoDBPersistenceLayer":
     from aws_lambda_powertools.utilities.idempotency import DynamoDBPersistenceLayer
     from botocore.config import Config
 
-    retries = {"mode": "standard", "total_max_attempts": 3}
-    return DynamoDBPersistenceLayer(table, boto_config=Config(connect_timeout=1, read_timeout=2, retries=retries))
+    config = Config(connect_timeout=1, read_timeout=2, retries={"mode": "standard", "total_max_attempts": 3})
+    return DynamoDBPersistenceLayer(table, boto_config=config)
 
 
 def _caller(event: dict[str, Any]) -> str:
@@ -156,4 +157,5 @@ def _pack(found: dict[str, Any]) -> dict[str, str]:
 
 
 def _unpack(kept: dict[str, str]) -> dict[str, Any]:
-    return json.loads(zlib.decompress(base64.b64decode(kept["answer"])))
+    document: dict[str, Any] = json.loads(zlib.decompress(base64.b64decode(kept["answer"])))
+    return document

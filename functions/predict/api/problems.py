@@ -5,7 +5,8 @@ Clients of other protocols read other members. RFC 9457 allows further members, 
 
 from collections.abc import Iterable
 from http import HTTPStatus
-from typing import Any
+from types import UnionType
+from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
@@ -18,6 +19,11 @@ from predict.serving.model_store import NoModelError
 from predict.transport import json_body
 from predict.transport.envelope import request_id
 
+if TYPE_CHECKING:
+    from aws_lambda_powertools.event_handler.openapi.types import OpenAPIResponse
+
+type Responses = dict[int, OpenAPIResponse]
+
 CONTENT_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = "30"
 UNEXPECTED = "unexpected error; the request id helps to find it in the log"
@@ -29,12 +35,12 @@ ERROR_CODES = {
     HTTPStatus.INTERNAL_SERVER_ERROR: "INTERNAL_ERROR",
     HTTPStatus.SERVICE_UNAVAILABLE: "TEMPORARILY_UNAVAILABLE",
 }
-_PROBLEM = {"content": {CONTENT_TYPE: {"model": Problem}}}
-_FAILED = {
+_PROBLEM: "OpenAPIResponse" = {"content": {CONTENT_TYPE: {"model": Problem}}}
+_FAILED: Responses = {
     500: {"description": "Unexpected error", **_PROBLEM},
     503: {"description": "No model is ready; try again later", **_PROBLEM},
 }
-_REFUSED = {
+_REFUSED: Responses = {
     400: {"description": "The body is not JSON, or the Idempotency-Key is not a key", **_PROBLEM},
     409: {"description": "A request with this Idempotency-Key is in progress", **_PROBLEM},
     413: {"description": "The body or the answer is too large", **_PROBLEM},
@@ -53,9 +59,9 @@ class Refusal(Exception):
         self.status, self.detail, self.errors, self.headers = status, detail, [*errors], headers
 
 
-def with_problems(model: type[BaseModel], *, body: bool = False) -> dict[int, dict]:
+def with_problems(model: type[BaseModel] | UnionType, *, body: bool = False) -> Responses:
     """Return the responses of a route for its OpenAPI entry: `model` on success, else a problem."""
-    fine = {200: {"description": "Success", "content": {"application/json": {"model": model}}}}
+    fine: Responses = {200: {"description": "Success", "content": {"application/json": {"model": model}}}}
     return {**fine, **(_REFUSED if body else {}), **_FAILED}
 
 
@@ -86,7 +92,7 @@ def register(app: APIGatewayRestResolver) -> None:
 
     def problem(
         status: HTTPStatus, detail: str, errors: Iterable[FieldError] = (), headers: dict[str, str] | None = None
-    ) -> Response:
+    ) -> Response[str]:
         event, path = app.current_event.raw_event, app.current_event.path
         # The other protocols know no 422.
         if status == HTTPStatus.UNPROCESSABLE_ENTITY and (path.startswith(f"{V2}/") or path == INVOCATIONS):
@@ -95,18 +101,19 @@ def register(app: APIGatewayRestResolver) -> None:
         return Response(status, CONTENT_TYPE, body, headers=headers)
 
     @app.exception_handler(Refusal)
-    def _refused(error: Refusal) -> Response:
+    def _refused(error: Refusal) -> Response[str]:
         return problem(error.status, error.detail, error.errors, error.headers)
 
     @app.exception_handler(RequestUnsupportedContentType)
-    def _unsupported(_: Exception) -> Response:
+    def _unsupported(_: Exception) -> Response[str]:
         return problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"send the body with Content-Type: {json_body.MEDIA_TYPE}")
 
     @app.exception_handler(RequestValidationError)
-    def _invalid(error: RequestValidationError) -> Response:
+    def _invalid(error: RequestValidationError) -> Response[str]:
         # Powertools also reads multipart forms, which the API does not take.
         if not json_body.is_json(app.current_event.headers):
-            return _unsupported(error)
+            result: Response[str] = _unsupported(error)
+            return result
         found = error.errors()
         if any(item["type"] == "json_invalid" for item in found):
             return problem(HTTPStatus.BAD_REQUEST, "the body is not JSON")
@@ -114,11 +121,11 @@ def register(app: APIGatewayRestResolver) -> None:
         return problem(HTTPStatus.UNPROCESSABLE_ENTITY, summary(errors), errors)
 
     @app.exception_handler(NoModelError)
-    def _no_model(error: NoModelError) -> Response:
+    def _no_model(error: NoModelError) -> Response[str]:
         return problem(HTTPStatus.SERVICE_UNAVAILABLE, str(error), headers={"Retry-After": RETRY_AFTER_SECONDS})
 
     @app.exception_handler(NotFoundError)
-    def _not_found(_: NotFoundError) -> Response:
+    def _not_found(_: NotFoundError) -> Response[str]:
         routes = app._static_routes + app._dynamic_routes
         allowed = sorted({route.method for route in routes if route.rule.match(app.current_event.path)})
         if allowed:
@@ -127,10 +134,11 @@ def register(app: APIGatewayRestResolver) -> None:
         return problem(HTTPStatus.NOT_FOUND, "there is nothing at this path")
 
     @app.exception_handler(Exception)
-    def _unexpected(error: Exception) -> Response:
+    def _unexpected(error: Exception) -> Response[str]:
         # A form that cannot be read is a ValueError.
         if isinstance(error, ValueError) and not json_body.is_json(app.current_event.headers):
-            return _unsupported(error)
+            result: Response[str] = _unsupported(error)
+            return result
         logger.exception("unexpected error")
         return problem(HTTPStatus.INTERNAL_SERVER_ERROR, UNEXPECTED)
 

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 from datetime import date
-from typing import Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import (
     BaseModel,
@@ -38,7 +38,10 @@ def _iso_day(value: Any) -> Any:
 
 Day = Annotated[date, BeforeValidator(_iso_day), WithJsonSchema({"type": "string", "format": "date"})]
 Text = Annotated[str, Field(max_length=MAX_TEXT)]
-HistoryFeature = Literal[HISTORY]
+if TYPE_CHECKING:
+    HistoryFeature = str
+else:
+    HistoryFeature = Literal[HISTORY]
 Number = Annotated[float, Strict(), Field(allow_inf_nan=False)]
 
 
@@ -214,6 +217,19 @@ class PredictionResponse(BaseModel):
     predictions: list[Prediction | None]
     errors: Annotated[list[ActivityError], Field(description="What is wrong with the activities answered by null")] = []
 
+    def scored(self) -> list[Prediction]:
+        """Return the predictions of an answer in which no activity was refused.
+
+        Raises
+        ------
+        ValueError
+            If one was.
+        """
+        scored = [prediction for prediction in self.predictions if prediction is not None]
+        if len(scored) < len(self.predictions):
+            raise ValueError("an activity of this answer was refused")
+        return scored
+
     def in_place(self, request: PredictionRequest) -> Self:
         """Return this answer with null and an error for each activity of `request` that was refused."""
         if not request.refused:
@@ -245,7 +261,8 @@ class ExplainedPrediction(Prediction):
 class ExplainedResponse(PredictionResponse):
     """The answers, in the order of the request, with their reasons."""
 
-    predictions: list[ExplainedPrediction | None]
+    # pydantic has no covariant list.
+    predictions: list[ExplainedPrediction | None]  # type: ignore[assignment]
     note: Annotated[str | None, Field(description="Why there are no reasons; null where there are")]
 
 

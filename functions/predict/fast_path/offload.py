@@ -7,9 +7,12 @@ for any reason, the request is answered here.
 import json
 import os
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from predict.serving.model_store import LoadedModel
+
+if TYPE_CHECKING:
+    from mypy_boto3_lambda import LambdaClient
 
 # Number of tree nodes that a request visits; with fewer, the call takes longer than it saves. Measured by `python -m
 # benchmarks.serving --parts crossover`, with a margin for the call's duration on AWS, see docs/serving.md.
@@ -43,16 +46,18 @@ def ask(event: dict[str, Any], context: Any, model: LoadedModel) -> dict[str, An
 
     try:
         found = client().invoke(FunctionName=os.environ["BATCH_FUNCTION"], Payload=payload)
-        answer = json.loads(found["Payload"].read())
+        answer: dict[str, Any] = json.loads(found["Payload"].read())
     except (BotoCoreError, ClientError, ValueError) as error:
-        return _failed(str(error))
-    if "FunctionError" in found:
-        return _failed(json.dumps(answer)[:500])
+        _failed(str(error))
+        return None
+    if found.get("FunctionError"):
+        _failed(json.dumps(answer)[:500])
+        return None
     return answer
 
 
 @cache
-def client():
+def client() -> "LambdaClient":
     """Return the Lambda client of this execution environment."""
     import boto3
     from botocore.config import Config

@@ -139,7 +139,9 @@ def _check_texts(distinct: set[str | None], longest: int, shortest: int = 0) -> 
 
 def _days(texts: list[Any]) -> list[date | None]:
     known: dict[Any, date | None] = {None: None}
-    for text in _distinct(texts) - {None}:
+    for text in _distinct(texts):
+        if text is None:
+            continue
         if not _DAY.fullmatch(text):
             raise NotPlain
         known[text] = date.fromisoformat(text)
@@ -168,6 +170,7 @@ def _history(item: Any) -> dict[str, float] | None:
 
 def _present(values: Iterable[Any]) -> list[float]:
     numbers = _numbers(list(values))
-    if None in numbers:
+    present = [number for number in numbers if number is not None]
+    if len(present) < len(numbers):
         raise NotPlain
-    return numbers
+    return present

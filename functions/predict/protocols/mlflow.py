@@ -15,9 +15,9 @@ from aws_lambda_powertools.event_handler.router import APIGatewayRouter
 from pydantic import BaseModel
 
 from predict.api import openapi
-from predict.api.problems import Refusal, with_problems
-from predict.api.schemas import MAX_ACTIVITIES, Health, PredictionRequest, PredictionResponse
-from predict.contract import VERSION
+from predict.api.problems import Refusal, Responses, with_problems
+from predict.api.schemas import Health, PredictionRequest, PredictionResponse
+from predict.contract import MAX_ACTIVITIES, VERSION
 from predict.protocols.tabular import NUMBERS, records, request
 from predict.serving.model_store import Serving
 from predict.transport import json_body
@@ -116,13 +116,13 @@ def router(serving: Serving, predict: Callable[[PredictionRequest], PredictionRe
         rows = _csv(text) if _media_type(headers) == CSV else _json(text)
         answer = predict(request(rows))
         return Predictions(
-            predictions=[Scored(**item.model_dump(include=set(Scored.model_fields))) for item in answer.predictions]
+            predictions=[Scored(**item.model_dump(include=set(Scored.model_fields))) for item in answer.scored()]
         )
 
     return routes
 
 
-def _answers() -> dict[int, dict]:
+def _answers() -> Responses:
     found = with_problems(Predictions, body=True)
     found[400] = found[400] | {"description": "The body is none of the forms, or a value is missing or wrong"}
     found[415] = found[415] | {"description": f"The body is announced neither as JSON nor as {CSV}"}

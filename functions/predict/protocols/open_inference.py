@@ -12,11 +12,13 @@ from aws_lambda_powertools.event_handler.openapi.params import Body, Path
 from aws_lambda_powertools.event_handler.router import APIGatewayRouter
 from pydantic import BaseModel, Field
 
-from predict.api.problems import Refusal, with_problems
-from predict.api.schemas import MAX_ACTIVITIES, FieldError, PredictionRequest, PredictionResponse
-from predict.contract import VERSION
+from predict.api.problems import Refusal, Responses, with_problems
+from predict.api.schemas import FieldError, PredictionRequest, PredictionResponse
+from predict.contract import MAX_ACTIVITIES, VERSION
 from predict.protocols.tabular import COLUMNS, NUMBERS, records, refused, request
 from predict.serving.model_store import LoadedModel, Serving
+
+type Route = Callable[[Callable[..., BaseModel]], Callable[..., BaseModel]]
 
 NAME = "slipcast"
 FLOATS, INTEGERS = ("FP64", "FP32"), ("INT64", "INT32", "INT16", "INT8", "UINT64", "UINT32", "UINT16", "UINT8")
@@ -151,7 +153,7 @@ def router(serving: Serving, predict: Callable[[PredictionRequest], PredictionRe
     """
     routes = APIGatewayRouter()
 
-    def get(path: str, model: type[BaseModel], **options: Any) -> Callable:
+    def get(path: str, model: type[BaseModel], **options: Any) -> Route:
         return routes.get(path, responses=_answers(model, named="<model>" in path), tags=["Open Inference"], **options)
 
     @get("/v2", ServerMetadata, summary="The server")
@@ -192,7 +194,7 @@ def router(serving: Serving, predict: Callable[[PredictionRequest], PredictionRe
         _found(serving, model, version)
         return ModelReady(name=NAME, ready=True)
 
-    def post(path: str, summary: str) -> Callable:
+    def post(path: str, summary: str) -> Route:
         answers = _answers(InferResponse, body=True, named=True)
         return routes.post(path, summary=summary, responses=answers, tags=["Open Inference"])
 
@@ -226,6 +228,7 @@ def _infer(
 ) -> InferResponse:
     wanted = _wanted(body)
     answer = predict(request(records(dict(_columns(body.inputs)))))
+    predictions = answer.scored()
     return InferResponse(
         model_name=NAME,
         model_version=answer.model.version,
@@ -240,15 +243,15 @@ def _infer(
             OutputTensor(
                 name=name,
                 datatype=OUTPUTS[name],
-                shape=[len(answer.predictions)],
-                data=[getattr(item, name) for item in answer.predictions],
+                shape=[len(predictions)],
+                data=[getattr(item, name) for item in predictions],
             )
             for name in wanted
         ],
     )
 
 
-def _answers(model: type[BaseModel], *, body: bool = False, named: bool = False) -> dict[int, dict]:
+def _answers(model: type[BaseModel], *, body: bool = False, named: bool = False) -> Responses:
     found = with_problems(model, body=body)
     if named:
         found[404] = found[500] | {"description": "There is no such model or version"}

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver
 
+from predict.api.schemas import PredictionRequest, PredictionResponse
 from predict.serving.model_store import Serving
 
 # Paths below one of these belong to its protocol as well.
@@ -12,7 +13,9 @@ DOCUMENT = "/openapi.json"
 _registered: set[tuple[str, ...]] = set()
 
 
-def register(app: APIGatewayRestResolver, path: str, serving: Serving, predict: Callable) -> None:
+def register(
+    app: APIGatewayRestResolver, path: str, serving: Serving, predict: Callable[[PredictionRequest], PredictionResponse]
+) -> None:
     """Give `app` the routes that `path` needs; the OpenAPI document needs all."""
     if _is_first(V2, path):
         from predict.protocols import open_inference

@@ -1,11 +1,11 @@
 """Point-in-time features of a request's activities, from the feature store, if the model needs any."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 
-def with_history(activities: Sequence[dict[str, Any]], names: tuple[str, ...]) -> Sequence[dict[str, Any]]:
+def with_history(activities: Sequence[dict[str, Any]], names: tuple[str, ...]) -> Sequence[Mapping[str, Any]]:
     """Return the activities with the point-in-time features `names`.
 
     If the store does not answer, the features are unknown, as for a new key, and a metric counts it: the prediction is
@@ -18,7 +18,7 @@ def with_history(activities: Sequence[dict[str, Any]], names: tuple[str, ...]) -
 
     try:
         return feature_store.with_history(table, activities, names)
-    except (feature_store.FeatureStoreError, ValueError, *_of_the_sdk()) as error:
+    except _outages() as error:
         from aws_lambda_powertools import Logger, Metrics
         from aws_lambda_powertools.metrics import MetricUnit
 
@@ -29,8 +29,10 @@ def with_history(activities: Sequence[dict[str, Any]], names: tuple[str, ...]) -
         return activities
 
 
-def _of_the_sdk() -> tuple[type[Exception], ...]:
-    """Return the exceptions of the SDK; imported only after an exception, because importing takes 0.2 s."""
+def _outages() -> tuple[type[Exception], ...]:
+    """Return what the store and the SDK raise: asked for only when something was raised, importing it takes 0.2 s."""
     from botocore.exceptions import BotoCoreError, ClientError
 
-    return BotoCoreError, ClientError
+    from slipcast_aws.serving.feature_store import FeatureStoreError
+
+    return FeatureStoreError, ValueError, BotoCoreError, ClientError

@@ -7,7 +7,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -25,11 +25,24 @@ VERIFY_STAGE = "slipcast-verify"
 TIMING = "Server-Timing"
 
 
+# What `write_lines` takes by position.
+Columns = tuple[
+    str,
+    dict[str, str],
+    Sequence[str],
+    Sequence[str],
+    Sequence[str | None],
+    Sequence[float],
+    Sequence[Mapping[str, Any]],
+    int,
+]
+
+
 class _Request:
     """State of the current request: an environment handles one at a time."""
 
     cold = True
-    noted: tuple[Any, ...] | None = None
+    noted: Columns | None = None
 
 
 def _redaction() -> "Redaction | None":
@@ -44,7 +57,7 @@ def _redaction() -> "Redaction | None":
 kept = _redaction()
 
 
-def note_columns(*columns: Any) -> None:
+def note_columns(*columns: *Columns) -> None:
     """Keep the arguments of `write_lines` until it is certain that the answer can be sent."""
     _Request.noted = columns
 
@@ -85,7 +98,7 @@ def write_lines(
     activity_ids: Sequence[str],
     project_ids: Sequence[str | None],
     scores: Sequence[float],
-    rows: Sequence[dict[str, Any]],
+    rows: Sequence[Mapping[str, Any]],
     at_risk: int,
     timing: dict[str, Any] | None = None,
     source: str | None = None,

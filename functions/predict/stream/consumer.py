@@ -9,7 +9,7 @@ import base64
 import json
 from collections.abc import Callable
 from http import HTTPStatus
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.batch import SqsFifoPartialProcessor
@@ -23,6 +23,9 @@ from predict.serving.model_store import LoadedModel, NoModelError
 from predict.stream.message import UnusableUpdateError, read
 from slipcast_aws.serving import queues
 
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
+
 # Retries span about two hours: the waits below double up to the longest. A message that crashes the function is removed
 # by the queue, whose limit is higher.
 GIVE_UP_AFTER = 40
@@ -31,7 +34,9 @@ FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 5, 180
 logger = Logger()
 
 
-def answer(event: dict[str, Any], context: LambdaContext, model: Callable[[], LoadedModel]) -> dict[str, Any]:
+def answer(
+    event: dict[str, Any], context: LambdaContext, model: Callable[[], LoadedModel]
+) -> "PartialItemFailureResponse":
     """Answer a batch of an SQS FIFO queue and return the messages to retry (``batchItemFailures``).
 
     After a failed message, no other message of its group is processed, so the order is kept.
@@ -81,7 +86,7 @@ def _predict(record: SQSRecord, results: str, model: LoadedModel) -> None:
     queues.send(
         results,
         response.model_dump_json(),
-        group=record.attributes.message_group_id,
+        group=record.attributes["MessageGroupId"],
         deduplication_id=record.message_id,
     )
     # Logged after sending: an answer that could not be sent is not a prediction yet.
@@ -93,7 +98,7 @@ def _set_aside(record: SQSRecord, url: str, reason: str, errors: list[dict[str, 
     queues.send(
         url,
         record.body,
-        group=record.attributes.message_group_id,
+        group=record.attributes["MessageGroupId"],
         deduplication_id=record.message_id,
         attributes=queues.explained(given, reason, json.dumps(errors), remedy),
     )
@@ -107,7 +112,7 @@ def _as_sent(attribute: dict[str, Any]) -> dict[str, Any]:
     return {"DataType": attribute["dataType"], "BinaryValue": base64.b64decode(attribute["binaryValue"])}
 
 
-def _come_again(records: list[dict[str, Any]], response: dict[str, Any], url: str) -> None:
+def _come_again(records: list[dict[str, Any]], response: "PartialItemFailureResponse", url: str) -> None:
     """Set the delay after which failed messages are retried; the queue's visibility timeout is minutes long."""
     failed = {item["itemIdentifier"] for item in response["batchItemFailures"]}
     again = [record for record in records if record["messageId"] in failed]

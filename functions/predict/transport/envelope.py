@@ -32,7 +32,8 @@ def too_large(event: dict[str, Any]) -> bool:
 
 def request_id(event: dict[str, Any], context: Any) -> str:
     """Return the id of a request, which every answer carries."""
-    return (event.get("requestContext") or {}).get("requestId") or context.aws_request_id
+    text: str = (event.get("requestContext") or {}).get("requestId") or context.aws_request_id
+    return text
 
 
 def finish(

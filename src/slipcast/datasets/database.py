@@ -1,6 +1,7 @@
 """Connections to DuckDB with a memory limit, and SQL string literals."""
 
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
@@ -21,6 +22,20 @@ def connect(workdir: Path, memory: str = MEMORY) -> duckdb.DuckDBPyConnection:
             "preserve_insertion_order": True,
         }
     )
+
+
+def one_row(result: duckdb.DuckDBPyConnection) -> tuple[Any, ...]:
+    """Return the row of a query that has one.
+
+    Raises
+    ------
+    LookupError
+        If there is none.
+    """
+    row = result.fetchone()
+    if row is None:
+        raise LookupError("the query returned no row")
+    return row
 
 
 def literal(text: str) -> str:

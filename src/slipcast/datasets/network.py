@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from slipcast.datasets.calendars import Calendar
-from slipcast.datasets.database import connect, literal
+from slipcast.datasets.database import connect, literal, one_row
 
 # Column → type in duckdb. Minutes are of working time, but for a lag whose calendar is `elapsed`.
 ACTIVITIES = {
@@ -75,7 +75,7 @@ class Writer:
 
     def calendar(self, identifier: str, name: str, base: str, calendar: Calendar) -> None:
         """Write a calendar, with what it takes from its base; those that nothing uses are left out later."""
-        values = {"calendar_id": identifier, "calendar_name": name, "base_calendar_id": base}
+        values: dict[str, Any] = {"calendar_id": identifier, "calendar_name": name, "base_calendar_id": base}
         values |= {"hours_per_day": calendar.day_hours or "", "hours_per_week": calendar.week_hours or ""}
         exceptions = {day.isoformat(): spans for day, spans in sorted(calendar.exceptions.items())}
         values |= {"week": json.dumps(calendar.week), "exceptions": json.dumps(exceptions)}
@@ -132,7 +132,7 @@ def tables(folder: Path, table: Path, source: str, names: Mapping[str, str]) -> 
                 f"FROM {parts['calendars']} AS c JOIN {used} AS u USING (calendar_id)) AS n {joined}"
             ),
         }
-        if not database.execute(f"SELECT count(*) FROM ({selects['activities']})").fetchone()[0]:
+        if not one_row(database.execute(f"SELECT count(*) FROM ({selects['activities']})"))[0]:
             return {}
         files = {name: _copy(database, name, select, folder / f"{name}.parquet") for name, select in selects.items()}
     for name in TABLES:
@@ -224,6 +224,6 @@ def counts(files: Mapping[str, Path], folder: Path) -> dict[str, int]:
     """Return the number of rows by table."""
     with connect(folder) as database:
         return {
-            name: database.execute("SELECT count(*) FROM read_parquet(?)", [str(path)]).fetchone()[0]
+            name: one_row(database.execute("SELECT count(*) FROM read_parquet(?)", [str(path)]))[0]
             for name, path in files.items()
         }

@@ -51,4 +51,5 @@ def from_bytes(raw: bytes) -> pd.DataFrame:
 
 
 def _csv(table: pd.DataFrame) -> bytes:
-    return table.to_csv(index=False, date_format="%Y-%m-%d", lineterminator="\n").encode()
+    content: bytes = table.to_csv(index=False, date_format="%Y-%m-%d", lineterminator="\n").encode()
+    return content

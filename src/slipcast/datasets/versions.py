@@ -14,7 +14,7 @@ from typing import Any
 import pandas as pd
 
 from slipcast.datasets import labels, network
-from slipcast.datasets.database import connect, literal
+from slipcast.datasets.database import connect, literal, one_row
 from slipcast.datasets.merging import BASELINE as BASELINE
 from slipcast.datasets.merging import merge as merge
 from slipcast.schema import COLUMNS
@@ -49,7 +49,7 @@ def describe(table: Path, workdir: Path, *, tolerance_days: int) -> dict[str, An
     with connect(workdir) as database:
         relation = f"read_parquet({literal(str(table))})"
         types = {row[0]: row[1] for row in database.execute(f"DESCRIBE SELECT * FROM {relation}").fetchall()}
-        rows, data_date = database.execute(f"SELECT count(*), max(data_date) FROM {relation}").fetchone()
+        rows, data_date = one_row(database.execute(f"SELECT count(*), max(data_date) FROM {relation}"))
         columns = {name: _statistics(database, relation, name, kind) for name, kind in types.items()}
         counts = _labels(database, relation, tolerance_days)
         labels_digest = counts.pop("digest")
@@ -162,8 +162,9 @@ def write_open(table: Path, target: Path, workdir: Path) -> int:
     """
     names = ", ".join(f'"{column.name}"' for column in COLUMNS)
     with connect(workdir) as database:
-        return database.execute(
+        rows = database.execute(
             f"COPY (SELECT {names} FROM read_parquet({literal(str(table))}) "
             "WHERE data_date IS NOT NULL AND actual_finish IS NULL ORDER BY project_id, activity_id) "
             f"TO {literal(str(target))} (FORMAT json, COMPRESSION gzip)"
-        ).fetchone()[0]
+        )
+        return int(one_row(rows)[0])

@@ -150,11 +150,11 @@ def check(folder: Path, model: scorer.Scorer) -> str:
         expected = [float(row[EXPECTED]) for row in csv.DictReader(lines)]
     refused: list[table.Problem] = []
     with _input(str(folder / GOLDEN)) as lines:
-        found = [row["probability"] for row in predictions(model, lines, refused)]
-    if refused or len(found) != len(expected) or not expected:
+        computed = [row["probability"] for row in predictions(model, lines, refused)]
+    if refused or len(computed) != len(expected) or not expected:
         why = f": {refused[0]}" if refused else ""
-        raise CheckError(f"{GOLDEN} has {len(expected)} known answers, {len(found)} were computed{why}")
-    worst = max(abs(one - other) for one, other in zip(found, expected, strict=True))
+        raise CheckError(f"{GOLDEN} has {len(expected)} known answers, {len(computed)} were computed{why}")
+    worst = max(abs(one - other) for one, other in zip(computed, expected, strict=True))
     # Not "worst > limit": every comparison with NaN is false.
     if not worst <= TOLERANCE:
         raise CheckError(f"the known answers differ from scikit-learn's by {worst:.2e}, allowed are {TOLERANCE:g}")

@@ -98,7 +98,8 @@ def build(scorer: Scorer, sha256: str) -> bytes:
     }
     helper.set_model_props(model, about)
     onnx.checker.check_model(model, full_check=True)
-    return model.SerializeToString(deterministic=True)
+    content: bytes = model.SerializeToString(deterministic=True)
+    return content
 
 
 def _prepare(graph: _Graph, names: Mapping[str, Any], spec: Mapping[str, Any]) -> str:

@@ -118,7 +118,10 @@ def modules(entry: str = ENTRY) -> dict[str, Path]:
         pending.add(name)
         if parent := name.rpartition(".")[0]:
             visit(parent)
-        path = Path(importlib.util.find_spec(name).origin)
+        spec = importlib.util.find_spec(name)
+        if spec is None or spec.origin is None:
+            raise SingleFileError(f"{name} is not a module in a file")
+        path = Path(spec.origin)
         for line, wanted in _imports(name, path):
             if wanted.partition(".")[0] == name.partition(".")[0]:
                 visit(wanted)
@@ -141,7 +144,7 @@ def _imports(name: str, path: Path) -> list[tuple[int, str]]:
         if isinstance(node, ast.Import):
             wanted += [(node.lineno, alias.name) for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
-            if node.level:
+            if node.level or node.module is None:
                 raise SingleFileError(f"{name}, line {node.lineno}: write the import with the package's full name")
             wanted.append((node.lineno, node.module))
             for alias in node.names:
@@ -154,6 +157,7 @@ def _imports(name: str, path: Path) -> list[tuple[int, str]]:
 def _is_module(name: str) -> bool:
     parent = name.rpartition(".")[0]
     # Only packages have submodules.
-    if importlib.util.find_spec(parent).submodule_search_locations is None:
+    package = importlib.util.find_spec(parent)
+    if package is None or package.submodule_search_locations is None:
         return False
     return importlib.util.find_spec(name) is not None

@@ -171,7 +171,7 @@ def assess(
         float(y_train.mean()),
         seed=seed,
         limits=[protocol_limit(search["protocol"]), *leakage_limits(leakage), *fairness_limits(fairness)],
-        needed=gate.need(reason, champion and champion.age_days, policy.max_model_age_days),
+        needed=gate.need(reason, champion.age_days if champion else None, policy.max_model_age_days),
         margin=policy.non_inferiority_margin,
     )
     measured = evaluate(y, p, seed=seed)
@@ -223,7 +223,7 @@ def assess(
 
 def _candidate(item: Mapping[str, Any], y: np.ndarray, p: np.ndarray, seed: int) -> dict[str, Any]:
     kept = ("family", "best_params", "cv_score", "points", "seconds", "fit_seconds", "model")
-    best = next((point for point in item["points"] if point["params"] == item["best_params"]), {})
+    best: dict[str, Any] = next((point for point in item["points"] if point["params"] == item["best_params"]), {})
     return {
         **{name: item[name] for name in kept},
         "cv_auc": best.get("mean_auc"),

@@ -105,7 +105,8 @@ def _rates(value: np.ndarray, counted: np.ndarray, inside: np.ndarray, weights: 
     """Return the mean of `value` over the counted activities of each group, shape (n_samples, n_groups)."""
     w = np.ones((1, len(value))) if weights is None else weights
     with np.errstate(divide="ignore", invalid="ignore"):
-        return (w * (value * counted)) @ inside.T / ((w * counted) @ inside.T)
+        values: np.ndarray = (w * (value * counted)) @ inside.T / ((w * counted) @ inside.T)
+        return values
 
 
 def _floor(value: np.ndarray, counted: np.ndarray, y: np.ndarray, inside: np.ndarray) -> np.ndarray:

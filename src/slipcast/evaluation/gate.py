@@ -190,7 +190,8 @@ def decide(
 
 def _gains(y: np.ndarray, p: np.ndarray, other: np.ndarray, samples: np.ndarray) -> np.ndarray:
     """Return, for each sample, by how much the Brier score of `p` is lower than that of `other`."""
-    return ((other - y) ** 2 - (p - y) ** 2)[samples].mean(axis=1)
+    values: np.ndarray = ((other - y) ** 2 - (p - y) ** 2)[samples].mean(axis=1)
+    return values
 
 
 def _signal(numbers: dict[str, Any], min_probability: float) -> list[Limit]:

@@ -44,9 +44,9 @@ def leakage_report(
         ``feature`` and ``auc`` (`numeric_auc`, `categorical_auc`), highest first, and ``max_feature_auc`` (.9)
     """
     y_train, y = np.asarray(y_train), np.asarray(y)
-    found = [{"feature": name, "auc": numeric_auc(holdout[name].to_numpy(dtype="float64"), y)} for name in numeric] + [
-        {"feature": name, "auc": categorical_auc(train[name], y_train, holdout[name], y)} for name in categorical
-    ]
+    found: list[dict[str, Any]] = [
+        {"feature": name, "auc": numeric_auc(holdout[name].to_numpy(dtype="float64"), y)} for name in numeric
+    ] + [{"feature": name, "auc": categorical_auc(train[name], y_train, holdout[name], y)} for name in categorical]
     found.sort(key=lambda item: -item["auc"])
     whole = auc(y, p)
     alone = found[0]["auc"] if found else 0.5

@@ -40,6 +40,12 @@ def feature_rows(
 def baseline_days(given: Sequence[float | None], begin: Sequence[date], finish: Sequence[date | None]) -> list[float]:
     """Return the baseline durations: those given, else from `begin` to `finish`, both days included."""
     return [
-        duration if duration is not None else calendar_days(start, end)
+        duration if duration is not None else _days(start, end)
         for duration, start, end in zip(given, begin, finish, strict=True)
     ]
+
+
+def _days(start: date, end: date | None) -> float:
+    if end is None:
+        raise ValueError("an activity needs a baseline duration or a baseline finish")
+    return float(calendar_days(start, end))

@@ -316,7 +316,7 @@ def history_features(
         If a date is not an ISO 8601 day.
     """
     start = _date(activity.get("start"))
-    values = dict.fromkeys(names)
+    values: dict[str, float | None] = dict.fromkeys(names)
     for name in names:
         if name in SEASONS:
             column, part = SEASONS[name]
@@ -324,15 +324,15 @@ def history_features(
             values[name] = SEASON[day.month - 1][part] if day else None
     if start is None:
         return values
-    day = start.toordinal() - _EPOCH
+    number = start.toordinal() - _EPOCH
     for feature in FEATURES:
         if feature.name in values:
-            totals = []
+            totals: list[Totals] = []
             for key in (feature.key, PORTFOLIO):
                 text = key_text(key, activity)
                 series = series_by_key.get(text) if text is not None else None
-                totals += _totals(series, day, feature.window_days)
-            value, known = feature.formula(AsOf(day, *totals))
+                totals += _totals(series, number, feature.window_days)
+            value, known = feature.formula(AsOf(number, *totals))
             values[feature.name] = float(value) if known else None
     return values
 

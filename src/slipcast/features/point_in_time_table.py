@@ -154,7 +154,7 @@ def _facts(table: pd.DataFrame, tolerance_days: int) -> list[_Fact]:
     overdue_from = np.maximum(due + 1, start)
     overdue = usable & (end > overdue_from)
     # No fact about an activity is known before its start, so it never counts for itself.
-    facts = (
+    facts: tuple[tuple[np.ndarray, np.ndarray, dict[str, int | np.ndarray]], ...] = (
         (usable, np.maximum(limit, start), {"labels": 1, "late": late}),
         (usable, start, {"started": 1, "due": due}),
         (finished, end, {"finishes": 1, "slip": slip, "due": -due}),
@@ -205,7 +205,8 @@ def _history(facts: list[_Fact], codes: np.ndarray) -> _History:
 
 
 def _place(codes: np.ndarray, days: np.ndarray) -> np.ndarray:
-    return codes * (2 * _DAY_SPAN) + days + _DAY_SPAN
+    values: np.ndarray = codes * (2 * _DAY_SPAN) + days + _DAY_SPAN
+    return values
 
 
 def _codes(table: pd.DataFrame, columns: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:
@@ -231,11 +232,15 @@ def _columns(table: pd.DataFrame, columns: tuple[str, ...]) -> pd.DataFrame:
 
 def _days(dates: pd.Series) -> np.ndarray:
     """Return days since 1970, 0 where missing."""
-    return dates.fillna(pd.Timestamp(0)).to_numpy().astype("datetime64[D]").astype("int64")
+    values: np.ndarray = dates.fillna(pd.Timestamp(0)).to_numpy().astype("datetime64[D]").astype("int64")
+    return values
 
 
 def _season(rows: pd.DataFrame, column: str, part: int) -> np.ndarray:
     if column not in rows:
         return np.full(len(rows), np.nan)
     month = pd.to_datetime(rows[column]).dt.month
-    return month.map({number + 1: pair[part] for number, pair in enumerate(SEASON)}).to_numpy(dtype="float64")
+    values: np.ndarray = month.map({number + 1: pair[part] for number, pair in enumerate(SEASON)}).to_numpy(
+        dtype="float64"
+    )
+    return values

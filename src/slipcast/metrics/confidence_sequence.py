@@ -94,4 +94,5 @@ def area(y: np.ndarray, p: np.ndarray) -> np.ndarray:
         share = (below + ties / 2) / len(ordered)
         placed[mask] = share if sign > 0 else 1 - share
     rate = late.mean()
-    return value + np.where(late, (placed - value) / rate, (placed - value) / (1 - rate))
+    values: np.ndarray = value + np.where(late, (placed - value) / rate, (placed - value) / (1 - rate))
+    return values

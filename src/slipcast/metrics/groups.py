@@ -25,7 +25,8 @@ def group_values(column: pd.Series, min_n: int) -> np.ndarray:
     """
     text = column.astype(object).where(column.notna() & (column != ""), MISSING).astype(str)
     counts = text.value_counts()
-    return text.where(text.map(counts) >= min_n, OTHER).to_numpy(dtype=object)
+    values: np.ndarray = text.where(text.map(counts) >= min_n, OTHER).to_numpy(dtype=object)
+    return values
 
 
 def project_sizes(projects: pd.Series, known: pd.Series) -> pd.Series:

@@ -56,7 +56,8 @@ def losses(y: np.ndarray, p: np.ndarray) -> np.ndarray:
     [0.223, 0.357]
     """
     held = np.clip(p, CLIP, 1 - CLIP)
-    return -np.where(y == 1, np.log(held), np.log1p(-held))
+    values: np.ndarray = -np.where(y == 1, np.log(held), np.log1p(-held))
+    return values
 
 
 def resampled_auc(y: np.ndarray, p: np.ndarray, samples: np.ndarray) -> np.ndarray:

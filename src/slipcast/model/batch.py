@@ -102,7 +102,9 @@ def score(
     if chunk:
         flush()
     for row, features in urgent:
-        row["reasons"] = sentence(contributions.contributions_of(scorer, features), features, own_names)
+        reasons = contributions.contributions_of(scorer, features)
+        if reasons is not None:
+            row["reasons"] = sentence(reasons, features, own_names)
     return sorted(rows, key=_urgency)
 
 

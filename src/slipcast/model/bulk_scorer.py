@@ -50,7 +50,7 @@ class BulkScorer(Scorer):
         """Return the probability of delay for each row of features (a missing number is None or NaN)."""
         if self._many is None:
             return super().score(rows)
-        scores = self._link(self._many(self.matrix(rows))).tolist()
+        scores: list[float] = self._link(self._many(self.matrix(rows))).tolist()
         if not self._proven:
             expected = super().score(rows[:PROOF_ROWS])
             if not all(abs(a - b) <= SAME for a, b in zip(scores, expected, strict=False)):

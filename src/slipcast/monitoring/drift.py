@@ -126,8 +126,16 @@ def _describe(
         for at in places
         if verdict.found[at]
     ]
-    numbers = isinstance(counted, Numbers)
-    known = n - int(counted.counts[-1]) if numbers else n
+    distance = mean = unseen = outside = None
+    if isinstance(counted, Numbers):
+        known = n - int(counted.counts[-1])
+        missing, missing_before = counted.counts[-1], entry["counts"][-1]
+        distance = _wasserstein(entry, counted)
+        mean = counted.total / known if known else None
+        outside = _share(counted.below + counted.above, n) if counted.limits else None
+    else:
+        missing, missing_before = counted.missing, entry.get("missing", 0)
+        unseen = None if counted.seen is None else _share(counted.unseen, n)
     return FeatureDrift(
         kind=entry["kind"],
         drifted=bool(findings),
@@ -137,22 +145,21 @@ def _describe(
         psi_chance=verdict.psi_chance[name],
         psi_limit=verdict.psi_limit[name],
         js_distance=float(js_distance(reference.counts[name], window)),
-        wasserstein=_wasserstein(entry, counted) if numbers else None,
+        wasserstein=distance,
         p_value=float(verdict.p_value[places[0]]),
-        mean=counted.total / known if numbers and known else None,
+        mean=mean,
         reference_mean=entry.get("mean"),
-        missing_share=_share(counted.counts[-1] if numbers else counted.missing, n),
-        reference_missing_share=_share(
-            entry["counts"][-1] if numbers else entry.get("missing", 0), reference.sizes[name]
-        ),
-        unseen_share=None if numbers or counted.seen is None else _share(counted.unseen, n),
-        out_of_range_share=_share(counted.below + counted.above, n) if numbers and counted.limits else None,
+        missing_share=_share(missing, n),
+        reference_missing_share=_share(missing_before, reference.sizes[name]),
+        unseen_share=unseen,
+        out_of_range_share=outside,
         bins=_side_by_side(entry, reference.counts[name], window),
     )
 
 
 def _missing(entry: Mapping[str, Any]) -> float:
-    return entry["counts"][-1] if entry["kind"] == "numeric" else entry.get("missing", 0)
+    value: float = entry["counts"][-1] if entry["kind"] == "numeric" else entry.get("missing", 0)
+    return value
 
 
 def _wasserstein(entry: Mapping[str, Any], counted: Numbers) -> float | None:
@@ -168,7 +175,8 @@ def _wasserstein(entry: Mapping[str, Any], counted: Numbers) -> float | None:
         (counted.low, counted.high),
         (entry["mean"], counted.total / known),
     )
-    return distance / entry["sd"]
+    result: float | None = distance / entry["sd"]
+    return result
 
 
 def _side_by_side(entry: Mapping[str, Any], reference: np.ndarray, window: np.ndarray) -> list[Bin]:
@@ -195,8 +203,10 @@ def _words(reference: Reference, verdict: Verdicts, at: int, counted: Numbers | 
     if what == "missing":
         count = counted.counts[-1] if isinstance(counted, Numbers) else counted.missing
         return f"missing in {count / n:.0%} of the window, {before:.0%} of the reference"
-    if what == "unseen":
+    if isinstance(counted, Categories):
         examples = ", ".join(value for value, _ in counted.new.most_common(3))
         return f"{counted.unseen / n:.0%} have a value that training did not know, such as {examples}"
+    if counted.limits is None:
+        raise ValueError(f"the profile has no limits of {name}")
     low, high = counted.limits
     return f"{(counted.below + counted.above) / n:.0%} lie outside {low:.4g} to {high:.4g}, where all of training was"

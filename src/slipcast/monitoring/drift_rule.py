@@ -9,6 +9,7 @@ import numpy as np
 
 from slipcast.monitoring.distances import holm, psi
 from slipcast.monitoring.null_distribution import Chance, described, moments, share_p_value
+from slipcast.monitoring.record import What
 
 SCORE = "score"
 # Windows in 30 days: the monitor runs hourly. Overlapping windows give alarms less often, not more.
@@ -68,15 +69,16 @@ class Reference:
         self.counts = {name: np.array(entry["counts"], dtype="float64") for name, entry in self.entries.items()}
         self.sizes = {name: float(counts.sum()) for name, counts in self.counts.items()}
         self.seen = {(name, what): seen for name in self.entries for what, seen in self._shares(name)}
-        self.tests = [(name, "distribution") for name in self.entries] + list(self.seen)
+        self.tests: list[tuple[str, What]] = [(name, "distribution") for name in self.entries]
+        self.tests += self.seen
 
-    def _shares(self, name: str) -> list[tuple[str, float]]:
+    def _shares(self, name: str) -> list[tuple[What, float]]:
         """Return the tested shares, each with the number of reference rows from which chance is estimated."""
         entry = self.entries[name]
         if name == SCORE:
             return []
         if entry["kind"] == "numeric":
-            found = [("missing", float(entry["counts"][-1]))]
+            found: list[tuple[What, float]] = [("missing", float(entry["counts"][-1]))]
             # A new value has the same probability as any other to be the smallest or the largest.
             return [*found, ("out_of_range", 2.0)] if entry.get("min") is not None else found
         found = [("missing", float(entry["missing"]))] if "missing" in entry else []
@@ -166,7 +168,7 @@ class Verdicts:
         self.found = (self.effect > np.array(tolerated)) & (self.p_value < self.alpha)
 
     def _share(
-        self, reference: Reference, counts: Counts, name: str, what: str, n: float, rule: Rule
+        self, reference: Reference, counts: Counts, name: str, what: What, n: float, rule: Rule
     ) -> tuple[np.ndarray, np.ndarray]:
         observed, seen = np.asarray(counts.shares[name, what], dtype="float64"), reference.seen[name, what]
         rows = observed * (n / counts.n)

@@ -92,7 +92,9 @@ def estimate(
     return Estimated(
         "ok",
         n=n,
-        **found,
+        brier=found["brier"],
+        auc=found["auc"],
+        late_rate=found["late_rate"],
         reference_brier=before["brier"],
         reference_auc=before["auc"],
         outside_share=share,

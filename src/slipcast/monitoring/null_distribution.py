@@ -69,7 +69,8 @@ class Chance:
         if self.var <= 0:
             # The reference has one value only: other values are left to the tests of shares.
             return np.ones(np.shape(index))
-        return gamma.sf(index, self.mean**2 / self.var, scale=self.var / self.mean)
+        values: np.ndarray = gamma.sf(index, self.mean**2 / self.var, scale=self.var / self.mean)
+        return values
 
     def limit(self, level: float) -> float:
         """Return the index that is exceeded with probability `level`."""
@@ -90,7 +91,8 @@ def tail(n: int, seen: float, m: float) -> np.ndarray:
     log_pmf = gammaln(n + 1) - gammaln(x + 1) - gammaln(n - x + 1)
     log_pmf += gammaln(x + a) + gammaln(n - x + b) - gammaln(n + a + b)
     log_pmf += gammaln(a + b) - gammaln(a) - gammaln(b)
-    return np.minimum(np.cumsum(np.exp(log_pmf)[::-1])[::-1], 1.0)
+    values: np.ndarray = np.minimum(np.cumsum(np.exp(log_pmf)[::-1])[::-1], 1.0)
+    return values
 
 
 def share_p_value(count: np.ndarray, n: float, seen: float, m: float) -> np.ndarray:
@@ -98,7 +100,8 @@ def share_p_value(count: np.ndarray, n: float, seen: float, m: float) -> np.ndar
     rows = max(1, min(int(n), MOST))
     # Rounded down: the reduced sample must not become more certain.
     scaled = np.floor(np.asarray(count) * (rows / n) + 1e-9).astype("int64")
-    return tail(rows, float(seen), float(m))[np.clip(scaled, 0, rows)]
+    values: np.ndarray = tail(rows, float(seen), float(m))[np.clip(scaled, 0, rows)]
+    return values
 
 
 def described(entry: dict[str, Any]) -> dict[str, list[float]]:

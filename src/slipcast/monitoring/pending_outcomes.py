@@ -10,9 +10,8 @@ import pandas as pd
 
 # `key` is the digest of project and activity, 0 if the caller named no project; `lone` that of the activity alone. Days
 # and milliseconds since 1970.
-KIND = np.dtype(
-    [("version", "S12"), ("key", "u8"), ("lone", "u8"), ("score", "f4"), ("as_of", "i4"), ("at", "datetime64[ms]")]
-)
+FIELDS = {"version": "S12", "key": "u8", "lone": "u8", "score": "f4", "as_of": "i4", "at": "datetime64[ms]"}
+KIND = np.dtype(list(FIELDS.items()))
 
 
 def day_of(item: Mapping[str, Any]) -> str:
@@ -59,7 +58,8 @@ def together(parts: Iterable[np.ndarray]) -> np.ndarray:
 
 def of_version(rows: np.ndarray, version: str) -> np.ndarray:
     """Return the rows of one model version."""
-    return rows[rows["version"] == version.encode()]
+    values: np.ndarray = rows[rows["version"] == version.encode()]
+    return values
 
 
 def keys(activities: Iterable[Any], projects: Iterable[Any] | None = None) -> np.ndarray:
@@ -79,7 +79,7 @@ def pack(rows: np.ndarray) -> bytes:
     """Return rows as a compressed npz file."""
     buffer = io.BytesIO()
     # As plain columns: what numpy reads without pickle.
-    np.savez_compressed(buffer, **{name: rows[name] for name in KIND.names})
+    np.savez_compressed(buffer, allow_pickle=False, **{name: rows[name] for name in FIELDS})
     return buffer.getvalue()
 
 
@@ -87,7 +87,7 @@ def unpack(raw: bytes) -> np.ndarray:
     """Return what `pack` wrote."""
     with np.load(io.BytesIO(raw), allow_pickle=False) as columns:
         rows = np.empty(len(columns["key"]), dtype=KIND)
-        for name in KIND.names:
+        for name in FIELDS:
             rows[name] = columns[name]
     return rows
 

@@ -10,7 +10,7 @@ import pandas as pd
 from slipcast.metrics.confidence_sequence import ALPHA, Mean, area, mean_of
 from slipcast.metrics.groups import COLUMNS, group_values, project_codes
 from slipcast.metrics.scores import auc
-from slipcast.monitoring.record import Realised, Slice
+from slipcast.monitoring.record import Realised, RealisedState, Slice
 
 MIN_SLICE = 30
 # Calibration, Brier score and AUC, of all labels and of the last year's.
@@ -108,7 +108,7 @@ def _judge(
     gap, squared = mean_of(p - y, clusters), mean_of((p - y) ** 2, clusters)
     excess = mean_of((p - y) ** 2 - p * (1 - p), clusters)
     ranked = mean_of(area(y, p), clusters) if 0 < late < n else None
-    state = "ok"
+    state: RealisedState = "ok"
     if abs(gap.value) > tolerance.gap and _beyond(gap, 0.0, level):
         state = "miscalibrated"
     if _worse(squared, reference.get("brier"), reference.get("brier_ci"), tolerance.brier, 1, level) and (
@@ -129,9 +129,9 @@ def _judge(
         brier_ci=squared.interval(),
         brier_bounds=squared.bounds(level),
         reference_brier=reference.get("brier"),
-        auc=ranked and ranked.value,
-        auc_ci=ranked and ranked.interval(),
-        auc_bounds=ranked and ranked.bounds(level),
+        auc=ranked.value if ranked else None,
+        auc_ci=ranked.interval() if ranked else None,
+        auc_bounds=ranked.bounds(level) if ranked else None,
         reference_auc=reference.get("auc"),
         slices=_slices(joined, y, p, clusters),
         timeline=_timeline(joined, y, p),
@@ -176,7 +176,9 @@ def _slices(joined: pd.DataFrame, y: np.ndarray, p: np.ndarray, clusters: np.nda
         gap = mean_of(p[rows] - y[rows], clusters[rows])
         found.append(
             Slice(
-                **{"column": column, "value": value, "n": len(rows)},
+                column=column,
+                value=value,
+                n=len(rows),
                 late_rate=float(y[rows].mean()),
                 mean_score=float(p[rows].mean()),
                 calibration_gap=gap.value,

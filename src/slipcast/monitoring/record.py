@@ -12,6 +12,7 @@ Conclusion = Literal["healthy", "drift", "miscalibrated", "degraded", "insuffici
 DriftState = Literal["ok", "drift", "insufficient_data"]
 RealisedState = Literal["ok", "miscalibrated", "degraded", "insufficient_data"]
 EstimateState = Literal["ok", "estimate_invalid", "insufficient_data"]
+What = Literal["distribution", "missing", "unseen", "out_of_range"]
 Interval = list[float]
 
 
@@ -32,7 +33,7 @@ class Finding:
         for a reader, such as ``missing in 41 % of the window, 3 % of the reference``
     """
 
-    what: Literal["distribution", "missing", "unseen", "out_of_range"]
+    what: What
     effect: float
     limit: float
     p_value: float

@@ -157,7 +157,8 @@ def _categorical_profile(values: pd.Series) -> dict[str, Any]:
 def _categorical_places(values: pd.Series, categories: list[str]) -> np.ndarray:
     codes, names = pd.factorize(values, use_na_sentinel=False)
     place = {name: number for number, name in enumerate(categories)}
-    return np.array([place.get(name, len(categories)) for name in names], dtype="int64")[codes]
+    array: np.ndarray = np.array([place.get(name, len(categories)) for name in names], dtype="int64")[codes]
+    return array
 
 
 def categorical_counts(values: pd.Series, categories: list[str]) -> np.ndarray:
@@ -189,7 +190,8 @@ class _Season:
         if min(used.shape) < 2 or chi2_contingency(used).pvalue > SEASONAL_LEVEL:
             return None
         around = table + np.roll(table, 1, axis=0) + np.roll(table, -1, axis=0)
-        return np.where(table.sum(axis=1, keepdims=True) >= OWN_MONTH, table, around).tolist()
+        result: list[list[int]] | None = np.where(table.sum(axis=1, keepdims=True) >= OWN_MONTH, table, around).tolist()
+        return result
 
 
 def _add(entry: dict[str, Any], place: np.ndarray, season: _Season | None, projects: np.ndarray | None) -> None:

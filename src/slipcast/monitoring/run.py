@@ -82,8 +82,8 @@ def _add(sketch: Sketch, seen: Distinct, items: Sequence[Mapping[str, Any]], nam
     values = [tuple(item["features"].get(name) for name in names) for item in items]
     sketch.hidden.update(name for item in items for name in item.get("redacted", ()))
     keys = [hash((item.get("project_id"), item["activity_id"], row)) for item, row in zip(items, values, strict=True)]
-    fresh = np.flatnonzero(seen.new(np.array(keys, dtype="int64")))
-    if not len(fresh):
+    fresh = np.flatnonzero(seen.new(np.array(keys, dtype="int64"))).tolist()
+    if not fresh:
         return
     rows = [values[at] for at in fresh]
     kept = [items[at] for at in fresh]
@@ -127,15 +127,24 @@ def conclude(
     )
     conclusion, reasons = _judge(found, realised, estimated)
     record = Record(
-        **{"at": at.isoformat(), "since": since.isoformat(), "until": at.isoformat()},
-        **{"version": version, "model_id": model_id, "conclusion": conclusion, "reasons": reasons},
-        **{"n": sketch.n, "predictions": window.predictions, "other_versions": window.other_versions},
+        at=at.isoformat(),
+        since=since.isoformat(),
+        until=at.isoformat(),
+        version=version,
+        model_id=model_id,
+        conclusion=conclusion,
+        reasons=reasons,
+        n=sketch.n,
+        predictions=window.predictions,
+        other_versions=window.other_versions,
         score_mean=sketch.score.total / sketch.n if sketch.n else None,
         score_reference_mean=profile["score"]["mean"],
         scores_by_day=[
             {"day": day, "n": int(count), "mean": total / count} for day, (count, total) in sorted(sketch.days.items())
         ],
-        **{"drift": found, "realised": realised, "estimated": estimated},
+        drift=found,
+        realised=realised,
+        estimated=estimated,
     )
     return replace(record, metrics=metrics(record))
 
@@ -158,7 +167,7 @@ def _judge(drift: Drift, realised: Realised, estimated: Estimated) -> tuple[Conc
 
 
 def _of_labels(found: Realised) -> list[str]:
-    if found.late_rate is None:
+    if found.late_rate is None or found.mean_score is None or found.calibration_gap is None:
         if not found.n and not found.awaiting:
             return ["No prediction awaits its outcome."]
         return [f"{found.n} of {found.n + found.awaiting} outcomes are known: too few for a verdict."]
@@ -199,7 +208,7 @@ def _of_drift(found: Drift) -> list[str]:
 
 def metrics(record: Record) -> dict[str, float]:
     """Return the CloudWatch metrics of a run; values without a verdict are not reported."""
-    values: dict[str, float] = {"MonitorRuns": 1.0, "MonitoredPredictions": float(record.n)}
+    values: dict[str, float | None] = {"MonitorRuns": 1.0, "MonitoredPredictions": float(record.n)}
     drift, realised, estimated = record.drift, record.realised, record.estimated
     if drift and drift.state != "insufficient_data":
         values |= {
@@ -208,7 +217,7 @@ def metrics(record: Record) -> dict[str, float]:
             "MaxPSI": drift.max_psi,
             "DriftedFeatureShare": drift.drifted_share,
             "ScoreMean": record.score_mean,
-            "ScoreShift": record.score_mean - record.score_reference_mean,
+            "ScoreShift": _less(record.score_mean, record.score_reference_mean),
         }
     if realised and realised.coverage is not None:
         values["LabelCoverage"] = realised.coverage
@@ -228,4 +237,8 @@ def metrics(record: Record) -> dict[str, float]:
             values |= {"EstimatedBrier": estimated.brier, "EstimatedAUC": estimated.auc}
     if record.conclusion not in ("insufficient_data", "no_model"):
         values["Unhealthy"] = float(record.conclusion != "healthy")
-    return values
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _less(value: float | None, reference: float | None) -> float | None:
+    return None if value is None or reference is None else value - reference

@@ -150,7 +150,10 @@ class Sketch:
         scores = np.asarray(scores, dtype="float64")
         for name, counted in self.features.items():
             values = features[name]
-            counted.add(np.asarray(values, dtype="float64") if isinstance(counted, Numbers) else values)
+            if isinstance(counted, Numbers):
+                counted.add(np.asarray(values, dtype="float64"))
+            else:
+                counted.add(values)
         self.score.add(scores)
         self.scores += histogram(scores)
         self.n += len(scores)

@@ -130,7 +130,8 @@ def _version(version: str | None) -> str:
 def _challenger_metrics(evaluation: Mapping[str, Any]) -> Mapping[str, Any]:
     # The calibrated model is released; older records measured only the candidates.
     if "metrics" in evaluation:
-        return evaluation["metrics"]
+        document: Mapping[str, Any] = evaluation["metrics"]
+        return document
     return next(item["metrics"] for item in evaluation["candidates"] if item["family"] == evaluation["challenger"])
 
 

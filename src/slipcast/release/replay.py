@@ -227,7 +227,8 @@ def _schemas(answered: Sequence[tuple[dict[str, Any], Answer, Answer]]) -> tuple
 def _latency(answered: Sequence[tuple[dict[str, Any], Answer, Answer]], limits: Limits) -> tuple[str, Any]:
     if not answered:
         return "", None
-    live, new = [[pair[which].milliseconds for pair in answered] for which in (1, 2)]
+    live = [before.milliseconds for _, before, _ in answered]
+    new = [after.milliseconds for _, _, after in answered]
     medians = (round(hypothesis_tests.quantile(live, 0.5), 3), round(hypothesis_tests.quantile(new, 0.5), 3))
     limit = medians[0] * limits.max_latency_ratio + SLACK_MS
     slower = sum(n > o * limits.max_latency_ratio + SLACK_MS for o, n in zip(live, new, strict=True))

@@ -5,7 +5,7 @@ import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 from xml.etree import ElementTree
 
 import matplotlib as mpl
@@ -15,6 +15,9 @@ from matplotlib.figure import Figure
 
 from slipcast.reports.formatting import clean
 
+if TYPE_CHECKING:
+    from matplotlib.typing import RcKeyType
+
 # Okabe and Ito (2008), Color Universal Design: distinguishable with any colour vision. Grey marks references.
 BLUE, SKY, ORANGE, VERMILION, GREEN, GREY = "#0072b2", "#56b4e9", "#e69f00", "#d55e00", "#009e73", "#8a9099"
 INK, MUTED, RULE = "#1b1f24", "#57606a", "#d5d9de"
@@ -23,7 +26,7 @@ INK, MUTED, RULE = "#1b1f24", "#57606a", "#d5d9de"
 WIDTH = 4.6
 HALF = 3.4
 
-STYLE: dict[str, Any] = {
+STYLE: "dict[RcKeyType, Any]" = {
     "svg.fonttype": "none",
     "svg.hashsalt": "slipcast",
     # A dollar sign in the name of a phase is a dollar sign.
@@ -66,9 +69,9 @@ class Chart:
         self.figure = figure
         self.markup = Markup()
 
-    def axes(self, *, grid: str | None = None, **keywords: Any) -> Axes:
+    def axes(self, *, grid: Literal["x", "y", "both"] | None = None, **keywords: Any) -> Axes:
         """Return the axes of the figure, with grid lines across axis `grid` (``x``, ``y`` or ``both``)."""
-        axes = self.figure.subplots(**keywords)
+        axes: Axes = self.figure.subplots(**keywords)
         if grid:
             axes.grid(axis=grid)
         return axes
@@ -128,5 +131,5 @@ def _inline(raw: bytes, name: str, title: str, description: str) -> Markup:
     root.set("role", "img")
     root.set("aria-labelledby", f"{name}-title {name}-desc")
     # Points become CSS pixels at the size of the page's own text.
-    root.set("width", f"{round(float(root.get('width').removesuffix('pt')) * 4 / 3)}")
+    root.set("width", f"{round(float(root.attrib['width'].removesuffix('pt')) * 4 / 3)}")
     return Markup(ElementTree.tostring(root, encoding="unicode"))  # noqa: S704

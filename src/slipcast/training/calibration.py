@@ -145,12 +145,14 @@ class CalibratedPipeline(ClassifierMixin, BaseEstimator):
 
     def __sklearn_is_fitted__(self) -> bool:
         """Return whether the pipeline is fitted."""
-        return self.pipeline.__sklearn_is_fitted__()
+        result: bool = self.pipeline.__sklearn_is_fitted__()
+        return result
 
     @property
     def classes_(self) -> np.ndarray:
         """Classes of the pipeline."""
-        return self.pipeline.classes_
+        values: np.ndarray = self.pipeline.classes_
+        return values
 
     def predict_proba(self, features: pd.DataFrame) -> np.ndarray:
         """Return the probabilities of on time and late, of shape (n_activities, 2)."""

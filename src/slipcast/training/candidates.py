@@ -62,7 +62,9 @@ class Candidate:
     def points(self) -> list[dict[str, Any]]:
         """Return the parameter points of the grid, in the order of ``sklearn.model_selection.ParameterGrid``."""
         names = sorted(self.grid)
-        return [dict(zip(names, values, strict=True)) for values in itertools.product(*map(self.grid.get, names))]
+        return [
+            dict(zip(names, values, strict=True)) for values in itertools.product(*(self.grid[name] for name in names))
+        ]
 
     def build(self, seed: int, **params: Any) -> Any:
         """Return an unfitted estimator; `seed` is used where the class has a ``random_state``.
@@ -85,7 +87,8 @@ class Candidate:
 
     def seconds(self, rows: float) -> float:
         """Return the expected seconds of one fit on `rows` training rows."""
-        return self.cost["seconds"] * (max(rows, 1.0) / 10_000) ** self.cost["growth"]
+        value: float = self.cost["seconds"] * (max(rows, 1.0) / 10_000) ** self.cost["growth"]
+        return value
 
 
 def load_candidates(text: str | None = None) -> list[Candidate]:
@@ -170,4 +173,5 @@ def _estimator_class(candidate: Candidate) -> type:
 
 def _class(dotted: str) -> type:
     module, _, name = dotted.rpartition(".")
-    return getattr(importlib.import_module(module), name)
+    result: type = getattr(importlib.import_module(module), name)
+    return result

@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+from slipcast.contracts import DatasetRef
 from slipcast_aws.control.table import client, conditionally, item_key, read_item
 
 LAST_TRAINING = ("GATE", "last_training")
@@ -20,13 +21,13 @@ def last_training(table: str) -> dict[str, str] | None:
     return item and {name: value["S"] for name, value in item.items()}
 
 
-def latest_dataset(table: str) -> dict[str, Any] | None:
+def latest_dataset(table: str) -> DatasetRef | None:
     """Return the reference of the dataset version with all files so far; None if there is none."""
     item = read_item(table, ("DATASET", "latest"))
     return json.loads(item["reference"]["S"]) if item else None
 
 
-def move_latest(table: str, reference: dict[str, Any], *, previous: dict[str, Any] | None) -> bool:
+def move_latest(table: str, reference: DatasetRef, *, previous: DatasetRef | None) -> bool:
     """Make a dataset version the latest one if `previous` still is; False if another file was ingested in between."""
     item = {
         **{"pk": {"S": "DATASET"}, "sk": {"S": "latest"}, "dataset_id": {"S": reference["dataset_id"]}},

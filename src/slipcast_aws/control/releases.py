@@ -1,12 +1,12 @@
 """Records of releases, by version."""
 
 import json
-from typing import Any
 
+from slipcast.contracts import ReleaseRecord
 from slipcast_aws.control.table import client, read_item
 
 
-def put_release(table: str, version: str, record: dict[str, Any]) -> None:
+def put_release(table: str, version: str, record: ReleaseRecord) -> None:
     """Store the record of a version that gets traffic; it remains after the version itself is pruned.
 
     Parameters
@@ -21,7 +21,7 @@ def put_release(table: str, version: str, record: dict[str, Any]) -> None:
     )
 
 
-def release(table: str, version: str) -> dict[str, Any] | None:
+def release(table: str, version: str) -> ReleaseRecord | None:
     """Return the record of a version stored by `put_release`; None if it never got traffic."""
     item = read_item(table, ("RELEASE", version))
     return json.loads(item["record"]["S"]) if item else None

@@ -16,7 +16,8 @@ def lease_holder(table: str, now: datetime) -> str | None:
     item = read_item(table, ("LEASE", "training"))
     if item is None or int(item["expires_at_ms"]["N"]) <= now.timestamp() * 1000:
         return None
-    return item["holder"]["S"]
+    result: str | None = item["holder"]["S"]
+    return result
 
 
 @dataclass(frozen=True)

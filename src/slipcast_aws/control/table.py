@@ -9,16 +9,19 @@ time>#<identity>``.
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.exceptions import ClientError
 
 from slipcast_aws import waiting
 
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
 
 @cache
-def client():
+def client() -> "DynamoDBClient":
     """Return the DynamoDB client of this execution environment."""
     return boto3.client("dynamodb", config=waiting.QUICK)
 

@@ -11,13 +11,17 @@ import secrets
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from slipcast_aws.control import table as control
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb.type_defs import UpdateItemInputTypeDef
+    from mypy_boto3_stepfunctions import SFNClient
 
 PK = "APPROVAL"
 KEY_BYTES = 32
@@ -94,7 +98,7 @@ class Approval:
 
 
 @cache
-def states():
+def states() -> "SFNClient":
     """Return the Step Functions client of this execution environment; its timeout is shorter than the API's."""
     return boto3.client(
         "stepfunctions", config=Config(connect_timeout=3, read_timeout=5, retries={"total_max_attempts": 2})
@@ -133,6 +137,20 @@ def read(table: str, execution: str) -> Approval | None:
     if found is None:
         return None
     return Approval(execution=execution, **{k: v["S"] for k, v in found.items() if k in Approval.__dataclass_fields__})
+
+
+def existing(table: str, execution: str) -> Approval:
+    """Return the request of an execution that has one.
+
+    Raises
+    ------
+    LookupError
+        If the execution never asked.
+    """
+    approval = read(table, execution)
+    if approval is None:
+        raise LookupError(f"execution {execution} has no request for approval in table {table}")
+    return approval
 
 
 def find(table: str, execution: str, key: str) -> Approval | None:
@@ -180,7 +198,7 @@ def decide(table: str, approval: Approval, decision: str, *, now: datetime, **pe
         )
     except ClientError as error:
         raise _closed(table, approval.execution, error) from error
-    return read(table, approval.execution)
+    return existing(table, approval.execution)
 
 
 def hand_on(table: str, approval: Approval) -> Approval:
@@ -203,7 +221,7 @@ def hand_on(table: str, approval: Approval) -> Approval:
     if delivery == "failed":
         # Raised without its cause: the message of the service may contain the token.
         raise HandOnError(f"Step Functions could not be notified of the decision on {approval.execution}: {code}")
-    return read(table, approval.execution)
+    return existing(table, approval.execution)
 
 
 def close(table: str, execution: str) -> Approval:
@@ -226,10 +244,7 @@ def close(table: str, execution: str) -> Approval:
     except ClientError as error:
         if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
             raise
-    approval = read(table, execution)
-    if approval is None:
-        raise LookupError(f"execution {execution} has no request for approval in table {table}")
-    return approval
+    return existing(table, execution)
 
 
 def conclude(table: str, execution: str, *, outcome: str, in_time: bool) -> None:
@@ -254,16 +269,17 @@ def _mark(table: str, execution: str, delivery: str) -> None:
 def _update(table: str, execution: str, values: dict[str, str], *, unless_delivered: bool = False) -> None:
     # Only values that may be needed again are kept.
     removed = "" if values.get("delivery") == "failed" else " REMOVE task_token"
-    guard = {"ConditionExpression": "attribute_not_exists(delivery) OR delivery <> :delivered"}
-    control.client().update_item(
-        TableName=table,
-        Key=_key(execution),
-        UpdateExpression="SET " + ", ".join(f"#{name} = :{name}" for name in values) + removed,
-        ExpressionAttributeNames={f"#{name}": name for name in values},
-        ExpressionAttributeValues={f":{name}": {"S": value} for name, value in values.items()}
+    update: UpdateItemInputTypeDef = {
+        "TableName": table,
+        "Key": _key(execution),
+        "UpdateExpression": "SET " + ", ".join(f"#{name} = :{name}" for name in values) + removed,
+        "ExpressionAttributeNames": {f"#{name}": name for name in values},
+        "ExpressionAttributeValues": {f":{name}": {"S": value} for name, value in values.items()}
         | ({":delivered": {"S": "delivered"}} if unless_delivered else {}),
-        **(guard if unless_delivered else {}),
-    )
+    }
+    if unless_delivered:
+        update["ConditionExpression"] = "attribute_not_exists(delivery) OR delivery <> :delivered"
+    control.client().update_item(**update)
 
 
 def _closed(table: str, execution: str, error: ClientError) -> Exception:

@@ -1,12 +1,16 @@
 """Pruning of versions of the predict function, and of model layers, that are no longer needed."""
 
-from typing import Any
+from typing import TYPE_CHECKING
 
+from slipcast.contracts import Pruned
 from slipcast_aws.release import traffic
 from slipcast_aws.release import versions as releases
 
+if TYPE_CHECKING:
+    from mypy_boto3_lambda.type_defs import FunctionConfigurationTypeDef
 
-def prune(function: str, layer_name: str, *, keep: int, protected: set[str]) -> dict[str, list[str]]:
+
+def prune(function: str, layer_name: str, *, keep: int, protected: set[str]) -> Pruned:
     """Delete all but the last `keep` released versions and the model layers that only the deleted ones had.
 
     Versions of the alias stay, whatever their age, as do `protected` versions and the first one, which has no model and
@@ -37,11 +41,11 @@ def _layers(layer_name: str) -> list[str]:
     return [item["LayerVersionArn"] for page in pages for item in page["LayerVersions"]]
 
 
-def _versions(function: str) -> list[dict[str, Any]]:
+def _versions(function: str) -> "list[FunctionConfigurationTypeDef]":
     pages = releases.client().get_paginator("list_versions_by_function").paginate(FunctionName=function)
     return [item for page in pages for item in page["Versions"]]
 
 
-def _has_model(configuration: dict[str, Any]) -> bool:
+def _has_model(configuration: "FunctionConfigurationTypeDef") -> bool:
     variables = configuration.get("Environment", {}).get("Variables", {})
     return configuration["Version"] != "$LATEST" and bool(variables.get("MODEL_SHA256"))

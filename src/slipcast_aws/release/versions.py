@@ -9,9 +9,10 @@ import json
 import re
 import time
 import zipfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.config import Config
@@ -19,6 +20,9 @@ from botocore.exceptions import ClientError
 
 from slipcast_aws import waiting
 from slipcast_aws.waiting import Deadline
+
+if TYPE_CHECKING:
+    from mypy_boto3_lambda import LambdaClient
 
 MODEL_FILE = "slipcast_model/model.json"
 ALIAS = "live"
@@ -71,7 +75,7 @@ class Answer:
 
 
 @cache
-def client():
+def client() -> "LambdaClient":
     """Return the Lambda client of this execution environment."""
     return boto3.client("lambda", config=_CONFIG)
 
@@ -96,7 +100,7 @@ def model_of(function: str, version: str) -> LiveModel | None:
         raise ReleaseError(f"there is no version {version} of {function}: it was pruned, or never made") from error
 
 
-def _model(configuration: dict[str, Any]) -> LiveModel | None:
+def _model(configuration: Mapping[str, Any]) -> LiveModel | None:
     variables = configuration.get("Environment", {}).get("Variables", {})
     if not variables.get("MODEL_SHA256"):
         return None
@@ -223,7 +227,7 @@ def _version(function: str, layer: str, variables: dict[str, str], runtime: Runt
     raise AssertionError("attempts() ends by an error alone")
 
 
-def _changes(seen: dict[str, Any], layer: str, variables: dict[str, str], runtime: Runtime) -> dict[str, Any]:
+def _changes(seen: Mapping[str, Any], layer: str, variables: dict[str, str], runtime: Runtime) -> dict[str, Any]:
     """Return the settings that a function still needs for a model; empty if it has all of them."""
     found = _settings(seen)
     wanted = {
@@ -258,7 +262,7 @@ def _wait_until_active(function: str, version: str, deadline: Deadline) -> None:
             )
 
 
-def _settings(configuration: dict[str, Any]) -> dict[str, Any]:
+def _settings(configuration: Mapping[str, Any]) -> dict[str, Any]:
     """Return the settings that a release may change, in the form of the update call."""
     return {
         "Layers": [item["Arn"] for item in configuration.get("Layers", [])],
@@ -322,7 +326,8 @@ def _ask(function: str, version: str, method: str, path: str, body: Any) -> dict
     answer = ask(function, version, method, path, body)
     if answer.status != 200:
         raise ReleaseError(f"version {version} answered {method} {path} with {json.dumps(answer.body)[:500]}")
-    return answer.body
+    document: dict[str, Any] = answer.body
+    return document
 
 
 def ask(function: str, version: str, method: str, path: str, body: Any) -> Answer:
@@ -360,7 +365,7 @@ def ask(function: str, version: str, method: str, path: str, body: Any) -> Answe
     return Answer(payload["statusCode"], told, _duration(payload), around)
 
 
-def _invoke(function: str, version: str, request: str) -> tuple[dict[str, Any], Any, float]:
+def _invoke(function: str, version: str, request: str) -> tuple[Mapping[str, Any], Any, float]:
     """Return Lambda's answer, its parsed payload, and the milliseconds of the attempt that was answered."""
     for _ in Deadline(BUSY_SECONDS).attempts(f"version {version} of {function} to take a request"):
         began = time.perf_counter()

@@ -99,7 +99,8 @@ class Reader:
         if checksum is not None and int(checksum) != zlib.crc32(raw):
             raise _Busy("the answer does not have its checksum")
         if response.status == 200:
-            return json.loads(raw)
+            document: dict[str, Any] = json.loads(raw)
+            return document
         try:
             code = str(json.loads(raw)["__type"]).rpartition("#")[2]
         except (ValueError, KeyError, TypeError):

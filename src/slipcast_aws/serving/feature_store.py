@@ -11,11 +11,14 @@ import json
 import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from slipcast.features import point_in_time, series_codec
 from slipcast.features.point_in_time import Series
 from slipcast_aws.serving.dynamodb_http import DirectReadError, Reader
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
 
 # Limits of BatchGetItem.
 BATCH = 100
@@ -34,15 +37,15 @@ class FeatureStoreError(RuntimeError):
 
 
 @cache
-def client():
+def client() -> "DynamoDBClient":
     """Return the DynamoDB client of this execution environment."""
     # Imported here: readers mostly do not need the SDK, whose import takes longer than a cold start.
     import boto3
     from botocore.config import Config
 
     # All attempts together end before a prediction has to be answered, with or without these features.
-    retries = {"mode": "standard", "total_max_attempts": 4}
-    return boto3.client("dynamodb", config=Config(retries=retries, connect_timeout=2, read_timeout=3))
+    config = Config(connect_timeout=2, read_timeout=3, retries={"mode": "standard", "total_max_attempts": 4})
+    return boto3.client("dynamodb", config=config)
 
 
 @cache
@@ -96,7 +99,8 @@ def pack(digests: Mapping[str, str]) -> bytes:
 
 def unpack(raw: bytes) -> dict[str, str]:
     """Return what `pack` wrote."""
-    return json.loads(gzip.decompress(raw))
+    document: dict[str, str] = json.loads(gzip.decompress(raw))
+    return document
 
 
 def fetch(table: str, texts: Iterable[str]) -> dict[str, Series]:
@@ -152,7 +156,8 @@ def _read(table: str, texts: list[str]) -> dict[str, Series]:
 
 def _raw(item: dict[str, Any], key: str) -> bytes:
     try:
-        return item["series"]["B"]
+        content: bytes = item["series"]["B"]
+        return content
     except KeyError:
         raise ValueError(f"the item {key!r} holds no series") from None
 

@@ -9,10 +9,14 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.config import Config
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
+    from mypy_boto3_sqs.type_defs import ChangeMessageVisibilityBatchRequestEntryTypeDef
 
 # Tag of the queue of updates: the name of the queue that the predictions go to.
 RESULTS_TAG = "slipcast:results"
@@ -38,7 +42,7 @@ class Queues:
 
 
 @cache
-def client():
+def client() -> "SQSClient":
     """Return the SQS client of this execution environment."""
     return boto3.client("sqs", config=_CONFIG)
 
@@ -108,7 +112,7 @@ def explained(given: Mapping[str, Any], reason: str, errors: str, remedy: str) -
 
 def visible_after(url: str, receipt_handles: Iterable[str], seconds: int) -> None:
     """Make received messages visible again after `seconds`, at most ten in one call."""
-    entries = [
+    entries: list[ChangeMessageVisibilityBatchRequestEntryTypeDef] = [
         {"Id": str(number), "ReceiptHandle": handle, "VisibilityTimeout": seconds}
         for number, handle in enumerate(receipt_handles)
     ]

@@ -116,7 +116,8 @@ def _note_end(client: MlflowClient, record: dict[str, Any], end: str) -> str:
 
 
 def _champion_since(client: MlflowClient) -> str:
-    return client.get_registered_model(model_name()).tags.get(CHAMPION_SINCE, "")
+    text: str = client.get_registered_model(model_name()).tags.get(CHAMPION_SINCE, "")
+    return text
 
 
 def _trial(record: dict[str, Any]) -> dict[str, str]:
@@ -151,7 +152,10 @@ def _tag(client: MlflowClient, version: str, execution: str, tags: dict[str, str
 
 
 def _runs(client: MlflowClient, which: str) -> list[Run]:
-    experiment = mlflow.get_experiment_by_name(os.environ["MLFLOW_EXPERIMENT"])
+    name = os.environ["MLFLOW_EXPERIMENT"]
+    experiment = mlflow.get_experiment_by_name(name)
+    if experiment is None:
+        raise LookupError(f"MLflow has no experiment {name}")
     return list(client.search_runs([experiment.experiment_id], which))
 
 

@@ -106,7 +106,11 @@ def _rules(columns: int) -> list[tuple[Vector, Vector]]:
     """Return a Gauss-Legendre rule on [0, 1], exact for `columns` on a path, as (nodes, weights) of `WIDTH` each."""
     count = WIDTH * math.ceil(columns / (2 * WIDTH))
     rule = [_legendre(count, index) for index in range(count)]
-    return [tuple(zip(*part, strict=True)) for part in batched(rule, WIDTH, strict=True)]
+    rules: list[tuple[Vector, Vector]] = []
+    for part in batched(rule, WIDTH, strict=True):
+        nodes, weights = zip(*part, strict=True)
+        rules.append((nodes, weights))
+    return rules
 
 
 def _legendre(count: int, index: int) -> tuple[float, float]:
@@ -176,7 +180,8 @@ class _Builder:
     def _threshold(self, place: int) -> float:
         """Return the threshold for rows whose missing values are 0: moved so that they go to their side."""
         if self.tree.feature[place] not in self.missing:
-            return self.tree.number[place]
+            value: float = self.tree.number[place]
+            return value
         return math.inf if place in self.tree.missing_left else -math.inf
 
 
@@ -262,7 +267,7 @@ def _walk(
         b0, b1, b2, b3, b4 = _walk(second, p, row, phi)
         return a0 + b0, a1 + b1, a2 + b2, a3 + b3, a4 + b4
     hot, cold, hot_leaf, cold_leaf, (a0, a1, a2, a3, a4), gain = left if value <= threshold else right
-    a = (p0 * a0, p1 * a1, p2 * a2, p3 * a3, p4 * a4)
+    a: Vector = (p0 * a0, p1 * a1, p2 * a2, p3 * a3, p4 * a4)
     if not hot_leaf:
         a = _walk(hot, a, row, phi)
     if repeated:
@@ -270,7 +275,7 @@ def _walk(
         p = p0, p1, p2, p3, p4 = p0 * b0, p1 * b1, p2 * b2, p3 * b3, p4 * b4
     if cold_leaf:
         b0, b1, b2, b3, b4 = cold
-        b = (p0 * b0, p1 * b1, p2 * b2, p3 * b3, p4 * b4)
+        b: Vector = (p0 * b0, p1 * b1, p2 * b2, p3 * b3, p4 * b4)
     else:
         b = _walk(cold, p, row, phi)
     phi[column] += sumprod(a, gain) + sumprod(b, loss)

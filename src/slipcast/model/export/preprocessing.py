@@ -75,7 +75,7 @@ def _block(categories: list[Any], infrequent: Any, pool: bool) -> dict[str, Any]
         raise ExportError(f"categories must be text, found {categories[:5]}")
     rare = set() if infrequent is None else set(infrequent)
     frequent = [category for category in categories if category not in rare]
-    columns = {str(category): offset for offset, category in enumerate(frequent)}
+    columns: dict[str, int | None] = {str(category): offset for offset, category in enumerate(frequent)}
     last = len(frequent) if rare else None
     if not pool:
         columns |= {str(category): last for category in rare}

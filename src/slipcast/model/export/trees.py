@@ -76,7 +76,8 @@ def _late(tree: DecisionTreeClassifier) -> np.ndarray:
     if tree.tree_.n_outputs != 1:
         raise ExportError("a model of several outputs cannot be exported")
     # Leaf values may be counts or shares, depending on scikit-learn; their ratio is the probability in both.
-    return tree.tree_.value[:, 0, 1] / tree.tree_.value[:, 0, :].sum(axis=1)
+    values: np.ndarray = tree.tree_.value[:, 0, 1] / tree.tree_.value[:, 0, :].sum(axis=1)
+    return values
 
 
 def _tree(tree: Any, values: np.ndarray) -> dict[str, Any]:

@@ -34,7 +34,8 @@ def moved(record: dict[str, Any]) -> list[str]:
 
 def feature(record: dict[str, Any], name: str) -> dict[str, Any]:
     """Return the record of a feature, or of the score."""
-    return record["drift"]["score"] if name == "score" else record["drift"]["features"][name]
+    document: dict[str, Any] = record["drift"]["score"] if name == "score" else record["drift"]["features"][name]
+    return document
 
 
 def advice(record: dict[str, Any]) -> list[str]:

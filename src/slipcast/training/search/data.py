@@ -47,7 +47,7 @@ def pack(data: SearchData) -> bytes:
         codes, values = pd.factorize(data.features[name], sort=True)
         arrays |= {f"codes/{name}": codes.astype("int32"), f"values/{name}": np.array(values, dtype=str)}
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, **arrays)
+    np.savez_compressed(buffer, allow_pickle=False, **arrays)
     return buffer.getvalue()
 
 

@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 import pandas as pd
+
+from slipcast.contracts import FoldSummary
 
 # The first folds of an expanding window would have almost no training rows.
 FIRST_SHARE = 0.4
@@ -35,10 +36,15 @@ class Fold:
     end: str | None = None
     purged: int = 0
 
-    def summary(self) -> dict[str, Any]:
+    def summary(self) -> FoldSummary:
         """Return the sizes and the days as JSON-able fields."""
-        sizes = {"train": len(self.train), "test": len(self.test), "purged": self.purged}
-        return {**sizes, "begin": self.begin, "end": self.end}
+        return {
+            "train": len(self.train),
+            "test": len(self.test),
+            "purged": self.purged,
+            "begin": self.begin,
+            "end": self.end,
+        }
 
 
 def time_folds(labelled: pd.DataFrame, folds: int = 5, *, by_project: bool = True) -> list[Fold]:
@@ -117,8 +123,9 @@ def _projects(labelled: pd.DataFrame) -> np.ndarray:
     if "project_id" not in labelled:
         return np.full(len(labelled), -1)
     # An activity without a project forms its own group.
-    return pd.factorize(labelled["project_id"])[0]
+    values: np.ndarray = pd.factorize(labelled["project_id"])[0]
+    return values
 
 
 def _day(value: np.datetime64) -> str:
-    return str(np.datetime64(value, "D"))
+    return str(value.astype("datetime64[D]"))

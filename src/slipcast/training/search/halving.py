@@ -5,7 +5,7 @@ third of them, the better third of those on all. A family keeps at least one poi
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -103,7 +103,7 @@ class Race:
         slower = 1.0 if speed is None else speed.get(family, speed.get("", 1.0))
         return self.families[family].seconds(rows) * self.columns / 25 * slower
 
-    def measured_speed(self, history: Sequence[dict[str, Any]]) -> dict[str, float]:
+    def measured_speed(self, history: Sequence[Mapping[str, Any]]) -> dict[str, float]:
         """Return the factor by which each family was slower than declared, and for ``""`` that of all families."""
         expected: dict[str, float] = {}
         measured: dict[str, float] = {}
@@ -118,7 +118,7 @@ class Race:
         """Return the first round."""
         return self._within_budget(self.entries(), self.shares[0], [])
 
-    def following(self, history: Sequence[dict[str, Any]]) -> Round | None:
+    def following(self, history: Sequence[Mapping[str, Any]]) -> Round | None:
         """Return the round after those of `history`; None after the last.
 
         Parameters
@@ -137,13 +137,13 @@ class Race:
         kept = max(math.ceil(len(ranked) * KEPT), len(first))
         return self._within_budget((first + others)[:kept], self.shares[position], history)
 
-    def ranked(self, points: Sequence[dict[str, Any]]) -> list[Entry]:
+    def ranked(self, points: Sequence[Mapping[str, Any]]) -> list[Entry]:
         """Return the points that have a score, the best first."""
         scored = [point for point in points if not point["error"]]
         scored.sort(key=lambda point: (self.sign * point["score"], point["family"], point["point"]))
         return [Entry(point["family"], point["point"], point["params"]) for point in scored]
 
-    def winners(self, history: Sequence[dict[str, Any]]) -> tuple[list[Entry], list[str]]:
+    def winners(self, history: Sequence[Mapping[str, Any]]) -> tuple[list[Entry], list[str]]:
         """Return the best point of each family to fit on all rows, and the families beyond the budget.
 
         The best family of all and the best that the standard library can serve are fitted in any case.
@@ -164,14 +164,16 @@ class Race:
                 beyond.append(name)
         return chosen, beyond
 
-    def _within_budget(self, entries: list[Entry], share: float, history: Sequence[dict[str, Any]]) -> Round:
+    def _within_budget(self, entries: list[Entry], share: float, history: Sequence[Mapping[str, Any]]) -> Round:
         speed = self.measured_speed(history) if history else {}
         allotted = math.inf
         if self.budget is not None:
             left = self.budget - self._reserve(speed) - sum(done["seconds"] for done in history)
             # Successive halving gives each round the same.
             allotted = left / (len(self.shares) - self.shares.index(share))
-        taken, left_out, expected = [], [], 0.0
+        taken: list[Entry] = []
+        left_out: list[tuple[Entry, float]] = []
+        expected = 0.0
         for entry in entries:
             seconds = self.seconds(entry, share, speed)
             # Even with a very small budget, at least one entry is searched.

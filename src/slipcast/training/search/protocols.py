@@ -5,11 +5,11 @@ folds, accuracy. Its results are too good if activities of one project or one ye
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from slipcast.contracts import FoldSummary
 from slipcast.datasets.splits import random_split
 from slipcast.features.table import feature_table
 from slipcast.schema import COLUMNS
@@ -44,7 +44,7 @@ class Protocol:
     train: pd.DataFrame
     holdout: pd.DataFrame
     data: SearchData
-    folds: list[dict[str, Any]]
+    folds: list[FoldSummary]
     select_by: str
 
 

@@ -7,8 +7,9 @@ between two rounds and continue on another machine.
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
+from slipcast.contracts import Round, SearchPlan
 from slipcast.training.candidates import Candidate, load_candidates
 from slipcast.training.search import summary as record
 from slipcast.training.search import tasks
@@ -21,7 +22,7 @@ class SearchFailedError(RuntimeError):
     """Too much of the search failed; the message gives the reasons and the numbers."""
 
 
-def race_of(plan: Mapping[str, Any], track: str) -> Race:
+def race_of(plan: SearchPlan, track: str) -> Race:
     """Return the rules of one track. The budget applies to the main track; the other one runs in full."""
     rows = plan["tracks"][track]
     return Race(
@@ -34,12 +35,12 @@ def race_of(plan: Mapping[str, Any], track: str) -> Race:
     )
 
 
-def candidates_of(plan: Mapping[str, Any]) -> list[Candidate]:
+def candidates_of(plan: SearchPlan) -> list[Candidate]:
     """Return the candidates that the plan declares."""
     return load_candidates(json.dumps(plan["candidates"]))
 
 
-def first_round(plan: Mapping[str, Any]) -> dict[str, Any]:
+def first_round(plan: SearchPlan) -> Round:
     """Return the first round: ``kind`` search, its ``tasks`` and the input of the next step.
 
     Raises
@@ -61,9 +62,7 @@ def first_round(plan: Mapping[str, Any]) -> dict[str, Any]:
     return _round(0, "search", planned, entries, begun.share, [], {}, _dump(begun.left_out))
 
 
-def next_round(
-    plan: Mapping[str, Any], done: Mapping[str, Any], results: Mapping[str, Mapping[str, Any]]
-) -> dict[str, Any]:
+def next_round(plan: SearchPlan, done: Round, results: Mapping[str, Mapping[str, Any]]) -> Round:
     """Return the round after `done`: another one of search, or that of the fits on all rows.
 
     Parameters
@@ -103,12 +102,12 @@ def next_round(
     speed = race.measured_speed(history)
     fits.sort(key=lambda task: -race.fit_seconds(task["family"], race.rows, speed))
     planned = {"tasks": fits, "grain": {}}
-    return _round(done["round"] + 1, "fit", planned, {}, 1.0, history, beside, left_out) | {"beyond": beyond}
+    following_round = _round(done["round"] + 1, "fit", planned, {}, 1.0, history, beside, left_out)
+    following_round["beyond"] = beyond
+    return following_round
 
 
-def conclude(
-    plan: Mapping[str, Any], done: Mapping[str, Any], results: Mapping[str, Mapping[str, Any]]
-) -> dict[str, Any]:
+def conclude(plan: SearchPlan, done: Round, results: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """Return the result of the search, after the round of the fits.
 
     Raises
@@ -117,9 +116,10 @@ def conclude(
         If nothing could be fitted.
     """
     race, history = race_of(plan, MAIN), done["history"]
-    fitted: dict[str, dict[str, dict[str, Any]]] = {MAIN: {}, SIDE: {}}
+    fitted: dict[str, dict[str, Mapping[str, Any]]] = {MAIN: {}, SIDE: {}}
     for task in done["tasks"]:
-        fitted[task["track"]][task["family"]] = results.get(task["id"], {"error": record.LOST})
+        if task["kind"] == "fit":
+            fitted[task["track"]][task["family"]] = results.get(task["id"], {"error": record.LOST})
     families = record.families(race, history, fitted[MAIN], done["beyond"])
     if not any(family["status"] == "fitted" for family in families):
         why = "; ".join(f"{family['family']}: {family['why']}" for family in families)
@@ -156,9 +156,7 @@ def _rounds(history: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     ]
 
 
-def _beside(
-    plan: Mapping[str, Any], summary: Mapping[str, Any], fitted: Mapping[str, Mapping[str, Any]]
-) -> dict[str, Any]:
+def _beside(plan: SearchPlan, summary: Mapping[str, Any], fitted: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     track, race = plan["tracks"][SIDE], race_of(plan, SIDE)
     families = []
     for family in record.families(race, [summary], fitted, []):
@@ -201,19 +199,20 @@ def _fit_task(track: str, entry: Entry, summary: Mapping[str, Any]) -> dict[str,
 
 def _round(
     number: int,
-    kind: str,
+    kind: Literal["search", "fit"],
     planned: Mapping[str, Any],
     entries: Mapping[str, Sequence[Entry]],
     share: float,
     history: Sequence[Mapping[str, Any]],
     beside: Mapping[str, Any],
     left_out: Sequence[Any],
-) -> dict[str, Any]:
+) -> Round:
+    numbered: list[Any] = [{"id": f"t{place:04d}", **task} for place, task in enumerate(planned["tasks"])]
     return {
         "round": number,
         "kind": kind,
         "share": share,
-        "tasks": [{"id": f"t{place:04d}", **task} for place, task in enumerate(planned["tasks"])],
+        "tasks": numbered,
         "grain": planned["grain"] if kind == "search" else _grain(history),
         "entries": {name: [[e.family, e.point, e.params] for e in members] for name, members in entries.items()},
         "history": list(history),
@@ -229,9 +228,7 @@ def _grain(history: Sequence[Mapping[str, Any]]) -> dict[str, int]:
     return total
 
 
-def _summary(
-    plan: Mapping[str, Any], done: Mapping[str, Any], results: Mapping[str, Mapping[str, Any]], track: str
-) -> dict[str, Any]:
+def _summary(plan: SearchPlan, done: Round, results: Mapping[str, Mapping[str, Any]], track: str) -> dict[str, Any]:
     planned = [task for task in done["tasks"] if task["track"] == track]
     here = {task["id"] for task in planned}
     found = record.summarise(
@@ -244,7 +241,7 @@ def _summary(
     return found | {"grain": done["grain"]}
 
 
-def _tolerate(plan: Mapping[str, Any], summary: Mapping[str, Any]) -> None:
+def _tolerate(plan: SearchPlan, summary: Mapping[str, Any]) -> None:
     share = summary["failed_fits"] / summary["fits"]
     if share > plan["tolerated_share"] or summary["failed_fits"] == summary["fits"]:
         first = next(point for point in summary["points"] if point["error"])

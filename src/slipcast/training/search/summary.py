@@ -126,7 +126,8 @@ def _won(race: Race, point: Mapping[str, Any], done: Mapping[str, Any]) -> bool:
     if done["share"] != 1.0 or point["error"]:
         return False
     first = next(entry for entry in race.ranked(done["points"]) if entry.family == point["family"])
-    return first.point == point["point"]
+    result: bool = first.point == point["point"]
+    return result
 
 
 def _why_not(

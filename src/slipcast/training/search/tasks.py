@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from slipcast.training.search.halving import Entry, Race
@@ -42,13 +43,19 @@ def cut(
     target = min(max(total / SPREAD, MIN_SECONDS), TASK_SECONDS)
     atoms, grain = _atoms(units, expected, target * ATOM_SHARE)
     largest = max(seconds for seconds, _ in atoms)
-    bins = [[0.0, []] for _ in range(max(min(math.ceil(total / max(target, largest)), len(atoms)), 1))]
+    bins = [_Bin() for _ in range(max(min(math.ceil(total / max(target, largest)), len(atoms)), 1))]
     for seconds, members in atoms:
-        emptiest = min(bins, key=lambda each: each[0])
-        emptiest[0] += seconds
-        emptiest[1] += members
-    bins.sort(key=lambda each: -each[0])
-    return [{"units": [list(unit) for unit in members], "seconds": seconds} for seconds, members in bins], grain
+        emptiest = min(bins, key=lambda each: each.seconds)
+        emptiest.seconds += seconds
+        emptiest.units += members
+    bins.sort(key=lambda each: -each.seconds)
+    return [{"units": [list(unit) for unit in each.units], "seconds": each.seconds} for each in bins], grain
+
+
+@dataclass
+class _Bin:
+    seconds: float = 0.0
+    units: list[Unit] = field(default_factory=list)
 
 
 def _atoms(

@@ -36,8 +36,8 @@ def bars(record: dict[str, Any], metric: str) -> Markup:
         axes.set_xticks([0, 0.25, 0.5, 0.75, 1])
         axes.spines["left"].set_visible(False)
         axes.tick_params(axis="y", length=0)
-        for label, (_, _, color) in zip(axes.get_yticklabels(), rows, strict=True):
-            label.set_fontweight("bold" if color == BLUE else "normal")
+        for tick, (_, _, color) in zip(axes.get_yticklabels(), rows, strict=True):
+            tick.set_fontweight("bold" if color == BLUE else "normal")
         if lines:
             drawn.figure.legend(loc="outside lower center", ncols=2, handlelength=1.8, columnspacing=1.2)
     return drawn.markup
