@@ -80,7 +80,19 @@ def import_with_deferred(ours: list[str], handler: str) -> None:
         source = getattr(sys.modules[new[0]], "__file__", None) or ""
         if not source.endswith(".py") or not any(source.startswith(f"{folder}/") for folder in ours):
             continue
-        for node in ast.walk(ast.parse(Path(source).read_text(encoding="utf-8"))):
+        tree = ast.parse(Path(source).read_text(encoding="utf-8"))
+        # What only a type checker imports is in no layer.
+        blocks = (node for node in ast.walk(tree) if isinstance(node, ast.If))
+        typing_only = {
+            id(below)
+            for block in blocks
+            if isinstance(block.test, ast.Name) and block.test.id == "TYPE_CHECKING"
+            for statement in block.body
+            for below in ast.walk(statement)
+        }
+        for node in ast.walk(tree):
+            if id(node) in typing_only:
+                continue
             if isinstance(node, ast.Import):
                 for alias in node.names:
                     importlib.import_module(alias.name)
