@@ -141,7 +141,7 @@ def test_events_for_the_api_that_ask_for_the_model(predict, lambda_context, even
 
 
 def test_events_of_the_prediction_log_are_collected(load_app, s3, lambda_context, event):
-    app = load_app("collect", DATA_BUCKET="data")
+    app = load_app("collect", DATA_BUCKET="data", PREDICT_LOG_GROUP="slipcast-predict")
 
     assert app.handler(event("logs_subscription"), lambda_context) == {"predictions": 2}
 

@@ -20,7 +20,13 @@ ROOT = Path(__file__).resolve().parents[2]
 ROLE = "arn:aws:iam::000000000000:role/any"
 PREDICT, BUCKET, TABLE = "site-predict", "site-data", "site-control"
 SETTINGS = {
-    **{"DATA_BUCKET": BUCKET, "PREDICT_FUNCTION": PREDICT, "MODEL_LAYER_NAME": "site-model", "CONTROL_TABLE": TABLE},
+    **{
+        "DATA_BUCKET": BUCKET,
+        "PREDICT_LOG_GROUP": f"/aws/lambda/{PREDICT}",
+        "PREDICT_FUNCTION": PREDICT,
+        "MODEL_LAYER_NAME": "site-model",
+        "CONTROL_TABLE": TABLE,
+    },
     **{"CANARY_MIN_MINUTES": "0", "CANARY_MAX_ERROR_RATE": "0.01", "MAX_LATENCY_RATIO": "1.5", "KEEP_VERSIONS": "5"},
     **{"MAX_SCORE_SHIFT": "0.25", "CANARY_MAX_SCORE_SHIFT": "0.1", "CANARY_STEPS": "50", "SHADOW_REQUESTS": "20"},
     **{"CANARY_MIN_REQUESTS": "100", "CANARY_MAX_MINUTES": "2"},
