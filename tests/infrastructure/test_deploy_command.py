@@ -14,9 +14,11 @@ STAGES = ["default", "staging", "production"]
 
 def planned(*variables: str) -> list[str]:
     """Return the commands that make would run, in their order."""
-    env = {name: value for name, value in os.environ.items() if name not in ("CI", "AWS_ENDPOINT_URL", "MAKEFLAGS")}
+    # make tells a make below it of itself: without that it plans as for a user, whoever started these tests.
+    outer = ("CI", "AWS_ENDPOINT_URL", "MAKEFLAGS", "MFLAGS", "MAKELEVEL")
+    env = {name: value for name, value in os.environ.items() if name not in outer}
     made = subprocess.run(
-        ["make", "-n", "deploy", *variables],  # noqa: S607
+        ["make", "--no-print-directory", "-n", "deploy", *variables],  # noqa: S607
         cwd=ROOT,
         env=env,
         capture_output=True,
