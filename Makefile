@@ -25,7 +25,8 @@ demo: bootstrap ## The whole loop on the local cloud with real data: schedule in
 
 verify: lint audit sbom sandbox jsonata faults coverage test-e2e mutants ## Everything that is checked before a release, large budgets
 
-test: test-fast test-e2e ## All tests
+test: test-fast ## All tests but the slow ones of the local cloud, which make verify runs
+	@$(OFFLINE) $(PYTHON) -m pytest tests/e2e -m "not slow"
 
 # Files in the order of tests/conftest.py, those that take longest first: else the last of them is waited for.
 FAST := tests/unit tests/integration tests/infrastructure $(SMALL) -n auto --dist loadfile --no-loadscope-reorder

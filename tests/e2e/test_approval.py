@@ -16,7 +16,8 @@ from local.watch import Stack, until
 from support.one_family import search_all_families, search_one_family
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
-pytestmark = pytest.mark.e2e
+# A stack of its own: minutes. make verify runs it.
+pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
 
 class Approver:
