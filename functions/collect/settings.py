@@ -1,28 +1,13 @@
 """Settings of the function, from the environment variables that template.yaml gives."""
 
 from dataclasses import dataclass
-from typing import Self
 
-from slipcast_aws.settings import setting
+from slipcast_aws.settings import FunctionSettings
 
 
 @dataclass(frozen=True)
-class Settings:
+class Settings(FunctionSettings):
     """Settings as they are during one call."""
 
     data_bucket: str
     predict_log_group: str
-
-    @classmethod
-    def from_environment(cls) -> Self:
-        """Return the settings of this function.
-
-        Raises
-        ------
-        slipcast_aws.settings.SettingError
-            If one is absent or cannot be read as its type.
-        """
-        return cls(
-            data_bucket=setting("DATA_BUCKET"),
-            predict_log_group=setting("PREDICT_LOG_GROUP"),
-        )

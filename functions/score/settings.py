@@ -1,13 +1,12 @@
 """Settings of the function, from the environment variables that template.yaml gives."""
 
 from dataclasses import dataclass
-from typing import Self
 
-from slipcast_aws.settings import setting
+from slipcast_aws.settings import FunctionSettings
 
 
 @dataclass(frozen=True)
-class Settings:
+class Settings(FunctionSettings):
     """Settings as they are during one call."""
 
     predict_function: str
@@ -16,21 +15,3 @@ class Settings:
     feature_table: str
     redact_columns: str
     id_salt: str
-
-    @classmethod
-    def from_environment(cls) -> Self:
-        """Return the settings of this function.
-
-        Raises
-        ------
-        slipcast_aws.settings.SettingError
-            If one is absent or cannot be read as its type.
-        """
-        return cls(
-            predict_function=setting("PREDICT_FUNCTION"),
-            data_bucket=setting("DATA_BUCKET"),
-            topic_arn=setting("TOPIC_ARN"),
-            feature_table=setting("FEATURE_TABLE"),
-            redact_columns=setting("REDACT_COLUMNS"),
-            id_salt=setting("ID_SALT"),
-        )

@@ -11,6 +11,7 @@ from tests.infrastructure.test_template import FUNCTIONS, TEMPLATE
 
 ROOT = Path(__file__).resolve().parents[2]
 READ = re.compile(r"\b(?:setting|number)\(\s*\"([A-Z0-9_]+)\"\s*\)")
+FIELD = re.compile(r"^    ([a-z0-9_]+): ", re.MULTILINE)
 
 
 @pytest.mark.parametrize("name", sorted(FUNCTIONS))
@@ -20,6 +21,11 @@ def test_a_function_is_given_every_setting_that_it_reads(name):
     shared = TEMPLATE["Globals"]["Function"]["Environment"]["Variables"].keys()
     folder = ROOT / properties["CodeUri"]
     read = {found for path in folder.rglob("*.py") for found in READ.findall(path.read_text())}
+    # A field of FunctionSettings is the variable of its name.
+    fields = {found.upper() for path in folder.glob("settings.py") for found in FIELD.findall(path.read_text())}
+    read |= fields
+
+    assert bool(fields) is (folder / "settings.py").exists()
 
     assert read <= {*given, *shared}
 
