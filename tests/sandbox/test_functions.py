@@ -35,7 +35,7 @@ PARAMETERS = {
 def account(tmp_path_factory, request) -> Iterator[Account]:
     """A stack without a model."""
     folder = tmp_path_factory.mktemp("account")
-    declared = json.loads((ROOT / "layers" / "slipcast" / "slipcast" / "candidates.json").read_text(encoding="utf-8"))
+    declared = json.loads((ROOT / "src" / "slipcast" / "training" / "candidates.json").read_text(encoding="utf-8"))
     with Account(folder, **PARAMETERS) as made, mlflow_server.serving(sys.executable, folder / "mlflow") as address:
         made.more["TrackFunction"] = {"MLFLOW_TRACKING_URI": address}
         chosen = [family for family in declared if family["name"] in FAMILIES]
