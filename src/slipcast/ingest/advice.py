@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from slipcast.ingest.understanding import Problem, Understood
+from slipcast.ingest.understanding import Column, Problem, Understood
 
 # Columns that a prediction gains from, in that order, and what they are to a planner.
 WORTH = {
@@ -18,6 +18,8 @@ WORTH = {
 FILLED = 0.5
 # Share of bad cells to rows from which on they come before what is missing.
 MANY = 0.01
+# Share of activities without a baseline up to which it comes last.
+FEW = 0.05
 NOTHING = "Nothing: everything that a prediction uses was found."
 
 
@@ -31,15 +33,12 @@ def advice(understood: Understood, counts: dict[str, int], problems: Sequence[Pr
         )
     if sum(problem["cells"] for problem in problems) > MANY * counts["read"]:
         return _correction(problems)
-    if origin["none"]:
-        return (
-            f"Drop an update from before {origin['none']:,} of the {rows:,} activities started, or the baseline under "
-            "incoming/baseline/: nothing says yet what was planned for them."
-        )
+    if origin["none"] > FEW * rows:
+        return _baseline(origin["none"], rows)
     if understood["hints"]:
         return f"{understood['hints'][0][0].upper()}{understood['hints'][0][1:]}."
-    absent = {item["column"]: item for item in understood["columns"] if item["filled"] < FILLED}
-    if missing := [words for name, words in WORTH.items() if name in absent and not _later(name, counts)]:
+    absent = {item["column"] for item in understood["columns"] if _empty(item, counts)}
+    if missing := [words for name, words in WORTH.items() if name in absent]:
         codes = ", as activity codes or columns" if missing[0] in (WORTH["phase"], WORTH["work_type"]) else ""
         return f"Export {_joined(missing[:3])} as well{codes}: predictions and their reasons get more precise."
     if problems:
@@ -49,7 +48,16 @@ def advice(understood: Understood, counts: dict[str, int], problems: Sequence[Pr
             "Export the schedule as XER or XML, or its columns of predecessors as well: a forecast from a data date "
             "needs the relations."
         )
+    if origin["none"]:
+        return _baseline(origin["none"], rows)
     return NOTHING
+
+
+def _baseline(without: int, rows: int) -> str:
+    return (
+        f"Drop an update from before {without:,} of the {rows:,} activities started, or the baseline under "
+        "incoming/baseline/: nothing says yet what was planned for them."
+    )
 
 
 def _correction(problems: Sequence[Problem]) -> str:
@@ -59,9 +67,14 @@ def _correction(problems: Sequence[Problem]) -> str:
     return f"Correct {cells}{column} that {_plural(worst)}: {_lower(worst['remedy'])}."
 
 
-def _later(name: str, counts: dict[str, int]) -> bool:
-    """Return whether a column is rightly empty: total float counts only before an activity starts."""
-    return name == "total_float_days" and counts["not_started"] < FILLED * counts["accepted"]
+def _empty(column: Column, counts: dict[str, int]) -> bool:
+    """Return whether a column says little; some cells are rightly empty."""
+    # An activity may have no predecessor, and its float counts only before it starts.
+    if column["column"] == "predecessor_count":
+        return column["how"] == "absent"
+    if column["column"] == "total_float_days" and counts["not_started"] < FILLED * counts["accepted"]:
+        return column["how"] == "absent"
+    return column["filled"] < FILLED
 
 
 def _plural(problem: Problem) -> str:

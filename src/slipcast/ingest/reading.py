@@ -169,12 +169,12 @@ class _Reading:
             query = self._query(self._grid())
             try:
                 try:
-                    return self._read(query)
+                    return self._read(self._without_marks(query))
                 except duckdb.Error:
                     # Bad quotes, ragged rows, overlong lines: what duckdb refuses is read line by line.
                     if query.grid.numbered:
                         raise
-                    return self._read(replace(query, grid=self._numbered()))
+                    return self._read(self._without_marks(replace(query, grid=self._numbered())))
             except ScheduleRefused as refusal:
                 # The report on a refusal says as much as is known.
                 refusal.understood, refusal.quarantined = understanding.columns(query), tuple(self.quarantined)
@@ -222,7 +222,7 @@ class _Reading:
     def _query(self, grid: Grid) -> Query:
         header = tuple(cell.strip() for cell in self.header.cells[self.text.numbered :])
         day = None if self.found.profile.undated else file_names.data_date(self.name)
-        return self._without_marks(Query(grid, self.found.profile, header, "YMD", day, self.source, self.sha256))
+        return Query(grid, self.found.profile, header, "YMD", day, self.source, self.sha256)
 
     def _without_marks(self, query: Query) -> Query:
         """Leave out columns that come from marks alone, such as Primavera's A, if no cell bears the mark."""
@@ -271,8 +271,9 @@ class _Reading:
         notes += tables.settle(self.database, table, query, assigned=self.text.kind != "xer")
         counts = {"read": read, "accepted": accepted, "rejected": bad, "filtered": filtered, **self._statuses(table)}
         links = self._network(query, table, lasting, notes)
+        columns = understanding.planned(query, understanding.columns(query), baseline)
         understood: Understood = {
-            "columns": understanding.with_values(self.database, table, understanding.columns(query)),
+            "columns": understanding.with_values(self.database, table, columns),
             "not_read": understanding.not_read(query),
             "codes": understanding.used_codes(query),
             "codes_left": understanding.codes_left(query),

@@ -1,4 +1,7 @@
-"""Report on one upload: what was understood, what was not and why, as a document. Its page is `slipcast.reports.intake`."""
+"""Report on one upload: what was understood, what was not and why, as a document.
+
+`slipcast.reports.intake` makes a page of it.
+"""
 
 from collections.abc import Sequence
 from typing import Literal, NotRequired, TypedDict

@@ -219,9 +219,7 @@ def _understood(
     return {
         **found,
         "columns": understanding.with_values(database, table, last["columns"]),
-        "left_out": [
-            {"header": header, "value": value, "rows": rows} for (header, value), rows in left.most_common()
-        ],
+        "left_out": [{"header": header, "value": value, "rows": rows} for (header, value), rows in left.most_common()],
     }
 
 

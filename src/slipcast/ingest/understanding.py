@@ -1,4 +1,4 @@
-"""Facts about how a file was understood, for its report: columns, codes, baseline, calendars, rows, a small Gantt chart.
+"""Facts about how a file was understood, for its report: columns, codes, baseline, calendars, rows, a Gantt chart.
 
 They are JSON: `report` puts them into the document, `slipcast.reports.intake` shows them.
 """
@@ -10,6 +10,7 @@ from typing import Any, Literal, TypedDict
 import duckdb
 
 from slipcast.datasets.database import connect, literal, one_row
+from slipcast.ingest.files import mspdi, xer
 from slipcast.ingest.mapping.codes import is_code
 from slipcast.ingest.mapping.detect import known
 from slipcast.ingest.mapping.profile import headers, normal
@@ -154,7 +155,7 @@ def _column(query: Query, name: str) -> Column:
     how: How = "absent"
     if query.has(name):
         origins = query.origins(name)
-        found, how = [header for header, _ in origins], origins[0][1]
+        found, how = [header.removeprefix("code:") for header, _ in origins], origins[0][1]
     elif name == "data_date" and query.data_date is not None:
         how = "file name"
     elif name == "project_id":
@@ -162,21 +163,27 @@ def _column(query: Query, name: str) -> Column:
     elif name in ("status", "data_date", "baseline_duration_days") and not query.profile.undated:
         how = "derived"
     elif name in ("baseline_start", "baseline_finish") and query.has("planned_finish"):
-        helping = "planned_start" if name == "baseline_start" else "planned_finish"
-        found = [header for header, _ in query.origins(helping)] if query.has(helping) else []
-        how = "derived"
+        found, how = _plan(query, name), "derived"
     elif (mapping := query.profile.columns.get(name)) is not None:
         found = [header for header in headers(mapping) if header != "code:*"][:5]
     return {"column": name, "headers": [_cut(header) for header in found], "how": how, "filled": 0.0, "example": ""}
 
 
+def _plan(query: Query, name: str) -> list[str]:
+    """Return the headers of the plan that stands in for the start or finish of a baseline."""
+    helping = "planned_start" if name == "baseline_start" else "planned_finish"
+    return [header for header, _ in query.origins(helping)] if query.has(helping) else []
+
+
 def not_read(query: Query) -> list[str]:
-    """Return the headers that mean nothing to the profile, but for types of activity code."""
-    reads, taken = known(query.profile), {header for found in query.used_codes.values() for header in found}
+    """Return the headers of the user that mean nothing to the profile, but for types of activity code."""
+    taken = {header for found in query.used_codes.values() for header in found}
+    # Tables made of XER and XML have columns that serve other ends.
+    if query.grid.lined:
+        taken |= {*xer.COLUMNS, *mspdi.COLUMNS}
+    reads = known(query.profile)
     return [
-        name
-        for name in query.header
-        if name and normal(name) not in reads and name not in taken and not is_code(name)
+        name for name in query.header if name and normal(name) not in reads and name not in taken and not is_code(name)
     ]
 
 
@@ -189,6 +196,17 @@ def codes_left(query: Query) -> list[str]:
 def used_codes(query: Query) -> dict[str, list[str]]:
     """Return phase, work type and location → the types of activity code that say it."""
     return {name: [header.removeprefix("code:") for header in found] for name, found in query.used_codes.items()}
+
+
+def planned(query: Query, found: list[Column], origin: Baseline) -> list[Column]:
+    """Return the columns with the plan as the source of a baseline that the file has no dates of."""
+    if origin["file"] or not (origin["declared"] or origin["first_seen"]):
+        return found
+    dates = ("baseline_start", "baseline_finish")
+    return [
+        {**item, "headers": _plan(query, item["column"]), "how": "derived"} if item["column"] in dates else item
+        for item in found
+    ]
 
 
 def with_values(database: duckdb.DuckDBPyConnection, table: Path, found: list[Column]) -> list[Column]:
@@ -242,10 +260,12 @@ def gantt(database: duckdb.DuckDBPyConnection, table: Path) -> Gantt | None:
         return None
     project, day, activities, projects = found
     names = {row[0] for row in database.execute(f"DESCRIBE SELECT * FROM {relation}").fetchall()}
-    planned = "planned_finish" if "planned_finish" in names else "NULL::DATE"
+    planned = "NULL::DATE"
+    if "planned_finish" in names:
+        planned = f"CASE WHEN planned_finish BETWEEN start AND DATE '{LAST_DAY}' THEN planned_finish END"
     rows = database.execute(
         "SELECT activity_id, activity_name, status, baseline_start, baseline_finish, start, "
-        f"coalesce(actual_finish, CASE WHEN {planned} BETWEEN start AND DATE '{LAST_DAY}' THEN {planned} END) AS finish, "
+        f"coalesce(actual_finish, {planned}) AS finish, "
         "least(start, baseline_start) AS first, greatest(start, finish, baseline_finish) AS last "
         f"FROM {relation} WHERE project_id = ? "
         "ORDER BY greatest(0, date_diff('day', data_date, first), date_diff('day', last, data_date)), "
@@ -336,8 +356,8 @@ def network(files: Mapping[str, Path], workdir: Path) -> Network | None:
         used = database.execute(
             "SELECT any_value(c.calendar_name), count(*) AS activities, any_value(c.hours_per_day), "
             "any_value(c.hours_per_week), any_value(len(json_keys(c.exceptions))) "
-            f"FROM {parts['activities']} AS a JOIN {parts['calendars']} AS c USING (project_id, data_date, calendar_id) "
-            f"GROUP BY calendar_id ORDER BY activities DESC, calendar_id LIMIT {CALENDARS}"
+            f"FROM {parts['activities']} AS a JOIN {parts['calendars']} AS c "
+            f"USING (project_id, data_date, calendar_id) GROUP BY calendar_id ORDER BY activities DESC, calendar_id LIMIT {CALENDARS}"
         ).fetchall()
     sizes = dict(zip(parts, counts, strict=True))
     keys = ("name", "activities", "hours_per_day", "hours_per_week", "exceptions")

@@ -14,9 +14,10 @@ from slipcast.reports.formatting import clean
 # Pixels.
 LABELS, TIME, ROW, TOP = 330, 650, 22, 26
 NARROWEST = 2.0
+LABEL = 68
 # Columns of a label; a wide character of Chinese, Japanese or Korean takes two.
-LONGEST_ID, LONGEST_NAME = 14, 34
-MOST_TICKS = 9
+LONGEST_ID, LONGEST_NAME = 14, 31
+MOST_TICKS = 8
 MONTHS = (1, 2, 3, 6, 12, 24, 60, 120, 240)
 DAYS = (1, 2, 7, 14)
 
@@ -31,7 +32,7 @@ class Span(NamedTuple):
 class Row(NamedTuple):
     """An activity: where it stands, its labels, its bars (None if there is nothing to draw) and its description.
 
-    ``late`` is the part of the bar after the baseline, up to the data date for an activity that is open.
+    ``ahead`` is the part of the bar after the data date, ``late`` that after the baseline.
     """
 
     y: int
@@ -39,13 +40,13 @@ class Row(NamedTuple):
     name: str
     baseline: Span | None
     bar: Span | None
+    ahead: Span | None
     late: Span | None
-    status: str
     description: str
 
 
 class Tick(NamedTuple):
-    """A line of the time axis."""
+    """A line of the time axis; the label is empty where there is no room for it."""
 
     x: float
     label: str
@@ -80,6 +81,8 @@ def draw(gantt: Gantt) -> Chart:
     rows = []
     for place, (bar, (planned, due, start, finish)) in enumerate(bars):
         over = None if due is None else max(start, due + timedelta(days=1))
+        # What is open is late at least until the data date.
+        until = day if finish is None or (bar["status"] != "complete" and finish < day) else finish
         rows.append(
             Row(
                 TOP + place * ROW,
@@ -87,8 +90,8 @@ def draw(gantt: Gantt) -> Chart:
                 _short(bar["activity_name"], LONGEST_NAME),
                 span(planned, due),
                 span(start, finish),
-                span(over, finish) if bar["status"] == "complete" or (finish and finish > day) else span(over, day),
-                bar["status"],
+                None if bar["status"] == "complete" else span(max(start, day + timedelta(days=1)), finish),
+                span(over, until),
                 _described(bar),
             )
         )
@@ -116,13 +119,17 @@ def _ticks(first: date, last: date, at: Callable[[date], float]) -> list[Tick]:
             # Weeks begin on Mondays.
             begin = first - timedelta(days=first.weekday()) if step >= 7 else first
             days = (begin + timedelta(days=step * number) for number in range(MOST_TICKS + 2))
-            return [Tick(at(day), day.isoformat()) for day in days if first <= day <= last]
+            return [_tick(at(day), day.isoformat()) for day in days if first <= day <= last]
     step = next((step for step in MONTHS if span / 30.4 / step <= MOST_TICKS), MONTHS[-1])
     return [
-        Tick(at(day), f"{day:%Y-%m}" if step < 12 else f"{day.year}")
+        _tick(at(day), f"{day:%Y-%m}" if step < 12 else f"{day.year}")
         for day in _months(first, last, step)
         if first <= day <= last
     ]
+
+
+def _tick(x: float, label: str) -> Tick:
+    return Tick(x, label if x + LABEL <= LABELS + TIME else "")
 
 
 def _months(first: date, last: date, step: int) -> Iterator[date]:

@@ -1,15 +1,18 @@
 """Rendering of the page from the template and the report of a dropped file."""
 
 from functools import cache
+from pathlib import Path
 from typing import Any
 
-from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from slipcast.csv_safety import neutral
 from slipcast.ingest.report import Accepted, Refused
 from slipcast.reports import formatting
 from slipcast.reports.intake import chart
 
+# Style and macros are shared with the training report, whose package is not imported: it needs matplotlib.
+HERE = Path(__file__).parent
 # Names and notes that a page shows: it does not grow with the file.
 MOST = 100
 HOW = {
@@ -79,8 +82,12 @@ def _headline(report: Accepted | Refused) -> str:
     if report["outcome"] == "refused":
         return "Refused"
     counts = report["counts"]
-    rejected = f", {counts['rejected']:,} rows in quarantine" if counts["rejected"] else ""
-    return f"{counts['accepted']:,} activities read{rejected}"
+    rejected = f", {_number(counts['rejected'], 'row')} in quarantine" if counts["rejected"] else ""
+    return f"{_number(counts['accepted'], 'activity', 'activities')} read{rejected}"
+
+
+def _number(count: int, one: str, many: str = "") -> str:
+    return f"{count:,} {one if count == 1 else many or f'{one}s'}"
 
 
 def _safe(value: Any) -> Any:
@@ -91,8 +98,7 @@ def _safe(value: Any) -> Any:
 @cache
 def _environment() -> Environment:
     environment = Environment(
-        # Style and macros are shared with the training report.
-        loader=ChoiceLoader([PackageLoader("slipcast.reports.intake"), PackageLoader("slipcast.reports.training")]),
+        loader=FileSystemLoader([folder / "templates" for folder in (HERE, HERE.with_name("training"))]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
