@@ -357,7 +357,8 @@ def network(files: Mapping[str, Path], workdir: Path) -> Network | None:
             "SELECT any_value(c.calendar_name), count(*) AS activities, any_value(c.hours_per_day), "
             "any_value(c.hours_per_week), any_value(len(json_keys(c.exceptions))) "
             f"FROM {parts['activities']} AS a JOIN {parts['calendars']} AS c "
-            f"USING (project_id, data_date, calendar_id) GROUP BY calendar_id ORDER BY activities DESC, calendar_id LIMIT {CALENDARS}"
+            "USING (project_id, data_date, calendar_id) "
+            f"GROUP BY calendar_id ORDER BY activities DESC, calendar_id LIMIT {CALENDARS}"
         ).fetchall()
     sizes = dict(zip(parts, counts, strict=True))
     keys = ("name", "activities", "hours_per_day", "hours_per_week", "exceptions")
