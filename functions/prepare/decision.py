@@ -1,31 +1,32 @@
-"""Whether to train: what the rules need to know, from the control table, the live model and its dataset."""
+"""Whether to train: facts for the rules, from the control table, the live model and its dataset."""
 
 from datetime import UTC, datetime
-from typing import Any
 
+from prepare.settings import Settings
+from slipcast.contracts import DatasetRef
 from slipcast.training import retraining
 from slipcast.training.retraining import TrainingDecision
 from slipcast_aws import storage
 from slipcast_aws.control import alarms, datasets, starts
 from slipcast_aws.control import table as control
 from slipcast_aws.release import versions
-from slipcast_aws.settings import number, setting
 
 
-def decide(reason: str, dataset: dict[str, Any]) -> TrainingDecision:
+def decide(reason: str, dataset: DatasetRef, settings: Settings) -> TrainingDecision:
     """Decide on a training of `dataset` (a reference to its version)."""
-    champion, table, now = versions.live_model(setting("PREDICT_FUNCTION")), setting("CONTROL_TABLE"), datetime.now(UTC)
+    table, now = settings.control_table, datetime.now(UTC)
+    champion = versions.live_model(settings.predict_function)
     last = starts.flight(table, now)
-    cutoff = control.timestamp(retraining.cooldown_cutoff(now, number("COOLDOWN_MINUTES")))
+    cutoff = control.timestamp(retraining.cooldown_cutoff(now, settings.cooldown_minutes))
     return retraining.should_train(
         reason=reason,
         dataset_id=dataset["dataset_id"],
         n_matured=dataset["labels"]["matured"],
         labels_digest=dataset.get("labels_digest"),
-        champion_dataset_id=champion and champion.dataset_id,
-        champion_labels_digest=champion and _labels_digest(champion.dataset_id),
-        train_on_new_data=setting("TRAIN_ON_NEW_DATA") == "true",
-        min_matured=int(number("MIN_MATURED_ROWS")),
+        champion_dataset_id=champion.dataset_id if champion else None,
+        champion_labels_digest=_labels_digest(settings.data_bucket, champion.dataset_id) if champion else None,
+        train_on_new_data=settings.train_on_new_data,
+        min_matured=settings.min_matured_rows,
         dated=dataset["dated"],
         last_training=datasets.last_training(table),
         open_alarms=alarms.open_alarms(table),
@@ -33,15 +34,16 @@ def decide(reason: str, dataset: dict[str, Any]) -> TrainingDecision:
     )
 
 
-def spend(decision: TrainingDecision, execution: str, dataset_id: str) -> TrainingDecision:
+def spend(decision: TrainingDecision, execution: str, dataset_id: str, settings: Settings) -> TrainingDecision:
     """Count a training into the budget of the month (UTC); a person's start is counted and never refused."""
-    month, limit = f"{datetime.now(UTC):%Y-%m}", int(number("RETRAIN_BUDGET"))
-    allowed = None if decision.reason == "manual" else limit
-    if starts.spend(setting("CONTROL_TABLE"), month=month, execution=execution, limit=allowed):
+    month = f"{datetime.now(UTC):%Y-%m}"
+    allowed = None if decision.reason == "manual" else settings.retrain_budget
+    if starts.spend(settings.control_table, month=month, execution=execution, limit=allowed):
         return decision
-    return retraining.over_budget(month, limit, dataset_id)
+    return retraining.over_budget(month, settings.retrain_budget, dataset_id)
 
 
-def _labels_digest(dataset_id: str) -> str | None:
-    uri = f"s3://{setting('DATA_BUCKET')}/datasets/{dataset_id}/manifest.json"
-    return storage.read_json(uri).get("labels_digest") if storage.exists(uri) else None
+def _labels_digest(bucket: str, dataset_id: str) -> str | None:
+    uri = f"s3://{bucket}/datasets/{dataset_id}/manifest.json"
+    digest: str | None = storage.read_json(uri).get("labels_digest") if storage.exists(uri) else None
+    return digest

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from prepare.settings import Settings
 from slipcast import provenance
+from slipcast.contracts import DatasetRef, OpenActivities, Upload
 from slipcast.datasets import network, versions
 from slipcast.ingest import report, schema_changes, understanding
 from slipcast.ingest.files import file_names
@@ -16,17 +18,28 @@ from slipcast.ingest.schedule import Schedule, read_schedule
 from slipcast.reports.intake import render
 from slipcast_aws import storage
 from slipcast_aws.control import datasets
-from slipcast_aws.settings import number, setting
 
-# Each try merges anew with what another execution has just made the latest.
-TRIES = 20
-# The folder below incoming/, or below that of a profile, whose files are the baselines of their series.
+# Each attempt merges again with the dataset that another execution has just made the latest.
+ATTEMPTS = 20
+# Folder below incoming/, or below that of a profile, whose files are the baselines of their series.
 BASELINE = "baseline"
 
 
 @dataclass(frozen=True)
 class Drop:
-    """A dropped object: where it is, its name, its folder below ``incoming/``, whether it is the baseline."""
+    """A dropped object.
+
+    Attributes
+    ----------
+    origin
+        ``bucket``, ``key``, ``version_id`` and ``uri``.
+    name
+        Name of the file.
+    folder
+        Folder below ``incoming/``; empty for none.
+    baseline
+        True if the file is the baseline of its series.
+    """
 
     origin: dict[str, str]
     name: str
@@ -34,15 +47,15 @@ class Drop:
     baseline: bool = False
 
 
-def take_in(source: dict[str, str], execution: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Read a dropped file, store what came of it, and return the dataset's reference and the upload's record.
+def ingest(source: dict[str, str], execution: str, settings: Settings) -> tuple[DatasetRef, Upload]:
+    """Read a dropped file, store the results, and return the dataset's reference and the upload's record.
 
     Raises
     ------
     ScheduleRefused
-        If the file cannot be used at all; it and the reason are then in quarantine.
+        If the file cannot be used at all; the file is then in quarantine, and the report has the reason.
     """
-    bucket = setting("DATA_BUCKET")
+    bucket = settings.data_bucket
     path = PurePosixPath(source["key"])
     folders = path.parts[1:-1]
     baseline = bool(folders) and folders[-1] == BASELINE
@@ -52,17 +65,18 @@ def take_in(source: dict[str, str], execution: str) -> tuple[dict[str, Any], dic
         workdir = Path(work)
         file = workdir / "dropped"
         try:
-            digest = _fetch(drop, file)
-            return _take_in(bucket, drop, digest, file, execution, workdir)
+            digest = _fetch(drop, file, settings)
+            return _ingest(drop, digest, file, execution, workdir, settings)
         except ScheduleRefused as refusal:
-            document = {**report.refused(drop.name, refusal), "sources": [drop.origin]}
+            document = report.refused(drop.name, refusal)
+            document["sources"] = [dict(drop.origin)]
             storage.copy(drop.origin, f"s3://{bucket}/quarantine/{execution}/{drop.name}")
             _write_report(bucket, execution, document)
             raise
 
 
-def _fetch(drop: Drop, file: Path) -> str:
-    limit = _max_bytes()
+def _fetch(drop: Drop, file: Path, settings: Settings) -> str:
+    limit = settings.max_bytes
     version_id = drop.origin.get("version_id") or None
     try:
         return storage.download(drop.origin["uri"], file, version_id=version_id, max_bytes=limit)
@@ -74,13 +88,10 @@ def _fetch(drop: Drop, file: Path) -> str:
         ) from error
 
 
-def _max_bytes() -> int:
-    return int(number("MAX_FILE_MEGABYTES")) * 1_000_000
-
-
-def _take_in(
-    bucket: str, drop: Drop, sha256: str, file: Path, execution: str, workdir: Path
-) -> tuple[dict[str, Any], dict[str, Any]]:
+def _ingest(
+    drop: Drop, sha256: str, file: Path, execution: str, workdir: Path, settings: Settings
+) -> tuple[DatasetRef, Upload]:
+    bucket = settings.data_bucket
     readings = workdir / "reading"
     readings.mkdir()
     profile, folder, source = _placed(bucket, drop)
@@ -92,39 +103,46 @@ def _take_in(
         profile=profile,
         baseline=drop.baseline,
         workdir=readings,
-        max_bad_share=number("MAX_BAD_SHARE"),
-        limits=Limits(max_bytes=_max_bytes()),
+        max_bad_share=settings.max_bad_share,
+        limits=Limits(max_bytes=settings.max_bytes),
         sha256=sha256,
     )
     last = f"s3://{bucket}/sources/{schedule.source}/latest.json"
     before = storage.read_json(last) if storage.exists(last) else None
     changes = schema_changes.schema_changes(before, schedule) if before else []
-    if changes and setting("ON_SCHEMA_CHANGE") == "refuse":
+    if changes and settings.on_schema_change == "refuse":
         raise ScheduleRefused(
             drop.name,
             f"the file differs from the last one of source {schedule.source}: {'; '.join(changes)}",
             "Export the same columns as before, drop it under another name, or set OnSchemaChange to warn",
             1,
         )
-    upload = {
+    upload: Upload = {
         "source": schedule.source,
-        "data_date": schedule.data_date and schedule.data_date.isoformat(),
+        "data_date": schedule.data_date.isoformat() if schedule.data_date else None,
         "profile": schedule.profile.name,
         "counts": schedule.counts,
         "changes": len(changes),
         "open": _store_open(bucket, schedule, workdir, execution),
-        # Batch scoring gives its reasons in the user's words.
+        # Batch scoring gives its reasons in the user's own names.
         "own_names": schedule.own_names,
     }
     if schedule.rejected is not None:
         storage.upload(schedule.rejected, f"s3://{bucket}/quarantine/{execution}/rejected.csv", "text/csv")
-    object_ = {**drop.origin, "sha256": sha256, "profile": schedule.profile.name, "data_date": upload["data_date"]}
-    object_ |= {"source": schedule.source, "counts": schedule.counts}
-    reference, merged = _version(bucket, schedule, object_, workdir)
-    labels = versions.outcomes(merged, schedule.table, workdir, tolerance_days=int(number("TOLERANCE_DAYS")))
+    object_ = {
+        **drop.origin,
+        "sha256": sha256,
+        "profile": schedule.profile.name,
+        "data_date": upload["data_date"],
+        "source": schedule.source,
+        "counts": schedule.counts,
+    }
+    reference, merged = _version(schedule, object_, workdir, settings)
+    labels = versions.outcomes(merged, schedule.table, workdir, tolerance_days=settings.tolerance_days)
     understood = understanding.in_series(schedule.understood, merged, schedule.table, workdir)
     document = report.accepted(schedule, understood, file=drop.name, labels=labels, changes=changes)
-    _write_report(bucket, execution, {**document, "sources": [object_], "dataset": reference})
+    document["sources"], document["dataset"] = [object_], reference
+    _write_report(bucket, execution, document)
     if before is None or (before["data_date"] or "") <= (upload["data_date"] or ""):
         shape = {"header": list(schedule.header), "mapped": list(schedule.mapped)}
         storage.write_json(last, {**upload, **shape, "execution": execution})
@@ -132,7 +150,7 @@ def _take_in(
 
 
 def _placed(bucket: str, drop: Drop) -> tuple[Profile | None, str, str | None]:
-    """Return what the folder of a file says: the profile, the folder that counts for its source, the source itself.
+    """Return the profile that the folder of a file names, the folder's part in the source, and the source if it is it.
 
     Files of a built-in profile are of the same series wherever they are dropped. Above a folder ``baseline`` a name
     that is no profile is that of the series.
@@ -173,19 +191,25 @@ def _profile(bucket: str, drop: Drop) -> Profile:
     )
 
 
-def _version(bucket: str, schedule: Schedule, source: dict[str, Any], workdir: Path) -> tuple[dict[str, Any], Path]:
+def _version(
+    schedule: Schedule, source: dict[str, Any], workdir: Path, settings: Settings
+) -> tuple[DatasetRef, Path]:
     """Merge with the latest dataset and store the version; of executions at the same time none is lost.
 
     Returns
     -------
-    The version's reference, and its table.
+    tuple[DatasetRef, Path]
+        The version's reference, and its table.
     """
-    control_table = setting("CONTROL_TABLE")
-    for attempt in range(TRIES):
+    bucket, control_table, tolerance_days = settings.data_bucket, settings.control_table, settings.tolerance_days
+    for attempt in range(ATTEMPTS):
         previous = datasets.latest_dataset(control_table) if schedule.data_date is not None else None
         folder = workdir / f"version-{attempt}"
         folder.mkdir()
-        new, target, old, sources, links = folder / "new.parquet", folder / "table.parquet", None, [], {}
+        new, target = folder / "new.parquet", folder / "table.parquet"
+        old: Path | None = None
+        sources: list[dict[str, Any]] = []
+        links: dict[str, Path] = {}
         new.hardlink_to(schedule.table)
         if previous is not None:
             old = folder / "old.parquet"
@@ -193,7 +217,7 @@ def _version(bucket: str, schedule: Schedule, source: dict[str, Any], workdir: P
             before = storage.read_json(previous["manifest_uri"])
             sources, links = before["sources"], _network(before.get("network", {}), folder / "old-network")
         versions.merge(old, new, target, folder)
-        manifest = versions.describe(target, folder, tolerance_days=int(number("TOLERANCE_DAYS")))
+        manifest = versions.describe(target, folder, tolerance_days=tolerance_days)
         links = network.merge(links, schedule.network, folder)
         manifest = versions.with_network(manifest, links, folder)
         prefix = f"s3://{bucket}/datasets/{manifest['dataset_id']}"
@@ -201,7 +225,7 @@ def _version(bucket: str, schedule: Schedule, source: dict[str, Any], workdir: P
         if manifest["dated"]:
             manifest |= {"labels_uri": f"{prefix}/labels.csv.gz"}
         manifest |= {"sources": _with(sources, source), "code_version": provenance.code_version()}
-        manifest |= {"tolerance_days": int(number("TOLERANCE_DAYS"))}
+        manifest |= {"tolerance_days": tolerance_days}
         for name in links:
             manifest["network"][name]["uri"] = f"{prefix}/{name}.parquet"
         # Immutable: the same version is not written twice.
@@ -211,13 +235,13 @@ def _version(bucket: str, schedule: Schedule, source: dict[str, Any], workdir: P
                 storage.upload(path, manifest["network"][name]["uri"], "application/vnd.apache.parquet")
             if manifest["dated"]:
                 outcomes = folder / "labels.csv.gz"
-                versions.write_labels(target, outcomes, folder, tolerance_days=manifest["tolerance_days"])
+                versions.write_labels(target, outcomes, folder, tolerance_days=tolerance_days)
                 storage.upload(outcomes, manifest["labels_uri"], "application/gzip")
             storage.write_json(manifest["manifest_uri"], manifest)
         reference = versions.reference(manifest)
         if not manifest["dated"] or datasets.move_latest(control_table, reference, previous=previous):
             return reference, target
-    raise RuntimeError(f"{TRIES} times another file was faster: drop fewer files at once, this one is tried again")
+    raise RuntimeError(f"{ATTEMPTS} times another file was faster: drop fewer files at once, this one is retried")
 
 
 def _network(tables: dict[str, dict[str, Any]], folder: Path) -> dict[str, Path]:
@@ -228,13 +252,13 @@ def _network(tables: dict[str, dict[str, Any]], folder: Path) -> dict[str, Path]
 
 
 def _with(sources: list[dict[str, Any]], source: dict[str, Any]) -> list[dict[str, Any]]:
-    """The same object taken in again stands there once, in its last place."""
+    """Return the sources of a version with one more; the same object ingested again is there once, at the end."""
     identity = ("uri", "version_id", "sha256")
     kept = [item for item in sources if any(item.get(name) != source.get(name) for name in identity)]
     return [*kept, source]
 
 
-def _store_open(bucket: str, schedule: Schedule, workdir: Path, execution: str) -> dict[str, Any]:
+def _store_open(bucket: str, schedule: Schedule, workdir: Path, execution: str) -> OpenActivities:
     target = workdir / "open.jsonl.gz"
     rows = versions.write_open(schedule.table, target, workdir)
     uri = f"s3://{bucket}/runs/{execution}/open.jsonl.gz"

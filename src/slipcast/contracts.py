@@ -49,12 +49,16 @@ class OpenActivities(TypedDict):
 
 
 class Upload(TypedDict):
-    """The last schedule of a source. Without ``own_names`` it was taken in by an older version."""
+    """The last schedule of a source; ``changes`` is the number of differences in kind from the one before.
+
+    Without ``own_names`` it was ingested by an older version.
+    """
 
     source: str
-    data_date: str
+    data_date: str | None
+    profile: NotRequired[str]
     counts: dict[str, int]
-    changes: list[Any]
+    changes: int
     open: OpenActivities
     own_names: NotRequired[dict[str, str]]
 

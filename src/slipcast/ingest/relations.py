@@ -50,11 +50,14 @@ ELAPSED = {
 # Marks of elapsed time: edays, fTage (fortlaufend), jé (écoulé), dt (transcurrido, trascorso), vdag (verstreken).
 _ELAPSED_BEFORE, _ELAPSED_AFTER = ("e", "f", "v"), ("é", "e", "t", "d")
 _AMOUNT = re.compile(
-    r"(?P<sign>[+-]?)\s*(?P<number>\d{1,9}(?:[.,]\d{1,6})?)\s*(?P<unit>[^\W\d_]*)(?P<percent>%?)\??", re.UNICODE
+    r"(?P<sign>[+-]?)\s*(?P<number>\d{1,9}(?:[.,]\d{1,6})?)\s*(?P<unit>[^\W\d_]*)\.?(?P<percent>%?)\??", re.UNICODE
 )
 _CODES = "|".join(TYPES)
 _COLON = re.compile(rf"(?P<id>.+?)\s*:\s*(?P<type>{_CODES})?\s*(?P<lag>[+-]?\s*\d.*)?", re.IGNORECASE)
-_SHORT = re.compile(rf"(?P<id>.+?)\s*(?P<type>{_CODES})?\s*(?P<lag>[+-]\s*\d.*)?", re.IGNORECASE)
+_SIGNED, _BARE = (
+    re.compile(rf"\s*{colon}\s*(?P<type>{_CODES})?\s*(?P<lag>{sign}\s*\d.*)?", re.IGNORECASE)
+    for colon, sign in (("", "[+-]"), (":", "[+-]?"))
+)
 _NUMBER = re.compile(rf"(?P<id>\d+)\s*(?P<type>{_CODES})?\s*(?P<lag>[+-]\s*\d.*)?", re.IGNORECASE)
 
 
@@ -122,12 +125,21 @@ def _parts(text: str) -> Iterator[str]:
 def _relation(part: str, known: Container[str], day: float, week: float, unit: str) -> Relation:
     if part in known:
         return Relation(part, "FS", NO_LAG)
-    for pattern in (_NUMBER, _COLON, _SHORT):
-        found = pattern.fullmatch(part)
-        if found and (found["type"] or found["lag"]) and (pattern is not _SHORT or found["id"] in known):
-            kind = TYPES[(found["type"] or "FS").upper()]
-            return Relation(found["id"], kind, lag(found["lag"] or "", day=day, week=week, unit=unit))
-    return Relation(part, "FS", NO_LAG)
+    found = _NUMBER.fullmatch(part)
+    reference = found["id"] if found else ""
+    if found is None:
+        # An id may hold what looks like a lag or a colon, so the longest known one counts.
+        for end in range(len(part) - 1, 0, -1):
+            reference = part[:end].rstrip()
+            if reference in known and (found := _SIGNED.fullmatch(part, end) or _BARE.fullmatch(part, end)):
+                break
+        else:
+            found = _COLON.fullmatch(part)
+            reference = found["id"] if found else ""
+    if found is None or not (found["type"] or found["lag"]):
+        return Relation(part, "FS", NO_LAG)
+    kind = TYPES[(found["type"] or "FS").upper()]
+    return Relation(reference, kind, lag(found["lag"] or "", day=day, week=week, unit=unit))
 
 
 @lru_cache(4096)
