@@ -1,7 +1,7 @@
 """Prepare: a dropped file becomes a dataset version, or a refusal with a report; then whether to train is decided.
 
-It is decided again once the execution has the training lease: other files may have been ingested, or another training may
-have learned from this one.
+It is decided again once the execution has the training lease: other files may have been ingested, or another training
+may have learned from this one.
 """
 
 from dataclasses import asdict

@@ -129,7 +129,7 @@ def _ingest(
     }
     if schedule.rejected is not None:
         storage.upload(schedule.rejected, f"s3://{bucket}/quarantine/{execution}/rejected.csv", "text/csv")
-    object_ = {
+    object_: dict[str, object] = {
         **drop.origin,
         "sha256": sha256,
         "profile": schedule.profile.name,
@@ -191,9 +191,7 @@ def _profile(bucket: str, drop: Drop) -> Profile:
     )
 
 
-def _version(
-    schedule: Schedule, source: dict[str, Any], workdir: Path, settings: Settings
-) -> tuple[DatasetRef, Path]:
+def _version(schedule: Schedule, source: dict[str, Any], workdir: Path, settings: Settings) -> tuple[DatasetRef, Path]:
     """Merge with the latest dataset and store the version; of executions at the same time none is lost.
 
     Returns

@@ -256,7 +256,7 @@ class ScoreSummary(TypedDict):
     """Predictions for the open activities of a source."""
 
     source: str
-    data_date: str
+    data_date: str | None
     uri: str
     sha256: str
     rows: int

@@ -9,10 +9,11 @@ the baseline.
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pandas as pd
 
+from slipcast.contracts import DatasetRef
 from slipcast.datasets import labels, network
 from slipcast.datasets.database import connect, literal, one_row
 from slipcast.datasets.merging import BASELINE as BASELINE
@@ -155,9 +156,9 @@ def _labels(database: Any, relation: str, tolerance_days: int) -> dict[str, Any]
     return dict(zip(names, found, strict=True))
 
 
-def reference(manifest: dict[str, Any]) -> dict[str, Any]:
+def reference(manifest: dict[str, Any]) -> DatasetRef:
     """Return what the steps of the pipeline need of a manifest."""
-    return {name: manifest[name] for name in REFERENCE if name in manifest}
+    return cast("DatasetRef", {name: manifest[name] for name in REFERENCE if name in manifest})
 
 
 def read_table(path: Path, where: str = "true") -> pd.DataFrame:

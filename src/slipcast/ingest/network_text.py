@@ -6,6 +6,7 @@ from typing import Any
 
 import duckdb
 
+from slipcast.datasets.database import one_row
 from slipcast.datasets.network import Writer
 from slipcast.ingest.mapping.profile import normal
 from slipcast.ingest.relations import UNKNOWN, lag, relations
@@ -16,18 +17,26 @@ BATCH = 10_000
 # The references of all rows are held in memory.
 MOST_ROWS = 500_000
 # Headers by what they hold, the better ones first; P6's field names stand among them.
-PREDECESSORS = ("Unique ID Predecessors", "Predecessor Details", "Predecessors", "pred_list", "pred_details")
-PREDECESSORS += ("Vorgänger", "Prédécesseurs", "Predecesoras", "Predecessoras", "Predecessori", "Voorafgaande taken")
-SUCCESSORS = ("Unique ID Successors", "Successor Details", "Successors", "succ_list", "succ_details")
-SUCCESSORS += ("Nachfolger", "Successeurs", "Sucesoras", "Sucessoras", "Successori", "Opvolgende taken", "Opvolgers")
+PREDECESSORS = (
+    *("Unique ID Predecessors", "Predecessor Details", "Predecessors", "pred_list", "pred_details", "Vorgänger"),
+    *("Prédécesseurs", "Predecesoras", "Predecessoras", "Predecessori", "Voorafgaande taken"),
+)
+SUCCESSORS = (
+    *("Unique ID Successors", "Successor Details", "Successors", "succ_list", "succ_details", "Nachfolger"),
+    *("Successeurs", "Sucesoras", "Sucessoras", "Successori", "Opvolgende taken", "Opvolgers"),
+)
 # The number of the line, which MS Project's links name.
 NUMBERS = ("ID", "Nr.", "Nr", "N°", "Id")
 CALENDAR = ("Calendar Name", "Calendar", "Task Calendar", "clndr_id", "Vorgangskalender")
 KIND = ("Activity Type", "task_type")
-PLANNED = ("Original Duration", "Original Duration(h)", "Planned Duration", "target_drtn_hr_cnt", "Duration", "Dauer")
-PLANNED += ("Durée", "Duración", "Duração", "Durata", "Duur")
-REMAINING = ("Remaining Duration", "Remaining Duration(h)", "remain_drtn_hr_cnt", "Verbleibende Dauer")
-REMAINING += ("Durée restante", "Duración restante", "Duração restante", "Durata rimanente", "Resterende duur")
+PLANNED = (
+    *("Original Duration", "Original Duration(h)", "Planned Duration", "target_drtn_hr_cnt", "Duration"),
+    *("Dauer", "Durée", "Duración", "Duração", "Durata", "Duur"),
+)
+REMAINING = (
+    *("Remaining Duration", "Remaining Duration(h)", "remain_drtn_hr_cnt", "Verbleibende Dauer"),
+    *("Durée restante", "Duración restante", "Duração restante", "Durata rimanente", "Resterende duur"),
+)
 FLOAT = ("Total Float", "Total Float(h)", "total_float_hr_cnt", "Total Slack", "Gesamte Pufferzeit")
 EXPECTED = ("Expected Finish", "expect_end_date")
 CONSTRAINT = ("Primary Constraint", "cstr_type", "Constraint Type", "Einschränkungsart", "Type de contrainte")
@@ -70,12 +79,12 @@ def write(database: duckdb.DuckDBPyConnection, query: Query, folder: Path, notes
     """
     places = {normal(cell): place for place, cell in reversed(list(enumerate(query.header)))}
     before, after = _column(places, PREDECESSORS), _column(places, SUCCESSORS)
-    if before is None and after is None:
+    named = before if before is not None else after
+    if named is None:
         return False
     number = None
     # MS Project's links name lines, but for the columns that say Unique ID.
-    named = query.header[before if before is not None else after]
-    if not normal(named).startswith("unique id"):
+    if not normal(query.header[named]).startswith("unique id"):
         number = _column(places, NUMBERS)
     columns = {name: _column(places, headers) for name, headers in (TEXTS | DATES).items()}
     cells = {"number": number, "before": before, "after": after, **columns}
@@ -95,7 +104,7 @@ def write(database: duckdb.DuckDBPyConnection, query: Query, folder: Path, notes
 def _write(
     database: duckdb.DuckDBPyConnection, query: Query, columns: dict[str, int | None], folder: Path, notes: list[str]
 ) -> bool:
-    count = database.execute("SELECT count(*) FROM network_rows").fetchone()[0]
+    count = one_row(database.execute("SELECT count(*) FROM network_rows"))[0]
     if count > MOST_ROWS:
         notes.append(
             f"the network of {count:,} rows is not kept, at most {MOST_ROWS:,} are: drop the projects one by one"
@@ -144,12 +153,12 @@ def _relations(
     """Write the relations of both columns, each once; return the number of lags that cannot be read."""
     durations, unread = query.profile.durations, 0
     day = durations.hours_per_day
-    units = {"day": day, "week": day * durations.days_per_week, "unit": durations.unit}
+    week, unit = day * durations.days_per_week, durations.unit
     microsoft = query.profile.name.startswith("msproject")
     for project, activity, _, before, after in _fetch(database, sql):
         known = _Known(ids, project)
         for text, backwards in ((before, True), (after, False)):
-            for item in relations(text, known, **units) if text else ():
+            for item in relations(text, known, day=day, week=week, unit=unit) if text else ():
                 other = ids.get((project, item.reference))
                 if other is None:
                     continue

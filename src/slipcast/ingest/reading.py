@@ -11,9 +11,8 @@ from typing import Any
 import duckdb
 
 from slipcast.csv_safety import neutral
-from slipcast.datasets import database as datasets_database
 from slipcast.datasets import network
-from slipcast.datasets.database import connect
+from slipcast.datasets.database import connect, literal, one_row
 from slipcast.ingest import network_text, tables, understanding
 from slipcast.ingest.files import file_names
 from slipcast.ingest.files import grid as layout
@@ -69,7 +68,7 @@ class Schedule:
     notes: tuple[str, ...]
     own_names: dict[str, str] = field(default_factory=dict)
     network: dict[str, Path] = field(default_factory=dict)
-    understood: Understood | None = None
+    understood: Understood = field(kw_only=True)
     quarantined: tuple[QuarantinedRow, ...] = ()
 
     def rows(self) -> list[dict[str, Any]]:
@@ -230,7 +229,7 @@ class _Reading:
         if not names:
             return query
         counts = ", ".join(f"count(text_{name})" for name in names)
-        found = self.database.execute(f"SELECT {counts} FROM {query.checked()}").fetchone()
+        found = one_row(self.database.execute(f"SELECT {counts} FROM {query.checked()}"))
         return replace(query, absent=frozenset(name for name, count in zip(names, found, strict=True) if not count))
 
     def _read(self, query: Query) -> Schedule:
@@ -316,7 +315,7 @@ class _Reading:
         found = self.database.execute(
             f"SELECT count(text_data_date) FROM {query.checked()} WHERE NOT blank AND NOT filtered"
         )
-        return found.fetchone()[0] == 0 < rows
+        return bool(one_row(found)[0] == 0 < rows)
 
     def _notes(self, query: Query) -> Iterator[str]:
         if query.order in ("DMY", "MDY") and "order" not in self.tally:
@@ -338,11 +337,11 @@ class _Reading:
             yield f"activity codes not used: {', '.join(left)}; a profile may say what they mean (codes)"[:500]
 
     def _copy(self, query: Query, relation: str, where: str, target: Path) -> int:
-        sql = f"COPY (SELECT {query.table()} FROM {relation} WHERE {where}) TO {datasets_database.literal(str(target))}"
+        sql = f"COPY (SELECT {query.table()} FROM {relation} WHERE {where}) TO {literal(str(target))}"
         # A dataset version is sorted anyway; in the order of the file this takes a sixth longer. Line numbers need it.
         self.database.execute(f"SET preserve_insertion_order = {'row_number()' in relation}")
         try:
-            return self.database.execute(f"{sql} (FORMAT parquet, COMPRESSION zstd)").fetchone()[0]
+            return one_row(self.database.execute(f"{sql} (FORMAT parquet, COMPRESSION zstd)"))[0]
         finally:
             self.database.execute("SET preserve_insertion_order = true")
 
@@ -351,16 +350,20 @@ class _Reading:
         self.database.execute(
             f"CREATE OR REPLACE TEMP TABLE found AS SELECT {query.table()}, blank, filtered, bad FROM {query.checked()}"
         )
-        return self.database.execute(
-            f"COPY (SELECT * EXCLUDE (blank, filtered, bad) FROM found WHERE {GOOD}) "
-            f"TO {datasets_database.literal(str(target))} (FORMAT parquet, COMPRESSION zstd)"
-        ).fetchone()[0]
+        return one_row(
+            self.database.execute(
+                f"COPY (SELECT * EXCLUDE (blank, filtered, bad) FROM found WHERE {GOOD}) "
+                f"TO {literal(str(target))} (FORMAT parquet, COMPRESSION zstd)"
+            )
+        )[0]
 
     def _count(self, query: Query, relation: str | None = None) -> tuple[int, int, int]:
-        records, blank, filtered, bad = self.database.execute(
-            "SELECT count(*), count(*) FILTER (blank), count(*) FILTER (filtered AND NOT blank), "
-            f"count(*) FILTER (bad AND NOT blank AND NOT filtered) FROM {relation or query.checked()}"
-        ).fetchone()
+        records, blank, filtered, bad = one_row(
+            self.database.execute(
+                "SELECT count(*), count(*) FILTER (blank), count(*) FILTER (filtered AND NOT blank), "
+                f"count(*) FILTER (bad AND NOT blank AND NOT filtered) FROM {relation or query.checked()}"
+            )
+        )
         self.tally["records"] = records
         return records - blank, filtered, bad
 
@@ -384,7 +387,7 @@ class _Reading:
             f"count(*) FILTER ({mdy} IS NULL AND {dmy} IS NOT NULL), count(*) FILTER ({dmy} <> {mdy})"
             for dmy, mdy in either
         ]
-        found = self.database.execute(f"SELECT {', '.join(sums)} FROM {relation} WHERE NOT filtered").fetchone()
+        found = one_row(self.database.execute(f"SELECT {', '.join(sums)} FROM {relation} WHERE NOT filtered"))
         not_dmy, not_mdy, differ = (sum(found[offset::3]) for offset in range(3))
         if not_dmy == not_mdy == differ == 0:
             self.tally["order"] = 0
@@ -402,14 +405,16 @@ class _Reading:
                 self.found.line and self.found.line + 1,
                 column,
             )
-        return replace(query, order=min(orders, key=orders.get))
+        return replace(query, order=min(orders, key=orders.__getitem__))
 
     def _last_finish(self, query: Query) -> date:
         """A file in which everything is complete was written after the last finish; any other must say when."""
-        still_open, last = self.database.execute(
-            "SELECT count(*) FILTER (actual_finish IS NULL), max(actual_finish) "
-            f"FROM {query.checked()} WHERE NOT blank AND NOT filtered"
-        ).fetchone()
+        still_open, last = one_row(
+            self.database.execute(
+                "SELECT count(*) FILTER (actual_finish IS NULL), max(actual_finish) "
+                f"FROM {query.checked()} WHERE NOT blank AND NOT filtered"
+            )
+        )
         if still_open or last is None:
             raise ScheduleRefused(
                 self.name,
@@ -436,7 +441,7 @@ class _Reading:
         columns = [name for name in query.profile.required if name in query.mapped]
         counts = ", ".join(f"count(text_{name})" for name in columns) or "1"
         found = self.database.execute(f"SELECT {counts} FROM {query.checked()} WHERE NOT blank AND NOT filtered")
-        for name, filled in zip(columns, found.fetchone(), strict=False):
+        for name, filled in zip(columns, one_row(found), strict=False):
             if not filled:
                 remedy = "Export it as well"
                 if name == "baseline_finish":
@@ -476,11 +481,24 @@ class _Reading:
         if not rows or rows[-1]["line"] != line:
             if len(rows) == understanding.QUARANTINED:
                 return
-            names = {"activity_id": activity_id, "activity_name": activity_name}
-            rows.append({"file": self.name, "line": line, **names, "cells": []})
-        header = query.own_names.get(column, column)
-        named = {"column": column, "header": header[:200], "value": _shown(value)}
-        rows[-1]["cells"].append({**named, "reason": rule.reason, "remedy": rule.remedy})
+            rows.append(
+                {
+                    "file": self.name,
+                    "line": line,
+                    "activity_id": activity_id,
+                    "activity_name": activity_name,
+                    "cells": [],
+                }
+            )
+        rows[-1]["cells"].append(
+            {
+                "column": column,
+                "header": query.own_names.get(column, column)[: understanding.MAX_TEXT],
+                "value": _shown(value),
+                "reason": rule.reason,
+                "remedy": rule.remedy,
+            }
+        )
 
     def _reject(self, query: Query) -> tuple[Path, list[Problem]]:
         target = self.workdir / "rejected.csv"
@@ -503,11 +521,13 @@ class _Reading:
         ones collide are 1 in 370,000; `_drop_repeated` compares the keys themselves.
         """
         keys = ", ".join(query.profile.key)
-        return self.database.execute(
-            "SELECT coalesce(sum(n - 1), 0)::BIGINT FROM "
-            f"(SELECT count(*) AS n FROM read_parquet(?) GROUP BY hash({keys}) HAVING n > 1)",
-            [str(table)],
-        ).fetchone()[0]
+        return one_row(
+            self.database.execute(
+                "SELECT coalesce(sum(n - 1), 0)::BIGINT FROM "
+                f"(SELECT count(*) AS n FROM read_parquet(?) GROUP BY hash({keys}) HAVING n > 1)",
+                [str(table)],
+            )
+        )[0]
 
     def _drop_repeated(
         self,
@@ -521,7 +541,7 @@ class _Reading:
         keys = ", ".join(query.profile.key)
         relation = query.checked(query.numbered())
         direction = "DESC" if query.profile.duplicates == "keep_last" else "ASC"
-        accepted = f"read_parquet({datasets_database.literal(str(table))})"
+        accepted = f"read_parquet({literal(str(table))})"
         self.database.execute(
             "CREATE OR REPLACE TEMP TABLE repeated AS SELECT * FROM (SELECT line, activity_id, activity_name, "
             "first_value(line) OVER w AS kept, row_number() OVER w AS place "
@@ -529,12 +549,12 @@ class _Reading:
             f"(SELECT hash({keys}) FROM {accepted} GROUP BY ALL HAVING count(*) > 1)"
             f" WINDOW w AS (PARTITION BY {keys} ORDER BY line {direction})) WHERE place > 1"
         )
-        dropped = self.database.execute("SELECT count(*) FROM repeated").fetchone()[0]
+        dropped = one_row(self.database.execute("SELECT count(*) FROM repeated"))[0]
         if not dropped:
             return 0, rejected, problems
         if query.profile.duplicates == "reject":
             if bad + dropped > self.max_bad_share * rows:
-                line, value, kept = datasets_database.one_row(
+                line, value, kept = one_row(
                     self.database.execute("SELECT line, activity_id, kept FROM repeated ORDER BY line LIMIT 1")
                 )
                 raise self._mostly_bad(rows, bad + dropped, line, "activity_id", value, _twice(kept))
@@ -557,28 +577,34 @@ class _Reading:
 
     def _nothing(self, read: int, filtered: int) -> ScheduleRefused:
         if read:
-            reason = f"all {filtered} rows are left out by the filters of profile {self.found.profile.name}"
-            return ScheduleRefused(self.name, reason, "Look at the profile's filters", self.found.line)
+            rows = f"all {filtered} rows are" if filtered > 1 else "the only row is"
+            reason = f"{rows} left out by the filters of profile {self.found.profile.name}"
+            remedy = "Export activities, not only summaries and milestones, or change the filters of the profile"
+            return ScheduleRefused(self.name, reason, remedy, self.found.line)
         return ScheduleRefused(
             self.name, "there are no activities below the header", "Export the schedule again", self.found.line
         )
 
     def _data_date(self, query: Query, table: Path) -> date | None:
         """Return the last data date; each project has one of its own."""
-        last = self.database.execute("SELECT max(data_date) FROM read_parquet(?)", [str(table)]).fetchone()[0]
-        mixed = self.database.execute(
-            "SELECT project_id, max(data_date) FROM read_parquet(?) GROUP BY project_id "
-            "HAVING min(data_date) <> max(data_date) ORDER BY project_id LIMIT 1",
-            [str(table)],
-        ).fetchone()
+        last = one_row(self.database.execute("SELECT max(data_date) FROM read_parquet(?)", [str(table)]))[0]
+        mixed = one_row(
+            self.database.execute(
+                "SELECT project_id, max(data_date) FROM read_parquet(?) GROUP BY project_id "
+                "HAVING min(data_date) <> max(data_date) ORDER BY project_id LIMIT 1",
+                [str(table)],
+            )
+        )
         if mixed is None:
             return last
         project, day = mixed
-        line, value = self.database.execute(
-            f"SELECT line, text_data_date FROM {query.checked(query.numbered())} WHERE {GOOD} "
-            "AND project_id = ? AND data_date <> ? ORDER BY line LIMIT 1",
-            [project, day],
-        ).fetchone()
+        line, value = one_row(
+            self.database.execute(
+                f"SELECT line, text_data_date FROM {query.checked(query.numbered())} WHERE {GOOD} "
+                "AND project_id = ? AND data_date <> ? ORDER BY line LIMIT 1",
+                [project, day],
+            )
+        )
         raise ScheduleRefused(
             self.name,
             f"one project has several data dates, among them {day} and {_shown(value)}",

@@ -17,28 +17,21 @@ TYPES = {
 }
 MINUTES = ("m", "min", "mins", "minute", "minutes", "minuten", "minuto", "minutos", "minuti", "minuut")
 HOURS = (
-    "h",
-    "hr",
-    "hrs",
-    "hour",
-    "hours",
-    "std",
-    "stunde",
-    "stunden",
-    "heure",
-    "heures",
-    "hora",
-    "horas",
-    "ora",
-    "ore",
+    *("h", "hr", "hrs", "hour", "hours", "std", "stunde", "stunden", "heure", "heures", "hora", "horas", "ora"),
+    *("ore", "u", "uur", "uren"),
 )
-HOURS += ("u", "uur", "uren")
-DAYS = ("d", "day", "days", "dy", "dys", "t", "tag", "tage", "tg", "j", "jr", "jrs", "jour", "jours", "día", "días")
-DAYS += ("dia", "dias", "g", "gg", "giorno", "giorni", "dag", "dagen", "dg", "dgn")
-WEEKS = ("w", "wk", "wks", "week", "weeks", "wo", "woche", "wochen", "s", "sem", "sems", "semaine", "semaines")
-WEEKS += ("semana", "semanas", "sett", "settimana", "settimane", "weken")
-MONTHS = ("mo", "mon", "mons", "month", "months", "monat", "monate", "mois", "mes", "meses", "mês", "mese", "mesi")
-MONTHS += ("maand", "maanden")
+DAYS = (
+    *("d", "day", "days", "dy", "dys", "t", "tag", "tage", "tg", "j", "jr", "jrs", "jour", "jours", "día"),
+    *("días", "dia", "dias", "g", "gg", "giorno", "giorni", "dag", "dagen", "dg", "dgn"),
+)
+WEEKS = (
+    *("w", "wk", "wks", "week", "weeks", "wo", "woche", "wochen", "s", "sem", "sems", "semaine", "semaines"),
+    *("semana", "semanas", "sett", "settimana", "settimane", "weken"),
+)
+MONTHS = (
+    *("mo", "mon", "mons", "month", "months", "monat", "monate", "mois", "mes", "meses", "mês", "mese", "mesi"),
+    *("maand", "maanden"),
+)
 # Minutes of an elapsed unit; a working day has those of the calendar.
 ELAPSED = {
     **dict.fromkeys(MINUTES, 1),

@@ -6,6 +6,7 @@
 from collections.abc import Sequence
 from typing import Literal, NotRequired, TypedDict
 
+from slipcast.contracts import DatasetRef
 from slipcast.ingest.advice import advice
 from slipcast.ingest.refusal import ScheduleRefused
 from slipcast.ingest.schedule import Schedule
@@ -40,7 +41,7 @@ class Accepted(TypedDict):
     advice: str
     # Objects that the report is about, and the dataset version: added by the function that stores them.
     sources: NotRequired[list[dict[str, object]]]
-    dataset: NotRequired[dict[str, object]]
+    dataset: NotRequired[DatasetRef]
 
 
 class Refused(TypedDict):

@@ -77,8 +77,9 @@ def read_schedule(
     limits = limits or Limits()
     members, notes = _unpack(path, name, folder, workdir / "members", limits)
     if not members:
-        place = {"folder": folder, "source": source, "baseline": baseline}
-        return read_file(path, name, workdir=workdir, limits=limits, **place, **options)
+        return read_file(
+            path, name, folder=folder, source=source, baseline=baseline, workdir=workdir, limits=limits, **options
+        )
     found = []
     for place, member in enumerate(members):
         own = workdir / f"member-{place}"
@@ -166,10 +167,10 @@ def _as_one(found: list[tuple[Member, Schedule]], notes: list[str], workdir: Pat
         raise ScheduleRefused(
             member.name, "a file with labels and no dates is no update of a series", "Drop the files one by one"
         )
-    table: Path | None = None
+    table = order[0][1].table
     for place, (_, schedule) in enumerate(order):
         target = workdir / f"merged-{place}.parquet"
-        merge(table, schedule.table, target, workdir)
+        merge(table if place else None, schedule.table, target, workdir)
         table = target
     links: dict[str, Path] = {}
     for place, (_, schedule) in enumerate(order):
@@ -183,8 +184,7 @@ def _as_one(found: list[tuple[Member, Schedule]], notes: list[str], workdir: Pat
         counts.update({name: schedule.counts[name] for name in ("read", "accepted", "rejected", "filtered")})
         for item in schedule.problems:
             problems[item["column"], item["reason"], item["remedy"]] += item["cells"]
-        day = schedule.data_date.isoformat()
-        notes.append(f"{member.name} of {day}: {schedule.counts['accepted']:,} activities")
+        notes.append(f"{member.name} of {schedule.data_date}: {schedule.counts['accepted']:,} activities")
         notes += [f"{member.name}: {note}" for note in schedule.notes]
     with connect(workdir) as database:
         statuses = dict(

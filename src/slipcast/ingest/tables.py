@@ -6,7 +6,7 @@ from pathlib import Path
 
 import duckdb
 
-from slipcast.datasets.database import literal
+from slipcast.datasets.database import literal, one_row
 from slipcast.ingest.files import file_names
 from slipcast.ingest.sql.query import Query
 
@@ -25,7 +25,9 @@ def settle(database: duckdb.DuckDBPyConnection, table: Path, query: Query, *, as
     """
     relation = f"read_parquet({literal(str(table))})"
     columns = {row[0] for row in database.execute(f"DESCRIBE SELECT * FROM {relation}").fetchall()}
-    notes, changes, left_out = [], [], []
+    notes: list[str] = []
+    changes: list[str] = []
+    left_out: list[str] = []
     if not query.profile.undated:
         notes += _baselines(database, relation)
         if renamed := _projects(database, relation, query):
@@ -77,19 +79,23 @@ def _projects(database: duckdb.DuckDBPyConnection, relation: str, query: Query) 
 
 def _fractions(database: duckdb.DuckDBPyConnection, relation: str) -> bool:
     """Return whether per cent complete is a fraction: none above 1, and either some between, or 1 where all is done."""
-    highest, between, done, odd = database.execute(
-        "SELECT max(percent_complete), count(*) FILTER (percent_complete > 0 AND percent_complete < 1), "
-        "count(*) FILTER (status = 'complete' AND percent_complete = 1), "
-        f"count(*) FILTER (status <> 'complete' AND percent_complete = 1) FROM {relation}"
-    ).fetchone()
+    highest, between, done, odd = one_row(
+        database.execute(
+            "SELECT max(percent_complete), count(*) FILTER (percent_complete > 0 AND percent_complete < 1), "
+            "count(*) FILTER (status = 'complete' AND percent_complete = 1), "
+            f"count(*) FILTER (status <> 'complete' AND percent_complete = 1) FROM {relation}"
+        )
+    )
     return highest is not None and highest <= 1 and (done > 0 or (between > 0 and not odd))
 
 
 def _baselines(database: duckdb.DuckDBPyConnection, relation: str) -> Iterator[str]:
-    planned, started, given = database.execute(
-        "SELECT count(*) FILTER (baseline_source = 'first_seen'), count(*) FILTER (baseline_finish IS NULL), "
-        f"count(*) FILTER (baseline_source = 'file') FROM {relation}"
-    ).fetchone()
+    planned, started, given = one_row(
+        database.execute(
+            "SELECT count(*) FILTER (baseline_source = 'first_seen'), count(*) FILTER (baseline_finish IS NULL), "
+            f"count(*) FILTER (baseline_source = 'file') FROM {relation}"
+        )
+    )
     if planned:
         yield (
             f"{'part of the activities have' if given else 'the file has'} no baseline: {planned:,} that had not "
@@ -104,7 +110,7 @@ def _baselines(database: duckdb.DuckDBPyConnection, relation: str) -> Iterator[s
 
 
 def _unassigned(database: duckdb.DuckDBPyConnection, relation: str) -> Iterator[str]:
-    same, given = database.execute(f"SELECT count(*) FILTER (unchanged), count(unchanged) FROM {relation}").fetchone()
+    same, given = one_row(database.execute(f"SELECT count(*) FILTER (unchanged), count(unchanged) FROM {relation}"))
     # One activity may well be on its plan.
     if given > 1 and same == given:
         yield (

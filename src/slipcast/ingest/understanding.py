@@ -243,7 +243,11 @@ def baseline(database: duckdb.DuckDBPyConnection, table: Path) -> Baseline:
         )
     )
     return {
-        **{"file": file, "declared": declared, "first_seen": first_seen, "earlier": 0, "none": none},
+        "file": file,
+        "declared": declared,
+        "first_seen": first_seen,
+        "earlier": 0,
+        "none": none,
         # One activity may well be on its plan.
         "unassigned": given > 1 and same == given,
     }
@@ -334,7 +338,11 @@ def in_series(understood: Understood, merged: Path, table: Path, workdir: Path) 
         bars = [_planned(bar, *plans.get(bar["activity_id"], (None, None))) for bar in chart["bars"]]
         chart = {**chart, "bars": bars}
     origin: Baseline = {
-        **{"file": file, "declared": declared, "first_seen": first_seen, "earlier": before, "none": none},
+        "file": file,
+        "declared": declared,
+        "first_seen": first_seen,
+        "earlier": before,
+        "none": none,
         "unassigned": understood["baseline"]["unassigned"] and not before,
     }
     return {**understood, "baseline": origin, "gantt": chart}

@@ -6,7 +6,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO, BinaryIO
 
 from slipcast.ingest.refusal import ScheduleRefused
 
@@ -162,7 +162,7 @@ class Archive:
         self._zip.close()
         self._source.close()
 
-    def copy(self, member: zipfile.ZipInfo, sink: BinaryIO, budget: Budget) -> None:
+    def copy(self, member: zipfile.ZipInfo, sink: IO[bytes], budget: Budget) -> None:
         """Unpack one member into `sink`; raise ScheduleRefused if it is damaged or exceeds the budget."""
         # The directory may lie, so this is no more than a quick answer for the honest.
         budget.check(budget.spent + member.file_size)

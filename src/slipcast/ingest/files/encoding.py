@@ -103,7 +103,8 @@ class Evidence:
 
     def candidates(self) -> list[tuple[str, float]]:
         """Return the code pages in which all values are text, with the detector's confidence, highest first."""
-        text, found = b"\n".join(self._values), []
+        text = b"\n".join(self._values)
+        found: list[tuple[str, float]] = []
         for item in chardet.detect_all(text, ignore_threshold=True, include_encodings=CODE_PAGES):
             codec = _python_name(item["encoding"])
             if codec is not None and all(codec != other for other, _ in found) and readable(self._values, codec):
@@ -295,11 +296,11 @@ def _code_page(source: Path, offset: int, file: str) -> str:
                 evidence.add(value.strip())
     if controls > MAX_CONTROLS * size:
         raise _binary(file, first)
-    line = line_at(source, offset)
+    place = line_at(source, offset)
     if evidence.damaged():
-        raise ScheduleRefused(file, f"byte {offset} is not UTF-8 text while others are", SAVE, line)
+        raise ScheduleRefused(file, f"byte {offset} is not UTF-8 text while others are", SAVE, place)
     if (found := evidence.code_page()) is None:
-        raise unknown(file, evidence, SAY, line)
+        raise unknown(file, evidence, SAY, place)
     return found
 
 

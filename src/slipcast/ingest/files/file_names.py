@@ -64,8 +64,8 @@ def data_date(name: str) -> date | None:
             return date(int(found[1]), int(found[3]), int(found[4]))
         except ValueError:
             continue
-    if found := MONTH.search(text):
-        year, month = int(found[1]), int(found[2])
+    if month_only := MONTH.search(text):
+        year, month = int(month_only[1]), int(month_only[2])
         return date(year, month, calendar.monthrange(year, month)[1])
     return None
 

@@ -202,10 +202,11 @@ class _Table:
         kind = "summary" if _text(task, "Summary") == "1" else "task"
         if kind == "task" and _text(task, "Milestone") == "1":
             kind = "finish_milestone"
-        total_float = _text(task, "TotalSlack")
+        total_float: str | float = ""
+        slack = _text(task, "TotalSlack")
         early, late = (_time(_text(task, name)) for name in ("EarlyFinish", "LateFinish"))
-        if re.fullmatch(r"-?\d{1,12}", total_float):
-            total_float = int(total_float) / 10
+        if re.fullmatch(r"-?\d{1,12}", slack):
+            total_float = int(slack) / 10
         elif early is not None and late is not None and not finished:
             total_float = calendar.between(early, late) * 60
         deadline = _moment(_text(task, "Deadline"))

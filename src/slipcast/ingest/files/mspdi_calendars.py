@@ -138,7 +138,7 @@ def _recurring(fields: Mapping[str, Any]) -> Iterator[date]:
         mask, monday = _number(fields, "DaysOfWeek", 0), first - timedelta(days=(first.weekday() + 1) % 7)
         found = (day for day in days if mask >> ((day.weekday() + 1) % 7) & 1 and (day - monday).days // 7 % every == 0)
     else:
-        found = iter(days[::every])
+        found = (day for day in days[::every])
     yield from found
 
 

@@ -225,15 +225,15 @@ class PmxmlReader:
         wanted: dict[str, frozenset[str] | None] = {}
         by_element: dict[str, list[str]] = {}
         for table in sorted(tables):
-            for element in ELEMENTS.get(table, ()):
+            for tag in ELEMENTS.get(table, ()):
                 names = set(FIELDS[table]) | NESTED.get(table, set())
                 if upto is not None and table in upto:
                     names = {name for name, field in FIELDS[table].items() if field == upto[table]}
-                wanted[element] = frozenset(names | set(wanted.get(element) or ()))
-                by_element.setdefault(element, []).append(table)
+                wanted[tag] = frozenset(names | set(wanted.get(tag) or ()))
+                by_element.setdefault(tag, []).append(table)
         # The project's identifier names the project of what stands in it.
-        for element in ELEMENTS["PROJECT"]:
-            wanted.setdefault(element, frozenset({"ObjectId", "Id", "Name"}))
+        for tag in ELEMENTS["PROJECT"]:
+            wanted.setdefault(tag, frozenset({"ObjectId", "Id", "Name"}))
         for element in self._xml.records(wanted):
             for table in by_element.get(element.name, ()):
                 for values in _values(table, element):

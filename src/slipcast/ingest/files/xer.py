@@ -84,9 +84,11 @@ def to_csv(
         If PROJECT or TASK is missing, empty or lacks a field that is needed, a table has no field names, there are too
         many types of activity code, the file is cut within a row, or its encoding cannot be told.
     """
-    reader = path
+    reader: Reader
     if isinstance(path, Path):
         reader = XerReader(path, name, table_encodings(path, name) if encodings is None else encodings)
+    else:
+        reader = path
     tables, notes = read_tables(reader), _encoding_notes(reader)
     _check(reader, tables, name)
     if not reader.complete:
@@ -98,7 +100,7 @@ def to_csv(
         write(rows.header)
         links: list[Record] = []
         for record in reader.records({"TASK"} if network is None else {"TASK", "TASKPRED"}):
-            if record.table == "TASKPRED":
+            if network is not None and record.table == "TASKPRED":
                 # An activity of another project may come later.
                 if not write_relation(network, tables, record.values):
                     links.append(record)
@@ -112,9 +114,9 @@ def to_csv(
                 if network is not None:
                     values = defaultdict(str, record.values)
                     write_activity(network, tables, values, percent_complete(values))
+    if network is not None:
         for record in links:
             write_relation(network, tables, record.values)
-    if network is not None:
         write_calendars(network, tables)
     return (*notes, *_remarks(reader, tables))
 

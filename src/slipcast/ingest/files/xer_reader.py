@@ -96,7 +96,9 @@ class XerReader:
         """
         self.complete = False
         self.undecodable = {name: value for name, value in self.undecodable.items() if name not in tables}
-        wanted, table, fields, last = False, "", (), None
+        wanted, table = False, ""
+        fields: tuple[str, ...] = ()
+        last: Record | None = None
         for line, mark, cells in self._marked(tables, upto or {}):
             if mark == b"%R":
                 if not fields:
@@ -127,7 +129,8 @@ class XerReader:
 
     def _marked(self, tables: Collection[str], upto: Mapping[str, str]) -> Iterator[tuple[int, bytes, list[str]]]:
         """Yield line, mark and cells, continued lines joined; rows of other tables are passed over."""
-        line, mark, cells, width = 0, b"", [], 0
+        line, mark, width = 0, b"", 0
+        cells: list[str] = []
         wanted, table, codec, cuts = False, "", "utf-8", -1
         self.stray = self._last_row = 0
         for number, raw in _lines(self._path, self._file):
@@ -199,7 +202,8 @@ def find_encodings(path: Path, file: str, tables: Collection[str], encoding: str
         return dict.fromkeys(tables, codecs.lookup(encoding).name)
     found: dict[str, Evidence] = {}
     first: dict[str, int] = {}
-    table, skipped = "", frozenset()
+    table = ""
+    skipped: frozenset[int] = frozenset()
     for number, line in _lines(path, file):
         mark = line[:2]
         if mark == b"%T":

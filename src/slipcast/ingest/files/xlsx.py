@@ -111,4 +111,5 @@ def _run(job: dict[str, Any], file: str, seconds: float) -> dict[str, Any]:
     if done.returncode:
         megabytes = job["memory_bytes"] / 1e6
         raise ScheduleRefused(file, f"the workbook cannot be read, or not within {megabytes:,.0f} MB of memory", CSV)
-    return json.loads(done.stdout)
+    result: dict[str, Any] = json.loads(done.stdout)
+    return result

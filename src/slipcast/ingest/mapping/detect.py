@@ -61,8 +61,8 @@ def detect(
         # A line of groups (Baseline, Actual) above one of names (Start, Finish), as merged cells leave it.
         for delimiter, records in heads.items():
             places = list(lines[delimiter] if lines else range(1, len(records) + 1))
-            names = frozenset().union(*reads)
-            joined = [[], *(_joined(upper, lower, names) for upper, lower in pairwise(records))][: len(records)]
+            every = frozenset[str]().union(*reads)
+            joined = [[], *(_joined(upper, lower, every) for upper, lower in pairwise(records))][: len(records)]
             fitting += [
                 (known, found)
                 for (missing, known), found in _tries(joined, delimiter, places, profiles, reads)

@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Literal
 
 from slipcast.datasets import database
-from slipcast.ingest.files.grid import MAX_CELL, Grid
+from slipcast.ingest.files.grid import MAX_CELL, WHITE, Grid
 from slipcast.ingest.mapping import codes
 from slipcast.ingest.mapping.detect import known
 from slipcast.ingest.mapping.profile import HELPING, Join, Profile, Source, headers, normal
@@ -64,7 +64,7 @@ class Query:
     @cached_property
     def codes(self) -> dict[str, tuple[str, ...]]:
         """Phase, work type and location → the headers of the activity codes that say it."""
-        return codes.by_meaning(self.header, known(self.profile), self.profile.codes)
+        return codes.by_meaning(self.header, known(self.profile), {**self.profile.codes})
 
     @cached_property
     def mapped(self) -> list[str]:
@@ -164,7 +164,8 @@ class Query:
     def _found(self, column: str) -> list[Source]:
         """Return the sources of a column that the file has, activity codes by their own headers."""
         found = []
-        for source in self.profile.columns[column]:
+        mapping = self.profile.columns[column]
+        for source in () if isinstance(mapping, Join) else mapping:
             if source.name == codes.BY_MEANING:
                 found += [source.model_copy(update={"name": header}) for header in self.codes.get(column, ())]
             elif normal(source.name) in self._places:
@@ -289,7 +290,8 @@ class Query:
         if not self.has(name) and not (name == "schedule_adherence" and self._given_label()):
             return text if name == "activity_id" else f"NULL::{TYPES[READ[name]]}"
         if name == "status":
-            listed = {status: [status, *self.profile.status.get(status, [])] for status in STATUSES}
+            words = {**self.profile.status}
+            listed = {status: [status, *words.get(status, [])] for status in STATUSES}
             cases = " ".join(
                 f"WHEN lower({text}) IN {expressions.words(said)} THEN '{status}'" for status, said in listed.items()
             )
@@ -423,7 +425,7 @@ class Query:
             position = self._places.get(normal(item.column))
             if position is None or any(normal(header) in self._places for header in item.unless):
                 continue
-            cell = f"trim(coalesce(c{position}, ''), {database.literal(expressions.WHITE)})"
+            cell = f"trim(coalesce(c{position}, ''), {database.literal(WHITE)})"
             text, header = f"lower({cell})", self.header[position]
             if item.zero:
                 conditions.append((header, cell, expressions.is_zero(text)))
