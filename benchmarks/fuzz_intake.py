@@ -3,7 +3,8 @@
 ``.venv/bin/python benchmarks/fuzz_intake.py --cases 10000 --seed 7 --thorough 5 --go-on`` damages the examples: cells,
 columns, quotes, line ends, encodings, bytes, XML, archives, profiles (`tests/intake_fuzz`). Each case must end in a
 dataset, with a quarantine that adds up, or in a refusal with file, place and remedy. Prints how they ended; without
-``--go-on`` it stops at the first that did not. The input of such a case is kept, and ``--only`` runs it alone.
+``--go-on`` it stops at the first that did not. The input of such a case is kept, and ``--only`` runs it alone. A long
+run may be done in parts: ``--from 0 --cases 2500``, ``--from 2500 --cases 2500`` and so on are the same cases.
 """
 
 import argparse
@@ -27,7 +28,8 @@ CHUNK = 50
 def main() -> int:
     """Run the cases and print how they ended."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--cases", type=int, default=10_000)
+    parser.add_argument("--cases", type=int, default=10_000, help="how many")
+    parser.add_argument("--from", dest="first", type=int, default=0, help="number of the first one")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--only", type=int, help="number of the one case to run")
     parser.add_argument("--processes", type=int, default=os.cpu_count())
@@ -42,7 +44,7 @@ def main() -> int:
     with ProcessPoolExecutor(options.processes) as pool:
         jobs = [
             pool.submit(run, options.seed, chunk, thorough=options.thorough, go_on=options.go_on)
-            for chunk in _chunks(options.cases)
+            for chunk in _chunks(options.first, options.cases)
         ]
         for job in jobs:
             tally = job.result()
@@ -57,9 +59,9 @@ def main() -> int:
     return bool(total.failed)
 
 
-def _chunks(cases: int) -> Iterator[range]:
-    for first in range(0, cases, CHUNK):
-        yield range(first, min(first + CHUNK, cases))
+def _chunks(first: int, cases: int) -> Iterator[range]:
+    for begin in range(first, first + cases, CHUNK):
+        yield range(begin, min(begin + CHUNK, first + cases))
 
 
 if __name__ == "__main__":

@@ -341,7 +341,7 @@ class _Reading:
         # A dataset version is sorted anyway; in the order of the file this takes a sixth longer. Line numbers need it.
         self.database.execute(f"SET preserve_insertion_order = {'row_number()' in relation}")
         try:
-            return one_row(self.database.execute(f"{sql} (FORMAT parquet, COMPRESSION zstd)"))[0]
+            return int(one_row(self.database.execute(f"{sql} (FORMAT parquet, COMPRESSION zstd)"))[0])
         finally:
             self.database.execute("SET preserve_insertion_order = true")
 
@@ -350,12 +350,11 @@ class _Reading:
         self.database.execute(
             f"CREATE OR REPLACE TEMP TABLE found AS SELECT {query.table()}, blank, filtered, bad FROM {query.checked()}"
         )
-        return one_row(
-            self.database.execute(
-                f"COPY (SELECT * EXCLUDE (blank, filtered, bad) FROM found WHERE {GOOD}) "
-                f"TO {literal(str(target))} (FORMAT parquet, COMPRESSION zstd)"
-            )
-        )[0]
+        written = self.database.execute(
+            f"COPY (SELECT * EXCLUDE (blank, filtered, bad) FROM found WHERE {GOOD}) "
+            f"TO {literal(str(target))} (FORMAT parquet, COMPRESSION zstd)"
+        )
+        return int(one_row(written)[0])
 
     def _count(self, query: Query, relation: str | None = None) -> tuple[int, int, int]:
         records, blank, filtered, bad = one_row(
@@ -409,6 +408,7 @@ class _Reading:
 
     def _last_finish(self, query: Query) -> date:
         """A file in which everything is complete was written after the last finish; any other must say when."""
+        last: date | None
         still_open, last = one_row(
             self.database.execute(
                 "SELECT count(*) FILTER (actual_finish IS NULL), max(actual_finish) "
@@ -430,6 +430,7 @@ class _Reading:
             return
         if bad == rows:
             self._refuse_empty_column(query, rows)
+        self.quarantined.clear()
         worst = [*self._bad_cells(query, f"ORDER BY line LIMIT {understanding.QUARANTINED}")]
         for cell in worst:
             self._show(query, cell)
@@ -521,13 +522,12 @@ class _Reading:
         ones collide are 1 in 370,000; `_drop_repeated` compares the keys themselves.
         """
         keys = ", ".join(query.profile.key)
-        return one_row(
-            self.database.execute(
-                "SELECT coalesce(sum(n - 1), 0)::BIGINT FROM "
-                f"(SELECT count(*) AS n FROM read_parquet(?) GROUP BY hash({keys}) HAVING n > 1)",
-                [str(table)],
-            )
-        )[0]
+        repeated = self.database.execute(
+            "SELECT coalesce(sum(n - 1), 0)::BIGINT FROM "
+            f"(SELECT count(*) AS n FROM read_parquet(?) GROUP BY hash({keys}) HAVING n > 1)",
+            [str(table)],
+        )
+        return int(one_row(repeated)[0])
 
     def _drop_repeated(
         self,
@@ -587,14 +587,14 @@ class _Reading:
 
     def _data_date(self, query: Query, table: Path) -> date | None:
         """Return the last data date; each project has one of its own."""
-        last = one_row(self.database.execute("SELECT max(data_date) FROM read_parquet(?)", [str(table)]))[0]
-        mixed = one_row(
-            self.database.execute(
-                "SELECT project_id, max(data_date) FROM read_parquet(?) GROUP BY project_id "
-                "HAVING min(data_date) <> max(data_date) ORDER BY project_id LIMIT 1",
-                [str(table)],
-            )
-        )
+        last: date | None = one_row(self.database.execute("SELECT max(data_date) FROM read_parquet(?)", [str(table)]))[
+            0
+        ]
+        mixed = self.database.execute(
+            "SELECT project_id, max(data_date) FROM read_parquet(?) GROUP BY project_id "
+            "HAVING min(data_date) <> max(data_date) ORDER BY project_id LIMIT 1",
+            [str(table)],
+        ).fetchone()
         if mixed is None:
             return last
         project, day = mixed

@@ -56,6 +56,12 @@ def test_kinds_of_relations_are_known_in_the_languages_of_ms_project(language, c
         ("A1000FS+5d", ("A1000",), [("A1000", "FS", 2400, None)]),
         # An id may end like a relation.
         ("STAFF, A-1+2", ("STAFF", "STA", "A-1+2", "A-1"), [("STAFF", "FS", 0, None), ("A-1+2", "FS", 0, None)]),
+        # An id may look like an id and a lag; the longest one that is known counts.
+        ("A-10 FS +2", ("A", "A-10"), [("A-10", "FS", 960, None)]),
+        ("A-10FS+2d", ("A-10",), [("A-10", "FS", 960, None)]),
+        ("T:1: SS 2", ("T:1",), [("T:1", "SS", 960, None)]),
+        ("8FC+1 sem.", (), [("8", "FS", 2400, None)]),
+        ("7FS+3ed,9FC+2j", (), [("7", "FS", 4320, None), ("9", "FS", 960, None)]),
         ("A1000\nA1010", (), [("A1000", "FS", 0, None), ("A1010", "FS", 0, None)]),
         (" , ", (), []),
     ],

@@ -1,6 +1,6 @@
 """Which line is the header, and which profile reads the file."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -100,14 +100,15 @@ def _tries(
     profiles: Sequence[Profile],
     reads: Sequence[frozenset[str]],
 ) -> list[_Try]:
-    tried = []
+    tried: list[_Try] = []
+    kinds = [(profile, names, _missing(profile, frozenset())) for profile, names in zip(profiles, reads, strict=True)]
     for index, (record, line) in enumerate(zip(records, places, strict=True)):
         header, present = tuple(cell.strip() for cell in record), {normal(cell) for cell in record} - {""}
-        tried += [
-            (_fit(profile, present, names), Found(profile, delimiter, index, header, line))
-            for profile, names in zip(profiles, reads, strict=True)
-            if present
-        ]
+        for profile, names, everything in kinds if present else ():
+            common = len(present & names)
+            # Of a row of data, as most are, nothing has to be looked for.
+            missing = _missing(profile, present) if common else everything
+            tried.append(((missing, common), Found(profile, delimiter, index, header, line)))
     return tried
 
 
@@ -125,8 +126,8 @@ def _joined(upper: Sequence[str], lower: Sequence[str], names: frozenset[str]) -
     return header
 
 
-def _fit(profile: Profile, present: set[str], reads: frozenset[str]) -> tuple[list[str], int]:
-    """Return what a record lacks to be the header of a profile, and how many of its columns the profile knows."""
+def _missing(profile: Profile, present: Collection[str]) -> list[str]:
+    """Return what a record lacks to be the header of a profile."""
     missing = [header for header in profile.requires if normal(header) not in present]
     for column in (*profile.required, *profile.needs):
         if not _has(profile, column, present):
@@ -139,10 +140,10 @@ def _fit(profile: Profile, present: set[str], reads: frozenset[str]) -> tuple[li
         missing += [header for header in profile.features if normal(header) not in present]
     if profile.label.column is not None and normal(profile.label.column) not in present:
         missing.append(profile.label.column)
-    return missing, len(present & reads)
+    return missing
 
 
-def _has(profile: Profile, column: str, present: set[str]) -> bool:
+def _has(profile: Profile, column: str, present: Collection[str]) -> bool:
     mapping = profile.columns.get(column)
     return mapping is not None and any(normal(header) in present for header in headers(mapping))
 

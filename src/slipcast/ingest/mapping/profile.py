@@ -317,13 +317,13 @@ class Profile(_Strict):
             texts += [(f"columns.{column}", "regexp_matches", item.matching) for item in sources if item.matching]
         if not texts:
             return None
-        with duckdb.connect(config={"threads": 1}) as database:
-            for where, function, text in texts:
-                try:
-                    database.execute(f"SELECT {function}('', $1)", [text])
-                except duckdb.Error as error:
-                    reason = str(error).partition(": ")[2] or error
-                    return f"{where}: {text!r} cannot be used: {reason}"
+        database = _trial_database().cursor()
+        for where, function, text in texts:
+            try:
+                database.execute(f"SELECT {function}('', $1)", [text])
+            except duckdb.Error as error:
+                reason = str(error).partition(": ")[2] or error
+                return f"{where}: {text!r} cannot be used: {reason}"
         return None
 
     @property
@@ -339,6 +339,12 @@ class Profile(_Strict):
         if "planned_finish" in self.columns:
             return ("activity_id", "start")
         return ("activity_id", "start", "baseline_finish")
+
+
+@cache
+def _trial_database() -> duckdb.DuckDBPyConnection:
+    """Return one empty database for all profiles: to open one takes longer than to try a pattern."""
+    return duckdb.connect(config={"threads": 1})
 
 
 def _is_text_encoding(name: str) -> bool:

@@ -64,7 +64,9 @@ class Query:
     @cached_property
     def codes(self) -> dict[str, tuple[str, ...]]:
         """Phase, work type and location → the headers of the activity codes that say it."""
-        return codes.by_meaning(self.header, known(self.profile), {**self.profile.codes})
+        return codes.by_meaning(
+            self.header, known(self.profile), {str(name): found for name, found in self.profile.codes.items()}
+        )
 
     @cached_property
     def mapped(self) -> list[str]:
@@ -290,7 +292,7 @@ class Query:
         if not self.has(name) and not (name == "schedule_adherence" and self._given_label()):
             return text if name == "activity_id" else f"NULL::{TYPES[READ[name]]}"
         if name == "status":
-            words = {**self.profile.status}
+            words = {str(status): said for status, said in self.profile.status.items()}
             listed = {status: [status, *words.get(status, [])] for status in STATUSES}
             cases = " ".join(
                 f"WHEN lower({text}) IN {expressions.words(said)} THEN '{status}'" for status, said in listed.items()
