@@ -16,24 +16,42 @@ def run(nodes: Compiled) -> None:
         if not node.complete:
             project = node.activity.key.project
             nodes.finish[project] = max(nodes.finish.get(project, node.early_finish), node.early_finish)
+    for node in reversed(list(nodes.scheduled())):
+        if not node.complete and any(
+            kind is ConstraintKind.AS_LATE_AS_POSSIBLE for kind, _ in node.activity.constraints
+        ):
+            _as_late_as_possible(node, nodes.finish[node.activity.key.project])
+
+
+def _as_late_as_possible(node: Node, end: int) -> None:
+    """Move the early dates of an activity as far as no successor moves."""
+    clock, remaining = node.clock, node.remaining
+    finish: int | None = None
+    for link in node.after:
+        after = link.after
+        if after.spanning:
+            continue
+        moment = after.early_start if link.to_start else after.early_finish
+        if link.left:
+            moment = link.clock.add(moment, -link.left)
+        if link.from_start:
+            moment = clock.finish(clock.worked(moment) + remaining)
+        finish = moment if finish is None else min(finish, moment)
+    finish = clock.previous(end if finish is None else finish)
+    if finish > node.early_finish:
+        node.early_finish = finish
+        node.early_start = clock.start(clock.worked(finish) - remaining) if remaining else finish
 
 
 def _complete(node: Node) -> None:
-    """What is complete hands on what its predecessors still ask for: retained logic runs through it."""
-    data_date, activity = node.data_date, node.activity
-    asked = data_date
+    """What is complete has nothing that remains, and hands on what its predecessors still ask for."""
+    moment = node.data_date
     if node.options.out_of_sequence is not OutOfSequence.PROGRESS_OVERRIDE:
         for link in node.before:
-            before = link.before
-            if before.spanning or link.from_start:
-                continue
-            if before.complete and before.early_finish <= before.data_date:
-                continue
-            asked = max(asked, link.clock.add(before.early_finish, link.lag))
-    finish = activity.actual_finish if activity.actual_finish is not None else data_date
-    node.early_finish = asked if asked > data_date else finish
-    node.early_start = activity.actual_start if activity.actual_start is not None else node.early_finish
-    node.pushed = asked > data_date
+            if not link.before.spanning:
+                moment = max(moment, _asked(link))
+    node.early_start = node.early_finish = moment
+    node.pushed = moment > node.data_date
 
 
 def _open(node: Node) -> None:
@@ -59,6 +77,9 @@ def _open(node: Node) -> None:
         if kind in (ConstraintKind.START_ON_OR_AFTER, ConstraintKind.START_ON) and not node.started:
             start = max(start, moment)
         elif kind in (ConstraintKind.FINISH_ON_OR_AFTER, ConstraintKind.FINISH_ON):
+            if clock.previous(moment) != moment:
+                # No work ends at that moment: it ends with the next minute of work.
+                moment = clock.next(moment) + 1
             finish = moment if finish is None else max(finish, moment)
     if activity.external_early_start is not None and not node.started:
         start = max(start, activity.external_early_start)
@@ -69,10 +90,12 @@ def _open(node: Node) -> None:
         node.early_start = node.early_finish = moment
     else:
         begin = clock.next(start)
-        if finish is not None:
-            begin = max(begin, clock.start(clock.worked(finish) - remaining))
-        node.early_start = begin
-        node.early_finish = clock.finish(clock.worked(begin) + remaining)
+        end = clock.finish(clock.worked(begin) + remaining)
+        if finish is not None and finish > end:
+            # Work that waits for the end of other work ends when its calendar says that there is work.
+            end = finish if clock.previous(finish) == finish else clock.next(finish)
+            begin = max(begin, clock.start(clock.worked(end) - remaining))
+        node.early_start, node.early_finish = begin, end
     for kind, moment in activity.constraints:
         if kind is ConstraintKind.MANDATORY_START and moment is not None and not node.started:
             node.early_start, node.early_finish = moment, clock.add(moment, remaining)
@@ -84,19 +107,17 @@ def _asked(link: Link) -> int:
     """Return the moment that a relation asks for, and keep what is left of its lag."""
     before, activity, clock = link.before, link.before.activity, link.clock
     lag = link.lag
-    if link.from_start:
-        moment = before.early_start
-        if before.complete and activity.actual_start is not None:
-            moment = activity.actual_start
-        elif before.started and activity.actual_start is not None:
-            if before.options.lag_from_actual_start:
-                moment = activity.actual_start
-            elif lag > 0:
-                lag = max(lag - clock.between(activity.actual_start, before.data_date), 0)
-    else:
-        moment = before.early_finish
-        if lag > 0 and before.complete and before.pushed and activity.actual_finish is not None:
-            lag = max(lag - clock.between(activity.actual_finish, before.data_date), 0)
+    moment = before.early_start if link.from_start else before.early_finish
+    since = activity.actual_start if link.from_start else activity.actual_finish if before.complete else None
+    if since is not None and (before.complete or before.started):
+        if before.options.lag_from_actual_start and link.from_start:
+            moment = since
+        elif before.complete and not before.pushed:
+            moment = since
+        elif lag > 0:
+            lag = max(lag - max(clock.between(since, before.data_date), 0), 0)
+        elif before.complete:
+            lag = 0
     link.left = lag
     return clock.add(moment, lag) if lag else moment
 
