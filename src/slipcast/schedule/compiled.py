@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 
 from slipcast.datasets.calendars import Calendar
 from slipcast.schedule.network import SPANNING, Activity, Key, Network, Status, order
-from slipcast.schedule.options import Options
+from slipcast.schedule.options import Options, OutOfSequence
 from slipcast.schedule.working_time import ELAPSED, Clock, WorkingTime
 
 
@@ -50,15 +50,20 @@ class Link:
     ----------
     from_start, to_start : whether it leads from the start of the predecessor, and to the start of the successor
     lag, left : minutes on `clock`; of them those that have not passed at the data date
+    holds : whether it bounds anything; not if progress overrides it
     """
 
-    __slots__ = ("after", "before", "clock", "from_start", "lag", "left", "to_start")
+    __slots__ = ("after", "before", "clock", "from_start", "holds", "lag", "left", "to_start")
 
     def __init__(self, before: Node, after: Node, kind: str, lag: int, clock: Clock) -> None:
         self.before, self.after = before, after
         self.from_start, self.to_start = kind[0] == "S", kind[1] == "S"
         self.lag = self.left = lag
         self.clock = clock
+        self.holds = not (before.spanning or after.spanning)
+        if after.complete or after.started:
+            overridden = after.options.out_of_sequence is OutOfSequence.PROGRESS_OVERRIDE
+            self.holds = self.holds and not overridden
 
 
 class Compiled:

@@ -1,8 +1,8 @@
 """The forward pass: early dates."""
 
 from slipcast.schedule.compiled import Compiled, Link, Node
-from slipcast.schedule.network import MILESTONES, ConstraintKind, Kind
-from slipcast.schedule.options import OutOfSequence
+from slipcast.schedule.network import ConstraintKind, Kind
+from slipcast.schedule.working_time import WorkingTime
 
 
 def run(nodes: Compiled) -> None:
@@ -29,7 +29,7 @@ def _as_late_as_possible(node: Node, end: int) -> None:
     finish: int | None = None
     for link in node.after:
         after = link.after
-        if after.spanning:
+        if not link.holds:
             continue
         moment = after.early_start if link.to_start else after.early_finish
         if link.left:
@@ -37,7 +37,8 @@ def _as_late_as_possible(node: Node, end: int) -> None:
         if link.from_start:
             moment = clock.finish(clock.worked(moment) + remaining)
         finish = moment if finish is None else min(finish, moment)
-    finish = clock.previous(end if finish is None else finish)
+    finish = end if finish is None else finish
+    finish = clock.next(finish) if node.activity.kind is Kind.START_MILESTONE else clock.previous(finish)
     if finish > node.early_finish:
         node.early_finish = finish
         node.early_start = clock.start(clock.worked(finish) - remaining) if remaining else finish
@@ -46,10 +47,13 @@ def _as_late_as_possible(node: Node, end: int) -> None:
 def _complete(node: Node) -> None:
     """What is complete has nothing that remains, and hands on what its predecessors still ask for."""
     moment = node.data_date
-    if node.options.out_of_sequence is not OutOfSequence.PROGRESS_OVERRIDE:
-        for link in node.before:
-            if not link.before.spanning:
-                moment = max(moment, _asked(link))
+    for link in node.before:
+        if not link.holds:
+            continue
+        if link.before.complete and not link.before.pushed:
+            link.left = 0
+        else:
+            moment = max(moment, _asked(link))
     node.early_start = node.early_finish = moment
     node.pushed = moment > node.data_date
 
@@ -62,9 +66,8 @@ def _open(node: Node) -> None:
     if node.started and activity.resumed is not None:
         start = max(start, activity.resumed)
     finish: int | None = None
-    override = node.options.out_of_sequence is OutOfSequence.PROGRESS_OVERRIDE
     for link in node.before:
-        if link.before.spanning or (node.started and (override or (link.from_start and not link.to_start))):
+        if not link.holds:
             continue
         moment = _asked(link)
         if link.to_start:
@@ -77,9 +80,7 @@ def _open(node: Node) -> None:
         if kind in (ConstraintKind.START_ON_OR_AFTER, ConstraintKind.START_ON) and not node.started:
             start = max(start, moment)
         elif kind in (ConstraintKind.FINISH_ON_OR_AFTER, ConstraintKind.FINISH_ON):
-            if clock.previous(moment) != moment:
-                # No work ends at that moment: it ends with the next minute of work.
-                moment = clock.next(moment) + 1
+            moment = _end(clock, moment)
             finish = moment if finish is None else max(finish, moment)
     if activity.external_early_start is not None and not node.started:
         start = max(start, activity.external_early_start)
@@ -87,6 +88,8 @@ def _open(node: Node) -> None:
         moment = start if finish is None else max(start, finish)
         if activity.kind is not Kind.FINISH_MILESTONE:
             moment = clock.next(moment)
+        else:
+            moment = _end(clock, moment)
         node.early_start = node.early_finish = moment
     else:
         begin = clock.next(start)
@@ -100,7 +103,13 @@ def _open(node: Node) -> None:
         if kind is ConstraintKind.MANDATORY_START and moment is not None and not node.started:
             node.early_start, node.early_finish = moment, clock.add(moment, remaining)
         elif kind is ConstraintKind.MANDATORY_FINISH and moment is not None:
+            moment = max(moment, clock.finish(clock.worked(node.data_date) + remaining) if remaining else node.data_date)
             node.early_start, node.early_finish = clock.start(clock.worked(moment) - remaining), moment
+
+
+def _end(clock: WorkingTime, moment: int) -> int:
+    """Return a moment at which work can end: where none ends at that moment, the next minute of work does."""
+    return moment if clock.previous(moment) == moment else clock.next(moment) + 1
 
 
 def _asked(link: Link) -> int:
@@ -108,18 +117,14 @@ def _asked(link: Link) -> int:
     before, activity, clock = link.before, link.before.activity, link.clock
     lag = link.lag
     moment = before.early_start if link.from_start else before.early_finish
-    since = activity.actual_start if link.from_start else activity.actual_finish if before.complete else None
-    if since is not None and (before.complete or before.started):
-        if before.options.lag_from_actual_start and link.from_start:
-            moment = since
-        elif before.complete and not before.pushed:
+    since = activity.actual_start if link.from_start else activity.actual_finish
+    if since is not None and (before.complete or (before.started and link.from_start)):
+        if link.from_start and before.options.lag_from_actual_start:
             moment = since
         elif lag > 0:
+            # What has passed of a lag is not waited for again.
             lag = max(lag - max(clock.between(since, before.data_date), 0), 0)
         elif before.complete:
             lag = 0
     link.left = lag
     return clock.add(moment, lag) if lag else moment
-
-
-__all__ = ["MILESTONES", "run"]
