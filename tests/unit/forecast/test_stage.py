@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from slipcast.datasets import labels
 from slipcast.forecast.stage import Stage, feature_day, state
 
