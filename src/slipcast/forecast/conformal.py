@@ -73,4 +73,5 @@ def _curve(transforms: np.ndarray, observed: np.ndarray, weights: np.ndarray) ->
     beyond = last < GRID
     base = float(share[~beyond][-1])
     share[beyond] = base + (GRID[beyond] - last) / max(1 - last, 1e-9) * (1 - base)
-    return np.maximum.accumulate(share).tolist()
+    curve: list[float] = np.maximum.accumulate(share).tolist()
+    return curve

@@ -12,7 +12,7 @@ from typing import Any
 
 from slipcast.forecast.distribution import FinishDistribution
 from slipcast.forecast.stage import Stage
-from slipcast.model.evaluators import single
+from slipcast.model.evaluators import KINDS, single
 
 # Bytes of a count in a packed leaf: the sum of up to 65,536 trees fits.
 _WIDTH = 4
@@ -41,6 +41,8 @@ class Forecaster:
         self._grid: list[float] = document["grid"]
         self._curves: Mapping[str, list[float]] = document["curves"]
         self._blend: Mapping[str, float] = document["blend"]
+        late = document["late"]
+        self._late = None if late is None else KINDS[late["kind"]](late)
         self._roots: list[int] = []
         self._feature: list[int] = []
         self._number: list[Any] = []
@@ -62,18 +64,17 @@ class Forecaster:
         limit
             calendar days from the data date to the last day in time
         p_at_start
-            probability of being late, judged at the start; where the model has a weight for the stage, it moves
-            probability between finishes in time and late ones
+            probability of being late, judged at the start; it counts where the model has a weight for the stage
         """
-        finish = FinishDistribution(self._knots, self._calibrated(self.cdf(features), stage))
-        weight = self._blend.get(stage, 0.0)
-        if p_at_start is None or not weight or stage == Stage.ALREADY_LATE or limit <= 0:
+        row = self._row(features)
+        finish = FinishDistribution(self._knots, self._calibrated(self._cdf(row), stage))
+        if self._late is None or stage == Stage.ALREADY_LATE or limit <= 0:
             return finish
-        return finish.reweighted(limit, (1 - weight) * finish.p_late(limit) + weight * p_at_start)
+        weight = self._blend.get(stage, 0.0) if p_at_start is not None else 0.0
+        return finish.reweighted(limit, (1 - weight) * self._late(row) + weight * (p_at_start or 0.0))
 
-    def cdf(self, features: Mapping[str, Any]) -> list[float]:
-        """Return the cdf at the knots before calibration."""
-        packed = self._leaves(single(self._row(features)))
+    def _cdf(self, row: list[float]) -> list[float]:
+        packed = self._leaves(single(row))
         pieces = 2 * len(self._edges)
         counts = array("I", packed.to_bytes(pieces * _WIDTH, "little"))
         open_, cdf = 1.0, [0.0]

@@ -6,12 +6,19 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from sklearn.ensemble import RandomForestClassifier
 
 from slipcast.forecast.conformal import GRID
 from slipcast.forecast.forest import EDGES, LAST_DAY, MISSING, Grown
+from slipcast.model.export.trees import forest
 
 
-def document(grown: Grown, curves: Mapping[str, list[float]], blend: Mapping[str, float]) -> dict[str, Any]:
+def document(
+    grown: Grown,
+    curves: Mapping[str, list[float]],
+    late: RandomForestClassifier | None,
+    blend: Mapping[str, float],
+) -> dict[str, Any]:
     """Return the model as JSON values.
 
     Trees are arrays over their nodes in depth-first order, as in `slipcast.model.artifact`; ``threshold`` has an entry
@@ -21,6 +28,8 @@ def document(grown: Grown, curves: Mapping[str, list[float]], blend: Mapping[str
     ----------
     curves
         calibration curves by stage (`conformal.calibration_curves`)
+    late
+        forest of the probability of being late
     blend
         weight of the probability judged at the start, by stage
     """
@@ -33,6 +42,7 @@ def document(grown: Grown, curves: Mapping[str, list[float]], blend: Mapping[str
         "last_day": LAST_DAY,
         "grid": GRID.tolist(),
         "curves": dict(curves),
+        "late": None if late is None else forest(late),
         "blend": dict(blend),
         "trees": [
             _tree(tree.tree_, np.hstack([finished, seen]))

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.ensemble import RandomForestRegressor
+from sklearn.ensemble import ExtraTreesRegressor
 
 from slipcast.features.row import CATEGORICAL
 from slipcast.forecast.landmarks import FEATURE_NAMES
@@ -29,6 +29,7 @@ HORIZON_DAYS = 365
 LAST_DAY = 1460.0
 # Weight of a whole leaf. Counts are whole numbers of 16 bits, so that every evaluator adds up the same.
 UNIT = 60_000
+COLUMNS = (*FEATURE_NAMES, *CATEGORICAL)
 # Codes of categories that are missing or rare. Below every number, so that a tree can tell a missing one apart.
 MISSING = -1e6
 CATEGORIES = 40
@@ -51,7 +52,7 @@ class Grown:
         seen at its end, in units of 1 / `UNIT` of the leaf's weight
     """
 
-    forest: RandomForestRegressor
+    forest: ExtraTreesRegressor
     columns: tuple[str, ...]
     categories: dict[str, dict[str, int]]
     finished: list[np.ndarray]
@@ -87,26 +88,23 @@ def grow(table: pd.DataFrame, seed: int, **params: Any) -> Grown:
     table
         as `landmarks.landmark_table` returns it
     params
-        parameters of `sklearn.ensemble.RandomForestRegressor` that replace the defaults here
+        parameters of `sklearn.ensemble.ExtraTreesRegressor` that replace the defaults here
 
     Raises
     ------
     ValueError
         If no row could be followed for `HORIZON_DAYS`.
     """
-    columns = (*FEATURE_NAMES, *CATEGORICAL)
-    categories = {
-        name: {value: code for code, value in enumerate(table[name].value_counts().index[:CATEGORIES])}
-        for name in CATEGORICAL
-    }
+    columns, categories = COLUMNS, category_codes(table)
     values = matrix(table, columns, categories)
     weight = activity_weights(table)
     complete = (table["follow_up"] >= HORIZON_DAYS).to_numpy()
     if not complete.any():
         raise ValueError(f"no landmark is {HORIZON_DAYS} days before the cut: there is nothing to learn from yet")
     target = np.log(table["remaining"].fillna(np.inf).clip(upper=HORIZON_DAYS).to_numpy())
-    chosen = {"n_estimators": 100, "min_samples_leaf": 10, "max_features": 0.35, "max_samples": 0.5, **params}
-    forest = RandomForestRegressor(random_state=seed, **chosen)
+    # Random thresholds: of the forests tried, the one with the lowest CRPS (docs/forecast.md).
+    chosen = {"n_estimators": 100, "min_samples_leaf": 10, "max_features": 0.5, **params}
+    forest = ExtraTreesRegressor(random_state=seed, **chosen)
     forest.fit(values[complete], target[complete], sample_weight=weight[complete])
     finished, seen = pieces(table)
     leaves = forest.apply(values)
@@ -129,10 +127,20 @@ def pieces(table: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
     return seen & (remaining <= edges), seen
 
 
+def category_codes(table: pd.DataFrame) -> dict[str, dict[str, int]]:
+    """Return for each categorical feature the codes of its most frequent categories; names break ties."""
+    codes = {}
+    for name in CATEGORICAL:
+        counts = table[name].value_counts().sort_index().sort_values(ascending=False, kind="stable")
+        codes[name] = {str(value): code for code, value in enumerate(counts.index[:CATEGORIES])}
+    return codes
+
+
 def activity_weights(table: pd.DataFrame) -> np.ndarray:
     """Return the weight of each row: those of an activity add up to the same for all, with a mean of 1."""
-    weights: np.ndarray = (1 / table.groupby("row")["landmark"].transform("size")).to_numpy()
-    return weights / weights.mean()
+    weights: np.ndarray = 1 / table.groupby("row")["landmark"].transform("size").to_numpy(copy=True)
+    weights /= weights.mean()
+    return weights
 
 
 def matrix(rows: pd.DataFrame, columns: tuple[str, ...], categories: dict[str, dict[str, int]]) -> np.ndarray:

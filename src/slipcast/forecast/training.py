@@ -1,4 +1,10 @@
-"""Training of a forecast model: forest, calibration by project, weight of the probability judged at the start."""
+"""Training of a forecast model.
+
+Two forests share the features. One gives the distribution of the remaining time (`forest`); its trees are grown to
+tell times apart, and so say less about one limit. The other is grown to tell late from timely and gives the probability
+of being late, mixed with the one judged at the start where that helps. The distribution keeps its shape on both sides
+of the limit and takes its probability there from the second, so there is one distribution and no contradiction.
+"""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -6,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from sklearn.ensemble import RandomForestClassifier
 
 from slipcast.forecast import conformal, forest
 from slipcast.forecast.evaluator import Forecaster
@@ -30,17 +37,20 @@ class Fitted:
         forest of all rows
     curves
         calibration curves by stage
+    late
+        forest of the probability of being late; None if all activities were late, or none
     blend
         weight of the probability judged at the start, by stage
     """
 
     grown: forest.Grown
     curves: Mapping[str, list[float]]
+    late: RandomForestClassifier | None
     blend: Mapping[str, float]
 
     def document(self) -> dict[str, Any]:
         """Return the model as plain values for `Forecaster`."""
-        return document(self.grown, self.curves, self.blend)
+        return document(self.grown, self.curves, self.late, self.blend)
 
     def forecaster(self) -> Forecaster:
         """Return the evaluator of the exported model."""
@@ -58,34 +68,58 @@ def fit(table: pd.DataFrame, seed: int, p_at_start: np.ndarray | None = None, **
         for each row the probability of being late judged at the start, by models that have not seen its project;
         without it no stage gets a weight
     params
-        parameters of the forest that replace the defaults
+        parameters of both forests that replace the defaults
 
     Raises
     ------
     ValueError
         If no landmark is early enough to be followed (`forest.grow`).
     """
-    cdf = out_of_fold(table, seed, **params)
-    stages = table["stage"].to_numpy()
+    cdf, p_late = out_of_fold(table, seed, **params)
     curves = conformal.calibration_curves(
         transforms(table, cdf),
         table["remaining"].notna().to_numpy(),
         project_codes(table["project_id"]),
-        stages,
+        table["stage"].to_numpy(),
         forest.activity_weights(table),
     )
-    blend = {}
-    if p_at_start is not None:
-        blend = blend_weights(table, conformal.calibrated(cdf, stages, curves), p_at_start)
-    return Fitted(forest.grow(table, seed, **params), curves, blend)
+    blend = {} if p_at_start is None else blend_weights(table, p_late, p_at_start)
+    return Fitted(forest.grow(table, seed, **params), curves, late_forest(table, seed, **params), blend)
 
 
-def out_of_fold(table: pd.DataFrame, seed: int, **params: Any) -> np.ndarray:
-    """Return the cdf of each row at `forest.knots` by a forest that has not seen its project."""
-    cdf = np.empty((len(table), len(forest.knots())))
-    for train, rest in project_folds(table["project_id"], FOLDS, seed):
-        cdf[rest] = forest.grow(table.iloc[train], seed, **params).cdf(table.iloc[rest])
-    return cdf
+def out_of_fold(table: pd.DataFrame, seed: int, **params: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Return each row's cdf at `forest.knots`, and probability of being late, by forests without its project.
+
+    Where no late forest can be fitted, the probability is the cdf's.
+    """
+    cdf, p_late = np.empty((len(table), len(forest.knots()))), np.empty(len(table))
+    limit = table["limit"].clip(lower=0).to_numpy()
+    for train, held in project_folds(table["project_id"], FOLDS, seed):
+        rest, rows = table.iloc[train], table.iloc[held]
+        grown = forest.grow(rest, seed, **params)
+        cdf[held] = grown.cdf(rows)
+        late = late_forest(rest, seed, **params)
+        if late is None:
+            p_late[held] = 1 - at_days(cdf[held], limit[held])
+        else:
+            p_late[held] = late.predict_proba(forest.matrix(rows, forest.COLUMNS, grown.categories))[:, 1]
+    return cdf, p_late
+
+
+def late_forest(table: pd.DataFrame, seed: int, **params: Any) -> RandomForestClassifier | None:
+    """Fit the forest of the probability of being late; None if the rows have one class only.
+
+    It learns from undecided landmarks whose last day in time lay before the cut: of the others the timely are known
+    earlier than the late.
+    """
+    rows = (matured(table) & (table["limit"] > 0)).to_numpy()
+    late = outcomes(table)[rows] == 1
+    if late.all() or not late.any():
+        return None
+    values = forest.matrix(table[rows], forest.COLUMNS, forest.category_codes(table))
+    chosen = {"n_estimators": 100, "min_samples_leaf": 15, "max_features": 0.4, **params}
+    classifier = RandomForestClassifier(random_state=seed, **chosen)
+    return classifier.fit(values, late, sample_weight=forest.activity_weights(table)[rows])
 
 
 def project_folds(projects: pd.Series, count: int, seed: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -120,22 +154,30 @@ def outcomes(table: pd.DataFrame) -> np.ndarray:
     return values
 
 
-def blend_weights(table: pd.DataFrame, cdf: np.ndarray, p_at_start: np.ndarray) -> dict[str, float]:
+def matured(table: pd.DataFrame) -> pd.Series:
+    """Return which rows had their last day in time by the cut."""
+    return table["limit"] <= table["follow_up"]
+
+
+def blend_weights(table: pd.DataFrame, p_late: np.ndarray, p_at_start: np.ndarray) -> dict[str, float]:
     """Return for each undecided stage the weight in `WEIGHTS` with the lowest Brier score, if it is not 0.
 
-    Only landmarks whose last day in time lay before the cut are judged: of the others the timely alone are known.
+    Parameters
+    ----------
+    p_late
+        out-of-fold probability of being late as of the landmark, shape (n_rows,)
+    p_at_start
+        the same, judged at the start
     """
-    late = outcomes(table)
-    matured = (table["limit"] <= table["follow_up"]).to_numpy()
+    late, known = outcomes(table), matured(table).to_numpy()
     weights, stages = forest.activity_weights(table), table["stage"].to_numpy()
-    p_now = 1 - at_days(cdf, table["limit"].clip(lower=0).to_numpy())
     blend = {}
     for stage in UNDECIDED:
-        rows = matured & (stages == stage)
+        rows = known & (stages == stage)
         if not rows.any():
             continue
         scores = [
-            np.average((weight * p_at_start + (1 - weight) * p_now - late)[rows] ** 2, weights=weights[rows])
+            np.average((weight * p_at_start + (1 - weight) * p_late - late)[rows] ** 2, weights=weights[rows])
             for weight in WEIGHTS
         ]
         if best := WEIGHTS[int(np.argmin(scores))]:
