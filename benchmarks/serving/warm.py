@@ -80,7 +80,7 @@ def _handlers(case: models.Case) -> tuple[Any, Any]:
         del sys.modules[name]
     if str(folder) not in sys.path:
         sys.path.insert(0, str(folder))
-    return importlib.import_module("predict.app").handler, importlib.import_module("predict.application").handler
+    return importlib.import_module("predict.app").handler, importlib.import_module("predict.app").handler
 
 
 def _pipeline_handler(pipeline: Any, body: str) -> str:

@@ -28,7 +28,7 @@ ACTIVITIES = st.fixed_dictionaries(
 @pytest.fixture
 def contract(load_app):
     """The model of an activity that the API validates with."""
-    load_app("predict.application", MODEL_SHA256="")
+    load_app("predict.app", MODEL_SHA256="")
     return sys.modules["predict.api.schemas"].Activity
 
 

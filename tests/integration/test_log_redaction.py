@@ -139,7 +139,7 @@ def test_neither_token_nor_key_of_an_approval_is_logged(log, approve, told, way)
     ],
 )
 def test_no_api_key_is_logged(log, load_app, lambda_context, trained, event, monkeypatch, harm, expected):  # noqa: F811
-    app = load_app("predict.application", **environment(trained[1], trained[2]))
+    app = load_app("predict.app", **environment(trained[1], trained[2]))
     request = json.loads(json.dumps(event("api_post_predictions")).replace("EXAMPLE-KEY-OF-NO-ACCOUNT", API_KEY))
     request["requestContext"].setdefault("identity", {})["apiKey"] = API_KEY
     request["body"] = json.dumps(ACTIVITY)

@@ -44,7 +44,7 @@ DOORS = [
 @pytest.fixture
 def app(load_app, tmp_path):
     """Where Lambda enters."""
-    load_app("predict.application", **environment(tmp_path))
+    load_app("predict.app", **environment(tmp_path))
     from predict import app as fast
 
     return fast

@@ -11,7 +11,7 @@ WRONG = ACTIVITY | {"start": "01/03/2022"}
 
 @pytest.fixture
 def app(load_app, tmp_path):
-    return load_app("predict.application", **environment(tmp_path))
+    return load_app("predict.app", **environment(tmp_path))
 
 
 def logged(capsys) -> list[dict]:

@@ -95,7 +95,7 @@ def event(body, *, raw=None, path="/predictions", method="POST", query=None, hea
 @pytest.fixture
 def serve(load_app, trained, lambda_context, capsys):  # noqa: F811
     """Both ways to answer an event: the application's, and the entry's with whether it needed the application."""
-    app = load_app("predict.application", **environment(trained[1], trained[2]))
+    app = load_app("predict.app", **environment(trained[1], trained[2]))
     fast = importlib.import_module("predict.app")
 
     def logged() -> list[dict]:
@@ -110,14 +110,14 @@ def serve(load_app, trained, lambda_context, capsys):  # noqa: F811
     def run(asked: dict):
         expected = app.handler(deepcopy(asked), lambda_context)
         expected_log = logged()
-        sys.modules["predict.application"] = app
+        sys.modules["predict.app"] = app
         called = []
         handler, app.handler = app.handler, lambda *given: called.append(1) or handler(*given)
         try:
             found = fast.handler(deepcopy(asked), lambda_context)
         finally:
             app.handler = handler
-            del sys.modules["predict.application"]
+            del sys.modules["predict.app"]
         return (expected, expected_log), (found, logged()), bool(called)
 
     return run
@@ -201,7 +201,7 @@ def test_whatever_is_sent_both_ways_answer_alike(serve):
 
 
 def test_features_by_column_are_those_by_row(load_app, aws_environment):
-    load_app("predict.application", MODEL_SHA256="")
+    load_app("predict.app", MODEL_SHA256="")
     plain_request = importlib.import_module("predict.fast_path.request")
     activities = [body for body in PLAIN if "activities" not in body]
     read = plain_request.read(json.dumps({"activities": activities}))
@@ -214,8 +214,8 @@ def test_features_by_column_are_those_by_row(load_app, aws_environment):
 
 
 def test_without_a_model_the_application_says_why(load_app, lambda_context, monkeypatch):
-    app = load_app("predict.application", MODEL_SHA256="")
-    monkeypatch.setitem(sys.modules, "predict.application", app)
+    app = load_app("predict.app", MODEL_SHA256="")
+    monkeypatch.setitem(sys.modules, "predict.app", app)
 
     assert importlib.import_module("predict.app").handler(event(ACTIVITY), lambda_context)["statusCode"] == 503
 
@@ -225,7 +225,7 @@ def test_a_valid_request_needs_neither_powertools_nor_pydantic(trained, tmp_path
         "import json, sys; sys.path[:0] = json.loads(sys.argv[1]); from predict import app as fast\n"
         "answer = fast.handler(json.loads(sys.argv[2]), None)\n"
         "assert answer['statusCode'] == 200, answer\n"
-        "packages = {name.partition('.')[0] for name in sys.modules} | {*sys.modules} & {'predict.application'}\n"
+        "packages = {name.partition('.')[0] for name in sys.modules} | {*sys.modules} & {'predict.app'}\n"
         "print(sorted(packages & {'aws_lambda_powertools', 'pydantic', 'boto3', 'botocore', 'numpy'}))"
     )
     folders = [str(ROOT / "functions")]

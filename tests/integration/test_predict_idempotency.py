@@ -29,7 +29,7 @@ def table(mocked_aws):
 
 @pytest.fixture
 def app(load_app, tmp_path, table):
-    return load_app("predict.application", **environment(tmp_path), IDEMPOTENCY_TABLE=table.name)
+    return load_app("predict.app", **environment(tmp_path), IDEMPOTENCY_TABLE=table.name)
 
 
 def predictions_logged(capsys) -> int:
@@ -40,7 +40,7 @@ def predictions_logged(capsys) -> int:
 
 def test_the_first_answer_comes_again_also_from_another_model(app, load_app, tmp_path, capsys):
     first = call(app, "POST", "/predictions", ACTIVITY, headers=KEY)
-    other = load_app("predict.application", **environment(tmp_path, seed=1, version="5"))
+    other = load_app("predict.app", **environment(tmp_path, seed=1, version="5"))
     again = call(other, "POST", "/predictions", ACTIVITY, headers=KEY)
 
     assert first.status == 200

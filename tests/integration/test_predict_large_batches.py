@@ -33,7 +33,7 @@ def serving(load_app, s3, artefact, tmp_path, lambda_context, monkeypatch):
     uri = "s3://data/models/abc123/model.json"
     storage.write_bytes(uri, artefact, "application/json")
     known = environment(path, digest(artefact))
-    load_app("predict.application", **known, MODEL_URI=uri, BATCH_FUNCTION="slipcast-predict-batch")
+    load_app("predict.app", **known, MODEL_URI=uri, BATCH_FUNCTION="slipcast-predict-batch")
     fast, batch = importlib.import_module("predict.app"), importlib.import_module("predict.batch")
 
     class Lambda:
@@ -151,7 +151,7 @@ def test_an_artefact_with_another_digest_is_not_used(serving, s3, capsys):
 
 
 def test_the_client_asks_once_and_gives_up_in_time_to_answer_here(load_app, aws_environment):
-    load_app("predict.application", MODEL_SHA256="")
+    load_app("predict.app", MODEL_SHA256="")
     config = importlib.import_module("predict.fast_path.offload").client().meta.config
 
     assert config.retries["total_max_attempts"] == 1

@@ -25,7 +25,7 @@ CSV = {"Content-Type": "text/csv"}
 
 @pytest.fixture
 def app(load_app, tmp_path):
-    return load_app("predict.application", **environment(tmp_path))
+    return load_app("predict.app", **environment(tmp_path))
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def test_mlflows_client_finds_the_server_ready(client):
 
 
 def test_before_the_first_release_it_is_not_ready(load_app):
-    with served(load_app("predict.application", MODEL_SHA256="")) as url:
+    with served(load_app("predict.app", MODEL_SHA256="")) as url:
         client = ScoringServerClient(*url.removeprefix("http://").split(":"))
         with pytest.raises(Exception, match="503"):
             client.ping()

@@ -15,7 +15,7 @@ INSIDE = re.compile(
 
 @pytest.fixture
 def app(load_app, tmp_path):
-    return load_app("predict.application", **environment(tmp_path))
+    return load_app("predict.app", **environment(tmp_path))
 
 
 REQUESTS = {
@@ -49,7 +49,7 @@ def test_every_answer_says_which_request_and_which_model_and_protects_browsers(a
 
 
 def test_without_a_model_there_are_no_headers_about_it(load_app):
-    answer = call(load_app("predict.application", MODEL_SHA256=""), "GET", "/health")
+    answer = call(load_app("predict.app", MODEL_SHA256=""), "GET", "/health")
 
     assert answer.status == 503
     assert not {*MODEL} & answer.headers.keys()
@@ -75,7 +75,7 @@ def test_a_client_that_knows_the_model_is_told_so(app, load_app, tmp_path):
         assert "no-cache" in again.headers["cache-control"]
     assert call(app, "GET", "/model", headers={"If-None-Match": '"other"'}).text == first.text
     for seed, version in ((1, "4"), (0, "5")):
-        released = load_app("predict.application", **environment(tmp_path, seed=seed, version=version))
+        released = load_app("predict.app", **environment(tmp_path, seed=seed, version=version))
         assert call(released, "GET", "/model", headers={"If-None-Match": tag}).status == 200
 
 

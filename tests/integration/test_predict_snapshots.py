@@ -19,14 +19,14 @@ def start(load_app, trained, monkeypatch):  # noqa: F811
     """A function that starts the prediction function, as a version with a snapshot or not; no hook outlives a test."""
     for registry in (snapshot_restore_py._before_snapshot_registry, snapshot_restore_py._after_restore_registry):
         monkeypatch.setattr(f"snapshot_restore_py.{_name(registry)}", [])
-    monkeypatch.delitem(sys.modules, "predict.application", raising=False)
+    monkeypatch.delitem(sys.modules, "predict.app", raising=False)
 
     def run(kind: str):
         load_app("predict", **environment(*trained[1:3]), AWS_LAMBDA_INITIALIZATION_TYPE=kind)
         return importlib.import_module("predict.app")
 
     yield run
-    sys.modules.pop("predict.application", None)
+    sys.modules.pop("predict.app", None)
 
 
 def _name(registry) -> str:
@@ -35,10 +35,10 @@ def _name(registry) -> str:
 
 def test_before_the_snapshot_everything_is_loaded(start):
     start("snap-start")
-    assert "predict.application" not in sys.modules
+    assert "predict.app" not in sys.modules
     runtime.run_before_snapshot()
 
-    assert hasattr(sys.modules["predict.application"], "handler")
+    assert hasattr(sys.modules["predict.app"], "handler")
 
 
 def test_after_the_restore_nothing_of_another_environment_is_left(start, lambda_context, monkeypatch, aws_environment):

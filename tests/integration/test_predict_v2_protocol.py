@@ -14,7 +14,7 @@ NAME = "slipcast"
 
 @pytest.fixture
 def app(load_app, tmp_path):
-    return load_app("predict.application", **environment(tmp_path))
+    return load_app("predict.app", **environment(tmp_path))
 
 
 @pytest.fixture
@@ -148,7 +148,7 @@ def test_an_unknown_output_is_refused(client):
 
 def test_before_the_first_release_nothing_is_ready(load_app):
     with (
-        served(load_app("predict.application", MODEL_SHA256="")) as url,
+        served(load_app("predict.app", MODEL_SHA256="")) as url,
         triton.InferenceServerClient(url.removeprefix("http://")) as client,
     ):
         assert client.is_server_live()

@@ -62,9 +62,7 @@ FIELDS = (
     Field("predecessor_count", NUMBER, "Number of predecessors", least=0.0),
 )
 BY_NAME = {field.name: field for field in FIELDS}
-TEXTS, DAYS, NUMBERS = (
-    tuple(field.name for field in FIELDS if field.kind == kind) for kind in (TEXT, DAY, NUMBER)
-)
+TEXTS, DAYS, NUMBERS = (tuple(field.name for field in FIELDS if field.kind == kind) for kind in (TEXT, DAY, NUMBER))
 # Words of a table for a missing value, as pandas reads them.
 MISSING_WORDS = frozenset(
     {"", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "<NA>", "N/A", "NA"}
