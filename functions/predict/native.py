@@ -1,7 +1,7 @@
 """msgspec, imported in half the time.
 
-It takes three names of the typing module from typing_extensions where that is installed, and importing that takes longer
-than msgspec itself. Python 3.13 has the names.
+It takes three names of the typing module from typing_extensions where that is installed, and importing that takes
+longer than msgspec itself. Python 3.13 has the names.
 """
 
 import sys

@@ -45,7 +45,7 @@ def test_after_the_restore_nothing_of_another_environment_is_left(start, lambda_
     fast = start("snap-start")
     fast.handler(event(ACTIVITY), lambda_context)
     batches, log = (
-        importlib.import_module("predict.fast_path.offload"),
+        importlib.import_module("predict.serving.offload"),
         importlib.import_module("predict.serving.log_writer"),
     )
     clients = feature_store.client(), batches.client()

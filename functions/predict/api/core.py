@@ -16,8 +16,8 @@ def predict(call: Call) -> Answer:
     is known when an activity starts is used: status, progress, actual dates and unknown columns may be sent and are not
     read. Reasons are given where asked for.
 
-    Tables are taken and given too: CSV with a header, and one activity or answer in each line of JSON. The answer has the
-    form of the request unless Accept names another.
+    Tables are taken and given too: CSV with a header, and lines of JSON with an activity or an answer each. The answer
+    has the form of the request unless Accept names another.
     """
     kind = body.media_type(call.event, (body.JSON, body.CSV, body.LINES))
     wanted = _wanted(call, kind)

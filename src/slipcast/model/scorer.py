@@ -102,7 +102,7 @@ class Scorer:
         """
         scores = self.scores(columns)
         # Every comparison with NaN is false.
-        if not all([0.0 <= score <= 1.0 for score in scores]):
+        if not all(0.0 <= score <= 1.0 for score in scores):
             raise ScoreError(f"the model {self.metadata.get('model_id', '')} gave a score that is no probability")
         return scores
 
