@@ -153,7 +153,7 @@ def test_no_api_key_is_logged(log, load_app, lambda_context, trained, event, mon
     elif harm == "another path":
         request["path"] = request["resource"] = "/elsewhere"
     elif harm == "an error":
-        monkeypatch.setattr(app.answers, "answer", lambda *_: 1 / 0)
+        monkeypatch.setattr(app.core.predictions, "score", lambda *_: 1 / 0)
 
     answer = log.of(app.handler, request, lambda_context)
 

@@ -168,7 +168,7 @@ def test_a_duration_stands_for_the_finish(app, lambda_context):
         ("{", 400),
         ('{"activities": [{"activity_id": "a", "start": "2022-03-01", "budget": NaN}]}', 422),
         ("[" * 100_000, 400),
-        (json.dumps(ACTIVITY)[:-1] + ', "total_float_days": 1' + "0" * 5000 + "}", 400),
+        (json.dumps(ACTIVITY)[:-1] + ', "total_float_days": 1' + "0" * 5000 + "}", 422),
         (json.dumps(ACTIVITY)[:-1] + ', "total_float_days": 1' + "0" * 400 + "}", 422),
         ("null", 422),
         ("[]", 422),
@@ -378,7 +378,7 @@ def test_the_openapi_document_is_valid_and_complete(app, lambda_context):
     answers = post["responses"]["200"]["content"]["application/json"]["schema"]["anyOf"]
     assert [item["$ref"].rpartition("/")[2] for item in answers] == ["PredictionResponse", "ExplainedResponse"]
     schemas = document["components"]["schemas"]
-    assert schemas["PredictionRequest"]["properties"]["explain"]["default"] is False
+    assert schemas["Activities"]["properties"]["explain"]["default"] is False
     assert {"base", "reasons"} <= set(schemas["ExplainedPrediction"]["required"])
 
 
@@ -438,7 +438,7 @@ def test_what_is_redacted_is_in_no_line_that_reaches_cloudwatch(load_app, traine
 
 
 def test_an_unexpected_error_says_nothing_of_the_inside(app, lambda_context, monkeypatch):
-    monkeypatch.setattr(app.answers, "answer", lambda *_: 1 / 0)
+    monkeypatch.setattr(app.core.predictions, "score", lambda *_: 1 / 0)
     status, problem, _ = ask(app, lambda_context, "POST", "/predictions", ACTIVITY)
 
     assert status == 500
@@ -458,7 +458,7 @@ def test_each_request_is_logged_with_what_a_release_is_judged_by(
     capsys.readouterr()
     ask(app, lambda_context, "POST", "/predictions", ACTIVITY)
     ask(app, lambda_context, "POST", "/predictions", {"activities": []})
-    monkeypatch.setattr(app.answers, "answer", lambda *_: 1 / 0)
+    monkeypatch.setattr(app.core.predictions, "score", lambda *_: 1 / 0)
     ask(app, lambda_context, "POST", "/predictions", ACTIVITY)
     ask(app, lambda_context, "GET", "/nowhere")
 

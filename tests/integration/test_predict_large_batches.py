@@ -12,7 +12,7 @@ from slipcast.model import scorer
 from slipcast.model.artifact import digest
 from slipcast.model.export.pipeline import export
 from slipcast_aws import storage
-from tests.integration.test_predict_fast import event
+from tests.integration.test_predict_entry import event
 from tests.integration.test_predict_function import environment
 from tests.support.serving_cases import feature_frame, fitted
 

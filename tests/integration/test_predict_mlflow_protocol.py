@@ -136,7 +136,7 @@ def test_whole_numbers_are_ids_too(app):
         ({"inputs": {"start": ["2022-03-01"], "budget": [1, 2]}}, "different lengths"),
         ({"inputs": {"start": "2022-03-01"}}, "list of values"),
         ({"instances": [[1, 2, 3]]}, "with the columns as names"),
-        ({"dataframe_records": [ACTIVITY, ACTIVITY | {"budget": "much"}]}, "budget[1]: Input should be a valid number"),
+        ({"dataframe_records": [ACTIVITY, ACTIVITY | {"budget": "much"}]}, "budget[1]: 'much' is no number"),
         ({"dataframe_records": [{"start": "2022-03-01"}]}, "baseline_finish[0]"),
         ({"dataframe_records": [ACTIVITY | {"budget": -math.inf}]}, "budget[0]"),
     ],
@@ -156,8 +156,8 @@ def test_a_wrong_body_is_named_in_mlflows_words(app, capsys, body, detail):
     [
         ("", "not CSV"),
         ("start\n", "rows"),
-        ("start,budget\n2022-03-01\n", "as many values"),
-        ('start,budget\n2022-03-01,"1\n', "not CSV"),
+        ("start,budget\n2022-03-01\n", "line 2 has 1 cells, the header 2"),
+        ('start,budget\n2022-03-01,"1\n', "no CSV"),
         ("start,baseline_duration_days\n2022-03-01,long\n", "baseline_duration_days[0]"),
     ],
 )

@@ -10,7 +10,7 @@ import snapshot_restore_py
 from awslambdaric import lambda_runtime_hooks_runner as runtime
 
 from slipcast_aws.serving import feature_store
-from tests.integration.test_predict_fast import event
+from tests.integration.test_predict_entry import event
 from tests.integration.test_predict_function import ACTIVITY, environment, trained  # noqa: F401 - a fixture
 
 
@@ -35,10 +35,10 @@ def _name(registry) -> str:
 
 def test_before_the_snapshot_everything_is_loaded(start):
     start("snap-start")
-    assert "predict.app" not in sys.modules
+    assert "predict.registry" not in sys.modules
     runtime.run_before_snapshot()
 
-    assert hasattr(sys.modules["predict.app"], "handler")
+    assert {"predict.registry", "predict.api.idempotency"} <= sys.modules.keys()
 
 
 def test_after_the_restore_nothing_of_another_environment_is_left(start, lambda_context, monkeypatch, aws_environment):

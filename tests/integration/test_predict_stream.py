@@ -326,7 +326,7 @@ def test_what_waits_is_visible_again_before_the_visibility_timeout(stream, load_
 def test_an_update_that_never_succeeds_is_given_up_with_its_last_error(stream, monkeypatch, capsys):
     first = stream.send(ACTIVITY)
     stream.send(ACTIVITY | {"activity_id": "A2"})
-    monkeypatch.setattr(stream.app.answers, "answer", lambda *_: 1 / 0)
+    monkeypatch.setattr(stream.app.core.predictions, "score", lambda *_: 1 / 0)
 
     event = stream.batch(receive_count=39)
     assert len(stream.deliver(event)) == 2
@@ -352,14 +352,14 @@ def test_what_cannot_be_set_aside_is_kept_in_the_queue(stream, monkeypatch):
 
 def test_what_was_set_aside_is_listed_and_sent_again_in_order(stream, monkeypatch):
     bodies = [json.dumps(ACTIVITY | {"activity_id": f"A{number}"}) for number in range(12)]
-    answer = stream.app.answers.answer
-    monkeypatch.setattr(stream.app.answers, "answer", lambda *_: 1 / 0)
+    answer = stream.app.core.predictions.score
+    monkeypatch.setattr(stream.app.core.predictions, "score", lambda *_: 1 / 0)
     for body in bodies:
         stream.send(body, attributes={"tool": {"DataType": "String", "StringValue": "planner"}})
     stream.send("no json", "P-2")
     while (event := stream.batch(receive_count=40))["Records"]:
         stream.deliver(event)
-    monkeypatch.setattr(stream.app.answers, "answer", answer)
+    monkeypatch.setattr(stream.app.core.predictions, "score", answer)
 
     listed = redrive.listed(stream.dead_letters)
     assert "reason  given up after 40 tries" in redrive.describe(listed[0])

@@ -61,7 +61,7 @@ def _explain(call: Call) -> bool:
     sent = str(query.get("explain") or "false").strip().lower()
     if sent not in ("true", "false", "1", "0"):
         raise requests.invalid(
-            "explain", "bool_type", "it is neither true nor false", "send one of them, or leave it out"
+            "query.explain", "bool_type", "it is neither true nor false", "send one of them, or leave it out"
         )
     return sent in ("true", "1")
 
