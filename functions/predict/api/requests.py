@@ -21,7 +21,8 @@ NAMES = tuple(field.name for field in activity.FIELDS)
 _MOST_DIGITS = 400
 _many = msgspec.json.Decoder(Activities)
 _one = msgspec.json.Decoder(Activity)
-_fields = attrgetter(*NAMES, "history")
+_fields = [(name, attrgetter(name)) for name in NAMES]
+_history_of = attrgetter("history")
 
 
 class Refused(NamedTuple):
@@ -90,7 +91,7 @@ class Batch(NamedTuple):
     """
 
     ids: Sequence[str]
-    columns: dict[str, Sequence[Any]]
+    columns: dict[str, list[Any]]
     history: Sequence[Mapping[str, float] | None]
     positions: Sequence[int]
     refused: Sequence[Refused] = ()
@@ -125,7 +126,7 @@ def read(body: str) -> Batch:
     try:
         found = _many.decode(body)
         activities = [_one.decode(body)] if found.activities is msgspec.UNSET else found.activities
-        return _clean(list(map(_fields, activities)), explain=found.explain)
+        return _columns(activities)._replace(explain=found.explain)
     except (_Unclean, msgspec.DecodeError, UnicodeEncodeError, RecursionError):
         document = parse(body)
     return _read_by_field(*_activities(document))
@@ -140,7 +141,7 @@ def from_records(records: Sequence[Any]) -> Batch:
         If no activity is valid, or there are none or too many.
     """
     try:
-        return _clean(list(map(_fields, msgspec.convert(records, list[Activity]))))
+        return _columns(msgspec.convert(records, list[Activity]))
     except (_Unclean, msgspec.ValidationError):
         return _read_by_field(records)
 
@@ -196,7 +197,7 @@ def _read_by_field(records: Sequence[Any], explain: bool = False) -> Batch:
     if len(records) > MAX_ACTIVITIES:
         found = f"these are {len(records)}"
         raise invalid("activities", "too_long", found, f"send at most {MAX_ACTIVITIES} activities at once")
-    values: list[tuple[Any, ...]] = []
+    valid: list[dict[str, Any]] = []
     ids: list[str] = []
     positions: list[int] = []
     refused: list[Refused] = []
@@ -207,43 +208,52 @@ def _read_by_field(records: Sequence[Any], explain: bool = False) -> Batch:
             continue
         positions.append(index)
         ids.append(record["activity_id"])
-        values.append((*map(taken.get, NAMES), taken.get("history")))
-    if not values:
+        valid.append(taken)
+    if not valid:
         raise InvalidRequest(refused)
-    batch = _clean(values, explain=explain)
-    return batch._replace(ids=ids, positions=positions, refused=refused)
+    columns = {name: [taken.get(name) for taken in valid] for name in NAMES}
+    batch = _batch(columns, [taken.get("history") for taken in valid])
+    return batch._replace(ids=ids, positions=positions, refused=refused, explain=explain)
 
 
-def _clean(values: list[tuple[Any, ...]], *, explain: bool = False) -> Batch:
-    """Return the activities given by the values of `NAMES` and the history.
+def _columns(activities: Sequence[Any]) -> Batch:
+    """Return activities that msgspec decoded.
 
     Raises
     ------
     _Unclean
         If a text is not clean, a finish is missing or before its start, or there are none or too many.
     """
-    if not 0 < len(values) <= MAX_ACTIVITIES:
+    if not 0 < len(activities) <= MAX_ACTIVITIES:
         raise _Unclean
-    *lists, history = zip(*values, strict=True)
-    columns: dict[str, Sequence[Any]] = dict(zip(NAMES, lists, strict=True))
+    columns = {name: list(map(value, activities)) for name, value in _fields}
     for name in activity.TEXTS:
         for text in {*columns[name]}:
             if text is not None and not _is_clean(text):
                 raise _Unclean
-    starts = zip(columns["baseline_start"], columns["start"], strict=True)
     try:
-        known = list(
-            map(
-                activity.baseline,
-                [own or start for own, start in starts],
-                columns["baseline_duration_days"],
-                columns["baseline_finish"],
-            )
-        )
+        return _batch(columns, list(map(_history, map(_history_of, activities))))
     except ValueError as error:
         raise _Unclean from error
-    columns["baseline_duration_days"], columns["baseline_finish"] = zip(*known, strict=True)
-    return Batch(columns["activity_id"], columns, list(map(_history, history)), range(len(values)), (), explain)
+
+
+def _batch(columns: dict[str, list[Any]], history: list[Mapping[str, float] | None]) -> Batch:
+    """Return clean activities, with duration and finish.
+
+    Raises
+    ------
+    ValueError
+        If a finish is missing or before its start.
+    """
+    starts = zip(columns["baseline_start"], columns["start"], strict=True)
+    known = map(
+        activity.baseline,
+        [own or start for own, start in starts],
+        columns["baseline_duration_days"],
+        columns["baseline_finish"],
+    )
+    columns["baseline_duration_days"], columns["baseline_finish"] = map(list, zip(*known, strict=True))
+    return Batch(columns["activity_id"], columns, history, range(len(history)))
 
 
 def _is_clean(text: str) -> bool:

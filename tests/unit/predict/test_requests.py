@@ -69,7 +69,7 @@ def test_what_is_no_json_is_said_to_be_none(requests, body):
 
 
 def test_one_activity_may_come_without_a_list(requests):
-    assert requests.read(json.dumps(ACTIVITY)).ids == ("A",)
+    assert requests.read(json.dumps(ACTIVITY)).ids == ["A"]
     assert requests.read(json.dumps(ACTIVITY | {"explain": True})).explain
     assert not read(requests, ACTIVITY, explain=False).explain
 
