@@ -38,6 +38,7 @@ DOORS = [
     ("POST", "/invocations", {"dataframe_records": [ACTIVITY]}),
     ("GET", "/ping", None),
     ("GET", "/version", None),
+    *[("HEAD", probe, None) for probe in ("/health", "/v2/health/live", "/v2/health/ready", "/ping", "/version")],
 ]
 
 
