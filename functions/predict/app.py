@@ -52,8 +52,9 @@ def answer_here(event: dict[str, Any], context: Any, serving: model_store.Servin
 def _answer(event: dict[str, Any], context: Any, serving: model_store.Serving) -> dict[str, Any]:
     if envelope.too_large(event):
         raise problems.Refusal(problems.HTTPStatus.REQUEST_ENTITY_TOO_LARGE, envelope.TOO_LARGE)
-    if event.get("httpMethod") != "POST" or not envelope.has_header(event, "idempotency-key"):
-        return _resolve(event, context, serving)
+    call = routes.Call(event, context, serving, envelope.headers(event))
+    if event.get("httpMethod") != "POST" or "idempotency-key" not in call.headers:
+        return _resolve(call)
     # Imported here: most requests have no key.
     from predict.api import idempotency
 
@@ -62,13 +63,12 @@ def _answer(event: dict[str, Any], context: Any, serving: model_store.Serving) -
         event,
         context,
         idempotency.key_of(event),
-        lambda: _finish(_resolved(event, context, serving), event, context, serving),
+        lambda: _finish(_resolved(call), event, context, serving),
     )
 
 
-def _resolve(event: dict[str, Any], context: Any, serving: model_store.Serving) -> dict[str, Any]:
-    call = routes.Call(event, context, serving)
-    if routes.find(core.ROUTES, event["path"])[0] is not None:
+def _resolve(call: routes.Call) -> dict[str, Any]:
+    if routes.find(core.ROUTES, call.event["path"])[0] is not None:
         return routes.run(core.ROUTES, call)
     # Imported here: the API's own clients do not need it.
     from predict import registry
@@ -76,12 +76,12 @@ def _resolve(event: dict[str, Any], context: Any, serving: model_store.Serving) 
     return routes.run(registry.ROUTES, call)
 
 
-def _resolved(event: dict[str, Any], context: Any, serving: model_store.Serving) -> dict[str, Any]:
+def _resolved(call: routes.Call) -> dict[str, Any]:
     """Return the answer of a route, a problem if the request is refused: it is kept for the key as well."""
     try:
-        return _resolve(event, context, serving)
+        return _resolve(call)
     except Exception as error:
-        return problems.answer(event, context, problems.refusal(error))
+        return problems.answer(call.event, call.context, problems.refusal(error))
 
 
 def _finish(found: dict[str, Any], event: dict[str, Any], context: Any, serving: model_store.Serving) -> dict[str, Any]:

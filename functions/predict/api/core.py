@@ -19,7 +19,7 @@ def predict(call: Call) -> Answer:
     Tables are taken and given too: CSV with a header, and lines of JSON with an activity or an answer each. The answer
     has the form of the request unless Accept names another.
     """
-    kind = body.media_type(call.event, (body.JSON, body.CSV, body.LINES))
+    kind = body.media_type(call.headers, (body.JSON, body.CSV, body.LINES))
     wanted = _wanted(call, kind)
     text = body.text(call.event)
     explain = _explain(call)
@@ -51,7 +51,7 @@ def predict(call: Call) -> Answer:
 
 
 def _wanted(call: Call, kind: str) -> str:
-    accepted = body.header(call.event, "accept").lower()
+    accepted = call.headers.get("accept", "").lower()
     named = [item for item in (body.JSON, body.CSV, body.LINES) if item in accepted]
     return kind if kind in named or not named else named[0]
 

@@ -8,7 +8,6 @@ from typing import Any
 from predict.api.routes import Answer, Call, answer
 from predict.api.schemas import Model
 from predict.serving.model_store import LoadedModel
-from predict.transport.body import header
 
 # Clients may store the answer but must revalidate it: a release or a rollback can change the model at any time.
 CACHE_CONTROL = "private, no-cache"
@@ -35,7 +34,7 @@ def model(call: Call) -> Answer:
     """
     description = describe(call.serving.model())
     tag = f'"{description.version}-{description.sha256[:16]}"'
-    known = header(call.event, "if-none-match")
+    known = call.headers.get("if-none-match", "")
     if known.strip() == "*" or tag in _TAG.findall(known):
         found = answer("", status=HTTPStatus.NOT_MODIFIED, ETag=tag, Cache_Control=CACHE_CONTROL)
         del found["multiValueHeaders"]["Content-Type"]

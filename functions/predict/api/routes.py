@@ -22,6 +22,8 @@ class Call(NamedTuple):
         what Lambda was called with
     serving
         what this version serves
+    headers
+        as `envelope.headers` returns them
     parameters
         variable parts of the path
     """
@@ -29,6 +31,7 @@ class Call(NamedTuple):
     event: dict[str, Any]
     context: Any
     serving: Serving
+    headers: Mapping[str, str]
     parameters: Mapping[str, str] = {}
 
     @property

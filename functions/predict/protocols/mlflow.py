@@ -87,7 +87,7 @@ def invocations(call: Call) -> Answer:
     One of dataframe_split, dataframe_records, instances and inputs is read, or CSV with a header. Columns that no
     activity has and params are not read.
     """
-    kind = body.media_type(call.event, (body.JSON, body.CSV))
+    kind = body.media_type(call.headers, (body.JSON, body.CSV))
     text = body.text(call.event)
     rows = _csv(text) if kind == body.CSV else _json(text)
     scored = predictions.score(call.request_id, call.serving.model(), request(rows))

@@ -204,10 +204,10 @@ def infer(call: Call) -> Answer:
 
 
 def _read(call: Call) -> InferRequest:
-    binary = body.header(call.event, "inference-header-content-length")
-    if binary or body.header(call.event, "content-type").strip().lower().startswith("application/octet-stream"):
+    announced = call.headers.get("content-type", "").strip().lower()
+    if "inference-header-content-length" in call.headers or announced.startswith("application/octet-stream"):
         raise Refusal(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, NO_BINARY, headers={"Accept-Post": body.JSON})
-    body.media_type(call.event)
+    body.media_type(call.headers)
     text = body.text(call.event)
     try:
         found: InferRequest = _decoder.decode(text)

@@ -128,7 +128,7 @@ def write_lines(columns: Columns, timing: dict[str, Any] | None = None, source: 
         project_ids = [kept.identity("project_id", value) for value in project_ids]
         rows = [kept.features(to_builtins(row)) for row in rows]
     items = map(Logged, columns.prediction_ids, activity_ids, project_ids, rows, columns.scores)
-    start = json.dumps(head, separators=(",", ":")).removesuffix("}")
+    start = encode(head).decode().removesuffix("}")
     for line in _lines(map(_item, items)):
         sys.stdout.write(f'{start},"items":[{",".join(line)}]}}\n')
     count({"Predictions": len(columns.scores), "AtRisk": columns.at_risk})
@@ -151,7 +151,7 @@ def count(values: dict[str, float]) -> None:
     }
     metadata = {"Timestamp": int(time.time() * 1000), "CloudWatchMetrics": [directive]}
     numbers = {name: [float(value)] for name, value in values.items()}
-    line = json.dumps({"_aws": metadata, "service": service, **numbers}, separators=(",", ":"))
+    line = encode({"_aws": metadata, "service": service, **numbers}).decode()
     sys.stdout.write(f"{line}\n")
 
 
@@ -167,7 +167,7 @@ def _write_failure(request_id: str, status: int, timing: dict[str, Any]) -> None
         **timing,
         "items": [],
     }
-    sys.stdout.write(json.dumps(line, separators=(",", ":")) + "\n")
+    sys.stdout.write(f"{encode(line).decode()}\n")
 
 
 def _now() -> str:

@@ -34,7 +34,7 @@ def belongs(event: dict[str, Any], model: LoadedModel) -> bool:
         and body.count('"activity_id"') * model.scorer.steps >= WORTH_A_CALL
         and not event.get("isBase64Encoded")
         and not event.get("queryStringParameters")
-        and not envelope.has_header(event, "idempotency-key")
+        and "idempotency-key" not in envelope.headers(event)
         and not envelope.too_large(event)
     )
 

@@ -29,25 +29,29 @@ class BodyError(ValueError):
         self.status, self.headers = status, headers or {}
 
 
-def header(event: Mapping[str, Any], name: str) -> str:
-    """Return a header of a request, several of the name joined by commas; empty if there is none."""
-    several = event.get("multiValueHeaders") or {key: [value] for key, value in (event.get("headers") or {}).items()}
-    return ", ".join(value for key, values in several.items() if key.lower() == name for value in values or ())
-
-
-def media_type(event: Mapping[str, Any], taken: Sequence[str] = (JSON,)) -> str:
+def media_type(headers: Mapping[str, str], taken: Sequence[str] = (JSON,)) -> str:
     """Return the media type of a request's body, the first of `taken` if none is announced.
+
+    Parameters
+    ----------
+    headers
+        as `envelope.headers` returns them
+    taken
+        media types that are read
 
     Raises
     ------
     BodyError
         If it is none of `taken`, in another character set than UTF-8, or encoded.
     """
-    encoding = header(event, "content-encoding").strip().lower()
+    encoding = headers.get("content-encoding", "").strip().lower()
     if encoding not in ("", "identity"):
         detail = f"send the body as it is: Content-Encoding: {encoding[:40]} is not read"
         raise BodyError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, detail, {"Accept-Encoding": "identity"})
-    kind, _, rest = header(event, "content-type").partition(";")
+    announced = headers.get("content-type", "")
+    if announced in taken:
+        return announced
+    kind, _, rest = announced.partition(";")
     kind = kind.strip().lower()
     if kind in ("", FORM):
         return taken[0]

@@ -31,9 +31,13 @@ def too_large(event: dict[str, Any]) -> bool:
     return len(body) > MAX_BODY_BYTES // 4 and len(body.encode("utf-8", "replace")) > MAX_BODY_BYTES
 
 
-def has_header(event: Mapping[str, Any], name: str) -> bool:
-    """Return whether a request has a header; `name` in lower case."""
-    return any(key.lower() == name for key in (event.get("multiValueHeaders") or event.get("headers") or ()))
+def headers(event: Mapping[str, Any]) -> dict[str, str]:
+    """Return the headers of a request by their names in lower case, several of a name joined by commas."""
+    found = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
+    for name, values in (event.get("multiValueHeaders") or {}).items():
+        if len(values) != 1 or name.lower() not in found:
+            found[name.lower()] = ", ".join(values)
+    return found
 
 
 def request_id(event: dict[str, Any], context: Any) -> str:

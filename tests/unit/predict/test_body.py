@@ -20,7 +20,8 @@ def body(monkeypatch):
 
 
 def sent(**headers):
-    return {"headers": {name.replace("_", "-"): value for name, value in headers.items()}, "multiValueHeaders": None}
+    event = {"headers": {name.replace("_", "-"): value for name, value in headers.items()}, "multiValueHeaders": None}
+    return importlib.import_module("predict.transport.envelope").headers(event)
 
 
 @pytest.mark.parametrize(
