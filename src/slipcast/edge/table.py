@@ -98,7 +98,5 @@ def _names(header: list[str] | None) -> list[str]:
 
 def _row(line: int, cells: dict[str, str]) -> Row:
     taken, errors = activity.check(activity.from_cells(cells))
-    problems = (
-        Problem(line, error.field.rpartition(".")[2], error.message, error.remedy) for error in errors
-    )
+    problems = (Problem(line, error.field.rpartition(".")[2], error.message, error.remedy) for error in errors)
     return Row(taken, tuple(problems))

@@ -33,9 +33,9 @@ def feature_columns(
         "total_float_days": list(columns["total_float_days"]),
         "predecessor_count": list(columns["predecessor_count"]),
     }
-    known = [item or {} for item in history]
+    known = [item or {} for item in history] if any(history) else []
     for name in HISTORY:
-        features[name] = [item.get(name) for item in known]
+        features[name] = [item.get(name) for item in known] or [None] * len(history)
     for name, part in FINISH_SEASONS.items():
         features[name] = [
             SEASON[finish.month - 1][part] if value is None and finish is not None else value

@@ -51,7 +51,11 @@ class Preparation:
         for name, median in zip(self._numeric, self._medians, strict=True):
             columns.append(
                 [
-                    median if value is None or value != value else min(max(float(value), -LARGEST), LARGEST)
+                    median
+                    if value is None or value != value
+                    else value
+                    if -LARGEST <= value <= LARGEST
+                    else math.copysign(LARGEST, value)
                     for value in features[name]
                 ]
             )
