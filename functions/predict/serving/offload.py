@@ -10,6 +10,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from predict.serving.model_store import LoadedModel
+from predict.transport import envelope
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
@@ -21,16 +22,31 @@ WORTH_A_CALL = int(os.environ.get("WORTH_A_CALL", "150000"))
 PAYLOAD_BYTES = 6 * 1024 * 1024
 
 
-def belongs(body: str, model: LoadedModel) -> bool:
-    """Return whether a request's body has enough activities for the other function."""
-    # Counting takes 1 ms for the longest body; parsing takes 100 ms.
-    return bool(os.environ.get("BATCH_FUNCTION")) and body.count('"activity_id"') * model.scorer.steps >= WORTH_A_CALL
+def belongs(event: dict[str, Any], model: LoadedModel) -> bool:
+    """Return whether a request has enough activities for the other function."""
+    body = event.get("body")
+    return (
+        bool(os.environ.get("BATCH_FUNCTION"))
+        and event.get("httpMethod") == "POST"
+        and event.get("path") == "/predictions"
+        # Counting takes 1 ms for the longest body, decoding it twenty times as long.
+        and body is not None
+        and body.count('"activity_id"') * model.scorer.steps >= WORTH_A_CALL
+        and not event.get("isBase64Encoded")
+        and not event.get("queryStringParameters")
+        and "idempotency-key" not in envelope.headers(event)
+        and not envelope.too_large(event)
+    )
 
 
 def ask(event: dict[str, Any], context: Any, model: LoadedModel) -> dict[str, Any] | None:
     """Return the other function's answer to the event; None if there is none and this function has to answer."""
     asked = event.get("requestContext") or {}
     request = {
+        "httpMethod": event["httpMethod"],
+        "path": event["path"],
+        "headers": event.get("headers"),
+        "multiValueHeaders": event.get("multiValueHeaders"),
         "body": event["body"],
         "requestContext": {
             "requestId": asked.get("requestId") or context.aws_request_id,

@@ -1,18 +1,17 @@
-"""Conversion of columns and records, as other protocols send activities, into requests of the API."""
+"""Conversion of rows, as other protocols send activities, into requests of the API."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
-from pydantic import ValidationError
+from predict.api import requests
+from predict.api.problems import Refusal, invalid
+from predict.api.requests import Batch, InvalidRequest, Refused
+from predict.api.schemas import FieldError
+from predict.contract import MAX_ERRORS
+from slipcast.features.activity import DAYS, NUMBERS, TEXTS
 
-from predict.api.problems import MAX_ERRORS, Refusal, summary
-from predict.api.schemas import FieldError, PredictionRequest
-
-TEXTS = ("activity_id", "activity_name", "project_id", "phase", "work_type", "location")
-DAYS = ("start", "baseline_start", "baseline_finish")
-NUMBERS = ("baseline_duration_days", "budget", "total_float_days", "predecessor_count")
 COLUMNS = (*TEXTS, *DAYS, *NUMBERS)
 # A data frame writes days as times.
 _MIDNIGHT = re.compile(r"(\d{4}-\d{2}-\d{2})[T ]00:00(:00(\.0+)?)?(Z|[+-]00:00)?")
@@ -24,7 +23,7 @@ def records(columns: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
     return [dict(zip(names, values, strict=True)) for values in zip(*columns.values(), strict=True)]
 
 
-def request(rows: Iterable[Mapping[str, Any]]) -> PredictionRequest:
+def request(rows: Iterable[Mapping[str, Any]]) -> Batch:
     """Return the request for the predictions of `rows`.
 
     None, NaN, empty text and NaT mean a missing value; a time at midnight means its day; a whole number may stand for a
@@ -35,30 +34,26 @@ def request(rows: Iterable[Mapping[str, Any]]) -> PredictionRequest:
     Refusal
         If a value is not valid: these protocols answer for all rows or for none. Fields are named ``column[row]``.
     """
-    activities = [_activity(number, row) for number, row in enumerate(rows)]
     try:
-        found = PredictionRequest.model_validate({"activities": activities})
-    except ValidationError as error:
-        errors = [
-            FieldError(field=_place(item["loc"]), message=item["msg"], type=item["type"])
-            for item in error.errors(include_url=False, include_context=False, include_input=False)[:MAX_ERRORS]
-        ]
-        raise refused(errors) from error
+        found = requests.from_records([_activity(number, row) for number, row in enumerate(rows)])
+    except InvalidRequest as error:
+        raise _refusal(error.refused) from error
     if found.refused:
-        raise refused(
-            error.model_copy(update={"field": _place(error.field.split("."))}) for error in found.refused[:MAX_ERRORS]
-        )
+        raise _refusal(found.refused)
     return found
 
 
 def refused(errors: Iterable[FieldError]) -> Refusal:
     """Return the refusal of a request with these errors."""
-    listed = [FieldError(field=error.field, message=error.message, type=error.type) for error in errors]
-    return Refusal(HTTPStatus.BAD_REQUEST, summary(listed), listed)
+    return invalid([*errors], HTTPStatus.BAD_REQUEST)
+
+
+def _refusal(errors: Sequence[Refused]) -> Refusal:
+    return refused(FieldError(_place(item), item.error.type, item.message) for item in errors[:MAX_ERRORS])
 
 
 def _activity(number: int, row: Mapping[str, Any]) -> dict[str, Any]:
-    activity = {"activity_id": str(number)} if "activity_id" not in row else {}
+    activity: dict[str, Any] = {}
     for name in COLUMNS:
         value = row.get(name)
         # NaN is not equal to itself.
@@ -69,11 +64,10 @@ def _activity(number: int, row: Mapping[str, Any]) -> dict[str, Any]:
         elif name in DAYS and isinstance(value, str) and (day := _MIDNIGHT.fullmatch(value)):
             value = day[1]
         activity[name] = value
+    activity.setdefault("activity_id", str(number))
     return activity
 
 
-def _place(location: Sequence[Any]) -> str:
-    """Return the place of an error: ``("activities", 3, "start")`` is ``start[3]``."""
-    if len(location) < 2:
-        return "rows"
-    return f"{location[2] if len(location) > 2 else 'row'}[{location[1]}]"
+def _place(item: Refused) -> str:
+    """Return the place of an error, such as ``start[3]``."""
+    return "rows" if item.index is None else f"{item.error.field or 'row'}[{item.index}]"
