@@ -11,11 +11,14 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from notify.message import compose
 from notify.settings import Settings
 from slipcast.contracts import Notification, Notified
-from slipcast_aws import waiting
+from slipcast_aws import links, waiting
 from slipcast_aws.control import alarms, audit, datasets, starts
 
 if TYPE_CHECKING:
     from mypy_boto3_sns import SNSClient
+
+# Whoever reads the mail may open the page for this long; its figures are also in the mail and in the bucket.
+LINK_SECONDS = 3600
 
 logger = Logger()
 
@@ -29,9 +32,9 @@ def client() -> "SNSClient":
 @logger.inject_lambda_context
 def handler(event: Notification, context: LambdaContext) -> Notified:
     """Record and publish the outcome of an execution, update the trigger's state, and return the outcome."""
-    subject, text = compose(event)
-    trained = event.get("trained")
     settings = Settings.from_environment()
+    subject, text = compose(event, _intake_link(settings.data_bucket, event))
+    trained = event.get("trained")
     table = settings.control_table
     audit.audit(
         table,
@@ -62,6 +65,13 @@ def handler(event: Notification, context: LambdaContext) -> Notified:
         execution=event["execution"],
     )
     return {"outcome": event["outcome"], "why": event.get("why", ""), "version": event.get("version")}
+
+
+def _intake_link(bucket: str, event: Notification) -> str | None:
+    """Return a link to the page of the dropped file; None if no file was read or refused."""
+    if not event.get("source") or (not event.get("upload") and event["outcome"] != "refused"):
+        return None
+    return links.signed(f"s3://{bucket}/reports/{event['execution']}/intake.html", LINK_SECONDS)
 
 
 def _tell_trigger(table: str, event: Notification) -> None:

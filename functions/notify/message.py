@@ -23,8 +23,16 @@ TRAINED = ("released", "rolled_back", "kept")
 MAX_SUBJECT = 100
 
 
-def compose(event: Notification) -> tuple[str, str]:
-    """Return subject and text for the outcome of an execution."""
+def compose(event: Notification, intake_link: str | None) -> tuple[str, str]:
+    """Return subject and text for the outcome of an execution.
+
+    Parameters
+    ----------
+    event
+        The outcome.
+    intake_link
+        Signed link to the page of the dropped file; None without one.
+    """
     headline = HEADLINES[event["outcome"]]
     # A file without new outcomes needs no mail; an alarm that cannot be answered does.
     hold = event.get("hold")
@@ -53,6 +61,8 @@ def compose(event: Notification) -> tuple[str, str]:
             lines.append("Columns:   differ from the last file of this source, see the report")
     if source:
         lines.append(f"File:      reports/{event['execution']}/intake.html in the bucket")
+    if intake_link:
+        lines.append(f"           for an hour at {intake_link}")
     if event["outcome"] in TRAINED:
         lines.append(f"Training:  reports/{event['execution']}/report.html in the bucket")
     return subject, "\n".join(lines)

@@ -10,4 +10,5 @@ class Settings(FunctionSettings):
     """Settings as they are during one call."""
 
     control_table: str
+    data_bucket: str
     topic_arn: str

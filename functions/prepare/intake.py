@@ -1,20 +1,19 @@
 """From an object in ``incoming/`` to a dataset version, a quarantine file, a report and a list of open activities."""
 
-import csv
 import tempfile
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from slipcast import provenance
 from slipcast.datasets import network, versions
-from slipcast.ingest import report, schema_changes
+from slipcast.ingest import report, schema_changes, understanding
 from slipcast.ingest.files import file_names
 from slipcast.ingest.files.formats import Limits
 from slipcast.ingest.mapping.profile import Profile, built_in, load_profile
 from slipcast.ingest.refusal import ScheduleRefused
 from slipcast.ingest.schedule import Schedule, read_schedule
+from slipcast.reports.intake import render
 from slipcast_aws import storage
 from slipcast_aws.control import datasets
 from slipcast_aws.settings import number, setting
@@ -97,7 +96,6 @@ def _take_in(
         limits=Limits(max_bytes=_max_bytes()),
         sha256=sha256,
     )
-    own = versions.describe(schedule.table, workdir, tolerance_days=int(number("TOLERANCE_DAYS")))
     last = f"s3://{bucket}/sources/{schedule.source}/latest.json"
     before = storage.read_json(last) if storage.exists(last) else None
     changes = schema_changes.schema_changes(before, schedule) if before else []
@@ -120,11 +118,13 @@ def _take_in(
     }
     if schedule.rejected is not None:
         storage.upload(schedule.rejected, f"s3://{bucket}/quarantine/{execution}/rejected.csv", "text/csv")
-    document = report.accepted(schedule, file=drop.name, labels=own["labels"], changes=changes)
     object_ = {**drop.origin, "sha256": sha256, "profile": schedule.profile.name, "data_date": upload["data_date"]}
     object_ |= {"source": schedule.source, "counts": schedule.counts}
-    reference = _version(bucket, schedule, object_, workdir)
-    _write_report(bucket, execution, {**document, "sources": [object_], "dataset": reference}, _sample(schedule))
+    reference, merged = _version(bucket, schedule, object_, workdir)
+    labels = versions.outcomes(merged, schedule.table, workdir, tolerance_days=int(number("TOLERANCE_DAYS")))
+    understood = understanding.in_series(schedule.understood, merged, schedule.table, workdir)
+    document = report.accepted(schedule, understood, file=drop.name, labels=labels, changes=changes)
+    _write_report(bucket, execution, {**document, "sources": [object_], "dataset": reference})
     if before is None or (before["data_date"] or "") <= (upload["data_date"] or ""):
         shape = {"header": list(schedule.header), "mapped": list(schedule.mapped)}
         storage.write_json(last, {**upload, **shape, "execution": execution})
@@ -173,8 +173,13 @@ def _profile(bucket: str, drop: Drop) -> Profile:
     )
 
 
-def _version(bucket: str, schedule: Schedule, source: dict[str, Any], workdir: Path) -> dict[str, Any]:
-    """Merge with the latest dataset and store the version; of executions at the same time none is lost."""
+def _version(bucket: str, schedule: Schedule, source: dict[str, Any], workdir: Path) -> tuple[dict[str, Any], Path]:
+    """Merge with the latest dataset and store the version; of executions at the same time none is lost.
+
+    Returns
+    -------
+    The version's reference, and its table.
+    """
     control_table = setting("CONTROL_TABLE")
     for attempt in range(TRIES):
         previous = datasets.latest_dataset(control_table) if schedule.data_date is not None else None
@@ -211,7 +216,7 @@ def _version(bucket: str, schedule: Schedule, source: dict[str, Any], workdir: P
             storage.write_json(manifest["manifest_uri"], manifest)
         reference = versions.reference(manifest)
         if not manifest["dated"] or datasets.move_latest(control_table, reference, previous=previous):
-            return reference
+            return reference, target
     raise RuntimeError(f"{TRIES} times another file was faster: drop fewer files at once, this one is tried again")
 
 
@@ -238,16 +243,7 @@ def _store_open(bucket: str, schedule: Schedule, workdir: Path, execution: str) 
     return {"rows": rows, "uri": uri, "sha256": versions.sha256(target)} if rows else {"rows": 0}
 
 
-def _sample(schedule: Schedule) -> list[dict[str, str]]:
-    if schedule.rejected is None:
-        return []
-    with schedule.rejected.open(encoding="utf-8", newline="") as file:
-        return list(islice(csv.DictReader(file), report.SAMPLE))
-
-
-def _write_report(
-    bucket: str, execution: str, document: dict[str, Any], sample: list[dict[str, str]] | None = None
-) -> None:
+def _write_report(bucket: str, execution: str, document: report.Accepted | report.Refused) -> None:
     prefix = f"s3://{bucket}/reports/{execution}"
     storage.write_json(f"{prefix}/intake.json", document)
-    storage.write_bytes(f"{prefix}/intake.html", report.page(document, sample).encode(), "text/html; charset=utf-8")
+    storage.write_bytes(f"{prefix}/intake.html", render(document).encode(), "text/html; charset=utf-8")

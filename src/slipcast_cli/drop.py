@@ -13,10 +13,13 @@ import boto3
 from botocore.exceptions import ClientError
 
 from slipcast.training.retraining import execution_name
+from slipcast_aws import links
 from slipcast_cli.stack import DeployedStack, StackError
 
 # EventBridge delivers within seconds; its retries take longer.
 START_SECONDS = 180
+# Long enough to look at the page once, and to show it to somebody.
+LINK_SECONDS = 3600
 # Outcomes of an execution that ingested the file.
 ACCEPTED = ("released", "kept", "ingested", "rolled_back")
 
@@ -55,6 +58,8 @@ class Result:
         One line for people.
     intake
         The intake report, ``reports/<execution>/intake.json``; None if the file was not read.
+    page
+        Link to the page of the intake report, valid for an hour; None without a report.
     riskiest
         Rows of ``predictions/<source>/<data date>.csv``, the highest probability first; empty without a live model.
     """
@@ -63,6 +68,7 @@ class Result:
     why: str
     intake: dict[str, Any] | None = None
     riskiest: list[dict[str, str]] = field(default_factory=list)
+    page: str | None = None
 
     @property
     def accepted(self) -> bool:
@@ -86,7 +92,8 @@ class Drop:
 
     def __init__(self, stack: DeployedStack, session: boto3.Session | None = None, every: float = 2.0) -> None:
         session = session or boto3.Session()
-        self._s3, self._states = session.client("s3"), session.client("stepfunctions")
+        # Its links must name the region as well.
+        self._s3, self._states = session.client("s3", config=links.config()), session.client("stepfunctions")
         self._bucket, self._machine = stack.output("DataBucketName"), stack.output("StateMachineArn")
         self._every = every
 
@@ -136,13 +143,14 @@ class Drop:
         description = self._states.describe_execution(executionArn=dropped.execution)
         output = json.loads(description.get("output") or "{}")
         intake = self._document(f"reports/{dropped.name}/intake.json")
+        page = self._link(f"reports/{dropped.name}/intake.html") if intake else None
         if description["status"] != "SUCCEEDED":
             if intake is not None and intake.get("outcome") == "refused":
-                return Result("refused", intake["why"], intake)
+                return Result("refused", intake["why"], intake, page=page)
             why = " ".join(filter(None, [description.get("error"), description.get("cause")]))
-            return Result("failed", why, intake)
+            return Result("failed", why, intake, page=page)
         rows = self._predictions(intake)[:top] if intake else []
-        return Result(output.get("outcome", "ingested"), output.get("why", ""), intake, rows)
+        return Result(output.get("outcome", "ingested"), output.get("why", ""), intake, rows, page)
 
     def _status(self, dropped: Dropped) -> str | None:
         try:
@@ -158,6 +166,10 @@ class Drop:
         )
         events = (event for page in pages for event in page["events"])
         return [event["stateEnteredEventDetails"]["name"] for event in events if "stateEnteredEventDetails" in event]
+
+    def _link(self, key: str) -> str:
+        wanted = {"Bucket": self._bucket, "Key": key}
+        return self._s3.generate_presigned_url("get_object", Params=wanted, ExpiresIn=LINK_SECONDS)
 
     def _document(self, key: str) -> dict[str, Any] | None:
         raw = self._read(key)

@@ -40,7 +40,7 @@ def result(found: Result, execution: str) -> None:
     output.print(f"[bold]{found.outcome}[/bold]: {found.why}", soft_wrap=True)
     if intake := found.intake:
         if intake["outcome"] == "refused":
-            output.print(f"report: reports/{execution}/intake.html", soft_wrap=True)
+            _page(found, execution)
             return
         counts = intake["counts"]
         output.print(
@@ -53,11 +53,19 @@ def result(found: Result, execution: str) -> None:
                 f"  {problem['cells']} × {problem['column']}: {problem['reason']}; {problem['remedy']}", soft_wrap=True
             )
         for note in intake["notes"]:
-            output.print(f"  note: {note}", soft_wrap=True)
+            output.print(f"  note: {note}", soft_wrap=True, markup=False)
+        output.print(f"what to change in the export: {intake['advice']}", soft_wrap=True, markup=False)
     if found.riskiest:
         table = Table("activity", "name", "baseline finish", "probability", "risk", box=None, pad_edge=False)
         for row in found.riskiest:
             cells = (row["activity_id"], row["activity_name"], row["baseline_finish"], row["probability"])
             table.add_row(*cells, row["risk_band"])
         output.print(table)
+    _page(found, execution)
+
+
+def _page(found: Result, execution: str) -> None:
     output.print(f"report: reports/{execution}/intake.html", soft_wrap=True)
+    if found.page:
+        # A link on one line, without a style: terminals open it.
+        output.print(found.page, soft_wrap=True, markup=False)

@@ -39,6 +39,10 @@ OBJECTS = {
         "write": {"EvaluateFunction"},
     },
     "reports/e/intake.json": {"read": {"TrackFunction", "ApproveFunction"}, "write": {"PrepareFunction"}},
+    "reports/e/intake.html": {
+        "read": {"TrackFunction", "ApproveFunction", "NotifyFunction"},
+        "write": {"PrepareFunction"},
+    },
     "reports/e/evaluation.json": {
         "read": {"ReportFunction", "TrackFunction", "ApproveFunction"},
         "write": {"EvaluateFunction"},

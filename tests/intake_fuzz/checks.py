@@ -20,6 +20,7 @@ from slipcast.ingest.files import grid
 from slipcast.ingest.mapping.profile import Profile, load_profile, normal
 from slipcast.ingest.refusal import ScheduleRefused
 from slipcast.ingest.schedule import REJECTED_COLUMNS, Schedule, read_schedule
+from slipcast.reports.intake import render
 
 
 def check(case: Case, *, thorough: bool = True) -> Outcome:
@@ -84,7 +85,7 @@ def _check_refusal(refusal: ScheduleRefused, file: str, lines: int | None) -> No
     demand(len(str(refusal)) < 3000, f"{len(str(refusal))} characters: {str(refusal)[:300]}")
     document = report.refused(file, refusal)
     json.dumps(document, allow_nan=False).encode()
-    check_page(report.page(document))
+    check_page(render(document))
 
 
 def _check_place(refusal: ScheduleRefused, lines: list[str] | None) -> None:
@@ -121,11 +122,16 @@ def _check_schedule(case: Case, schedule: Schedule, text: str | None, lines: lis
     if text is not None and not text.lstrip("\ufeff \t\r\n").startswith(("ERMHDR", "<")):
         _check_cells(schedule, text, lines, cells)
     _check_network(schedule)
-    document = report.accepted(
-        schedule, file=case.name, labels=dict.fromkeys(("matured", "late", "open", "censored"), 0), changes=[]
-    )
+    labels = dict.fromkeys(("matured", "late", "open", "censored"), 0)
+    document = report.accepted(schedule, schedule.understood, file=case.name, labels=labels, changes=[])
+    left_out = sum(item["rows"] for item in document["understood"]["left_out"])
+    demand(left_out <= counts["filtered"] or schedule.profile.duplicates != "reject", f"{left_out} left out: {counts}")
+    first = [row["line"] for row in schedule.quarantined]
+    demand(len(first) == min(10, counts["rejected"]), f"{first} of {counts}")
     json.dumps(document, allow_nan=False).encode()
-    check_page(report.page(document, cells[:50]))
+    page = render(document)
+    check_page(page)
+    demand(len(page.encode()) < 300_000, f"a page of {len(page.encode())} bytes")
 
 
 def _check_network(schedule: Schedule) -> None:

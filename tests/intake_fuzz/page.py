@@ -17,9 +17,20 @@ class _Page(HTMLParser):
     """Tags that the report has, all closed, and the text between two of them."""
 
     TAGS = frozenset(
-        ["html", "meta", "title", "style", "body", "h1", "h2", "p", "span", "div", "b", "table", "tr", "th", "td"]
+        [
+            *("html", "head", "meta", "title", "style", "body", "header", "main", "footer", "nav", "section", "div"),
+            *("h1", "h2", "h3", "p", "span", "small", "bdi", "code", "a", "br", "ol", "ul", "li", "dl", "dt", "dd"),
+            *("table", "caption", "thead", "tbody", "tr", "th", "td", "svg", "g", "rect", "line", "text"),
+        ]
     )
-    ATTRIBUTES = frozenset(["lang", "charset", "name", "content", "class"])
+    ATTRIBUTES = frozenset(
+        [
+            *("lang", "charset", "http-equiv", "name", "content", "class", "id", "style", "href", "role", "tabindex"),
+            *("aria-label", "aria-labelledby", "scope", "rowspan", "viewbox", "x", "y", "x1", "x2", "y1", "y2"),
+            *("width", "height", "fill", "stroke", "stroke-width"),
+        ]
+    )
+    VOID = frozenset(["meta", "br", "rect", "line"])
 
     def __init__(self) -> None:
         super().__init__()
@@ -29,12 +40,14 @@ class _Page(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         demand(tag in self.TAGS, f"<{tag}> in the page")
         demand({name for name, _ in attrs} <= self.ATTRIBUTES, f"<{tag} {attrs}> in the page")
-        if tag != "meta":
+        demand(all((value or "").startswith("#") for name, value in attrs if name == "href"), f"{attrs} leads away")
+        if tag not in self.VOID:
             self.open.append(tag)
         self.texts.append("")
 
     def handle_endtag(self, tag: str) -> None:
-        demand(self.open and self.open.pop() == tag, f"</{tag}> closes nothing")
+        if tag not in self.VOID:
+            demand(self.open and self.open.pop() == tag, f"</{tag}> closes nothing")
         self.texts.append("")
 
     def handle_data(self, data: str) -> None:
@@ -59,4 +72,6 @@ def check_page(page: str) -> None:
     parser.close()
     demand(not parser.open, f"{parser.open} are not closed")
     for text in parser.texts:
+        # Between two tags of the template stand line breaks, which no cell of a table begins with.
+        text = text.strip("\n")
         demand(not text.strip() or not is_formula(text), f"a formula in the page: {text[:100]!r}")

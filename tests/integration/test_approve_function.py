@@ -13,7 +13,7 @@ import pytest
 from botocore.exceptions import ReadTimeoutError
 from botocore.stub import Stubber
 
-from slipcast_aws import storage
+from slipcast_aws import links, storage
 from slipcast_aws.control import audit
 from slipcast_aws.release import approvals, versions
 from slipcast_aws.tracking import outbox
@@ -533,12 +533,10 @@ def report(approve):
     ],
 )
 def test_the_report_opens_by_a_link_that_names_bucket_and_region(approve, report, region, suffix, monkeypatch):
-    from approve import report_link
-
     monkeypatch.setenv("AWS_REGION", region)
     monkeypatch.setenv("AWS_DEFAULT_REGION", region)
     monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
-    report_link.client.cache_clear()
+    links.client.cache_clear()
 
     answer = approve.get(report, show="report")
 
@@ -562,9 +560,9 @@ def test_at_an_endpoint_of_its_own_the_link_has_the_bucket_in_its_path(approve, 
         with monkeypatch.context() as patch:
             patch.setenv(name, "http://127.0.0.1:4566")
             patch.setattr(report_link.storage, "exists", lambda _: True)
-            report_link.client.cache_clear()
+            links.client.cache_clear()
             link = report_link.signed(EXECUTION)
-            report_link.client.cache_clear()
+            links.client.cache_clear()
         assert link.startswith(f"http://127.0.0.1:4566/data/reports/{EXECUTION}/report.html?X-Amz-Algorithm=")
 
 
@@ -572,11 +570,9 @@ def test_each_click_is_signed_anew_with_the_credentials_of_then(approve, report,
     """A signature ends with the session that made it, whatever it says of itself: none is kept."""
     tokens = []
     for token in ("first", "second"):
-        from approve import report_link
-
         monkeypatch.setenv("AWS_SESSION_TOKEN", token)
         monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
-        report_link.client.cache_clear()
+        links.client.cache_clear()
         link = approve.get(report, show="report")["headers"]["Location"]
         tokens += parse_qs(urlsplit(link).query)["X-Amz-Security-Token"]
     assert tokens == ["first", "second"]

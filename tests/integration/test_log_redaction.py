@@ -163,7 +163,9 @@ def test_no_api_key_is_logged(log, load_app, lambda_context, trained, event, mon
 
 def test_a_secret_that_is_logged_would_be_seen(log, load_app, lambda_context):
     """The test above looks where functions write: their logger, standard output, exceptions."""
-    notify = load_app("notify", CONTROL_TABLE="control", TOPIC_ARN="arn:aws:sns:us-east-1:123456789012:slipcast")
+    notify = load_app(
+        "notify", CONTROL_TABLE="control", DATA_BUCKET="data", TOPIC_ARN="arn:aws:sns:us-east-1:123456789012:slipcast"
+    )
 
     # This one logs its event where it is told to, and then fails of its unknown outcome.
     log.of(notify.handler, {"execution": "e", "outcome": API_KEY}, lambda_context)

@@ -38,7 +38,7 @@ def notify(load_app, control_table):
     queue = sqs.create_queue(QueueName="mail")["QueueUrl"]
     arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
     boto3.client("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
-    app = load_app("notify", CONTROL_TABLE=control_table, TOPIC_ARN=topic)
+    app = load_app("notify", CONTROL_TABLE=control_table, DATA_BUCKET="data", TOPIC_ARN=topic)
     app.queue = queue
     return app
 
@@ -74,6 +74,8 @@ def test_each_outcome_is_recorded_and_told(notify, lambda_context, outcome):
     assert (f"Edge:      {EVENTS['released']['edge']}" in lines) == (outcome == "released")
     assert ("Rows:      10 read, 8 accepted, 2 in quarantine" in lines) == ("dataset" in event)
     assert ("incoming/plan.csv" in message["Message"]) == ("source" in event)
+    link = "https://data.s3.us-east-1.amazonaws.com/reports/new-data-1/intake.html?X-Amz-Algorithm=AWS4-HMAC-SHA256"
+    assert (link in message["Message"]) == ("upload" in event or outcome == "refused")
     assert ("reports/new-data-1/report.html" in message["Message"]) == (outcome in ("released", "kept"))
 
 

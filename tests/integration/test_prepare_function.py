@@ -131,7 +131,7 @@ def test_a_good_file_becomes_a_dataset_version(prepare, s3):
     report = json.loads(read(s3, "reports/new-data-1/intake.json"))
     assert (report["outcome"], report["dataset"], report["counts"]["read"]) == ("accepted", dataset, 30)
     assert report["labels"] == {"matured": 30, "censored": 0, "late": 15, "open": 0}
-    assert "<b>30</b>rows read" in read(s3, "reports/new-data-1/intake.html").decode()
+    assert "<h2>30 activities read</h2>" in read(s3, "reports/new-data-1/intake.html").decode()
     table = rows_of(dataset)
     assert dataset["uri"] == f"s3://data/{prefix}/table.parquet"
     assert dataset["sha256"] == hashlib.sha256(read(s3, f"{prefix}/table.parquet")).hexdigest()
@@ -173,8 +173,10 @@ def test_bad_rows_go_to_quarantine_with_line_column_and_reason(prepare, s3):
     assert "A03" not in ids
     assert "A02" in ids
     page = read(s3, "reports/new-data-1/intake.html").decode()
-    assert "partly accepted" in page
+    assert "28 activities read, 2 rows in quarantine" in page
     assert "a lot" in page
+    report = json.loads(read(s3, "reports/new-data-1/intake.json"))
+    assert [(row["line"], row["activity_id"]) for row in report["quarantined"]] == [(5, "A03"), (9, "A07")]
 
 
 @pytest.mark.fault(
@@ -228,6 +230,7 @@ def test_a_refused_file_is_kept_as_it_came_and_reported(prepare, s3, raw, why):
     report = json.loads(read(s3, "reports/new-data-1/intake.json"))
     assert report["outcome"] == "refused"
     assert report["why"] == answer["why"]
+    assert "<h2>Refused</h2>" in read(s3, "reports/new-data-1/intake.html").decode()
     assert report["sources"][0]["uri"] == "s3://data/incoming/plan ü.csv"
     assert report["sources"][0]["version_id"]
     assert keys(s3, "datasets/") == []

@@ -116,6 +116,30 @@ def write_labels(table: Path, target: Path, workdir: Path, *, tolerance_days: in
         )
 
 
+def outcomes(table: Path, among: Path, workdir: Path, *, tolerance_days: int) -> dict[str, int]:
+    """Return how many activities of a table are matured, late, open and censored.
+
+    Parameters
+    ----------
+    table
+        Parquet file of a dataset.
+    among
+        Parquet file of the activities that count.
+    workdir
+        For what does not fit into memory.
+    tolerance_days
+        Calendar days after the baseline finish that still count as on time.
+    """
+    with connect(workdir) as database:
+        relation = (
+            f"(SELECT * FROM read_parquet({literal(str(table))}) AS t "
+            f"SEMI JOIN read_parquet({literal(str(among))}) AS a USING (project_id, activity_id))"
+        )
+        counts = _labels(database, relation, tolerance_days)
+    del counts["digest"]
+    return counts
+
+
 def _labels(database: Any, relation: str, tolerance_days: int) -> dict[str, Any]:
     _, dated, late = labels.rule(tolerance_days, {"schedule_adherence"})
     matured = f"(coalesce({dated}, false) OR (data_date IS NULL AND schedule_adherence IS NOT NULL))"

@@ -14,12 +14,11 @@ from slipcast.csv_safety import neutral
 from slipcast.datasets import database as datasets_database
 from slipcast.datasets import network
 from slipcast.datasets.database import connect
-from slipcast.ingest import network_text, tables
+from slipcast.ingest import network_text, tables, understanding
 from slipcast.ingest.files import file_names
 from slipcast.ingest.files import grid as layout
 from slipcast.ingest.files.formats import Limits, Text, open_upload
 from slipcast.ingest.files.grid import Grid, Outline, Record
-from slipcast.ingest.mapping.codes import is_code
 from slipcast.ingest.mapping.detect import Found, detect
 from slipcast.ingest.mapping.detect import known as known_headers
 from slipcast.ingest.mapping.profile import Profile, built_in, normal
@@ -27,12 +26,15 @@ from slipcast.ingest.refusal import ScheduleRefused
 from slipcast.ingest.sql import expressions
 from slipcast.ingest.sql.query import DURATIONS, KINDS, Query
 from slipcast.ingest.sql.rules import Rule
+from slipcast.ingest.understanding import Problem, QuarantinedRow, Understood
 from slipcast.schema import STATUSES
 
 REJECTED_COLUMNS = ("line", "column", "value", "reason", "remedy")
 BATCH = 10_000
 # Rows that are kept in the database while they are counted and written, instead of being read again.
 SMALL = 200_000
+# Line, canonical column, text, what is wrong with it, and whose it is: id and name of the activity.
+type BadCell = tuple[int, str, Any, Rule, tuple[str, str]]
 GOOD = "NOT blank AND NOT filtered AND NOT bad"
 
 
@@ -51,13 +53,14 @@ class Schedule:
     notes : what a reader should know: encoding, order of dates, sheet
     own_names : canonical columns that the file has → how its header calls them
     network : Parquet files of activities, relations and calendars (`network.TABLES`); empty if the file has none
-    codes : phase, work type and location → the columns of activity codes that were read as it, by their meaning
+    understood : what the report shows of how the file was read
+    quarantined : the first rows in quarantine, in the order of the file
     """
 
     table: Path
     rejected: Path | None
     counts: dict[str, int]
-    problems: list[dict[str, Any]]
+    problems: list[Problem]
     data_date: date | None
     source: str
     profile: Profile
@@ -66,7 +69,8 @@ class Schedule:
     notes: tuple[str, ...]
     own_names: dict[str, str] = field(default_factory=dict)
     network: dict[str, Path] = field(default_factory=dict)
-    codes: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    understood: Understood | None = None
+    quarantined: tuple[QuarantinedRow, ...] = ()
 
     def rows(self) -> list[dict[str, Any]]:
         """Return the accepted activities, for small files."""
@@ -158,17 +162,23 @@ class _Reading:
     max_bad_share: float
     sha256: str
     tally: dict[str, int] = field(default_factory=dict)
+    quarantined: list[QuarantinedRow] = field(default_factory=list)
 
     def read(self) -> Schedule:
         with connect(self.workdir) as self.database:
             query = self._query(self._grid())
             try:
-                return self._read(query)
-            except duckdb.Error:
-                # Bad quotes, ragged rows, overlong lines: what duckdb refuses is read line by line.
-                if query.grid.numbered:
-                    raise
-                return self._read(replace(query, grid=self._numbered()))
+                try:
+                    return self._read(self._without_marks(query))
+                except duckdb.Error:
+                    # Bad quotes, ragged rows, overlong lines: what duckdb refuses is read line by line.
+                    if query.grid.numbered:
+                        raise
+                    return self._read(self._without_marks(replace(query, grid=self._numbered())))
+            except ScheduleRefused as refusal:
+                # The report on a refusal says as much as is known.
+                refusal.understood, refusal.quarantined = understanding.columns(query), tuple(self.quarantined)
+                raise
 
     def _grid(self) -> Grid:
         plain = None
@@ -212,7 +222,7 @@ class _Reading:
     def _query(self, grid: Grid) -> Query:
         header = tuple(cell.strip() for cell in self.header.cells[self.text.numbered :])
         day = None if self.found.profile.undated else file_names.data_date(self.name)
-        return self._without_marks(Query(grid, self.found.profile, header, "YMD", day, self.source, self.sha256))
+        return Query(grid, self.found.profile, header, "YMD", day, self.source, self.sha256)
 
     def _without_marks(self, query: Query) -> Query:
         """Leave out columns that come from marks alone, such as Primavera's A, if no cell bears the mark."""
@@ -252,10 +262,27 @@ class _Reading:
         if not accepted:
             raise self._nothing(read, filtered)
         data_date = self._data_date(query, table)
+        baseline, gantt = understanding.baseline(self.database, table), understanding.gantt(self.database, table)
+        baseline["unassigned"] = baseline["unassigned"] and self.text.kind != "xer"
         notes = [*self.text.notes, *self._notes(query)]
         lasting = tables.lasting_names(self.database, table, query)
+        if gantt is not None:
+            gantt["project"] = lasting.get(gantt["project"], gantt["project"])
         notes += tables.settle(self.database, table, query, assigned=self.text.kind != "xer")
         counts = {"read": read, "accepted": accepted, "rejected": bad, "filtered": filtered, **self._statuses(table)}
+        links = self._network(query, table, lasting, notes)
+        columns = understanding.planned(query, understanding.columns(query), baseline)
+        understood: Understood = {
+            "columns": understanding.with_values(self.database, table, columns),
+            "not_read": understanding.not_read(query),
+            "codes": understanding.used_codes(query),
+            "codes_left": understanding.codes_left(query),
+            "hints": query.hints,
+            "left_out": understanding.left_out(self.database, query) if filtered else [],
+            "baseline": baseline,
+            "network": understanding.network(links, self.workdir),
+            "gantt": gantt,
+        }
         return Schedule(
             table=table,
             rejected=rejected,
@@ -267,9 +294,10 @@ class _Reading:
             header=query.header,
             mapped=tuple(query.mapped),
             own_names=query.own_names,
-            network=self._network(query, table, lasting, notes),
+            network=links,
             notes=tuple(notes),
-            codes=query.used_codes,
+            understood=understood,
+            quarantined=tuple(self.quarantined),
         )
 
     def _network(self, query: Query, table: Path, lasting: dict[str, str], notes: list[str]) -> dict[str, Path]:
@@ -298,10 +326,7 @@ class _Reading:
                 "no cell bears the mark A of an actual date: Activity Status alone says what has started and finished; "
                 "export Actual Start and Actual Finish as well"
             )
-        present = {normal(cell) for cell in query.header}
-        for hint in query.profile.hints:
-            if not any(normal(header) in present for header in hint.columns):
-                yield hint.text
+        yield from query.hints
         used = query.used_codes
         if used:
             named = (
@@ -309,8 +334,7 @@ class _Reading:
                 for meaning, headers in used.items()
             )
             yield f"activity codes: {'; '.join(named)}"[:500]
-        taken = {header for headers in used.values() for header in headers}
-        if left := [_bare(header) for header in query.header if is_code(header) and header not in taken]:
+        if left := understanding.codes_left(query):
             yield f"activity codes not used: {', '.join(left)}; a profile may say what they mean (codes)"[:500]
 
     def _copy(self, query: Query, relation: str, where: str, target: Path) -> int:
@@ -401,7 +425,10 @@ class _Reading:
             return
         if bad == rows:
             self._refuse_empty_column(query, rows)
-        line, column, value, rule = next(self._bad_cells(query, "ORDER BY line LIMIT 1"))
+        worst = [*self._bad_cells(query, f"ORDER BY line LIMIT {understanding.QUARANTINED}")]
+        for cell in worst:
+            self._show(query, cell)
+        line, column, value, rule, _ = worst[0]
         raise self._mostly_bad(rows, bad, line, column, value, rule)
 
     def _refuse_empty_column(self, query: Query, rows: int) -> None:
@@ -426,9 +453,9 @@ class _Reading:
             column or None,
         )
 
-    def _bad_cells(self, query: Query, tail: str = "ORDER BY line") -> Iterator[tuple[int, str, Any, Rule]]:
+    def _bad_cells(self, query: Query, tail: str = "ORDER BY line") -> Iterator[BadCell]:
         rules = query.rules
-        texts = list(dict.fromkeys(rule.column for rule in rules if rule.column))
+        texts = list(dict.fromkeys(["activity_id", "activity_name", *(rule.column for rule in rules if rule.column)]))
         shown = ", ".join(f'left("text_{name}", 201)' for name in texts)
         found = self.database.cursor().execute(
             f"SELECT line, problems, {shown} FROM {query.checked(query.numbered())} "
@@ -439,15 +466,32 @@ class _Reading:
                 cells = dict(zip(texts, values, strict=True))
                 for position, rule in enumerate(rules):
                     if problems >> position & 1:
-                        yield line, rule.column, cells.get(rule.column), rule
+                        whose = _shown(cells["activity_id"]), _shown(cells["activity_name"])
+                        yield line, rule.column, cells.get(rule.column), rule, whose
 
-    def _reject(self, query: Query) -> tuple[Path, list[dict[str, Any]]]:
+    def _show(self, query: Query, cell: BadCell) -> None:
+        """Keep a bad cell for the report, if it is of one of the first rows."""
+        line, column, value, rule, (activity_id, activity_name) = cell
+        rows = self.quarantined
+        if not rows or rows[-1]["line"] != line:
+            if len(rows) == understanding.QUARANTINED:
+                return
+            names = {"activity_id": activity_id, "activity_name": activity_name}
+            rows.append({"file": self.name, "line": line, **names, "cells": []})
+        header = query.own_names.get(column, column)
+        named = {"column": column, "header": header[:200], "value": _shown(value)}
+        rows[-1]["cells"].append({**named, "reason": rule.reason, "remedy": rule.remedy})
+
+    def _reject(self, query: Query) -> tuple[Path, list[Problem]]:
         target = self.workdir / "rejected.csv"
+        self.quarantined.clear()
         tally: Counter[Rule] = Counter()
         with target.open("w", encoding="utf-8", newline="") as file:
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(REJECTED_COLUMNS)
-            for line, column, value, rule in self._bad_cells(query):
+            for cell in self._bad_cells(query):
+                line, column, value, rule, _ = cell
+                self._show(query, cell)
                 tally[rule] += 1
                 writer.writerow([line, column, neutral(_shown(value)), rule.reason, rule.remedy])
         return target, [_problem(rule, cells) for rule, cells in tally.most_common()]
@@ -472,14 +516,14 @@ class _Reading:
         bad: int,
         rows: int,
         rejected: Path | None,
-        problems: list[dict[str, Any]],
-    ) -> tuple[int, Path | None, list[dict[str, Any]]]:
+        problems: list[Problem],
+    ) -> tuple[int, Path | None, list[Problem]]:
         keys = ", ".join(query.profile.key)
         relation = query.checked(query.numbered())
         direction = "DESC" if query.profile.duplicates == "keep_last" else "ASC"
         accepted = f"read_parquet({datasets_database.literal(str(table))})"
         self.database.execute(
-            "CREATE OR REPLACE TEMP TABLE repeated AS SELECT * FROM (SELECT line, activity_id, "
+            "CREATE OR REPLACE TEMP TABLE repeated AS SELECT * FROM (SELECT line, activity_id, activity_name, "
             "first_value(line) OVER w AS kept, row_number() OVER w AS place "
             f"FROM {relation} WHERE {GOOD} AND hash({keys}) IN "
             f"(SELECT hash({keys}) FROM {accepted} GROUP BY ALL HAVING count(*) > 1)"
@@ -490,19 +534,22 @@ class _Reading:
             return 0, rejected, problems
         if query.profile.duplicates == "reject":
             if bad + dropped > self.max_bad_share * rows:
-                line, value, kept = self.database.execute(
-                    "SELECT line, activity_id, kept FROM repeated ORDER BY line LIMIT 1"
-                ).fetchone()
+                line, value, kept = datasets_database.one_row(
+                    self.database.execute("SELECT line, activity_id, kept FROM repeated ORDER BY line LIMIT 1")
+                )
                 raise self._mostly_bad(rows, bad + dropped, line, "activity_id", value, _twice(kept))
             rejected = rejected or self.workdir / "rejected.csv"
             with rejected.open("a", encoding="utf-8", newline="") as file:
                 writer = csv.writer(file, lineterminator="\n")
                 if not bad:
                     writer.writerow(REJECTED_COLUMNS)
-                found = self.database.execute("SELECT line, activity_id, kept FROM repeated ORDER BY line")
+                found = self.database.execute(
+                    "SELECT line, activity_id, activity_name, kept FROM repeated ORDER BY line"
+                )
                 while batch := found.fetchmany(BATCH):
-                    for line, value, kept in batch:
+                    for line, value, name, kept in batch:
                         rule = _twice(kept)
+                        self._show(query, (line, rule.column, value, rule, (_shown(value), _shown(name))))
                         writer.writerow([line, rule.column, neutral(_shown(value)), rule.reason, rule.remedy])
             problems = [*problems, {**_problem(_twice(None), dropped), "reason": "stands in another line already"}]
         self._copy(query, relation, f"{GOOD} AND line NOT IN (SELECT line FROM repeated)", table)
@@ -557,7 +604,7 @@ def _twice(line: int | None) -> Rule:
     return Rule("activity_id", "", f"stands in line {line} already", "Give each activity an id of its own")
 
 
-def _problem(rule: Rule, cells: int) -> dict[str, Any]:
+def _problem(rule: Rule, cells: int) -> Problem:
     return {"column": rule.column, "reason": rule.reason, "remedy": rule.remedy, "cells": cells}
 
 

@@ -1,5 +1,11 @@
 """Why a file, or a profile, cannot be used."""
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from slipcast.ingest.understanding import Column, QuarantinedRow
+
 
 class ScheduleRefused(ValueError):
     """The file cannot be used; the message names file, row, column and remedy.
@@ -10,7 +16,14 @@ class ScheduleRefused(ValueError):
     row : int or None
         Physical line in the file (row in a workbook); the first is 1.
     column : str or None
+    understood : tuple
+        Columns as far as the file was understood (`slipcast.ingest.understanding`).
+    quarantined : tuple
+        The first bad rows, if there are too many.
     """
+
+    understood: Sequence["Column"] = ()
+    quarantined: Sequence["QuarantinedRow"] = ()
 
     def __init__(self, file: str, reason: str, remedy: str, row: int | None = None, column: str | None = None) -> None:
         self.file, self.reason, self.remedy, self.row, self.column = file, reason, remedy, row, column
@@ -20,3 +33,9 @@ class ScheduleRefused(ValueError):
         if column is not None:
             where += f", column {column}"
         super().__init__(f"{where}: {reason}. {remedy}.")
+
+    def within(self, file: str, reason: str) -> "ScheduleRefused":
+        """Return the refusal of the file that holds this one, with all that is known of this one."""
+        outer = ScheduleRefused(file, reason, self.remedy, self.row, self.column)
+        outer.understood, outer.quarantined = self.understood, self.quarantined
+        return outer

@@ -7,14 +7,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+import duckdb
+
 from slipcast.datasets import network
 from slipcast.datasets.database import connect
 from slipcast.datasets.merging import merge
+from slipcast.ingest import understanding
 from slipcast.ingest.files import archive as _archive
 from slipcast.ingest.files import file_names, sniff, xlsx
 from slipcast.ingest.files.formats import Limits
 from slipcast.ingest.reading import REJECTED_COLUMNS, Schedule, read_file
 from slipcast.ingest.refusal import ScheduleRefused
+from slipcast.ingest.understanding import Understood
 from slipcast.schema import STATUSES
 
 __all__ = ["REJECTED_COLUMNS", "Schedule", "connect", "read_schedule"]
@@ -91,7 +95,7 @@ def read_schedule(
             )
         except ScheduleRefused as refusal:
             reason = f"in {member.name!r}: {refusal.reason}"
-            raise ScheduleRefused(name, reason, refusal.remedy, refusal.row, refusal.column) from refusal
+            raise refusal.within(name, reason) from refusal
         member.path.unlink()
         found.append((member, schedule))
     return _as_one(found, notes, workdir)
@@ -186,8 +190,11 @@ def _as_one(found: list[tuple[Member, Schedule]], notes: list[str], workdir: Pat
         statuses = dict(
             database.execute("SELECT status, count(*) FROM read_parquet(?) GROUP BY status", [str(table)]).fetchall()
         )
+        understood = _understood(order, database, table, workdir)
     return replace(
         last,
+        understood=understood,
+        quarantined=tuple(row for _, schedule in order for row in schedule.quarantined)[: understanding.QUARANTINED],
         table=table,
         network=links,
         rejected=_rejected(order, workdir),
@@ -198,6 +205,22 @@ def _as_one(found: list[tuple[Member, Schedule]], notes: list[str], workdir: Pat
         ],
         notes=tuple(notes),
     )
+
+
+def _understood(
+    order: list[tuple[Member, Schedule]], database: duckdb.DuckDBPyConnection, table: Path, workdir: Path
+) -> Understood:
+    """Return what was understood of the last file, with the baseline of the series and the rows of all files."""
+    last = order[-1][1].understood
+    left: Counter[tuple[str, str]] = Counter()
+    for _, schedule in order:
+        left.update({(item["header"], item["value"]): item["rows"] for item in schedule.understood["left_out"]})
+    found = understanding.in_series(last, table, table, workdir)
+    return {
+        **found,
+        "columns": understanding.with_values(database, table, last["columns"]),
+        "left_out": [{"header": header, "value": value, "rows": rows} for (header, value), rows in left.most_common()],
+    }
 
 
 def _place(found: list[tuple[Member, Schedule]]) -> Callable[[tuple[Member, Schedule]], tuple[Any, ...]]:

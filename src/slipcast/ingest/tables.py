@@ -33,10 +33,9 @@ def settle(database: duckdb.DuckDBPyConnection, table: Path, query: Query, *, as
     if _fractions(database, relation):
         changes.append("100 * percent_complete AS percent_complete")
         notes.append("per cent complete is written as a fraction: 0.5 is read as 50 %")
-    if "unchanged" in columns:
-        left_out.append("unchanged")
-        if assigned:
-            notes += _unassigned(database, relation)
+    left_out += [name for name in ("unchanged", "planned_finish") if name in columns]
+    if "unchanged" in columns and assigned:
+        notes += _unassigned(database, relation)
     if changes or left_out:
         excluded = f" EXCLUDE ({', '.join(left_out)})" if left_out else ""
         replaced = f" REPLACE ({', '.join(changes)})" if changes else ""

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
+from typing import Literal
 
 from slipcast.datasets import database
 from slipcast.ingest.files.grid import MAX_CELL, Grid
@@ -18,6 +19,8 @@ READ = KINDS | HELPING
 DURATIONS = frozenset({"baseline_duration_days", "total_float_days"})
 # duckdb's own size; left to itself it would shrink with the longest line.
 BUFFER = 32 << 20
+# Values of filtered cells that are counted one by one.
+MOST_VALUES = 20
 TYPES = {"text": "VARCHAR", "date": "DATE", "number": "DOUBLE"}
 # Where the row came from; the last one lets versions of an activity be merged in any order.
 ORIGIN = ("source", "source_sha256", "activity_guid", "baseline_source", "baseline_data_date")
@@ -80,6 +83,34 @@ class Query:
     def _uses_codes(self, column: str) -> bool:
         mapping = self.profile.columns.get(column, [])
         return not isinstance(mapping, Join) and any(source.name == codes.BY_MEANING for source in mapping)
+
+    def origins(self, column: str) -> list[tuple[str, Literal["profile", "synonym", "code", "joined"]]]:
+        """Return the headers that a column comes from, in the order in which they count, and how each was found.
+
+        ``profile`` is the first name that the profile has for it, ``synonym`` another one, ``code`` an activity code of
+        that meaning, ``joined`` one of several that are put together.
+        """
+        mapping = self.profile.columns[column]
+        if isinstance(mapping, Join):
+            return [(self.header[place], "joined") for place in self._positions(column)]
+        names = [normal(source.name) for source in mapping]
+        found: dict[str, Literal["profile", "synonym", "code", "joined"]] = {}
+        for source in self._found(column):
+            name = normal(source.name)
+            how: Literal["profile", "synonym", "code"] = "code"
+            if name in names:
+                how = "synonym" if names.index(name) else "profile"
+            found.setdefault(self.header[self._places[name]], how)
+        return list(found.items())
+
+    @property
+    def hints(self) -> list[str]:
+        """What the profile says about columns that the file lacks."""
+        return [
+            hint.text
+            for hint in self.profile.hints
+            if not any(normal(header) in self._places for header in hint.columns)
+        ]
 
     def only_marked(self, column: str) -> bool:
         """Return whether a column comes from others alone, by a mark in their cells."""
@@ -206,8 +237,8 @@ class Query:
     def table(self) -> str:
         """Return the select list of the dataset's columns over `checked`.
 
-        ``unchanged`` says whether the baseline finish of an open activity is what is planned now; it is dropped once it
-        has been looked at.
+        ``unchanged`` says whether the baseline finish of an open activity is what is planned now; it and
+        ``planned_finish`` are dropped once they have been looked at (`tables.settle`).
         """
         derived = {"status": "known_status", "total_float_days": self._float()}
         columns = [f'{derived.get(name, f'"{name}"')} AS "{name}"' for name in KINDS]
@@ -219,6 +250,7 @@ class Query:
         if self.has("planned_finish"):
             given = "actual_finish IS NULL AND baseline_source = 'file'"
             columns.append(f"CASE WHEN {given} THEN baseline_finish = planned_finish END AS unchanged")
+            columns.append("planned_finish")
         return ", ".join(columns)
 
     def _cell(self, header: str) -> str:
@@ -363,16 +395,39 @@ class Query:
         cells = ", ".join(expressions.cell(position, (), bare=self.grid.bare) for position in range(self.grid.width))
         return f"(coalesce({cells}) IS NULL)" if self.grid.width > 1 else f"({cells} IS NULL)"
 
+    def left_out(self) -> str | None:
+        """Return a query of the rows that the filters leave out: header, value of its cell, rows; None without filters.
+
+        Of several filters the first counts. The header of rows that sum up others is empty.
+        """
+        filters = self._filters()
+        if not filters:
+            return None
+        headers = " ".join(f"WHEN {broken} THEN {database.literal(header)}" for header, _, broken in filters)
+        values = " ".join(f"WHEN {broken} THEN {cell}" for _, cell, broken in filters)
+        relation = self.numbered() if self.grid.numbered else self.cells()
+        return (
+            f"SELECT CASE {headers} END AS header, CASE {values} END AS value, count(*) AS rows FROM {relation} "
+            f"WHERE NOT {self._blank()} AND ({' OR '.join(broken for _, _, broken in filters)}) "
+            f"GROUP BY ALL ORDER BY rows DESC, header, value LIMIT {MOST_VALUES}"
+        )
+
     def _filtered(self) -> str:
-        conditions = ["summary = '1'"] if self.grid.numbered else []
+        broken = [broken for _, _, broken in self._filters()]
+        return f"({' OR '.join(broken)})" if broken else "false"
+
+    def _filters(self) -> list[tuple[str, str, str]]:
+        """Return header, cell and condition of each filter; a cell as the file has it."""
+        conditions = [("", "''", "summary = '1'")] if self.grid.numbered else []
         for item in self.profile.filters:
             position = self._places.get(normal(item.column))
             if position is None or any(normal(header) in self._places for header in item.unless):
                 continue
-            text = f"lower(trim(coalesce(c{position}, ''), {database.literal(expressions.WHITE)}))"
+            cell = f"trim(coalesce(c{position}, ''), {database.literal(expressions.WHITE)})"
+            text, header = f"lower({cell})", self.header[position]
             if item.zero:
-                conditions.append(expressions.is_zero(text))
+                conditions.append((header, cell, expressions.is_zero(text)))
                 continue
             listed = expressions.words(item.keep if item.keep is not None else item.drop or [])
-            conditions.append(f"{text} {'NOT ' if item.keep is not None else ''}IN {listed}")
-        return f"({' OR '.join(conditions)})" if conditions else "false"
+            conditions.append((header, cell, f"{text} {'NOT ' if item.keep is not None else ''}IN {listed}"))
+        return conditions
