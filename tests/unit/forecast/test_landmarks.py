@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from slipcast.features.row import CATEGORICAL
 from slipcast.forecast.landmarks import FEATURE_NAMES, landmark_table
 from slipcast.forecast.stage import state
+from support.budgets import examples
 
 LAST = pd.Timestamp("2025-06-30")
 DAYS = [pd.Timestamp(day) for day in ("2024-03-31", "2024-06-30", "2024-09-30")]
@@ -78,7 +79,7 @@ def test_the_outcome_is_censored_at_the_cut(table):
     assert (found["follow_up"] == (cut - found["landmark"]).dt.days).all()
 
 
-@settings(deadline=None)
+@settings(max_examples=examples(8, 200))
 @given(seed=st.integers(0, 1000), shift=st.integers(-40, 400), name=st.sampled_from(["actual_finish", "start"]))
 def test_nothing_that_comes_later_changes_a_feature_of_the_past(seed, shift, name):
     table = schedule(30, seed)
