@@ -109,7 +109,7 @@ def read(path: Path) -> pd.DataFrame:
     return pd.read_csv(path, parse_dates=list(DATES), dtype={"project_id": str, "activity_id": str})
 
 
-def run(table: pd.DataFrame, periods: tuple[Period, ...] = NYC_SCA, **params: Any) -> Result:
+def run(table: pd.DataFrame, periods: tuple[Period, ...], **params: Any) -> Result:
     """Train and judge every method on each period; periods are judged together.
 
     Parameters

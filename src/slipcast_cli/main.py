@@ -320,7 +320,7 @@ def bench(dataset: str, path: Path, as_json: bool) -> None:
     """
     from slipcast_cli import bench as benchmark
 
-    result = benchmark.run(benchmark.read(path))
+    result = benchmark.run(benchmark.read(path), benchmark.NYC_SCA)
     click.echo(json.dumps(benchmark.document(result)) if as_json else benchmark.text(result))
 
 

@@ -11,34 +11,11 @@ from hypothesis import strategies as st
 from slipcast.features.row import CATEGORICAL
 from slipcast.forecast.landmarks import FEATURE_NAMES, landmark_table
 from slipcast.forecast.stage import state
+from support.budgets import examples
+from support.forecast_portfolio import LAST, schedule
 
-LAST = pd.Timestamp("2025-06-30")
 DAYS = [pd.Timestamp(day) for day in ("2024-03-31", "2024-06-30", "2024-09-30")]
 FEATURES = [*FEATURE_NAMES, *CATEGORICAL]
-
-
-def schedule(count=60, seed=0):
-    """Return a merged table of three projects; some activities are planned after its data date."""
-    rng = np.random.default_rng(seed)
-    start = pd.Timestamp("2023-06-01") + pd.to_timedelta(rng.integers(0, 900, count), unit="D")
-    duration = pd.to_timedelta(rng.integers(20, 200, count), unit="D")
-    finish = start + duration + pd.to_timedelta(rng.integers(-10, 300, count), unit="D")
-    begun = start <= LAST
-    return pd.DataFrame(
-        {
-            "activity_id": [f"A{number}" for number in range(count)],
-            "project_id": rng.choice(["P1", "P2", "P3"], count),
-            "phase": rng.choice(["Design", "Scope"], count),
-            "data_date": LAST,
-            "status": np.where(begun, np.where(finish <= LAST, "complete", "in_progress"), "not_started"),
-            "start": start,
-            "baseline_start": start - pd.Timedelta(days=5),
-            "baseline_finish": start + duration,
-            "baseline_data_date": start - pd.Timedelta(days=90),
-            "actual_finish": pd.Series(finish).where(begun & (finish <= LAST)),
-            "budget": rng.uniform(1e4, 1e6, count),
-        }
-    )
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +55,7 @@ def test_the_outcome_is_censored_at_the_cut(table):
     assert (found["follow_up"] == (cut - found["landmark"]).dt.days).all()
 
 
-@settings(deadline=None)
+@settings(max_examples=examples(8, 200))
 @given(seed=st.integers(0, 1000), shift=st.integers(-40, 400), name=st.sampled_from(["actual_finish", "start"]))
 def test_nothing_that_comes_later_changes_a_feature_of_the_past(seed, shift, name):
     table = schedule(30, seed)

@@ -5,11 +5,12 @@ from datetime import date, timedelta
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from slipcast.datasets import labels
 from slipcast.forecast.stage import Stage, feature_day, state
+from support.budgets import examples
 
 DAYS = st.dates(date(2020, 1, 1), date(2022, 12, 31))
 MAYBE = st.one_of(st.none(), DAYS)
@@ -68,6 +69,7 @@ def test_features_are_of_the_start_or_of_the_day_after_the_data_date(start, othe
         assert feature_day(data_date, other) == day
 
 
+@settings(max_examples=examples(15, 200))
 @given(cases=st.lists(st.fixed_dictionaries(CASES), min_size=1, max_size=20), tolerance=st.integers(0, 60))
 def test_already_late_is_what_the_label_calls_late_while_it_is_open(cases, tolerance):
     table = pd.DataFrame(cases)[["data_date", "baseline_finish", "actual_finish"]]
