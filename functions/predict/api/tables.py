@@ -5,9 +5,10 @@ import io
 from typing import Any
 
 from predict.api import requests
+from predict.api.answers import Line
 from predict.api.predictions import Scored
 from predict.api.requests import Batch, invalid
-from predict.api.schemas import FieldError, Line
+from predict.api.schemas import FieldError
 from predict.logged import encode
 from predict.transport import body
 from slipcast.csv_safety import neutral

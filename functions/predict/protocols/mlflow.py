@@ -9,12 +9,12 @@ from http import HTTPStatus
 from typing import Any
 
 from predict.api import core, predictions, requests, tables
-from predict.api.problems import Refusal
 from predict.api.requests import InvalidRequest
 from predict.api.routes import Answer, Call, Routes, answer
 from predict.contract import MAX_ACTIVITIES, VERSION
 from predict.native import msgspec
 from predict.protocols.rows import records, request
+from predict.refusal import Refusal
 from predict.serving import log_writer
 from predict.transport import body
 from slipcast.features import activity

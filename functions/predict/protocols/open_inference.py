@@ -9,12 +9,12 @@ from http import HTTPStatus
 from typing import Annotated, Any, Literal
 
 from predict.api import predictions, requests
-from predict.api.problems import Refusal
 from predict.api.routes import Answer, Call, Routes, answer
 from predict.api.schemas import FieldError
 from predict.contract import MAX_ACTIVITIES, VERSION
 from predict.native import msgspec
 from predict.protocols.rows import COLUMNS, NUMBERS, records, refused, request
+from predict.refusal import Refusal
 from predict.serving import log_writer
 from predict.serving.model_store import LoadedModel
 from predict.transport import body

@@ -6,10 +6,11 @@ from http import HTTPStatus
 from typing import Any
 
 from predict.api import requests
-from predict.api.problems import Refusal, invalid
+from predict.api.problems import invalid
 from predict.api.requests import Batch, InvalidRequest, Refused
 from predict.api.schemas import FieldError
 from predict.contract import MAX_ERRORS
+from predict.refusal import Refusal
 from slipcast.features.activity import DAYS, NUMBERS, TEXTS
 
 COLUMNS = (*TEXTS, *DAYS, *NUMBERS)
