@@ -9,10 +9,11 @@ import gc
 import os
 import time
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Any
 
 from predict.api import core, routes
-from predict.refusal import HTTPStatus, Refusal
+from predict.refusal import Refusal
 from predict.serving import log_writer, model_store, offload
 from predict.transport import envelope, gateway
 

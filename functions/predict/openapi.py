@@ -8,11 +8,12 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+import msgspec
+
 from predict.api import answers, core, schemas, tables
 from predict.api.routes import OPEN, Call
 from predict.contract import VERSION
 from predict.logged import encode
-from predict.native import msgspec
 from predict.protocols import mlflow, open_inference
 from predict.transport import body, gateway
 
@@ -118,7 +119,7 @@ def _ref(kind: type) -> dict[str, str]:
 
 
 _ACTIVITY = {"$ref": "#/components/schemas/Activity"}
-_CSV_EXAMPLE = mlflow.CONTENT[body.CSV]["example"]
+_CSV_EXAMPLE = mlflow.CSV_EXAMPLE
 _INFER_CONTENT = {body.JSON: {"schema": _ref(open_inference.InferRequest), "example": open_inference.EXAMPLE}}
 _INFER_PROBLEMS = {
     **_POSTED,

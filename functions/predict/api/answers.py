@@ -2,7 +2,9 @@
 
 from typing import Annotated, Any
 
-from predict.api.schemas import ActivityError, FieldError, Meta, ModelNames, Prediction, Struct
+from msgspec import Meta, Struct
+
+from predict.api.schemas import ActivityError, FieldError, ModelNames, Prediction
 
 
 class Reason(Struct):

@@ -3,17 +3,19 @@
 The request's are generated from the contract of an activity (:mod:`slipcast.features.activity`).
 """
 
+import math
 from collections.abc import Iterable
 from datetime import date
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+import msgspec
+from msgspec import Meta, Struct
 
 from predict.contract import MAX_ACTIVITIES, MAX_EXPLAINED
-from predict.native import msgspec
 from slipcast.features import activity
 from slipcast.features.point_in_time import HISTORY
 from slipcast.schema import LARGEST_NUMBER
 
-Meta, Struct = msgspec.Meta, msgspec.Struct
 EXAMPLE = {
     **{"activity_id": "A1010", "phase": "Design", "work_type": "SCA CIP", "location": "district 01"},
     **{"start": "2025-03-03", "baseline_finish": "2025-09-30", "budget": 343300},
@@ -26,10 +28,9 @@ def _type_of(field: activity.Field) -> Any:
         return Annotated[str, Meta(description=field.description, min_length=shortest, max_length=field.longest)]
     if field.kind == activity.DAY:
         return Annotated[date, Meta(description=field.description)]
-    low = {"gt": max(field.least, -LARGEST_NUMBER)}
-    if field.least > -LARGEST_NUMBER and not field.above:
-        low = {"ge": field.least}
-    return Annotated[float, Meta(description=field.description, lt=LARGEST_NUMBER, **low)]
+    described: dict[str, Any] = {"description": field.description, "lt": LARGEST_NUMBER}
+    described["gt" if field.above or field.least == -math.inf else "ge"] = max(field.least, -LARGEST_NUMBER)
+    return Annotated[float, Meta(**described)]
 
 
 def _fields() -> Iterable[Any]:
@@ -41,19 +42,22 @@ def _fields() -> Iterable[Any]:
 
 _FEATURE = Annotated[float, Meta(gt=-LARGEST_NUMBER, lt=LARGEST_NUMBER)]
 # Collecting garbage would visit each of ten thousand activities, and none is part of a cycle.
-History = msgspec.defstruct(
-    "History",
-    [(name, _FEATURE | msgspec.UnsetType, msgspec.UNSET) for name in HISTORY],
-    forbid_unknown_fields=True,
-    gc=False,
-)
-Activity = msgspec.defstruct(
-    "Activity",
-    _fields(),
-    gc=False,
-    kw_only=True,
-    namespace={"__doc__": "One activity as it is known at its start. Unknown fields are not read."},
-)
+if TYPE_CHECKING:
+    History = Activity = Any
+else:
+    History = msgspec.defstruct(
+        "History",
+        [(name, _FEATURE | msgspec.UnsetType, msgspec.UNSET) for name in HISTORY],
+        forbid_unknown_fields=True,
+        gc=False,
+    )
+    Activity = msgspec.defstruct(
+        "Activity",
+        _fields(),
+        gc=False,
+        kw_only=True,
+        namespace={"__doc__": "One activity as it is known at its start. Unknown fields are not read."},
+    )
 
 
 class Activities(Struct):

@@ -71,4 +71,4 @@ def _activity(number: int, row: Mapping[str, Any]) -> dict[str, Any]:
 
 def _place(item: Refused) -> str:
     """Return the place of an error, such as ``start[3]``."""
-    return "rows" if item.index is None else f"{item.error.field or 'row'}[{item.index}]"
+    return "rows" if item.position is None else f"{item.error.field or 'row'}[{item.position}]"

@@ -5,7 +5,8 @@ import sys
 from functools import cache
 from typing import Any, NamedTuple
 
-from predict.native import msgspec
+import msgspec
+
 from slipcast.model import scorer
 from slipcast.model.artifact import ArtefactError
 
