@@ -9,9 +9,11 @@ import gc
 import os
 import time
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Any
 
-from predict.api import core, problems, routes
+from predict.api import core, routes
+from predict.refusal import Refusal
 from predict.serving import log_writer, model_store, offload
 from predict.transport import envelope, gateway
 
@@ -47,7 +49,7 @@ def answer_here(event: dict[str, Any], context: Any, serving: model_store.Servin
     try:
         found = _answer(event, context, serving)
     except Exception as error:
-        found = problems.answer(event, context, problems.refusal(error))
+        found = _problem(event, context, error)
     try:
         found = _finish(found, event, context, serving)
         return log_writer.finish(event, found, (time.perf_counter() - began) * 1000)
@@ -57,7 +59,7 @@ def answer_here(event: dict[str, Any], context: Any, serving: model_store.Servin
 
 def _answer(event: dict[str, Any], context: Any, serving: model_store.Serving) -> dict[str, Any]:
     if envelope.too_large(event):
-        raise problems.Refusal(problems.HTTPStatus.REQUEST_ENTITY_TOO_LARGE, envelope.TOO_LARGE)
+        raise Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, envelope.TOO_LARGE)
     call = routes.Call(event, context, serving, envelope.headers(event))
     if event.get("httpMethod") != "POST" or "idempotency-key" not in call.headers:
         return _resolve(call)
@@ -87,12 +89,19 @@ def _resolved(call: routes.Call) -> dict[str, Any]:
     try:
         return _resolve(call)
     except Exception as error:
-        return problems.answer(call.event, call.context, problems.refusal(error))
+        return _problem(call.event, call.context, error)
 
 
 def _finish(found: dict[str, Any], event: dict[str, Any], context: Any, serving: model_store.Serving) -> dict[str, Any]:
-    def refuse(status: problems.HTTPStatus, detail: str) -> dict[str, Any]:
-        return problems.answer(event, context, problems.Refusal(status, detail))
+    def refuse(status: HTTPStatus, detail: str) -> dict[str, Any]:
+        return _problem(event, context, Refusal(status, detail))
 
     names = serving.loaded and serving.loaded.names()
     return envelope.finish(found, event, context, names, refuse)
+
+
+def _problem(event: dict[str, Any], context: Any, error: Exception) -> dict[str, Any]:
+    # Imported here: most requests are not refused.
+    from predict.api import problems
+
+    return problems.answer(event, context, problems.refusal(error))

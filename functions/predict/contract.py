@@ -8,3 +8,5 @@ MAX_ACTIVITIES = 10_000
 MAX_EXPLAINED = 100
 # Errors of a refused request that are listed.
 MAX_ERRORS = 100
+# When a client may try again.
+RETRY_AFTER_SECONDS = "30"

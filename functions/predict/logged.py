@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from predict.native import msgspec
+import msgspec
+
 from slipcast.features.row import CATEGORICAL, NUMERIC
 
 # What the model saw of an activity.

@@ -8,11 +8,12 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from predict.api import core, schemas, tables
+import msgspec
+
+from predict.api import answers, core, schemas, tables
 from predict.api.routes import OPEN, Call
 from predict.contract import VERSION
 from predict.logged import encode
-from predict.native import msgspec
 from predict.protocols import mlflow, open_inference
 from predict.transport import body, gateway
 
@@ -118,7 +119,7 @@ def _ref(kind: type) -> dict[str, str]:
 
 
 _ACTIVITY = {"$ref": "#/components/schemas/Activity"}
-_CSV_EXAMPLE = mlflow.CONTENT[body.CSV]["example"]
+_CSV_EXAMPLE = mlflow.CSV_EXAMPLE
 _INFER_CONTENT = {body.JSON: {"schema": _ref(open_inference.InferRequest), "example": open_inference.EXAMPLE}}
 _INFER_PROBLEMS = {
     **_POSTED,
@@ -133,7 +134,7 @@ OPERATIONS = {
     "/predictions": Operation(
         "Probability of delay of activities",
         "Predictions",
-        (schemas.PredictionResponse, schemas.ExplainedResponse),
+        (schemas.PredictionResponse, answers.ExplainedResponse),
         {**_POSTED, **_NO_MODEL},
         {
             body.JSON: {"schema": {"anyOf": [_ref(schemas.Activities), _ACTIVITY]}, "example": schemas.EXAMPLE},
@@ -142,8 +143,8 @@ OPERATIONS = {
         },
         (_EXPLAIN,),
     ),
-    "/model": Operation("The model that answers", "Predictions", (schemas.Model,), parameters=(_IF_NONE_MATCH,)),
-    "/health": Operation("Whether a model is ready", "Predictions", (schemas.Health,)),
+    "/model": Operation("The model that answers", "Predictions", (answers.Model,), parameters=(_IF_NONE_MATCH,)),
+    "/health": Operation("Whether a model is ready", "Predictions", (answers.Health,)),
     "/v2": Operation("The server", _V2, (open_inference.ServerMetadata,), {}),
     "/v2/health/live": Operation("Whether the server runs", _V2, (open_inference.Live,), {}),
     "/v2/health/ready": Operation("Whether a model is ready", _V2, (open_inference.Ready,)),
@@ -169,7 +170,7 @@ OPERATIONS = {
         _INFER_PROBLEMS,
         _INFER_CONTENT,
     ),
-    "/ping": Operation("Whether a model is ready", _MLFLOW, (schemas.Health,)),
+    "/ping": Operation("Whether a model is ready", _MLFLOW, (answers.Health,)),
     "/version": Operation("The version of the server", _MLFLOW, (), {}),
     "/invocations": Operation(
         "Probability of delay of activities, as a data frame",
@@ -196,7 +197,7 @@ def document(call: Call) -> str:
 @lru_cache(maxsize=8)
 def _document(server: str) -> str:
     types = {kind for operation in OPERATIONS.values() for kind in operation.answers}
-    types |= {schemas.Activities, schemas.Problem, schemas.Line, open_inference.InferRequest}
+    types |= {schemas.Activities, answers.Problem, answers.Line, open_inference.InferRequest}
     ordered = sorted(types, key=lambda kind: kind.__name__)
     _, components = msgspec.json.schema_components(ordered, ref_template="#/components/schemas/{name}")
     _allow_wrong_activities(components)
@@ -266,7 +267,7 @@ def _responses(path: str, method: str) -> dict[str, Any]:
         )
     found: dict[str, Any] = {"200": success}
     if path == "/predictions":
-        lines = {"contentMediaType": body.JSON, "contentSchema": _ref(schemas.Line), "description": "One in each line"}
+        lines = {"contentMediaType": body.JSON, "contentSchema": _ref(answers.Line), "description": "One in each line"}
         success["content"] |= {
             body.CSV: {"schema": {**_TABLE, "description": f"Columns: {', '.join(tables.COLUMNS)}"}},
             body.LINES: {"schema": {**_TABLE, **lines}},
@@ -278,7 +279,7 @@ def _responses(path: str, method: str) -> dict[str, Any]:
     for status, text in sorted({**always, **known.problems}.items()):
         found[str(status)] = {"description": text}
         if method != "head":
-            found[str(status)]["content"] = {PROBLEM: {"schema": _ref(schemas.Problem)}}
+            found[str(status)]["content"] = {PROBLEM: {"schema": _ref(answers.Problem)}}
         if status in (429, 503):
             found[str(status)]["headers"] = _RETRY
     return found

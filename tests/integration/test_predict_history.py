@@ -298,7 +298,7 @@ CHILD = """
 import json, sys, time
 time.sleep = lambda seconds: None
 sys.path[:0] = json.loads(sys.argv[1])
-from predict import application as app
+from predict import app
 
 class Context:
     function_name = function_version = invoked_function_arn = aws_request_id = "x"

@@ -222,7 +222,7 @@ def test_predict_calls_the_store_with_what_its_policy_allows(app, monkeypatch):
 ALONE = """
 import json, sys
 from support.predict_api import ACTIVITY, call
-from predict import application as app
+from predict import app
 answer = call(app, "POST", "/predictions", ACTIVITY)
 assert answer.status == 200, answer
 print(json.dumps(sorted({"boto3", "botocore.session", "jmespath"} & set(sys.modules))))

@@ -139,7 +139,9 @@ LEAKS = [
 )
 def test_nothing_of_the_inside_reaches_a_client(app, monkeypatch, error, module, function, method, path):
     told = []
-    monkeypatch.setattr(app.problems, "log_unexpected", lambda: told.append(str(sys.exception())))
+    monkeypatch.setattr(
+        importlib.import_module("predict.api.problems"), "log_unexpected", lambda: told.append(str(sys.exception()))
+    )
     monkeypatch.setattr(importlib.import_module(module), function, fail(error))
 
     answer = call(app, method, path, ACTIVITY if method == "POST" else None)

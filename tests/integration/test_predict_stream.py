@@ -217,7 +217,11 @@ def test_a_message_that_comes_again_has_the_same_prediction_id_and_one_answer(st
         ("[" * 60_000, "not JSON", None),
         ("[]", "not one activity", None),
         (json.dumps({"activities": [ACTIVITY]}), "not one activity", None),
-        (json.dumps(ACTIVITY | {"start": "01/03/2022"}), "invalid activity: start: write the day as", "start"),
+        (
+            json.dumps(ACTIVITY | {"start": "01/03/2022"}),
+            "invalid activity: start: '01/03/2022' is no day; write the day as",
+            "start",
+        ),
         (json.dumps(ACTIVITY | {"budget": "a lot"}), "invalid activity: budget: ", "budget"),
         (json.dumps(ACTIVITY | {"history": {"\ud800\x00": 1}}), "invalid activity: history.", "history."),
         (json.dumps(ACTIVITY | {"activity_id": "\ud800"}), "invalid activity: activity_id", "activity_id"),

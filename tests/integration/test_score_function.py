@@ -210,9 +210,7 @@ def test_scores_are_those_of_the_prediction_function(
     found = {row["activity_id"]: row["probability"] for row in predictions(summary)}
     path = tmp_path / "model.json"
     path.write_bytes(trained)
-    predict = load_app(
-        "predict.app", MODEL_PATH=str(path), MODEL_SHA256=sha256, AWS_LAMBDA_FUNCTION_VERSION="3"
-    )
+    predict = load_app("predict.app", MODEL_PATH=str(path), MODEL_SHA256=sha256, AWS_LAMBDA_FUNCTION_VERSION="3")
     event = {
         **{"httpMethod": "POST", "path": "/predictions", "resource": "/predictions", "isBase64Encoded": False},
         **{"headers": {"Content-Type": "application/json"}, "queryStringParameters": None},

@@ -86,7 +86,8 @@ def test_a_cell_that_the_csv_module_does_not_take_is_said_to_be_too_long(ask):
     status, why = ask(f'{HEADER}\nA,"{"x" * 140_000}",2025-03-03,211\n')
 
     assert status in (400, 422)
-    assert "field larger than field limit" in why
+    # By default the csv module takes 131,072; another part of a process may allow more.
+    assert "field larger than field limit" in why or "140000 characters" in why
 
 
 @pytest.mark.parametrize("text", [json.dumps(ACTIVITY), "a;b\n1;2\n", "\n\n"])

@@ -2,7 +2,6 @@
 
 from predict.api import predictions, requests
 from predict.api.routes import Answer, Call, Routes, answer
-from predict.api.schemas import Health
 from predict.contract import MAX_EXPLAINED
 from predict.serving import log_writer
 from predict.transport import body
@@ -75,6 +74,8 @@ def model(call: Call) -> Answer:
 
 def health(call: Call) -> Answer:
     """Return ok, or 503 while no model is released."""
+    from predict.api.answers import Health
+
     return answer(Health("ok", call.serving.model().version))
 
 

@@ -5,8 +5,8 @@ import re
 from http import HTTPStatus
 from typing import Any
 
+from predict.api.answers import Model
 from predict.api.routes import Answer, Call, answer
-from predict.api.schemas import Model
 from predict.serving.model_store import LoadedModel
 
 # Clients may store the answer but must revalidate it: a release or a rollback can change the model at any time.

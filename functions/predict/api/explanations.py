@@ -1,7 +1,7 @@
 """Reasons for predictions, on request."""
 
+from predict.api.answers import ExplainedPrediction, ExplainedResponse, Reason
 from predict.api.predictions import Scored
-from predict.api.schemas import ExplainedPrediction, ExplainedResponse, Reason
 
 
 def response(scored: Scored) -> ExplainedResponse:

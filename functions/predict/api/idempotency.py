@@ -16,7 +16,8 @@ from functools import cache
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from predict.api.problems import RETRY_AFTER_SECONDS, Refusal
+from predict.contract import RETRY_AFTER_SECONDS
+from predict.refusal import Refusal
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.idempotency import DynamoDBPersistenceLayer

@@ -48,16 +48,16 @@ class Scored(NamedTuple):
         batch = self.batch
         if not batch.refused:
             return [*answers]
-        last = max(batch.positions[-1], *(item.index or 0 for item in batch.refused))
+        last = max(batch.positions[-1], *(item.position or 0 for item in batch.refused))
         found = dict(zip(batch.positions, answers, strict=True))
         return [found.get(number) for number in range(last + 1)]
 
     def errors(self) -> list[ActivityError]:
         """Return the errors of the activities that were refused."""
         return [
-            ActivityError(item.index, item.path, item.error.type, item.message)
+            ActivityError(item.position, item.path, item.error.type, item.message)
             for item in self.batch.refused
-            if item.index is not None
+            if item.position is not None
         ]
 
     def rows(self) -> list[dict[str, Any]]:

@@ -3,20 +3,20 @@
 Clients of other protocols read other members. RFC 9457 allows further members, so the same document serves all clients.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Any
 
+from predict.api.answers import Problem
 from predict.api.requests import InvalidRequest, NotJsonError, Refused
-from predict.api.schemas import FieldError, Problem
-from predict.contract import MAX_ERRORS
+from predict.api.schemas import FieldError
+from predict.contract import MAX_ERRORS, RETRY_AFTER_SECONDS
 from predict.logged import encode
+from predict.refusal import Refusal
 from predict.serving.model_store import NoModelError
-from predict.transport.body import BodyError
 from predict.transport.envelope import request_id
 
 CONTENT_TYPE = "application/problem+json"
-RETRY_AFTER_SECONDS = "30"
 UNEXPECTED = "unexpected error; the request id helps to find it in the log"
 NOT_JSON = "the body is not JSON"
 V2, INVOCATIONS = "/v2", "/invocations"
@@ -28,20 +28,6 @@ ERROR_CODES = {
 }
 
 
-class Refusal(Exception):
-    """Refused request; `detail` may be shown to the client."""
-
-    def __init__(
-        self,
-        status: HTTPStatus,
-        detail: str,
-        errors: Iterable[FieldError] = (),
-        headers: Mapping[str, str] | None = None,
-    ) -> None:
-        super().__init__(detail)
-        self.status, self.detail, self.errors, self.headers = status, detail, [*errors], headers or {}
-
-
 def refusal(error: Exception) -> Refusal:
     """Return what a client may know of an error; one that nobody foresaw is logged."""
     match error:
@@ -51,8 +37,6 @@ def refusal(error: Exception) -> Refusal:
             return invalid(field_errors(error.refused))
         case NotJsonError():
             return Refusal(HTTPStatus.BAD_REQUEST, NOT_JSON)
-        case BodyError():
-            return Refusal(error.status, str(error), headers=error.headers)
         case NoModelError():
             return Refusal(HTTPStatus.SERVICE_UNAVAILABLE, str(error), headers={"Retry-After": RETRY_AFTER_SECONDS})
     log_unexpected()

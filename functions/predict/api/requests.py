@@ -10,9 +10,10 @@ from collections.abc import Mapping, Sequence
 from operator import attrgetter
 from typing import Any, NamedTuple
 
+import msgspec
+
 from predict.api.schemas import Activities, Activity, History
 from predict.contract import MAX_ACTIVITIES
-from predict.native import msgspec
 from slipcast.features import activity
 from slipcast.schema import WHITE_SPACE, clean_text
 
@@ -30,21 +31,21 @@ class Refused(NamedTuple):
 
     Attributes
     ----------
-    index
-        position of the activity, None for the request as a whole
+    position
+        place of the activity, None for the request as a whole
     error
         what is wrong
     """
 
-    index: int | None
+    position: int | None
     error: activity.FieldError
 
     @property
     def path(self) -> str:
         """Return the place in the body, such as ``activities.0.start``."""
-        if self.index is None:
+        if self.position is None:
             return self.error.field
-        return f"activities.{self.index}.{self.error.field}".rstrip(".")
+        return f"activities.{self.position}.{self.error.field}".rstrip(".")
 
     @property
     def message(self) -> str:
@@ -259,7 +260,11 @@ def _batch(columns: dict[str, list[Any]], history: list[Mapping[str, float] | No
 def _is_clean(text: str) -> bool:
     if text.isascii():
         return bool(text) and text[0] not in WHITE_SPACE and text[-1] not in WHITE_SPACE
-    return bool(text) and clean_text(text) == text
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return clean_text(text) == text
 
 
 def _history(sent: Any) -> Mapping[str, float] | None:

@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any, NamedTuple
 
-from predict.api.problems import Refusal
 from predict.logged import encode
+from predict.refusal import Refusal
 from predict.serving.model_store import Serving
 from predict.transport import envelope
 

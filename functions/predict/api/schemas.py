@@ -3,17 +3,19 @@
 The request's are generated from the contract of an activity (:mod:`slipcast.features.activity`).
 """
 
+import math
 from collections.abc import Iterable
 from datetime import date
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+import msgspec
+from msgspec import Meta, Struct
 
 from predict.contract import MAX_ACTIVITIES, MAX_EXPLAINED
-from predict.native import msgspec
 from slipcast.features import activity
 from slipcast.features.point_in_time import HISTORY
 from slipcast.schema import LARGEST_NUMBER
 
-Meta, Struct = msgspec.Meta, msgspec.Struct
 EXAMPLE = {
     **{"activity_id": "A1010", "phase": "Design", "work_type": "SCA CIP", "location": "district 01"},
     **{"start": "2025-03-03", "baseline_finish": "2025-09-30", "budget": 343300},
@@ -26,10 +28,9 @@ def _type_of(field: activity.Field) -> Any:
         return Annotated[str, Meta(description=field.description, min_length=shortest, max_length=field.longest)]
     if field.kind == activity.DAY:
         return Annotated[date, Meta(description=field.description)]
-    low = {"gt": max(field.least, -LARGEST_NUMBER)}
-    if field.least > -LARGEST_NUMBER and not field.above:
-        low = {"ge": field.least}
-    return Annotated[float, Meta(description=field.description, lt=LARGEST_NUMBER, **low)]
+    described: dict[str, Any] = {"description": field.description, "lt": LARGEST_NUMBER}
+    described["gt" if field.above or field.least == -math.inf else "ge"] = max(field.least, -LARGEST_NUMBER)
+    return Annotated[float, Meta(**described)]
 
 
 def _fields() -> Iterable[Any]:
@@ -41,19 +42,22 @@ def _fields() -> Iterable[Any]:
 
 _FEATURE = Annotated[float, Meta(gt=-LARGEST_NUMBER, lt=LARGEST_NUMBER)]
 # Collecting garbage would visit each of ten thousand activities, and none is part of a cycle.
-History = msgspec.defstruct(
-    "History",
-    [(name, _FEATURE | msgspec.UnsetType, msgspec.UNSET) for name in HISTORY],
-    forbid_unknown_fields=True,
-    gc=False,
-)
-Activity = msgspec.defstruct(
-    "Activity",
-    _fields(),
-    gc=False,
-    kw_only=True,
-    namespace={"__doc__": "One activity as it is known at its start. Unknown fields are not read."},
-)
+if TYPE_CHECKING:
+    History = Activity = Any
+else:
+    History = msgspec.defstruct(
+        "History",
+        [(name, _FEATURE | msgspec.UnsetType, msgspec.UNSET) for name in HISTORY],
+        forbid_unknown_fields=True,
+        gc=False,
+    )
+    Activity = msgspec.defstruct(
+        "Activity",
+        _fields(),
+        gc=False,
+        kw_only=True,
+        namespace={"__doc__": "One activity as it is known at its start. Unknown fields are not read."},
+    )
 
 
 class Activities(Struct):
@@ -102,23 +106,6 @@ class Prediction(Struct, gc=False):
     threshold: float
 
 
-class Reason(Struct):
-    """Effect of a feature on the log-odds of a delay."""
-
-    feature: Annotated[str, Meta(description="Feature, as the log of predictions names it")]
-    value: Annotated[float | str | None, Meta(description="Its value; null where unknown")]
-    contribution: Annotated[float, Meta(description="Change of the log-odds; above 0 it speaks for delay")]
-
-
-class ExplainedPrediction(Prediction):
-    """The answer for one activity, with its reasons."""
-
-    base: Annotated[float | None, Meta(description="Log-odds before anything is known of the activity")]
-    reasons: Annotated[
-        list[Reason] | None, Meta(description="The three largest contributions; null where the model gives none")
-    ]
-
-
 class PredictionResponse(Struct):
     """The answers, in the order of the request; null stands for an activity that could not be scored."""
 
@@ -126,64 +113,3 @@ class PredictionResponse(Struct):
     model: ModelNames
     predictions: list[Prediction | None]
     errors: Annotated[list[ActivityError], Meta(description="What is wrong with the activities answered by null")]
-
-
-class ExplainedResponse(Struct):
-    """The answers, in the order of the request, with their reasons."""
-
-    request_id: str
-    model: ModelNames
-    predictions: list[ExplainedPrediction | None]
-    errors: Annotated[list[ActivityError], Meta(description="What is wrong with the activities answered by null")]
-    note: Annotated[str | None, Meta(description="Why there are no reasons; null where there are")]
-
-
-class Line(Struct, omit_defaults=True):
-    """The answer for one activity as a line of JSON; an activity that could not be scored has errors."""
-
-    prediction_id: str | None = None
-    activity_id: str | None = None
-    probability: float | None = None
-    at_risk: bool | None = None
-    threshold: float | None = None
-    errors: list[FieldError] | None = None
-
-
-class Model(Struct):
-    """Model with its origin and its metrics on the holdout."""
-
-    version: Annotated[str, Meta(description="Version of the serving function, one for each release")]
-    model_id: Annotated[str, Meta(description="First digits of the SHA-256 of the model itself")]
-    dataset_id: str
-    sha256: str
-    family: str
-    params: dict[str, Any]
-    threshold: float
-    trained_at: str
-    execution: str
-    data_date: str
-    training_cut: str
-    training_rows: int
-    tolerance_days: int
-    metrics: dict[str, Any]
-
-
-class Health(Struct):
-    """Readiness."""
-
-    status: str
-    version: str
-
-
-class Problem(Struct, omit_defaults=True):
-    """An error, as RFC 9457 describes it."""
-
-    type: str
-    title: str
-    status: int
-    detail: str
-    request_id: str
-    errors: list[FieldError]
-    error: Annotated[str | None, Meta(description="The detail again, under /v2")] = None
-    error_code: Annotated[str | None, Meta(description="MLflow's name of the error, from /invocations")] = None
-    message: Annotated[str | None, Meta(description="The detail again, from /invocations")] = None

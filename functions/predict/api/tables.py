@@ -5,13 +5,15 @@ import io
 from typing import Any
 
 from predict.api import requests
+from predict.api.answers import Line
 from predict.api.predictions import Scored
 from predict.api.requests import Batch, invalid
-from predict.api.schemas import FieldError, Line
+from predict.api.schemas import FieldError
 from predict.logged import encode
 from predict.transport import body
 from slipcast.csv_safety import neutral
 from slipcast.features import activity
+from slipcast.features.point_in_time import HISTORY
 
 COLUMNS = ("prediction_id", "activity_id", "probability", "at_risk", "threshold", "error")
 
@@ -28,7 +30,7 @@ def read(text: str, kind: str) -> Batch:
     """
     if kind == body.CSV:
         header, rows = cells(text)
-        known = {*activity.BY_NAME, *activity.HISTORY}
+        known = {*activity.BY_NAME, *HISTORY}
         if not known.intersection(header):
             raise invalid(
                 "header", "missing", "it names no field of an activity", "begin with a line such as activity_id,start"
@@ -81,7 +83,7 @@ def write(scored: Scored, kind: str) -> str:
     """Return the answers as a table, in the order of the request; `kind` is its media type."""
     wrong: dict[int, list[FieldError]] = {}
     for item in scored.batch.refused:
-        wrong.setdefault(item.index or 0, []).append(FieldError(item.error.field, item.error.type, item.message))
+        wrong.setdefault(item.position or 0, []).append(FieldError(item.error.field, item.error.type, item.message))
     answers = scored.in_place(scored.predictions)
     if kind == body.LINES:
         lines = [Line(errors=wrong[number]) if answer is None else answer for number, answer in enumerate(answers)]

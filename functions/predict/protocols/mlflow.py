@@ -8,13 +8,14 @@ from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from typing import Any
 
+import msgspec
+
 from predict.api import core, predictions, requests, tables
-from predict.api.problems import Refusal
 from predict.api.requests import InvalidRequest
 from predict.api.routes import Answer, Call, Routes, answer
 from predict.contract import MAX_ACTIVITIES, VERSION
-from predict.native import msgspec
 from predict.protocols.rows import records, request
+from predict.refusal import Refusal
 from predict.serving import log_writer
 from predict.transport import body
 from slipcast.features import activity
@@ -60,6 +61,7 @@ _FORMS = {
     "inputs": {"anyOf": [_COLUMNS, _ROWS]},
 }
 _EXAMPLE = {"activity_id": "A1010", "start": "2025-03-03", "baseline_duration_days": 211}
+CSV_EXAMPLE = "activity_id,start,baseline_duration_days\nA1010,2025-03-03,211\n"
 CONTENT = {
     body.JSON: {
         "schema": {
@@ -71,7 +73,7 @@ CONTENT = {
     },
     body.CSV: {
         "schema": {"type": "string"},
-        "example": "activity_id,start,baseline_duration_days\nA1010,2025-03-03,211\n",
+        "example": CSV_EXAMPLE,
     },
 }
 

@@ -8,18 +8,20 @@ from collections.abc import Iterator
 from http import HTTPStatus
 from typing import Annotated, Any, Literal
 
+import msgspec
+from msgspec import Meta, Struct
+
 from predict.api import predictions, requests
-from predict.api.problems import Refusal
 from predict.api.routes import Answer, Call, Routes, answer
 from predict.api.schemas import FieldError
 from predict.contract import MAX_ACTIVITIES, VERSION
-from predict.native import msgspec
-from predict.protocols.rows import COLUMNS, NUMBERS, records, refused, request
+from predict.protocols.rows import COLUMNS, records, refused, request
+from predict.refusal import Refusal
 from predict.serving import log_writer
 from predict.serving.model_store import LoadedModel
 from predict.transport import body
+from slipcast.features.activity import NUMBERS
 
-Meta, Struct = msgspec.Meta, msgspec.Struct
 NAME = "slipcast"
 FLOATS = ("FP64", "FP32")
 # Smallest and largest value of each type.

@@ -6,10 +6,11 @@ from http import HTTPStatus
 from typing import Any
 
 from predict.api import requests
-from predict.api.problems import Refusal, invalid
+from predict.api.problems import invalid
 from predict.api.requests import Batch, InvalidRequest, Refused
 from predict.api.schemas import FieldError
 from predict.contract import MAX_ERRORS
+from predict.refusal import Refusal
 from slipcast.features.activity import DAYS, NUMBERS, TEXTS
 
 COLUMNS = (*TEXTS, *DAYS, *NUMBERS)
@@ -70,4 +71,4 @@ def _activity(number: int, row: Mapping[str, Any]) -> dict[str, Any]:
 
 def _place(item: Refused) -> str:
     """Return the place of an error, such as ``start[3]``."""
-    return "rows" if item.index is None else f"{item.error.field or 'row'}[{item.index}]"
+    return "rows" if item.position is None else f"{item.error.field or 'row'}[{item.position}]"

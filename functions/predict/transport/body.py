@@ -1,32 +1,16 @@
 """Body of a request as text, and what it is announced as."""
 
-import base64
-import binascii
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
+
+from predict.refusal import Refusal
 
 JSON, CSV, LINES = "application/json", "text/csv", "application/x-ndjson"
 # No route takes forms, but curl declares one by default, whatever the body is.
 FORM = "application/x-www-form-urlencoded"
 # Stands for bytes that are no UTF-8 where something on the way decoded the body.
 REPLACED = "\ufffd"
-
-
-class BodyError(ValueError):
-    """Body that cannot be read; the message may be shown to the client.
-
-    Attributes
-    ----------
-    status
-        status of the answer
-    headers
-        further headers of the answer
-    """
-
-    def __init__(self, status: HTTPStatus, detail: str, headers: Mapping[str, str] | None = None) -> None:
-        super().__init__(detail)
-        self.status, self.headers = status, headers or {}
 
 
 def media_type(headers: Mapping[str, str], taken: Sequence[str] = (JSON,)) -> str:
@@ -41,13 +25,13 @@ def media_type(headers: Mapping[str, str], taken: Sequence[str] = (JSON,)) -> st
 
     Raises
     ------
-    BodyError
+    Refusal
         If it is none of `taken`, in another character set than UTF-8, or encoded.
     """
     encoding = headers.get("content-encoding", "").strip().lower()
     if encoding not in ("", "identity"):
         detail = f"send the body as it is: Content-Encoding: {encoding[:40]} is not read"
-        raise BodyError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, detail, {"Accept-Encoding": "identity"})
+        raise Refusal(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, detail, headers={"Accept-Encoding": "identity"})
     announced = headers.get("content-type", "")
     if announced in taken:
         return announced
@@ -58,7 +42,7 @@ def media_type(headers: Mapping[str, str], taken: Sequence[str] = (JSON,)) -> st
     parameters = dict(item.strip().lower().partition("=")[::2] for item in rest.split(";"))
     if kind not in taken or parameters.get("charset", "utf-8").strip('"') not in ("utf-8", "utf8", "us-ascii"):
         detail = f"send the body with Content-Type: {' or '.join(taken)}, in UTF-8 where a charset is given"
-        raise BodyError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, detail, {"Accept-Post": ", ".join(taken)})
+        raise Refusal(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, detail, headers={"Accept-Post": ", ".join(taken)})
     return kind
 
 
@@ -67,16 +51,19 @@ def text(event: Mapping[str, Any]) -> str:
 
     Raises
     ------
-    BodyError
+    Refusal
         If it is not UTF-8.
     """
     body = event.get("body") or ""
     if event.get("isBase64Encoded"):
+        # Imported here: API Gateway sends text.
+        import base64
+
         try:
             body = base64.b64decode(body, validate=True).decode()
-        except (binascii.Error, UnicodeDecodeError) as error:
-            raise BodyError(HTTPStatus.BAD_REQUEST, "the body is not UTF-8: send it as UTF-8") from error
+        except ValueError as error:
+            raise Refusal(HTTPStatus.BAD_REQUEST, "the body is not UTF-8: send it as UTF-8") from error
     if REPLACED in body:
         detail = "the body is not UTF-8, or has the character U+FFFD that stands for lost ones: send it as UTF-8"
-        raise BodyError(HTTPStatus.BAD_REQUEST, detail)
+        raise Refusal(HTTPStatus.BAD_REQUEST, detail)
     return str(body).removeprefix("\ufeff")

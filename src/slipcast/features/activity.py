@@ -269,7 +269,7 @@ def _history(sent: Any, errors: list[FieldError]) -> dict[str, float] | None:
         return None
     known: dict[str, float] = {}
     for name, value in sent.items():
-        place = f"history.{str(name)[:SHOWN]}"
+        place = f"history.{repr(str(name))[1:-1][:SHOWN]}"
         if name not in _HISTORY:
             errors.append(FieldError(place, "unknown_feature", "there is no such feature", f"use {', '.join(HISTORY)}"))
             continue

@@ -5,6 +5,7 @@ scikit-learn's own, in float64, except that forests, gradient boosting and AdaBo
 as scikit-learn does.
 """
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from typing import Any
@@ -16,15 +17,15 @@ from slipcast.model.artifact import ArtefactError
 from slipcast.model.preprocessing import Preparation, Row
 
 
-def load(raw: bytes, sha256: str) -> "Scorer":
-    """Return the scorer for the artifact `raw`, whose SHA-256 must be `sha256` (hexadecimal).
+def load(raw: bytes, sha256: str, parse: Callable[[bytes], Any] = json.loads) -> "Scorer":
+    """Return the scorer for the artifact `raw`, whose SHA-256 must be `sha256` (hexadecimal); `parse` reads JSON.
 
     Raises
     ------
     ArtefactError
         If the digest differs, the format is unknown, or the model needs a feature that this version does not compute.
     """
-    return Scorer(artifact.decode(raw, sha256))
+    return Scorer(artifact.decode(raw, sha256, parse))
 
 
 class ScoreError(ArithmeticError):

@@ -49,7 +49,7 @@ def test_media_types_have_no_case(body, announced, kind):
     ],
 )
 def test_what_is_not_read_is_named(body, headers, said):
-    with pytest.raises(body.BodyError, match=said) as refused:
+    with pytest.raises(body.Refusal, match=said) as refused:
         body.media_type(sent(**headers))
 
     assert refused.value.status == HTTPStatus.UNSUPPORTED_MEDIA_TYPE
@@ -77,7 +77,7 @@ def test_base64_is_decoded(body):
     ],
 )
 def test_what_is_no_utf8_is_refused(body, event):
-    with pytest.raises(body.BodyError, match="UTF-8") as refused:
+    with pytest.raises(body.Refusal, match="UTF-8") as refused:
         body.text(event)
 
     assert refused.value.status == HTTPStatus.BAD_REQUEST
