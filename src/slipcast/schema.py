@@ -5,6 +5,10 @@ from typing import Literal
 
 Kind = Literal["text", "date", "number"]
 
+# Numbers of this size and above are refused by every door: float64 holds whole numbers below it exactly, and sums and
+# squares of as many as there can be stay finite.
+LARGEST_NUMBER = 1e15
+
 
 @dataclass(frozen=True)
 class Column:
