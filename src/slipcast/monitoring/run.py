@@ -132,8 +132,8 @@ def conclude(
     if unreadable:
         reasons = [
             *reasons,
-            f"{unreadable} line{'s' * (unreadable != 1)} of the prediction log could not be read and do not count; they "
-            "are in the bucket under prediction-log/unreadable/.",
+            f"Lines of the prediction log that could not be read and do not count: {unreadable}. "
+            "They are in the bucket under prediction-log/unreadable/.",
         ]
     record = Record(
         at=at.isoformat(),
