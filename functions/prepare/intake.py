@@ -1,7 +1,6 @@
 """From an object in ``incoming/`` to a dataset version, a quarantine file, a report and a list of open activities."""
 
 import csv
-import tempfile
 from dataclasses import dataclass
 from datetime import UTC
 from itertools import islice
@@ -16,7 +15,7 @@ from slipcast.ingest.files.formats import Limits
 from slipcast.ingest.mapping.profile import Profile, built_in, load_profile
 from slipcast.ingest.refusal import ScheduleRefused
 from slipcast.ingest.schedule import Schedule, read_schedule
-from slipcast_aws import storage
+from slipcast_aws import scratch, storage
 from slipcast_aws.control import datasets
 from slipcast_aws.settings import number, setting
 
@@ -61,8 +60,7 @@ def take_in(source: dict[str, str], execution: str) -> tuple[dict[str, Any], dic
     name, folder, baseline = _parts(source["key"])
     origin = {**source, "uri": uri, "dropped": _dropped(uri, source)}
     drop = Drop(origin, name, folder, baseline)
-    with tempfile.TemporaryDirectory() as work:
-        workdir = Path(work)
+    with scratch.folder() as workdir:
         file = workdir / "dropped"
         try:
             digest = _fetch(drop, file)

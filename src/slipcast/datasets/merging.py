@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from slipcast.datasets.database import connect, literal
+from slipcast.datasets.database import connect, literal, one_row
 
 BASELINE = ("baseline_start", "baseline_finish", "baseline_duration_days", "baseline_source", "baseline_data_date")
 
@@ -140,7 +140,7 @@ def rename(table: Path, target: Path, workdir: Path, *, files: Collection[str], 
     with connect(workdir) as database:
         relation = f"read_parquet({literal(str(table))})"
         theirs = f"source = {literal(then)} AND source_sha256 IN ({', '.join(map(literal, sorted(files)))})"
-        if not database.execute(f"SELECT count(*) FROM {relation} WHERE {theirs}").fetchone()[0]:
+        if not one_row(database.execute(f"SELECT count(*) FROM {relation} WHERE {theirs}"))[0]:
             return False
         project = f"CASE WHEN {theirs} AND project_id = {literal(then)} THEN {literal(now)} ELSE project_id END"
         series = f"CASE WHEN {theirs} THEN {literal(now)} ELSE source END"

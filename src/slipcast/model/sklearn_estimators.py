@@ -119,7 +119,8 @@ def load(model: dict[str, Any]) -> Probabilities:
         if not rows:
             return []
         matrix = np.clip(np.array(rows, dtype=np.float64), -LARGEST, LARGEST)
-        return estimator.predict_proba(matrix)[:, 1].tolist()
+        found: list[float] = estimator.predict_proba(matrix)[:, 1].tolist()
+        return found
 
     return probabilities
 
