@@ -55,14 +55,15 @@ class Preparing:
 
 
 @pytest.fixture
-def preparing(load_app, s3, control_table, lambda_context, monkeypatch) -> Preparing:
+def preparing(request, load_app, lambda_context, monkeypatch) -> Preparing:
     """The prepare function before the first release."""
-    s3.put_bucket_versioning(Bucket="data", VersioningConfiguration={"Status": "Enabled"})
+    client, table = (request.getfixturevalue(name) for name in ("s3", "control_table"))
+    client.put_bucket_versioning(Bucket="data", VersioningConfiguration={"Status": "Enabled"})
     monkeypatch.setattr(releases, "live_model", lambda function: None)
     app = load_app(
         "prepare",
-        **{"DATA_BUCKET": "data", "CONTROL_TABLE": control_table, "PREDICT_FUNCTION": "slipcast-predict"},
+        **{"DATA_BUCKET": "data", "CONTROL_TABLE": table, "PREDICT_FUNCTION": "slipcast-predict"},
         **{"MAX_FILE_MEGABYTES": "1", "ON_SCHEMA_CHANGE": "warn", "TOLERANCE_DAYS": "30", "MAX_BAD_SHARE": "0.2"},
         **{"MIN_MATURED_ROWS": "20", "TRAIN_ON_NEW_DATA": "true", "RETRAIN_BUDGET": "2", "COOLDOWN_MINUTES": "60"},
     )
-    return Preparing(app, lambda_context, s3)
+    return Preparing(app, lambda_context, client)

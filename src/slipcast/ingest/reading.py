@@ -284,8 +284,8 @@ class _Reading:
         named = ", ".join(f"{count:,} {name}" for name, count in counts.items())
         raise ScheduleRefused(
             self.name,
-            f"the rows do not add up: {below:,} below the header, {records:,} read of which {records - read:,} are blank, "
-            f"{named}, {stored:,} stored",
+            f"the rows do not add up: {below:,} below the header, {records:,} read of which {records - read:,} are "
+            f"blank, {named}, {stored:,} stored",
             "Save it as CSV UTF-8 and drop that; report the file as a fault of Slipcast",
             self.found.line,
         )
