@@ -1,7 +1,7 @@
 """No file: objects that programs leave for themselves are taken for what a person has dropped."""
 
-# aws-solutions-library-samples/accelerated-intelligent-document-processing-on-aws#552: a folder of the S3 console starts
-#   an execution
+# aws-solutions-library-samples/accelerated-intelligent-document-processing-on-aws#552: a folder of the S3 console
+#   starts an execution
 # panther-labs/panther#1819: the same of a reader of logs
 # dilshod/xlsx2csv#265: .DS_Store in a folder of workbooks
 # 4teamwork/opengever.core#1702: files of Excel for itself, ~$name.xlsx
