@@ -29,7 +29,7 @@ test: test-fast ## All tests but the slow ones of the local cloud, which make ve
 	@$(OFFLINE) $(PYTHON) -m pytest tests/e2e -m "not slow"
 
 # Files in the order of tests/conftest.py, those that take longest first: else the last of them is waited for.
-FAST := tests/unit tests/integration tests/infrastructure $(SMALL) -n auto --dist loadfile --no-loadscope-reorder
+FAST := tests/unit tests/integration tests/infrastructure tests/reported $(SMALL) -n auto --dist loadfile --no-loadscope-reorder
 
 test-fast: bootstrap .cache/audit/runtime/made ## Unit, integration and infrastructure tests
 	@$(OFFLINE) $(PYTHON) -m pytest $(FAST)
