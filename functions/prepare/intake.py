@@ -152,7 +152,7 @@ def _take_in(
     document = report.accepted(schedule, file=drop.name, labels=own["labels"], changes=changes)
     object_ = {**drop.origin, "sha256": sha256, "profile": schedule.profile.name, "data_date": upload["data_date"]}
     object_ |= {"source": schedule.source, "counts": schedule.counts}
-    reference, superseded = _version(bucket, schedule, object_, workdir)
+    reference, _, superseded = _version(bucket, schedule, object_, workdir)
     if superseded:
         # A newer version of the object is in the dataset: nothing of this one counts, and nothing of it is scored.
         upload |= {"open": {"rows": 0}}
@@ -225,13 +225,13 @@ def _profile(bucket: str, drop: Drop) -> Profile:
 
 def _version(
     bucket: str, schedule: Schedule, source: dict[str, Any], workdir: Path
-) -> tuple[dict[str, Any], str | None]:
+) -> tuple[dict[str, Any], Path, str | None]:
     """Merge with the latest dataset and store the version; of executions at the same time none is lost.
 
     Returns
     -------
-    the dataset's reference, and when a newer version of the object was dropped, if one was taken in already: nothing is
-    merged then
+    the version's reference, its table, and when a newer version of the object was dropped, if one was taken in already:
+    nothing is merged then
     """
     control_table = setting("CONTROL_TABLE")
     for attempt in range(TRIES):
@@ -243,11 +243,11 @@ def _version(
         if previous is not None:
             before = storage.read_json(previous["manifest_uri"])
             sources = before["sources"]
-            newer = [item["dropped"] for item in _later(sources, source) if item["uri"] == source["uri"]]
-            if newer:
-                return previous, max(newer)
             old = folder / "old.parquet"
             storage.download(previous["uri"], old, sha256=previous["sha256"])
+            newer = [item["dropped"] for item in _later(sources, source) if item["uri"] == source["uri"]]
+            if newer:
+                return previous, old, max(newer)
             links = _network(before.get("network", {}), folder / "old-network")
             old = _with_own_name(old, sources, source, folder)
         later = _later(sources, source)
@@ -281,7 +281,7 @@ def _version(
             storage.write_json(manifest["manifest_uri"], manifest)
         reference = versions.reference(manifest)
         if not manifest["dated"] or datasets.move_latest(control_table, reference, previous=previous):
-            return reference, None
+            return reference, target, None
     raise RuntimeError(f"{TRIES} times another file was faster: drop fewer files at once, this one is tried again")
 
 
