@@ -39,7 +39,7 @@ test-loop: bootstrap
 
 # Files in the order of tests/conftest.py, those that take longest first: else the last of them is waited for. They give
 # way to the local cloud of the same run, which has deadlines.
-FAST := tests/unit tests/integration tests/infrastructure $(SMALL) -n auto --dist loadfile --no-loadscope-reorder
+FAST := tests/unit tests/integration tests/infrastructure tests/reported $(SMALL) -n auto --dist loadfile --no-loadscope-reorder
 
 test-fast: bootstrap .cache/audit/runtime/made ## Unit, integration and infrastructure tests
 	@$(OFFLINE) nice -n 5 $(PYTHON) -m pytest $(FAST)

@@ -49,13 +49,14 @@ class OpenActivities(TypedDict):
 
 
 class Upload(TypedDict):
-    """The last schedule of a source. Without ``own_names`` it was taken in by an older version."""
+    """The last schedule of a source. Without ``own_names`` or ``dropped`` it was taken in by an older version."""
 
     source: str
     data_date: str
     counts: dict[str, int]
     changes: list[Any]
     open: OpenActivities
+    dropped: NotRequired[str]
     own_names: NotRequired[dict[str, str]]
 
 

@@ -117,9 +117,7 @@ def compiled(network: Network, data_date: int | None = None, options: Options | 
 def _ordered(nodes: Mapping[Key, Node]) -> list[Node]:
     keys = [key for key, node in nodes.items() if not node.spanning]
     places = {key: place for place, key in enumerate(keys)}
-    after = [
-        [places[link.after.activity.key] for link in nodes[key].after if not link.after.spanning] for key in keys
-    ]
+    after = [[places[link.after.activity.key] for link in nodes[key].after if not link.after.spanning] for key in keys]
     spanning = [node for node in nodes.values() if node.spanning]
     return [nodes[keys[place]] for place in order(keys, after)] + spanning
 

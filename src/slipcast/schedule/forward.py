@@ -103,7 +103,9 @@ def _open(node: Node) -> None:
         if kind is ConstraintKind.MANDATORY_START and moment is not None and not node.started:
             node.early_start, node.early_finish = moment, clock.add(moment, remaining)
         elif kind is ConstraintKind.MANDATORY_FINISH and moment is not None:
-            moment = max(moment, clock.finish(clock.worked(node.data_date) + remaining) if remaining else node.data_date)
+            moment = max(
+                moment, clock.finish(clock.worked(node.data_date) + remaining) if remaining else node.data_date
+            )
             node.early_start, node.early_finish = clock.start(clock.worked(moment) - remaining), moment
 
 

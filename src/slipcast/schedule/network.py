@@ -201,9 +201,7 @@ def order(keys: Sequence[Key], successors: Sequence[Iterable[int]]) -> list[int]
 
 def _cycle(waiting: Sequence[int], successors: Sequence[Iterable[int]]) -> list[int]:
     """Return the nodes of a cycle. Every node that waits has a predecessor that waits: the way back meets itself."""
-    before = {
-        other: node for node, left in enumerate(waiting) if left for other in successors[node] if waiting[other]
-    }
+    before = {other: node for node, left in enumerate(waiting) if left for other in successors[node] if waiting[other]}
     node = next(iter(before))
     seen: dict[int, int] = {}
     while node not in seen:
