@@ -94,7 +94,9 @@ def write_relation(network: Writer, tables: Tables, value: Mapping[str, str]) ->
         return False
     if successor[0] in tables.stubs:
         return True
-    whose = LAG_CALENDARS.get(tables.options.get(successor[0], {}).get("sched_calendar_on_relationship_lag", ""), "predecessor")
+    whose = LAG_CALENDARS.get(
+        tables.options.get(successor[0], {}).get("sched_calendar_on_relationship_lag", ""), "predecessor"
+    )
     own = {"predecessor": predecessor[2], "successor": successor[2]}
     default = tables.projects.get(successor[0], {}).get("clndr_id", "")
     network.relation(
