@@ -2,10 +2,10 @@
 
     python -m benchmarks.schedule_engine FOLDER_OR_FILE... [--json FILE]
 
-Not every file can be reproduced: its dates may be older than its relations, or those of a plan that was edited by hand.
+Not every file can be reproduced: its dates may be older than its relations, or be those of a plan edited by hand.
 An activity contradicts itself if its stored early dates are not its remaining duration apart on its calendar, lie before
-the data date, before the stored finish of a finish-to-start predecessor, or after the earliest start although nothing
-holds it. A file in which more than 1 % of the activities that have not started do so is left out of the totals; none of
+the data date, before the stored finish of a finish-to-start predecessor, or after the earliest start although
+nothing holds it. A file in which more than 1 % of the activities that have not started do so is left out of the totals; none of
 these tests uses the engine. The table gives the share of open activities within one day of P6's early finish, late finish
 and total float.
 
@@ -127,7 +127,9 @@ def differences(node: Node, row: dict[str, str], network: Network) -> Difference
     return {
         "early_finish": None if early is None else (node.early_finish - early) / DAY,
         "late_finish": None if late is None else (node.late_finish - late) / DAY,
-        "total_float": (node.total_float - float(total)) / (hours * 60) if total and node.total_float is not None else None,
+        "total_float": (node.total_float - float(total)) / (hours * 60)
+        if total and node.total_float is not None
+        else None,
     }
 
 
@@ -150,9 +152,7 @@ def compare(path: Path) -> Result:
     waiting = [node for node in nodes if node.activity.status is Status.NOT_STARTED]
     if waiting:
         result.contradictions = statistics.fmean(contradicts(node, rows) for node in waiting)
-    result.differences = [
-        differences(node, rows[node.activity.key], network) for node in nodes if not node.complete
-    ]
+    result.differences = [differences(node, rows[node.activity.key], network) for node in nodes if not node.complete]
     if not result.differences:
         result.error = "no early dates of open activities"
     return result

@@ -4,9 +4,12 @@ from slipcast.schedule.compiled import Compiled, Link, Node
 from slipcast.schedule.network import ConstraintKind, Kind
 from slipcast.schedule.options import FloatKind
 
+_STARTS = frozenset({ConstraintKind.START_ON_OR_BEFORE, ConstraintKind.START_ON})
+_FINISHES = frozenset({ConstraintKind.FINISH_ON_OR_BEFORE, ConstraintKind.FINISH_ON})
+
 
 def run(nodes: Compiled) -> None:
-    """Set late dates, total and free float of all nodes; the forward pass has set the early dates."""
+    """Set late dates, total and free float of all nodes that move others; the forward pass has set the early dates."""
     ends = _ends(nodes)
     scheduled = list(nodes.scheduled())
     for node in reversed(scheduled):
@@ -15,9 +18,13 @@ def run(nodes: Compiled) -> None:
         if not node.complete:
             node.total_float = _total_float(node)
             node.free_float = _free_float(node, nodes.finish[node.activity.key.project])
-    for node in nodes.nodes:
-        if node.spanning and not node.complete:
-            _span(node)
+
+
+def slack(link: Link) -> int:
+    """Return the minutes, on the predecessor's calendar, by which a relation does not bind; 0 or less if it drives."""
+    before, after = link.before, link.after
+    moment = link.back(after.early_start if link.to_start else after.early_finish)
+    return before.clock.between(before.early_start if link.from_start else before.early_finish, moment)
 
 
 def _ends(nodes: Compiled) -> dict[str, int]:
@@ -26,7 +33,7 @@ def _ends(nodes: Compiled) -> dict[str, int]:
     ends = {}
     for name, finish in nodes.finish.items():
         project = nodes.network.projects[name]
-        own = finish if project.options.float_to_own_finish else last
+        own = finish if nodes.options[name].float_to_own_finish else last
         ends[name] = own if project.must_finish is None else project.must_finish
     return ends
 
@@ -34,31 +41,8 @@ def _ends(nodes: Compiled) -> dict[str, int]:
 def _late(node: Node, end: int) -> None:
     activity, clock = node.activity, node.clock
     remaining = 0 if node.complete else node.remaining
-    finish: int | None = None
-    start: int | None = None
-    for link in node.after:
-        after = link.after
-        if not link.holds:
-            continue
-        moment = after.late_start if link.to_start else after.late_finish
-        if link.left:
-            moment = link.clock.add(moment, -link.left)
-        if link.from_start:
-            start = moment if start is None else min(start, moment)
-        else:
-            finish = moment if finish is None else min(finish, moment)
-    if finish is None and start is None and node.options.open_ends_critical:
-        finish = node.early_finish
-    finish = end if finish is None else min(finish, end)
-    for kind, moment in activity.constraints:
-        if moment is None:
-            continue
-        if kind in (ConstraintKind.FINISH_ON_OR_BEFORE, ConstraintKind.FINISH_ON):
-            finish = min(finish, moment)
-        elif kind in (ConstraintKind.START_ON_OR_BEFORE, ConstraintKind.START_ON) and not node.started:
-            start = moment if start is None else min(start, moment)
-    if activity.external_late_finish is not None:
-        finish = min(finish, activity.external_late_finish)
+    # P6: nothing is later than the end, not even by a negative lag.
+    start, finish = _bounds(node, end)
     if remaining == 0:
         moment = finish if start is None else min(start, finish)
         if activity.kind is not Kind.START_MILESTONE or clock.next(moment) != moment:
@@ -70,17 +54,40 @@ def _late(node: Node, end: int) -> None:
             finish = min(finish, clock.finish(clock.worked(start) + remaining))
         node.late_start, node.late_finish = clock.start(clock.worked(finish) - remaining), finish
     for kind, moment in activity.constraints:
-        if kind is ConstraintKind.MANDATORY_START and moment is not None and not node.started:
+        if kind is ConstraintKind.MANDATORY_START and not node.started:
             node.late_start, node.late_finish = moment, clock.add(moment, remaining)
-        elif kind is ConstraintKind.MANDATORY_FINISH and moment is not None:
-            moment = clock.previous(moment)
-            node.late_start, node.late_finish = clock.start(clock.worked(moment) - remaining), moment
+        elif kind is ConstraintKind.MANDATORY_FINISH:
+            finish = clock.previous(moment)
+            node.late_start, node.late_finish = clock.start(clock.worked(finish) - remaining), finish
+
+
+def _bounds(node: Node, end: int) -> tuple[int | None, int]:
+    """Return the latest start if something bounds it, and the latest finish."""
+    starts: list[int] = []
+    finishes = [end]
+    for link in node.after:
+        if link.holds:
+            moment = link.back(link.after.late_start if link.to_start else link.after.late_finish)
+            (starts if link.from_start else finishes).append(moment)
+        elif link.actual is not None:
+            (starts if link.from_start else finishes).append(link.back(link.actual))
+    if not starts and len(finishes) == 1 and node.options.open_ends_critical:
+        finishes.append(node.early_finish)
+    for kind, moment in node.activity.constraints:
+        if kind in _FINISHES:
+            finishes.append(moment)
+        elif kind in _STARTS and not node.started:
+            starts.append(moment)
+    if node.activity.external_late_finish is not None:
+        finishes.append(node.activity.external_late_finish)
+    return min(starts, default=None), min(finishes)
 
 
 def _total_float(node: Node) -> int:
     clock = node.clock
     at_finish = clock.between(node.early_finish, node.late_finish)
     kind = node.options.float_kind
+    # What has started has no start to float.
     if kind is FloatKind.FINISH or node.started:
         return at_finish
     at_start = clock.between(node.early_start, node.late_start)
@@ -88,44 +95,6 @@ def _total_float(node: Node) -> int:
 
 
 def _free_float(node: Node, end: int) -> int:
-    """Return the float that delays no successor; that to the finish of the project without successors."""
+    """Return the float that delays no successor; without successors that to the finish of the project."""
     slacks = [slack(link) for link in node.after if link.holds and not link.after.complete]
     return min(slacks) if slacks else node.clock.between(node.early_finish, end)
-
-
-def slack(link: Link) -> int:
-    """Return the minutes, on the predecessor's calendar, by which a relation does not bind; 0 or less if it drives."""
-    before, after = link.before, link.after
-    moment = after.early_start if link.to_start else after.early_finish
-    if link.left:
-        moment = link.clock.add(moment, -link.left)
-    return before.clock.between(before.early_start if link.from_start else before.early_finish, moment)
-
-
-def _span(node: Node) -> None:
-    """Set the dates of what spans others: from the first to the last moment that its relations lead to."""
-    ends: dict[bool, list[tuple[int, int]]] = {True: [], False: []}
-    for links, inward in ((node.before, True), (node.after, False)):
-        for link in links:
-            other = link.before if inward else link.after
-            at_start = link.from_start if inward else link.to_start
-            if not other.spanning:
-                early, late = (
-                    (other.early_start, other.late_start) if at_start else (other.early_finish, other.late_finish)
-                )
-                ends[link.to_start if inward else link.from_start].append((early, late))
-    clock, activity = node.clock, node.activity
-    early = min((moment for moment, _ in ends[True]), default=node.data_date)
-    if not node.started and node.planned_start is not None:
-        early = max(early, node.planned_start)
-    node.early_start = clock.next(max(early, node.data_date))
-    late = min((moment for _, moment in ends[True]), default=node.early_start)
-    node.late_start = clock.next(late)
-    if ends[False]:
-        node.early_finish = max(node.early_start, clock.previous(max(moment for moment, _ in ends[False])))
-        node.late_finish = max(node.late_start, clock.previous(max(moment for _, moment in ends[False])))
-    else:
-        node.early_finish = clock.add(node.early_start, activity.remaining)
-        node.late_finish = clock.add(node.late_start, activity.remaining)
-    node.total_float = clock.between(node.early_finish, node.late_finish)
-    node.free_float = 0

@@ -17,6 +17,8 @@ class Node:
     data_date, planned_start, options : of its project
     before, after : links to predecessors and successors
     remaining : minutes of work that remain
+    complete, started, spanning : whether it is complete, in progress, or spans others
+    pushed : whether it is complete and its predecessors ask for more than the data date
     early_start, early_finish, late_start, late_finish : minutes since 1970
     """
 
@@ -26,11 +28,11 @@ class Node:
         *("started", "total_float"),
     )
 
-    def __init__(self, activity: Activity, clock: WorkingTime, data_date: int, planned_start: int | None) -> None:
-        self.activity, self.clock = activity, clock
-        self.data_date = data_date
-        self.planned_start = planned_start
-        self.options = Options()
+    def __init__(
+        self, activity: Activity, clock: WorkingTime, data_date: int, planned_start: int | None, options: Options
+    ) -> None:
+        self.activity, self.clock, self.options = activity, clock, options
+        self.data_date, self.planned_start = data_date, planned_start
         self.before: list[Link] = []
         self.after: list[Link] = []
         self.remaining = activity.remaining
@@ -51,19 +53,27 @@ class Link:
     from_start, to_start : whether it leads from the start of the predecessor, and to the start of the successor
     lag, left : minutes on `clock`; of them those that have not passed at the data date
     holds : whether it bounds anything; not if progress overrides it
+    actual : moment of the successor that bounds late dates alone, where actual dates replace the relation
     """
 
-    __slots__ = ("after", "before", "clock", "from_start", "holds", "lag", "left", "to_start")
+    __slots__ = ("actual", "after", "before", "clock", "from_start", "holds", "lag", "left", "to_start")
 
     def __init__(self, before: Node, after: Node, kind: str, lag: int, clock: Clock) -> None:
         self.before, self.after = before, after
         self.from_start, self.to_start = kind[0] == "S", kind[1] == "S"
         self.lag = self.left = lag
         self.clock = clock
+        self.actual: int | None = None
         self.holds = not (before.spanning or after.spanning)
         if after.complete or after.started:
-            overridden = after.options.out_of_sequence is OutOfSequence.PROGRESS_OVERRIDE
-            self.holds = self.holds and not overridden
+            rule = after.options.out_of_sequence
+            if rule is OutOfSequence.ACTUAL_DATES and self.holds:
+                self.actual = after.activity.actual_start if self.to_start else after.activity.actual_finish
+            self.holds = self.holds and rule is OutOfSequence.RETAINED_LOGIC
+
+    def back(self, moment: int) -> int:
+        """Return the last moment of the predecessor that leaves a moment of the successor where it is."""
+        return self.clock.add(moment, -self.left) if self.left else moment
 
 
 class Compiled:
@@ -73,12 +83,14 @@ class Compiled:
     ----------
     nodes : every activity after its predecessors; those that span others at the end
     by_key : the same by activity
+    options : by project
     finish : latest early finish by project, after the forward pass
     """
 
     def __init__(self, network: Network, nodes: list[Node]) -> None:
         self.network, self.nodes = network, nodes
         self.by_key = {node.activity.key: node for node in nodes}
+        self.options = {node.activity.key.project: node.options for node in nodes}
         self.finish: dict[str, int] = {}
 
     def scheduled(self) -> Iterator[Node]:
@@ -95,14 +107,13 @@ def compiled(network: Network, data_date: int | None = None, options: Options | 
     nodes: dict[Key, Node] = {}
     for key, activity in activities.items():
         project = projects[key.project]
-        node = Node(
+        nodes[key] = Node(
             activity,
             clocks[activity.calendar],
             project.data_date if data_date is None else data_date,
             project.planned_start,
+            project.options if options is None else options,
         )
-        node.options = project.options if options is None else options
-        nodes[key] = node
     for relation in network.relations:
         before, after = nodes.get(relation.predecessor), nodes.get(relation.successor)
         if before is None or after is None:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from slipcast.schedule import backward, forward
+from slipcast.schedule import backward, forward, spanning
 from slipcast.schedule.compiled import Compiled, compiled
 from slipcast.schedule.network import Key, Network
 from slipcast.schedule.options import Options
@@ -59,6 +59,7 @@ def schedule(network: Network, data_date: int | None = None, options: Options | 
     nodes = compiled(network, data_date, options)
     forward.run(nodes)
     backward.run(nodes)
+    spanning.run(nodes)
     found = {
         node.activity.key: ActivityDates(
             node.early_start, node.early_finish, node.late_start, node.late_finish, node.total_float, node.free_float

@@ -44,11 +44,7 @@ SPANNING = frozenset({Kind.LEVEL_OF_EFFORT, Kind.SUMMARY})
 
 
 class ConstraintKind(StrEnum):
-    """Kind of a constraint.
-
-    The mandatory ones hold against every predecessor, `FINISH_ON` and `START_ON` are the pair of bounds from both
-    sides, `AS_LATE_AS_POSSIBLE` uses up free float.
-    """
+    """Kind of a constraint; `START_ON` and `FINISH_ON` bound from both sides, the mandatory ones break relations."""
 
     START_ON = "start_on"
     START_ON_OR_BEFORE = "start_on_or_before"
@@ -58,14 +54,13 @@ class ConstraintKind(StrEnum):
     FINISH_ON_OR_AFTER = "finish_on_or_after"
     MANDATORY_START = "mandatory_start"
     MANDATORY_FINISH = "mandatory_finish"
-    AS_LATE_AS_POSSIBLE = "as_late_as_possible"
 
 
 class Constraint(NamedTuple):
-    """A constraint; `moment` is None for `AS_LATE_AS_POSSIBLE` alone."""
+    """A bound of dates."""
 
     kind: ConstraintKind
-    moment: int | None
+    moment: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +74,7 @@ class Activity:
     calendar : key in `Network.calendars`
     duration : planned duration
     remaining : remaining duration at the data date
+    as_late_as_possible : whether its early dates move as far as no successor moves
     suspended, resumed : when work in progress was suspended, and when it goes on
     external_early_start, external_late_finish : bounds by relations to projects that are not in the network
     """
@@ -95,6 +91,7 @@ class Activity:
     planned_start: int | None = None
     planned_finish: int | None = None
     constraints: tuple[Constraint, ...] = ()
+    as_late_as_possible: bool = False
     expected_finish: int | None = None
     suspended: int | None = None
     resumed: int | None = None
@@ -147,9 +144,9 @@ class CycleError(ValueError):
     def __init__(self, cycle: Sequence[Key]) -> None:
         self.cycle = tuple(cycle)
         shown = [*self.cycle[:20], "…"] if len(self.cycle) > 20 else [*self.cycle, self.cycle[0]]
-        super().__init__(
-            f"{len(self.cycle)} activities wait for each other: {' → '.join(map(str, shown))}; remove one of these relations"
-        )
+        count = len(self.cycle)
+        waiting = f"{count} activities wait for each other" if count > 1 else "an activity waits for itself"
+        super().__init__(f"{waiting}: {' → '.join(map(str, shown))}; remove one of these relations")
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,7 @@ class OutOfSequence(StrEnum):
     ----------
     RETAINED_LOGIC : what remains waits for the predecessors
     PROGRESS_OVERRIDE : what remains goes on at the data date; the predecessors are ignored
-    ACTUAL_DATES : as retained logic, but what has started counts from its actual start, so that predecessors may be
-        expected to have finished before the data date
+    ACTUAL_DATES : as progress override, and the predecessors are late against the actual dates of their successors
     """
 
     RETAINED_LOGIC = "retained_logic"
@@ -35,8 +34,8 @@ class Options:
     Attributes
     ----------
     out_of_sequence : what becomes of work out of sequence
-    lag_from_actual_start : whether the lag of a start-to-start relation counts from the actual start of a predecessor in
-        progress; else only the part of the lag that has not been worked counts, from the data date
+    lag_from_actual_start : whether the lag of a start-to-start relation counts from the actual start of its
+        predecessor; else what has not passed of the lag counts from the data date
     open_ends_critical : whether an activity without successors has no float
     float_to_own_finish : whether float counts to the finish of the activity's own project, not of all projects
     float_kind : how total float is counted

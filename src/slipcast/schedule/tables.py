@@ -98,12 +98,11 @@ def _activity(row: Row) -> Activity:
     if status is Status.COMPLETE or kind in (Kind.START_MILESTONE, Kind.FINISH_MILESTONE):
         remaining = 0
     pairs = (("constraint_type", "constraint_date"), ("second_constraint_type", "second_constraint_date"))
-    constraints = []
-    for name, moment in pairs:
-        constraint = _CONSTRAINTS.get(_text(row, name))
-        minute = _minute(row, moment)
-        if constraint is ConstraintKind.AS_LATE_AS_POSSIBLE or constraint is not None and minute is not None:
-            constraints.append(Constraint(constraint, minute))
+    constraints = [
+        Constraint(_CONSTRAINTS[_text(row, name)], minute)
+        for name, moment in pairs
+        if _text(row, name) in _CONSTRAINTS and (minute := _minute(row, moment)) is not None
+    ]
     return Activity(
         Key(_text(row, "project_id"), _text(row, "activity_id")),
         _text(row, "calendar_id"),
@@ -117,6 +116,7 @@ def _activity(row: Row) -> Activity:
         _minute(row, "planned_start"),
         _minute(row, "planned_finish"),
         tuple(constraints),
+        any(_text(row, name) == "as_late_as_possible" for name, _ in pairs),
         *(
             _minute(row, name)
             for name in ("expected_finish", "suspended", "resumed", "external_early_start", "external_late_finish")

@@ -30,6 +30,7 @@ CONSTRAINTS = {
     "Mandatory Start": "CS_MANDSTART",
     "Mandatory Finish": "CS_MANDFIN",
 }
+FLAGS = {"1": "Y", "true": "Y", "0": "N", "false": "N"}
 CODES = {
     "task_type": {
         "Task Dependent": "TT_Task",
@@ -63,10 +64,9 @@ CODES = {
     },
     # What is not retained is overridden, or replaced by actual dates: see `_values`.
     "sched_retained_logic": {"Retained Logic": "Y", "Progress Override": "N", "Actual Dates": "N"},
-    **dict.fromkeys(
-        ("sched_open_critical_flag", "sched_lag_early_start_flag", "sched_use_project_end_date_for_float"),
-        {"1": "Y", "true": "Y", "0": "N", "false": "N"},
-    ),
+    "sched_open_critical_flag": FLAGS,
+    "sched_lag_early_start_flag": FLAGS,
+    "sched_use_project_end_date_for_float": FLAGS,
 }
 
 # Element → field of the XER table.
