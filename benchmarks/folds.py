@@ -21,7 +21,7 @@ from slipcast.datasets import labels, splits  # noqa: E402
 from slipcast.features.point_in_time_table import history_table  # noqa: E402
 from slipcast.metrics.scores import brier  # noqa: E402
 from slipcast.training.candidates import load_candidates  # noqa: E402
-from slipcast.training.search.folds import shuffled_folds, time_folds  # noqa: E402
+from slipcast.training.search.folds import ShuffledSplit, time_folds  # noqa: E402
 from slipcast.training.search.protocols import FOLDS, time_protocol  # noqa: E402
 from slipcast.training.search.worker import Worker  # noqa: E402
 from support import schedules  # noqa: E402
@@ -43,7 +43,7 @@ def main() -> None:
     ways = {
         "time and project": track.data.folds,
         "time": time_folds(train, FOLDS, by_project=False),
-        "shuffled": shuffled_folds(train["is_late"].to_numpy(), FOLDS, SEED),
+        "shuffled": ShuffledSplit(FOLDS, SEED).folds(train["is_late"].to_numpy()),
     }
     for candidate in (item for item in load_candidates() if item.name in options.families):
         for way, folds in ways.items():

@@ -35,6 +35,8 @@ PARAMETERS = {
     # Made after the deployment: local/emulator/composite.py.
     "CompositeAlarm": "false",
     "Streaming": "true",
+    # A task computes all the time, and a warm environment has its rows and folds already: more at a time take longer.
+    "SearchConcurrency": str(max(2, os.cpu_count() or 1)),
     "ShadowRequests": "20",
     "CanarySteps": "20,50",
     "CanaryMinRequests": "40",

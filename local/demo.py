@@ -27,8 +27,8 @@ PLAYED_YEARS = (2023, 2024)
 # Requests a second while the second model is trained and tried.
 TRAFFIC = 30.0
 BATCH = 100
-# States during which requests are sent: for the replay and for the canary.
-TRIED_FROM, TRIED_UNTIL = "WriteReport", "ScoreAnew"
+# States of the pipeline between which requests are sent: for the replay and for the canary.
+TRIED_FROM, TRIED_UNTIL = "Gate", "ScoreAgain"
 
 
 class Demo:

@@ -6,11 +6,14 @@ import json
 import os
 import sys
 from functools import cache
+from inspect import CO_VARKEYWORDS
 from pathlib import Path
 
 import botocore.session
 import pytest
 import yaml
+from botocore import hooks
+from botocore.compat import accepts_kwargs
 from botocore.loaders import create_loader
 from hypothesis import settings
 
@@ -22,9 +25,27 @@ from support import state_contract
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(variable, "1")
 
-# Each test has sessions of its own, and each would parse the descriptions of its services again: a third of the
-# time of the tests with AWS. A loader only reads files of the SDK and keeps what it read.
+# Each test has sessions and clients of its own, and each would work out the same again: a third of the time of the
+# tests with AWS. First the descriptions of services: files of the SDK. A loader keeps what it read.
 botocore.session.create_loader = cache(create_loader)
+
+# Whether a handler takes keyword arguments: a flag of its code, without building its signature.
+hooks.accepts_kwargs = lambda handler: (
+    handler.__code__.co_flags & CO_VARKEYWORDS if hasattr(handler, "__code__") else accepts_kwargs(handler)
+)
+
+# Today's name of an event: a function of the name.
+_todays_name = hooks.EventAliaser._alias_event_name
+_todays_names: dict[str, str] = {}
+
+
+def _name_once(aliaser: hooks.EventAliaser, event: str) -> str:
+    if event not in _todays_names:
+        _todays_names[event] = _todays_name(aliaser, event)
+    return _todays_names[event]
+
+
+hooks.EventAliaser._alias_event_name = _name_once
 
 # A busy machine is no bug: hypothesis gives an example 200 ms.
 settings.register_profile("slipcast", deadline=None)

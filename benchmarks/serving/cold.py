@@ -21,7 +21,7 @@ WAYS: dict[str, tuple[str, ...]] = {
     "slipcast": runtime.PREDICT,
     "slipcast_store": runtime.PREDICT,
     "slipcast_store_sdk": runtime.PREDICT,
-    "application": runtime.PREDICT,
+    "other_paths": runtime.PREDICT,
     "scikit_learn": runtime.FALLBACK,
     "pyfunc": runtime.FALLBACK,
 }

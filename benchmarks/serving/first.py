@@ -47,20 +47,22 @@ def powertools_validated(event: dict) -> None:
 
 def slipcast(event: dict) -> None:
     """Answer as the predict function does, with validation and log."""
-    from predict import app as fast
+    from predict import app
 
-    assert fast.handler(event, None)["statusCode"] == 200
+    assert app.handler(event, None)["statusCode"] == 200
 
 
 # The environment of the process makes the difference.
 slipcast_store = slipcast_store_sdk = slipcast
 
 
-def application(event: dict) -> None:
-    """Answer as the predict function does when its fast path does not apply."""
-    from predict import application as app
+def other_paths(event: dict) -> None:
+    """Answer the same activity by MLflow's protocol, as the predict function does."""
+    from predict import app
 
-    assert app.handler(event, None)["statusCode"] == 200
+    body = json.loads(event["body"])
+    rows = json.dumps({"dataframe_records": body.get("activities", [body])})
+    assert app.handler({**event, "path": "/invocations", "body": rows}, None)["statusCode"] == 200
 
 
 def scikit_learn(event: dict) -> None:

@@ -25,7 +25,7 @@ def measure(case: models.Case, rows: pd.DataFrame, share: float = 1.0) -> dict[i
     import mlflow.pyfunc
 
     pipeline, logged = joblib.load(case.pipeline), mlflow.pyfunc.load_model(str(case.mlflow))
-    predict, application = _handlers(case)
+    predict = _handler(case)
     constant = json.dumps({"probability": 0.5})
     found = {}
     for count, calls in CALLS.items():
@@ -39,8 +39,6 @@ def measure(case: models.Case, rows: pd.DataFrame, share: float = 1.0) -> dict[i
             "scikit_learn_json": lambda body=body: _pipeline_handler(pipeline, body),
             "pyfunc": lambda frame=frame: logged.predict(frame),
         }
-        if count <= 100:
-            ways["application"] = lambda event=event: application(event, None)
         expected = pipeline.predict_proba(frame)[:, 1]
         with _log_to_nowhere():
             answered = json.loads(ways["slipcast"]()["body"])["predictions"]
@@ -70,8 +68,8 @@ def _log_to_nowhere() -> Iterator[None]:
         yield
 
 
-def _handlers(case: models.Case) -> tuple[Any, Any]:
-    """Return the entry of the predict function and its application, with this model and no function for batches."""
+def _handler(case: models.Case) -> Any:
+    """Return the entry of the predict function, with this model and no function for batches."""
     os.environ |= runtime.environment(
         MODEL_PATH=str(case.model), MODEL_SHA256=case.sha256, MODEL_TRAINED_AT="", MODEL_EXECUTION=""
     )
@@ -80,7 +78,7 @@ def _handlers(case: models.Case) -> tuple[Any, Any]:
         del sys.modules[name]
     if str(folder) not in sys.path:
         sys.path.insert(0, str(folder))
-    return importlib.import_module("predict.app").handler, importlib.import_module("predict.application").handler
+    return importlib.import_module("predict.app").handler
 
 
 def _pipeline_handler(pipeline: Any, body: str) -> str:

@@ -1,8 +1,6 @@
 """Publication of a released model under ``edge/<version>-<model id>/``: the tested bundle and a record of the test."""
 
 import hashlib
-import tempfile
-from pathlib import Path
 from typing import Any
 
 from aws_lambda_powertools import Logger
@@ -11,7 +9,7 @@ from slipcast.contracts import EdgePublished, ModelRef
 from slipcast.edge import bundle, cli, trial
 from slipcast.model import scorer
 from slipcast.model.scorer import Scorer
-from slipcast_aws import storage
+from slipcast_aws import scratch, storage
 
 logger = Logger()
 
@@ -40,9 +38,9 @@ def publish(*, bucket: str, model: ModelRef, version: str, rows: int) -> EdgePub
     loaded = scorer.load(artefact, model["sha256"])
     onnx, onnx_record = _onnx(loaded, model["sha256"], golden)
     files = bundle.files(artefact, loaded, golden, onnx)
-    with tempfile.TemporaryDirectory() as name:
-        checked = trial.check(Path(name), files)
-        measured = trial.measure(Path(name), rows)
+    with scratch.folder() as place:
+        checked = trial.check(place, files)
+        measured = trial.measure(place, rows)
     folder = f"{version}-{model['model_id']}"
     packed = bundle.archive(files, f"slipcast-edge-{folder}")
     prefix = f"s3://{bucket}/edge/{folder}"

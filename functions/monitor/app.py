@@ -60,10 +60,12 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         ),
         rule=rule,
         earlier=previous_windows.windows(bucket, live.version, now=now, width=width, wanted=rule.of - 1),
+        unreadable=unreadable.lines,
     )
-    _emit(record.metrics | ({"LogLinesUnreadable": unreadable.lines} if unreadable.lines else {}))
     document = record.as_dict()
+    # Before the metrics: a run whose record cannot be written must not look like one that went well.
     storage.write_json(f"s3://{bucket}/monitoring/{now:{previous_windows.NAME}}.json", document)
+    _emit(record.metrics)
     log_reader.put_together(bucket, now - width, now)
     logger.info("monitored", conclusion=record.conclusion, reasons=record.reasons, n=record.n)
     return document

@@ -7,6 +7,7 @@ readers allow for.
 
 import gzip
 import hashlib
+import zlib
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -14,8 +15,12 @@ from datetime import datetime, timedelta
 from itertools import groupby, islice
 from typing import Any
 
+from aws_lambda_powertools import Logger
+
 from slipcast_aws import storage
 from slipcast_aws.serving import prediction_log
+
+logger = Logger(child=True)
 
 # Small reads are latency-bound; the connection pool of the S3 client has the same size.
 THREADS = 10
@@ -45,7 +50,9 @@ def _within(bucket: str, since: datetime, until: datetime, unreadable: Unreadabl
     with ThreadPoolExecutor(THREADS) as pool:
         for uri, raw in _ahead(pool, prediction_log.uris(bucket, since, until)):
             rows, bad = prediction_log.read(uri, raw) if raw else ([], 0)
-            unreadable.lines += bad
+            if bad:
+                logger.warning("quarantined", uri=uri, lines=bad)
+                unreadable.lines += bad
             for row in rows:
                 if since <= datetime.fromisoformat(row["at"]) <= until and not row.get("survivor"):
                     yield row
@@ -64,12 +71,16 @@ def put_together(bucket: str, since: datetime, now: datetime) -> int:
     saved = 0
     found = prediction_log.uris(bucket, since, now)
     for folder, group in groupby(found, key=lambda uri: uri.rpartition("/")[0]):
-        uris = list(group)
-        if len(uris) < 2 or _hour(folder) > now - HOUR_IS_OVER_AFTER:
+        uris, hour = list(group), _hour(folder)
+        if len(uris) < 2 or hour is None or hour > now - HOUR_IS_OVER_AFTER:
             continue
         with ThreadPoolExecutor(THREADS) as pool:
             parts = list(pool.map(_read, uris))
-        lines = sorted({line for raw in parts if raw for line in gzip.decompress(raw).splitlines()})
+        try:
+            lines = sorted({line for raw in parts if raw for line in gzip.decompress(raw).splitlines()})
+        except (OSError, EOFError, zlib.error):
+            # Damaged since it was read: the next run quarantines it, and merges the others.
+            continue
         together = gzip.compress(b"\n".join(lines), mtime=0)
         # Named by its content: two concurrent monitors never overwrite each other's merged object.
         name = f"{folder}/all-{hashlib.sha256(together).hexdigest()[:32]}.jsonl.gz"
@@ -89,7 +100,10 @@ def _read(uri: str) -> bytes | None:
         return None
 
 
-def _hour(folder: str) -> datetime:
-    """Return the begin of the hour of ``…/dt=2026-01-31/hour=07``."""
+def _hour(folder: str) -> datetime | None:
+    """Return the begin of the hour of ``…/dt=2026-01-31/hour=07``; None for a folder that no function has written."""
     day, hour = folder.rsplit("/", 2)[-2:]
-    return datetime.fromisoformat(f"{day.removeprefix('dt=')}T{hour.removeprefix('hour=')}:00:00+00:00")
+    try:
+        return datetime.fromisoformat(f"{day.removeprefix('dt=')}T{hour.removeprefix('hour=')}:00:00+00:00")
+    except ValueError:
+        return None

@@ -4,16 +4,21 @@ The prediction log of a year is too large to read every hour; 44 bytes of each p
 outcome.
 """
 
+import zipfile
+import zlib
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import numpy as np
+from aws_lambda_powertools import Logger
 
 from monitor import log_reader
 from slipcast.monitoring import pending_outcomes
 from slipcast_aws import storage
+
+logger = Logger(child=True)
 
 THREADS = 10
 # Deliveries may be late; predictions that come even later are missing from the realized performance, not from the log.
@@ -58,9 +63,14 @@ def read(bucket: str, recent: Recent, *, since: datetime, now: datetime, begin: 
     begin
         day from which predictions count; None: only those of the window are known
     """
-    written = {_day(uri): uri for uri in storage.list_uris(f"s3://{bucket}/asked/")}
+    stored = {day: uri for uri in storage.list_uris(f"s3://{bucket}/asked/") if (day := _day(uri)) is not None}
     first_whole = (since + timedelta(days=1)).date()
     oldest = max(begin or first_whole, (now - OLDEST).date())
+    # Only a part of the day on which the window begins is in the window.
+    needed = [day for day in stored if day == since.date() or (day >= oldest and day not in recent.days)]
+    with ThreadPoolExecutor(THREADS) as pool:
+        read_days = dict(zip(needed, pool.map(lambda day: _unpack(stored[day]), needed), strict=True))
+    written = {day for day in stored if read_days.get(day, True) is not None}
     over = [day for day in _days(oldest, now) if _ends(day) + DAY_IS_OVER_AFTER <= now and day not in written]
     for day in [day for day in over if day >= first_whole]:
         _write(bucket, day, recent.of(day))
@@ -69,12 +79,7 @@ def read(bucket: str, recent: Recent, *, since: datetime, now: datetime, begin: 
         _in_chunks(log_reader.predictions(bucket, _begins(day), _ends(day)), caught.add)
         _write(bucket, day, caught.of(day))
         recent.days[day] = [caught.of(day)]
-    with ThreadPoolExecutor(THREADS) as pool:
-        known = [day for day in written if day >= oldest and day not in recent.days]
-        parts = list(pool.map(lambda day: pending_outcomes.unpack(storage.read_bytes(written[day])), known))
-    # Only a part of the day on which the window begins is in the window.
-    if since.date() in written:
-        parts.append(pending_outcomes.unpack(storage.read_bytes(written[since.date()])))
+    parts = [rows for rows in read_days.values() if rows is not None]
     return pending_outcomes.together([*parts, *(recent.of(day) for day in recent.days)])
 
 
@@ -105,5 +110,19 @@ def _ends(day: date) -> datetime:
     return _begins(day) + timedelta(days=1)
 
 
-def _day(uri: str) -> date:
-    return date.fromisoformat(uri.rsplit("dt=", 1)[1].removesuffix(".npz"))
+def _day(uri: str) -> date | None:
+    """Return the day of ``asked/dt=2026-01-31.npz``; None for an object that no run has written."""
+    try:
+        return date.fromisoformat(uri.rpartition("dt=")[2].removesuffix(".npz"))
+    except ValueError:
+        return None
+
+
+def _unpack(uri: str) -> np.ndarray | None:
+    """Return the rows of a day; None if its object is damaged: the day is then written again from the log."""
+    raw = storage.read_bytes(uri)
+    try:
+        return pending_outcomes.unpack(raw)
+    except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile, zlib.error):
+        logger.warning("pending outcomes cannot be read: they are written again", uri=uri)
+        return None

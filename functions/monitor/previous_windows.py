@@ -3,7 +3,11 @@
 from datetime import datetime, timedelta
 from typing import Any
 
+from aws_lambda_powertools import Logger
+
 from slipcast_aws import storage
+
+logger = Logger(child=True)
 
 NAME = "%Y-%m-%dT%H-%M-%S"
 # Largest gap between two windows: the monitor may run daily, or may have been down.
@@ -25,7 +29,7 @@ def windows(bucket: str, version: str, *, now: datetime, width: timedelta, wante
     before = now - width
     while len(found) < wanted:
         uri = _last(bucket, before)
-        record = storage.read_json(uri) if uri else {}
+        record = _read(uri) if uri else {}
         if record.get("version") != version or not record.get("drift"):
             break
         found.append(_window(record))
@@ -37,11 +41,25 @@ def _last(bucket: str, before: datetime) -> str | None:
     """Return the newest record that is not after `before`; None if it is too old."""
     for day in (before, before - timedelta(days=1), before - timedelta(days=2)):
         for uri in sorted(storage.list_uris(f"s3://{bucket}/monitoring/{day:%Y-%m-%dT}"), reverse=True):
-            at = datetime.strptime(uri.rsplit("/", 1)[1].removesuffix(".json"), NAME).replace(tzinfo=before.tzinfo)
+            try:
+                at = datetime.strptime(uri.rsplit("/", 1)[1].removesuffix(".json"), NAME).replace(tzinfo=before.tzinfo)
+            except ValueError:
+                # The page of a record, or what a person has put there.
+                continue
             # Object names are truncated to seconds.
             if at <= before:
                 return uri if before - at <= LONGEST_GAP else None
     return None
+
+
+def _read(uri: str) -> dict[str, Any]:
+    """Return a record; an empty one if it is damaged: drift is then confirmed by later windows alone."""
+    try:
+        record = storage.read_json(uri)
+    except ValueError:
+        logger.warning("a record of the monitor is not JSON", uri=uri)
+        return {}
+    return record if isinstance(record, dict) else {}
 
 
 def _window(record: dict[str, Any]) -> dict[str, Any]:

@@ -1,9 +1,7 @@
 """First step of a search: tables of the execution, plan and first round."""
 
 import json
-import tempfile
 from datetime import date
-from pathlib import Path
 
 import pandas as pd
 
@@ -16,7 +14,7 @@ from slipcast.training import candidates
 from slipcast.training.search import protocols
 from slipcast.training.search import rounds as conduct
 from slipcast.training.search.data import pack
-from slipcast_aws import storage
+from slipcast_aws import scratch, storage
 
 OWN_CANDIDATES = "config/candidates.json"
 # A task holds the table, its prepared folds and the copies that an estimator makes of them.
@@ -65,8 +63,8 @@ def begin(execution: str, source: DatasetRef, settings: Settings) -> Planned:
 
 
 def _read(source: DatasetRef) -> pd.DataFrame:
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder, "table.parquet")
+    with scratch.folder() as folder:
+        file = folder / "table.parquet"
         storage.download(source["uri"], file, sha256=source["sha256"])
         return versions.read_table(file)
 

@@ -7,21 +7,17 @@ calling version.
 from functools import lru_cache
 from typing import Any
 
-from predict.fast_path import response
-from predict.fast_path.request import NotPlain
-from predict.serving.model_store import LoadedModel
+from predict import app
+from predict.serving.model_store import LoadedModel, Serving
 from slipcast.model import bulk_scorer
 from slipcast_aws import storage
 
 
-def handler(event: dict[str, Any], context: Any) -> dict[str, Any] | None:
-    """Return the answer that the calling version would give; None if that version must validate the body itself."""
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    """Return the answer that the calling version would give."""
     pinned = event["model"]
     scorer = _scorer(pinned["uri"], pinned["sha256"])
-    try:
-        return response.answer(event, context, LoadedModel(scorer, pinned["version"]))
-    except NotPlain:
-        return None
+    return app.answer_here(event, context, Serving(LoadedModel(scorer, pinned["version"])))
 
 
 # During a release two versions call.

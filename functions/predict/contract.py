@@ -1,10 +1,12 @@
-"""Limits and version of the API, for the fast path and the application."""
+"""Limits and version of the API."""
 
 VERSION = "1.0.0"
 
-
-# The schemas import these limits. A forest takes 0.3 ms for one activity, and the answer for this many fits into
-# Lambda's limit of 6 MB.
+# The answer for this many fits into Lambda's limit of 6 MB.
 MAX_ACTIVITIES = 10_000
-MAX_TEXT = 500
-MAX_ID = 200
+# A forest takes about 30 ms for the reasons of one activity, and API Gateway waits 29 s at most.
+MAX_EXPLAINED = 100
+# Errors of a refused request that are listed.
+MAX_ERRORS = 100
+# When a client may try again.
+RETRY_AFTER_SECONDS = "30"

@@ -29,7 +29,8 @@ def register(model: LoadedModel | None) -> None:
 
 def before_snapshot(model: LoadedModel | None) -> None:
     """Load what requests will need: memory that is filled now costs no environment any time."""
-    import_module("predict.application")
+    import_module("predict.registry")
+    import_module("predict.api.idempotency")
     if model is not None:
         model.scorer.predict_proba([{}])
 

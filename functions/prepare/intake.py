@@ -1,7 +1,7 @@
 """From an object in ``incoming/`` to a dataset version, a quarantine file, a report and a list of open activities."""
 
-import tempfile
 from dataclasses import dataclass
+from datetime import UTC
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -16,7 +16,7 @@ from slipcast.ingest.mapping.profile import Profile, built_in, load_profile
 from slipcast.ingest.refusal import ScheduleRefused
 from slipcast.ingest.schedule import Schedule, read_schedule
 from slipcast.reports.intake import render
-from slipcast_aws import storage
+from slipcast_aws import scratch, storage
 from slipcast_aws.control import datasets
 
 # Each attempt merges again with the dataset that another execution has just made the latest.
@@ -32,13 +32,13 @@ class Drop:
     Attributes
     ----------
     origin
-        ``bucket``, ``key``, ``version_id`` and ``uri``.
+        where it is, and ``dropped``: text that is larger for what was dropped later
     name
-        Name of the file.
+        its name
     folder
-        Folder below ``incoming/``; empty for none.
+        its folder below ``incoming/``
     baseline
-        True if the file is the baseline of its series.
+        whether it is the baseline
     """
 
     origin: dict[str, str]
@@ -56,13 +56,11 @@ def ingest(source: dict[str, str], execution: str, settings: Settings) -> tuple[
         If the file cannot be used at all; the file is then in quarantine, and the report has the reason.
     """
     bucket = settings.data_bucket
-    path = PurePosixPath(source["key"])
-    folders = path.parts[1:-1]
-    baseline = bool(folders) and folders[-1] == BASELINE
-    folder = "/".join(folders[:-1] if baseline else folders)
-    drop = Drop({**source, "uri": f"s3://{source['bucket']}/{source['key']}"}, path.name, folder, baseline)
-    with tempfile.TemporaryDirectory() as work:
-        workdir = Path(work)
+    uri = f"s3://{source['bucket']}/{source['key']}"
+    name, folder, baseline = _parts(source["key"])
+    origin = {**source, "uri": uri, "dropped": _dropped(uri, source)}
+    drop = Drop(origin, name, folder, baseline)
+    with scratch.folder() as workdir:
         file = workdir / "dropped"
         try:
             digest = _fetch(drop, file, settings)
@@ -73,6 +71,23 @@ def ingest(source: dict[str, str], execution: str, settings: Settings) -> tuple[
             storage.copy(drop.origin, f"s3://{bucket}/quarantine/{execution}/{drop.name}")
             _write_report(bucket, execution, document)
             raise
+
+
+def _parts(key: str) -> tuple[str, str, bool]:
+    """Return name, folder below ``incoming/`` and whether it is a baseline, as the key of an object says it."""
+    path = PurePosixPath(key)
+    folders = path.parts[1:-1]
+    baseline = bool(folders) and folders[-1] == BASELINE
+    return path.name, "/".join(folders[:-1] if baseline else folders), baseline
+
+
+def _dropped(uri: str, source: dict[str, str]) -> str:
+    """Return a text that is larger for what was dropped later: events come, and executions end, in any order.
+
+    S3 tells seconds. Within a second its sequencer orders the versions of one key, and anything between two keys.
+    """
+    moment = storage.modified(uri, version_id=source.get("version_id") or None)
+    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ} {source.get('sequencer', '')}".strip()
 
 
 def _fetch(drop: Drop, file: Path, settings: Settings) -> str:
@@ -100,6 +115,7 @@ def _ingest(
         drop.name,
         folder=folder,
         source=source,
+        former=_former_names(settings),
         profile=profile,
         baseline=drop.baseline,
         workdir=readings,
@@ -124,12 +140,13 @@ def _ingest(
         "counts": schedule.counts,
         "changes": len(changes),
         "open": _store_open(bucket, schedule, workdir, execution),
+        "dropped": drop.origin["dropped"],
         # Batch scoring gives its reasons in the user's own names.
         "own_names": schedule.own_names,
     }
     if schedule.rejected is not None:
         storage.upload(schedule.rejected, f"s3://{bucket}/quarantine/{execution}/rejected.csv", "text/csv")
-    object_: dict[str, object] = {
+    object_: dict[str, Any] = {
         **drop.origin,
         "sha256": sha256,
         "profile": schedule.profile.name,
@@ -137,16 +154,37 @@ def _ingest(
         "source": schedule.source,
         "counts": schedule.counts,
     }
-    reference, merged = _version(schedule, object_, workdir, settings)
+    reference, merged, superseded = _version(schedule, object_, workdir, settings)
     labels = versions.outcomes(merged, schedule.table, workdir, tolerance_days=settings.tolerance_days)
     understood = understanding.in_series(schedule.understood, merged, schedule.table, workdir)
     document = report.accepted(schedule, understood, file=drop.name, labels=labels, changes=changes)
+    if superseded:
+        # A newer version of the object is in the dataset: nothing of this one counts, and nothing of it is scored.
+        upload["open"] = {"rows": 0}
+        document["notes"] = [
+            *document["notes"],
+            f"superseded: a version of {drop.name} that was dropped later, {superseded.partition(' ')[0]}, was "
+            "ingested before this one; nothing of this one counts",
+        ]
     document["sources"], document["dataset"] = [object_], reference
     _write_report(bucket, execution, document)
-    if before is None or (before["data_date"] or "") <= (upload["data_date"] or ""):
+    if not superseded:
         shape = {"header": list(schedule.header), "mapped": list(schedule.mapped)}
-        storage.write_json(last, {**upload, **shape, "execution": execution})
+        present = {**upload, **shape, "execution": execution}
+        storage.change_json(last, lambda known: present if known is None or _order(known) <= _order(present) else None)
     return reference, upload
+
+
+def _order(upload: dict[str, Any]) -> tuple[str, str]:
+    """Return what orders the uploads of a series: the day that they describe, then when they were dropped."""
+    return upload["data_date"] or "", upload.get("dropped") or ""
+
+
+def _former_names(settings: Settings) -> dict[str, str]:
+    """Return the series that are stored under the name of an earlier version (`file_names.former_names`)."""
+    dataset = datasets.latest_dataset(settings.control_table)
+    sources = storage.read_json(dataset["manifest_uri"])["sources"] if dataset else []
+    return file_names.former_names((*_parts(item["key"])[:2], item["source"]) for item in sources if "source" in item)
 
 
 def _placed(bucket: str, drop: Drop) -> tuple[Profile | None, str, str | None]:
@@ -191,13 +229,16 @@ def _profile(bucket: str, drop: Drop) -> Profile:
     )
 
 
-def _version(schedule: Schedule, source: dict[str, Any], workdir: Path, settings: Settings) -> tuple[DatasetRef, Path]:
+def _version(
+    schedule: Schedule, source: dict[str, Any], workdir: Path, settings: Settings
+) -> tuple[DatasetRef, Path, str | None]:
     """Merge with the latest dataset and store the version; of executions at the same time none is lost.
 
     Returns
     -------
-    tuple[DatasetRef, Path]
-        The version's reference, and its table.
+    tuple[DatasetRef, Path, str | None]
+        The version's reference, its table, and when a newer version of the object was dropped, if one was ingested
+        already: nothing is merged then.
     """
     bucket, control_table, tolerance_days = settings.data_bucket, settings.control_table, settings.tolerance_days
     for attempt in range(ATTEMPTS):
@@ -210,13 +251,23 @@ def _version(schedule: Schedule, source: dict[str, Any], workdir: Path, settings
         links: dict[str, Path] = {}
         new.hardlink_to(schedule.table)
         if previous is not None:
+            before = storage.read_json(previous["manifest_uri"])
+            sources = before["sources"]
             old = folder / "old.parquet"
             storage.download(previous["uri"], old, sha256=previous["sha256"])
-            before = storage.read_json(previous["manifest_uri"])
-            sources, links = before["sources"], _network(before.get("network", {}), folder / "old-network")
-        versions.merge(old, new, target, folder)
+            newer = [item["dropped"] for item in _later(sources, source) if item["uri"] == source["uri"]]
+            if newer:
+                return previous, old, max(newer)
+            links = _network(before.get("network", {}), folder / "old-network")
+            old = _with_own_name(old, sources, source, folder)
+        later = _later(sources, source)
+        corrected = any(all(item.get(name) == source[name] for name in ("source", "data_date")) for item in later)
+        digests = {item["sha256"] for item in later} - {source["sha256"]}
+        versions.merge(old, new, target, folder, later=digests, corrected=corrected)
         manifest = versions.describe(target, folder, tolerance_days=tolerance_days)
-        links = network.merge(links, schedule.network, folder)
+        # Of a project at a data date, the network of the file that was dropped last counts.
+        order = (schedule.network, links) if corrected else (links, schedule.network)
+        links = network.merge(*order, folder)
         manifest = versions.with_network(manifest, links, folder)
         prefix = f"s3://{bucket}/datasets/{manifest['dataset_id']}"
         manifest |= {"uri": f"{prefix}/table.parquet", "manifest_uri": f"{prefix}/manifest.json"}
@@ -226,8 +277,10 @@ def _version(schedule: Schedule, source: dict[str, Any], workdir: Path, settings
         manifest |= {"tolerance_days": tolerance_days}
         for name in links:
             manifest["network"][name]["uri"] = f"{prefix}/{name}.parquet"
-        # Immutable: the same version is not written twice.
-        if not storage.exists(manifest["manifest_uri"]):
+        # Immutable: the same version is not written twice. Only the list of files that led to it grows.
+        if storage.exists(manifest["manifest_uri"]):
+            manifest = _with_files(manifest["manifest_uri"], manifest["sources"])
+        else:
             storage.upload(target, manifest["uri"], "application/vnd.apache.parquet")
             for name, path in links.items():
                 storage.upload(path, manifest["network"][name]["uri"], "application/vnd.apache.parquet")
@@ -238,8 +291,48 @@ def _version(schedule: Schedule, source: dict[str, Any], workdir: Path, settings
             storage.write_json(manifest["manifest_uri"], manifest)
         reference = versions.reference(manifest)
         if not manifest["dated"] or datasets.move_latest(control_table, reference, previous=previous):
-            return reference, target
+            return reference, target, None
     raise RuntimeError(f"{ATTEMPTS} times another file was faster: drop fewer files at once, this one is retried")
+
+
+def _later(sources: list[dict[str, Any]], source: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the files that were dropped after one; earlier versions did not record when."""
+    return [item for item in sources if item.get("dropped", "") > source["dropped"]]
+
+
+def _with_own_name(old: Path, sources: list[dict[str, Any]], source: dict[str, Any], folder: Path) -> Path:
+    """Return a dataset in which the earlier files of a series have its name of today.
+
+    An earlier version called several series by one name. The one that no longer has it takes its activities along.
+    """
+    theirs: dict[str, set[str]] = {}
+    for item in sources:
+        then, (name, below, _) = item.get("source"), _parts(item["key"])
+        if then and then != source["source"]:
+            places = (place for place in (below, "") if file_names.source(name, place) == source["source"])
+            if any(file_names.former_source(name, place) == then for place in places):
+                theirs.setdefault(then, set()).add(item["sha256"])
+    for number_, (then, files) in enumerate(theirs.items()):
+        renamed = folder / f"renamed-{number_}.parquet"
+        if versions.rename(old, renamed, folder, files=files, then=then, now=source["source"]):
+            old = renamed
+    return old
+
+
+def _with_files(uri: str, sources: list[dict[str, Any]]) -> dict[str, Any]:
+    """Add files to the manifest of a version that another order of files has led to before, and return it."""
+    known: dict[str, Any] = {}
+
+    def add(manifest: dict[str, Any]) -> dict[str, Any] | None:
+        known.update(manifest)
+        whole = manifest["sources"]
+        for item in sources:
+            whole = whole if item in whole else _with(whole, item)
+        known["sources"] = whole
+        return known if whole != manifest["sources"] else None
+
+    storage.change_json(uri, add)
+    return known
 
 
 def _network(tables: dict[str, dict[str, Any]], folder: Path) -> dict[str, Path]:

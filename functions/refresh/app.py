@@ -1,7 +1,5 @@
 """Refresh: updates the feature store with the history of each project, phase, location, … in the latest dataset."""
 
-import tempfile
-from pathlib import Path
 from typing import Any
 
 from aws_lambda_powertools import Logger
@@ -12,7 +10,7 @@ from slipcast.contracts import DatasetRef, Refreshed
 from slipcast.datasets import versions
 from slipcast.features import point_in_time
 from slipcast.features.point_in_time_table import build_series
-from slipcast_aws import storage
+from slipcast_aws import scratch, storage
 from slipcast_aws.control import datasets
 from slipcast_aws.serving import feature_store
 
@@ -62,8 +60,8 @@ def handler(event: dict[str, Any], context: LambdaContext) -> Refreshed:
 
 
 def _series(dataset: DatasetRef, tolerance_days: int) -> dict[str, point_in_time.Series]:
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder, "table.parquet")
+    with scratch.folder() as folder:
+        file = folder / "table.parquet"
         storage.download(dataset["uri"], file, sha256=dataset["sha256"])
         table = versions.read_table(file)
     return build_series(table, tolerance_days, point_in_time.NEEDED_KEYS)

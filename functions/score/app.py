@@ -1,5 +1,6 @@
 """Score: scores the open activities of a dropped file, or of every source scored by an older model."""
 
+import json
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -10,8 +11,9 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from score import sources
 from score.settings import Settings
-from slipcast.contracts import Scored, ScoreRequest, ScoreSummary
+from slipcast.contracts import Scored, ScoreRequest, ScoreSummary, Upload
 from slipcast.model import batch, scorer
+from slipcast.model.artifact import ArtefactError
 from slipcast_aws import storage, waiting
 from slipcast_aws.release import versions
 
@@ -35,7 +37,8 @@ def handler(event: ScoreRequest, context: LambdaContext) -> Scored:
     Returns
     -------
     dict[str, Any]
-        ``scored``: for each source the URI of its predictions and the number of activities in each risk band
+        ``scored``: for each source the URI of its predictions and the number of activities in each risk band; ``why``,
+        if nothing was scored for a reason
     """
     settings = Settings.from_environment()
     live = versions.live_model(settings.predict_function)
@@ -43,10 +46,20 @@ def handler(event: ScoreRequest, context: LambdaContext) -> Scored:
         return {"scored": [], "why": "no model is live yet"}
     bucket = settings.data_bucket
     upload = event.get("upload")
+    if upload and not sources.is_latest(bucket, upload):
+        return {"scored": [], "why": "a file of the same series and data date was dropped later: that one is scored"}
     uploads = [upload] if upload else list(sources.stale(bucket, live.sha256))
     scored: list[ScoreSummary] = []
     if uploads:
-        model = scorer.load(storage.read_bytes(live.artefact_uri, sha256=live.sha256), live.sha256)
+        raw = storage.read_bytes(live.artefact_uri, sha256=live.sha256)
+        try:
+            model = scorer.load(raw, live.sha256)
+        except ArtefactError as error:
+            # The execution goes on: its training replaces the model, and what is open is scored then.
+            why = f"the live model, version {live.version}, cannot be read here: {error}"
+            logger.error("not scored", why=why, model_version=live.version)
+            _tell_unreadable(uploads, why, settings.topic_arn)
+            return {"scored": [], "why": why}
         # Reasons take longer than scores: all uploads together must finish within the function's time limit.
         explained = batch.EXPLAINED // len(uploads)
         for each in uploads:
@@ -66,6 +79,17 @@ def _tell(summary: ScoreSummary, topic_arn: str) -> None:
         Subject=f"Slipcast: {summary['bands']['high']} of {summary['rows']} open activities at risk"[:100],
         Message=sources.message(summary),
         MessageAttributes={"outcome": {"DataType": "String", "StringValue": "scored"}},
+    )
+
+
+def _tell_unreadable(uploads: list[Upload], why: str, topic_arn: str) -> None:
+    names = ", ".join(sorted(upload["source"] for upload in uploads))
+    client().publish(
+        TopicArn=topic_arn,
+        Subject="Slipcast: open activities were not scored",
+        Message=f"Not scored: {names}.\n\nWhy: {why}.\n\nThe next release scores them. To train now, invoke the "
+        f"trigger with {json.dumps({'reason': 'manual', 'id': 'a name of your choice'})} (docs/how-to/ml-engineer.md).",
+        MessageAttributes={"outcome": {"DataType": "String", "StringValue": "failed"}},
     )
 
 

@@ -27,6 +27,15 @@ def stale(bucket: str, model_sha256: str) -> Iterator[Upload]:
             yield upload
 
 
+def is_latest(bucket: str, upload: Upload) -> bool:
+    """Return whether no file of the same series and data date was dropped after this upload and taken in before it."""
+    uri = f"s3://{bucket}/sources/{upload['source']}/latest.json"
+    if not storage.exists(uri):
+        return True
+    last: Upload = storage.read_json(uri)
+    return last["data_date"] != upload["data_date"] or last.get("dropped", "") <= upload.get("dropped", "")
+
+
 def score(settings: Settings, upload: Upload, model: Scorer, live: LiveModel, explained: int) -> ScoreSummary:
     """Write the predictions for an upload's open activities, `explained` with reasons, and return their summary.
 

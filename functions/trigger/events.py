@@ -5,6 +5,9 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
+# As Windows and macOS call them; names that begin with a point are left out anyway.
+PROGRAM_FILES = frozenset({"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r"})
+
 
 @dataclass(frozen=True)
 class Request:
@@ -19,7 +22,7 @@ class Request:
     detail
         one line for people
     source
-        bucket, key and version id of the file; None for the latest dataset
+        bucket, key, version id and perhaps sequencer of the file; None for the latest dataset
     alarm
         name of the alarm; None for other requests
     over
@@ -43,7 +46,7 @@ def read(event: dict[str, Any], retrain_alarms: Collection[str]) -> list[Request
         If the event is of no known kind.
     """
     if event.get("detail-type") == "Object Created":
-        return [_object_created(event["detail"])]
+        return [] if is_no_file(event["detail"]["object"]["key"]) else [_object_created(event["detail"])]
     if event.get("detail-type") == "Scheduled Event":
         return [Request("schedule", (event["id"],), event["resources"][0].rsplit("/", 1)[-1])]
     if "Records" in event:
@@ -57,6 +60,26 @@ def read(event: dict[str, Any], retrain_alarms: Collection[str]) -> list[Request
     )
 
 
+def is_no_file(key: str) -> bool:
+    """Return whether an object is none that a person dropped, but a mark of a program for itself.
+
+    The S3 console marks a folder by an object whose key ends with a slash; macOS, Windows, Excel and LibreOffice leave
+    files of their own beside those that a folder is uploaded with.
+
+    Examples
+    --------
+    >>> is_no_file("incoming/tower/"), is_no_file("incoming/~$hall.xlsx"), is_no_file("incoming/hall.xlsx")
+    (True, True, False)
+    """
+    *folders, name = key.split("/")
+    return (
+        not name
+        or name.startswith((".", "~$"))
+        or name.casefold() in PROGRAM_FILES
+        or any(folder == "__MACOSX" or folder.startswith(".") for folder in folders)
+    )
+
+
 def _object_created(detail: dict[str, Any]) -> Request:
     bucket, item = detail["bucket"]["name"], detail["object"]
     key = item["key"]
@@ -64,6 +87,8 @@ def _object_created(detail: dict[str, Any]) -> Request:
     # Without a version id, ETag and sequencer distinguish two uploads of the same name.
     upload = version or f"{item.get('etag')}/{item.get('sequencer')}"
     source = {"bucket": bucket, "key": key, "version_id": version}
+    if item.get("sequencer"):
+        source["sequencer"] = item["sequencer"]
     return Request("new_data", (bucket, key, upload), f"s3://{bucket}/{key}", source)
 
 

@@ -17,11 +17,11 @@ DROPPED_SUFFIXES = frozenset(
 DROPPED_NAMES = frozenset({"CMakeLists.txt", "Makefile", "meson.build", "py.typed", ".lock"})
 DROPPED_FOLDERS = frozenset({"__pycache__", "test", "tests"})
 DROPPED_PATHS = (
-    # Parts of Powertools that no function of ours uses; the page that draws an OpenAPI document has 1.7 MB.
-    "aws_lambda_powertools/event_handler/openapi/swagger_ui/swagger-ui-bundle.min.js",
-    "aws_lambda_powertools/event_handler/openapi/swagger_ui/swagger-ui.min.css",
+    # Parts of Powertools that no function of ours uses.
+    "aws_lambda_powertools/event_handler",
     *(f"aws_lambda_powertools/utilities/{name}" for name in ("auth_alpha", "circuit_breaker", "data_masking")),
-    *(f"aws_lambda_powertools/utilities/{name}" for name in ("feature_flags", "kafka", "streaming")),
+    *(f"aws_lambda_powertools/utilities/{name}" for name in ("feature_flags", "kafka", "metadata", "parameters")),
+    *(f"aws_lambda_powertools/utilities/{name}" for name in ("parser", "streaming", "validation")),
     "bin",
     "include",
     "share",

@@ -51,7 +51,7 @@ class OpenActivities(TypedDict):
 class Upload(TypedDict):
     """The last schedule of a source; ``changes`` is the number of differences in kind from the one before.
 
-    Without ``own_names`` it was ingested by an older version.
+    Without ``own_names`` or ``dropped`` it was ingested by an older version.
     """
 
     source: str
@@ -60,6 +60,7 @@ class Upload(TypedDict):
     counts: dict[str, int]
     changes: int
     open: OpenActivities
+    dropped: NotRequired[str]
     own_names: NotRequired[dict[str, str]]
 
 

@@ -1,13 +1,30 @@
 """Canonical schedule: its columns, those used for prediction, and those that must never be used."""
 
-from dataclasses import dataclass
-from typing import Literal
+import unicodedata
+from typing import Literal, NamedTuple
 
 Kind = Literal["text", "date", "number"]
 
+# Numbers of this size and above are refused by every door: float64 holds whole numbers below it exactly, and sums and
+# squares of as many as there can be stay finite.
+LARGEST_NUMBER = 1e15
+# What surrounds a text without being part of it: spaces, no-break spaces, tabs, ends of lines.
+WHITE_SPACE = " \t\u00a0\r\n"
 
-@dataclass(frozen=True)
-class Column:
+
+def clean_text(text: str) -> str:
+    """Return the text in Unicode's composed form (NFC), without white space around it.
+
+    Examples
+    --------
+    >>> clean_text(" Design\\u00a0"), len(clean_text("Cafe\\u0301"))
+    ('Design', 4)
+    """
+    text = text.strip(WHITE_SPACE)
+    return text if text.isascii() else unicodedata.normalize("NFC", text)
+
+
+class Column(NamedTuple):
     """A canonical column.
 
     Attributes

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.config import Config
+from botocore.exceptions import ClientError
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -141,6 +142,43 @@ def write_json(uri: str, document: Any) -> str:
     """Write `document` as JSON with sorted keys and return the SHA-256 (hex) of its bytes."""
     raw = json.dumps(document, sort_keys=True, indent=1, allow_nan=False).encode()
     return write_bytes(uri, raw, "application/json")
+
+
+def change_json(uri: str, change: Callable[[Any], Any]) -> None:
+    """Change a JSON document, so that of changes at the same time none is lost.
+
+    Parameters
+    ----------
+    change
+        returns the new document for the present one, or for None if there is none; it returns None to leave it as it
+        is, and may be called several times
+    """
+    bucket, key = split_uri(uri)
+    while True:
+        condition: dict[str, str] = {"IfNoneMatch": "*"}
+        present = None
+        if exists(uri):
+            found = _get(bucket, key, None)
+            condition, present = {"IfMatch": found["ETag"]}, json.loads(found["Body"].read())
+        document = change(present)
+        if document is None:
+            return
+        raw = json.dumps(document, sort_keys=True, indent=1, allow_nan=False).encode()
+        try:
+            client().put_object(Bucket=bucket, Key=key, Body=raw, ContentType="application/json", **condition)  # type: ignore[arg-type]
+        except ClientError as error:
+            if error.response["Error"]["Code"] not in ("PreconditionFailed", "ConditionalRequestConflict"):
+                raise
+        else:
+            return
+
+
+def modified(uri: str, *, version_id: str | None = None) -> datetime:
+    """Return when an object was written, to the second: of a multipart upload when it began, as S3 orders versions."""
+    bucket, key = split_uri(uri)
+    if version_id:
+        return client().head_object(Bucket=bucket, Key=key, VersionId=version_id)["LastModified"]
+    return client().head_object(Bucket=bucket, Key=key)["LastModified"]
 
 
 def delete(uri: str) -> None:

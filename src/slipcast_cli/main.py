@@ -308,6 +308,22 @@ def deploy(stage: str, stack: str) -> None:
     raise SystemExit(subprocess.run(command, check=False).returncode)
 
 
+@cli.command()
+@click.argument("dataset", type=click.Choice(["nyc-sca"]))
+@click.argument("path", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@json_option
+def bench(dataset: str, path: Path, as_json: bool) -> None:
+    """Compare forecasts with their baselines on a public DATASET, read from PATH; splits and seeds are fixed.
+
+    nyc-sca is a canonical CSV of the New York School Construction Authority, such as examples/nyc_sca_2025-06.csv. It
+    takes a few minutes.
+    """
+    from slipcast_cli import bench as benchmark
+
+    result = benchmark.run(benchmark.read(path), benchmark.NYC_SCA)
+    click.echo(json.dumps(benchmark.document(result)) if as_json else benchmark.text(result))
+
+
 # --- Local cloud -------------------------------------------------------------------------------------------------
 
 

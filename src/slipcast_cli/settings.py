@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
+import yaml
 from samcli.cli.types import CfnParameterOverridesType
 from samtranslator.yaml_helper import yaml_parse
 
@@ -48,6 +49,43 @@ def overrides(given: Any) -> dict[str, str]:
     return CfnParameterOverridesType().convert(tuple(map(str, values)), None, None) if values else {}
 
 
+def read_template(path: Path = ROOT / "template.yaml") -> dict[str, Any]:
+    """Return a SAM template with the files that it includes in their places and without aliases.
+
+    CloudFormation carries out `AWS::Include` before SAM reads the template; ``sam build`` resolves the aliases.
+
+    Raises
+    ------
+    SettingsError
+        If an included file is not there or holds no mapping.
+    """
+    return _included(yaml_parse(path.read_text(encoding="utf-8")), path.parent)
+
+
+class _PlainYaml(yaml.SafeLoader):
+    """Loader of included files: CloudFormation takes no short forms of intrinsic functions there."""
+
+    # samtranslator gives its own to yaml.SafeLoader.
+    yaml_multi_constructors: ClassVar[dict[str, Any]] = {}
+
+
+def _included(node: Any, folder: Path) -> Any:
+    if isinstance(node, list):
+        return [_included(item, folder) for item in node]
+    if not isinstance(node, dict):
+        return node
+    if (transform := node.get("Fn::Transform", {})) and transform["Name"] == "AWS::Include":
+        location = transform["Parameters"]["Location"]
+        try:
+            content = yaml.load((folder / location).read_text(encoding="utf-8"), Loader=_PlainYaml)  # noqa: S506
+        except (OSError, yaml.YAMLError) as error:
+            raise SettingsError(f"{location}, which the template includes, cannot be read: {error}") from error
+        if not isinstance(content, dict):
+            raise SettingsError(f"{location}, which the template includes, is no mapping")
+        return content
+    return {name: _included(value, folder) for name, value in node.items()}
+
+
 @dataclass(frozen=True)
 class Place:
     """Account and region of a stack."""
@@ -63,8 +101,9 @@ class Template:
 
     def __init__(self, place: Place, given: dict[str, str], file: Path = ROOT / "template.yaml") -> None:
         self.file, self.place = file, place
-        self.body = file.read_text(encoding="utf-8")
-        self.document: dict[str, Any] = yaml_parse(self.body)
+        self.document = read_template(file)
+        # CloudFormation takes no aliases of YAML.
+        self.body = json.dumps(self.document)
         known = self.document.get("Parameters", {})
         self.unknown = sorted(given.keys() - known.keys())
         self.parameters = {name: str(item.get("Default", "")) for name, item in known.items()} | given

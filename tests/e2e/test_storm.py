@@ -14,7 +14,7 @@ import pytest
 
 from local.demo import OLDER
 from local.watch import Stack, until
-from support.one_family import search_all_families, search_one_family
+from support.families import search_all_families, search_only
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 pytestmark = pytest.mark.e2e
@@ -91,7 +91,7 @@ def schedule(name: str, rows: int, begin: int) -> bytes:
 def storm(cloud) -> Iterator[Storm]:
     """A stack with a live model and a file with new outcomes that waits for the next alarm."""
     stack, found = Stack(cloud), Storm(cloud)
-    search_one_family(stack)
+    search_only(stack, "logistic_regression")
     if stack.ask("/model")[0] != 200:
         before = stack.executions()
         stack.drop(OLDER, (EXAMPLES / OLDER).read_bytes())

@@ -2,12 +2,14 @@
 
 A test says with ``@pytest.mark.fault(part, harmed, how, holds)`` which row it is. ``--faults-into=FILE`` writes what
 became of the rows of a run; ``python tests/faults/table.py FILE...`` makes the page of such files and refuses where a
-row is missing, failed or was skipped.
+row is missing, failed or was skipped. ``python tests/faults/table.py --reported`` makes the list of kinds of reported
+faults of the comments in ``tests/reported``; nothing is run for it.
 """
 
 import argparse
 import ast
 import json
+import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,6 +21,9 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "reliability.md"
 BEGIN, END = "<!-- faults: begin -->", "<!-- faults: end -->"
+REPORTED_BEGIN, REPORTED_END = "<!-- reported: begin -->", "<!-- reported: end -->"
+# owner/repository#number: what happened there
+THREAD = re.compile(r"^# ([\w.-]+/[\w.-]+)#(\d+): \S", re.MULTILINE)
 PARTS = ("events", "pipeline", "release", "serving", "watching", "tracking")
 ROW = "fault"
 TRIED = "faults tried"
@@ -116,9 +121,15 @@ class Outcomes:
 def main() -> int:
     """Write the table into the page and return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("files", nargs="+", type=Path, help="what --faults-into wrote")
-    files = parser.parse_args().files
-    found = {}
+    parser.add_argument("files", nargs="*", type=Path, help="what --faults-into wrote")
+    parser.add_argument("--reported", action="store_true", help="write the list of reported faults instead")
+    arguments = parser.parse_args()
+    if arguments.reported:
+        _put(REPORTED_BEGIN, REPORTED_END, reported())
+        return 0
+    if not arguments.files:
+        parser.error("files are missing")
+    files, found = arguments.files, {}
     for item in (item for path in files for item in json.loads(path.read_text(encoding="utf-8"))):
         row = Row(**{name: item.pop(name) for name in Row.__dataclass_fields__})
         found[row] = item
@@ -131,13 +142,38 @@ def main() -> int:
     if wrong:
         print("error: docs/reliability.md stays as it is\n" + "\n".join(wrong), file=sys.stderr)
         return 1
-    text = PAGE.read_text(encoding="utf-8")
-    before, _, rest = text.partition(BEGIN)
-    PAGE.write_text(f"{before}{BEGIN}\n{table(found)}{END}{rest.partition(END)[2]}", encoding="utf-8")
+    _put(BEGIN, END, table(found))
     print(
         f"{len(found)} rows, {sum(item['tried'] for item in found.values()):,} faults tried: {PAGE.relative_to(ROOT)}"
     )
     return 0
+
+
+def _put(begin: str, end: str, lines: str) -> None:
+    before, _, rest = PAGE.read_text(encoding="utf-8").partition(begin)
+    PAGE.write_text(f"{before}{begin}\n{lines}{end}{rest.partition(end)[2]}", encoding="utf-8")
+
+
+def reported() -> str:
+    """Return the kinds of faults that users of other tools reported and that are tried here, as Markdown.
+
+    Raises
+    ------
+    ValueError
+        If a file names no thread.
+    """
+    rows, threads = [], 0
+    for path in sorted((ROOT / "tests" / "reported").glob("test_*.py")):
+        text = path.read_text(encoding="utf-8")
+        kind, _, words = (ast.get_docstring(ast.parse(text)) or "").splitlines()[0].partition(": ")
+        found = THREAD.findall(text)
+        if not found or not words:
+            raise ValueError(f"{path.name}: a file begins with its kind, a colon and what happens, then names threads")
+        threads += len(found)
+        links = ", ".join(f"[{name}#{number}](https://github.com/{name}/issues/{number})" for name, number in found)
+        rows.append(_line((f"[{kind}](../{path.relative_to(ROOT).as_posix()})", words.rstrip("."), links)))
+    head = [_line(("kind", "what happens", "reported by users of other tools")), _line(["---"] * 3)]
+    return "\n".join([f"{len(rows)} kinds of {threads} threads.", "", *head, *rows, ""])
 
 
 def table(found: dict[Row, dict[str, Any]]) -> str:

@@ -25,6 +25,7 @@ from permissions.evaluation import ALLOWED, decide
 from permissions.reasons import broad
 from permissions.template import ACCOUNT, REGION
 from slipcast_cli import settings
+from support.template_text import template
 
 ROOT = Path(__file__).resolve().parents[2]
 STACK = "slipcast-staging"
@@ -97,7 +98,7 @@ def roles(**given: str) -> Cicd:
 @cache
 def transformed() -> dict:
     """template.yaml as CloudFormation gets it, with placeholders for what sam package uploads."""
-    document = yaml_parse((ROOT / "template.yaml").read_text(encoding="utf-8"))
+    document = template()
     for item in document["Resources"].values():
         properties = item.get("Properties", {})
         for key in ("CodeUri", "ContentUri", "DefinitionUri"):
@@ -367,6 +368,17 @@ def test_whoever_deploys_may_run_the_checks(service, method):
 
 
 # sam deploy with other options than ours: sam sync, --on-failure DELETE.
+@pytest.mark.parametrize("policy", ["RolesPolicy", "DeployPolicy"])
+def test_a_change_set_may_carry_out_the_transforms_of_the_template_and_no_other(policy):
+    used = {"Serverless-2016-10-31", "Include"}
+    transforms = {name: f"arn:aws:cloudformation:{REGION}:aws:transform/{name}" for name in (*used, "Other")}
+    statements = roles().statements(policy)
+
+    assert {
+        name for name, arn in transforms.items() if decide(statements, "cloudformation:CreateChangeSet", arn) == ALLOWED
+    } == used
+
+
 OTHER_WAYS = {"create_stack", "update_stack", "delete_stack", "rollback_stack"}
 
 

@@ -149,32 +149,34 @@ def train_and_save(folder: str) -> None:
     assert fetch_auth("arn")
 
 
-def answer_and_describe() -> None:
-    """Validate a request and describe an API with Powertools and pydantic."""
+def decode_and_log() -> None:
+    """Decode and encode with msgspec, validate with pydantic, log, count, and take apart a batch with Powertools."""
     import json
 
-    from aws_lambda_powertools.event_handler import APIGatewayRestResolver
+    import msgspec
+    from aws_lambda_powertools import Logger, Metrics
+    from aws_lambda_powertools.utilities.batch import SqsFifoPartialProcessor
+    from aws_lambda_powertools.utilities.idempotency import DynamoDBPersistenceLayer, idempotent_function
     from pydantic import BaseModel
 
     class Activity(BaseModel):
         days: float
 
-    app = APIGatewayRestResolver(enable_validation=True)
-
-    @app.post("/predictions")
-    def predict(activity: Activity) -> dict[str, float]:
-        """Answer."""
-        return {"days": activity.days}
-
-    def post(body: dict) -> dict:
-        event = {"httpMethod": "POST", "path": "/predictions", "body": json.dumps(body), "requestContext": {}}
-        return app.resolve(event | {"headers": {"content-type": "application/json"}}, None)
-
-    assert post({"days": 3})["statusCode"] == 200
-    refused = post({"days": "x"})
-    assert refused["statusCode"] == 422
-    assert "days" in refused["body"]
-    assert "Activity" in json.loads(app.get_openapi_json_schema())["components"]["schemas"]
+    kind = msgspec.defstruct("Activity", [("days", float)])
+    assert msgspec.json.encode(msgspec.json.decode(b'{"days": 3}', type=kind)) == b'{"days":3.0}'
+    assert "days" in json.dumps(msgspec.json.schema(kind))
+    assert Activity.model_validate_json('{"days": 3}').days == 3
+    Logger(service="s").info("logged")
+    metrics = Metrics(namespace="n", service="s")
+    metrics.add_metric("Counted", "Count", 1)
+    metrics.flush_metrics()
+    record = {"messageId": "1", "body": "{}", "eventSource": "aws:sqs", "attributes": {"MessageGroupId": "g"}}
+    processor = SqsFifoPartialProcessor()
+    with processor([record], lambda item: item.body, None):
+        processor.process()
+    assert processor.response() == {"batchItemFailures": []}
+    assert DynamoDBPersistenceLayer("answers")
+    assert idempotent_function
 
 
 def draw(record: str) -> None:
@@ -374,7 +376,7 @@ def test_reporting_layer_draws_the_same_page_as_here(built: dict[str, Path], tmp
 
 def test_powertools_layer_validates_and_describes(built: dict[str, Path]) -> None:
     environment = {"POWERTOOLS_SERVICE_NAME": "slipcast"}
-    outcome = _alone(answer_and_describe, [], [built["PowertoolsLayer"]], environment)
+    outcome = _alone(decode_and_log, [], [built["PowertoolsLayer"]], environment)
     assert not outcome.startswith("FAILED"), outcome
     assert shell.size(built["PowertoolsLayer"]) < 9 * 2**20
 

@@ -10,6 +10,7 @@ import yaml
 from jsonata import jsonata
 from statelint.linter import Linter
 
+from local.demo import TRIED_FROM, TRIED_UNTIL
 from slipcast_aws import waiting
 from support.template_text import template
 
@@ -48,6 +49,10 @@ def test_statelint_finds_nothing():
     computed = ("AskApproval.TimeoutSeconds is", "Bake.Seconds is", ".MaxConcurrency is")
     found = Linter().validate(DEFINITION)
     assert [each for each in found if not any(known in each for known in computed)] == []
+
+
+def test_the_demo_sends_its_requests_between_states_that_there_are():
+    assert {TRIED_FROM, TRIED_UNTIL} <= DEFINITION["States"].keys()
 
 
 def test_every_expression_is_jsonata():

@@ -20,7 +20,7 @@ INSTALLED = ROOT / ".cache" / "audit" / "jsonata"
 NODE = shutil.which("node")
 pytestmark = pytest.mark.skipif(
     NODE is None or not (INSTALLED / "node_modules" / "jsonata").exists(),
-    reason="the reference engine is not installed: make jsonata (needs node and npm)",
+    reason="the reference engine is not installed: make jsonata",
 )
 DATA = {
     **{

@@ -450,6 +450,13 @@ def test_what_should_be_watched_is_watched():
 VERDICTS = ("DriftAlarm", "MiscalibratedAlarm", "DegradedAlarm")
 
 
+def test_no_percentile_of_a_few_requests_is_an_alarm():
+    percentiles = [alarm for alarm in ALARMS.values() if "ExtendedStatistic" in alarm]
+
+    assert percentiles
+    assert {alarm["EvaluateLowSampleCountPercentile"] for alarm in percentiles} == {"ignore"}
+
+
 def test_the_gate_knows_the_retraining_alarms_by_their_names_and_hears_when_they_are_over():
     listened = FUNCTIONS["TriggerFunction"]["Environment"]["Variables"]["RETRAIN_ALARMS"]["Fn::Sub"]
 

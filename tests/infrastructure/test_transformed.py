@@ -150,12 +150,23 @@ def planted(folder: Path, before: str, after: str) -> Path:
     assert before in text
     (folder / definition).parent.mkdir()
     (folder / definition).write_text(text.replace(before, after, 1), encoding="utf-8")
+    (folder / "api").symlink_to(transformed.ROOT / "api")
     return Path(shutil.copy(transformed.ROOT / "template.yaml", folder / "template.yaml"))
 
 
 def test_a_placeholder_without_a_substitution_is_an_error(tmp_path):
     with pytest.raises(transformed.TransformError, match="DefinitionSubstitutions differ: PlannedFunctionArn"):
         transformed.source(planted(tmp_path, "${PlanFunctionArn}", "${PlannedFunctionArn}"))
+
+
+def test_a_file_that_is_included_and_missing_is_an_error(tmp_path):
+    template = planted(tmp_path, "${PlanFunctionArn}", "${PlanFunctionArn}")
+    (tmp_path / "api").unlink()
+
+    with pytest.raises(
+        transformed.TransformError, match=r"^api/openapi\.yaml, which the template includes, cannot be read"
+    ):
+        transformed.source(template)
 
 
 def test_the_command_names_a_fault_and_fails(tmp_path):

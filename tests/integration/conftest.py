@@ -15,6 +15,7 @@ from permissions.template import FUNCTIONS
 from slipcast_aws import storage
 from slipcast_aws.control import table as control
 from slipcast_aws.serving import feature_store
+from support.monitoring_site import live, monitor, profiled  # noqa: F401 - fixtures of several files
 
 HERE = Path(__file__).parent
 # Looks at what all other tests of this folder made the functions ask for: it comes last.

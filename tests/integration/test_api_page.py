@@ -27,7 +27,7 @@ def shell(load_app, tmp_path, mocked_aws):
         AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
         KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
     )
-    load_app("predict.application", **environment(tmp_path), IDEMPOTENCY_TABLE="answers")
+    load_app("predict.app", **environment(tmp_path), IDEMPOTENCY_TABLE="answers")
     from predict import app
 
     with served(app, prefix="/restapis/a/v1/_user_request_") as url:

@@ -40,7 +40,7 @@ def lambda_runs(load_app, lambda_context, cloud, monkeypatch, tmp_path):  # noqa
             "MODEL_PATH": str(tmp_path / versions.MODEL_FILE),
             "AWS_LAMBDA_FUNCTION_VERSION": configuration["Version"],
         }
-        answer = load_app("predict.application", **variables).handler(json.loads(Payload), lambda_context)
+        answer = load_app("predict.app", **variables).handler(json.loads(Payload), lambda_context)
         return {"Payload": io.BytesIO(json.dumps(answer).encode())}
 
     monkeypatch.setattr(versions.client(), "invoke", invoke)

@@ -139,7 +139,7 @@ def test_neither_token_nor_key_of_an_approval_is_logged(log, approve, told, way)
     ],
 )
 def test_no_api_key_is_logged(log, load_app, lambda_context, trained, event, monkeypatch, harm, expected):  # noqa: F811
-    app = load_app("predict.application", **environment(trained[1], trained[2]))
+    app = load_app("predict.app", **environment(trained[1], trained[2]))
     request = json.loads(json.dumps(event("api_post_predictions")).replace("EXAMPLE-KEY-OF-NO-ACCOUNT", API_KEY))
     request["requestContext"].setdefault("identity", {})["apiKey"] = API_KEY
     request["body"] = json.dumps(ACTIVITY)
@@ -153,7 +153,7 @@ def test_no_api_key_is_logged(log, load_app, lambda_context, trained, event, mon
     elif harm == "another path":
         request["path"] = request["resource"] = "/elsewhere"
     elif harm == "an error":
-        monkeypatch.setattr(app.answers, "answer", lambda *_: 1 / 0)
+        monkeypatch.setattr(app.core.predictions, "score", lambda *_: 1 / 0)
 
     answer = log.of(app.handler, request, lambda_context)
 

@@ -24,10 +24,7 @@ def base_url(load_app, tmp_path, mocked_aws):
         AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
         KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
     )
-    load_app("predict.application", **environment(tmp_path), IDEMPOTENCY_TABLE="answers")
-    # Where Lambda enters.
-    from predict import app
-
+    app = load_app("predict.app", **environment(tmp_path), IDEMPOTENCY_TABLE="answers")
     with served(app, prefix="/v1") as url:
         yield url
 

@@ -38,16 +38,14 @@ DOORS = [
     ("POST", "/invocations", {"dataframe_records": [ACTIVITY]}),
     ("GET", "/ping", None),
     ("GET", "/version", None),
+    *[("HEAD", probe, None) for probe in ("/health", "/v2/health/live", "/v2/health/ready", "/ping", "/version")],
 ]
 
 
 @pytest.fixture
 def app(load_app, tmp_path):
     """Where Lambda enters."""
-    load_app("predict.application", **environment(tmp_path))
-    from predict import app as fast
-
-    return fast
+    return load_app("predict.app", **environment(tmp_path))
 
 
 def said(app, method, target, body, base):
@@ -85,17 +83,6 @@ def test_slashes_at_the_end_or_doubled_make_no_difference(app, method, target, b
 
     for written in (f"{path}/", f"{path}//", path.replace("/", "//")):
         assert said(app, method, f"{written}{mark}{query}", body, "/slipcast") == expected, written
-
-
-def test_valid_requests_below_a_base_path_take_the_fast_way(app, monkeypatch):
-    from predict.fast_path import response
-
-    taken, answer = [], response.answer
-    monkeypatch.setattr(response, "answer", lambda event, *rest: taken.append(event["path"]) or answer(event, *rest))
-    for base in BASES:
-        assert call(app, "POST", "/predictions/", ACTIVITY, base_path=base).status == 200
-
-    assert taken == ["/predictions"] * len(BASES)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ WRONG = ACTIVITY | {"start": "01/03/2022"}
 
 @pytest.fixture
 def app(load_app, tmp_path):
-    return load_app("predict.application", **environment(tmp_path))
+    return load_app("predict.app", **environment(tmp_path))
 
 
 def logged(capsys) -> list[dict]:
@@ -39,7 +39,7 @@ def test_the_others_are_scored_in_place(app, capsys):
     assert [(error["index"], error["field"], error["type"]) for error in found["errors"]] == [
         (2, "activities.2.phase", "string_type"),
         (2, "activities.2.budget", "float_type"),
-        (6, "activities.6", "model_attributes_type"),
+        (6, "activities.6", "object_type"),
     ]
     assert all(error["message"] for error in found["errors"])
     positions = [int(item["prediction_id"].rpartition(":")[2]) for item in found["predictions"] if item]

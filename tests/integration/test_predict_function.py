@@ -50,7 +50,7 @@ def trained(tmp_path_factory):
 @pytest.fixture
 def app(load_app, trained):
     _, path, sha256, _ = trained
-    return load_app("predict.application", **environment(path, sha256))
+    return load_app("predict.app", **environment(path, sha256))
 
 
 def environment(path: Path, sha256: str) -> dict[str, str]:
@@ -168,7 +168,7 @@ def test_a_duration_stands_for_the_finish(app, lambda_context):
         ("{", 400),
         ('{"activities": [{"activity_id": "a", "start": "2022-03-01", "budget": NaN}]}', 422),
         ("[" * 100_000, 400),
-        (json.dumps(ACTIVITY)[:-1] + ', "total_float_days": 1' + "0" * 5000 + "}", 400),
+        (json.dumps(ACTIVITY)[:-1] + ', "total_float_days": 1' + "0" * 5000 + "}", 422),
         (json.dumps(ACTIVITY)[:-1] + ', "total_float_days": 1' + "0" * 400 + "}", 422),
         ("null", 422),
         ("[]", 422),
@@ -295,7 +295,7 @@ def test_reasons_may_be_asked_for_in_the_body_or_in_the_query(app, lambda_contex
 def test_without_being_asked_for_reasons_are_not_even_imported(load_app, trained, lambda_context, query, monkeypatch):
     for name in ("slipcast.model.explain.contributions", "slipcast.model.explain.tree_shap"):
         monkeypatch.delitem(sys.modules, name, raising=False)
-    app = load_app("predict.application", **environment(trained[1], trained[2]))
+    app = load_app("predict.app", **environment(trained[1], trained[2]))
 
     status, answer, _ = ask(app, lambda_context, "POST", "/predictions", ACTIVITY | {"explain": False}, query=query)
 
@@ -333,7 +333,7 @@ def test_a_model_without_reasons_answers_with_a_note(load_app, trained, tmp_path
         del tree["cover"]
     path = tmp_path / "model.json"
     path.write_bytes(encode(document))
-    app = load_app("predict.application", **environment(path, digest(path.read_bytes())))
+    app = load_app("predict.app", **environment(path, digest(path.read_bytes())))
 
     status, answer, _ = ask(app, lambda_context, "POST", "/predictions", ACTIVITY | {"explain": True})
 
@@ -378,13 +378,13 @@ def test_the_openapi_document_is_valid_and_complete(app, lambda_context):
     answers = post["responses"]["200"]["content"]["application/json"]["schema"]["anyOf"]
     assert [item["$ref"].rpartition("/")[2] for item in answers] == ["PredictionResponse", "ExplainedResponse"]
     schemas = document["components"]["schemas"]
-    assert schemas["PredictionRequest"]["properties"]["explain"]["default"] is False
+    assert schemas["Activities"]["properties"]["explain"]["default"] is False
     assert {"base", "reasons"} <= set(schemas["ExplainedPrediction"]["required"])
 
 
 @pytest.mark.fault("serving", "predict", "no model is released", "503 with Retry-After")
 def test_before_the_first_release_every_answer_is_503(load_app, lambda_context):
-    app = load_app("predict.application", MODEL_SHA256="")
+    app = load_app("predict.app", MODEL_SHA256="")
     for method, path, body in (("POST", "/predictions", ACTIVITY), ("GET", "/model", None), ("GET", "/health", None)):
         status, problem, headers = ask(app, lambda_context, method, path, body)
 
@@ -407,7 +407,7 @@ def test_a_model_with_another_digest_is_refused_and_counted(load_app, lambda_con
     harmed = tmp_path / "model.json"
     if harm == "flip a byte":
         harmed.write_bytes(raw)
-    app = load_app("predict.application", **environment(harmed, sha256))
+    app = load_app("predict.app", **environment(harmed, sha256))
 
     status, problem, headers = ask(app, lambda_context, "POST", "/predictions", ACTIVITY)
     assert status == 503
@@ -420,7 +420,7 @@ def test_a_model_with_another_digest_is_refused_and_counted(load_app, lambda_con
 def test_what_is_redacted_is_in_no_line_that_reaches_cloudwatch(load_app, trained, lambda_context, capsys):
     _, path, sha256, _ = trained
     names = {"REDACT_COLUMNS": "phase,activity_id,project_id", "ID_SALT": "arn:aws:cloudformation:…"}
-    app = load_app("predict.application", **environment(path, sha256), **names)
+    app = load_app("predict.app", **environment(path, sha256), **names)
     secret = {"activity_id": "Ann Private 1", "phase": "Hush-hush", "project_id": "Tower 7"}
     capsys.readouterr()
 
@@ -438,7 +438,7 @@ def test_what_is_redacted_is_in_no_line_that_reaches_cloudwatch(load_app, traine
 
 
 def test_an_unexpected_error_says_nothing_of_the_inside(app, lambda_context, monkeypatch):
-    monkeypatch.setattr(app.answers, "answer", lambda *_: 1 / 0)
+    monkeypatch.setattr(app.core.predictions, "score", lambda *_: 1 / 0)
     status, problem, _ = ask(app, lambda_context, "POST", "/predictions", ACTIVITY)
 
     assert status == 500
@@ -454,11 +454,11 @@ def test_each_request_is_logged_with_what_a_release_is_judged_by(
     load_app, trained, lambda_context, capsys, monkeypatch
 ):
     _, path, sha256, _ = trained
-    app = load_app("predict.application", **environment(path, sha256), MODEL_ID="m1")
+    app = load_app("predict.app", **environment(path, sha256), MODEL_ID="m1")
     capsys.readouterr()
     ask(app, lambda_context, "POST", "/predictions", ACTIVITY)
     ask(app, lambda_context, "POST", "/predictions", {"activities": []})
-    monkeypatch.setattr(app.answers, "answer", lambda *_: 1 / 0)
+    monkeypatch.setattr(app.core.predictions, "score", lambda *_: 1 / 0)
     ask(app, lambda_context, "POST", "/predictions", ACTIVITY)
     ask(app, lambda_context, "GET", "/nowhere")
 

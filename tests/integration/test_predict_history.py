@@ -98,7 +98,7 @@ def environment(path: Path, **more: str) -> dict[str, str]:
 @pytest.fixture
 def ask(load_app, lambda_context, trained, table):
     """A caller of the API: the probabilities of activities, or the whole answer."""
-    app = load_app("predict.application", **environment(trained[1], FEATURE_TABLE=table))
+    app = load_app("predict.app", **environment(trained[1], FEATURE_TABLE=table))
 
     def run(activities: list[dict]) -> list[float]:
         answer = app.handler(event(activities), lambda_context)
@@ -298,7 +298,7 @@ CHILD = """
 import json, sys, time
 time.sleep = lambda seconds: None
 sys.path[:0] = json.loads(sys.argv[1])
-from predict import application as app
+from predict import app
 
 class Context:
     function_name = function_version = invoked_function_arn = aws_request_id = "x"

@@ -1,5 +1,6 @@
 """Idempotency-Key: the same answer for the same request, whatever happened in between."""
 
+import importlib
 import json
 import subprocess
 import sys
@@ -29,7 +30,7 @@ def table(mocked_aws):
 
 @pytest.fixture
 def app(load_app, tmp_path, table):
-    return load_app("predict.application", **environment(tmp_path), IDEMPOTENCY_TABLE=table.name)
+    return load_app("predict.app", **environment(tmp_path), IDEMPOTENCY_TABLE=table.name)
 
 
 def predictions_logged(capsys) -> int:
@@ -40,7 +41,7 @@ def predictions_logged(capsys) -> int:
 
 def test_the_first_answer_comes_again_also_from_another_model(app, load_app, tmp_path, capsys):
     first = call(app, "POST", "/predictions", ACTIVITY, headers=KEY)
-    other = load_app("predict.application", **environment(tmp_path, seed=1, version="5"))
+    other = load_app("predict.app", **environment(tmp_path, seed=1, version="5"))
     again = call(other, "POST", "/predictions", ACTIVITY, headers=KEY)
 
     assert first.status == 200
@@ -118,7 +119,7 @@ def test_a_request_in_progress_is_not_answered_twice(app, monkeypatch):
             inner.append(call(app, "POST", "/predictions", ACTIVITY, headers=KEY))
         return args[0]
 
-    monkeypatch.setattr(app.feature_lookup, "with_history", ask_again)
+    monkeypatch.setattr(app.core.predictions.feature_lookup, "with_history", ask_again)
     outer = call(app, "POST", "/predictions", ACTIVITY, headers=KEY)
 
     assert (outer.status, inner[1].status) == (200, 409)
@@ -155,7 +156,7 @@ def test_a_refusal_is_kept_and_an_error_of_ours_is_not(app, monkeypatch, table):
     assert call(app, "POST", "/predictions", {"start": 1}, headers={"Idempotency-Key": "refused"}).text == refused.text
 
     with monkeypatch.context() as broken:
-        broken.setattr(app.feature_lookup, "with_history", None)
+        broken.setattr(app.core.predictions.feature_lookup, "with_history", None)
         assert call(app, "POST", "/predictions", ACTIVITY, headers=KEY).status == 500
     assert call(app, "POST", "/predictions", ACTIVITY, headers=KEY).status == 200
 
@@ -186,7 +187,7 @@ def test_after_a_day_a_key_is_new(app, table):
     "503 with Retry-After: nothing is promised that is not kept",
 )
 def test_without_the_store_nothing_is_promised(app, monkeypatch, operation, error):
-    client = app.idempotency._store("answers").client
+    client = importlib.import_module("predict.api.idempotency")._store("answers").client
     real = client._make_api_call
 
     def failing(name, arguments):
@@ -205,14 +206,14 @@ def test_without_the_store_nothing_is_promised(app, monkeypatch, operation, erro
 
 def test_predict_calls_the_store_with_what_its_policy_allows(app, monkeypatch):
     called = set()
-    client = app.idempotency._store("answers").client
+    client = importlib.import_module("predict.api.idempotency")._store("answers").client
     real = client._make_api_call
     monkeypatch.setattr(client, "_make_api_call", lambda name, arguments: called.add(name) or real(name, arguments))
 
     call(app, "POST", "/predictions", ACTIVITY, headers=KEY)
     call(app, "POST", "/predictions", ACTIVITY, headers=KEY)
     call(app, "POST", "/predictions", ACTIVITY | {"budget": 1}, headers=KEY)
-    monkeypatch.setattr(app.feature_lookup, "with_history", None)
+    monkeypatch.setattr(app.core.predictions.feature_lookup, "with_history", None)
     call(app, "POST", "/predictions", ACTIVITY, headers={"Idempotency-Key": "fails"})
 
     assert called == {"PutItem", "UpdateItem", "DeleteItem"}
@@ -221,7 +222,7 @@ def test_predict_calls_the_store_with_what_its_policy_allows(app, monkeypatch):
 ALONE = """
 import json, sys
 from support.predict_api import ACTIVITY, call
-from predict import application as app
+from predict import app
 answer = call(app, "POST", "/predictions", ACTIVITY)
 assert answer.status == 200, answer
 print(json.dumps(sorted({"boto3", "botocore.session", "jmespath"} & set(sys.modules))))

@@ -12,7 +12,7 @@ from slipcast.model import scorer
 from slipcast.model.artifact import digest
 from slipcast.model.export.pipeline import export
 from slipcast_aws import storage
-from tests.integration.test_predict_fast import event
+from tests.integration.test_predict_entry import event
 from tests.integration.test_predict_function import environment
 from tests.support.serving_cases import feature_frame, fitted
 
@@ -33,7 +33,7 @@ def serving(load_app, s3, artefact, tmp_path, lambda_context, monkeypatch):
     uri = "s3://data/models/abc123/model.json"
     storage.write_bytes(uri, artefact, "application/json")
     known = environment(path, digest(artefact))
-    load_app("predict.application", **known, MODEL_URI=uri, BATCH_FUNCTION="slipcast-predict-batch")
+    load_app("predict.app", **known, MODEL_URI=uri, BATCH_FUNCTION="slipcast-predict-batch")
     fast, batch = importlib.import_module("predict.app"), importlib.import_module("predict.batch")
 
     class Lambda:
@@ -94,7 +94,7 @@ def test_few_activities_are_answered_here(serving, artefact):
     assert serving.calls == []
     assert (
         scorer.load(artefact, digest(artefact)).steps * 20
-        < importlib.import_module("predict.fast_path.offload").WORTH_A_CALL
+        < importlib.import_module("predict.serving.offload").WORTH_A_CALL
     )
 
 
@@ -137,7 +137,7 @@ def test_if_the_other_function_fails_the_answer_is_given_here(serving, fails, mo
 
 
 def test_a_payload_beyond_lambdas_limit_is_not_sent(serving, monkeypatch):
-    monkeypatch.setattr(importlib.import_module("predict.fast_path.offload"), "PAYLOAD_BYTES", 1000)
+    monkeypatch.setattr(importlib.import_module("predict.serving.offload"), "PAYLOAD_BYTES", 1000)
 
     assert serving.handler(event({"activities": activities(ENOUGH)}))["statusCode"] == 200
     assert serving.calls == []
@@ -151,8 +151,8 @@ def test_an_artefact_with_another_digest_is_not_used(serving, s3, capsys):
 
 
 def test_the_client_asks_once_and_gives_up_in_time_to_answer_here(load_app, aws_environment):
-    load_app("predict.application", MODEL_SHA256="")
-    config = importlib.import_module("predict.fast_path.offload").client().meta.config
+    load_app("predict.app", MODEL_SHA256="")
+    config = importlib.import_module("predict.serving.offload").client().meta.config
 
     assert config.retries["total_max_attempts"] == 1
     assert config.read_timeout + config.connect_timeout <= 15

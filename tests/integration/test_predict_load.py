@@ -23,8 +23,8 @@ MOST_BYTES = 64 * 1024
 @pytest.fixture
 def handler(load_app, tmp_path, monkeypatch):
     """The entry of the predict function, with the application behind it."""
-    app = load_app("predict.application", **environment(tmp_path))
-    monkeypatch.setitem(sys.modules, "predict.application", app)
+    app = load_app("predict.app", **environment(tmp_path))
+    monkeypatch.setitem(sys.modules, "predict.app", app)
     return importlib.import_module("predict.app").handler
 
 

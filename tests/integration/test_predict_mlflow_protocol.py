@@ -25,7 +25,7 @@ CSV = {"Content-Type": "text/csv"}
 
 @pytest.fixture
 def app(load_app, tmp_path):
-    return load_app("predict.application", **environment(tmp_path))
+    return load_app("predict.app", **environment(tmp_path))
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def test_mlflows_client_finds_the_server_ready(client):
 
 
 def test_before_the_first_release_it_is_not_ready(load_app):
-    with served(load_app("predict.application", MODEL_SHA256="")) as url:
+    with served(load_app("predict.app", MODEL_SHA256="")) as url:
         client = ScoringServerClient(*url.removeprefix("http://").split(":"))
         with pytest.raises(Exception, match="503"):
             client.ping()
@@ -136,7 +136,7 @@ def test_whole_numbers_are_ids_too(app):
         ({"inputs": {"start": ["2022-03-01"], "budget": [1, 2]}}, "different lengths"),
         ({"inputs": {"start": "2022-03-01"}}, "list of values"),
         ({"instances": [[1, 2, 3]]}, "with the columns as names"),
-        ({"dataframe_records": [ACTIVITY, ACTIVITY | {"budget": "much"}]}, "budget[1]: Input should be a valid number"),
+        ({"dataframe_records": [ACTIVITY, ACTIVITY | {"budget": "much"}]}, "budget[1]: 'much' is no number"),
         ({"dataframe_records": [{"start": "2022-03-01"}]}, "baseline_finish[0]"),
         ({"dataframe_records": [ACTIVITY | {"budget": -math.inf}]}, "budget[0]"),
     ],
@@ -156,8 +156,8 @@ def test_a_wrong_body_is_named_in_mlflows_words(app, capsys, body, detail):
     [
         ("", "not CSV"),
         ("start\n", "rows"),
-        ("start,budget\n2022-03-01\n", "as many values"),
-        ('start,budget\n2022-03-01,"1\n', "not CSV"),
+        ("start,budget\n2022-03-01\n", "line 2 has 1 cells, the header 2"),
+        ('start,budget\n2022-03-01,"1\n', "no CSV"),
         ("start,baseline_duration_days\n2022-03-01,long\n", "baseline_duration_days[0]"),
     ],
 )

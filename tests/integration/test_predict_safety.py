@@ -1,7 +1,9 @@
 """What every answer of the API has and none has: headers, limits, and nothing of the inside."""
 
+import importlib
 import json
 import re
+import sys
 
 import pytest
 
@@ -15,7 +17,7 @@ INSIDE = re.compile(
 
 @pytest.fixture
 def app(load_app, tmp_path):
-    return load_app("predict.application", **environment(tmp_path))
+    return load_app("predict.app", **environment(tmp_path))
 
 
 REQUESTS = {
@@ -49,7 +51,7 @@ def test_every_answer_says_which_request_and_which_model_and_protects_browsers(a
 
 
 def test_without_a_model_there_are_no_headers_about_it(load_app):
-    answer = call(load_app("predict.application", MODEL_SHA256=""), "GET", "/health")
+    answer = call(load_app("predict.app", MODEL_SHA256=""), "GET", "/health")
 
     assert answer.status == 503
     assert not {*MODEL} & answer.headers.keys()
@@ -75,7 +77,7 @@ def test_a_client_that_knows_the_model_is_told_so(app, load_app, tmp_path):
         assert "no-cache" in again.headers["cache-control"]
     assert call(app, "GET", "/model", headers={"If-None-Match": '"other"'}).text == first.text
     for seed, version in ((1, "4"), (0, "5")):
-        released = load_app("predict.application", **environment(tmp_path, seed=seed, version=version))
+        released = load_app("predict.app", **environment(tmp_path, seed=seed, version=version))
         assert call(released, "GET", "/model", headers={"If-None-Match": tag}).status == 200
 
 
@@ -86,7 +88,7 @@ def test_a_body_that_is_too_large_is_refused_before_it_is_read(app, monkeypatch,
     fits = json.dumps(ACTIVITY | {"colour": letter * (limit // len(letter.encode()) - 300)}, ensure_ascii=False)
 
     assert call(app, "POST", "/predictions", raw=fits).status == 200
-    monkeypatch.setattr(app.app, "resolve", None)
+    monkeypatch.setattr(app.routes, "run", None)
     answer = call(app, "POST", "/predictions", raw=body)
 
     assert answer.status == 413
@@ -123,10 +125,10 @@ LEAKS = [
 @pytest.mark.parametrize(
     ("module", "function", "method", "path"),
     [
-        ("feature_lookup", "with_history", "POST", "/predictions"),
-        ("answers", "answer", "POST", "/predictions"),
-        ("json_body", "announce", "POST", "/predictions"),
-        ("etag", "answer", "GET", "/model"),
+        ("predict.api.predictions", "score", "POST", "/predictions"),
+        ("predict.api.requests", "read", "POST", "/predictions"),
+        ("predict.transport.body", "text", "POST", "/predictions"),
+        ("predict.api.etag", "model", "GET", "/model"),
     ],
 )
 @pytest.mark.fault(
@@ -137,8 +139,10 @@ LEAKS = [
 )
 def test_nothing_of_the_inside_reaches_a_client(app, monkeypatch, error, module, function, method, path):
     told = []
-    monkeypatch.setattr(app.problems.logger, "exception", told.append)
-    monkeypatch.setattr(getattr(app, module), function, fail(error))
+    monkeypatch.setattr(
+        importlib.import_module("predict.api.problems"), "log_unexpected", lambda: told.append(str(sys.exception()))
+    )
+    monkeypatch.setattr(importlib.import_module(module), function, fail(error))
 
     answer = call(app, method, path, ACTIVITY if method == "POST" else None)
 
@@ -146,37 +150,39 @@ def test_nothing_of_the_inside_reaches_a_client(app, monkeypatch, error, module,
     assert answer.headers["content-type"] == "application/problem+json"
     assert not INSIDE.search(answer.text.replace("Internal Server Error", "").replace("unexpected error", ""))
     # It is not lost either.
-    assert told == ["unexpected error"]
+    assert told == [str(error)]
 
 
-@pytest.mark.parametrize("error", LEAKS, ids=lambda error: type(error).__name__)
-def test_nothing_of_the_inside_reaches_a_client_of_the_fast_path(app, monkeypatch, error):
-    from predict import app as fast
+def test_an_unexpected_error_is_in_the_log_with_its_traceback(app, monkeypatch, capsys):
+    monkeypatch.setattr(type(app.serving.model().scorer), "scores", fail(KeyError("MODEL_TRAINED_AT")))
 
-    told = []
-    monkeypatch.setattr(fast.response.feature_lookup, "with_history", fail(error))
-    monkeypatch.setattr(type(fast.serving.loaded.scorer), "score", fail(error))
-    monkeypatch.setattr(app.problems.logger, "exception", told.append)
+    call(app, "POST", "/predictions", ACTIVITY)
 
-    answer = call(fast, "POST", "/predictions", ACTIVITY)
-
-    assert answer.status == 500
-    assert answer.headers["content-type"] == "application/problem+json"
-    assert not INSIDE.search(answer.text.replace("Internal Server Error", "").replace("unexpected error", ""))
-    assert told == ["the fast path failed", "unexpected error"]
+    logged = [json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith('{"level":"ERROR"')]
+    assert [line["message"] for line in logged] == ["unexpected error"]
+    assert "MODEL_TRAINED_AT" in logged[0]["exception"]
 
 
-def test_a_wrong_answer_of_ours_is_no_fault_of_the_request(app, monkeypatch):
-    monkeypatch.setattr(app.explanations, "add", lambda *_: {"nothing": "right"})
-    monkeypatch.setattr(app.PredictionResponse, "in_place", lambda *_: {"probability": float("nan")})
+@pytest.mark.parametrize("score", [float("nan"), float("inf"), -0.1, 1.5])
+@pytest.mark.parametrize(
+    ("target", "body"),
+    [
+        ("/predictions", ACTIVITY),
+        ("/predictions", {"activities": [ACTIVITY], "explain": True}),
+        ("/invocations", {"inputs": [ACTIVITY]}),
+        (
+            "/v2/models/slipcast/infer",
+            {
+                "inputs": [
+                    {"name": "start", "datatype": "BYTES", "shape": [1], "data": ["2022-03-01"]},
+                    {"name": "baseline_duration_days", "datatype": "INT64", "shape": [1], "data": [3]},
+                ]
+            },
+        ),
+    ],
+)
+def test_a_score_that_is_no_probability_reaches_nobody(app, monkeypatch, capsys, target, body, score):
+    monkeypatch.setattr(type(app.serving.model().scorer), "scores", lambda *_: [score])
 
-    answer = call(app, "POST", "/predictions", ACTIVITY)
-
-    assert answer.status == 500
-    assert "probability" not in answer.text
-
-
-def test_a_score_that_is_not_a_number_reaches_nobody(app, monkeypatch):
-    monkeypatch.setattr(type(app.serving.model().scorer), "score", lambda *_: [float("nan")])
-
-    assert call(app, "POST", "/predictions", ACTIVITY).status == 500
+    assert call(app, "POST", target, body).status == 500
+    assert '"items":[{' not in capsys.readouterr().out

@@ -10,7 +10,7 @@ import snapshot_restore_py
 from awslambdaric import lambda_runtime_hooks_runner as runtime
 
 from slipcast_aws.serving import feature_store
-from tests.integration.test_predict_fast import event
+from tests.integration.test_predict_entry import event
 from tests.integration.test_predict_function import ACTIVITY, environment, trained  # noqa: F401 - a fixture
 
 
@@ -19,14 +19,14 @@ def start(load_app, trained, monkeypatch):  # noqa: F811
     """A function that starts the prediction function, as a version with a snapshot or not; no hook outlives a test."""
     for registry in (snapshot_restore_py._before_snapshot_registry, snapshot_restore_py._after_restore_registry):
         monkeypatch.setattr(f"snapshot_restore_py.{_name(registry)}", [])
-    monkeypatch.delitem(sys.modules, "predict.application", raising=False)
+    monkeypatch.delitem(sys.modules, "predict.app", raising=False)
 
     def run(kind: str):
         load_app("predict", **environment(*trained[1:3]), AWS_LAMBDA_INITIALIZATION_TYPE=kind)
         return importlib.import_module("predict.app")
 
     yield run
-    sys.modules.pop("predict.application", None)
+    sys.modules.pop("predict.app", None)
 
 
 def _name(registry) -> str:
@@ -35,17 +35,17 @@ def _name(registry) -> str:
 
 def test_before_the_snapshot_everything_is_loaded(start):
     start("snap-start")
-    assert "predict.application" not in sys.modules
+    assert "predict.registry" not in sys.modules
     runtime.run_before_snapshot()
 
-    assert hasattr(sys.modules["predict.application"], "handler")
+    assert {"predict.registry", "predict.api.idempotency"} <= sys.modules.keys()
 
 
 def test_after_the_restore_nothing_of_another_environment_is_left(start, lambda_context, monkeypatch, aws_environment):
     fast = start("snap-start")
     fast.handler(event(ACTIVITY), lambda_context)
     batches, log = (
-        importlib.import_module("predict.fast_path.offload"),
+        importlib.import_module("predict.serving.offload"),
         importlib.import_module("predict.serving.log_writer"),
     )
     clients = feature_store.client(), batches.client()

@@ -135,7 +135,7 @@ def stream(load_app, served, lambda_context, mocked_aws, monkeypatch):
         cached.cache_clear()
     monkeypatch.setattr(redrive, "WAIT_SECONDS", 0)
     stream = Stream(lambda_context)
-    stream.app = load_app("predict.application", **served)
+    stream.app = load_app("predict.app", **served)
     yield stream
     for cached in (queues.client, queues.beside):
         cached.cache_clear()
@@ -217,7 +217,11 @@ def test_a_message_that_comes_again_has_the_same_prediction_id_and_one_answer(st
         ("[" * 60_000, "not JSON", None),
         ("[]", "not one activity", None),
         (json.dumps({"activities": [ACTIVITY]}), "not one activity", None),
-        (json.dumps(ACTIVITY | {"start": "01/03/2022"}), "invalid activity: start: write the day as", "start"),
+        (
+            json.dumps(ACTIVITY | {"start": "01/03/2022"}),
+            "invalid activity: start: '01/03/2022' is no day; write the day as",
+            "start",
+        ),
         (json.dumps(ACTIVITY | {"budget": "a lot"}), "invalid activity: budget: ", "budget"),
         (json.dumps(ACTIVITY | {"history": {"\ud800\x00": 1}}), "invalid activity: history.", "history."),
         (json.dumps(ACTIVITY | {"activity_id": "\ud800"}), "invalid activity: activity_id", "activity_id"),
@@ -292,7 +296,7 @@ def test_after_a_failure_no_other_message_of_the_group_overtakes(stream, monkeyp
 @pytest.mark.fault("serving", "updates of the stream", "no model is released", "they wait in the queue")
 def test_without_a_model_updates_wait_and_come_again_soon(stream, load_app, monkeypatch):
     ids = {stream.send(ACTIVITY), stream.send(ACTIVITY, "P-2")}
-    stream.app = load_app("predict.application", MODEL_SHA256="")
+    stream.app = load_app("predict.app", MODEL_SHA256="")
     waits = []
     monkeypatch.setattr(queues, "visible_after", lambda url, handles, seconds: waits.append((len(handles), seconds)))
     event = stream.batch()
@@ -310,13 +314,13 @@ def test_what_waits_is_visible_again_before_the_visibility_timeout(stream, load_
     stream.send(ACTIVITY)
     visible = queues.visible_after
     monkeypatch.setattr(queues, "visible_after", lambda url, handles, seconds: visible(url, handles, seconds - 5))
-    stream.app = load_app("predict.application", MODEL_SHA256="")
+    stream.app = load_app("predict.app", MODEL_SHA256="")
     assert len(stream.deliver(stream.batch())) == 1
 
     # The queue's own visibility timeout is 30 s.
     event = stream.batch()
     assert [record["attributes"]["ApproximateReceiveCount"] for record in event["Records"]] == ["2"]
-    stream.app = load_app("predict.application", **served)
+    stream.app = load_app("predict.app", **served)
     assert stream.deliver(event) == set()
 
 
@@ -326,7 +330,7 @@ def test_what_waits_is_visible_again_before_the_visibility_timeout(stream, load_
 def test_an_update_that_never_succeeds_is_given_up_with_its_last_error(stream, monkeypatch, capsys):
     first = stream.send(ACTIVITY)
     stream.send(ACTIVITY | {"activity_id": "A2"})
-    monkeypatch.setattr(stream.app.answers, "answer", lambda *_: 1 / 0)
+    monkeypatch.setattr(stream.app.core.predictions, "score", lambda *_: 1 / 0)
 
     event = stream.batch(receive_count=39)
     assert len(stream.deliver(event)) == 2
@@ -352,14 +356,14 @@ def test_what_cannot_be_set_aside_is_kept_in_the_queue(stream, monkeypatch):
 
 def test_what_was_set_aside_is_listed_and_sent_again_in_order(stream, monkeypatch):
     bodies = [json.dumps(ACTIVITY | {"activity_id": f"A{number}"}) for number in range(12)]
-    answer = stream.app.answers.answer
-    monkeypatch.setattr(stream.app.answers, "answer", lambda *_: 1 / 0)
+    answer = stream.app.core.predictions.score
+    monkeypatch.setattr(stream.app.core.predictions, "score", lambda *_: 1 / 0)
     for body in bodies:
         stream.send(body, attributes={"tool": {"DataType": "String", "StringValue": "planner"}})
     stream.send("no json", "P-2")
     while (event := stream.batch(receive_count=40))["Records"]:
         stream.deliver(event)
-    monkeypatch.setattr(stream.app.answers, "answer", answer)
+    monkeypatch.setattr(stream.app.core.predictions, "score", answer)
 
     listed = redrive.listed(stream.dead_letters)
     assert "reason  given up after 40 tries" in redrive.describe(listed[0])

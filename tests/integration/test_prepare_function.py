@@ -123,7 +123,7 @@ def test_a_good_file_becomes_a_dataset_version(prepare, s3):
         "incoming/plan ü.csv",
         "reports/new-data-1/intake.html",
         "reports/new-data-1/intake.json",
-        "sources/plan/latest.json",
+        "sources/plan_ü/latest.json",
     ]
     manifest = json.loads(read(s3, f"{prefix}/manifest.json"))
     assert versions.reference(manifest) == dataset
@@ -136,11 +136,11 @@ def test_a_good_file_becomes_a_dataset_version(prepare, s3):
     assert dataset["uri"] == f"s3://data/{prefix}/table.parquet"
     assert dataset["sha256"] == hashlib.sha256(read(s3, f"{prefix}/table.parquet")).hexdigest()
     assert list(table["activity_id"]) == [f"A{number:02}" for number in range(30)]
-    assert set(table["project_id"]) == {"plan"}
+    assert set(table["project_id"]) == {"plan_ü"}
     assert dataset["data_date"] == "2024-12-31"
     assert dataset["rows"] == 30
     assert dataset["labels"] == {"matured": 30, "censored": 0, "late": 15, "open": 0}
-    assert upload["source"] == "plan"
+    assert upload["source"] == "plan_ü"
     assert upload["open"] == {"rows": 0}
     assert manifest["code_version"] == provenance.code_version()
     assert manifest["columns"]["budget"] == {
@@ -326,7 +326,7 @@ def test_files_taken_in_at_the_same_time_are_all_in_the_dataset(prepare, monkeyp
     monkeypatch.setattr(datasets, "move_latest", race)
     prepare(schedule(), execution="new-data-1", key="incoming/plan.csv")
 
-    assert set(rows_of(datasets.latest_dataset("control"))["project_id"]) == {"plan", "other"}
+    assert set(rows_of(datasets.latest_dataset("control"))["project_id"]) == {"plan_ü", "other"}
 
 
 def test_open_activities_are_listed_for_scoring(prepare, s3):
@@ -337,7 +337,7 @@ def test_open_activities_are_listed_for_scoring(prepare, s3):
     assert listed["rows"] == 2
     lines = gzip.decompress(storage.read_bytes(listed["uri"], sha256=listed["sha256"])).splitlines()
     assert [json.loads(line)["status"] for line in lines] == ["in_progress", "not_started"]
-    assert json.loads(read(s3, "sources/plan/latest.json"))["open"] == listed
+    assert json.loads(read(s3, "sources/plan_ü/latest.json"))["open"] == listed
 
 
 def test_the_files_own_names_go_on_to_scoring(prepare, s3):
@@ -345,7 +345,7 @@ def test_the_files_own_names_go_on_to_scoring(prepare, s3):
 
     assert upload["own_names"]["budget"] == "Budget"
     assert upload["own_names"]["start"] == "start"
-    assert json.loads(read(s3, "sources/plan/latest.json"))["own_names"] == upload["own_names"]
+    assert json.loads(read(s3, "sources/plan_ü/latest.json"))["own_names"] == upload["own_names"]
 
 
 def test_a_changed_export_is_reported(prepare, s3):

@@ -42,7 +42,7 @@ def model(tmp_path_factory):
 def predict(load_app, model):
     path, sha256 = model
     return load_app(
-        "predict.application",
+        "predict.app",
         MODEL_PATH=str(path),
         MODEL_SHA256=sha256,
         MODEL_TRAINED_AT="2026-01-01T00:00:00+00:00",

@@ -9,6 +9,7 @@ from collections import Counter
 
 import boto3
 import pytest
+import sklearn
 
 from slipcast.datasets import versions
 from slipcast.features.point_in_time import NEEDED_KEYS
@@ -16,11 +17,13 @@ from slipcast.features.point_in_time_table import build_series, history_table
 from slipcast.features.table import feature_table
 from slipcast.model import batch, scorer
 from slipcast.model.artifact import ArtefactError, digest
+from slipcast.model.export.pipeline import export
 from slipcast_aws import storage
 from slipcast_aws.release import versions as releases
 from slipcast_aws.serving import feature_store
 from support.schedules import example
 from support.scoring_records import model_of_the_example
+from support.serving_cases import fitted
 
 THRESHOLD = 0.5
 REASONS = re.compile(r"[^;]+ \([+-]\d+\.\d\d\)(; [^;]+ \([+-]\d+\.\d\d\)){0,2}")
@@ -150,6 +153,36 @@ def test_an_uploads_open_activities_are_scored(score, s3, live, trained, open_li
             assert row[name] == given[row["activity_id"]][name]
 
 
+def test_a_live_model_that_cannot_be_read_stops_nothing_and_says_so(score, s3, live, open_list):
+    pipeline, _, _ = fitted("k_nearest_neighbours")
+    raw = export(pipeline, family="k_nearest_neighbours", threshold=THRESHOLD, metadata={})
+    old = raw.replace(f'"scikit_learn":"{sklearn.__version__}"'.encode(), b'"scikit_learn":"1.6.1"')
+    assert old != raw
+    live(old)
+
+    answer = score(upload_of(open_list))
+
+    assert answer["scored"] == []
+    assert "version 3, cannot be read here: scikit-learn 1.6.1 made the model" in answer["why"]
+    assert objects(s3) == set()
+    (message,) = mail(score)
+    assert message["Subject"] == "Slipcast: open activities were not scored"
+    assert "nyc_sca" in message["Message"]
+    # What the next release does.
+    live(raw)
+    assert [summary["source"] for summary in score()["scored"]] == ["nyc_sca"]
+
+
+def test_a_file_that_was_dropped_before_the_last_one_of_its_day_is_not_scored(score, s3, live, trained, open_list):
+    live(trained)
+    earlier = upload_of(open_list, dropped="2025-01-01T10:00:00Z 0A")
+    later = upload_of(listed(activity("Z")), dropped="2025-01-01T10:00:00Z 0B")
+
+    assert score(earlier)["scored"] == []
+    assert objects(s3) == set()
+    assert [summary["rows"] for summary in score(later)["scored"]] == [1]
+
+
 def test_reasons_are_given_in_the_words_of_the_schedule(score, live, trained, open_list):
     live(trained)
     own = {"budget": "Project Budget", "location": "Project Geographic District", "phase": "Project Phase Name"}
@@ -210,9 +243,7 @@ def test_scores_are_those_of_the_prediction_function(
     found = {row["activity_id"]: row["probability"] for row in predictions(summary)}
     path = tmp_path / "model.json"
     path.write_bytes(trained)
-    predict = load_app(
-        "predict.application", MODEL_PATH=str(path), MODEL_SHA256=sha256, AWS_LAMBDA_FUNCTION_VERSION="3"
-    )
+    predict = load_app("predict.app", MODEL_PATH=str(path), MODEL_SHA256=sha256, AWS_LAMBDA_FUNCTION_VERSION="3")
     event = {
         **{"httpMethod": "POST", "path": "/predictions", "resource": "/predictions", "isBase64Encoded": False},
         **{"headers": {"Content-Type": "application/json"}, "queryStringParameters": None},

@@ -18,6 +18,7 @@ from sklearn.pipeline import Pipeline
 
 from slipcast_aws import storage
 from slipcast_aws.tracking import mlflow_runs, mlflow_server, outbox
+from support.serving_cases import fitted
 from support.tracking_records import EXPERIMENT, NAMES, leave_execution, make_database
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -374,6 +375,25 @@ def test_the_registered_model_gives_the_served_probabilities_without_slipcast(tr
     )
 
     assert json.loads(done.stdout.splitlines()[-1]) == pytest.approx(expected.tolist())
+
+
+def test_a_model_has_the_signature_of_its_features(tmp_path):
+    pipeline, frame, _ = fitted("logistic_regression")
+    kinds = [
+        {"name": name, "kind": "numeric" if frame[name].dtype.kind == "f" else "categorical"} for name in frame.columns
+    ]
+    signature = mlflow_runs._signature(pipeline, kinds)
+    options = {"signature": signature, "pyfunc_predict_fn": "predict_proba", "pip_requirements": []}
+    mlflow.sklearn.save_model(pipeline, tmp_path / "model", serialization_format="cloudpickle", **options)
+    served = mlflow.pyfunc.load_model(str(tmp_path / "model"))
+
+    assert served.metadata.signature.inputs.input_names() == list(frame.columns)
+    assert served.metadata.signature.outputs is not None
+    expected = pipeline.predict_proba(frame)
+    assert served.predict(frame).tolist() == expected.tolist()
+    # As pandas reads whole numbers from a file; what is unknown may be left out.
+    whole = frame.fillna({"predecessor_count": 2}).astype({"predecessor_count": "int64"})
+    assert served.predict(whole).tolist() == pipeline.predict_proba(whole).tolist()
 
 
 def test_without_recalibration_the_pipeline_itself_is_registered(track_for_real, mlflow_store):

@@ -123,8 +123,17 @@ class Account:
         # Where the test reads what people are told.
         self.told = self.client("sqs").create_queue(QueueName="told")["QueueUrl"]
         self.client("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=f"arn:aws:sqs:{REGION}:{ACCOUNT}:told")
-        for queue in ("UpdatesQueue", "ResultsQueue", "UpdatesDeadLetterQueue"):
-            self.client("sqs").create_queue(QueueName=self.stack.name(queue), Attributes={"FifoQueue": "true"})
+        # The queue of updates leads to the other two, which it names.
+        for queue in ("ResultsQueue", "UpdatesDeadLetterQueue", "UpdatesQueue"):
+            properties = self.stack.resolve(RESOURCES[queue]["Properties"])
+            attributes = {"FifoQueue": "true"}
+            if "RedrivePolicy" in properties:
+                attributes["RedrivePolicy"] = json.dumps(properties["RedrivePolicy"])
+            self.client("sqs").create_queue(
+                QueueName=self.stack.name(queue),
+                Attributes=attributes,
+                tags={tag["Key"]: tag["Value"] for tag in properties.get("Tags", [])},
+            )
         self.client("logs").create_log_group(logGroupName=self.stack.name("PredictLogGroup"))
         self._make_predict()
         self._make_machine()

@@ -86,10 +86,15 @@ class Execution:
         if kind == "Fail":
             said = [self._value(state.get(key, ""), scope, variables) for key in ("Error", "Cause")]
             raise Failed(": ".join(map(str, said)))
+        if kind == "Succeed":
+            return None, given
         if kind == "Choice":
             for choice in state["Choices"]:
                 if self._value(choice["Condition"], scope, variables) is True:
+                    self._assign(choice, scope, variables)
                     return choice["Next"], given
+            # Those of the state itself count where no rule is taken.
+            self._assign(state, scope, variables)
             return state["Default"], given
         try:
             result = self._result(state, scope, context, variables)

@@ -13,6 +13,7 @@ TARGETS: dict[str, tuple[str, ...]] = {
     "slipcast.training.retraining": ("tests/unit/training/test_retraining.py",),
     "slipcast.monitoring.drift": ("tests/unit/monitoring/test_drift.py", "tests/unit/monitoring/test_distances.py"),
     "slipcast.features.point_in_time": ("tests/unit/features/test_point_in_time.py",),
-    "predict.fast_path.request": ("tests/unit/predict/test_fast_path_request.py",),
-    "predict.transport.json_body": ("tests/integration/test_predict_function.py",),
+    "slipcast.features.activity": ("tests/unit/features/test_activity.py",),
+    "predict.api.requests": ("tests/unit/predict/test_requests.py",),
+    "predict.transport.body": ("tests/unit/predict/test_body.py",),
 }

@@ -161,6 +161,8 @@ class Stack:
             return ARNS[kind].format(name=self.name(resource), region=REGION, account=ACCOUNT)
         if attribute.endswith("Arn"):
             return f"arn:aws:{kind.split('::')[1].lower()}:{REGION}:{ACCOUNT}:{self.name(resource)}"
+        if attribute == "QueueName":
+            return self.name(resource)
         return f"{self.name(resource)}.{attribute}"
 
     def statements(self, resource: str) -> list[dict[str, Any]]:

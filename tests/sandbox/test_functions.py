@@ -109,7 +109,7 @@ def test_a_dropped_file_becomes_a_released_model(first):
     assert first.failures == {}
     assert {"Prepare", "RefreshFeatures", "ScoreOpen", "Plan", "Train", "Evaluate", "WriteReport"} <= set(first.path)
     assert {"PublishVersion", "VerifyVersion", "ShadowReplay", "Promote", "PublishEdge"} <= set(first.path)
-    assert first.path[-2:] == ["CompleteReport", "NotifyReleased"]
+    assert first.path[-4:] == ["CompleteReport", "Notify", "Notified", "Done"]
 
 
 def test_what_the_functions_leave_behind_is_whole(first, account):
@@ -189,7 +189,10 @@ def test_a_large_batch_is_answered_by_the_other_function(first, account):
 
 
 def test_updates_of_the_queue_are_answered_or_set_aside(first, account):
-    answer = ask(account, sample("sqs_updates"))
+    event = sample("sqs_updates")
+    for record in event["Records"]:
+        record["eventSourceARN"] = account.stack.attribute("UpdatesQueue", "Arn")
+    answer = ask(account, event)
     sqs = account.client("sqs")
 
     def bodies(queue: str) -> list[dict[str, Any]]:

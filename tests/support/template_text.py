@@ -5,7 +5,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from samtranslator.yaml_helper import yaml_parse
+from slipcast_cli.settings import read_template
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -17,4 +17,4 @@ def template() -> dict[str, Any]:
 
 @cache
 def _parsed() -> dict[str, Any]:
-    return yaml_parse((ROOT / "template.yaml").read_text(encoding="utf-8"))
+    return read_template(ROOT / "template.yaml")

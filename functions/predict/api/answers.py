@@ -1,81 +1,85 @@
-"""Answers of the API, built from the model's output."""
+"""Types of the answers that few requests get, which is why they are a module of their own: each takes time to make."""
 
-import os
-from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Annotated, Any
 
-from predict.api.schemas import Model, ModelRef, Prediction, PredictionResponse
-from predict.serving.log_writer import Columns, note_columns, write_lines
-from predict.serving.model_store import LoadedModel
+from msgspec import Meta, Struct
+
+from predict.api.schemas import ActivityError, FieldError, ModelNames, Prediction
 
 
-def reference(model: LoadedModel) -> ModelRef:
-    """Return the names of the model that every answer contains."""
-    return ModelRef(**model.names())
+class Reason(Struct):
+    """Effect of a feature on the log-odds of a delay."""
+
+    feature: Annotated[str, Meta(description="Feature, as the log of predictions names it")]
+    value: Annotated[float | str | None, Meta(description="Its value; null where unknown")]
+    contribution: Annotated[float, Meta(description="Change of the log-odds; above 0 it speaks for delay")]
 
 
-def describe(model: LoadedModel) -> Model:
-    """Return the full description of a model."""
-    return Model(
-        **model.scorer.metadata,
-        version=model.version,
-        sha256=os.environ["MODEL_SHA256"],
-        threshold=model.scorer.threshold,
-        trained_at=os.environ["MODEL_TRAINED_AT"],
-        execution=os.environ["MODEL_EXECUTION"],
-    )
+class ExplainedPrediction(Prediction):
+    """The answer for one activity, with its reasons."""
+
+    base: Annotated[float | None, Meta(description="Log-odds before anything is known of the activity")]
+    reasons: Annotated[
+        list[Reason] | None, Meta(description="The three largest contributions; null where the model gives none")
+    ]
 
 
-def answer(
-    request_id: str,
-    model: LoadedModel,
-    activities: Sequence[dict[str, Any]],
-    scores: Sequence[float],
-    positions: Iterable[int] | None = None,
-) -> PredictionResponse:
-    """Return the response for scored activities; `positions` are their places in the request if some are left out."""
-    threshold = model.scorer.threshold
-    return PredictionResponse(
-        request_id=request_id,
-        model=reference(model),
-        predictions=[
-            Prediction(
-                prediction_id=f"{request_id}:{number}",
-                activity_id=activity["activity_id"],
-                probability=score,
-                at_risk=score >= threshold,
-                threshold=threshold,
-            )
-            for number, activity, score in zip(
-                range(len(activities)) if positions is None else positions, activities, scores, strict=True
-            )
-        ],
-    )
+class ExplainedResponse(Struct):
+    """The answers, in the order of the request, with their reasons."""
+
+    request_id: str
+    model: ModelNames
+    predictions: list[ExplainedPrediction | None]
+    errors: Annotated[list[ActivityError], Meta(description="What is wrong with the activities answered by null")]
+    note: Annotated[str | None, Meta(description="Why there are no reasons; null where there are")]
 
 
-def note(response: "PredictionResponse", rows: Sequence[dict[str, Any]], project_ids: Sequence[str | None]) -> None:
-    """Keep an answer, with the features that the model saw, until it is certain that it can be sent."""
-    note_columns(*_columns(response, rows, project_ids))
+class Line(Struct, omit_defaults=True):
+    """The answer for one activity as a line of JSON; an activity that could not be scored has errors."""
+
+    prediction_id: str | None = None
+    activity_id: str | None = None
+    probability: float | None = None
+    at_risk: bool | None = None
+    threshold: float | None = None
+    errors: list[FieldError] | None = None
 
 
-def write(
-    response: "PredictionResponse", rows: Sequence[dict[str, Any]], project_ids: Sequence[str | None], *, source: str
-) -> None:
-    """Log the predictions that `source` asked for with the features the model saw, and count them."""
-    write_lines(*_columns(response, rows, project_ids), source=source)
+class Model(Struct):
+    """Model with its origin and its metrics on the holdout."""
+
+    version: Annotated[str, Meta(description="Version of the serving function, one for each release")]
+    model_id: Annotated[str, Meta(description="First digits of the SHA-256 of the model itself")]
+    dataset_id: str
+    sha256: str
+    family: str
+    params: dict[str, Any]
+    threshold: float
+    trained_at: str
+    execution: str
+    data_date: str
+    training_cut: str
+    training_rows: int
+    tolerance_days: int
+    metrics: dict[str, Any]
 
 
-def _columns(
-    response: "PredictionResponse", rows: Sequence[dict[str, Any]], project_ids: Sequence[str | None]
-) -> Columns:
-    answers = response.scored()
-    return (
-        response.request_id,
-        response.model.model_dump(),
-        [prediction.prediction_id for prediction in answers],
-        [prediction.activity_id for prediction in answers],
-        project_ids,
-        [prediction.probability for prediction in answers],
-        rows,
-        sum(prediction.at_risk for prediction in answers),
-    )
+class Health(Struct):
+    """Readiness."""
+
+    status: str
+    version: str
+
+
+class Problem(Struct, omit_defaults=True):
+    """An error, as RFC 9457 describes it."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    request_id: str
+    errors: list[FieldError]
+    error: Annotated[str | None, Meta(description="The detail again, under /v2")] = None
+    error_code: Annotated[str | None, Meta(description="MLflow's name of the error, from /invocations")] = None
+    message: Annotated[str | None, Meta(description="The detail again, from /invocations")] = None

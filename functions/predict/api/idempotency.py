@@ -16,7 +16,8 @@ from functools import cache
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from predict.api.problems import RETRY_AFTER_SECONDS, Refusal
+from predict.contract import RETRY_AFTER_SECONDS
+from predict.refusal import Refusal
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.idempotency import DynamoDBPersistenceLayer
@@ -40,26 +41,21 @@ class _NotKept(Exception):
         self.found = found
 
 
-def key_of(event: dict[str, Any]) -> str | None:
-    """Return the key of a POST request; None if it has none.
+def key_of(event: dict[str, Any]) -> str:
+    """Return the key of a request that has the header.
 
     Raises
     ------
     Refusal
         If the header is not one key of 1 to 255 characters.
     """
-    if event.get("httpMethod") != "POST":
-        return None
     several = event.get("multiValueHeaders") or {name: [value] for name, value in (event.get("headers") or {}).items()}
     found = [value.strip() for name, values in several.items() if name.lower() == HEADER for value in values]
-    if not found:
-        return None
     if len(found) == 1 and len(found[0]) <= _LONGEST:
         if quoted := _QUOTED.fullmatch(found[0]):
             return re.sub(r"\\(.)", r"\1", quoted[1])
         if _BARE.fullmatch(found[0]) and not found[0].startswith('"'):
-            result: str | None = found[0]
-            return result
+            return str(found[0])
     message = f'send one Idempotency-Key of at most {_LONGEST} printable ASCII characters, such as "8e03978e-40d5-43dd"'
     raise Refusal(HTTPStatus.BAD_REQUEST, message)
 
@@ -114,10 +110,10 @@ def answer(event: dict[str, Any], context: Any, key: str, respond: Callable[[], 
         raise Refusal(HTTPStatus.UNPROCESSABLE_ENTITY, message) from error
     except exceptions.IdempotencyAlreadyInProgressError as error:
         message = "the request with this Idempotency-Key is still in progress: try again"
-        raise Refusal(HTTPStatus.CONFLICT, message, (), **{"Retry-After": "1"}) from error
+        raise Refusal(HTTPStatus.CONFLICT, message, headers={"Retry-After": "1"}) from error
     except exceptions.IdempotencyPersistenceLayerError as error:
         message = "the store of Idempotency-Keys does not answer: try again with the same key"
-        raise Refusal(HTTPStatus.SERVICE_UNAVAILABLE, message, (), **{"Retry-After": RETRY_AFTER_SECONDS}) from error
+        raise Refusal(HTTPStatus.SERVICE_UNAVAILABLE, message, headers={"Retry-After": RETRY_AFTER_SECONDS}) from error
     return found if fresh else found | {"multiValueHeaders": found["multiValueHeaders"] | {REPLAYED: ["true"]}}
 
 

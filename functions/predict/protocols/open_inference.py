@@ -4,79 +4,73 @@ https://github.com/kserve/open-inference-protocol: a column of activities is a t
 the API, so that model, checks and prediction log are the same.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from http import HTTPStatus
 from typing import Annotated, Any, Literal
 
-from aws_lambda_powertools.event_handler.openapi.params import Body, Path
-from aws_lambda_powertools.event_handler.router import APIGatewayRouter
-from pydantic import BaseModel, Field
+import msgspec
+from msgspec import Meta, Struct
 
-from predict.api.problems import Refusal, Responses, with_problems
-from predict.api.schemas import FieldError, PredictionRequest, PredictionResponse
+from predict.api import predictions, requests
+from predict.api.routes import Answer, Call, Routes, answer
+from predict.api.schemas import FieldError
 from predict.contract import MAX_ACTIVITIES, VERSION
-from predict.protocols.tabular import COLUMNS, NUMBERS, records, refused, request
-from predict.serving.model_store import LoadedModel, Serving
-
-type Route = Callable[[Callable[..., BaseModel]], Callable[..., BaseModel]]
+from predict.protocols.rows import COLUMNS, records, refused, request
+from predict.refusal import Refusal
+from predict.serving import log_writer
+from predict.serving.model_store import LoadedModel
+from predict.transport import body
+from slipcast.features.activity import NUMBERS
 
 NAME = "slipcast"
-FLOATS, INTEGERS = ("FP64", "FP32"), ("INT64", "INT32", "INT16", "INT8", "UINT64", "UINT32", "UINT16", "UINT8")
+FLOATS = ("FP64", "FP32")
+# Smallest and largest value of each type.
+INTEGERS = {f"INT{bits}": (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) for bits in (8, 16, 32, 64)}
+INTEGERS |= {f"UINT{bits}": (0, 2**bits - 1) for bits in (8, 16, 32, 64)}
 Datatype = Literal["BYTES", "FP64", "FP32", "INT64", "INT32", "INT16", "INT8", "UINT64", "UINT32", "UINT16", "UINT8"]
-Name = Annotated[str, Path(description=f"The model: {NAME}")]
-Version = Annotated[str, Path(description="Version of the serving function, as the answers of the API name it")]
-Parameters = Annotated[dict[str, str | float | bool] | None, Field(description="Not read")]
+Parameters = Annotated[dict[str, str | float | bool] | None, Meta(description="Not read")]
 # Outputs for each activity, with their types.
 OUTPUTS = {"probability": "FP64", "at_risk": "BOOL"}
+NO_BINARY = "send the values as JSON (binary_data=False): there is no binary extension"
 
 
-class InputTensor(BaseModel):
+class InputTensor(Struct):
     """A column of activities."""
 
-    name: Annotated[str, Field(description=f"One of {', '.join(COLUMNS)}", max_length=200)]
-    shape: Annotated[list[int], Field(min_length=1, max_length=2, description="[n] or [n, 1] for n activities")]
+    name: Annotated[str, Meta(description=f"One of {', '.join(COLUMNS)}", max_length=200)]
+    shape: Annotated[
+        list[Annotated[int, Meta(ge=0)]],
+        Meta(min_length=1, max_length=2, description="[n] or [n, 1] for n activities"),
+    ]
     datatype: Datatype
     data: Annotated[
         list[Any],
-        Field(
+        Meta(
             max_length=MAX_ACTIVITIES,
+            extra_json_schema={"items": {}},
             description='Values; null, NaN and "" stand for what is missing. Days are texts such as 2025-12-31',
         ),
     ]
     parameters: Parameters = None
 
 
-class RequestedOutput(BaseModel):
+class RequestedOutput(Struct):
     """An output that is wanted."""
 
-    name: Annotated[str, Field(max_length=200)]
+    name: Annotated[str, Meta(max_length=200)]
     parameters: Parameters = None
 
 
-class InferRequest(BaseModel):
+class InferRequest(Struct):
     """Activities by column."""
 
-    model_config = {
-        "json_schema_extra": {
-            "examples": [
-                {
-                    "inputs": [
-                        {"name": "activity_id", "datatype": "BYTES", "shape": [1], "data": ["A1010"]},
-                        {"name": "start", "datatype": "BYTES", "shape": [1], "data": ["2025-03-03"]},
-                        {"name": "baseline_duration_days", "datatype": "FP64", "shape": [1], "data": [211]},
-                    ]
-                }
-            ]
-        }
-    }
-
-    id: Annotated[str | None, Field(max_length=200, description="Comes back in the answer")] = None
+    inputs: Annotated[list[InputTensor], Meta(min_length=1, max_length=len(COLUMNS))]
+    id: Annotated[str, Meta(max_length=200, description="Comes back in the answer")] | None = None
     parameters: Parameters = None
-    inputs: Annotated[list[InputTensor], Field(min_length=1, max_length=len(COLUMNS))]
-    outputs: Annotated[list[RequestedOutput] | None, Field(max_length=10, description="All, where absent")] = None
+    outputs: Annotated[list[RequestedOutput], Meta(max_length=10, description="All, where absent")] | None = None
 
 
-class OutputTensor(BaseModel):
+class OutputTensor(Struct):
     """An answer for each activity."""
 
     name: str
@@ -85,19 +79,19 @@ class OutputTensor(BaseModel):
     data: list[float | bool]
 
 
-class InferResponse(BaseModel):
+class InferResponse(Struct, omit_defaults=True):
     """The answers, in the order of the rows."""
 
     model_name: str
     model_version: str
-    id: str | None
     parameters: Annotated[
-        dict[str, str | float], Field(description="request_id (the log names row n request_id:n), model, threshold")
+        dict[str, str | float], Meta(description="request_id (the log names row n request_id:n), model, threshold")
     ]
     outputs: list[OutputTensor]
+    id: Annotated[str, Meta(description="That of the request, if it has one")] | msgspec.UnsetType = msgspec.UNSET
 
 
-class TensorMetadata(BaseModel):
+class TensorMetadata(Struct):
     """An input or output of the model; -1 stands for any number."""
 
     name: str
@@ -105,7 +99,7 @@ class TensorMetadata(BaseModel):
     shape: list[int]
 
 
-class ModelMetadata(BaseModel):
+class ModelMetadata(Struct):
     """Inputs and outputs of the model."""
 
     name: str
@@ -115,7 +109,7 @@ class ModelMetadata(BaseModel):
     outputs: list[TensorMetadata]
 
 
-class ServerMetadata(BaseModel):
+class ServerMetadata(Struct):
     """The server and the extensions of the protocol that it knows."""
 
     name: str
@@ -123,159 +117,131 @@ class ServerMetadata(BaseModel):
     extensions: list[str]
 
 
-class Live(BaseModel):
+class Live(Struct):
     """Liveness."""
 
     live: bool
 
 
-class Ready(BaseModel):
+class Ready(Struct):
     """Readiness."""
 
     ready: bool
 
 
-class ModelReady(Ready):
+class ModelReady(Struct):
     """Readiness of the model."""
 
     name: str
+    ready: bool
 
 
-def router(serving: Serving, predict: Callable[[PredictionRequest], PredictionResponse]) -> APIGatewayRouter:
-    """Return the routes of the protocol.
-
-    Parameters
-    ----------
-    serving
-        what this version serves
-    predict
-        answers and logs a request of the API
-    """
-    routes = APIGatewayRouter()
-
-    def get(path: str, model: type[BaseModel], **options: Any) -> Route:
-        return routes.get(path, responses=_answers(model, named="<model>" in path), tags=["Open Inference"], **options)
-
-    @get("/v2", ServerMetadata, summary="The server")
-    def server() -> ServerMetadata:
-        """Return name and version of the server; it knows no extension of the protocol."""
-        return ServerMetadata(name=NAME, version=VERSION, extensions=[])
-
-    @get("/v2/health/live", Live, summary="Whether the server runs")
-    def live() -> Live:
-        """Return true."""
-        return Live(live=True)
-
-    @get("/v2/health/ready", Ready, summary="Whether a model is ready")
-    def ready() -> Ready:
-        """Return true, or 503 while no model is released."""
-        serving.model()
-        return Ready(ready=True)
-
-    @get("/v2/models/<model>", ModelMetadata, summary="What the model takes and gives")
-    def metadata(model: Name) -> ModelMetadata:
-        """Return names, types and shapes of inputs and outputs."""
-        return _metadata(_found(serving, model))
-
-    @get("/v2/models/<model>/versions/<version>", ModelMetadata, summary="What a version of the model takes and gives")
-    def version_metadata(model: Name, version: Version) -> ModelMetadata:
-        """Return names, types and shapes of inputs and outputs, if the version is the one that answers."""
-        return _metadata(_found(serving, model, version))
-
-    @get("/v2/models/<model>/ready", ModelReady, summary="Whether the model is ready")
-    def model_ready(model: Name) -> ModelReady:
-        """Return true, or 503 while no model is released."""
-        _found(serving, model)
-        return ModelReady(name=NAME, ready=True)
-
-    @get("/v2/models/<model>/versions/<version>/ready", ModelReady, summary="Whether a version of the model is ready")
-    def version_ready(model: Name, version: Version) -> ModelReady:
-        """Return true if the version is the one that answers."""
-        _found(serving, model, version)
-        return ModelReady(name=NAME, ready=True)
-
-    def post(path: str, summary: str) -> Route:
-        answers = _answers(InferResponse, body=True, named=True)
-        return routes.post(path, summary=summary, responses=answers, tags=["Open Inference"])
-
-    @post("/v2/models/<model>/infer", "Probability of delay of activities, by column")
-    def infer(model: Name, body: Annotated[InferRequest, Body()]) -> InferResponse:
-        """Return a probability and whether it reaches the threshold for each row; one wrong value refuses all."""
-        return _infer(_found(serving, model), body, predict)
-
-    @post("/v2/models/<model>/versions/<version>/infer", "Probability of delay by a version of the model")
-    def version_infer(model: Name, version: Version, body: Annotated[InferRequest, Body()]) -> InferResponse:
-        """Return the same, if the version is the one that answers."""
-        return _infer(_found(serving, model, version), body, predict)
-
-    return routes
+EXAMPLE = {
+    "inputs": [
+        {"name": "activity_id", "datatype": "BYTES", "shape": [1], "data": ["A1010"]},
+        {"name": "start", "datatype": "BYTES", "shape": [1], "data": ["2025-03-03"]},
+        {"name": "baseline_duration_days", "datatype": "FP64", "shape": [1], "data": [211]},
+    ]
+}
+_decoder = msgspec.json.Decoder(InferRequest)
 
 
-def _metadata(loaded: LoadedModel) -> ModelMetadata:
-    return ModelMetadata(
-        name=NAME,
-        versions=[loaded.version],
-        platform="slipcast_json",
-        inputs=[
-            TensorMetadata(name=name, datatype="FP64" if name in NUMBERS else "BYTES", shape=[-1]) for name in COLUMNS
-        ],
-        outputs=[TensorMetadata(name=name, datatype=kind, shape=[-1]) for name, kind in OUTPUTS.items()],
+def server(_: Call) -> Answer:
+    """Return name and version of the server; it knows no extension of the protocol."""
+    return answer(ServerMetadata(NAME, VERSION, []))
+
+
+def live(_: Call) -> Answer:
+    """Return true."""
+    return answer(Live(True))
+
+
+def ready(call: Call) -> Answer:
+    """Return true, or 503 while no model is released."""
+    call.serving.model()
+    return answer(Ready(True))
+
+
+def metadata(call: Call) -> Answer:
+    """Return names, types and shapes of inputs and outputs; of a version, if it is the one that answers."""
+    loaded = _found(call)
+    inputs = [TensorMetadata(name, "FP64" if name in NUMBERS else "BYTES", [-1]) for name in COLUMNS]
+    outputs = [TensorMetadata(name, kind, [-1]) for name, kind in OUTPUTS.items()]
+    return answer(ModelMetadata(NAME, [loaded.version], "slipcast_json", inputs, outputs))
+
+
+def model_ready(call: Call) -> Answer:
+    """Return true, or 503 while no model is released; of a version, if it is the one that answers."""
+    _found(call)
+    return answer(ModelReady(NAME, ready=True))
+
+
+def infer(call: Call) -> Answer:
+    """Return a probability and whether it reaches the threshold for each row; one wrong value refuses all."""
+    loaded = _found(call)
+    sent = _read(call)
+    wanted = _wanted(sent)
+    scored = predictions.score(call.request_id, loaded, request(records(dict(_columns(sent.inputs)))))
+    log_writer.note(scored.logged())
+    names = loaded.names()
+    return answer(
+        InferResponse(
+            model_name=NAME,
+            model_version=loaded.version,
+            parameters={
+                "request_id": call.request_id,
+                "model_id": names["model_id"],
+                "dataset_id": names["dataset_id"],
+                "threshold": loaded.scorer.threshold,
+            },
+            outputs=[
+                OutputTensor(
+                    name, [len(scored.predictions)], OUTPUTS[name], [getattr(item, name) for item in scored.predictions]
+                )
+                for name in wanted
+            ],
+            id=msgspec.UNSET if sent.id is None else sent.id,
+        )
     )
 
 
-def _infer(
-    loaded: LoadedModel, body: InferRequest, predict: Callable[[PredictionRequest], PredictionResponse]
-) -> InferResponse:
-    wanted = _wanted(body)
-    answer = predict(request(records(dict(_columns(body.inputs)))))
-    predictions = answer.scored()
-    return InferResponse(
-        model_name=NAME,
-        model_version=answer.model.version,
-        id=body.id,
-        parameters={
-            "request_id": answer.request_id,
-            "model_id": answer.model.model_id,
-            "dataset_id": answer.model.dataset_id,
-            "threshold": loaded.scorer.threshold,
-        },
-        outputs=[
-            OutputTensor(
-                name=name,
-                datatype=OUTPUTS[name],
-                shape=[len(predictions)],
-                data=[getattr(item, name) for item in predictions],
-            )
-            for name in wanted
-        ],
-    )
+def _read(call: Call) -> InferRequest:
+    announced = call.headers.get("content-type", "").strip().lower()
+    if "inference-header-content-length" in call.headers or announced.startswith("application/octet-stream"):
+        raise Refusal(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, NO_BINARY, headers={"Accept-Post": body.JSON})
+    body.media_type(call.headers)
+    text = body.text(call.event)
+    try:
+        found: InferRequest = _decoder.decode(text)
+    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
+        # NaN, which clients in Python write, is no JSON, but is read.
+        document = requests.parse(text)
+    else:
+        return found
+    if '"binary_data_size"' in text:
+        raise _wrong("inputs", NO_BINARY)
+    try:
+        return msgspec.convert(document, InferRequest)
+    except msgspec.ValidationError as error:
+        message, _, place = str(error).partition(" - at `$")
+        field = place.rstrip("`").replace("[", ".").replace("]", "").strip(".")
+        raise _wrong(field or "body", message) from error
 
 
-def _answers(model: type[BaseModel], *, body: bool = False, named: bool = False) -> Responses:
-    found = with_problems(model, body=body)
-    if named:
-        found[404] = found[500] | {"description": "There is no such model or version"}
-    # The protocol knows no 422: a wrong field is a 400.
-    if body:
-        found[422] = found[422] | {"description": "The Idempotency-Key came with another request before"}
-        found[400] = found[400] | {"description": "A tensor is missing or wrong; errors names it"}
-    return found
-
-
-def _found(serving: Serving, model: str, version: str | None = None) -> LoadedModel:
-    loaded = serving.model()
-    if model != NAME:
+def _found(call: Call) -> LoadedModel:
+    loaded = call.serving.model()
+    if call.parameters["model"] != NAME:
         raise Refusal(HTTPStatus.NOT_FOUND, f"there is one model here: {NAME}")
-    if version not in (None, loaded.version):
+    if call.parameters.get("version") not in (None, loaded.version):
         raise Refusal(HTTPStatus.NOT_FOUND, f"the version that answers is {loaded.version}")
     return loaded
 
 
-def _wanted(body: InferRequest) -> list[str]:
-    wanted = list(OUTPUTS) if body.outputs is None else [item.name for item in body.outputs]
+def _wanted(sent: InferRequest) -> list[str]:
+    wanted = [item.name for item in sent.outputs or ()] or list(OUTPUTS)
     for number, name in enumerate(wanted):
-        if name not in OUTPUTS:
-            raise _wrong(f"outputs.{number}.name", f"the outputs are {' and '.join(OUTPUTS)}")
+        if name not in OUTPUTS or name in wanted[:number]:
+            raise _wrong(f"outputs.{number}.name", f"the outputs are {' and '.join(OUTPUTS)}, each once at most")
     return wanted
 
 
@@ -287,10 +253,6 @@ def _columns(inputs: list[InputTensor]) -> Iterator[tuple[str, list[Any]]]:
         if tensor.name not in COLUMNS or tensor.name in seen:
             raise _wrong(f"{at}.name", f"the inputs are {', '.join(COLUMNS)}, each once at most")
         seen.add(tensor.name)
-        if "binary_data_size" in (tensor.parameters or {}):
-            raise _wrong(
-                f"{at}.parameters", "send the values as JSON (binary_data=False): there is no binary extension"
-            )
         data = [value for item in tensor.data for value in (item if isinstance(item, list) else [item])]
         if tensor.shape not in ([rows], [rows, 1]) or len(data) != rows:
             raise _wrong(
@@ -301,8 +263,40 @@ def _columns(inputs: list[InputTensor]) -> Iterator[tuple[str, list[Any]]]:
             raise _wrong(f"{at}.datatype", f"{tensor.name} is a number: send FP64 or INT64")
         if tensor.name not in NUMBERS and tensor.datatype in FLOATS:
             raise _wrong(f"{at}.datatype", f"{tensor.name} is a text: send BYTES")
+        for place, value in enumerate(data):
+            if not _is_of(tensor.datatype, value):
+                raise _wrong(f"{at}.data.{place}", f"it is no {tensor.datatype}, which the tensor says to hold")
         yield tensor.name, data
 
 
+def _is_of(datatype: str, value: Any) -> bool:
+    # Missing values have no type.
+    if value is None or value == "" or value != value:
+        return True
+    if datatype == "BYTES":
+        return isinstance(value, str)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    if datatype in FLOATS:
+        return True
+    low, high = INTEGERS[datatype]
+    return isinstance(value, int) and low <= value <= high
+
+
 def _wrong(field: str, message: str) -> Refusal:
-    return refused([FieldError(field=field, message=message, type="value_error")])
+    return refused([FieldError(field, "value_error", message)])
+
+
+_MODEL = "/v2/models/{model}"
+_VERSION = f"{_MODEL}/versions/{{version}}"
+ROUTES: Routes = {
+    "/v2": {"GET": server},
+    "/v2/health/live": {"GET": live},
+    "/v2/health/ready": {"GET": ready},
+    _MODEL: {"GET": metadata},
+    _VERSION: {"GET": metadata},
+    f"{_MODEL}/ready": {"GET": model_ready},
+    f"{_VERSION}/ready": {"GET": model_ready},
+    f"{_MODEL}/infer": {"POST": infer},
+    f"{_VERSION}/infer": {"POST": infer},
+}

@@ -7,9 +7,11 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from predict.logged import Features, Logged, encode, to_builtins
 
 if TYPE_CHECKING:
     from slipcast.redaction import Redaction
@@ -25,17 +27,29 @@ VERIFY_STAGE = "slipcast-verify"
 TIMING = "Server-Timing"
 
 
-# What `write_lines` takes by position.
-Columns = tuple[
-    str,
-    dict[str, str],
-    Sequence[str],
-    Sequence[str],
-    Sequence[str | None],
-    Sequence[float],
-    Sequence[Mapping[str, Any]],
-    int,
-]
+class Columns(NamedTuple):
+    """Predictions of a request, column by column.
+
+    Attributes
+    ----------
+    request_id, model
+        id of the request; names of the model (`LoadedModel.names`)
+    prediction_ids, activity_ids, project_ids, scores
+        a value for each prediction
+    features
+        what the model saw, by name
+    at_risk
+        number of predictions from the threshold on
+    """
+
+    request_id: str
+    model: dict[str, str]
+    prediction_ids: Sequence[str]
+    activity_ids: Sequence[str]
+    project_ids: Sequence[str | None]
+    scores: Sequence[float]
+    features: Mapping[str, Sequence[Any]]
+    at_risk: int
 
 
 class _Request:
@@ -57,8 +71,8 @@ def _redaction() -> "Redaction | None":
 kept = _redaction()
 
 
-def note_columns(*columns: *Columns) -> None:
-    """Keep the arguments of `write_lines` until it is certain that the answer can be sent."""
+def note(columns: Columns) -> None:
+    """Keep predictions until it is certain that the answer can be sent."""
     _Request.noted = columns
 
 
@@ -85,54 +99,45 @@ def finish(event: dict[str, Any], answered: dict[str, Any], milliseconds: float)
         return {**answered, "multiValueHeaders": headers}
     timing = {"ms": round(milliseconds, 3), **({"cold": True} if cold else {})}
     if answered["statusCode"] == 200 and noted is not None:
-        write_lines(*noted, timing=timing)
+        write_lines(noted, timing=timing)
     elif answered["statusCode"] >= 500 or (answered["statusCode"] >= 400 and event.get("httpMethod") == "POST"):
         _write_failure(context.get("requestId") or "", answered["statusCode"], timing)
     return answered
 
 
-def write_lines(
-    request_id: str,
-    model: dict[str, str],
-    prediction_ids: Sequence[str],
-    activity_ids: Sequence[str],
-    project_ids: Sequence[str | None],
-    scores: Sequence[float],
-    rows: Sequence[Mapping[str, Any]],
-    at_risk: int,
-    timing: dict[str, Any] | None = None,
-    source: str | None = None,
-) -> None:
-    """Log predictions, given as columns, with the features the model saw, and count them.
+def write_lines(columns: Columns, timing: dict[str, Any] | None = None, source: str | None = None) -> None:
+    """Log predictions with the features the model saw, and count them.
 
     Redacted values are left out here: they never reach CloudWatch. Without `source`, the request came from the API.
     """
     head = {
         "log": "prediction",
         "v": 1,
-        "request_id": request_id,
+        "request_id": columns.request_id,
         "at": _now(),
-        "model_version": model["version"],
-        "model_id": model["model_id"],
+        "model_version": columns.model["version"],
+        "model_id": columns.model["model_id"],
         **({"source": source} if source else {}),
         **(timing or {}),
     }
+    activity_ids, project_ids = columns.activity_ids, columns.project_ids
+    rows: Iterable[Any] = map(Features, *columns.features.values())
     if kept:
         head |= kept.head()
         activity_ids = [kept.identity("activity_id", value) for value in activity_ids]
         project_ids = [kept.identity("project_id", value) for value in project_ids]
-        rows = [kept.features(row) for row in rows]
-    items = (
-        {"prediction_id": prediction, "activity_id": activity, "project_id": project, "features": row, "score": score}
-        for prediction, activity, project, row, score in zip(
-            prediction_ids, activity_ids, project_ids, rows, scores, strict=True
-        )
-    )
-    start = json.dumps(head, separators=(",", ":")).removesuffix("}")
-    encode = json.JSONEncoder(separators=(",", ":")).encode
-    for line in _lines(map(encode, items)):
+        rows = [kept.features(to_builtins(row)) for row in rows]
+    items = map(Logged, columns.prediction_ids, activity_ids, project_ids, rows, columns.scores)
+    start = encode(head).decode().removesuffix("}")
+    for line in _lines(map(_item, items)):
         sys.stdout.write(f'{start},"items":[{",".join(line)}]}}\n')
-    count({"Predictions": len(rows), "AtRisk": at_risk})
+    count({"Predictions": len(columns.scores), "AtRisk": columns.at_risk})
+
+
+def _item(logged: Logged) -> str:
+    """Return an item as JSON in ASCII: readers of lines take some other characters for the end of a line."""
+    text = encode(logged).decode()
+    return text if text.isascii() else json.dumps(to_builtins(logged), separators=(",", ":"))
 
 
 def count(values: dict[str, float]) -> None:
@@ -146,7 +151,7 @@ def count(values: dict[str, float]) -> None:
     }
     metadata = {"Timestamp": int(time.time() * 1000), "CloudWatchMetrics": [directive]}
     numbers = {name: [float(value)] for name, value in values.items()}
-    line = json.dumps({"_aws": metadata, "service": service, **numbers}, separators=(",", ":"))
+    line = encode({"_aws": metadata, "service": service, **numbers}).decode()
     sys.stdout.write(f"{line}\n")
 
 
@@ -162,7 +167,7 @@ def _write_failure(request_id: str, status: int, timing: dict[str, Any]) -> None
         **timing,
         "items": [],
     }
-    sys.stdout.write(json.dumps(line, separators=(",", ":")) + "\n")
+    sys.stdout.write(f"{encode(line).decode()}\n")
 
 
 def _now() -> str:

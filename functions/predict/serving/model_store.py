@@ -3,7 +3,9 @@
 import os
 import sys
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import msgspec
 
 from slipcast.model import scorer
 from slipcast.model.artifact import ArtefactError
@@ -54,7 +56,7 @@ def load() -> Serving:
     if not sha256:
         return Serving(None, "no model is released yet: drop a schedule into the bucket's incoming/ folder")
     try:
-        loaded = scorer.load(_read(), sha256)
+        loaded = scorer.load(_read(), sha256, _parse)
     except (OSError, ArtefactError) as error:
         from aws_lambda_powertools import Logger, Metrics
         from aws_lambda_powertools.metrics import MetricUnit
@@ -65,6 +67,14 @@ def load() -> Serving:
         metrics.flush_metrics()
         return Serving(None, "the model of this version could not be read")
     return Serving(LoadedModel(loaded, os.environ.get("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")))
+
+
+def _parse(raw: bytes) -> Any:
+    # A forest is a megabyte of JSON, which the standard library takes three times as long to read.
+    try:
+        return msgspec.json.decode(raw)
+    except msgspec.DecodeError as error:
+        raise ValueError(str(error)) from error
 
 
 def _read() -> bytes:

@@ -17,8 +17,9 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.exceptions import BotoCoreError, ClientError
 
-from predict.api import answers
-from predict.serving import feature_lookup, log_writer
+from predict.api import predictions
+from predict.logged import encode
+from predict.serving import log_writer
 from predict.serving.model_store import LoadedModel, NoModelError
 from predict.stream.message import UnusableUpdateError, read
 from slipcast_aws.serving import queues
@@ -79,18 +80,15 @@ def _tell_release(record: SQSRecord, status: HTTPStatus) -> None:
 
 
 def _predict(record: SQSRecord, results: str, model: LoadedModel) -> None:
-    activity = read(record.body)
-    known = feature_lookup.with_history([activity], model.scorer.history)
-    rows = [model.scorer.features(item) for item in known]
-    response = answers.answer(record.message_id, model, [activity], model.scorer.score(rows))
+    scored = predictions.score(record.message_id, model, read(record.body))
     queues.send(
         results,
-        response.model_dump_json(),
+        encode(scored.response()).decode(),
         group=record.attributes["MessageGroupId"],
         deduplication_id=record.message_id,
     )
     # Logged after sending: an answer that could not be sent is not a prediction yet.
-    answers.write(response, rows, [activity.get("project_id")], source="stream")
+    log_writer.write_lines(scored.logged(), source="stream")
 
 
 def _set_aside(record: SQSRecord, url: str, reason: str, errors: list[dict[str, str]], remedy: str) -> None:

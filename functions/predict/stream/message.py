@@ -1,11 +1,7 @@
 """Reader of one activity update in a message; refusals say what is wrong and how to fix it."""
 
-import json
-from typing import Any
-
-from pydantic import ValidationError
-
-from predict.api.schemas import Activity
+from predict.api import requests
+from predict.api.requests import Batch, InvalidRequest, NotJsonError
 
 SHOWN = 20
 CONTRACT = "the contract is that of one activity of POST /predictions, see GET /openapi.json"
@@ -28,8 +24,8 @@ class UnusableUpdateError(ValueError):
         self.errors = errors or []
 
 
-def read(body: str) -> dict[str, Any]:
-    """Return the activity in a message's body by canonical columns, without those that are unknown.
+def read(body: str) -> Batch:
+    """Return the activity in a message's body.
 
     Raises
     ------
@@ -37,17 +33,17 @@ def read(body: str) -> dict[str, Any]:
         If the body is not JSON, not an object, or not an activity.
     """
     try:
-        value = json.loads(body)
-    except (ValueError, RecursionError) as error:
+        value = requests.parse(body.removeprefix("\ufeff"))
+    except NotJsonError as error:
         raise UnusableUpdateError(f"not JSON: {error}", "send one activity as a JSON object") from error
     if not isinstance(value, dict) or "activities" in value:
         raise UnusableUpdateError("not one activity", "send one message for each activity, a JSON object")
     try:
-        return Activity.model_validate(value).model_dump(exclude_none=True)
-    except ValidationError as error:
+        return requests.from_records([value])
+    except InvalidRequest as error:
         found = [
-            {"field": ".".join(map(str, item["loc"])) or "body", "message": item["msg"], "type": item["type"]}
-            for item in error.errors(include_url=False, include_context=False, include_input=False)[:SHOWN]
+            {"field": item.error.field or "body", "message": item.message, "type": item.error.type}
+            for item in error.refused[:SHOWN]
         ]
         reason = "invalid activity: " + "; ".join(f"{item['field']}: {item['message']}" for item in found[:3])
         fields = ", ".join(dict.fromkeys(item["field"] for item in found))

@@ -1,5 +1,6 @@
 """Common headers of all answers, and size limits of Lambda payloads."""
 
+import json
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any
@@ -30,6 +31,15 @@ def too_large(event: dict[str, Any]) -> bool:
     return len(body) > MAX_BODY_BYTES // 4 and len(body.encode("utf-8", "replace")) > MAX_BODY_BYTES
 
 
+def headers(event: Mapping[str, Any]) -> dict[str, str]:
+    """Return the headers of a request by their names in lower case, several of a name joined by commas."""
+    found = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
+    for name, values in (event.get("multiValueHeaders") or {}).items():
+        if len(values) != 1 or name.lower() not in found:
+            found[name.lower()] = ", ".join(values)
+    return found
+
+
 def request_id(event: dict[str, Any], context: Any) -> str:
     """Return the id of a request, which every answer carries."""
     text: str = (event.get("requestContext") or {}).get("requestId") or context.aws_request_id
@@ -55,7 +65,8 @@ def finish(
         builds a problem document from a status and a message, for answers that are too large
     """
     body = found.get("body") or ""
-    if len(body) > MAX_ANSWER_BYTES // 2 and len(body) + body.count('"') + body.count("\\") > MAX_ANSWER_BYTES:
+    # What the runtime sends is the body as a string of JSON, in ASCII.
+    if len(body) > MAX_ANSWER_BYTES // 12 and len(json.dumps(body)) > MAX_ANSWER_BYTES:
         found = refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, _TOO_LARGE_ANSWER)
     headers = {name: [value] for name, value in SECURITY.items()}
     headers["X-Request-Id"] = [request_id(event, context)]

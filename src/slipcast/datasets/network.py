@@ -1,4 +1,4 @@
-"""The network of a schedule: activities as the tool computed them, their relations, and the calendars of both.
+"""The network of a schedule: projects, activities as the tool computed them, their relations, and the calendars.
 
 It stands next to the table of a dataset version, for forecasts from a data date. The features of an activity at its
 start never see it: remaining durations and computed dates are written after the start.
@@ -24,6 +24,8 @@ ACTIVITIES = {
     **{"constraint_type": "VARCHAR", "constraint_date": "TIMESTAMP"},
     **{"second_constraint_type": "VARCHAR", "second_constraint_date": "TIMESTAMP"},
     **{"suspended": "TIMESTAMP", "resumed": "TIMESTAMP"},
+    # Bounds by relations to projects that are not in the file.
+    **{"external_early_start": "TIMESTAMP", "external_late_finish": "TIMESTAMP"},
 }
 RELATIONS = {
     **dict.fromkeys(("predecessor_project_id", "predecessor_id", "successor_id", "relation_type"), "VARCHAR"),
@@ -35,9 +37,16 @@ CALENDARS = {
     **{"hours_per_day": "DOUBLE", "hours_per_week": "DOUBLE"},
     **dict.fromkeys(("week", "exceptions"), "VARCHAR"),
 }
-TABLES = {"activities": ACTIVITIES, "relations": RELATIONS, "calendars": CALENDARS}
+# What the tool schedules a project with; `slipcast.schedule.options` says what the words mean.
+PROJECTS = {
+    **dict.fromkeys(("data_time", "planned_start", "must_finish"), "TIMESTAMP"),
+    **dict.fromkeys(("calendar_id", "out_of_sequence", "float_kind"), "VARCHAR"),
+    **dict.fromkeys(("lag_from_actual_start", "open_ends_critical", "float_to_own_finish"), "BOOLEAN"),
+}
+TABLES = {"projects": PROJECTS, "activities": ACTIVITIES, "relations": RELATIONS, "calendars": CALENDARS}
 # What a row of each table is about, and the order of its rows.
 KEYS = {
+    "projects": (),
     "activities": ("activity_id",),
     "relations": (
         *("successor_id", "predecessor_project_id", "predecessor_id", "relation_type", "lag_minutes", "lag_percent"),
@@ -64,6 +73,10 @@ class Writer:
         self._sinks = {name: (folder / f"{name}.csv").open("w", encoding="utf-8", newline="") for name in TABLES}
         self._writers = {name: csv.writer(sink, lineterminator="\n") for name, sink in self._sinks.items()}
         self._columns = {name: tuple(columns) for name, columns in TABLES.items()}
+
+    def project(self, project: str, values: Mapping[str, Any]) -> None:
+        """Write what a project is scheduled with."""
+        self._write("projects", project, values)
 
     def activity(self, project: str, values: Mapping[str, Any]) -> None:
         """Write an activity; `project` is the name that the file gives it."""
@@ -119,7 +132,10 @@ def tables(folder: Path, table: Path, source: str, names: Mapping[str, str]) -> 
             f"FROM {parts['relations']})"
         )
         selects = {
-            "activities": f"{dated}, n.* EXCLUDE (project) FROM {parts['activities']} AS n {joined}",
+            **{
+                name: f"{dated}, n.* EXCLUDE (project) FROM {parts[name]} AS n {joined}"
+                for name in ("projects", "activities")
+            },
             # A relation to an activity that is not in the file says nothing, unless it is of another project.
             "relations": (
                 f"SELECT * FROM ({dated}, n.* EXCLUDE (project) REPLACE (coalesce({other}, d.project_id) AS "
@@ -199,7 +215,8 @@ def merge(previous: Mapping[str, Path], new: Mapping[str, Path], folder: Path) -
             old, last = (_relation(part.get(name), name) for part in (previous, new))
             known = _relation(new.get("activities"), "activities")
             whole[name] = (
-                f"(SELECT * FROM {last} UNION ALL SELECT * FROM {old} ANTI JOIN "
+                # By name: a version that is older than a column lacks it.
+                f"(SELECT * FROM {last} UNION ALL BY NAME SELECT * FROM {old} ANTI JOIN "
                 f"(SELECT DISTINCT source, project_id, data_date FROM {known}) USING (source, project_id, data_date))"
             )
         kept = (

@@ -18,6 +18,7 @@ from slipcast.datasets import labels, network
 from slipcast.datasets.database import connect, literal, one_row
 from slipcast.datasets.merging import BASELINE as BASELINE
 from slipcast.datasets.merging import merge as merge
+from slipcast.datasets.merging import rename as rename
 from slipcast.schema import COLUMNS
 
 CATEGORIES = ("project_id", "phase", "work_type", "location", "status", "source")

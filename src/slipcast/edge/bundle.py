@@ -9,6 +9,7 @@ from string import Template
 from typing import Any
 
 from slipcast.edge import cli, single_file, table
+from slipcast.features.activity import check
 from slipcast.model.scorer import Scorer
 
 SCORER, README = "score.py", "README.md"
@@ -123,7 +124,7 @@ def golden_csv(golden: Mapping[str, Any]) -> bytes:
         writer.writerow(cells | activity.get("history", {}) | {cli.EXPECTED: repr(float(score))})
     back = list(table.read(io.StringIO(buffer.getvalue(), newline="")))
     for row, activity in zip(back, golden["activities"], strict=True):
-        given = {name: value for name, value in activity.items() if value not in (None, {})}
+        given, _ = check({name: value for name, value in activity.items() if value != {}})
         if row.problems or row.activity != given:
             why = row.problems[0] if row.problems else f"{row.activity} instead of {given}"
             raise EdgeError(f"the golden activity {activity.get('activity_id')!r} cannot be written as CSV: {why}")

@@ -22,6 +22,7 @@ from slipcast.features.table import feature_table
 from slipcast.metrics.curves import curves
 from slipcast.metrics.scores import evaluate
 from slipcast.model import scorer
+from slipcast.model.artifact import ArtefactError
 from slipcast.model.export.pipeline import export
 from slipcast.monitoring.reference_profile import profile
 from slipcast.schema import FEATURE_COLUMNS
@@ -163,7 +164,13 @@ def assess(
         seed=seed,
     )
     # An undated holdout lacks the columns that the champion reads.
-    champion_p = _champion_p(champion, holdout) if champion and timed else None
+    champion_p, unreadable = None, None
+    if champion and timed:
+        try:
+            champion_p = _champion_p(champion, holdout)
+        except ArtefactError as error:
+            # A wall otherwise: no later model could ever be compared with it.
+            unreadable = f"the champion, version {champion.version}, cannot be read: {error}"
     decision = gate.decide(
         y,
         p,
@@ -173,6 +180,7 @@ def assess(
         limits=[protocol_limit(search["protocol"]), *leakage_limits(leakage), *fairness_limits(fairness)],
         needed=gate.need(reason, champion.age_days if champion else None, policy.max_model_age_days),
         margin=policy.non_inferiority_margin,
+        unreadable=unreadable,
     )
     measured = evaluate(y, p, seed=seed)
     important = permutation(model, features, y, numeric + categorical, seed=seed)

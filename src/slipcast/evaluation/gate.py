@@ -11,11 +11,11 @@ from slipcast.metrics.scores import auc, brier, resampled_auc
 RULE = (
     "A challenger is kept out by any broken limit: leakage, fairness, a protocol without the order of time, no "
     "signal (its Brier score must beat the training late rate with a probability of at least {p_min:.0%} and its "
-    "AUC's 95 % interval lie above .5). Otherwise it is released if no model is live; if it is better than the "
-    "champion: Brier score on the same holdout lower with a probability of at least {p_min:.0%} (paired bootstrap); "
-    "or if it is needed (drift alarm, or a champion older than the limit) and not worse: Brier score higher by less "
-    "than {margin:g} with a probability of at least {p_min:.0%}. Against a champion, its AUC may not be lower by more "
-    "than {auc_loss:g}."
+    "AUC's 95 % interval lie above .5). Otherwise it is released if no model is live, or none that can be read; if "
+    "it is better than the champion: Brier score on the same holdout lower with a probability of at least "
+    "{p_min:.0%} (paired bootstrap); or if it is needed (drift alarm, or a champion older than the limit) and not "
+    "worse: Brier score higher by less than {margin:g} with a probability of at least {p_min:.0%}. Against a "
+    "champion, its AUC may not be lower by more than {auc_loss:g}."
 )
 
 # Champion and challenger are scored by different evaluators: even the same forest differs in the last bits.
@@ -122,6 +122,7 @@ def decide(
     n_boot: int = 2000,
     min_probability: float = 0.95,
     max_auc_loss: float = 0.01,
+    unreadable: str | None = None,
 ) -> Decision:
     """Compare a challenger with chance and with the champion on the same holdout.
 
@@ -148,6 +149,8 @@ def decide(
         share of samples in which the challenger must have the lower Brier score
     max_auc_loss
         AUC that a better calibrated challenger may lose
+    unreadable
+        why there are no probabilities of a champion that is live: a challenger with signal replaces it
     """
     samples = resamples(len(y), n_boot, seed)
     aucs = resampled_auc(y, challenger_p, samples)
@@ -163,7 +166,13 @@ def decide(
     checked = [*(limits or []), *_signal(numbers, min_probability)]
     # Two limits may be broken for the same reason.
     against = list(dict.fromkeys(limit.why for limit in checked if limit.broken))
-    welcome = [_first(numbers)]
+    signal = (
+        f"AUC {numbers['challenger_auc']:.3f}, Brier {numbers['challenger_brier']:.4f} against "
+        f"{numbers['prior_brier']:.4f} of the training late rate"
+    )
+    welcome = [f"first model with signal: {signal}"]
+    if unreadable is not None:
+        welcome = [f"{unreadable}; it is replaced by a model with signal: {signal}"]
     if champion_p is not None:
         gains = _gains(y, challenger_p, champion_p, samples)
         numbers |= {
@@ -245,10 +254,3 @@ def _against_champion(
             f"ranks worse than the champion: AUC {numbers['challenger_auc']:.3f} against {numbers['champion_auc']:.3f}"
         )
     return welcome, against
-
-
-def _first(numbers: dict[str, Any]) -> str:
-    return (
-        f"first model with signal: AUC {numbers['challenger_auc']:.3f}, Brier {numbers['challenger_brier']:.4f} "
-        f"against {numbers['prior_brier']:.4f} of the training late rate"
-    )

@@ -5,47 +5,42 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from datetime import date
 from typing import Any
 
-from slipcast.features.point_in_time import HISTORY
-from slipcast.features.row import CATEGORICAL, MISSING, NUMERIC, calendar_days
+from slipcast.features.point_in_time import HISTORY, SEASON
+from slipcast.features.row import CATEGORICAL, FINISH_SEASONS, MISSING
 
-_NAMES = (*NUMERIC, *CATEGORICAL)
+Columns = dict[str, list[Any]]
 
 
-def feature_rows(
-    columns: Mapping[str, Sequence[Any]], days: Sequence[float], history: Sequence[Mapping[str, float] | None]
-) -> list[dict[str, float | str | None]]:
-    """Return a row of features for each activity, as the scorer takes them.
+def feature_columns(
+    columns: Mapping[str, Sequence[Any]], history: Sequence[Mapping[str, float | None] | None]
+) -> Columns:
+    """Return the features of activities by name, in the order of `row.NUMERIC` and `row.CATEGORICAL`.
 
     Parameters
     ----------
     columns
-        ``budget``, ``total_float_days``, ``predecessor_count`` (finite numbers or None) and the categorical columns
-        (text or None), each of length n_activities
-    days
-        baseline durations in calendar days
+        canonical columns by name, each of length n_activities, as `activity.check` gives them: text, days as
+        `datetime.date`, numbers; None where unknown; ``baseline_duration_days`` and ``baseline_finish`` as
+        `activity.baseline` derives them
     history
         point-in-time features of each activity, None if unknown
     """
-    budget = [math.log1p(value) if value is not None and value >= 0 else None for value in columns["budget"]]
-    numeric = [days, budget, columns["total_float_days"], columns["predecessor_count"]]
-    known = [item or {} for item in history]
-    numeric += [[item.get(name) for item in known] for name in HISTORY]
-    categorical = [[value or MISSING for value in columns[name]] for name in CATEGORICAL]
-    return [dict(zip(_NAMES, values, strict=True)) for values in zip(*numeric, *categorical, strict=True)]
-
-
-def baseline_days(given: Sequence[float | None], begin: Sequence[date], finish: Sequence[date | None]) -> list[float]:
-    """Return the baseline durations: those given, else from `begin` to `finish`, both days included."""
-    return [
-        duration if duration is not None else _days(start, end)
-        for duration, start, end in zip(given, begin, finish, strict=True)
-    ]
-
-
-def _days(start: date, end: date | None) -> float:
-    if end is None:
-        raise ValueError("an activity needs a baseline duration or a baseline finish")
-    return float(calendar_days(start, end))
+    features: Columns = {
+        "baseline_duration_days": list(columns["baseline_duration_days"]),
+        "log_budget": [None if value is None else math.log1p(value) for value in columns["budget"]],
+        "total_float_days": list(columns["total_float_days"]),
+        "predecessor_count": list(columns["predecessor_count"]),
+    }
+    known = [item or {} for item in history] if any(history) else []
+    for name in HISTORY:
+        features[name] = [item.get(name) for item in known] or [None] * len(history)
+    for name, part in FINISH_SEASONS.items():
+        features[name] = [
+            SEASON[finish.month - 1][part] if value is None and finish is not None else value
+            for value, finish in zip(features[name], columns["baseline_finish"], strict=True)
+        ]
+    for name in CATEGORICAL:
+        features[name] = [value or MISSING for value in columns[name]]
+    return features

@@ -3,8 +3,10 @@
 import numpy as np
 import pandas as pd
 
-from slipcast.features.point_in_time import HISTORY
-from slipcast.features.row import CATEGORICAL, MISSING, NUMERIC
+from slipcast.features.point_in_time import HISTORY, SEASON
+from slipcast.features.row import CATEGORICAL, FINISH_SEASONS, MISSING, NUMERIC
+
+LAST_DAY = np.datetime64("9999-12-31")
 
 
 def feature_table(table: pd.DataFrame) -> pd.DataFrame:
@@ -25,7 +27,9 @@ def feature_table(table: pd.DataFrame) -> pd.DataFrame:
     begin = _dates(table, "baseline_start").fillna(_dates(table, "start"))
     days = _numbers(table, "baseline_duration_days")
     # Both days included, as `features.calendar_days` counts.
-    days = days.fillna((_dates(table, "baseline_finish") - begin).dt.days.astype("float64") + 1)
+    finish = _dates(table, "baseline_finish")
+    season = _season(finish, begin, days)
+    days = days.fillna((finish - begin).dt.days.astype("float64") + 1)
     budget = _numbers(table, "budget")
     out = pd.DataFrame(
         {
@@ -34,6 +38,7 @@ def feature_table(table: pd.DataFrame) -> pd.DataFrame:
             "total_float_days": _numbers(table, "total_float_days"),
             "predecessor_count": _numbers(table, "predecessor_count"),
             **{name: _numbers(table, name) for name in HISTORY},
+            **{name: _numbers(table, name).fillna(season[part]) for name, part in FINISH_SEASONS.items()},
         },
         index=table.index,
     )
@@ -41,6 +46,17 @@ def feature_table(table: pd.DataFrame) -> pd.DataFrame:
         text = table[name] if name in table else pd.Series(None, index=table.index, dtype=object)
         out[name] = text.astype(object).where(text.notna() & (text != ""), MISSING).astype(str).astype(object)
     return out[[*NUMERIC, *CATEGORICAL]]
+
+
+def _season(finish: pd.Series, begin: pd.Series, days: pd.Series) -> dict[int, pd.Series]:
+    """Return the two parts of the season of the finish, which is derived as by `activity.last_day` where absent."""
+    first, further = begin.to_numpy(dtype="datetime64[D]"), np.ceil(days.to_numpy()) - 1
+    within = (further >= 0) & (further <= (LAST_DAY - first).astype("float64"))
+    derived = first + np.where(within, further, 0).astype("timedelta64[D]")
+    known = finish.to_numpy(dtype="datetime64[D]")
+    last = np.where(np.isnat(known), np.where(within, derived, np.datetime64("NaT")), known)
+    month = pd.Series(last.astype("datetime64[M]").astype("int64") % 12, index=finish.index).where(~np.isnat(last))
+    return {part: month.map({number: values[part] for number, values in enumerate(SEASON)}) for part in (0, 1)}
 
 
 def _dates(table: pd.DataFrame, name: str) -> pd.Series:

@@ -207,7 +207,8 @@ class _Reading:
         self.tally.clear()
         if self.text.network is not None:
             # The reader of XER and XML has joined the lines of each row and cleaned its cells.
-            return Grid(self.text.path, ",", 1, len(self.header.cells) - 1, True, bare=True, lined=True)
+            records = layout.lines(self.text.path) - 1
+            return Grid(self.text.path, ",", 1, len(self.header.cells) - 1, True, True, True, records)
         target = self.workdir / "numbered.csv"
         return layout.number(
             self.text.path,
@@ -258,6 +259,7 @@ class _Reading:
                 bad += dropped
             else:
                 filtered += dropped
+        self._refuse_lost(query, table, {"accepted": accepted, "rejected": bad, "filtered": filtered}, read)
         if not accepted:
             raise self._nothing(read, filtered)
         data_date = self._data_date(query, table)
@@ -299,6 +301,22 @@ class _Reading:
             quarantined=tuple(self.quarantined),
         )
 
+    def _refuse_lost(self, query: Query, table: Path, counts: dict[str, int], read: int) -> None:
+        """Refuse a file whose records are not all in one count: what is lost or counted twice must not go unnoticed."""
+        below = query.grid.records if query.grid.numbered else self.tally["lines"]
+        records = self.tally.get("records", read)
+        stored = one_row(self.database.execute("SELECT count(*) FROM read_parquet(?)", [str(table)]))[0]
+        if below == records and sum(counts.values()) == read and stored == counts["accepted"]:
+            return
+        named = ", ".join(f"{count:,} {name}" for name, count in counts.items())
+        raise ScheduleRefused(
+            self.name,
+            f"the rows do not add up: {below:,} below the header, {records:,} read of which {records - read:,} are "
+            f"blank, {named}, {stored:,} stored",
+            "Save it as CSV UTF-8 and drop that; report the file as a fault of Slipcast",
+            self.found.line,
+        )
+
     def _network(self, query: Query, table: Path, lasting: dict[str, str], notes: list[str]) -> dict[str, Path]:
         """Return the tables of the network; a table of text has one if it has columns of relations."""
         folder = self.text.network
@@ -318,6 +336,8 @@ class _Reading:
         return bool(one_row(found)[0] == 0 < rows)
 
     def _notes(self, query: Query) -> Iterator[str]:
+        if self.found.above:
+            yield f"not read: {self.found.above} line{'s' * (self.found.above > 1)} above the header"
         if query.order in ("DMY", "MDY") and "order" not in self.tally:
             yield f"numeric dates read as {query.order}"
         if query.absent & {"actual_start", "actual_finish"}:

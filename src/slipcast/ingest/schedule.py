@@ -2,7 +2,7 @@
 
 import csv
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -51,6 +51,7 @@ def read_schedule(
     *,
     folder: str = "",
     source: str | None = None,
+    former: Mapping[str, str] | None = None,
     baseline: bool = False,
     workdir: Path,
     limits: Limits | None = None,
@@ -64,6 +65,7 @@ def read_schedule(
     name : what it was called, for messages, its kind, its source and the data date
     folder : where it was dropped; part of the name of its source
     source : the series of files that it belongs to; from folder and name by default
+    former : series that are stored under another name (`file_names.former_names`)
     baseline : whether the file is the baseline of its series, whatever the profile says
     workdir : an empty folder for the table and what is needed on the way
     limits : what is too large
@@ -75,11 +77,11 @@ def read_schedule(
         If the file, or one of the files in it, cannot be used at all; the message names file, row, column and remedy.
     """
     limits = limits or Limits()
+    former = former or {}
     members, notes = _unpack(path, name, folder, workdir / "members", limits)
     if not members:
-        return read_file(
-            path, name, folder=folder, source=source, baseline=baseline, workdir=workdir, limits=limits, **options
-        )
+        source = source or file_names.name_in_use(file_names.source(name, folder), former)
+        return read_file(path, name, source=source, baseline=baseline, workdir=workdir, limits=limits, **options)
     found = []
     for place, member in enumerate(members):
         own = workdir / f"member-{place}"
@@ -88,7 +90,7 @@ def read_schedule(
             schedule = read_file(
                 member.path,
                 member.name,
-                source=source or member.source,
+                source=source or file_names.name_in_use(member.source, former),
                 baseline=baseline or member.baseline,
                 workdir=own,
                 limits=limits,

@@ -3,7 +3,7 @@
 from typing import Any
 
 import numpy as np
-from scipy.stats import norm
+from scipy.stats import binomtest
 from sklearn.metrics import precision_recall_curve, roc_curve
 
 # More points than a figure can show.
@@ -48,11 +48,8 @@ def wilson(successes: int, n: int) -> list[float]:
     >>> [round(end, 3) for end in wilson(8, 10)]
     [0.49, 0.943]
     """
-    z = float(norm.ppf(0.975))
-    rate = successes / n
-    centre = (rate + z * z / (2 * n)) / (1 + z * z / n)
-    half = z / (1 + z * z / n) * np.sqrt(rate * (1 - rate) / n + z * z / (4 * n * n))
-    return [float(max(0.0, centre - half)), float(min(1.0, centre + half))]
+    interval = binomtest(successes, n).proportion_ci(method="wilson")
+    return [float(interval.low), float(interval.high)]
 
 
 def _thinned(x: np.ndarray, y: np.ndarray) -> list[list[float]]:

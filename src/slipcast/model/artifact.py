@@ -37,9 +37,8 @@ Version 1 knew linear models, forests and boosting without calibration, referenc
 """
 
 import hashlib
-import hmac
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 FORMAT = "slipcast-model"
@@ -83,8 +82,13 @@ def digest(raw: bytes) -> str:
     return hashlib.sha256(raw).hexdigest()
 
 
-def decode(raw: bytes, sha256: str) -> dict[str, Any]:
+def decode(raw: bytes, sha256: str, parse: Callable[[bytes], Any] = json.loads) -> dict[str, Any]:
     """Return the document in `raw` once its SHA-256 equals `sha256` (hexadecimal).
+
+    Parameters
+    ----------
+    parse
+        reader of JSON, where there is a faster one than the standard library's; raises ValueError
 
     Raises
     ------
@@ -92,10 +96,10 @@ def decode(raw: bytes, sha256: str) -> dict[str, Any]:
         If the digest differs, or the document is of another format, version or model kind.
     """
     found = digest(raw)
-    if not hmac.compare_digest(found, sha256.strip().lower()):
+    if found != sha256.strip().lower():
         raise ArtefactError(f"the model's SHA-256 is {found}, not the released {sha256!r}")
     try:
-        document = json.loads(raw)
+        document = parse(raw)
     except ValueError as error:
         raise ArtefactError(f"the model is not JSON: {error}") from error
     if not isinstance(document, dict) or document.get("format") != FORMAT:

@@ -46,25 +46,25 @@ class BulkScorer(Scorer):
         self._link = _calibration(document.get("calibration"))
         self._proven = False
 
-    def score(self, rows: Sequence[Mapping[str, Any]]) -> list[float]:
-        """Return the probability of delay for each row of features (a missing number is None or NaN)."""
+    def scores(self, columns: Mapping[str, Sequence[Any]]) -> list[float]:
+        """Return the scores as the model gives them."""
         if self._many is None:
-            return super().score(rows)
-        scores: list[float] = self._link(self._many(self.matrix(rows))).tolist()
+            return super().scores(columns)
+        scores: list[float] = self._link(self._many(self.matrix(columns))).tolist()
         if not self._proven:
-            expected = super().score(rows[:PROOF_ROWS])
+            expected = super().scores({name: columns[name][:PROOF_ROWS] for name in self.names})
             if not all(abs(a - b) <= SAME for a, b in zip(scores, expected, strict=False)):
                 # A scikit-learn version that gives other results: correctness is more important than speed.
                 self._many = None
-                return super().score(rows)
+                return super().scores(columns)
             self._proven = True
         return scores
 
-    def matrix(self, rows: Sequence[Mapping[str, Any]]) -> Matrix:
+    def matrix(self, columns: Mapping[str, Sequence[Any]]) -> Matrix:
         """Return the prepared rows, of shape (n_rows, n_columns), equal to those of `prepare`."""
         spec, names = self.document["preparation"], self.document["features"]
         numeric = spec["numeric"]
-        known = np.array([[row[name] for name in names["numeric"]] for row in rows], dtype="float64")
+        known = np.array([columns[name] for name in names["numeric"]], dtype="float64").T
         absent = np.isnan(known)
         known = np.clip(known, -LARGEST, LARGEST)
         if numeric["medians"] is not None:
@@ -72,12 +72,12 @@ class BulkScorer(Scorer):
         known = np.hstack([known, absent[:, numeric["indicators"]]])
         if numeric["mean"] is not None:
             known = (known - np.array(numeric["mean"])) / np.array(numeric["scale"])
-        prepared = np.zeros((len(rows), len(self.prepare.columns)))
+        prepared = np.zeros((len(known), len(self.prepare.columns)))
         start = known.shape[1]
         prepared[:, :start] = known
         for name, block in zip(names["categorical"], spec["categorical"], strict=True):
             offsets, other = block["columns"], -1 if block["other"] is None else block["other"]
-            column = np.array([offsets.get(row[name], other) for row in rows])
+            column = np.array([offsets.get(value, other) for value in columns[name]])
             (hit,) = np.nonzero(column >= 0)
             prepared[hit, start + column[hit]] = 1.0
             start += block["width"]

@@ -1,7 +1,7 @@
 """Preparation of a row with the standard library: imputation, indicators, scaling and one-hot encoding."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 Row = list[float]
@@ -42,19 +42,43 @@ class Preparation:
 
     def __call__(self, features_of: Mapping[str, Any]) -> Row:
         """Return the prepared row for a row of features (a missing number is None or NaN)."""
-        row: Row = []
-        missing: list[bool] = []
-        for name, median in zip(self._numeric, self._medians, strict=True):
-            value = features_of[name]
-            absent = value is None or value != value
-            missing.append(absent)
-            row.append(median if absent else min(max(float(value), -LARGEST), LARGEST))
-        row += [1.0 if missing[index] else 0.0 for index in self._indicators]
-        if self._scaling is not None:
-            row = [(value - mean) / scale for value, mean, scale in zip(row, *self._scaling, strict=True)]
-        row += self._zeros
-        for name, columns, other in self._blocks:
-            column = columns.get(features_of[name], other)
-            if column is not None:
-                row[column] = 1.0
+        (row,) = self.rows({name: (value,) for name, value in features_of.items()})
         return row
+
+    def rows(self, features: Mapping[str, Sequence[Any]]) -> list[Row]:
+        """Return the prepared rows for features by name, each of length n_activities."""
+        columns: list[Sequence[float]] = []
+        for name, median in zip(self._numeric, self._medians, strict=True):
+            columns.append(
+                [
+                    median
+                    if value is None or value != value
+                    else value
+                    if -LARGEST <= value <= LARGEST
+                    else math.copysign(LARGEST, value)
+                    for value in features[name]
+                ]
+            )
+        for index in self._indicators:
+            columns.append(
+                [1.0 if value is None or value != value else 0.0 for value in features[self._numeric[index]]]
+            )
+        if self._scaling is not None:
+            columns = [
+                [(value - mean) / scale for value in column]
+                for column, mean, scale in zip(columns, *self._scaling, strict=True)
+            ]
+        zeros = self._zeros
+        count = len(next(iter(features.values()), ()))
+        rows = (
+            [[*values, *zeros] for values in zip(*columns, strict=True)]
+            if columns
+            else [[*zeros] for _ in range(count)]
+        )
+        for name, places, other in self._blocks:
+            find = places.get
+            for row, value in zip(rows, features[name], strict=True):
+                place = find(value, other)
+                if place is not None:
+                    row[place] = 1.0
+        return rows

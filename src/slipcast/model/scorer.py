@@ -5,6 +5,7 @@ scikit-learn's own, in float64, except that forests, gradient boosting and AdaBo
 as scikit-learn does.
 """
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from typing import Any
@@ -16,15 +17,19 @@ from slipcast.model.artifact import ArtefactError
 from slipcast.model.preprocessing import Preparation, Row
 
 
-def load(raw: bytes, sha256: str) -> "Scorer":
-    """Return the scorer for the artifact `raw`, whose SHA-256 must be `sha256` (hexadecimal).
+def load(raw: bytes, sha256: str, parse: Callable[[bytes], Any] = json.loads) -> "Scorer":
+    """Return the scorer for the artifact `raw`, whose SHA-256 must be `sha256` (hexadecimal); `parse` reads JSON.
 
     Raises
     ------
     ArtefactError
         If the digest differs, the format is unknown, or the model needs a feature that this version does not compute.
     """
-    return Scorer(artifact.decode(raw, sha256))
+    return Scorer(artifact.decode(raw, sha256, parse))
+
+
+class ScoreError(ArithmeticError):
+    """The model gave a score that is no probability."""
 
 
 class Scorer:
@@ -38,8 +43,10 @@ class Scorer:
         probability from which an activity counts as at risk
     metadata
         metadata that the training recorded
+    names
+        features that it needs
     history
-        point-in-time features that it needs
+        those of them that are point-in-time features
     steps
         approximate number of tree nodes that a row visits; 0 for models without trees
     document
@@ -56,6 +63,7 @@ class Scorer:
         unknown = {*names["numeric"], *names["categorical"]} - {*features.NUMERIC, *features.CATEGORICAL}
         if unknown:
             raise ArtefactError(f"the model needs features that are not computed here: {sorted(unknown)}")
+        self.names: tuple[str, ...] = (*names["numeric"], *names["categorical"])
         self.history = tuple(name for name in names["numeric"] if name in HISTORY)
         self.document = document
         self.steps = sum(1 + len(tree["feature"]).bit_length() for tree in document["model"].get("trees", ()))
@@ -76,8 +84,32 @@ class Scorer:
         return features.feature_row(activity)
 
     def score(self, rows: Sequence[Mapping[str, Any]]) -> list[float]:
-        """Return the probability of delay for each row of features (a missing number is None or NaN)."""
-        return self._score(list(map(self.prepare, rows)))
+        """Return the probability of delay for each row of features (a missing number is None or NaN).
+
+        Raises
+        ------
+        ScoreError
+            As for `score_columns`.
+        """
+        return self.score_columns({name: [row[name] for row in rows] for name in self.names})
+
+    def score_columns(self, columns: Mapping[str, Sequence[Any]]) -> list[float]:
+        """Return the probability of delay for activities, given by features by name, each of length n_activities.
+
+        Raises
+        ------
+        ScoreError
+            If a score is no probability: no door passes it on.
+        """
+        scores = self.scores(columns)
+        # Every comparison with NaN is false.
+        if not all(0.0 <= score <= 1.0 for score in scores):
+            raise ScoreError(f"the model {self.metadata.get('model_id', '')} gave a score that is no probability")
+        return scores
+
+    def scores(self, columns: Mapping[str, Sequence[Any]]) -> list[float]:
+        """Return the scores as the model gives them; what `score_columns` checks."""
+        return self._score(self.prepare.rows(columns))
 
     def predict_proba(self, activities: Sequence[Mapping[str, Any]]) -> list[float]:
         """Return the probability of delay for each activity given by canonical columns."""

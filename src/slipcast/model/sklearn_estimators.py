@@ -68,6 +68,9 @@ TRUSTED = frozenset(
     }
 )
 
+# Trees of scikit-learn compare float32 and refuse what does not fit; the largest one lies beyond all thresholds too.
+LARGEST = float(np.finfo(np.float32).max)
+
 Probabilities = Callable[[Sequence[Row]], list[float]]
 
 
@@ -113,7 +116,11 @@ def load(model: dict[str, Any]) -> Probabilities:
         raise ArtefactError(f"the model is a {type(estimator).__name__}, not the {model['estimator']} that it says")
 
     def probabilities(rows: Sequence[Row]) -> list[float]:
-        return estimator.predict_proba(np.array(rows, dtype=np.float64))[:, 1].tolist() if rows else []
+        if not rows:
+            return []
+        matrix = np.clip(np.array(rows, dtype=np.float64), -LARGEST, LARGEST)
+        found: list[float] = estimator.predict_proba(matrix)[:, 1].tolist()
+        return found
 
     return probabilities
 

@@ -47,6 +47,7 @@ def js_distance(reference: np.ndarray, window: np.ndarray) -> np.ndarray | float
     0.267
     """
     r, w = shares(reference, window)
+    # Not scipy's jensenshannon: it is NaN for two distributions that differ by rounding alone.
     log_middle = _log((r + w) / 2)
     divergence = np.sum(r * (_log(r) - log_middle) + w * (_log(w) - log_middle), axis=-1) / (2 * np.log(2))
     found = np.sqrt(np.maximum(divergence, 0))

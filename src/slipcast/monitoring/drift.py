@@ -204,7 +204,7 @@ def _words(reference: Reference, verdict: Verdicts, at: int, counted: Numbers | 
         count = counted.counts[-1] if isinstance(counted, Numbers) else counted.missing
         return f"missing in {count / n:.0%} of the window, {before:.0%} of the reference"
     if isinstance(counted, Categories):
-        examples = ", ".join(value for value, _ in counted.new.most_common(3))
+        examples = ", ".join(value[:60] for value, _ in counted.new.most_common(3))
         return f"{counted.unseen / n:.0%} have a value that training did not know, such as {examples}"
     if counted.limits is None:
         raise ValueError(f"the profile has no limits of {name}")

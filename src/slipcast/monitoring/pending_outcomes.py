@@ -3,6 +3,7 @@
 import hashlib
 import io
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -39,8 +40,9 @@ def asked_of(items: Sequence[Mapping[str, Any]]) -> np.ndarray:
     rows["key"] = [_key(item["project_id"], item["activity_id"]) if item.get("project_id") else 0 for item in items]
     rows["score"] = [item["score"] for item in items]
     rows["as_of"] = np.array([day_of(item) for item in items], dtype="datetime64[D]").astype("int32")
-    # In UTC as the log writes it; numpy knows no zones.
-    rows["at"] = np.array([str(item["at"]).removesuffix("Z").split("+")[0] for item in items], dtype="datetime64[ms]")
+    # numpy knows no zones.
+    moments = [datetime.fromisoformat(item["at"]).astimezone(UTC).replace(tzinfo=None) for item in items]
+    rows["at"] = np.array(moments, dtype="datetime64[ms]")
     return first(rows)
 
 

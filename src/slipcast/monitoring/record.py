@@ -284,6 +284,8 @@ class Record:
         all predictions of `version` in the window, repeated ones too
     other_versions
         predictions in the window by other versions
+    unreadable
+        lines of the log that were quarantined in this run
     score_mean, score_reference_mean
         None without predictions
     scores_by_day
@@ -302,6 +304,7 @@ class Record:
     n: int = 0
     predictions: int = 0
     other_versions: int = 0
+    unreadable: int = 0
     score_mean: float | None = None
     score_reference_mean: float | None = None
     scores_by_day: list[dict[str, Any]] = field(default_factory=list)

@@ -107,6 +107,7 @@ def conclude(
     realised: Realised,
     rule: Rule,
     earlier: Sequence[Mapping[str, Any]] = (),
+    unreadable: int = 0,
 ) -> Record:
     """Return the record of a run.
 
@@ -114,6 +115,8 @@ def conclude(
     ----------
     earlier
         as for `drift.assess`
+    unreadable
+        lines of the log that were quarantined
     """
     sketch = window.sketch
     found = drifting.assess(profile, sketch, rule, earlier)
@@ -126,6 +129,12 @@ def conclude(
         miscalibrated=realised.state in ("miscalibrated", "degraded"),
     )
     conclusion, reasons = _judge(found, realised, estimated)
+    if unreadable:
+        reasons = [
+            *reasons,
+            f"Lines of the prediction log that could not be read and do not count: {unreadable}. "
+            "They are in the bucket under prediction-log/unreadable/.",
+        ]
     record = Record(
         at=at.isoformat(),
         since=since.isoformat(),
@@ -137,6 +146,7 @@ def conclude(
         n=sketch.n,
         predictions=window.predictions,
         other_versions=window.other_versions,
+        unreadable=unreadable,
         score_mean=sketch.score.total / sketch.n if sketch.n else None,
         score_reference_mean=profile["score"]["mean"],
         scores_by_day=[
@@ -209,6 +219,8 @@ def _of_drift(found: Drift) -> list[str]:
 def metrics(record: Record) -> dict[str, float]:
     """Return the CloudWatch metrics of a run; values without a verdict are not reported."""
     values: dict[str, float | None] = {"MonitorRuns": 1.0, "MonitoredPredictions": float(record.n)}
+    if record.unreadable:
+        values["LogLinesUnreadable"] = float(record.unreadable)
     drift, realised, estimated = record.drift, record.realised, record.estimated
     if drift and drift.state != "insufficient_data":
         values |= {

@@ -14,6 +14,7 @@ import pandas as pd
 from slipcast.features.row import MISSING
 from slipcast.monitoring.estimated_performance import histogram
 from slipcast.monitoring.reference_profile import numeric_counts
+from slipcast.schema import LARGEST_NUMBER
 
 
 class Numbers:
@@ -38,7 +39,11 @@ class Numbers:
         self.low, self.high, self.total = np.inf, -np.inf, 0.0
 
     def add(self, values: np.ndarray) -> None:
-        """Count values, NaN for missing ones."""
+        """Count values, NaN for missing ones; a value beyond `schema.LARGEST_NUMBER` counts as that number.
+
+        The sum of the window then stays finite, whatever an older version of the API accepted.
+        """
+        values = np.clip(values, -LARGEST_NUMBER, LARGEST_NUMBER)
         self.counts += numeric_counts(values, self.edges)
         known = values[~np.isnan(values)]
         if not len(known):

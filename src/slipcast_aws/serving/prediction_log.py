@@ -11,11 +11,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from slipcast.monitoring.logged_prediction import NEEDED as NEEDED
+from slipcast.monitoring.logged_prediction import flaw, is_moment
 from slipcast_aws import storage
 
 PREFIX = "prediction-log/"
 FAILURES = "failed-requests/"
-NEEDED = ("prediction_id", "at", "model_version", "activity_id", "features", "score")
 # A delivery is stored under the hour of its first line, and has lines of a few minutes at most.
 LONGEST_DELIVERY = timedelta(hours=1)
 
@@ -65,8 +66,14 @@ def read(uri: str, raw: bytes) -> tuple[list[dict[str, Any]], int]:
     return rows, bad
 
 
-def parse(raw: bytes, needed: Sequence[str] = NEEDED) -> tuple[list[dict[str, Any]], int]:
-    """Return the lines with the `needed` fields in an object's bytes, and the number of others; nothing is changed."""
+def parse(raw: bytes, needed: Sequence[str] | None = None) -> tuple[list[dict[str, Any]], int]:
+    """Return the predictions in an object's bytes, and the number of other lines; nothing is changed.
+
+    Parameters
+    ----------
+    needed
+        fields that are enough, for lines about requests that got no prediction; None: each line is a prediction
+    """
     try:
         lines = gzip.decompress(raw).splitlines()
     except (OSError, EOFError, zlib.error):
@@ -75,15 +82,20 @@ def parse(raw: bytes, needed: Sequence[str] = NEEDED) -> tuple[list[dict[str, An
     for line in lines:
         try:
             row = json.loads(line)
-            datetime.fromisoformat(row["at"]).astimezone()
-            whole = all(name in row for name in needed) and isinstance(row.get("features", {}), dict)
-        except (ValueError, KeyError, TypeError):
-            whole = False
-        if whole:
+        except (ValueError, RecursionError):
+            bad += 1
+            continue
+        if not _flaw(row, needed):
             rows.append(row)
         else:
             bad += 1
     return rows, bad
+
+
+def _flaw(row: Any, needed: Sequence[str] | None) -> bool:
+    if needed is None or (isinstance(row, dict) and "features" in row):
+        return flaw(row) is not None
+    return not (isinstance(row, dict) and all(name in row for name in needed) and is_moment(row.get("at")))
 
 
 def distinct(rows: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:

@@ -8,23 +8,25 @@ import json
 import logging
 import os
 import re
-import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 import cloudpickle
 import joblib
 import mlflow
+import numpy as np
 from mlflow.entities import Dataset, DatasetInput, Run
 from mlflow.entities.model_registry import ModelVersion
+from mlflow.models import ModelSignature
 from mlflow.tracking import MlflowClient
+from mlflow.types import ColSpec, DataType, Schema, TensorSpec
+from mlflow.types.schema import AnyType
 
 from slipcast import probability_arrays
 from slipcast.training import calibration
-from slipcast_aws import storage
+from slipcast_aws import scratch, storage
 from slipcast_aws.settings import setting
 from slipcast_aws.tracking import mlflow_server
 
@@ -256,6 +258,7 @@ def _log_candidate(client: MlflowClient, found: dict[str, Any], item: dict[str, 
                 _register(client, found, found["model"]["artefact_uri"])
             return
         model = joblib.load(io.BytesIO(storage.read_bytes(item["model"]["uri"], sha256=item["model"]["sha256"])))
+        signature = _signature(model, found.get("data_profile", {}).get("columns", ()))
         if challenger:
             model = _as_served(model, found["calibration"])
         with _by_value(calibration, probability_arrays):
@@ -266,10 +269,25 @@ def _log_candidate(client: MlflowClient, found: dict[str, Any], item: dict[str, 
                 pip_requirements=[f"{name}=={version(name)}" for name in PACKAGES],
                 serialization_format="cloudpickle",
                 pyfunc_predict_fn="predict_proba",
+                signature=signature,
                 metadata={"sha256_joblib": item["model"]["sha256"]},
             )
         if challenger:
             _register(client, found, logged.model_uri)
+
+
+def _signature(model: Any, columns: Iterable[dict[str, Any]]) -> ModelSignature | None:
+    """Return the model's features and the shape of its answer; None for a model that knows no names of features."""
+    names = getattr(model, "feature_names_in_", None)
+    if names is None:
+        return None
+    kinds = {column["name"]: column["kind"] for column in columns}
+    # A number may be whole: for a double MLflow refuses int64, which pandas reads from most files.
+    features = [
+        ColSpec(DataType.string if kinds.get(name) == "categorical" else AnyType(), name=str(name), required=False)
+        for name in names
+    ]
+    return ModelSignature(Schema(features), Schema([TensorSpec(np.dtype("float64"), (-1, 2))]))
 
 
 def _as_served(pipeline: Any, line: dict[str, Any]) -> Any:
@@ -298,11 +316,11 @@ def _register(client: MlflowClient, found: dict[str, Any], model_uri: str) -> No
 
 
 def _log_files(prefix: str) -> None:
-    with tempfile.TemporaryDirectory() as folder:
+    with scratch.folder() as folder:
         for name in ("evaluation.json", "report.html"):
             # The metrics are logged even if the report could not be drawn.
             if name == "report.html" and not storage.exists(f"{prefix}/{name}"):
                 continue
-            path = Path(folder, name)
+            path = folder / name
             path.write_bytes(storage.read_bytes(f"{prefix}/{name}"))
             mlflow.log_artifact(str(path))

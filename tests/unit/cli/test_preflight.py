@@ -297,7 +297,7 @@ def test_a_template_that_cloudformation_refuses_is_quoted(session, checks):
 
 
 def test_a_long_template_is_looked_at_in_sams_bucket_and_taken_away(session, checks, template):
-    template.write_text(SMALL + "#" * preflight.MAX_INLINE_TEMPLATE)
+    template.write_text(f"{SMALL}Description: {'x' * preflight.MAX_INLINE_TEMPLATE}\n")
     outputs = [{"OutputKey": "SourceBucket", "OutputValue": "sam-bucket"}]
     sam = {"StackName": preflight.SAM_STACK, "StackStatus": "CREATE_COMPLETE", "CreationTime": "2026-01-01T00:00:00Z"}
     session.answers("cloudformation", "describe_stacks", {"Stacks": [sam | {"Outputs": outputs}]})
@@ -310,7 +310,7 @@ def test_a_long_template_is_looked_at_in_sams_bucket_and_taken_away(session, che
 
 
 def test_a_long_template_without_a_bucket_is_left_to_the_change_set(session, checks, template):
-    template.write_text(SMALL + "#" * preflight.MAX_INLINE_TEMPLATE)
+    template.write_text(f"{SMALL}Description: {'x' * preflight.MAX_INLINE_TEMPLATE}\n")
     missing = f"Stack with id {preflight.SAM_STACK} does not exist"
     session.refuses("cloudformation", "describe_stacks", "ValidationError", missing)
 

@@ -278,7 +278,8 @@ def test_bytes_that_are_no_series_are_refused():
     raw = encode(some_series(20))
     for wrong, message in {
         b"": "no series",
-        b"\x02" + raw[1:]: "version 2",
+        b"\x03" + raw[1:]: "version 3",
+        b"\x02" + raw[1:]: "20 days",
         raw[:-3]: "20 days",
         raw + b"x": "20 days",
         raw[:1] + struct.pack("<I", 19) + raw[5:]: "19 days",
@@ -302,7 +303,7 @@ def test_random_bytes_are_a_series_or_a_value_error(raw):
 
 def test_what_cannot_be_stored_is_refused():
     zeros = [0] * len(Totals._fields)
-    with pytest.raises(ValueError, match="32 bits"):
-        encode(Series([1], Totals(2**31, *[[value] for value in zeros[1:]])._replace(labels=[2**31])))
+    with pytest.raises(ValueError, match="64 bits"):
+        encode(Series([1], Totals(*[[value] for value in zeros])._replace(labels=[2**63])))
     with pytest.raises(ValueError, match="more than a series holds"):
         encode(Series(list(range(100_001)), Totals(*[[0] * 100_001 for _ in zeros])))

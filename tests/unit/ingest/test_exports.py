@@ -151,7 +151,7 @@ def test_the_xml_of_ms_project_has_its_baselines(export):
     assert ahead["baseline_duration_days"] == 122
     assert (ahead["phase"], ahead["location"], ahead["budget"]) == ("P.S. 115 - Brooklyn", "District 18", 3600)
     assert "8 empty lines between tasks" in schedule.notes
-    assert schedule.network.keys() == {"activities", "relations", "calendars"}
+    assert schedule.network.keys() == {"projects", "activities", "relations", "calendars"}
 
 
 def without(text: str, *columns: str) -> str:

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from scipy.stats import binomtest
 from sklearn.metrics import auc as area_under
 
 from slipcast.metrics.curves import curves, wilson
@@ -52,8 +51,15 @@ def test_one_class_has_no_ranking():
     assert all(item["late_rate"] == 0 for item in found["reliability"])
 
 
-@pytest.mark.parametrize(("successes", "n"), [(0, 20), (7, 20), (20, 20)])
-def test_the_interval_of_a_share_is_wilsons(successes, n):
-    expected = binomtest(successes, n).proportion_ci(method="wilson")
-
-    assert wilson(successes, n) == pytest.approx([expected.low, expected.high], abs=1e-9)
+@pytest.mark.parametrize(
+    ("successes", "n", "interval"),
+    [
+        (81, 263, [0.2553, 0.3662]),
+        (15, 148, [0.0624, 0.1605]),
+        (0, 20, [0.0, 0.1611]),
+        (1, 29, [0.0061, 0.1718]),
+    ],
+)
+def test_the_interval_of_a_share_is_wilsons(successes, n, interval):
+    """Method 3 in table I of Newcombe, Two-sided confidence intervals for the single proportion, 1998."""
+    assert wilson(successes, n) == pytest.approx(interval, abs=5e-5)

@@ -3,8 +3,10 @@
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
 
-from slipcast.training.search.folds import FoldError, shuffled_folds, time_folds
+from slipcast.training.search.folds import FoldError, ShuffledSplit, TimeProjectSplit, time_folds
 
 
 def history(n: int = 400, seed: int = 0) -> pd.DataFrame:
@@ -72,16 +74,54 @@ def test_a_history_of_one_class_is_an_error_that_says_so():
 
 def test_shuffled_folds_test_every_row_once():
     late = history()["is_late"].to_numpy()
-    folds = shuffled_folds(late, 5, seed=3)
+    folds = ShuffledSplit(5, seed=3).folds(late)
 
     assert sorted(np.concatenate([fold.test for fold in folds]).tolist()) == list(range(400))
     for fold in folds:
         assert sorted([*fold.train, *fold.test]) == list(range(400))
-    assert [fold.test.tolist() for fold in shuffled_folds(late, 5, seed=3)] == [fold.test.tolist() for fold in folds]
-    assert shuffled_folds(late, 5, seed=4)[0].test.tolist() != folds[0].test.tolist()
+    assert [fold.test.tolist() for fold in ShuffledSplit(5, seed=3).folds(late)] == [
+        fold.test.tolist() for fold in folds
+    ]
+    assert ShuffledSplit(5, seed=4).folds(late)[0].test.tolist() != folds[0].test.tolist()
 
 
 @pytest.mark.parametrize(("late", "message"), [([1, 0, 1], "3 activities are too few"), ([1] + [0] * 30, "one class")])
 def test_rows_that_cannot_be_shuffled_into_folds_are_an_error(late, message):
     with pytest.raises(FoldError, match=message):
-        shuffled_folds(np.array(late), 5, seed=0)
+        ShuffledSplit(5, seed=0).folds(late)
+
+
+def splitters(labelled: pd.DataFrame) -> list:
+    return [TimeProjectSplit(labelled["start"], labelled["label_known_at"], 4), ShuffledSplit(4, seed=1)]
+
+
+@pytest.mark.parametrize("which", [0, 1], ids=["time", "shuffled"])
+def test_a_grid_search_of_scikit_learn_takes_a_splitter(which):
+    labelled = history()
+    features = (labelled["label_known_at"] - labelled["start"]).dt.days.to_numpy()[:, None]
+    splitter = splitters(labelled)[which]
+    search = GridSearchCV(LogisticRegression(), {"C": [0.1, 1.0]}, cv=splitter, scoring="neg_brier_score")
+    search.fit(features, labelled["is_late"], groups=labelled["project_id"])
+    folds = splitter.folds(labelled["is_late"], labelled["project_id"])
+    model = LogisticRegression(C=1.0)
+
+    assert search.n_splits_ == len(folds) == 4
+    for number, fold in enumerate(folds):
+        late = labelled["is_late"].to_numpy()
+        score = model.fit(features[fold.train], late[fold.train]).predict_proba(features[fold.test])[:, 1]
+        assert search.cv_results_[f"split{number}_test_score"][1] == pytest.approx(
+            -np.mean((score - late[fold.test]) ** 2)
+        )
+
+
+def test_the_number_of_splits_is_that_of_the_folds_that_are_left():
+    """scikit-learn refuses a search whose splitter yields another number than it says."""
+    labelled = history()
+    labelled.loc[300:, "is_late"] = 0
+    splitter = splitters(labelled)[0]
+    windows = list(splitter.split(labelled, labelled["is_late"]))
+
+    assert 0 < len(windows) < 4
+    assert splitter.get_n_splits(labelled, labelled["is_late"]) == len(windows)
+    with pytest.raises(ValueError, match="y is needed"):
+        splitter.get_n_splits()

@@ -3,6 +3,8 @@
 import calendar
 import hashlib
 import re
+import unicodedata
+from collections.abc import Iterable, Mapping
 from datetime import date
 from pathlib import PurePosixPath
 
@@ -48,9 +50,20 @@ NAMELESS = frozenset(
 )
 
 
+# Characters of the readable part of a series, which is a part of keys: S3 takes 1,024 bytes, a letter has up to 4.
+LONGEST = 80
+# Hexadecimal digits of the digest after a readable part that does not say all of the name.
+DIGEST_DIGITS = 8
+# Categories of Unicode that only separate words: connectors, dashes, brackets, spaces, control characters.
+SEPARATORS = ("Pc", "Pd", "Ps", "Pe", "Zs", "Cc")
+
+
 def stem(name: str) -> str:
-    """Return a file's name without its folder and its known suffixes."""
-    path = PurePosixPath(name.replace("\\", "/"))
+    """Return a file's name without its folder and its known suffixes, in Unicode's composed form (NFC).
+
+    Systems write letters with marks in either form: macOS decomposes them, so that the same name has other bytes.
+    """
+    path = PurePosixPath(unicodedata.normalize("NFC", name).replace("\\", "/"))
     while path.suffix.lower() in SUFFIXES and path.stem:
         path = path.with_suffix("")
     return path.name
@@ -87,17 +100,102 @@ def is_baseline(name: str) -> bool:
 def source(name: str, folder: str = "") -> str:
     """Return the series of files that a file belongs to: its name without dates and marks of updates, below its folder.
 
-    ``tower_a_2025-06-30.csv``, ``tower_a_2025-07-31_rev2.csv`` and ``Tower A baseline.xer`` are all of ``tower_a``.
+    ``tower_a_2025-06-30.csv``, ``tower_a_2025-07-31_rev2.csv`` and ``Tower A baseline.xer`` are all of ``tower_a``. Two
+    names have one series only if they differ in case, spaces, hyphens, brackets and the like alone: what else is not
+    kept, such as the signs of ``A+B`` and ``A&B``, is in a digest at the end.
+
+    Examples
+    --------
+    >>> source("東京站_2024-12-31.csv"), source("A+B.csv"), source("A&B.csv")
+    ('東京站', 'a_b.300273da', 'a_b.4e012385')
     """
     text = stem(name)
-    own = [_plain(part) for part in (folder, without_marks(text))]
+    own = [_slug(part) for part in (folder, without_marks(text))]
     if not any(own):
-        own = [_plain(MONTH.sub("", DAY.sub("", text)))]
+        own = [_slug(MONTH.sub("", DAY.sub("", text)))]
+    return "-".join(part for part in own if part) or "schedule"
+
+
+def former_source(name: str, folder: str = "") -> str:
+    """Return the series as earlier versions named it: letters with marks, of other scripts, and signs became ``_``."""
+    path = PurePosixPath(name.replace("\\", "/"))
+    while path.suffix.lower() in SUFFIXES and path.stem:
+        path = path.with_suffix("")
+    text = path.name
+    own = [_former_slug(part) for part in (folder, without_marks(text))]
+    if not any(own):
+        own = [_former_slug(MONTH.sub("", DAY.sub("", text)))]
     if not any(own) and (letters := re.sub(r"[\W\d_]+", "", text)):
-        # A name in another script: another series than other such names.
         return f"schedule_{hashlib.sha256(letters.encode()).hexdigest()[:8]}"
     return "-".join(part for part in own if part) or "schedule"
 
 
-def _plain(text: str) -> str:
+def former_names(uploads: Iterable[tuple[str, str, str]]) -> dict[str, str]:
+    """Return the series that go on under the name of an earlier version: its name now → its name then.
+
+    If files of several series shared a name then, it stays with the series that is still called so, else with that of
+    the last file, as its predictions and its open activities are of that one.
+
+    Parameters
+    ----------
+    uploads
+        name, folder and series of each file that was taken in, the earliest first
+
+    Examples
+    --------
+    >>> former_names([("A+B.csv", "", "a_b"), ("A&B.csv", "", "a_b"), ("hall.csv", "", "hall")])
+    {'a_b.4e012385': 'a_b'}
+    """
+    owners: dict[str, str] = {}
+    for name, folder, used in uploads:
+        for place in dict.fromkeys((folder, "")):
+            if owners.get(used) != used and former_source(name, place) == used:
+                owners[used] = source(name, place)
+                break
+    return {now: then for then, now in owners.items() if now != then}
+
+
+def name_in_use(series: str, former: Mapping[str, str]) -> str:
+    """Return the name under which a series is stored.
+
+    Parameters
+    ----------
+    series
+        as `source` returns it
+    former
+        as `former_names` returns it
+    """
+    if series in former:
+        return former[series]
+    # Its name belongs to another series, since an earlier version.
+    return f"{series}.{_digest(series)}" if series in former.values() else series
+
+
+def _slug(text: str) -> str:
+    """Return text as a part of a key: letters, marks and digits of all scripts, everything else as ``_``.
+
+    Where more than case and separators is lost, a digest of the whole follows.
+    """
+    text = unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).lower())
+    # Marks of direction, soft hyphens and the like are invisible, and come in by copying.
+    text = "".join(" " if _separates(each) else each for each in text if unicodedata.category(each) != "Cf")
+    text = " ".join(text.split())
+    slug = re.sub(r"_+", "_", "".join(each if _is_kept(each) else "_" for each in text)).strip("_")
+    lost = len(slug) > LONGEST or any(each != " " and not _is_kept(each) for each in text)
+    return f"{slug[:LONGEST] or 'schedule'}.{_digest(text)}" if lost else slug
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:DIGEST_DIGITS]
+
+
+def _separates(character: str) -> bool:
+    return character in ".," or character.isspace() or unicodedata.category(character) in SEPARATORS
+
+
+def _is_kept(character: str) -> bool:
+    return unicodedata.category(character)[0] in "LMN"
+
+
+def _former_slug(text: str) -> str:
     return re.sub(r"[^a-z0-9]+", "_", text.casefold()).strip("_")[:80]

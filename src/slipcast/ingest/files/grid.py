@@ -34,6 +34,7 @@ class Grid:
         there, and 1 if it sums up the records below it
     bare : whether the cells have no white space but spaces
     lined : whether only the line stands before the cells of a numbered grid, all records being whole and none a sum
+    records : how many records of a numbered grid were written
     """
 
     path: Path
@@ -43,6 +44,7 @@ class Grid:
     numbered: bool
     bare: bool = False
     lined: bool = False
+    records: int | None = None
 
 
 @dataclass(frozen=True)
@@ -153,6 +155,12 @@ def plain(path: Path, header_line: int, delimiter: str) -> Plain | None:
     return Plain(newlines - header_line + (last != b"\n"), bare)
 
 
+def lines(path: Path) -> int:
+    """Return the number of lines of a file that ends with one."""
+    with path.open("rb", buffering=0) as file:
+        return sum(block.count(b"\n") for block in iter(lambda: file.read(BLOCK), b""))
+
+
 @dataclass(frozen=True)
 class Outline:
     """Where the outline of a table shows: positions of cells that hold its level, its number, or indented text.
@@ -197,7 +205,7 @@ def number(
     Blank records are left out. `numbered` says that the first cell already is the line in the dropped file. `outline`
     is how summary records are known.
     """
-    width = len(header.cells) - numbered
+    width, written = len(header.cells) - numbered, 0
     with target.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n", quoting=csv.QUOTE_ALL)
         waiting: tuple[int, list[str]] | None = None
@@ -208,8 +216,9 @@ def number(
                 count = len(current)
                 current = [cell if len(cell) <= MAX_CELL else cell[: MAX_CELL + 1] for cell in current[:width]]
                 writer.writerow([place, count, int(summary), *current, *[""] * (width - len(current))])
+                written += 1
             waiting = line, cells
-    return Grid(target, ",", 0, width, True)
+    return Grid(target, ",", 0, width, True, records=written)
 
 
 def _below(path: Path, delimiter: str, header: Record, numbered: bool, width: int) -> Iterator[tuple[int, list[str]]]:

@@ -67,7 +67,7 @@ _TASK = frozenset(
 )
 _PROJECT = frozenset(
     {"Name", "Title", "StatusDate", "CurrentDate", "ExtendedAttributes", "MinutesPerDay", "MinutesPerWeek"}
-    | {"CalendarUID", "DaysPerMonth"}
+    | {"CalendarUID", "DaysPerMonth", "StartDate", "MultipleCriticalPaths"}
 )
 
 
@@ -118,7 +118,7 @@ def to_csv(
     if table.header is None:
         raise ScheduleRefused(name, "the XML file holds no tasks", "Save the project with its tasks")
     if network is not None:
-        table.write_calendars(network)
+        table.write_project(network)
     return tuple(table.notes())
 
 
@@ -246,8 +246,21 @@ class _Table:
                 },
             )
 
-    def write_calendars(self, network: Writer) -> None:
-        """Write the calendars, each with what it takes from its base."""
+    def write_project(self, network: Writer) -> None:
+        """Write the project, and the calendars, each with what it takes from its base."""
+        network.project(
+            _text(self._project, "Title"),
+            {
+                "data_time": self._status_date or _moment(_text(self._project, "StartDate")),
+                "planned_start": _moment(_text(self._project, "StartDate")),
+                "calendar_id": _text(self._project, "CalendarUID"),
+                "out_of_sequence": "retained_logic",
+                "float_kind": "smallest",
+                "lag_from_actual_start": True,
+                "open_ends_critical": _text(self._project, "MultipleCriticalPaths") == "1",
+                "float_to_own_finish": True,
+            },
+        )
         for uid, name in self.calendars.names.items():
             network.calendar(uid, name, self.calendars.bases.get(uid, ""), self.calendars.get(uid, self._project))
 

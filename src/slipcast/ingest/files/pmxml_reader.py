@@ -30,6 +30,7 @@ CONSTRAINTS = {
     "Mandatory Start": "CS_MANDSTART",
     "Mandatory Finish": "CS_MANDFIN",
 }
+FLAGS = {"1": "Y", "true": "Y", "0": "N", "false": "N"}
 CODES = {
     "task_type": {
         "Task Dependent": "TT_Task",
@@ -56,6 +57,16 @@ CODES = {
         "24 Hour Calendar": "rcal_24Hour",
         "Project Default Calendar": "rcal_ProjDefault",
     },
+    "sched_float_type": {
+        "Finish Float = Late Finish - Early Finish": "FT_FF",
+        "Start Float = Late Start - Early Start": "FT_SS",
+        "Smallest of Start Float and Finish Float": "FT_Min",
+    },
+    # What is not retained is overridden, or replaced by actual dates: see `_values`.
+    "sched_retained_logic": {"Retained Logic": "Y", "Progress Override": "N", "Actual Dates": "N"},
+    "sched_open_critical_flag": FLAGS,
+    "sched_lag_early_start_flag": FLAGS,
+    "sched_use_project_end_date_for_float": FLAGS,
 }
 
 # Element → field of the XER table.
@@ -119,6 +130,8 @@ FIELDS: dict[str, dict[str, str]] = {
         "SecondaryConstraintDate": "cstr_date2",
         "SuspendDate": "suspend_date",
         "ResumeDate": "resume_date",
+        "ExternalEarlyStartDate": "external_early_start_date",
+        "ExternalLateFinishDate": "external_late_end_date",
         "TotalFloat": "total_float_hr_cnt",
         "PlannedLaborUnits": "target_work_qty",
         "ActualLaborUnits": "act_work_qty",
@@ -151,10 +164,20 @@ FIELDS: dict[str, dict[str, str]] = {
     "SCHEDOPTIONS": {
         "ProjectObjectId": "proj_id",
         "RelationshipLagCalendar": "sched_calendar_on_relationship_lag",
+        "ComputeTotalFloatType": "sched_float_type",
+        "OutOfSequenceScheduleType": "sched_retained_logic",
+        "MakeOpenEndedActivitiesCritical": "sched_open_critical_flag",
+        "StartToStartLagCalculationType": "sched_lag_early_start_flag",
+        "CalculateFloatBasedOnFinishDate": "sched_use_project_end_date_for_float",
     },
 }
 # Fields of the tables next to the elements' own: where the row stands, and what is put together.
-ADDED = {"CALENDAR": ("clndr_data",), "PROJWBS": ("proj_node_flag",), "TASKACTV": ("task_id",)}
+ADDED = {
+    "CALENDAR": ("clndr_data",),
+    "PROJWBS": ("proj_node_flag",),
+    "TASKACTV": ("task_id",),
+    "SCHEDOPTIONS": ("sched_progress_override",),
+}
 ELEMENTS = {
     "PROJECT": ("Project", "BaselineProject"),
     "CALENDAR": ("Calendar",),
@@ -262,6 +285,9 @@ def _values(table: str, element: Element) -> Iterator[dict[str, str]]:
         )
         top = not values.get("parent_wbs_id") and any(text == project != "" for text, project in own)
         values["proj_node_flag"] = "Y" if top else "N"
+    elif table == "SCHEDOPTIONS":
+        overridden = _text(element.fields, "OutOfSequenceScheduleType") == "Progress Override"
+        values["sched_progress_override"] = "Y" if overridden else "N"
     elif table == "TASK" and values.get("phys_complete_pct"):
         values["phys_complete_pct"] = _percent(values["phys_complete_pct"])
     yield values

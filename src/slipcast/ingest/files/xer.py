@@ -9,7 +9,13 @@ from pathlib import Path
 from slipcast.datasets.calendars import Calendar, days_between
 from slipcast.datasets.network import Writer
 from slipcast.ingest.files.pmxml_reader import PmxmlReader
-from slipcast.ingest.files.xer_network import remember_activity, write_activity, write_calendars, write_relation
+from slipcast.ingest.files.xer_network import (
+    remember_activity,
+    write_activity,
+    write_calendars,
+    write_projects,
+    write_relation,
+)
 from slipcast.ingest.files.xer_reader import Record, XerReader, clean_all, find_encodings
 from slipcast.ingest.files.xer_tables import AROUND_TASK, Tables, choose_projects, number, read_tables
 from slipcast.ingest.refusal import ScheduleRefused
@@ -117,6 +123,7 @@ def to_csv(
     if network is not None:
         for record in links:
             write_relation(network, tables, record.values)
+        write_projects(network, tables)
         write_calendars(network, tables)
     return (*notes, *_remarks(reader, tables))
 

@@ -46,7 +46,10 @@ MOMENTS = {
     "second_constraint_date": "cstr_date2",
     "suspended": "suspend_date",
     "resumed": "resume_date",
+    "external_early_start": "external_early_start_date",
+    "external_late_finish": "external_late_end_date",
 }
+FLOAT_KINDS = {"FT_FF": "finish", "FT_SS": "start", "FT_Min": "smallest"}
 NOTHING = Calendar()
 
 
@@ -91,7 +94,9 @@ def write_relation(network: Writer, tables: Tables, value: Mapping[str, str]) ->
         return False
     if successor[0] in tables.stubs:
         return True
-    whose = LAG_CALENDARS.get(tables.lag_calendars.get(successor[0], ""), "predecessor")
+    whose = LAG_CALENDARS.get(
+        tables.options.get(successor[0], {}).get("sched_calendar_on_relationship_lag", ""), "predecessor"
+    )
     own = {"predecessor": predecessor[2], "successor": successor[2]}
     default = tables.projects.get(successor[0], {}).get("clndr_id", "")
     network.relation(
@@ -107,6 +112,34 @@ def write_relation(network: Writer, tables: Tables, value: Mapping[str, str]) ->
         },
     )
     return True
+
+
+def write_projects(network: Writer, tables: Tables) -> None:
+    """Write the projects that are scheduled, each with its schedule options."""
+    for identifier, project in tables.projects.items():
+        if identifier in tables.behind or identifier in tables.stubs:
+            continue
+        options = tables.options.get(identifier, {})
+        network.project(
+            tables.short_name(identifier),
+            {
+                "data_time": project.get("last_recalc_date", ""),
+                "planned_start": project.get("plan_start_date", ""),
+                "must_finish": project.get("plan_end_date", ""),
+                "calendar_id": project.get("clndr_id", ""),
+                "out_of_sequence": _out_of_sequence(options),
+                "float_kind": FLOAT_KINDS.get(options.get("sched_float_type", ""), ""),
+                "lag_from_actual_start": options.get("sched_lag_early_start_flag") == "N",
+                "open_ends_critical": options.get("sched_open_critical_flag") == "Y",
+                "float_to_own_finish": options.get("sched_use_project_end_date_for_float") != "N",
+            },
+        )
+
+
+def _out_of_sequence(options: Mapping[str, str]) -> str:
+    if options.get("sched_retained_logic") != "N":
+        return "retained_logic"
+    return "progress_override" if options.get("sched_progress_override") == "Y" else "actual_dates"
 
 
 def write_calendars(network: Writer, tables: Tables) -> None:

@@ -25,7 +25,7 @@ class Tables:
     calendars : by identifier
     calendar_names : name and base calendar by identifier
     activities : project, code and calendar by task_id
-    lag_calendars : whose calendar lags are counted on, by project, in P6's word
+    options : schedule options by project
     predecessors : number of predecessors by task_id
     costs : target cost of resources and expenses by task_id
     assigned : pairs of code type and code by task_id
@@ -42,7 +42,7 @@ class Tables:
     calendars: dict[str, Calendar] = field(default_factory=dict)
     calendar_names: dict[str, tuple[str, str]] = field(default_factory=dict)
     activities: dict[str, tuple[str, str, str]] = field(default_factory=dict)
-    lag_calendars: dict[str, str] = field(default_factory=dict)
+    options: dict[str, dict[str, str]] = field(default_factory=dict)
     wbs: dict[str, dict[str, str]] = field(default_factory=dict)
     predecessors: Counter[str] = field(default_factory=Counter)
     costs: dict[str, float] = field(default_factory=dict)
@@ -92,8 +92,7 @@ class _Collector:
             case "TASK":
                 tables.tasks[self._value(record, "proj_id")] += 1
             case "SCHEDOPTIONS":
-                lag = self._value(record, "sched_calendar_on_relationship_lag")
-                tables.lag_calendars[self._value(record, "proj_id")] = lag
+                tables.options[self._value(record, "proj_id")] = record.values
             case "TASKPRED":
                 tables.predecessors[self._value(record, "task_id")] += 1
             case "TASKRSRC" | "PROJCOST":

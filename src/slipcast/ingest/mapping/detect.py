@@ -1,7 +1,7 @@
 """Which line is the header, and which profile reads the file."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from slipcast.ingest.mapping.profile import Profile, headers, normal
@@ -19,6 +19,7 @@ class Found:
     index : position of the header among the records at the head of the file; of the lower one of two lines
     header : its cells, stripped; of two lines the cells of both
     line : where it stands in the file; None if it is not in there
+    above : records above the header, such as those of a cover
     """
 
     profile: Profile
@@ -26,6 +27,7 @@ class Found:
     index: int
     header: tuple[str, ...]
     line: int | None
+    above: int = 0
 
 
 def detect(
@@ -57,7 +59,9 @@ def detect(
         places = list(lines[delimiter] if lines else range(1, len(records) + 1))
         tried += _tries(records, delimiter, places, profiles, reads)
     fitting = [(known, found) for (missing, known), found in tried if not missing]
+    joined_lines = 0
     if not fitting:
+        joined_lines = 1
         # A line of groups (Baseline, Actual) above one of names (Start, Finish), as merged cells leave it.
         for delimiter, records in heads.items():
             places = list(lines[delimiter] if lines else range(1, len(records) + 1))
@@ -83,11 +87,12 @@ def detect(
     # Spreadsheet exports of Primavera have the field names in one line and their titles in the next. A header that
     # comes again further down is none: what lies between would be lost.
     found = min(best, key=lambda item: item.index)
+    above = found.index - joined_lines
     below = {item.index: item for item in best if item.delimiter == found.delimiter}
     while found.index + 1 in below:
         found = below[found.index + 1]
     _refuse_repeated(found, file)
-    return found
+    return replace(found, above=above)
 
 
 type _Try = tuple[tuple[list[str], int], Found]

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from slipcast.datasets.database import literal
 from slipcast.ingest.files.grid import WHITE
 from slipcast.ingest.mapping.profile import Dates, Durations, Numbers, Source
+from slipcast.schema import LARGEST_NUMBER
 
 SEPARATED = {
     "YMD": ("%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d"),
@@ -132,7 +133,7 @@ def number(text: str, numbers: Numbers) -> str:
         # COALESCE cleans only the cells that need it.
         value = f"coalesce(try_cast({text} AS DOUBLE), {value})"
     # What is infinite or no number fails the comparison; that 1_000 is a number only programmers know.
-    return f"(CASE WHEN abs({value}) < 1e15 AND NOT contains({text}, '_') THEN {value} END)"
+    return f"(CASE WHEN abs({value}) < {LARGEST_NUMBER!r} AND NOT contains({text}, '_') THEN {value} END)"
 
 
 def calendar_days(text: str, durations: Durations, numbers: Numbers, unit: str | None) -> str:

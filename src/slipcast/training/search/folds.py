@@ -1,10 +1,18 @@
-"""Folds of cross-validation: expanding windows of time without the test projects, or shuffled ones."""
+"""Folds of cross-validation: expanding windows of time without the test projects, or shuffled ones.
 
+`TimeProjectSplit` and `ShuffledSplit` are splitters as scikit-learn defines them: pass one as ``cv`` to `GridSearchCV`
+or `cross_val_score`. They import numpy and pandas alone, because the function that plans a search has no scikit-learn.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
 from slipcast.contracts import FoldSummary
 
@@ -47,13 +55,124 @@ class Fold:
         }
 
 
-def time_folds(labelled: pd.DataFrame, folds: int = 5, *, by_project: bool = True) -> list[Fold]:
-    """Return expanding windows over the start dates.
+class Splitter(ABC):
+    """Splitter of scikit-learn whose folds know more than their rows."""
+
+    @abstractmethod
+    def folds(self, y: ArrayLike, groups: Sequence[Any] | None = None) -> list[Fold]:
+        """Return the folds.
+
+        Parameters
+        ----------
+        y
+            outcomes of shape (n_activities,)
+        groups
+            project of each activity; None or NaN for an activity without one
+
+        Raises
+        ------
+        FoldError
+            If the rows leave no folds with both outcomes on both sides.
+        """
+
+    def split(
+        self, X: object, y: ArrayLike, groups: Sequence[Any] | None = None
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Yield the row numbers of training and test of each fold; `X` is not looked at."""
+        for fold in self.folds(y, groups):
+            yield fold.train, fold.test
+
+    def get_n_splits(self, X: object = None, y: ArrayLike | None = None, groups: Sequence[Any] | None = None) -> int:
+        """Return the number of folds, which depends on the outcomes.
+
+        Raises
+        ------
+        ValueError
+            If `y` is not given.
+        """
+        if y is None:
+            raise ValueError("y is needed: folds with outcomes of one class are left out")
+        return len(self.folds(y, groups))
+
+
+@dataclass(frozen=True, eq=False)
+class TimeProjectSplit(Splitter):
+    """Expanding windows over the start dates.
 
     A fold is trained on the labels that were known before its first test day, so no later information is used, and on
     no activity of a project that it tests, so that no project is recognised (the purging of Lopez de Prado 2018,
     chapter 7, with projects in the place of overlapping labels). Folds whose training or test rows are all of one class
     are left out.
+
+    Attributes
+    ----------
+    start, known_at
+        start of each activity and the day on which its label was known, each of shape (n_activities,)
+    n_splits
+        number of test windows
+
+    Examples
+    --------
+    >>> days = np.arange("2020-01-01", "2020-04-10", dtype="datetime64[D]")
+    >>> splitter = TimeProjectSplit(days, days + 5, n_splits=2)
+    >>> [(len(train), len(test)) for train, test in splitter.split(days, np.arange(100) % 2)]
+    [(35, 30), (65, 30)]
+    """
+
+    start: ArrayLike
+    known_at: ArrayLike
+    n_splits: int = 5
+
+    def folds(self, y: ArrayLike, groups: Sequence[Any] | None = None) -> list[Fold]:
+        start, known, late = np.asarray(self.start), np.asarray(self.known_at), np.asarray(y)
+        # An activity without a project forms its own group.
+        project = np.full(len(late), -1) if groups is None else pd.factorize(np.asarray(groups, dtype=object))[0]
+        ordered = np.sort(start)
+        shares = FIRST_SHARE + (1 - FIRST_SHARE) * np.arange(self.n_splits) / self.n_splits
+        edges = [*ordered[(len(ordered) * shares).astype(int)], ordered[-1] + np.timedelta64(1, "D")]
+        cut = []
+        for begin, end in pairwise(edges):
+            test = np.flatnonzero((start >= begin) & (start < end))
+            before = np.flatnonzero((known < begin) & (start < begin))
+            tested = np.unique(project[test])
+            train = before[~np.isin(project[before], tested[tested >= 0])]
+            if all(len(np.unique(late[part])) == 2 for part in (train, test)):
+                cut.append(Fold(train, test, _day(begin), _day(end), len(before) - len(train)))
+        if not cut:
+            raise FoldError(
+                f"{len(late)} activities leave no fold with late and timely ones on both sides: "
+                "cross-validation in the order of time needs a longer history"
+            )
+        return cut
+
+
+@dataclass(frozen=True)
+class ShuffledSplit(Splitter):
+    """Shuffled folds that test every row once, like ``sklearn.model_selection.KFold(shuffle=True)``."""
+
+    n_splits: int
+    seed: int
+
+    def folds(self, y: ArrayLike, groups: Sequence[Any] | None = None) -> list[Fold]:
+        late = np.asarray(y)
+        if len(late) < self.n_splits:
+            raise FoldError(f"{len(late)} activities are too few for {self.n_splits} folds")
+        parts = np.array_split(np.random.default_rng(self.seed).permutation(len(late)), self.n_splits)
+        cut = []
+        for part in parts:
+            test = np.sort(part)
+            train = np.setdiff1d(np.arange(len(late)), test)
+            if any(len(np.unique(late[rows])) < 2 for rows in (train, test)):
+                raise FoldError(
+                    f"{len(late)} activities leave a fold of one class only: {self.n_splits} folds need more of the "
+                    "rarer outcome"
+                )
+            cut.append(Fold(train, test))
+        return cut
+
+
+def time_folds(labelled: pd.DataFrame, folds: int = 5, *, by_project: bool = True) -> list[Fold]:
+    """Return the folds of `TimeProjectSplit` for a labelled table.
 
     Parameters
     ----------
@@ -69,62 +188,9 @@ def time_folds(labelled: pd.DataFrame, folds: int = 5, *, by_project: bool = Tru
     FoldError
         If no fold has late and timely activities on both sides.
     """
-    start, known = labelled["start"].to_numpy(), labelled["label_known_at"].to_numpy()
-    late = labelled["is_late"].to_numpy()
-    project = _projects(labelled) if by_project else np.full(len(labelled), -1)
-    ordered = np.sort(start)
-    shares = FIRST_SHARE + (1 - FIRST_SHARE) * np.arange(folds) / folds
-    edges = [*ordered[(len(ordered) * shares).astype(int)], ordered[-1] + np.timedelta64(1, "D")]
-    cut = []
-    for begin, end in pairwise(edges):
-        test = np.flatnonzero((start >= begin) & (start < end))
-        before = np.flatnonzero((known < begin) & (start < begin))
-        tested = np.unique(project[test])
-        train = before[~np.isin(project[before], tested[tested >= 0])]
-        if all(len(np.unique(late[part])) == 2 for part in (train, test)):
-            cut.append(Fold(train, test, _day(begin), _day(end), len(before) - len(train)))
-    if not cut:
-        raise FoldError(
-            f"{len(labelled)} activities leave no fold with late and timely ones on both sides: "
-            "cross-validation in the order of time needs a longer history"
-        )
-    return cut
-
-
-def shuffled_folds(late: np.ndarray, folds: int, seed: int) -> list[Fold]:
-    """Return shuffled folds, like ``sklearn.model_selection.KFold(folds, shuffle=True)``.
-
-    Parameters
-    ----------
-    late
-        outcomes of shape (n_activities,)
-
-    Raises
-    ------
-    FoldError
-        If a fold has outcomes of one class only.
-    """
-    if len(late) < folds:
-        raise FoldError(f"{len(late)} activities are too few for {folds} folds")
-    parts = np.array_split(np.random.default_rng(seed).permutation(len(late)), folds)
-    cut = []
-    for part in parts:
-        test = np.sort(part)
-        train = np.setdiff1d(np.arange(len(late)), test)
-        if any(len(np.unique(late[rows])) < 2 for rows in (train, test)):
-            raise FoldError(
-                f"{len(late)} activities leave a fold of one class only: {folds} folds need more of the rarer outcome"
-            )
-        cut.append(Fold(train, test))
-    return cut
-
-
-def _projects(labelled: pd.DataFrame) -> np.ndarray:
-    if "project_id" not in labelled:
-        return np.full(len(labelled), -1)
-    # An activity without a project forms its own group.
-    values: np.ndarray = pd.factorize(labelled["project_id"])[0]
-    return values
+    splitter = TimeProjectSplit(labelled["start"].to_numpy(), labelled["label_known_at"].to_numpy(), folds)
+    projects = labelled["project_id"] if by_project and "project_id" in labelled else None
+    return splitter.folds(labelled["is_late"].to_numpy(), projects)
 
 
 def _day(value: np.datetime64) -> str:

@@ -14,7 +14,7 @@ from slipcast.datasets.splits import random_split
 from slipcast.features.table import feature_table
 from slipcast.schema import COLUMNS
 from slipcast.training.search.data import SearchData
-from slipcast.training.search.folds import FoldError, shuffled_folds, time_folds
+from slipcast.training.search.folds import FoldError, ShuffledSplit, time_folds
 
 FOLDS = 5
 PAPER_TEST_SHARE = 0.2
@@ -80,7 +80,7 @@ def paper_protocol(labelled: pd.DataFrame, seed: int, *, dated: bool = True) -> 
     train, holdout = random_split(labelled, PAPER_TEST_SHARE, seed)
     if not len(train) or holdout["is_late"].nunique() < 2:
         raise FoldError(f"{len(labelled)} activities leave no test part with both outcomes: more rows are needed")
-    folds = shuffled_folds(train["is_late"].to_numpy(), FOLDS, seed)
+    folds = ShuffledSplit(FOLDS, seed).folds(train["is_late"].to_numpy())
     both = pd.concat([train, holdout], ignore_index=True)
     features = feature_table(both) if dated else own_features(both)
     data = SearchData(features, _late(train, holdout), len(train), folds)

@@ -1,0 +1,102 @@
+"""Activities and answers as tables: CSV with a header, and lines of JSON."""
+
+import csv
+import io
+from typing import Any
+
+from predict.api import requests
+from predict.api.answers import Line
+from predict.api.predictions import Scored
+from predict.api.requests import Batch, invalid
+from predict.api.schemas import FieldError
+from predict.logged import encode
+from predict.transport import body
+from slipcast.csv_safety import neutral
+from slipcast.features import activity
+from slipcast.features.point_in_time import HISTORY
+
+COLUMNS = ("prediction_id", "activity_id", "probability", "at_risk", "threshold", "error")
+
+
+def read(text: str, kind: str) -> Batch:
+    """Return the activities of a table, `kind` being its media type.
+
+    Raises
+    ------
+    NotJsonError
+        If a line is not JSON.
+    InvalidRequest
+        If the table is none, or none of its activities can be scored.
+    """
+    if kind == body.CSV:
+        header, rows = cells(text)
+        known = {*activity.BY_NAME, *HISTORY}
+        if not known.intersection(header):
+            raise invalid(
+                "header", "missing", "it names no field of an activity", "begin with a line such as activity_id,start"
+            )
+        return requests.from_records([activity.from_cells(dict(zip(header, row, strict=True))) for row in rows])
+    return requests.from_records([requests.parse(line) for line in text.split("\n") if line.strip()])
+
+
+def cells(text: str) -> tuple[list[str], list[list[str]]]:
+    """Return the header of a CSV table and its rows, each with as many cells as the header; empty lines are left out.
+
+    Raises
+    ------
+    InvalidRequest
+        If it is no CSV, a row has another length, or a column is named twice.
+    """
+    try:
+        reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+        header = next((row for row in reader if row), [])
+        names = [name.strip() for name in header]
+        rows = []
+        for row in reader:
+            if row and len(row) != len(names):
+                found = f"line {reader.line_num} has {len(row)} cells, the header {len(names)}"
+                raise invalid("body", "csv", found, "put a cell that holds a comma between double quotes")
+            if row:
+                rows.append(row)
+    except csv.Error as error:
+        raise invalid("body", "csv", f"it is no CSV ({error})", "send a header and a line for each activity") from error
+    check_names(names)
+    return names, rows
+
+
+def check_names(names: list[str]) -> None:
+    """Check that no column is named twice.
+
+    Raises
+    ------
+    InvalidRequest
+        If one is.
+    """
+    twice = sorted({name for name in names if name in activity.BY_NAME and names.count(name) > 1})
+    if twice:
+        raise invalid(
+            "header", "repeated", f"it names {', '.join(twice)} more than once", "keep one column of each name"
+        )
+
+
+def write(scored: Scored, kind: str) -> str:
+    """Return the answers as a table, in the order of the request; `kind` is its media type."""
+    wrong: dict[int, list[FieldError]] = {}
+    for item in scored.batch.refused:
+        wrong.setdefault(item.position or 0, []).append(FieldError(item.error.field, item.error.type, item.message))
+    answers = scored.in_place(scored.predictions)
+    if kind == body.LINES:
+        lines = [Line(errors=wrong[number]) if answer is None else answer for number, answer in enumerate(answers)]
+        return "".join(f"{encode(line).decode()}\n" for line in lines)
+    buffer = io.StringIO(newline="")
+    writer = csv.writer(buffer, lineterminator="\r\n")
+    writer.writerow(COLUMNS)
+    for number, answer in enumerate(answers):
+        row: tuple[Any, ...]
+        if answer is None:
+            row = ("", "", "", "", "", neutral("; ".join(f"{item.field}: {item.message}" for item in wrong[number])))
+        else:
+            risk = "true" if answer.at_risk else "false"
+            row = (answer.prediction_id, answer.activity_id, repr(answer.probability), risk, repr(answer.threshold), "")
+        writer.writerow(row)
+    return buffer.getvalue()

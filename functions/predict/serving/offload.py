@@ -1,0 +1,91 @@
+"""Large requests, which the function for large batches answers faster in spite of the extra call.
+
+It evaluates the same artifact, given by location and digest, with scikit-learn's compiled trees. If it does not answer
+for any reason, the request is answered here.
+"""
+
+import json
+import os
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from predict.serving.model_store import LoadedModel
+from predict.transport import envelope
+
+if TYPE_CHECKING:
+    from mypy_boto3_lambda import LambdaClient
+
+# Number of tree nodes that a request visits; with fewer, the call takes longer than it saves. Measured by `python -m
+# benchmarks.serving --parts crossover`, with a margin for the call's duration on AWS, see docs/serving.md.
+WORTH_A_CALL = int(os.environ.get("WORTH_A_CALL", "150000"))
+# Payload limit of one Lambda call.
+PAYLOAD_BYTES = 6 * 1024 * 1024
+
+
+def belongs(event: dict[str, Any], model: LoadedModel) -> bool:
+    """Return whether a request has enough activities for the other function."""
+    body = event.get("body")
+    return (
+        bool(os.environ.get("BATCH_FUNCTION"))
+        and event.get("httpMethod") == "POST"
+        and event.get("path") == "/predictions"
+        # Counting takes 1 ms for the longest body, decoding it twenty times as long.
+        and body is not None
+        and body.count('"activity_id"') * model.scorer.steps >= WORTH_A_CALL
+        and not event.get("isBase64Encoded")
+        and not event.get("queryStringParameters")
+        and "idempotency-key" not in envelope.headers(event)
+        and not envelope.too_large(event)
+    )
+
+
+def ask(event: dict[str, Any], context: Any, model: LoadedModel) -> dict[str, Any] | None:
+    """Return the other function's answer to the event; None if there is none and this function has to answer."""
+    asked = event.get("requestContext") or {}
+    request = {
+        "httpMethod": event["httpMethod"],
+        "path": event["path"],
+        "headers": event.get("headers"),
+        "multiValueHeaders": event.get("multiValueHeaders"),
+        "body": event["body"],
+        "requestContext": {
+            "requestId": asked.get("requestId") or context.aws_request_id,
+            "stage": asked.get("stage"),
+        },
+        "model": {"uri": os.environ["MODEL_URI"], "sha256": os.environ["MODEL_SHA256"], "version": model.version},
+    }
+    payload = json.dumps(request, separators=(",", ":"))
+    if len(payload) > PAYLOAD_BYTES:
+        return None
+    # The AWS SDK takes 0.3 s to import: only requests with many activities pay for it, once.
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        found = client().invoke(FunctionName=os.environ["BATCH_FUNCTION"], Payload=payload)
+        answer: dict[str, Any] = json.loads(found["Payload"].read())
+    except (BotoCoreError, ClientError, ValueError) as error:
+        _failed(str(error))
+        return None
+    if found.get("FunctionError"):
+        _failed(json.dumps(answer)[:500])
+        return None
+    return answer
+
+
+@cache
+def client() -> "LambdaClient":
+    """Return the Lambda client of this execution environment."""
+    import boto3
+    from botocore.config import Config
+
+    # No retry: a second attempt would use the time needed to answer here.
+    return boto3.client("lambda", config=Config(connect_timeout=2, read_timeout=12, retries={"total_max_attempts": 1}))
+
+
+def _failed(why: str) -> None:
+    from aws_lambda_powertools import Logger
+
+    from predict.serving.log_writer import count
+
+    Logger().error("the function for large batches did not answer", error=why)
+    count({"BatchFunctionFailed": 1})

@@ -1,0 +1,175 @@
+"""Landmark table: every open activity at every data date, with what was known then and what came of it.
+
+A landmark (van Houwelingen 2007, "Dynamic prediction by landmarking in event history analysis") is a day on which a
+forecast could have been given. A row of the table is an activity that was open at the end of that day. Its features
+take nothing that was known later; its outcome is the remaining time, censored where the activity was still open at
+the cut.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from slipcast.features.point_in_time import FEATURES, HISTORY, PORTFOLIO
+from slipcast.features.point_in_time_table import history_table
+from slipcast.features.row import CATEGORICAL, NUMERIC
+from slipcast.features.table import feature_table
+from slipcast.forecast.stage import Stage
+
+# Point-in-time features as of the landmark, next to those of the start: a project goes on while its activities run. A
+# value of the whole portfolio would encode the date (`point_in_time.KEPT_GROUPS`).
+CURRENT = tuple(feature.name for feature in FEATURES if feature.key != PORTFOLIO)
+# Calendar days, but for `elapsed_share`. `to_finish` is negative once the baseline finish has passed.
+STATE = ("elapsed", "to_finish", "elapsed_share", "to_start")
+
+AT_START = tuple(NUMERIC)
+NOW = tuple(f"now_{name}" for name in CURRENT)
+FEATURE_NAMES = (*AT_START, *NOW, *STATE)
+
+
+def open_activities(table: pd.DataFrame, day: pd.Timestamp) -> pd.DataFrame:
+    """Return the activities of a merged table that were open and known at the end of `day`, as one saw them then.
+
+    An activity is known from its start on, or from the data date of the file that its baseline is of.
+
+    Parameters
+    ----------
+    table
+        DataFrame of shape (n_activities, n_columns) with canonical columns, dates as ``datetime64``
+
+    Returns
+    -------
+    pd.DataFrame
+        the open activities, index as in `table`; ``start`` is missing for those that had not started, whose planned
+        start of a later file was not known
+    """
+    started = (table["start"] <= day) & _actual(table)
+    known = started.copy()
+    if "baseline_data_date" in table:
+        known |= table["baseline_data_date"] <= day
+    finish = table["actual_finish"]
+    rows = table[known & ~(finish <= day) & table["baseline_finish"].notna()].copy()
+    rows["start"] = rows["start"].where(started.loc[rows.index])
+    rows["actual_finish"] = pd.NaT
+    rows["data_date"] = day
+    return rows
+
+
+def landmark_table(
+    table: pd.DataFrame,
+    days: Sequence[pd.Timestamp],
+    tolerance_days: int,
+    cut: pd.Timestamp | None = None,
+) -> pd.DataFrame:
+    """Return the landmark table of a merged table: one row for each of `days` and activity open at its end.
+
+    Parameters
+    ----------
+    table
+        as for `open_activities`, each activity once
+    days
+        landmarks
+    tolerance_days
+        calendar days after the baseline finish that still count as on time
+    cut
+        last day of which anything is known, by default the last data date of `table`
+
+    Returns
+    -------
+    pd.DataFrame
+        DataFrame with ``row`` (position in `table`), ``landmark``, ``project_id``, ``stage``, the features
+        (`FEATURE_NAMES`, `CATEGORICAL`), and the outcome: ``remaining`` (calendar days from the landmark to the finish,
+        at least 1; NaN where the activity was open at the cut), ``follow_up`` (days from the landmark to the cut) and
+        ``limit`` (days from the landmark to the last day in time)
+
+    Raises
+    ------
+    ValueError
+        If a landmark lies after the cut.
+    """
+    last = table["data_date"].max() if cut is None else cut
+    if any(day > last for day in days):
+        raise ValueError(f"a landmark lies after {last.date()}, the last day of which anything is known")
+    numbered = table.reset_index(drop=True)
+    rows = pd.concat([open_activities(numbered, day) for day in days])
+    finish = numbered["actual_finish"].loc[rows.index]
+    finish = finish.where(finish <= last).to_numpy()
+    out = landmark_features(numbered, rows.reset_index(drop=True), tolerance_days)
+    out.insert(0, "row", rows.index.to_numpy())
+    out["remaining"] = (finish - out["landmark"]).dt.days.astype("float64")
+    out["follow_up"] = (last - out["landmark"]).dt.days.astype("float64")
+    return out
+
+
+def landmark_features(table: pd.DataFrame, rows: pd.DataFrame, tolerance_days: int) -> pd.DataFrame:
+    """Return what is known of open activities at the end of their data date: the same for training and for forecasts.
+
+    Parameters
+    ----------
+    table
+        all activities, as for `history_table`; of each row's features, no fact after its data date is part
+    rows
+        open activities as of their ``data_date``, one row for each activity and data date
+
+    Returns
+    -------
+    pd.DataFrame
+        DataFrame of shape (n_rows, n_columns), index as `rows`: ``landmark``, ``project_id``, ``stage``, ``limit``,
+        `FEATURE_NAMES` as float64 and `CATEGORICAL` as text
+    """
+    day = rows["data_date"]
+    tomorrow = day + pd.Timedelta(days=1)
+    begin = rows["start"].where(rows["start"] <= day)
+    start_history = history_table(table, rows.assign(start=begin.fillna(tomorrow)), tolerance_days, HISTORY)
+    current = history_table(table, rows.assign(start=tomorrow), tolerance_days, CURRENT)
+    # The duration comes from the baseline or the actual start: a planned start after the data date is no fact.
+    features = feature_table(pd.concat([rows.assign(start=begin), start_history], axis=1))
+    to_finish = (rows["baseline_finish"] - day).dt.days.astype("float64")
+    elapsed = (day - begin).dt.days.astype("float64")
+    planned = rows["baseline_start"] if "baseline_start" in rows else pd.Series(pd.NaT, index=rows.index)
+    return pd.concat(
+        [
+            pd.DataFrame(
+                {
+                    "landmark": day,
+                    "project_id": rows["project_id"],
+                    "stage": stages(begin.notna().to_numpy(), to_finish.to_numpy(), tolerance_days),
+                    "limit": to_finish + tolerance_days,
+                }
+            ),
+            features[[*AT_START, *CATEGORICAL]],
+            current.rename(columns=dict(zip(CURRENT, NOW, strict=True))),
+            pd.DataFrame(
+                {
+                    "elapsed": elapsed,
+                    "to_finish": to_finish,
+                    "elapsed_share": elapsed / features["baseline_duration_days"].clip(lower=1),
+                    "to_start": (planned - day).dt.days.astype("float64").where(begin.isna()),
+                }
+            ),
+        ],
+        axis=1,
+    )
+
+
+def stages(started: np.ndarray, to_finish: np.ndarray, tolerance_days: int) -> np.ndarray:
+    """Return the stages of open activities, as `stage.state` gives them for one.
+
+    Parameters
+    ----------
+    started
+        whether each activity had started, shape (n_rows,)
+    to_finish
+        calendar days from the data date to the baseline finish, same shape
+    """
+    conditions = [to_finish + tolerance_days <= 0, to_finish <= 0, started]
+    names = [Stage.ALREADY_LATE.value, Stage.OVERDUE.value, Stage.IN_PROGRESS.value]
+    values: np.ndarray = np.select(conditions, names, default=Stage.NOT_STARTED.value).astype(object)
+    return values
+
+
+def _actual(table: pd.DataFrame) -> pd.Series:
+    if "status" not in table:
+        return pd.Series(True, index=table.index)
+    return table["status"] != "not_started"
