@@ -27,9 +27,12 @@ class Calendar:
 
     Attributes
     ----------
-    week : for Monday to Sunday the spans of work
-    exceptions : the spans of single days that differ from their weekday; none on a holiday
-    hours_per_day, hours_per_week : what the tool converts durations with; None if it does not say
+    week
+        For Monday to Sunday the spans of work.
+    exceptions
+        The spans of single days that differ from their weekday; none on a holiday.
+    hours_per_day, hours_per_week
+        What the tool converts durations with; None if it does not say.
     """
 
     week: tuple[Spans, ...] = ()
@@ -108,8 +111,10 @@ class Calendar:
 
         Parameters
         ----------
-        hours : working time
-        start : where it begins; without it a week without holidays counts
+        hours
+            Working time.
+        start
+            Where it begins; without it a week without holidays counts.
         """
         if not self.works or start is None or abs(hours) > FARTHEST_DAYS * 24:
             return hours / self.hours_per_week * 7
@@ -132,9 +137,11 @@ def p6_calendar(text: str, day_hours: float | None = None, week_hours: float | N
 
     Parameters
     ----------
-    text : such as ``(0||CalendarData()((0||DaysOfWeek()((0||1()())(0||2()((0||0(s|08:00|f|16:00)())))…``; Sunday is 1,
-        exceptions are numbered as Excel's days. What cannot be read counts as not there
-    day_hours, week_hours : P6's ``day_hr_cnt`` and ``week_hr_cnt``
+    text
+        Such as ``(0||CalendarData()((0||DaysOfWeek()((0||1()())(0||2()((0||0(s|08:00|f|16:00)())))…``; Sunday is 1,
+        exceptions are numbered as Excel's days. What cannot be read counts as not there.
+    day_hours, week_hours
+        P6's ``day_hr_cnt`` and ``week_hr_cnt``.
     """
     _, _, weekdays = text.partition("DaysOfWeek")
     weekdays, _, exceptions = weekdays.partition("Exceptions")

@@ -27,12 +27,18 @@ def merge(
 
     Parameters
     ----------
-    previous : Parquet file of the dataset so far; None if there is none
-    new : Parquet file of the schedule that was read last
-    target : Parquet file to write; rows in the order of project and activity
-    workdir : for what does not fit into memory
-    later : SHA-256 of the files in `previous` that were dropped after `new`
-    corrected : whether one of them is of the series and of the data date of `new`
+    previous
+        Parquet file of the dataset so far; None if there is none.
+    new
+        Parquet file of the schedule that was read last.
+    target
+        Parquet file to write; rows in the order of project and activity.
+    workdir
+        For what does not fit into memory.
+    later
+        SHA-256 of the files in `previous` that were dropped after `new`.
+    corrected
+        Whether one of them is of the series and of the data date of `new`.
     """
     with connect(workdir) as database:
         last = f"read_parquet({literal(str(new))})"
@@ -83,9 +89,12 @@ class _Choice:
 
     Attributes
     ----------
-    columns : of the old table and of the new one
-    later : SHA-256 of the files of old rows that were dropped after the new one
-    corrected : whether one of them is of the new file's series and data date
+    columns
+        Of the old table and of the new one.
+    later
+        SHA-256 of the files of old rows that were dropped after the new one.
+    corrected
+        Whether one of them is of the new file's series and data date.
     """
 
     columns: tuple[list[str], list[str]]
@@ -131,11 +140,16 @@ def rename(table: Path, target: Path, workdir: Path, *, files: Collection[str], 
 
     Parameters
     ----------
-    table : Parquet file of a dataset
-    target : Parquet file to write; not written if there are none
-    workdir : for what does not fit into memory
-    files : SHA-256 of the files
-    then, now : name of the series in `table`, which may be that of their project too, and its name from now on
+    table
+        Parquet file of a dataset.
+    target
+        Parquet file to write; not written if there are none.
+    workdir
+        For what does not fit into memory.
+    files
+        SHA-256 of the files.
+    then, now
+        Name of the series in `table`, which may be that of their project too, and its name from now on.
     """
     with connect(workdir) as database:
         relation = f"read_parquet({literal(str(table))})"

@@ -64,7 +64,8 @@ class Writer:
 
     Parameters
     ----------
-    folder : where to write; made if it does not exist
+    folder
+        Where to write; made if it does not exist.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -110,10 +111,14 @@ def tables(folder: Path, table: Path, source: str, names: Mapping[str, str]) -> 
 
     Parameters
     ----------
-    folder : of the writer
-    table : Parquet file of the accepted activities: it says the data date of each project
-    source : the series of files
-    names : lasting name of a project by the name that the file gives it
+    folder
+        Of the writer.
+    table
+        Parquet file of the accepted activities: it says the data date of each project.
+    source
+        The series of files.
+    names
+        Lasting name of a project by the name that the file gives it.
     """
     with connect(folder) as database:
         parts = {name: _typed(folder / f"{name}.csv", columns) for name, columns in TABLES.items()}
@@ -203,8 +208,10 @@ def merge(previous: Mapping[str, Path], new: Mapping[str, Path], folder: Path) -
 
     Parameters
     ----------
-    previous, new : Parquet files by table; empty if there is no network
-    folder : for the files to write
+    previous, new
+        Parquet files by table; empty if there is no network.
+    folder
+        For the files to write.
     """
     if not previous and not new:
         return {}

@@ -74,8 +74,10 @@ def with_network(manifest: dict[str, Any], files: Mapping[str, Path], workdir: P
 
     Parameters
     ----------
-    manifest : as `describe` returns it
-    files : Parquet files by table; empty if no file has a network
+    manifest
+        As `describe` returns it.
+    files
+        Parquet files by table; empty if no file has a network.
     """
     if not files:
         return manifest
@@ -183,8 +185,10 @@ def write_open(table: Path, target: Path, workdir: Path) -> int:
 
     Parameters
     ----------
-    table : Parquet file of one schedule
-    target : file to write; canonical columns, dates as ISO days, null where not known
+    table
+        Parquet file of one schedule.
+    target
+        File to write; canonical columns, dates as ISO days, null where not known.
     """
     names = ", ".join(f'"{column.name}"' for column in COLUMNS)
     with connect(workdir) as database:

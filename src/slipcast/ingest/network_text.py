@@ -75,7 +75,8 @@ def write(database: duckdb.DuckDBPyConnection, query: Query, folder: Path, notes
 
     Parameters
     ----------
-    notes : what cannot be read is added
+    notes
+        What cannot be read is added.
     """
     places = {normal(cell): place for place, cell in reversed(list(enumerate(query.header)))}
     before, after = _column(places, PREDECESSORS), _column(places, SUCCESSORS)

@@ -43,17 +43,27 @@ class Schedule:
 
     Attributes
     ----------
-    table : Parquet file of the accepted activities: canonical columns, features of the profile, origin
-    rejected : CSV file with ``line``, ``column``, ``value``, ``reason``, ``remedy``, one row for each bad cell; None
-        if there is none
-    counts : rows ``read`` = ``accepted`` + ``rejected`` + ``filtered``, and the accepted by status
-    problems : how many cells broke which rule: ``column``, ``reason``, ``remedy``, ``cells``, most first
-    data_date : the day that the file describes; None for files without dates
-    notes : what a reader should know: encoding, order of dates, sheet
-    own_names : canonical columns that the file has → how its header calls them
-    network : Parquet files of activities, relations and calendars (`network.TABLES`); empty if the file has none
-    understood : what the report shows of how the file was read
-    quarantined : the first rows in quarantine, in the order of the file
+    table
+        Parquet file of the accepted activities: canonical columns, features of the profile, origin.
+    rejected
+        CSV file with ``line``, ``column``, ``value``, ``reason``, ``remedy``, one row for each bad cell; None
+        if there is none.
+    counts
+        Rows ``read`` = ``accepted`` + ``rejected`` + ``filtered``, and the accepted by status.
+    problems
+        How many cells broke which rule: ``column``, ``reason``, ``remedy``, ``cells``, most first.
+    data_date
+        The day that the file describes; None for files without dates.
+    notes
+        What a reader should know: encoding, order of dates, sheet.
+    own_names
+        Canonical columns that the file has → how its header calls them.
+    network
+        Parquet files of activities, relations and calendars (`network.TABLES`); empty if the file has none.
+    understood
+        What the report shows of how the file was read.
+    quarantined
+        The first rows in quarantine, in the order of the file.
     """
 
     table: Path
@@ -97,17 +107,28 @@ def read_file(
 
     Parameters
     ----------
-    path : the file
-    name : what it was called, for messages, its kind, its source and the data date
-    profiles : those to choose from; the built-in ones by default
-    profile : the user's choice
-    folder : where it was dropped; part of the name of its source
-    source : the series of files that it belongs to; from folder and name by default
-    baseline : whether the file is the baseline of its series, whatever the profile says
-    workdir : an empty folder for the table and what is needed on the way
-    max_bad_share : with a larger share of bad rows the file is refused whole
-    limits : what is too large
-    sha256 : digest of the dropped object, kept with each row
+    path
+        The file.
+    name
+        What it was called, for messages, its kind, its source and the data date.
+    profiles
+        Those to choose from; the built-in ones by default.
+    profile
+        The user's choice.
+    folder
+        Where it was dropped; part of the name of its source.
+    source
+        The series of files that it belongs to; from folder and name by default.
+    baseline
+        Whether the file is the baseline of its series, whatever the profile says.
+    workdir
+        An empty folder for the table and what is needed on the way.
+    max_bad_share
+        With a larger share of bad rows the file is refused whole.
+    limits
+        What is too large.
+    sha256
+        Digest of the dropped object, kept with each row.
 
     Raises
     ------

@@ -16,9 +16,11 @@ class ScheduleRefused(ValueError):
     row : int or None
         Physical line in the file (row in a workbook); the first is 1.
     column : str or None
-    understood : tuple
+    understood
+        Tuple
         Columns as far as the file was understood (`slipcast.ingest.understanding`).
-    quarantined : tuple
+    quarantined
+        Tuple
         The first bad rows, if there are too many.
     """
 

@@ -59,7 +59,8 @@ class Lag(NamedTuple):
 
     Attributes
     ----------
-    elapsed : whether the minutes run on at night and on holidays
+    elapsed
+        Whether the minutes run on at night and on holidays.
     """
 
     minutes: float | None
@@ -86,10 +87,14 @@ def relations(
 
     Parameters
     ----------
-    text : such as ``12FS+5d,14`` (MS Project), ``12EA+0,5 Tage;14`` (its German), ``A1000: FS 3, A1010`` (Primavera)
-    known : references to activities that the file has: an id may end like a relation
-    day, week : hours of work
-    unit : of a lag without one
+    text
+        Such as ``12FS+5d,14`` (MS Project), ``12EA+0,5 Tage;14`` (its German), ``A1000: FS 3, A1010`` (Primavera).
+    known
+        References to activities that the file has: an id may end like a relation.
+    day, week
+        Hours of work.
+    unit
+        Of a lag without one.
 
     Examples
     --------

@@ -33,10 +33,14 @@ class Member:
 
     Attributes
     ----------
-    name : within the zip file
-    path : where it was unpacked to
-    source : the series that it belongs to
-    baseline : whether it is the baseline, as its name says
+    name
+        Within the zip file.
+    path
+        Where it was unpacked to.
+    source
+        The series that it belongs to.
+    baseline
+        Whether it is the baseline, as its name says.
     """
 
     name: str
@@ -61,15 +65,24 @@ def read_schedule(
 
     Parameters
     ----------
-    path : the file
-    name : what it was called, for messages, its kind, its source and the data date
-    folder : where it was dropped; part of the name of its source
-    source : the series of files that it belongs to; from folder and name by default
-    former : series that are stored under another name (`file_names.former_names`)
-    baseline : whether the file is the baseline of its series, whatever the profile says
-    workdir : an empty folder for the table and what is needed on the way
-    limits : what is too large
-    options : as `reading.read_file` takes them
+    path
+        The file.
+    name
+        What it was called, for messages, its kind, its source and the data date.
+    folder
+        Where it was dropped; part of the name of its source.
+    source
+        The series of files that it belongs to; from folder and name by default.
+    former
+        Series that are stored under another name (`file_names.former_names`).
+    baseline
+        Whether the file is the baseline of its series, whatever the profile says.
+    workdir
+        An empty folder for the table and what is needed on the way.
+    limits
+        What is too large.
+    options
+        As `reading.read_file` takes them.
 
     Raises
     ------

@@ -10,7 +10,8 @@ def schema_changes(before: dict[str, Any], schedule: Schedule) -> list[str]:
 
     Parameters
     ----------
-    before : ``profile``, ``header`` and ``mapped`` of the last file
+    before
+        ``profile``, ``header`` and ``mapped`` of the last file.
     """
     changes = []
     if before["profile"] != schedule.profile.name:

@@ -20,8 +20,10 @@ def settle(database: duckdb.DuckDBPyConnection, table: Path, query: Query, *, as
 
     Parameters
     ----------
-    table : Parquet file; replaced
-    assigned : whether the note is wanted that baseline and plan do not differ
+    table
+        Parquet file; replaced.
+    assigned
+        Whether the note is wanted that baseline and plan do not differ.
     """
     relation = f"read_parquet({literal(str(table))})"
     columns = {row[0] for row in database.execute(f"DESCRIBE SELECT * FROM {relation}").fetchall()}

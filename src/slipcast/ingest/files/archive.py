@@ -28,11 +28,16 @@ class Budget:
 
     Attributes
     ----------
-    file : name for messages
-    packed : size of the dropped file, bytes
-    max_bytes : largest unpacked size, bytes
-    max_ratio : largest unpacked size as a multiple of `packed`; not applied below 64 MiB
-    spent : bytes unpacked so far
+    file
+        Name for messages.
+    packed
+        Size of the dropped file, bytes.
+    max_bytes
+        Largest unpacked size, bytes.
+    max_ratio
+        Largest unpacked size as a multiple of `packed`; not applied below 64 MiB.
+    spent
+        Bytes unpacked so far.
     """
 
     file: str
@@ -117,12 +122,15 @@ class Archive:
 
     Parameters
     ----------
-    source : the zip file
-    file : name for messages
+    source
+        The zip file.
+    file
+        Name for messages.
 
     Attributes
     ----------
-    members : the files within, without folders and what macOS and Windows add
+    members
+        The files within, without folders and what macOS and Windows add.
 
     Raises
     ------

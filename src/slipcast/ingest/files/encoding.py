@@ -43,7 +43,8 @@ class Evidence:
 
     Attributes
     ----------
-    utf8, other : how many values are UTF-8, and how many are not
+    utf8, other
+        How many values are UTF-8, and how many are not.
     """
 
     def __init__(self) -> None:
@@ -149,10 +150,14 @@ def to_utf8(source: Path, target: Path, file: str, encoding: str | None = None) 
 
     Parameters
     ----------
-    source : the file
-    target : written only if the file is in another encoding or has a byte order mark
-    file : name for messages
-    encoding : what the user says that it is in; else found from the file itself
+    source
+        The file.
+    target
+        Written only if the file is in another encoding or has a byte order mark.
+    file
+        Name for messages.
+    encoding
+        What the user says that it is in; else found from the file itself.
 
     Returns
     -------

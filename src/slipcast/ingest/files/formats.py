@@ -21,10 +21,14 @@ class Limits:
 
     Attributes
     ----------
-    max_bytes : largest size of the unpacked file, bytes (parameter ``MaxFileMegabytes``)
-    max_ratio : largest unpacked size as a multiple of the packed size; not applied below 64 MiB
-    max_columns : most columns of a table, in whatever format it comes
-    xlsx_memory_bytes, xlsx_seconds : what reading a workbook may take
+    max_bytes
+        Largest size of the unpacked file, bytes (parameter ``MaxFileMegabytes``).
+    max_ratio
+        Largest unpacked size as a multiple of the packed size; not applied below 64 MiB.
+    max_columns
+        Most columns of a table, in whatever format it comes.
+    xlsx_memory_bytes, xlsx_seconds
+        What reading a workbook may take.
     """
 
     max_bytes: int = 2_000_000_000
@@ -40,15 +44,24 @@ class Text:
 
     Attributes
     ----------
-    path : UTF-8 without byte order mark and NUL; the dropped file itself where it already is so
-    kind : ``csv``, ``xlsx``, ``xer``, ``pmxml`` (Primavera P6 XML) or ``mspdi`` (MS Project XML)
-    encoding : what the file was in: ``utf-8``, ``utf-8-sig``, ``utf-16`` or a code page, as Python names it
-    delimiter : None for csv, to be found; else ``,``
-    numbered : whether the first column is ``#line`` and holds the row of the sheet or the line of the XER or XML file
-    notes : for the report, such as ``read as cp1252``
-    first : where its first line stands in the dropped file; None for the header of a table made of XER or XML
-    network : folder of what `network.Writer` has written; None for tables
-    place : which sheet of a workbook it is, for messages; None for other files
+    path
+        UTF-8 without byte order mark and NUL; the dropped file itself where it already is so.
+    kind
+        ``csv``, ``xlsx``, ``xer``, ``pmxml`` (Primavera P6 XML) or ``mspdi`` (MS Project XML).
+    encoding
+        What the file was in: ``utf-8``, ``utf-8-sig``, ``utf-16`` or a code page, as Python names it.
+    delimiter
+        None for csv, to be found; else ``,``.
+    numbered
+        Whether the first column is ``#line`` and holds the row of the sheet or the line of the XER or XML file.
+    notes
+        For the report, such as ``read as cp1252``.
+    first
+        Where its first line stands in the dropped file; None for the header of a table made of XER or XML.
+    network
+        Folder of what `network.Writer` has written; None for tables.
+    place
+        Which sheet of a workbook it is, for messages; None for other files.
     """
 
     path: Path
@@ -78,12 +91,17 @@ def open_upload(
 
     Parameters
     ----------
-    path : the dropped file; never changed
-    name : its name, for messages; the suffix is compared with the content
-    workdir : an empty folder of this upload, for what is unpacked or converted
-    encoding : what the user says that the text is in; else found from the text
-    headers : names of columns that schedules have, as `profile.normal` writes them: of the sheets of a workbook the one
-        with most of them is read
+    path
+        The dropped file; never changed.
+    name
+        Its name, for messages; the suffix is compared with the content.
+    workdir
+        An empty folder of this upload, for what is unpacked or converted.
+    encoding
+        What the user says that the text is in; else found from the text.
+    headers
+        Names of columns that schedules have, as `profile.normal` writes them: of the sheets of a workbook the one
+        with most of them is read.
 
     Raises
     ------

@@ -26,15 +26,23 @@ class Grid:
 
     Attributes
     ----------
-    path : UTF-8 text
-    delimiter : between the cells
-    skip : physical lines before the first record
-    width : cells of the header
-    numbered : whether each record begins with three further cells: its line in the dropped file, how many cells it had
-        there, and 1 if it sums up the records below it
-    bare : whether the cells have no white space but spaces
-    lined : whether only the line stands before the cells of a numbered grid, all records being whole and none a sum
-    records : how many records of a numbered grid were written
+    path
+        UTF-8 text.
+    delimiter
+        Between the cells.
+    skip
+        Physical lines before the first record.
+    width
+        Cells of the header.
+    numbered
+        Whether each record begins with three further cells: its line in the dropped file, how many cells it had
+        there, and 1 if it sums up the records below it.
+    bare
+        Whether the cells have no white space but spaces.
+    lined
+        Whether only the line stands before the cells of a numbered grid, all records being whole and none a sum.
+    records
+        How many records of a numbered grid were written.
     """
 
     path: Path
@@ -53,8 +61,10 @@ class Plain:
 
     Attributes
     ----------
-    lines : physical lines below the header
-    bare : whether there is no white space but spaces
+    lines
+        Physical lines below the header.
+    bare
+        Whether there is no white space but spaces.
     """
 
     lines: int

@@ -23,7 +23,8 @@ class Calendars:
 
     Attributes
     ----------
-    names, bases : name, and UID of the base calendar, by UID
+    names, bases
+        Name, and UID of the base calendar, by UID.
     """
 
     def __init__(self) -> None:
@@ -62,8 +63,10 @@ class Calendars:
 
         Parameters
         ----------
-        uid : of the task's calendar; -1 if it has none of its own
-        project : fields of the element ``Project``
+        uid
+            Of the task's calendar; -1 if it has none of its own.
+        project
+            Fields of the element ``Project``.
         """
         uid = self.known(uid, project)
         if uid not in self._whole:

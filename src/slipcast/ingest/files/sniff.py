@@ -86,9 +86,12 @@ def refuse_other_formats(head: bytes, suffix: str, file: str) -> None:
 
     Parameters
     ----------
-    head : the first bytes, some thousand, and of an OLE document its directory
-    suffix : of the name, lower case, such as ``.xls``; tells apart the kinds of OLE documents
-    file : name for messages
+    head
+        The first bytes, some thousand, and of an OLE document its directory.
+    suffix
+        Of the name, lower case, such as ``.xls``; tells apart the kinds of OLE documents.
+    file
+        Name for messages.
     """
     if head.startswith(OLE):
         raise _refusal(file, *_ole(head, suffix))

@@ -42,7 +42,8 @@ def table_encodings(path: Path, name: str, encoding: str | None = None) -> dict[
 
     Parameters
     ----------
-    encoding : what the user says that the file is in; else found from the text of each table
+    encoding
+        What the user says that the file is in; else found from the text of each table.
 
     Raises
     ------
@@ -65,8 +66,10 @@ def to_csv(
 
     Parameters
     ----------
-    path : the XER file, in any encoding in which ASCII is ASCII, or a reader of a file
-    out : CSV to write, UTF-8: ``#line`` (line in the file), P6's field names, and ``code:<type>`` for every type of
+    path
+        The XER file, in any encoding in which ASCII is ASCII, or a reader of a file.
+    out
+        CSV to write, UTF-8: ``#line`` (line in the file), P6's field names, and ``code:<type>`` for every type of
         activity code that is assigned. ``wbs_path`` joins P6's WBS codes with dots, ``wbs_name`` is the name of the
         deepest level, ``wbs_top_name`` that of the first level below the project (a phase, in many schedules; empty for
         activities of the project itself). ``*_hr_cnt`` are hours of work, ``day_hr_cnt`` those in a
@@ -75,10 +78,14 @@ def to_csv(
         date of its project. ``bl_start_date`` and ``bl_finish_date`` come from a baseline project in the same file,
         joined by task_code. ``bl_days`` are the calendar days of the baseline, or of the plan while the activity has
         not started, both ends included; ``float_days`` the calendar days of its total float, by its own calendar.
-    name : of the dropped file, for messages
-    max_columns : most columns to write
-    encodings : of its tables, as `encodings` returns them; else found from the file itself
-    network : where to write activities, relations and calendars
+    name
+        Of the dropped file, for messages.
+    max_columns
+        Most columns to write.
+    encodings
+        Of its tables, as `encodings` returns them; else found from the file itself.
+    network
+        Where to write activities, relations and calendars.
 
     Returns
     -------
@@ -294,8 +301,10 @@ def float_days(hours: float, early: datetime | None, late: datetime | None, cale
 
     Parameters
     ----------
-    hours : of work
-    early, late : finish
+    hours
+        Of work.
+    early, late
+        Finish.
     """
     if not hours:
         return "0"

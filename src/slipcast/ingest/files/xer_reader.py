@@ -29,11 +29,16 @@ class Record(NamedTuple):
 
     Attributes
     ----------
-    table : name, such as ``TASK``
-    line : physical line in the file where the row begins; the first is 1
-    fields : names of the table's fields
-    cells : text; fewer than `fields` where the row lacks values
-    ragged : whether the row has another number of values than the table has fields
+    table
+        Name, such as ``TASK``.
+    line
+        Physical line in the file where the row begins; the first is 1.
+    fields
+        Names of the table's fields.
+    cells
+        Text; fewer than `fields` where the row lacks values.
+    ragged
+        Whether the row has another number of values than the table has fields.
     """
 
     table: str
@@ -56,17 +61,25 @@ class XerReader:
 
     Parameters
     ----------
-    path : the file, in any encoding in which ASCII is ASCII
-    file : name for messages
-    encodings : Python's name of the encoding of each table that is not all ASCII, as `find_encodings` returns it
+    path
+        The file, in any encoding in which ASCII is ASCII.
+    file
+        Name for messages.
+    encodings
+        Python's name of the encoding of each table that is not all ASCII, as `find_encodings` returns it.
 
     Attributes
     ----------
-    kind, again : the file for messages, and how to export it once more
-    fields : field names by table, of the tables read so far
-    complete : whether the last pass met the end mark, ``%E``
-    stray : lines of the last pass that bear no mark and continue no row; they are passed over
-    undecodable : values that hold bytes which mean nothing, by table, and the line of the first
+    kind, again
+        The file for messages, and how to export it once more.
+    fields
+        Field names by table, of the tables read so far.
+    complete
+        Whether the last pass met the end mark, ``%E``.
+    stray
+        Lines of the last pass that bear no mark and continue no row; they are passed over.
+    undecodable
+        Values that hold bytes which mean nothing, by table, and the line of the first.
     """
 
     kind, again = "XER file", AGAIN
@@ -86,7 +99,8 @@ class XerReader:
 
         Parameters
         ----------
-        upto : by table the last field that is wanted, to split large tables faster; the cell after it holds the rest
+        upto
+            By table the last field that is wanted, to split large tables faster; the cell after it holds the rest.
 
         Raises
         ------
@@ -191,7 +205,8 @@ def find_encodings(path: Path, file: str, tables: Collection[str], encoding: str
 
     Parameters
     ----------
-    encoding : what the user says that the file is in; else found from the text of each table
+    encoding
+        What the user says that the file is in; else found from the text of each table.
 
     Raises
     ------

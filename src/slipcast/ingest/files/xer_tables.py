@@ -21,21 +21,36 @@ class Tables:
 
     Attributes
     ----------
-    projects, wbs : rows by identifier
-    calendars : by identifier
-    calendar_names : name and base calendar by identifier
-    activities : project, code and calendar by task_id
-    options : schedule options by project
-    predecessors : number of predecessors by task_id
-    costs : target cost of resources and expenses by task_id
-    assigned : pairs of code type and code by task_id
-    code_types, codes : name of a type; type and text of a code
-    baselines : the baseline project of a project
-    behind : projects that are baselines
-    stubs : projects that are in the file only because of relations to them
-    tasks : number of activities by project
-    ragged : table and line of rows with more or fewer values than fields
-    bad_costs : costs that are no numbers
+    projects, wbs
+        Rows by identifier.
+    calendars
+        By identifier.
+    calendar_names
+        Name and base calendar by identifier.
+    activities
+        Project, code and calendar by task_id.
+    options
+        Schedule options by project.
+    predecessors
+        Number of predecessors by task_id.
+    costs
+        Target cost of resources and expenses by task_id.
+    assigned
+        Pairs of code type and code by task_id.
+    code_types, codes
+        Name of a type; type and text of a code.
+    baselines
+        The baseline project of a project.
+    behind
+        Projects that are baselines.
+    stubs
+        Projects that are in the file only because of relations to them.
+    tasks
+        Number of activities by project.
+    ragged
+        Table and line of rows with more or fewer values than fields.
+    bad_costs
+        Costs that are no numbers.
     """
 
     projects: dict[str, dict[str, str]] = field(default_factory=dict)

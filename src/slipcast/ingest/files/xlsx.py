@@ -46,12 +46,18 @@ def xlsx_to_csv(
 
     Parameters
     ----------
-    archive : the workbook
-    target : CSV to write; a file beside it is used and removed
-    budget : bytes that the parts of the workbook may unpack to
-    max_columns : most columns of the sheet
-    memory_bytes, seconds : what reading may take
-    headers : names of columns of schedules, as `profile.normal` writes them; the sheet with most of them is taken
+    archive
+        The workbook.
+    target
+        CSV to write; a file beside it is used and removed.
+    budget
+        Bytes that the parts of the workbook may unpack to.
+    max_columns
+        Most columns of the sheet.
+    memory_bytes, seconds
+        What reading may take.
+    headers
+        Names of columns of schedules, as `profile.normal` writes them; the sheet with most of them is taken.
 
     Returns
     -------

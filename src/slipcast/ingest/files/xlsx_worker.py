@@ -33,8 +33,9 @@ def convert(
 
     Parameters
     ----------
-    headers : names of columns that schedules have, in lower case, other characters than letters and digits as a space;
-        the sheet that has most of them in one row is taken
+    headers
+        Names of columns that schedules have, in lower case, other characters than letters and digits as a space;
+        the sheet that has most of them in one row is taken.
 
     Returns
     -------

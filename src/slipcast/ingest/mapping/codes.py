@@ -42,9 +42,12 @@ def by_meaning(
 
     Parameters
     ----------
-    headers : of the file
-    known : headers, as `normal` writes them, that the profile names: these keep their meaning there
-    own : further names of types by meaning, from a profile; they count before the built-in ones
+    headers
+        Of the file.
+    known
+        Headers, as `normal` writes them, that the profile names: these keep their meaning there.
+    own
+        Further names of types by meaning, from a profile; they count before the built-in ones.
     """
     found: dict[str, list[tuple[int, int, str]]] = {meaning: [] for meaning in MEANINGS}
     for place, header in enumerate(headers):

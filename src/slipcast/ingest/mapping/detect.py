@@ -14,12 +14,18 @@ class Found:
 
     Attributes
     ----------
-    profile : the profile that reads the file
-    delimiter : between the cells
-    index : position of the header among the records at the head of the file; of the lower one of two lines
-    header : its cells, stripped; of two lines the cells of both
-    line : where it stands in the file; None if it is not in there
-    above : records above the header, such as those of a cover
+    profile
+        The profile that reads the file.
+    delimiter
+        Between the cells.
+    index
+        Position of the header among the records at the head of the file; of the lower one of two lines.
+    header
+        Its cells, stripped; of two lines the cells of both.
+    line
+        Where it stands in the file; None if it is not in there.
+    above
+        Records above the header, such as those of a cover.
     """
 
     profile: Profile
@@ -43,9 +49,12 @@ def detect(
 
     Parameters
     ----------
-    heads : for each delimiter that was tried the first records of the file
-    profiles : those to choose from; a single one is the user's choice
-    lines : where these records stand in the file; they follow each other from its first line by default
+    heads
+        For each delimiter that was tried the first records of the file.
+    profiles
+        Those to choose from; a single one is the user's choice.
+    lines
+        Where these records stand in the file; they follow each other from its first line by default.
 
     Raises
     ------

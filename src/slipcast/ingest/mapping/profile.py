@@ -89,11 +89,15 @@ class Source(_Strict):
 
     Attributes
     ----------
-    name : header in the export, compared by `normal`
-    unit : for a duration without unit in its cell: ``d``, ``h`` or ``w``; ``ed`` if the cell holds calendar days, which
-        then count before the dates
-    matching : the cell counts only if this regular expression (RE2) is found in it
-    count : the cell is a list (``12FS;14``) of which the length is meant
+    name
+        Header in the export, compared by `normal`.
+    unit
+        For a duration without unit in its cell: ``d``, ``h`` or ``w``; ``ed`` if the cell holds calendar days, which
+        then count before the dates.
+    matching
+        The cell counts only if this regular expression (RE2) is found in it.
+    count
+        The cell is a list (``12FS;14``) of which the length is meant.
     """
 
     name: Word
@@ -133,11 +137,15 @@ class Dates(_Strict):
 
     Attributes
     ----------
-    order : of day, month and year where all are digits; ``auto`` finds the one order in which the whole file is valid
-    months : names of the twelve months where they are not English, January first; their beginnings are enough, and
-        ``|`` stands between two names of one month
-    suffixes : marks after a date that mean nothing for the day (``A`` actual, ``*`` constraint)
-    formats : further ``strptime`` formats, tried first
+    order
+        Of day, month and year where all are digits; ``auto`` finds the one order in which the whole file is valid.
+    months
+        Names of the twelve months where they are not English, January first; their beginnings are enough, and
+        ``|`` stands between two names of one month.
+    suffixes
+        Marks after a date that mean nothing for the day (``A`` actual, ``*`` constraint).
+    formats
+        Further ``strptime`` formats, tried first.
     """
 
     order: Literal["auto", "DMY", "MDY", "YMD"] = "auto"
@@ -164,9 +172,12 @@ class Durations(_Strict):
 
     Attributes
     ----------
-    unit : of a number without one
-    hours_per_day : hours in a working day
-    days_per_week : working days in a week; 7 if durations are calendar days already
+    unit
+        Of a number without one.
+    hours_per_day
+        Hours in a working day.
+    days_per_week
+        Working days in a week; 7 if durations are calendar days already.
     """
 
     unit: Literal["h", "d", "w"] = "d"
@@ -179,11 +190,16 @@ class Filter(_Strict):
 
     Attributes
     ----------
-    column : header in the export; without it in the file the filter does nothing
-    keep : only rows with one of these words (case does not matter; ``""`` is an empty cell)
-    drop : no rows with one of these words
-    zero : no rows in which the number is zero, whatever its unit and notation (``0``, ``0.0d``, ``0,00 Tage``)
-    unless : with one of these headers in the file the filter does nothing
+    column
+        Header in the export; without it in the file the filter does nothing.
+    keep
+        Only rows with one of these words (case does not matter; ``""`` is an empty cell).
+    drop
+        No rows with one of these words.
+    zero
+        No rows in which the number is zero, whatever its unit and notation (``0``, ``0.0d``, ``0,00 Tage``).
+    unless
+        With one of these headers in the file the filter does nothing.
     """
 
     column: Word
@@ -204,10 +220,14 @@ class Outline(_Strict):
 
     Attributes
     ----------
-    unless : headers of columns that say so; with one of them in the file nothing is guessed
-    level : headers of the outline level, a number
-    number : headers of the outline number, such as ``1.2.3``
-    indented : headers of columns whose text is indented by spaces
+    unless
+        Headers of columns that say so; with one of them in the file nothing is guessed.
+    level
+        Headers of the outline level, a number.
+    number
+        Headers of the outline number, such as ``1.2.3``.
+    indented
+        Headers of columns whose text is indented by spaces.
     """
 
     unless: Words = []
@@ -244,22 +264,37 @@ class Profile(_Strict):
 
     Attributes
     ----------
-    name : lower case; a folder ``incoming/<name>/`` uses it
-    title : for messages and reports
-    encoding : of the text, as Python names it, where the file itself cannot tell
-    role : ``update`` (a schedule as it stands), or ``baseline`` if every file *is* the baseline
-    columns : for each canonical column, and for what helps to read it (`HELPING`), where it comes from; of several
-        sources the first that has a value counts
-    requires : headers without which a file is not of this kind, next to the required canonical columns
-    needs : canonical columns of which a file of this kind has at least one source
-    missing : words that mean "not known", in any cell (case does not matter)
-    status : words for each status
-    outline : how summary rows are known where no column says so
-    hints : what to export as well
-    codes : for phase, work type and location further names of activity codes that mean it (see `codes`)
-    key : canonical columns that make an activity one
-    duplicates : what becomes of a further row with the same key
-    features : further numeric columns that may predict, for files with a label of their own
+    name
+        Lower case; a folder ``incoming/<name>/`` uses it.
+    title
+        For messages and reports.
+    encoding
+        Of the text, as Python names it, where the file itself cannot tell.
+    role
+        ``update`` (a schedule as it stands), or ``baseline`` if every file *is* the baseline.
+    columns
+        For each canonical column, and for what helps to read it (`HELPING`), where it comes from; of several
+        sources the first that has a value counts.
+    requires
+        Headers without which a file is not of this kind, next to the required canonical columns.
+    needs
+        Canonical columns of which a file of this kind has at least one source.
+    missing
+        Words that mean "not known", in any cell (case does not matter).
+    status
+        Words for each status.
+    outline
+        How summary rows are known where no column says so.
+    hints
+        What to export as well.
+    codes
+        For phase, work type and location further names of activity codes that mean it (see `codes`).
+    key
+        Canonical columns that make an activity one.
+    duplicates
+        What becomes of a further row with the same key.
+    features
+        Further numeric columns that may predict, for files with a label of their own.
     """
 
     name: str
@@ -379,8 +414,10 @@ def load_profile(text: str, file: str) -> Profile:
 
     Parameters
     ----------
-    text : the document
-    file : its name, for messages
+    text
+        The document.
+    file
+        Its name, for messages.
 
     Raises
     ------

@@ -78,7 +78,8 @@ def day(text: str, dates: Dates, order: str) -> str:
 
     Parameters
     ----------
-    order : ``YMD``, ``DMY`` or ``MDY``; year first is always understood
+    order
+        ``YMD``, ``DMY`` or ``MDY``; year first is always understood.
     """
     read = _day(text, dates, order)
     if order == "YMD" and not (dates.formats or dates.suffixes or dates.months):

@@ -34,14 +34,22 @@ class Query:
 
     Attributes
     ----------
-    grid : the cells
-    profile : what they mean
-    header : names of the cells
-    order : of numeric dates, ``DMY``, ``MDY`` or ``YMD``
-    data_date : for a file without the column
-    source : the series of files that it belongs to, and the project where the file names none
-    sha256 : of the dropped object
-    absent : columns that the file has, but with nothing in them that would say something
+    grid
+        The cells.
+    profile
+        What they mean.
+    header
+        Names of the cells.
+    order
+        Of numeric dates, ``DMY``, ``MDY`` or ``YMD``.
+    data_date
+        For a file without the column.
+    source
+        The series of files that it belongs to, and the project where the file names none.
+    sha256
+        Of the dropped object.
+    absent
+        Columns that the file has, but with nothing in them that would say something.
     """
 
     grid: Grid

@@ -19,9 +19,12 @@ class Rule:
 
     Attributes
     ----------
-    column : whose cell is to blame
-    broken : SQL condition; NULL counts as not broken
-    reason, remedy : for the person who corrects the file
+    column
+        Whose cell is to blame.
+    broken
+        SQL condition; NULL counts as not broken.
+    reason, remedy
+        For the person who corrects the file.
     """
 
     column: str
@@ -42,10 +45,14 @@ def cell_rules(
 
     Parameters
     ----------
-    mapped : canonical columns that the file has
-    required : canonical columns that must not be empty
-    features : further numeric columns
-    measured : whether a cell may be too long
+    mapped
+        Canonical columns that the file has.
+    required
+        Canonical columns that must not be empty.
+    features
+        Further numeric columns.
+    measured
+        Whether a cell may be too long.
     """
     kinds = {column.name: column.kind for column in COLUMNS} | dict.fromkeys(features, "number")
     rules = []
