@@ -42,7 +42,7 @@ def merge(
     """
     with connect(workdir) as database:
         last = f"read_parquet({literal(str(new))})"
-        # Merged with nothing: a file taken in twice leads to the same bytes as once.
+        # Merged with nothing: a file ingested twice leads to the same bytes as once.
         old = f"read_parquet({literal(str(previous))})" if previous else f"(SELECT * FROM {last} LIMIT 0)"
         columns = _columns(database, old), _columns(database, last)
         names = [*columns[0], *(name for name in columns[1] if name not in columns[0])]

@@ -171,7 +171,7 @@ FIELDS: dict[str, dict[str, str]] = {
         "CalculateFloatBasedOnFinishDate": "sched_use_project_end_date_for_float",
     },
 }
-# Fields of the tables next to the elements' own: where the row stands, and what is put together.
+# Fields of the tables next to the elements' own: the place of the row, and joined values.
 ADDED = {
     "CALENDAR": ("clndr_data",),
     "PROJWBS": ("proj_node_flag",),

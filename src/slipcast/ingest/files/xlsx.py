@@ -49,7 +49,7 @@ def xlsx_to_csv(
     archive
         The workbook.
     target
-        CSV to write; a file beside it is used and removed.
+        CSV to write; a file next to it is used and removed.
     budget
         Bytes that the parts of the workbook may unpack to.
     max_columns

@@ -107,7 +107,7 @@ class Source(_Strict):
 
 
 class Join(_Strict):
-    """A text put together from several columns."""
+    """Text joined from several columns."""
 
     join: Annotated[Words, Field(min_length=1)]
     separator: str = " / "

@@ -98,7 +98,7 @@ class Query:
         """Return the headers that a column comes from, in the order in which they count, and how each was found.
 
         ``profile`` is the first name that the profile has for it, ``synonym`` another one, ``code`` an activity code of
-        that meaning, ``joined`` one of several that are put together.
+        that meaning, ``joined`` one of several that are joined.
         """
         mapping = self.profile.columns[column]
         if isinstance(mapping, Join):
