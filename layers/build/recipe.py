@@ -64,5 +64,6 @@ SPECIFICATIONS = {
     # The report has no contours.
     "reporting": Layer(without=frozenset({"contourpy"})),
     "edge": Layer(without=frozenset(IN_POWERTOOLS)),
-    "training": Layer(without=frozenset(RUNTIME | IN_POWERTOOLS | NOT_CALLED)),
+    # skops draws its tables with prettytable; nobody asks for one.
+    "training": Layer(without=frozenset(RUNTIME | IN_POWERTOOLS | NOT_CALLED | {"prettytable", "wcwidth"})),
 }

@@ -59,14 +59,15 @@ def read_template(path: Path = ROOT / "template.yaml") -> dict[str, Any]:
     SettingsError
         If an included file is not there or holds no mapping.
     """
-    return _included(yaml_parse(path.read_text(encoding="utf-8")), path.parent)
+    document: dict[str, Any] = _included(yaml_parse(path.read_text(encoding="utf-8")), path.parent)
+    return document
 
 
 class _PlainYaml(yaml.SafeLoader):
     """Loader of included files: CloudFormation takes no short forms of intrinsic functions there."""
 
     # samtranslator gives its own to yaml.SafeLoader.
-    yaml_multi_constructors: ClassVar[dict[str, Any]] = {}
+    yaml_multi_constructors: ClassVar[dict[str | None, Any]] = {}
 
 
 def _included(node: Any, folder: Path) -> Any:

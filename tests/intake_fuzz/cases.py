@@ -1,8 +1,10 @@
-"""Cases: what is dropped, made from a number."""
+"""Cases: what is dropped, made from a number or by Hypothesis."""
 
 import random
 import re
 from dataclasses import dataclass
+
+from hypothesis import strategies as st
 
 from intake_fuzz.cells import CELLS
 from intake_fuzz.containers import workbook, wrapped
@@ -38,6 +40,11 @@ class Case:
 def case(seed: int, index: int) -> Case:
     """Return the case with this number, the same everywhere."""
     return make_case(random.Random(f"{seed}/{index}"))
+
+
+def cases() -> st.SearchStrategy[Case]:
+    """Return a strategy of cases: Hypothesis chooses what a generator of random numbers would, and can shrink it."""
+    return st.randoms(use_true_random=False).map(make_case)
 
 
 def make_case(rng: random.Random) -> Case:

@@ -22,7 +22,7 @@ Layout of format version 2 (indices count from 0)::
                                kind "boosting": trees, baseline (expit of baseline + sum of leaf values),
                                single_precision (whether rows are rounded to float32 first, as forests always do)
                                kind "estimator": a fitted estimator of scikit-learn, which has to be there to evaluate
-                               it: estimator (class), scikit_learn (version), pickle (slipcast.model.sklearn_estimators)
+                               it: estimator (class), scikit_learn (version), skops (slipcast.model.sklearn_estimators)
 
 The prepared row is: numeric values, missing-value indicators, then one block of columns for each categorical feature.
 A tree is three arrays over its nodes in depth-first order, which makes a left child the next node: ``feature`` (index

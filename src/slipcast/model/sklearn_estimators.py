@@ -1,70 +1,64 @@
-"""Estimators that only scikit-learn can evaluate: stored in the artifact and loaded again.
+"""Estimators that only scikit-learn can evaluate: stored in the artifact by skops and loaded again.
 
-A pickle is code. So three conditions must hold before one is opened: the artifact's SHA-256 is the released one
-(`artifact.decode`), scikit-learn is the version that made it, and the pickle names only objects that are trusted here,
-in code. Trusted are scikit-learn's estimators, which hold parameters, and a list of the objects that they consist of.
+Nothing is unpickled: a skops file is a table of types, parameters and arrays. Three conditions must hold before one is
+opened: the artifact's SHA-256 is the released one (`artifact.decode`), scikit-learn is the version that made it, and
+the file names only types that are trusted here, in code. Trusted are scikit-learn's estimators, which hold parameters,
+and a list of the types that they consist of.
 """
 
 import base64
 import binascii
-import importlib
 import io
-import pickle
-import zlib
+import json
 from collections.abc import Callable, Sequence
+from importlib import import_module
 from typing import Any
+from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 import numpy as np
 import sklearn
+import sklearn.utils
 from sklearn.base import BaseEstimator
 
 from slipcast.model.artifact import ArtefactError
 from slipcast.model.preprocessing import Row
 
+
+def _import_skops() -> Any:
+    """Return skops.io.
+
+    At its import it loads all modules of scikit-learn for a list of their estimators, which takes more than half of the
+    import's time. With no list it trusts none of them by itself: `_trusted` decides.
+    """
+    every = sklearn.utils.all_estimators
+    sklearn.utils.all_estimators = list
+    try:
+        return import_module("skops.io")
+    finally:
+        sklearn.utils.all_estimators = every
+
+
+skops = _import_skops()
+
 KIND = "estimator"
 # Room left for the model layer under Lambda's 250 MB limit, next to the layers that such a model needs, on both
 # architectures.
 MAX_BYTES = 14 * 2**20
-# Trusted besides scikit-learn's estimators: arrays, and the structures that hold trees, neighbours and losses.
+# Trusted next to scikit-learn's estimators and what skops always trusts (numbers, texts, arrays, losses): the
+# structures that hold trees, neighbors and optimizers.
 TRUSTED = frozenset(
     {
-        ("numpy", "dtype"),
-        ("numpy", "float64"),
-        ("numpy", "ndarray"),
-        ("numpy._core.multiarray", "_reconstruct"),
-        ("numpy._core.multiarray", "scalar"),
-        ("numpy._core.numeric", "_frombuffer"),
-        ("numpy.random._mt19937", "MT19937"),
-        ("numpy.random._pcg64", "PCG64"),
-        ("numpy.random._pickle", "__bit_generator_ctor"),
-        ("numpy.random._pickle", "__generator_ctor"),
-        ("numpy.random._pickle", "__randomstate_ctor"),
-        ("numpy.random.bit_generator", "SeedSequence"),
-        ("numpy.random.bit_generator", "__pyx_unpickle_SeedSequence"),
-        ("scipy.sparse._csr", "csr_matrix"),
-        ("sklearn._loss.link", "Interval"),
-        ("sklearn._loss.link", "HalfLogitLink"),
-        ("sklearn._loss.link", "LogitLink"),
-        ("sklearn._loss.loss", "ExponentialLoss"),
-        ("sklearn._loss.loss", "HalfBinomialLoss"),
-        ("sklearn._loss._loss", "CyExponentialLoss"),
-        ("sklearn._loss._loss", "CyHalfBinomialLoss"),
-        ("sklearn.calibration", "_CalibratedClassifier"),
-        ("sklearn.ensemble._hist_gradient_boosting.predictor", "TreePredictor"),
-        ("sklearn.metrics._dist_metrics", "EuclideanDistance64"),
-        ("sklearn.metrics._dist_metrics", "ManhattanDistance64"),
-        ("sklearn.metrics._dist_metrics", "MinkowskiDistance64"),
-        ("sklearn.metrics._dist_metrics", "newObj"),
-        ("sklearn.neighbors._ball_tree", "BallTree"),
-        ("sklearn.neighbors._ball_tree", "BallTree64"),
-        ("sklearn.neighbors._ball_tree", "newObj"),
-        ("sklearn.neighbors._kd_tree", "KDTree"),
-        ("sklearn.neighbors._kd_tree", "KDTree64"),
-        ("sklearn.neighbors._kd_tree", "newObj"),
-        ("sklearn.neural_network._stochastic_optimizers", "AdamOptimizer"),
-        ("sklearn.neural_network._stochastic_optimizers", "SGDOptimizer"),
-        ("sklearn.tree._tree", "Tree"),
-        ("sklearn.utils._bunch", "Bunch"),
+        "sklearn.calibration._CalibratedClassifier",
+        "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
+        "sklearn.metrics._dist_metrics.EuclideanDistance64",
+        "sklearn.metrics._dist_metrics.ManhattanDistance64",
+        "sklearn.metrics._dist_metrics.MinkowskiDistance64",
+        "sklearn.neighbors._ball_tree.BallTree",
+        "sklearn.neighbors._kd_tree.KDTree",
+        "sklearn.neural_network._stochastic_optimizers.AdamOptimizer",
+        "sklearn.neural_network._stochastic_optimizers.SGDOptimizer",
+        "sklearn.tree._tree.Tree",
+        "sklearn.utils._bunch.Bunch",
     }
 )
 
@@ -80,18 +74,21 @@ def describe(estimator: BaseEstimator) -> dict[str, Any]:
     Raises
     ------
     ArtefactError
-        If it contains an object that is not trusted, or is too large to be served.
+        If it contains an object that skops cannot store or that is not trusted, or is too large to be served.
     """
-    raw = pickle.dumps(estimator, protocol=5)
+    try:
+        raw = _reproducible(skops.dumps(estimator))
+    except Exception as error:
+        raise ArtefactError(f"the model cannot be stored: {type(error).__name__}: {error}") from error
     _open(raw)
-    packed = base64.b64encode(zlib.compress(raw, 6)).decode("ascii")
+    packed = base64.b64encode(raw).decode("ascii")
     if len(packed) > MAX_BYTES:
         raise ArtefactError(f"the model has {len(packed) / 2**20:.1f} MiB, {MAX_BYTES / 2**20:.0f} can be served")
     return {
         "kind": KIND,
         "estimator": type(estimator).__name__,
         "scikit_learn": sklearn.__version__,
-        "pickle": packed,
+        "skops": packed,
     }
 
 
@@ -101,15 +98,18 @@ def load(model: dict[str, Any]) -> Probabilities:
     Raises
     ------
     ArtefactError
-        If another version of scikit-learn made it, or if it contains an object that is not trusted.
+        If another version of scikit-learn made it, if it is a pickle of an earlier release of Slipcast, or if it is
+        damaged or contains an object that is not trusted.
     """
     if model["scikit_learn"] != sklearn.__version__:
         raise ArtefactError(
             f"scikit-learn {model['scikit_learn']} made the model, this is {sklearn.__version__}: train again"
         )
+    if "skops" not in model:
+        raise ArtefactError("the model is stored as a pickle, which is not opened any more: train again")
     try:
-        raw = zlib.decompress(base64.b64decode(model["pickle"], validate=True))
-    except (binascii.Error, zlib.error, TypeError) as error:
+        raw = base64.b64decode(model["skops"], validate=True)
+    except (binascii.Error, TypeError) as error:
         raise ArtefactError(f"the model is damaged: {error}") from error
     estimator = _open(raw)
     if not isinstance(estimator, BaseEstimator) or type(estimator).__name__ != model["estimator"]:
@@ -125,21 +125,54 @@ def load(model: dict[str, Any]) -> Probabilities:
     return probabilities
 
 
-class _Unpickler(pickle.Unpickler):
-    def find_class(self, module: str, name: str) -> Any:
-        if (module, name) in TRUSTED:
-            return getattr(importlib.import_module(module), name)
-        # A dotted name could reach anything that the module of a class has imported.
-        if module.startswith("sklearn.") and name.isidentifier():
-            found = getattr(importlib.import_module(module), name, None)
-            if isinstance(found, type) and issubclass(found, BaseEstimator) and found.__module__ == module:
-                return found
-        raise ArtefactError(f"the model is made of {module}.{name}, which is not trusted")
+def _reproducible(raw: bytes) -> bytes:
+    """Return a skops file whose bytes depend on the estimator alone.
+
+    skops names objects and files by their addresses in memory, and the archive has the time of day: here they are
+    numbered in the order in which they appear.
+    """
+    with ZipFile(io.BytesIO(raw)) as archive:
+        files = {name: archive.read(name) for name in archive.namelist()}
+    schema = json.loads(files.pop("schema.json"))
+    numbers: dict[int, int] = {}
+    names: dict[str, str] = {}
+
+    def number(node: Any) -> None:
+        if isinstance(node, dict):
+            if isinstance(node.get("__id__"), int):
+                node["__id__"] = numbers.setdefault(node["__id__"], len(numbers))
+            if (name := node.get("file")) in files:
+                node["file"] = names.setdefault(name, f"{len(names)}.{name.rpartition('.')[2]}")
+        for child in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
+            number(child)
+
+    number(schema)
+    made = io.BytesIO()
+    with ZipFile(made, "w", ZIP_DEFLATED) as archive:
+        for name, content in {names[name]: files[name] for name in names}.items():
+            archive.writestr(ZipInfo(name), content, ZIP_DEFLATED)
+        archive.writestr(ZipInfo("schema.json"), json.dumps(schema), ZIP_DEFLATED)
+    return made.getvalue()
+
+
+def _trusted(name: str) -> bool:
+    """Return whether a type is trusted by name, or is an estimator in the module of scikit-learn that defines it."""
+    module, _, kind = name.rpartition(".")
+    if name in TRUSTED:
+        return True
+    if not module.startswith("sklearn."):
+        return False
+    found = getattr(import_module(module), kind, None)
+    return isinstance(found, type) and issubclass(found, BaseEstimator) and found.__module__ == module
 
 
 def _open(raw: bytes) -> Any:
     try:
-        return _Unpickler(io.BytesIO(raw)).load()
+        names = skops.get_untrusted_types(data=raw)
+        for name in names:
+            if not _trusted(name):
+                raise ArtefactError(f"the model is made of {name}, which is not trusted")
+        return skops.loads(raw, trusted=names)
     except ArtefactError:
         raise
     except Exception as error:

@@ -113,6 +113,25 @@ def test_a_family_that_only_scikit_learn_can_evaluate_may_be_challenger_and_cham
     assert scores == pytest.approx(found.golden["scores"], abs=1e-9)
 
 
+@pytest.mark.parametrize("outdated", ["another scikit-learn", "pickle"])
+def test_a_champion_that_is_not_opened_any_more_is_replaced_by_a_model_with_signal(case, outdated):
+    """To train again is the remedy that its refusal names: it must not fail for the same reason."""
+    live = case.verdict(case.scored(k_nearest_neighbours=0.1, decision_tree=0.15))
+    document = json.loads(live.artefact)
+    if outdated == "pickle":
+        document["model"]["pickle"] = document["model"].pop("skops")
+    else:
+        document["model"]["scikit_learn"] = "1.0.0"
+    raw = artifact.encode(document)
+    found = case.verdict(champion=champion(live, artefact=raw, sha256=artifact.digest(raw)))
+
+    assert found.record["decision"]["release"]
+    assert found.record["champion_metrics"] is None
+    (why,) = found.record["decision"]["reasons"]
+    assert "cannot be read" in why
+    assert "train again" in why
+
+
 def test_without_a_family_that_can_be_served_there_is_no_challenger(case, monkeypatch):
     monkeypatch.setattr(sklearn_estimators, "MAX_BYTES", 1000)
     with pytest.raises(AssessmentError, match="k_nearest_neighbours: KNeighborsClassifier cannot be exported"):

@@ -6,9 +6,11 @@ import random
 
 import duckdb
 import pytest
+from hypothesis import HealthCheck, given, note, settings
+from hypothesis import strategies as st
 
 from intake_fuzz import checks
-from intake_fuzz.cases import Case, case
+from intake_fuzz.cases import Case, case, cases
 from intake_fuzz.cells import CELLS
 from intake_fuzz.checks import check
 from intake_fuzz.outcomes import Violation
@@ -21,8 +23,6 @@ from slipcast.ingest.refusal import ScheduleRefused
 from support.budgets import examples
 
 CASES = int(os.environ.get("SLIPCAST_FUZZ_CASES", examples(24, 120)))
-SEED = 11
-PARTS = 6
 HEADER = "activity_id,start,baseline_finish,data_date"
 XML = '<?xml version="1.0" encoding="UTF-8"?>\n<a xmlns="x"><b>1</b><b>2</b></a>\n'
 GOOD = "A,2024-01-01,2024-03-01,2024-06-30"
@@ -30,11 +30,11 @@ BAD = "B,soon,=1+1,2024-06-30"
 FILE = Case("x.csv", f"{HEADER}\n{GOOD}\n{BAD}\n".encode(), max_bad_share=1.0)
 
 
-@pytest.mark.parametrize("part", range(PARTS))
-def test_a_damaged_file_adds_up_or_is_refused(part):
-    tally = run(SEED, range(part, CASES, PARTS), thorough=5, go_on=True)
-
-    assert not tally.failed, "\n".join(trace for _, trace in tally.failed)
+@settings(max_examples=CASES, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@given(damaged=cases(), thorough=st.integers(0, 4))
+def test_a_damaged_file_adds_up_or_is_refused(damaged, thorough):
+    note(" > ".join(damaged.steps))
+    check(damaged, thorough=thorough == 0)
 
 
 def test_undamaged_files_are_read():
@@ -148,7 +148,7 @@ def test_markup_in_the_page_is_a_violation(monkeypatch, text, complaint):
 def test_any_other_end_than_a_refusal_is_a_violation(monkeypatch):
     monkeypatch.setattr(checks, "read_schedule", lambda *_, **__: 1 / 0)
 
-    tally = run(SEED, range(3))
+    tally = run(11, range(3))
 
     assert [index for index, _ in tally.failed] == [0]
     assert "ZeroDivisionError" in tally.failed[0][1]

@@ -1,7 +1,7 @@
 """Export of a fitted scikit-learn pipeline to a model artifact (layout: :mod:`slipcast.model.artifact`).
 
 Everything is copied in float64, so that the standard-library scorer repeats scikit-learn's arithmetic. An estimator
-that cannot be repeated is stored in the artifact as a pickle; the preparation never is.
+that cannot be repeated is stored in the artifact by skops; the preparation never is.
 """
 
 import math
