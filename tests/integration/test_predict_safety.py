@@ -83,7 +83,7 @@ def test_a_client_that_knows_the_model_is_told_so(app, load_app, tmp_path):
 
 @pytest.mark.parametrize("letter", ["x", "ü", "😀"])
 def test_a_body_that_is_too_large_is_refused_before_it_is_read(app, monkeypatch, letter):
-    limit = app.envelope.MAX_BODY_BYTES
+    limit = importlib.import_module("predict.transport.envelope").MAX_BODY_BYTES
     body = json.dumps(ACTIVITY | {"colour": letter * (limit // len(letter.encode()))}, ensure_ascii=False)
     fits = json.dumps(ACTIVITY | {"colour": letter * (limit // len(letter.encode()) - 300)}, ensure_ascii=False)
 
