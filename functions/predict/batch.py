@@ -7,7 +7,8 @@ calling version.
 from functools import lru_cache
 from typing import Any
 
-from predict import app
+from predict import answering
+from predict.api import core, routes
 from predict.serving.model_store import LoadedModel, Serving
 from slipcast.model import bulk_scorer
 from slipcast_aws import storage
@@ -17,7 +18,8 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Return the answer that the calling version would give."""
     pinned = event["model"]
     scorer = _scorer(pinned["uri"], pinned["sha256"])
-    return app.answer_here(event, context, Serving(LoadedModel(scorer, pinned["version"])))
+    serving = Serving(LoadedModel(scorer, pinned["version"]))
+    return answering.answer(event, context, serving, lambda call: routes.run(core.ROUTES, call))
 
 
 # During a release two versions call.

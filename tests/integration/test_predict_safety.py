@@ -83,7 +83,7 @@ def test_a_client_that_knows_the_model_is_told_so(app, load_app, tmp_path):
 
 @pytest.mark.parametrize("letter", ["x", "ü", "😀"])
 def test_a_body_that_is_too_large_is_refused_before_it_is_read(app, monkeypatch, letter):
-    limit = app.envelope.MAX_BODY_BYTES
+    limit = importlib.import_module("predict.transport.envelope").MAX_BODY_BYTES
     body = json.dumps(ACTIVITY | {"colour": letter * (limit // len(letter.encode()))}, ensure_ascii=False)
     fits = json.dumps(ACTIVITY | {"colour": letter * (limit // len(letter.encode()) - 300)}, ensure_ascii=False)
 
@@ -153,14 +153,20 @@ def test_nothing_of_the_inside_reaches_a_client(app, monkeypatch, error, module,
     assert told == [str(error)]
 
 
-def test_an_unexpected_error_is_in_the_log_with_its_traceback(app, monkeypatch, capsys):
-    monkeypatch.setattr(type(app.serving.model().scorer), "scores", fail(KeyError("MODEL_TRAINED_AT")))
+def test_an_unexpected_error_is_logged_with_its_traceback(app, monkeypatch):
+    logged = []
+
+    class Recorder:
+        def exception(self, message):
+            logged.append((message, sys.exception()))
+
+    failure = KeyError("MODEL_TRAINED_AT")
+    monkeypatch.setattr("aws_lambda_powertools.Logger", Recorder)
+    monkeypatch.setattr(type(app.serving.model().scorer), "scores", fail(failure))
 
     call(app, "POST", "/predictions", ACTIVITY)
 
-    logged = [json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith('{"level":"ERROR"')]
-    assert [line["message"] for line in logged] == ["unexpected error"]
-    assert "MODEL_TRAINED_AT" in logged[0]["exception"]
+    assert logged == [("unexpected error", failure)]
 
 
 @pytest.mark.parametrize("score", [float("nan"), float("inf"), -0.1, 1.5])

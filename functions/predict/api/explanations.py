@@ -1,5 +1,7 @@
 """Reasons for predictions, on request."""
 
+from msgspec import structs
+
 from predict.api.answers import ExplainedPrediction, ExplainedResponse, Reason
 from predict.api.predictions import Scored
 
@@ -16,7 +18,7 @@ def response(scored: Scored) -> ExplainedResponse:
         found = contributions.contributions_of(scorer, row)
         explained.append(
             ExplainedPrediction(
-                *(getattr(prediction, name) for name in prediction.__struct_fields__),
+                **structs.asdict(prediction),
                 base=None if found is None else found.base,
                 reasons=None if found is None else [Reason(*item) for item in contributions.top(found, row)],
             )

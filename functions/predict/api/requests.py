@@ -143,7 +143,7 @@ def from_records(records: Sequence[Any]) -> Batch:
     """
     try:
         return _columns(msgspec.convert(records, list[Activity]))
-    except (_Unclean, msgspec.ValidationError):
+    except (_Unclean, msgspec.ValidationError, UnicodeEncodeError):
         return _read_by_field(records)
 
 

@@ -43,7 +43,13 @@ def _fields() -> Iterable[Any]:
 _FEATURE = Annotated[float, Meta(gt=-LARGEST_NUMBER, lt=LARGEST_NUMBER)]
 # Collecting garbage would visit each of ten thousand activities, and none is part of a cycle.
 if TYPE_CHECKING:
-    History = Activity = Any
+
+    class History(Struct):
+        """Point-in-time features."""
+
+    class Activity(Struct):
+        """One activity."""
+
 else:
     History = msgspec.defstruct(
         "History",

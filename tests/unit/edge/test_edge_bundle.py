@@ -15,6 +15,7 @@ import pytest
 from slipcast.datasets import labels
 from slipcast.edge import bundle, cli, single_file, table, trial
 from slipcast.features.point_in_time import HISTORY
+from slipcast.features.row import FINISH_SEASONS
 from slipcast.features.table import feature_table
 from slipcast.model import scorer
 from slipcast.model.artifact import digest
@@ -54,7 +55,8 @@ def made() -> tuple[dict[str, bytes], scorer.Scorer, dict]:
     candidate = next(item for item in load_candidates() if item.name == "random_forest")
     features = feature_table(labelled)
     rng = np.random.default_rng(1)
-    for name in HISTORY:
+    # The season is derived where it is absent.
+    for name in [name for name in HISTORY if name not in FINISH_SEASONS]:
         features[name] = np.where(rng.random(len(features)) < 0.3, np.nan, rng.normal(size=len(features)))
     model = build_pipeline(candidate, 1, n_estimators=40, max_depth=6).fit(features, labelled["is_late"])
     raw = export(model, family="random_forest", threshold=1 / 3, metadata=METADATA)
@@ -277,8 +279,9 @@ def test_bad_rows_are_named_and_the_others_scored(folder):
     assert [line.split(",")[1] for line in out.splitlines()] == ["activity_id", "A1", "'=A6"]
     assert errors.splitlines() == [
         "line 3, column start: '01/03/2022' is no day; write the day as year-month-day, such as 2025-12-31",
-        "line 4, column baseline_finish: before the start; look whether the two dates are mixed up",
-        "line 6, column budget: '1.000.000' is no number; write it as 1234.5, without unit and thousands separator",
+        "line 4, column baseline_finish: it is before the start; look whether the two dates are mixed up",
+        "line 6, column budget: '1.000.000' is no number; "
+        "write it as 1234.5, without quotes, unit and thousands separator",
         "line 7: 6 cells under 5 columns; put a cell that holds a comma between double quotes",
         "2 activities scored, 4 refused; model abc123 (random_forest), at risk from 0.333 on",
     ]

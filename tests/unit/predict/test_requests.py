@@ -132,3 +132,13 @@ def test_texts_are_clean_in_every_column(requests, kind, text):
     from slipcast.schema import clean_text
 
     assert [*read(requests, ACTIVITY | {kind: text}).columns[kind]] == [clean_text(text)]
+
+
+@pytest.mark.parametrize("field", ["phase", "activity_id", "history"])
+def test_half_a_character_is_named_wherever_it_is(requests, field):
+    sent = {"\ud800\x00": 1} if field == "history" else "\ud800"
+    for read in (lambda item: requests.read(json.dumps(item)), lambda item: requests.from_records([item])):
+        with pytest.raises(requests.InvalidRequest) as refused:
+            read(ACTIVITY | {field: sent})
+        assert refused.value.refused[0].path.startswith(f"activities.0.{field}")
+        refused.value.refused[0].path.encode()
