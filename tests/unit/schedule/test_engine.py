@@ -1,4 +1,4 @@
-"""Dates by the rules of Primavera P6; each expected date of a rule is one that P6 stored in a real file, or its kind."""
+"""Dates by the rules of Primavera P6; what a rule says was seen in dates that P6 stored in real files."""
 
 from dataclasses import replace
 from datetime import date, datetime

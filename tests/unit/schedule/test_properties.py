@@ -64,7 +64,7 @@ def test_without_calendars_dates_are_the_longest_paths(network):
 
 
 @given(networks(calendars=(ALWAYS, OFFICE), progressed=True), st.data())
-@settings(max_examples=200)
+@settings(max_examples=100)
 def test_a_longer_duration_or_another_relation_makes_nothing_earlier(network, data):
     before = schedule(network).activities
     key = data.draw(st.sampled_from([key for key, item in network.activities.items()]))
