@@ -16,6 +16,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
+from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -201,11 +202,12 @@ def schedule_command(file: Path, top: int, as_json: bool) -> None:
     Prints the longest path and the 14 points of the DCMA. Works on this machine alone.
     """
     from slipcast.schedule.quality import assess
+    from slipcast.schedule.working_time import minute_of
     from slipcast_cli import schedule as printing
 
     network = _network(file)
     dates = _dates(file, network)
-    checks = assess(network, dates)
+    checks = assess(network, dates, minute_of(datetime.now()))
     if as_json:
         click.echo(json.dumps(printing.figures(network, dates, checks), indent=1))
     else:
@@ -222,7 +224,8 @@ def compare(old: Path, new: Path, top: int, as_json: bool) -> None:
     from slipcast.schedule import comparison
     from slipcast_cli import schedule as printing
 
-    before, after = _network(old), _network(new)
+    after = _network(new)
+    before = comparison.aligned(_network(old), after)
     found = comparison.compare(before, after, _dates(old, before), _dates(new, after))
     if as_json:
         click.echo(json.dumps(printing.changes(found), indent=1))

@@ -64,9 +64,8 @@ def changes(found: Comparison) -> dict[str, Any]:
         "removed_relations": [_relation(item) for item in found.removed_relations],
         "changes": [
             {"activity": str(item.key), "field": item.field, "before": str(item.before), "after": str(item.after)}
-            for item in (*found.changes, *found.baseline_changes)
+            for item in (*found.changes, *found.planned_changes)
         ],
-        "calendars": list(found.calendars),
         "slips": [
             {
                 "activity": str(slip.key),
@@ -85,6 +84,7 @@ def print_schedule(network: Network, dates: Dates, checks: Sequence[Check], most
     for name, finish in dates.finish.items():
         data_date = network.projects[name].data_date
         output.print(f"{name or 'project'}: data date {_moment(data_date)}, early finish {_moment(finish)}")
+    several = len(network.projects) > 1
     path = longest_path(dates)
     nodes = [node for node in dates.compiled.scheduled() if node.activity.key in path and not node.complete]
     nodes.sort(key=lambda node: (node.early_start, node.activity.key))
@@ -94,7 +94,7 @@ def print_schedule(network: Network, dates: Dates, checks: Sequence[Check], most
     for node in nodes[:most]:
         moments = map(_moment, (node.early_start, node.early_finish, node.late_finish))
         days = f"{(node.total_float or 0) / MINUTES_PER_DAY:.1f}"
-        table.add_row(str(node.activity.key), node.activity.name, *moments, days)
+        table.add_row(_label(node.activity.key, several), node.activity.name, *moments, days)
     output.print(table)
     if len(nodes) > most:
         output.print(f"{len(nodes) - most} more: --json has them")
@@ -102,7 +102,9 @@ def print_schedule(network: Network, dates: Dates, checks: Sequence[Check], most
     for check in checks:
         result = "-" if check.passed is None else "good" if check.passed else "failed"
         value = "-" if check.value is None else f"{check.value:.3f}"
-        table.add_row(check.name, value, f"{check.limit:g}", result, _some(check.found) or str(check.count or ""))
+        table.add_row(
+            check.name, value, f"{check.limit:g}", result, _some(check.found, several) or str(check.count or "")
+        )
     output.print(table)
 
 
@@ -110,10 +112,11 @@ def print_comparison(found: Comparison, most: int) -> None:
     """Print how the finishes moved, what slipped most, and what was edited."""
     for name, days in found.finish_days.items():
         output.print(f"{name or 'project'}: the finish moved by {days:+.1f} days")
+    several = len(found.finish_days) > 1
     table = Table("slip", "days", "float consumed d", "because of", box=None, pad_edge=False)
     for slip in found.slips[:most]:
-        days = f"{slip.float_consumed / MINUTES_PER_DAY:.1f}"
-        table.add_row(str(slip.key), f"{slip.days:+.1f}", days, str(slip.driver))
+        consumed = f"{slip.float_consumed / MINUTES_PER_DAY:.1f}"
+        table.add_row(_label(slip.key, several), f"{slip.days:+.1f}", consumed, _label(slip.driver, several))
     output.print(table)
     counts = {
         "activities added": found.added,
@@ -121,16 +124,19 @@ def print_comparison(found: Comparison, most: int) -> None:
         "relations added": found.added_relations,
         "relations removed": found.removed_relations,
         "edits of activities": found.changes,
-        "edits of planned dates": found.baseline_changes,
-        "calendars changed": found.calendars,
+        "edits of planned dates": found.planned_changes,
     }
     for name, items in counts.items():
         output.print(f"{name}: {len(items)}")
 
 
-def _some(keys: Sequence[Key]) -> str:
+def _label(key: Key, several: bool) -> str:
+    return str(key) if several else key.activity
+
+
+def _some(keys: Sequence[Key], several: bool) -> str:
     more = f" and {len(keys) - 3} more" if len(keys) > 3 else ""
-    return ", ".join(map(str, keys[:3])) + more
+    return ", ".join(_label(key, several) for key in keys[:3]) + more
 
 
 def _relation(item: Any) -> dict[str, Any]:

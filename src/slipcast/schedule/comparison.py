@@ -1,7 +1,7 @@
 """What changed from one update of a schedule to the next."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from slipcast.schedule.engine import Dates
@@ -9,8 +9,8 @@ from slipcast.schedule.network import Activity, Key, Network, Relation
 from slipcast.schedule.paths import driving_links
 
 # Fields of an activity whose change a planner decides on; dates and progress follow from work.
-_PLANNED = ("duration", "calendar", "constraints", "as_late_as_possible", "kind")
-_BASELINE = ("planned_start", "planned_finish")
+_EDITED = ("duration", "constraints", "as_late_as_possible", "kind")
+_PLANNED = ("planned_start", "planned_finish")
 
 
 @dataclass(frozen=True)
@@ -48,9 +48,8 @@ class Comparison:
     ----------
     added, removed : activities
     added_relations, removed_relations : relations between activities of both updates; a changed lag is both
-    changes : durations, calendars, constraints and types that were edited
-    baseline_changes : planned dates that were edited
-    calendars : calendars whose working time changed
+    changes : durations, working times, constraints and types that were edited
+    planned_changes : planned dates that were edited: the network has no other baseline
     slips : moved finishes, the largest slip first
     consumed : float consumed by activity that caused it, minutes, the largest first
     finish_days : calendar days by which the finish of each project moved
@@ -61,11 +60,34 @@ class Comparison:
     added_relations: tuple[Relation, ...]
     removed_relations: tuple[Relation, ...]
     changes: tuple[Change, ...]
-    baseline_changes: tuple[Change, ...]
-    calendars: tuple[str, ...]
+    planned_changes: tuple[Change, ...]
     slips: tuple[Slip, ...]
     consumed: Mapping[Key, int]
     finish_days: Mapping[str, float]
+
+
+def aligned(before: Network, after: Network) -> Network:
+    """Return the earlier network with the project names of the later one, if each has one project.
+
+    P6 cannot hold two projects of one name: the copy that is the next update gets another one.
+    """
+    if len(before.projects) != 1 or len(after.projects) != 1 or before.projects.keys() == after.projects.keys():
+        return before
+    ((name, project),) = before.projects.items()
+    (new,) = after.projects
+
+    def renamed(key: Key) -> Key:
+        return Key(new, key.activity) if key.project == name else key
+
+    return replace(
+        before,
+        projects={new: project},
+        activities={renamed(key): replace(item, key=renamed(key)) for key, item in before.activities.items()},
+        relations=[
+            item._replace(predecessor=renamed(item.predecessor), successor=renamed(item.successor))
+            for item in before.relations
+        ],
+    )
 
 
 def compare(before: Network, after: Network, was: Dates, now: Dates) -> Comparison:
@@ -82,7 +104,7 @@ def compare(before: Network, after: Network, was: Dates, now: Dates) -> Comparis
     driving predecessors did not slip as much.
     """
     both = before.activities.keys() & after.activities.keys()
-    old, new = (set(_between(network, both)) for network in (before, after))
+    old, new = ({_bare(item): item for item in _between(network, both)} for network in (before, after))
     slips = sorted(_slips(was, now, both), key=lambda slip: (-slip.days, slip.key))
     consumed: dict[Key, int] = {}
     for slip in slips:
@@ -91,19 +113,27 @@ def compare(before: Network, after: Network, was: Dates, now: Dates) -> Comparis
     return Comparison(
         tuple(sorted(after.activities.keys() - both)),
         tuple(sorted(before.activities.keys() - both)),
-        tuple(sorted(new - old, key=repr)),
-        tuple(sorted(old - new, key=repr)),
+        tuple(new[item] for item in sorted(new.keys() - old.keys())),
+        tuple(old[item] for item in sorted(old.keys() - new.keys())),
+        (*_changes(before, after, sorted(both), _EDITED), *_calendar_changes(before, after, sorted(both))),
         tuple(_changes(before, after, sorted(both), _PLANNED)),
-        tuple(_changes(before, after, sorted(both), _BASELINE)),
-        tuple(
-            name
-            for name, calendar in sorted(after.calendars.items())
-            if name in before.calendars and before.calendars[name] != calendar
-        ),
         tuple(slips),
         dict(sorted(consumed.items(), key=lambda item: (-item[1], item[0]))),
         {name: (finish - was.finish[name]) / 1440 for name, finish in sorted(now.finish.items()) if name in was.finish},
     )
+
+
+def _bare(relation: Relation) -> tuple[Key, Key, str, int]:
+    # Tools number calendars anew from file to file.
+    return relation.predecessor, relation.successor, relation.kind, relation.lag
+
+
+def _calendar_changes(before: Network, after: Network, keys: list[Key]) -> Iterator[Change]:
+    """Yield the activities whose working time is another one: by its hours, not by the number of the calendar."""
+    for key in keys:
+        old, new = before.activities[key].calendar, after.activities[key].calendar
+        if before.calendars.get(old) != after.calendars.get(new):
+            yield Change(key, "calendar", old, new)
 
 
 def _between(network: Network, keys: set[Key]) -> Iterator[Relation]:

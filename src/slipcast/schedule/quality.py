@@ -1,7 +1,7 @@
-"""Whether a schedule can be trusted: the 14-point assessment of the DCMA, and what a forecast needs besides.
+"""Whether a schedule can be trusted: the 14-point assessment of the DCMA, and what a forecast needs as well.
 
-Formulas and limits are those of the Defense Contract Management Agency's Earned Value Management System Program Analysis
-Pamphlet (DCMA-EA PAM 200.1, October 2012), section 4. Activities that span others (level of effort, summaries) count in
+Formulas and limits are those of the Defense Contract Management Agency's Earned Value Management System Program
+Analysis Pamphlet (DCMA-EA PAM 200.1, October 2012), section 4. Activities that span others (level of effort, summaries) count in
 no check; neither does complete work, unless a check says so.
 """
 
@@ -18,6 +18,8 @@ DAY = 480
 HIGH = 44
 # Calendar days that the critical path test adds.
 PUSH = 600
+# Calendar days between two updates: schedules are updated monthly as a rule.
+OLDEST = 45
 _HARD = frozenset(
     {
         *(ConstraintKind.MANDATORY_START, ConstraintKind.MANDATORY_FINISH),
@@ -49,12 +51,17 @@ class Check:
     found: tuple[Key, ...] = ()
 
 
-def assess(network: Network, dates: Dates) -> list[Check]:
+def assess(network: Network, dates: Dates, now: int | None = None) -> list[Check]:
     """Return the fourteen checks of the DCMA, then those of a forecast.
 
     The fourteen are: missing logic, leads, lags, relation types, hard constraints, high float, negative float, high
     duration, invalid dates, resources (None: the network has none), missed tasks, the critical path test, the critical
     path length index and the baseline execution index. The planned finish counts as the baseline's.
+
+    Parameters
+    ----------
+    network, dates : a network and its computed dates
+    now : minutes since 1970 that the age of the data date counts to; it is not checked without it
     """
     nodes = list(dates.compiled.scheduled())
     waiting = [node for node in nodes if not node.complete]
@@ -93,6 +100,7 @@ def assess(network: Network, dates: Dates) -> list[Check]:
         _critical_path_length_index(dates),
         _baseline_execution_index(nodes, due),
         *_forecast_checks(dates, waiting),
+        *([] if now is None else [_age(network, now)]),
     ]
 
 
@@ -145,7 +153,7 @@ def _baseline_execution_index(nodes: Sequence[Node], due: Sequence[Node]) -> Che
 
 
 def _forecast_checks(dates: Dates, waiting: Sequence[Node]) -> list[Check]:
-    """Return what a forecast needs besides: a way to the finish, progress in order, and a fresh data date."""
+    """Return what a forecast needs as well: a way to the finish, progress in order, and a fresh data date."""
     reached = _connected(dates)
     loose = tuple(node.activity.key for node in waiting if node.activity.key not in reached)
     value = 1 - len(loose) / len(waiting) if waiting else None
@@ -156,6 +164,13 @@ def _forecast_checks(dates: Dates, waiting: Sequence[Node]) -> list[Check]:
         Check("connected to the finish", value, 0.95, None if value is None else value >= 0.95, len(loose), loose),
         Check("out of sequence", share, 0.05, None if share is None else share <= 0.05, len(early), early),
     ]
+
+
+def _age(network: Network, now: int) -> Check:
+    """Return the age in days of the oldest data date."""
+    oldest = min((project.data_date for project in network.projects.values()), default=now)
+    days = (now - oldest) / 1440
+    return Check("age of the data date", days, OLDEST, days <= OLDEST, int(days > OLDEST))
 
 
 def _connected(dates: Dates) -> set[Key]:
