@@ -2,12 +2,12 @@
 
     python -m benchmarks.schedule_engine FOLDER_OR_FILE... [--json FILE]
 
-Not every file can be reproduced: its dates may be older than its relations, or be those of a plan edited by hand.
-An activity contradicts itself if its stored early dates are not its remaining duration apart on its calendar, lie before
-the data date, before the stored finish of a finish-to-start predecessor, or after the earliest start although
-nothing holds it. A file in which more than 1 % of the activities that have not started do so is left out of the totals; none of
-these tests uses the engine. The table gives the share of open activities within one day of P6's early finish, late finish
-and total float.
+Not every file can be reproduced: its dates may be older than its relations, or be those of a plan edited by hand. An
+activity contradicts itself if its stored early dates are not its remaining duration apart on its calendar, lie before
+the data date, before the stored finish of a finish-to-start predecessor, or after the earliest start although nothing
+holds it. A file in which more than 1 % of the activities that have not started do so is left out of the totals; none
+of these tests uses the engine. The table gives the share of open activities within one day of P6's early finish, late
+finish and total float.
 
 P6 leaves the early dates of completed work blank where logic is not retained. If they are blank in a project whose
 schedule options say retained logic, the dates are older than the options, and progress override is what they were made

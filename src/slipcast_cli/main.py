@@ -16,6 +16,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
+from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -164,6 +165,72 @@ def predict(file: Path, out: str, profile: str, stack: str) -> None:
     if failed:
         click.echo(f"{failed} of {len(rows)} activities have no prediction: see the column error", err=True)
         raise SystemExit(REFUSED)
+
+
+def _network(file: Path) -> Any:
+    from slipcast.ingest.read_network import read_network
+    from slipcast.ingest.refusal import ScheduleRefused
+
+    try:
+        return read_network(file)
+    except ScheduleRefused as refusal:
+        click.echo(f"refused: {refusal}", err=True)
+        raise SystemExit(REFUSED) from refusal
+
+
+def _dates(file: Path, network: Any) -> Any:
+    from slipcast.schedule.engine import schedule
+    from slipcast.schedule.network import CycleError
+
+    try:
+        return schedule(network)
+    except CycleError as error:
+        click.echo(f"refused: {file.name}: {error}", err=True)
+        raise SystemExit(REFUSED) from error
+
+
+schedule_file = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+@cli.command(name="schedule")
+@click.argument("file", type=schedule_file)
+@click.option("--top", default=30, show_default=True, help="Activities of the longest path to show.")
+@json_option
+def schedule_command(file: Path, top: int, as_json: bool) -> None:
+    """Compute the dates of a FILE (XER, XML of P6 or MS Project) as Primavera P6 does, and check its quality.
+
+    Prints the longest path and the 14 points of the DCMA. Works on this machine alone.
+    """
+    from slipcast.schedule.quality import assess
+    from slipcast.schedule.working_time import minute_of
+    from slipcast_cli import schedule as printing
+
+    network = _network(file)
+    dates = _dates(file, network)
+    checks = assess(network, dates, minute_of(datetime.now()))
+    if as_json:
+        click.echo(json.dumps(printing.figures(network, dates, checks), indent=1))
+    else:
+        printing.print_schedule(network, dates, checks, top)
+
+
+@cli.command()
+@click.argument("old", type=schedule_file)
+@click.argument("new", type=schedule_file)
+@click.option("--top", default=30, show_default=True, help="Slips to show.")
+@json_option
+def compare(old: Path, new: Path, top: int, as_json: bool) -> None:
+    """Compare two updates of a schedule: slips and their causes, edits of logic, durations, calendars, constraints."""
+    from slipcast.schedule import comparison
+    from slipcast_cli import schedule as printing
+
+    after = _network(new)
+    before = comparison.aligned(_network(old), after)
+    found = comparison.compare(before, after, _dates(old, before), _dates(new, after))
+    if as_json:
+        click.echo(json.dumps(printing.changes(found), indent=1))
+    else:
+        printing.print_comparison(found, top)
 
 
 # --- Model -------------------------------------------------------------------------------------------------------

@@ -95,6 +95,6 @@ def _total_float(node: Node) -> int:
 
 
 def _free_float(node: Node, end: int) -> int:
-    """Return the float that delays no successor; without successors that to the finish of the project."""
+    """Return the float that delays neither a successor nor the finish of the project."""
     slacks = [slack(link) for link in node.after if link.holds and not link.after.complete]
-    return min(slacks) if slacks else node.clock.between(node.early_finish, end)
+    return min([node.clock.between(node.early_finish, end), *slacks])

@@ -87,12 +87,6 @@ def _bounds(node: Node) -> tuple[int, int | None]:
             starts.append(moment)
         elif kind in _FINISHES:
             finishes.append(_end(node.clock, moment))
-    if (
-        node.started
-        and node.options.out_of_sequence is OutOfSequence.ACTUAL_DATES
-        and activity.actual_start is not None
-    ):
-        finishes.append(node.clock.add(activity.actual_start, activity.duration))
     return max(starts), max(finishes, default=None)
 
 

@@ -10,7 +10,7 @@ from slipcast.schedule.network import Key, Relation
 
 def driving_relations(dates: Dates, key: Key) -> list[Relation]:
     """Return the relations that set the early dates of an activity: those without slack; none if nothing waits."""
-    return [_relation(link) for link in _driving(dates.compiled.by_key[key])]
+    return [_relation(link) for link in driving_links(dates.compiled.by_key[key])]
 
 
 def driving_path(dates: Dates, key: Key) -> list[Key]:
@@ -21,7 +21,7 @@ def driving_path(dates: Dates, key: Key) -> list[Key]:
     """
     node = dates.compiled.by_key[key]
     path = [node]
-    while links := list(_driving(node)):
+    while links := list(driving_links(node)):
         node = min((link.before for link in links), key=_rank)
         path.append(node)
     return [found.activity.key for found in reversed(path)]
@@ -45,11 +45,12 @@ def longest_path(dates: Dates, project: str | None = None) -> set[Key]:
         node = waiting.pop()
         if node.activity.key not in found:
             found.add(node.activity.key)
-            waiting += [link.before for link in _driving(node)]
+            waiting += [link.before for link in driving_links(node)]
     return found
 
 
-def _driving(node: Node) -> Iterator[Link]:
+def driving_links(node: Node) -> Iterator[Link]:
+    """Yield the links that set the early dates of a node."""
     for link in node.before:
         if link.holds and slack(link) <= 0:
             yield link
