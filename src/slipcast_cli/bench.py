@@ -183,19 +183,20 @@ def _at_start(known: pd.DataFrame, rows: pd.DataFrame) -> np.ndarray:
 
 
 def text(result: Result) -> str:
-    """Return the tables as Markdown."""
+    """Return the tables as Markdown, without columns that are empty."""
     lines = []
     for name, table in result.tables().items():
-        lines += [f"{name} ({table['rows'].iloc[0]:,} landmarks)", "", "| " + " | ".join(("", *COLUMNS)) + " |"]
-        lines.append("|---" + "|--:" * len(COLUMNS) + "|")
+        columns = {heading: key for heading, key in COLUMNS.items() if key[0] in table and table[key[0]].notna().any()}
+        lines += [f"**{name.capitalize()} ({table['rows'].iloc[0]:,} landmarks)**", ""]
+        lines += ["| | " + " | ".join(columns) + " |", "|---" + "|--:" * len(columns) + "|"]
         for row in table.to_dict("records"):
-            cells = [_cell(row.get(key), digits) for key, digits in COLUMNS.values()]
+            cells = [_cell(row[key], digits) for key, digits in columns.values()]
             lines.append(f"| {row['method']} | " + " | ".join(cells) + " |")
         lines.append("")
     for item in result.differences():
         low, high = item["ci"]
         lines.append(
-            f"{item['score']}, {item['rows']}: {FORECAST} less {item['less']} {item['difference']:+.4f} "
+            f"- {item['score']}, {item['rows']}: {FORECAST} less {item['less']} {item['difference']:+.4f} "
             f"[{low:+.4f}, {high:+.4f}]{_percent(item['ratio_ci'])}"
         )
     return "\n".join(lines)
@@ -232,5 +233,5 @@ def _percent(ratio: list[float] | None) -> str:
     return "" if ratio is None else f", in % [{100 * ratio[0]:+.0f}, {100 * ratio[1]:+.0f}]"
 
 
-def _cell(value: float | None, digits: int) -> str:
-    return "" if value is None or value != value else f"{value:.{digits}f}"
+def _cell(value: float, digits: int) -> str:
+    return "" if value != value else f"{value:.{digits}f}"
