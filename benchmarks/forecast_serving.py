@@ -28,7 +28,7 @@ def main() -> None:
     days = list(pd.date_range("2014-03-31", "2022-09-30", freq="QE"))
     train = landmark_table(table, days, bench.TOLERANCE_DAYS, CUT)
     rows = landmark_table(table, [CUT], bench.TOLERANCE_DAYS).head(300)
-    fitted = training.fit(train, bench.SEED, np.full(len(train), 0.3))
+    fitted = training.fit(train, bench.SEED)
     text = json.dumps(fitted.document())
     began = time.perf_counter()
     forecaster = Forecaster(json.loads(text))

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from slipcast.datasets import labels
+from slipcast.datasets.tables import DATE_COLUMNS
 from slipcast.features.point_in_time import HISTORY
 from slipcast.features.point_in_time_table import history_table
 from slipcast.features.row import CATEGORICAL, NUMERIC
@@ -24,7 +25,6 @@ SEED = 0
 # The family that the pipeline releases on these data, near its best point.
 AT_START = ("random_forest", {"min_samples_leaf": 10, "max_features": 0.3})
 FORECAST, FROZEN, SLIPS = "forecast", "frozen at the start", "slips of the past"
-DATES = ("data_date", "start", "baseline_finish", "actual_finish")
 
 SELECTIONS: dict[str, Callable[[pd.DataFrame], pd.Series]] = {
     "open, not yet late": lambda rows: rows["stage"] != Stage.ALREADY_LATE,
@@ -106,7 +106,9 @@ class Result:
 
 def read(path: Path) -> pd.DataFrame:
     """Return a canonical CSV, such as the examples of the New York School Construction Authority."""
-    return pd.read_csv(path, parse_dates=list(DATES), dtype={"project_id": str, "activity_id": str})
+    header = pd.read_csv(path, nrows=0).columns
+    days = [name for name in DATE_COLUMNS if name in header]
+    return pd.read_csv(path, parse_dates=days, dtype={"project_id": str, "activity_id": str})
 
 
 def run(table: pd.DataFrame, periods: tuple[Period, ...], **params: Any) -> Result:
@@ -126,6 +128,7 @@ def run(table: pd.DataFrame, periods: tuple[Period, ...], **params: Any) -> Resu
         methods[name] = Forecasts(
             None if several[0].p_late is None else np.concatenate([item.p_late for item in several]),
             None if several[0].cdf is None else np.concatenate([item.cdf for item in several]),
+            None if several[0].transform is None else np.concatenate([item.transform for item in several]),
         )
     return Result(pd.concat([rows for rows, _ in parts], ignore_index=True), methods)
 
@@ -139,67 +142,62 @@ def _period(table: pd.DataFrame, period: Period, params: dict[str, Any]) -> tupl
         known, list(pd.date_range(begin, period.cut - pd.Timedelta(days=1), freq="QE")), TOLERANCE_DAYS
     )
     rows = landmark_table(table, period.landmarks(), TOLERANCE_DAYS)
-    train_at_start, at_start = _at_start(known, train, rows)
-    forecaster = training.fit(train, SEED, train_at_start, **params).forecaster()
+    at_start = _at_start(known, rows)
+    forecaster = training.fit(train, SEED, **params).forecaster()
     said = [
         forecaster.forecast(row, row["stage"], row["limit"], p)
         for row, p in zip(rows.to_dict("records"), at_start.tolist(), strict=True)
     ]
     past = baselines.slips_of_the_past(rows, train, scores.DAYS)
+    # In the middle of the day of the finish: a day is an interval, and its end would favor late forecasts.
+    seen = rows["remaining"].sub(0.5).fillna(rows["follow_up"]).to_numpy()
     limit = rows["limit"].clip(0, scores.CAP_DAYS).to_numpy(dtype="int64")
     methods = {
         "plan": scores.point(rows, baselines.plan(rows)),
         "plan and delay so far": scores.point(rows, baselines.plan_and_delay(rows, train)),
-        SLIPS: Forecasts(1 - past[np.arange(len(rows)), limit], past),
+        SLIPS: Forecasts(
+            1 - past[np.arange(len(rows)), limit],
+            past,
+            baselines.slips_of_the_past(rows, train, seen[:, None])[:, 0],
+        ),
         FROZEN: Forecasts(at_start, None),
         FORECAST: Forecasts(
             np.array([finish.p_late(value) for finish, value in zip(said, rows["limit"], strict=True)]),
             np.array([np.interp(scores.DAYS, finish.days, finish.probability) for finish in said]),
+            np.array([finish.cdf(day) for finish, day in zip(said, seen, strict=True)]),
         ),
     }
     return rows, {name: scores.with_facts(rows, forecasts) for name, forecasts in methods.items()}
 
 
-def _at_start(known: pd.DataFrame, train: pd.DataFrame, rows: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
-    """Return the probability judged at the start of `train`, by models without its project, and of `rows`."""
+def _at_start(known: pd.DataFrame, rows: pd.DataFrame) -> np.ndarray:
+    """Return the probability judged at the start, by a model of the labels known at the cut."""
     labelled = labels.label(known, TOLERANCE_DAYS)
     names = [*NUMERIC, *CATEGORICAL]
-    features = feature_table(pd.concat([labelled, history_table(known, labelled, TOLERANCE_DAYS, HISTORY)], axis=1))[
-        names
-    ]
-    late = labelled["is_late"].to_numpy()
+    features = feature_table(pd.concat([labelled, history_table(known, labelled, TOLERANCE_DAYS, HISTORY)], axis=1))
     family, params = AT_START
     candidate = next(item for item in candidates.load_candidates() if item.name == family)
-
-    def fitted(positions: np.ndarray) -> Any:
-        return pipeline.build_pipeline(candidate, SEED, **params).fit(features.iloc[positions], late[positions])
-
-    out = np.empty(len(train))
-    both = pd.concat([labelled["project_id"], train["project_id"]], ignore_index=True)
-    for rest, held in training.project_folds(both, training.FOLDS, SEED):
-        own = held[held >= len(labelled)] - len(labelled)
-        if len(own):
-            out[own] = fitted(rest[rest < len(labelled)]).predict_proba(train.iloc[own][names])[:, 1]
-    p: np.ndarray = fitted(np.arange(len(labelled))).predict_proba(rows[names])[:, 1]
-    return out, p
+    model = pipeline.build_pipeline(candidate, SEED, **params).fit(features[names], labelled["is_late"])
+    p: np.ndarray = model.predict_proba(rows[names])[:, 1]
+    return p
 
 
 def text(result: Result) -> str:
-    """Return the tables as Markdown."""
+    """Return the tables as Markdown, without columns that are empty."""
     lines = []
     for name, table in result.tables().items():
-        lines += [f"{name} ({table['rows'].iloc[0]:,} landmarks)", "", "| " + " | ".join(("", *COLUMNS)) + " |"]
-        lines.append("|---" + "|--:" * len(COLUMNS) + "|")
+        columns = {heading: key for heading, key in COLUMNS.items() if key[0] in table and table[key[0]].notna().any()}
+        lines += [f"**{name.capitalize()} ({table['rows'].iloc[0]:,} landmarks)**", ""]
+        lines += ["| | " + " | ".join(columns) + " |", "|---" + "|--:" * len(columns) + "|"]
         for row in table.to_dict("records"):
-            cells = [_cell(row.get(key), digits) for key, digits in COLUMNS.values()]
+            cells = [_cell(row[key], digits) for key, digits in columns.values()]
             lines.append(f"| {row['method']} | " + " | ".join(cells) + " |")
         lines.append("")
     for item in result.differences():
         low, high = item["ci"]
-        down, up = item["ratio_ci"]
         lines.append(
-            f"{item['score']}, {item['rows']}: {FORECAST} less {item['less']} {item['difference']:+.4f} "
-            f"[{low:+.4f}, {high:+.4f}], in % [{100 * down:+.0f}, {100 * up:+.0f}]"
+            f"- {item['score']}, {item['rows']}: {FORECAST} less {item['less']} {item['difference']:+.4f} "
+            f"[{low:+.4f}, {high:+.4f}]{_percent(item['ratio_ci'])}"
         )
     return "\n".join(lines)
 
@@ -231,5 +229,9 @@ COLUMNS = {
 }
 
 
-def _cell(value: float | None, digits: int) -> str:
-    return "" if value is None or value != value else f"{value:.{digits}f}"
+def _percent(ratio: list[float] | None) -> str:
+    return "" if ratio is None else f", in % [{100 * ratio[0]:+.0f}, {100 * ratio[1]:+.0f}]"
+
+
+def _cell(value: float, digits: int) -> str:
+    return "" if value != value else f"{value:.{digits}f}"

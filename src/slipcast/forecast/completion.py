@@ -17,6 +17,8 @@ LEVELS = (0.1, 0.5, 0.8, 0.9)
 FOLDS = 5
 # Logarithms of ratios beyond e^3 are errors of the data more often than projects.
 LARGEST = 3.0
+# Days below which an activity is a milestone.
+SHORTEST = 1e-6
 
 
 def earned_schedule(start: np.ndarray, finish: np.ndarray, weight: np.ndarray, earned: float) -> float:
@@ -38,17 +40,21 @@ def earned_schedule(start: np.ndarray, finish: np.ndarray, weight: np.ndarray, e
     """
     times = np.unique(np.concatenate([start, finish]))
     length = finish - start
-    done = (times[:, None] - start) / np.where(length > 0, length, 1)
-    done = np.where(length > 0, np.clip(done, 0, 1), times[:, None] >= finish)
-    planned = done @ weight / weight.sum()
+    milestone = length < SHORTEST
+    spread = np.clip((times[:, None] - start) / np.where(milestone, 1.0, length), 0, 1)
+    # A milestone earns all at once: the plan has two values on its day.
+    before = np.where(milestone, times[:, None] > finish, spread) @ weight
+    after = np.where(milestone, times[:, None] >= finish, spread) @ weight
+    planned = np.maximum.accumulate(np.stack([before, after], axis=1).ravel() / weight.sum())
+    at = np.repeat(times, 2)
     # Where the plan earns nothing for a while, the earliest time counts.
     place = int(np.searchsorted(planned, earned - 1e-12))
     if place == 0:
-        return float(times[0])
-    if place == len(times):
-        return float(times[-1])
+        return float(at[0])
+    if place == len(at):
+        return float(at[-1])
     rise = planned[place] - planned[place - 1]
-    return float(times[place - 1] + (earned - planned[place - 1]) / rise * (times[place] - times[place - 1]))
+    return float(at[place - 1] + (earned - planned[place - 1]) / rise * (at[place] - at[place - 1]))
 
 
 @dataclass(frozen=True)

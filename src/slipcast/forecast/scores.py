@@ -1,13 +1,14 @@
 """Scores of forecasts that are given as probabilities by day, with bootstrap intervals by project."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
 from slipcast.forecast import training
 from slipcast.forecast.stage import Stage
+from slipcast.forecast.survival import kaplan_meier, step
 from slipcast.metrics.bootstrap import interval, multiplicities
 from slipcast.metrics.groups import project_codes
 from slipcast.metrics.scores import auc
@@ -29,10 +30,14 @@ class Forecasts:
         probability of being late, shape (n_rows,); None if the method does not tell
     cdf
         probability of having finished by each of `DAYS`, shape (n_rows, n_days); None if the method does not tell
+    transform
+        cdf at the finish, or at the cut where the activity was open then (the probability integral transform, Dawid
+        1984), shape (n_rows,); None for dates, which have no spread
     """
 
     p_late: np.ndarray | None
     cdf: np.ndarray | None
+    transform: np.ndarray | None = None
 
 
 def point(rows: pd.DataFrame, days: np.ndarray) -> Forecasts:
@@ -44,7 +49,7 @@ def with_facts(rows: pd.DataFrame, forecasts: Forecasts) -> Forecasts:
     """Return the forecasts with a probability of 1 for what is late already."""
     if forecasts.p_late is None:
         return forecasts
-    return Forecasts(np.where(rows["stage"] == Stage.ALREADY_LATE, 1.0, forecasts.p_late), forecasts.cdf)
+    return replace(forecasts, p_late=np.where(rows["stage"] == Stage.ALREADY_LATE, 1.0, forecasts.p_late))
 
 
 def quantiles(cdf: np.ndarray, level: float) -> np.ndarray:
@@ -74,8 +79,7 @@ def row_scores(rows: pd.DataFrame, forecasts: Forecasts) -> dict[str, np.ndarray
     Returns
     -------
     dict[str, np.ndarray]
-        ``brier``; ``crps``; ``pinball_<level in %>`` (days); ``cover_80`` and ``cover_90`` (whether the finish lay in
-        the central interval, both ends included); ``held_80`` (whether it came by the P80)
+        ``brier``; ``crps``; ``pinball_<level in %>`` (days)
     """
     late = training.outcomes(rows)
     scores: dict[str, np.ndarray] = {}
@@ -85,14 +89,37 @@ def row_scores(rows: pd.DataFrame, forecasts: Forecasts) -> dict[str, np.ndarray
         finish = rows["remaining"].fillna(np.inf).to_numpy()
         held = np.minimum(finish, CAP_DAYS)
         scores["crps"] = crps(forecasts.cdf, finish)
-        day = {level: quantiles(forecasts.cdf, level) for level in LEVELS}
-        for level, days in day.items():
-            error = held - days
+        for level in LEVELS:
+            error = held - quantiles(forecasts.cdf, level)
             scores[f"pinball_{round(level * 100)}"] = np.maximum(level * error, (level - 1) * error)
-        for name, (low, high) in INTERVALS.items():
-            scores[f"cover_{name}"] = ((held >= day[low]) & (held <= day[high])).astype("float64")
-        scores["held_80"] = (held <= day[0.8]).astype("float64")
     return scores
+
+
+def coverage(transform: np.ndarray, observed: np.ndarray) -> dict[str, float]:
+    """Return how often finishes came by the P80, and inside the central intervals.
+
+    A finish that is not known is a censored transform: the product-limit estimate counts it for as long as it was seen.
+    To leave such activities out would flatter, to call them misses would not be fair.
+
+    Parameters
+    ----------
+    transform
+        as in `Forecasts`
+    observed
+        whether each finish is known, shape (n_rows,)
+
+    Returns
+    -------
+    dict[str, float]
+        ``held_80``, ``cover_80`` and ``cover_90``
+    """
+    times, survival = kaplan_meier(transform, observed)
+
+    def share(level: float) -> float:
+        return float(1 - step(np.array([level]), times, survival, 1.0)[0])
+
+    inside = {f"cover_{name}": share(high) - share(low) for name, (low, high) in INTERVALS.items()}
+    return {"held_80": share(0.8), **inside}
 
 
 def table(
@@ -103,8 +130,8 @@ def table(
     Returns
     -------
     pd.DataFrame
-        a row for each method: the means of `row_scores`, ``pinball`` (mean of `LEVELS`), ``auc``, and ``auc_within``:
-        the median over projects with late and timely activities, at least five of each
+        a row for each method: the means of `row_scores`, ``pinball`` (mean of `LEVELS`), those of `coverage`, ``auc``,
+        and ``auc_within``: the median over projects with late and timely activities, at least five of each
     """
     chosen = select(rows).to_numpy(dtype=bool)
     late, projects = training.outcomes(rows), project_codes(rows["project_id"])
@@ -114,6 +141,8 @@ def table(
         parts = [value for key, value in means.items() if key.startswith("pinball_")]
         if parts:
             means["pinball"] = float(np.mean(parts))
+        if forecasts.transform is not None:
+            means |= coverage(forecasts.transform[chosen], rows["remaining"].notna().to_numpy()[chosen])
         if forecasts.p_late is not None:
             known = chosen & ~np.isnan(late)
             means["auc"] = auc(late[known].astype(int), forecasts.p_late[known])
@@ -131,13 +160,14 @@ def difference(
     *,
     seed: int = 0,
     n_boot: int = 1000,
-) -> tuple[float, list[float], list[float]]:
+) -> tuple[float, list[float], list[float] | None]:
     """Return the mean difference of a score, and its ratio to the other's, with intervals from whole projects.
 
     Returns
     -------
-    tuple[float, list[float], list[float]]
-        mean of `forecasts` less `other`; its 95 % interval; 95 % interval of the ratio of the means less 1
+    tuple[float, list[float], list[float] | None]
+        mean of `forecasts` less `other`; its 95 % interval; 95 % interval of the ratio of the means less 1, None if a
+        sample's other mean is 0
     """
     ours, theirs = row_scores(rows, forecasts)[score], row_scores(rows, other)[score]
     chosen = select(rows).to_numpy(dtype=bool) & np.isfinite(ours) & np.isfinite(theirs)
@@ -148,7 +178,8 @@ def difference(
     samples = [(weights @ sums) / (weights @ sizes)[:, None] for weights in multiplicities(count, n_boot, seed)]
     drawn = np.concatenate(samples)
     means = sums.sum(axis=0) / sizes.sum()
-    return float(means[0] - means[1]), interval(drawn[:, 0] - drawn[:, 1]), interval(drawn[:, 0] / drawn[:, 1] - 1)
+    ratio = interval(drawn[:, 0] / drawn[:, 1] - 1) if drawn[:, 1].all() else None
+    return float(means[0] - means[1]), interval(drawn[:, 0] - drawn[:, 1]), ratio
 
 
 def _within(late: np.ndarray, p: np.ndarray, projects: np.ndarray, least: int = 5) -> float:

@@ -21,10 +21,10 @@ from slipcast.forecast.stage import Stage
 from slipcast.metrics.groups import project_codes
 
 FOLDS = 5
-# Weights that are tried: quarters. Finer ones differ by less than their error.
-WEIGHTS = (0.0, 0.25, 0.5, 0.75)
-# Stages whose outcome is open, so that a probability says something.
-UNDECIDED = (Stage.NOT_STARTED.value, Stage.IN_PROGRESS.value, Stage.OVERDUE.value)
+# Weight of the probability judged at the start. Two forecasts of different models, of which neither is surely better,
+# are best averaged (Clemen 1989, "Combining forecasts"). Past the baseline finish the one of the start has missed the
+# most important fact, so it gets none.
+BLEND = {Stage.NOT_STARTED.value: 0.5, Stage.IN_PROGRESS.value: 0.5}
 
 
 @dataclass(frozen=True)
@@ -39,34 +39,28 @@ class Fitted:
         calibration curves by stage
     late
         forest of the probability of being late; None if all activities were late, or none
-    blend
-        weight of the probability judged at the start, by stage
     """
 
     grown: forest.Grown
     curves: Mapping[str, list[float]]
     late: RandomForestClassifier | None
-    blend: Mapping[str, float]
 
     def document(self) -> dict[str, Any]:
         """Return the model as plain values for `Forecaster`."""
-        return document(self.grown, self.curves, self.late, self.blend)
+        return document(self.grown, self.curves, self.late, BLEND)
 
     def forecaster(self) -> Forecaster:
         """Return the evaluator of the exported model."""
         return Forecaster(self.document())
 
 
-def fit(table: pd.DataFrame, seed: int, p_at_start: np.ndarray | None = None, **params: Any) -> Fitted:
+def fit(table: pd.DataFrame, seed: int, **params: Any) -> Fitted:
     """Fit a forecast model to a landmark table.
 
     Parameters
     ----------
     table
         as `landmarks.landmark_table` returns it, cut where training ends
-    p_at_start
-        for each row the probability of being late judged at the start, by models that have not seen its project;
-        without it no stage gets a weight
     params
         parameters of both forests that replace the defaults
 
@@ -75,7 +69,7 @@ def fit(table: pd.DataFrame, seed: int, p_at_start: np.ndarray | None = None, **
     ValueError
         If no landmark is early enough to be followed (`forest.grow`).
     """
-    cdf, p_late = out_of_fold(table, seed, **params)
+    cdf = out_of_fold(table, seed, **params)
     curves = conformal.calibration_curves(
         transforms(table, cdf),
         table["remaining"].notna().to_numpy(),
@@ -83,27 +77,15 @@ def fit(table: pd.DataFrame, seed: int, p_at_start: np.ndarray | None = None, **
         table["stage"].to_numpy(),
         forest.activity_weights(table),
     )
-    blend = {} if p_at_start is None else blend_weights(table, p_late, p_at_start)
-    return Fitted(forest.grow(table, seed, **params), curves, late_forest(table, seed, **params), blend)
+    return Fitted(forest.grow(table, seed, **params), curves, late_forest(table, seed, **params))
 
 
-def out_of_fold(table: pd.DataFrame, seed: int, **params: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Return each row's cdf at `forest.knots`, and probability of being late, by forests without its project.
-
-    Where no late forest can be fitted, the probability is the cdf's.
-    """
-    cdf, p_late = np.empty((len(table), len(forest.knots()))), np.empty(len(table))
-    limit = table["limit"].clip(lower=0).to_numpy()
+def out_of_fold(table: pd.DataFrame, seed: int, **params: Any) -> np.ndarray:
+    """Return the cdf of each row at `forest.knots` by a forest that has not seen its project."""
+    cdf = np.empty((len(table), len(forest.knots())))
     for train, held in project_folds(table["project_id"], FOLDS, seed):
-        rest, rows = table.iloc[train], table.iloc[held]
-        grown = forest.grow(rest, seed, **params)
-        cdf[held] = grown.cdf(rows)
-        late = late_forest(rest, seed, **params)
-        if late is None:
-            p_late[held] = 1 - at_days(cdf[held], limit[held])
-        else:
-            p_late[held] = late.predict_proba(forest.matrix(rows, forest.COLUMNS, grown.categories))[:, 1]
-    return cdf, p_late
+        cdf[held] = forest.grow(table.iloc[train], seed, **params).cdf(table.iloc[held])
+    return cdf
 
 
 def late_forest(table: pd.DataFrame, seed: int, **params: Any) -> RandomForestClassifier | None:
@@ -112,7 +94,7 @@ def late_forest(table: pd.DataFrame, seed: int, **params: Any) -> RandomForestCl
     It learns from undecided landmarks whose last day in time lay before the cut: of the others the timely are known
     earlier than the late.
     """
-    rows = (matured(table) & (table["limit"] > 0)).to_numpy()
+    rows = ((table["limit"] <= table["follow_up"]) & (table["limit"] > 0)).to_numpy()
     late = outcomes(table)[rows] == 1
     if late.all() or not late.any():
         return None
@@ -152,34 +134,3 @@ def outcomes(table: pd.DataFrame) -> np.ndarray:
     late = remaining.isna() | (remaining > limit)
     values: np.ndarray = np.where(known, late.astype("float64"), np.nan)
     return values
-
-
-def matured(table: pd.DataFrame) -> pd.Series:
-    """Return which rows had their last day in time by the cut."""
-    return table["limit"] <= table["follow_up"]
-
-
-def blend_weights(table: pd.DataFrame, p_late: np.ndarray, p_at_start: np.ndarray) -> dict[str, float]:
-    """Return for each undecided stage the weight in `WEIGHTS` with the lowest Brier score, if it is not 0.
-
-    Parameters
-    ----------
-    p_late
-        out-of-fold probability of being late as of the landmark, shape (n_rows,)
-    p_at_start
-        the same, judged at the start
-    """
-    late, known = outcomes(table), matured(table).to_numpy()
-    weights, stages = forest.activity_weights(table), table["stage"].to_numpy()
-    blend = {}
-    for stage in UNDECIDED:
-        rows = known & (stages == stage)
-        if not rows.any():
-            continue
-        scores = [
-            np.average((weight * p_at_start + (1 - weight) * p_late - late)[rows] ** 2, weights=weights[rows])
-            for weight in WEIGHTS
-        ]
-        if best := WEIGHTS[int(np.argmin(scores))]:
-            blend[stage] = best
-    return blend

@@ -9,6 +9,9 @@ from hypothesis import strategies as st
 from slipcast.forecast.completion import LEVELS, earned_schedule, fit
 from support.budgets import examples
 
+# Milestones, and lengths of minutes and more.
+LENGTH = st.one_of(st.just(0.0), st.floats(0.01, 50))
+
 
 def periods(projects, seed):
     """Return three updates of each project; all take longer than computed, by a factor of their own (median 1.5)."""
@@ -36,7 +39,7 @@ def periods(projects, seed):
 
 
 def test_quantiles_hold_for_projects_that_were_not_seen():
-    model = fit(periods(120, seed=1), seed=0)
+    model = fit(periods(90, seed=1), seed=0)
     fresh = periods(300, seed=2)
     days = model.quantiles(fresh)
     assert (np.diff(days, axis=1) >= 0).all()
@@ -59,11 +62,11 @@ def test_a_project_counts_once_however_often_it_was_updated():
 
 @settings(max_examples=examples(30, 300))
 @given(
-    plan=st.lists(st.tuples(st.floats(0, 100), st.floats(0, 50), st.floats(0.1, 10)), min_size=1, max_size=12),
+    plan=st.lists(st.tuples(st.integers(0, 100), LENGTH, st.floats(0.1, 10)), min_size=1, max_size=12),
     share=st.floats(0, 1),
 )
 def test_the_plan_had_earned_the_share_at_the_earned_schedule(plan, share):
-    start, length, weight = (np.array(column) for column in zip(*plan, strict=True))
+    start, length, weight = (np.array(column, dtype="float64") for column in zip(*plan, strict=True))
 
     def planned(time):
         done = np.where(length > 0, np.clip((time - start) / np.where(length > 0, length, 1), 0, 1), time >= start)
@@ -80,3 +83,10 @@ def test_earned_schedule_is_the_earliest_time_where_the_plan_rests():
     assert earned_schedule(start, finish, weight, 0.25) == 10
     assert earned_schedule(start, finish, weight, 0.0) == 0
     assert earned_schedule(start, finish, weight, 1.0) == 60
+
+
+def test_a_milestone_earns_all_at_once():
+    start, finish, weight = np.array([0.0, 10.0]), np.array([20.0, 10.0]), np.array([1.0, 1.0])
+    assert earned_schedule(start, finish, weight, 0.2) == pytest.approx(8)
+    assert earned_schedule(start, finish, weight, 0.3) == earned_schedule(start, finish, weight, 0.7) == 10
+    assert earned_schedule(start, finish, weight, 0.8) == pytest.approx(12)

@@ -14,7 +14,8 @@ def exponential(rows, factor=1.0):
     means = rows["phase"].map(MEAN).to_numpy() * factor
     # Times are whole days, rounded up.
     cdf = 1 - np.exp(-DAYS / means[:, None])
-    return Forecasts(np.exp(-rows["limit"].clip(lower=0).to_numpy() / means), cdf)
+    seen = rows["remaining"].sub(0.5).fillna(rows["follow_up"]).to_numpy()
+    return Forecasts(np.exp(-rows["limit"].clip(lower=0).to_numpy() / means), cdf, 1 - np.exp(-seen / means))
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +53,18 @@ def test_who_knows_the_truth_scores_best_and_covers_what_is_said(rows):
     assert table.loc["truth", "cover_90"] == pytest.approx(0.9, abs=0.03)
     assert table.loc["truth", "held_80"] == pytest.approx(0.8, abs=0.03)
     assert table.loc["fast", "held_80"] < 0.65
+
+
+def test_coverage_counts_open_activities_for_as_long_as_they_were_seen():
+    young = landmarks(3000, seed=12, follow_up=(20, 400))
+    observed = young["remaining"].notna().to_numpy()
+    assert observed.mean() < 0.8
+    truth = exponential(young).transform
+    found = scores.coverage(truth, observed)
+    assert found["held_80"] == pytest.approx(0.8, abs=0.03)
+    assert found["cover_90"] == pytest.approx(0.9, abs=0.03)
+    # Of the finished alone, more seem to hold.
+    assert scores.coverage(truth[observed], observed[observed])["held_80"] > 0.84
 
 
 def test_a_difference_comes_with_its_interval_from_whole_projects(rows):

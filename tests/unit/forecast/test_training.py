@@ -143,17 +143,9 @@ def test_folds_never_part_a_project():
     assert sorted(held) == list(range(102))
 
 
-def test_the_probability_at_the_start_gets_weight_where_it_knows_more(table):
-    knowing = np.where(training.outcomes(table) == 1, 0.9, 0.1)
-    blend = training.blend_weights(table, np.full(len(table), 0.5), knowing)
-    assert blend.keys() == {"in_progress", "overdue"}
-    assert set(blend.values()) == {training.WEIGHTS[-1]}
-    assert training.blend_weights(table, knowing, 1 - knowing) == {}
-
-
 def test_the_distribution_takes_its_probability_of_being_late_from_the_late_forest(table):
-    fitted = training.fit(table.iloc[:900], 0, np.full(900, 0.5), **SMALL)
-    forecaster = Forecaster({**fitted.document(), "blend": {"in_progress": 0.5}})
+    fitted = training.fit(table.iloc[:900], 0, **SMALL)
+    forecaster = fitted.forecaster()
     rows = table[table["stage"] == "in_progress"].iloc[:20]
     values = forest.matrix(rows, forest.COLUMNS, fitted.grown.categories)
     for row, p in zip(rows.to_dict("records"), fitted.late.predict_proba(values)[:, 1].tolist(), strict=True):
@@ -161,14 +153,17 @@ def test_the_distribution_takes_its_probability_of_being_late_from_the_late_fore
         assert plain.p_late(row["limit"]) == pytest.approx(p, abs=1e-9)
         mixed = forecaster.forecast(row, "in_progress", row["limit"], 0.9)
         assert mixed.p_late(row["limit"]) == pytest.approx((p + 0.9) / 2, abs=1e-9)
-    overdue = forecaster.forecast(row, "already_late", -5.0, 0.1)
-    assert overdue.p_late(-5.0) == 1.0
+    # Past the baseline finish, what was judged at the start no longer counts; once late, nothing does.
+    assert forecaster.forecast(row, "overdue", 9.0, 0.9) == forecaster.forecast(row, "overdue", 9.0)
+    assert forecaster.forecast(row, "already_late", -5.0, 0.1).p_late(-5.0) == 1.0
 
 
-def test_without_late_activities_there_is_no_late_forest(table):
-    assert training.late_forest(table.assign(remaining=1.0, limit=30.0), 0, **SMALL) is None
-    cdf, p_late = training.out_of_fold(table.assign(remaining=5.0, limit=30.0), 0, **SMALL)
-    assert p_late == pytest.approx(1 - training.at_days(cdf, np.full(len(table), 30.0)))
+def test_without_late_activities_the_distribution_stands_alone(table):
+    timely = table.assign(remaining=1.0, limit=30.0, stage="in_progress")
+    fitted = training.fit(timely, 0, **SMALL)
+    assert fitted.late is None
+    row = timely.iloc[0].to_dict()
+    assert fitted.forecaster().forecast(row, "in_progress", 30.0, 0.9).p_late(30.0) < 0.05
 
 
 def test_nothing_to_follow_is_said():
