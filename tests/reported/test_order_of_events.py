@@ -73,7 +73,7 @@ def test_updates_of_a_series_may_come_out_of_order(preparing):
 
 def test_a_file_that_is_dropped_again_counts_as_dropped_last(preparing):
     first = preparing.drop(schedule(20, budget=111), "incoming/hall_2024-12-31.csv")
-    second = preparing.drop(schedule(20, budget=222), "incoming/hall_2024-12-31_b.csv")
+    second = preparing.drop(schedule(20, budget=222), "incoming/hall_2024-12-31_rev2.csv")
     again = preparing.drop(schedule(20, budget=111), "incoming/hall_2024-12-31.csv")
 
     for drop in (first, again, second):
@@ -83,7 +83,7 @@ def test_a_file_that_is_dropped_again_counts_as_dropped_last(preparing):
 
 
 def test_s3_says_when_a_file_was_dropped(preparing, monkeypatch):
-    moments = {"incoming/hall_2024-12-31.csv": 10, "incoming/hall_2024-12-31_b.csv": 9}
+    moments = {"incoming/hall_2024-12-31.csv": 10, "incoming/hall_2024-12-31_rev2.csv": 9}
     monkeypatch.setattr(
         storage,
         "modified",
