@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -114,11 +115,11 @@ def _champion(live: versions.LiveModel, now: datetime) -> assessment.Champion:
     age = None
     if live.trained_at:
         age = (now - datetime.fromisoformat(live.trained_at)).total_seconds() / 86400
-    try:
-        artefact = storage.read_bytes(live.artefact_uri, sha256=live.sha256)
-    except (storage.DigestMismatchError, storage.client().exceptions.NoSuchKey):
-        # No model to compare with, like one that another version of scikit-learn made: the gate says so.
-        artefact = b""
+    artefact = b""
+    # Without its bytes it is no model to compare with, like one of another scikit-learn: the gate says so.
+    if storage.exists(live.artefact_uri):
+        with suppress(storage.DigestMismatchError):
+            artefact = storage.read_bytes(live.artefact_uri, sha256=live.sha256)
     return assessment.Champion(
         version=live.version,
         model_id=live.model_id,

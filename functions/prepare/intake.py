@@ -110,12 +110,13 @@ def _ingest(
     readings = workdir / "reading"
     readings.mkdir()
     profile, folder, source = _placed(bucket, drop)
+    former = _former_names(settings)
     schedule = read_schedule(
         file,
         drop.name,
         folder=folder,
-        source=source,
-        former=_former_names(settings),
+        source=file_names.name_in_use(source, former) if source else None,
+        former=former,
         profile=profile,
         baseline=drop.baseline,
         workdir=readings,
@@ -184,7 +185,12 @@ def _former_names(settings: Settings) -> dict[str, str]:
     """Return the series that are stored under the name of an earlier version (`file_names.former_names`)."""
     dataset = datasets.latest_dataset(settings.control_table)
     sources = storage.read_json(dataset["manifest_uri"])["sources"] if dataset else []
-    return file_names.former_names((*_parts(item["key"])[:2], item["source"]) for item in sources if "source" in item)
+    return file_names.former_names((*_place(item), item["source"]) for item in sources if "source" in item)
+
+
+def _place(item: dict[str, Any]) -> tuple[str, str]:
+    """Return name and folder of a file that was taken in."""
+    return _parts(storage.split_uri(item["uri"])[1])[:2]
 
 
 def _placed(bucket: str, drop: Drop) -> tuple[Profile | None, str, str | None]:
@@ -306,8 +312,10 @@ def _with_own_name(old: Path, sources: list[dict[str, Any]], source: dict[str, A
     An earlier version called several series by one name. The one that no longer has it takes its activities along.
     """
     theirs: dict[str, set[str]] = {}
+    if file_names.former_source(*_place(source)) == source["source"]:
+        return old
     for item in sources:
-        then, (name, below, _) = item.get("source"), _parts(item["key"])
+        then, (name, below) = item.get("source"), _place(item)
         if then and then != source["source"]:
             places = (place for place in (below, "") if file_names.source(name, place) == source["source"])
             if any(file_names.former_source(name, place) == then for place in places):

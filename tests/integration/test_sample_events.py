@@ -77,6 +77,7 @@ def shape(value):
                     "bucket": "slipcast-data-123456789012",
                     "key": "incoming/nyc_sca_2022-12.csv",
                     "version_id": "IYV3p45BT0ac8hjHg1houSdS1a.Mro8e",
+                    "sequencer": "00617F08299329D189",
                 },
             },
         ),

@@ -6,7 +6,6 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from itertools import permutations
 
 import pytest
 
@@ -14,12 +13,15 @@ from slipcast_aws import storage
 from slipcast_aws.control import datasets
 from support.plain_schedules import schedule
 
+# The last drop in each place, and the others in both orders.
+ORDERS = ((2, 0, 1), (1, 2, 0), (1, 0, 2))
+
 
 def budgets(preparing) -> set[float]:
     return {row["budget"] for row in preparing.rows().values()}
 
 
-@pytest.mark.parametrize("order", list(permutations(range(3))))
+@pytest.mark.parametrize("order", ORDERS)
 def test_of_versions_of_one_key_the_last_drop_counts(preparing, order):
     drops = [preparing.drop(schedule(20, budget=budget), "incoming/hall_2024-12-31.csv") for budget in (111, 222, 333)]
 
@@ -41,7 +43,7 @@ def execution(source: dict[str, str]) -> str:
     return f"new-data-{source['version_id'][:8]}-{source['sequencer'][-6:]}"
 
 
-@pytest.mark.parametrize("order", list(permutations(range(3))))
+@pytest.mark.parametrize("order", ORDERS)
 def test_of_files_of_one_data_date_the_last_drop_counts(preparing, order):
     keys = ("incoming/hall_2024-12-31.csv", "incoming/hall_2024-12-31_rev2.csv", "incoming/hall_2024-12-31_rev3.csv")
     # The last one corrects half of the activities.
@@ -71,7 +73,7 @@ def test_updates_of_a_series_may_come_out_of_order(preparing):
 
 def test_a_file_that_is_dropped_again_counts_as_dropped_last(preparing):
     first = preparing.drop(schedule(20, budget=111), "incoming/hall_2024-12-31.csv")
-    second = preparing.drop(schedule(20, budget=222), "incoming/hall_2024-12-31_b.csv")
+    second = preparing.drop(schedule(20, budget=222), "incoming/hall_2024-12-31_rev2.csv")
     again = preparing.drop(schedule(20, budget=111), "incoming/hall_2024-12-31.csv")
 
     for drop in (first, again, second):
@@ -81,7 +83,7 @@ def test_a_file_that_is_dropped_again_counts_as_dropped_last(preparing):
 
 
 def test_s3_says_when_a_file_was_dropped(preparing, monkeypatch):
-    moments = {"incoming/hall_2024-12-31.csv": 10, "incoming/hall_2024-12-31_b.csv": 9}
+    moments = {"incoming/hall_2024-12-31.csv": 10, "incoming/hall_2024-12-31_rev2.csv": 9}
     monkeypatch.setattr(
         storage,
         "modified",
