@@ -212,11 +212,13 @@ def build(site: Path, zensical: str) -> int:
     pages = python_pages(reference / "python")
     config = (DOCS / "zensical.toml").read_text(encoding="utf-8")
     listed = ", ".join(f'"reference/python/{name}"' for name in pages)
-    config = (
-        config.replace('"reference/python"', listed).replace("@SRC@", str(ROOT / "src")).replace("@SITE@", str(site))
-    )
+    config = config.replace('"reference/python"', listed).replace("@SRC@", str(ROOT / "src"))
     (work / "zensical.toml").write_text(config, encoding="utf-8")
-    return subprocess.run([zensical, "build", "--clean", "--strict"], cwd=work, check=False).returncode  # noqa: S603
+    code = subprocess.run([zensical, "build", "--clean", "--strict"], cwd=work, check=False).returncode  # noqa: S603
+    if code == 0:
+        shutil.rmtree(site, ignore_errors=True)
+        (work / "site").rename(site)
+    return code
 
 
 def main() -> int:

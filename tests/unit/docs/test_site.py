@@ -1,6 +1,7 @@
 """Generated pages of the documentation site."""
 
 import importlib.util
+import re
 from pathlib import Path
 
 import pytest
@@ -53,3 +54,25 @@ def test_a_link_that_leaves_the_docs_becomes_a_name(tmp_path):
 def test_a_link_to_a_file_that_is_not_there_is_an_error():
     with pytest.raises(SystemExit, match=r"data\.md: the link to \.\./nothing\.py leads nowhere"):
         site.without_links_to_the_repository("[x](../nothing.py)", site.DOCS / "data.md")
+
+
+def test_every_command_of_make_that_a_page_names_exists():
+    targets = set(re.findall(r"^([a-z0-9-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M))
+    pages = [*ROOT.glob("*.md"), *ROOT.glob("*/README.md"), *site.DOCS.rglob("*.md")]
+    named = {
+        (name, page.relative_to(ROOT).as_posix())
+        for page in pages
+        for name in re.findall(r"(?:`|^    )make ([a-z0-9-]+[a-z0-9])\b(?!-)", page.read_text(encoding="utf-8"), re.M)
+    }
+
+    assert len(named) > 20
+    assert [(name, page) for name, page in sorted(named) if name not in targets] == []
+
+
+def test_make_lint_has_a_recipe_for_each_of_its_parts():
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    parts = makefile.partition("\nLINTS := ")[2].partition("\n")[0].split()
+
+    assert "docs" in parts
+    # Of a part without one make says nothing, and all is well.
+    assert [part for part in parts if not re.search(rf"^{part}:.*\n\t@", makefile, re.M)] == []
