@@ -1,5 +1,6 @@
 """The OpenAPI document is true: schemathesis asks for what it promises and for what it forbids, over HTTP."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 from support.budgets import examples
 from support.predict_api import environment, served
 
+ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = examples(3, 20)
 # ignored_auth: API Gateway asks for the key, before the function (test_api_gateway.py). positive_data_acceptance: no
 # schema can say that a finish follows a start or that shapes and values of a tensor fit; such requests are refused.
@@ -36,7 +38,8 @@ def test_what_the_document_says_is_true(base_url, tmp_path):
         *("--generation-deterministic", "--generation-with-security-parameters", "false"),
         *("--suppress-health-check", "all", "--warnings", "off", "--no-color", "--continue-on-failure"),
     ]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    hooks = {"SCHEMATHESIS_HOOKS": "support.schemathesis_hooks", "PYTHONPATH": str(ROOT / "tests")}
+    done = subprocess.run(command, cwd=tmp_path, env=os.environ | hooks, capture_output=True, text=True, check=False)
 
     assert done.returncode == 0, done.stdout[-20_000:] + done.stderr
     assert "No issues found" in done.stdout

@@ -4,10 +4,14 @@
 # awslabs/gluonts#920: a missing value is a category in one place and missing in another
 
 import json
+import unicodedata
 from datetime import date, timedelta
 
 import pytest
 
+from slipcast.datasets import versions
+from slipcast.ingest.schedule import read_schedule
+from slipcast.schema import clean_text
 from support.predict_api import ACTIVITY, call, environment
 
 BARE = {name: value for name, value in ACTIVITY.items() if name != "baseline_finish"}
@@ -68,8 +72,6 @@ def test_white_space_around_a_text_is_none_of_it(app, capsys, written):
 
 @pytest.mark.parametrize("text", ["Café", "Überbau", "가나", "ἀρχή"])
 def test_both_unicode_forms_of_a_text_are_one(app, capsys, text):
-    import unicodedata
-
     forms = [ACTIVITY | {"phase": unicodedata.normalize(form, text)} for form in ("NFC", "NFD")]
 
     _, features = ask(app, capsys, *forms)
@@ -84,3 +86,17 @@ def test_an_identifier_comes_back_as_it_was_sent_and_is_logged_clean(app, capsys
     assert answer["predictions"][0]["activity_id"] == " A1 "
     logged = next(line for line in capsys.readouterr().out.splitlines() if line.startswith('{"log":"prediction"'))
     assert json.loads(logged)["items"][0]["activity_id"] == "A1"
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_the_intake_stores_a_text_as_the_api_reads_it(tmp_path, form):
+    texts = ["Überbau", " Café ", "가나\u00a0", "plain"]
+    lines = [f"A{number},{text},2024-12-31,2024-01-01,2024-03-01,100" for number, text in enumerate(texts)]
+    file = tmp_path / "hall_2024-12-31.csv"
+    header = "activity_id,phase,data_date,start,baseline_finish,budget"
+    file.write_text(unicodedata.normalize(form, "\n".join([header, *lines])), encoding="utf-8")
+
+    schedule = read_schedule(file, file.name, workdir=tmp_path)
+
+    stored = versions.read_table(schedule.table).sort_values("activity_id")["phase"].tolist()
+    assert stored == [clean_text(text) for text in texts]

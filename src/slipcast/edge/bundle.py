@@ -57,8 +57,9 @@ _HISTORY_ROW = "| $names | | what was known when the activity starts; see below 
 _NEEDED = """\
 This model also uses what was known of the project and its like on the day before the activity starts: $names. A device
 that does not know them leaves the columns out or the cells empty: they then count as missing, as for a project that is
-new to the API, and the probability is less sharp; the season of the finish follows from the finish itself. They can be given as columns: the log of predictions holds them under
-these names, and the repository's docs/data.md says how they are computed."""
+new to the API, and the probability is less sharp; the season of the finish follows from the finish itself. They can be
+given as columns: the log of predictions holds them under these names, and the repository's docs/data.md says how
+they are computed."""
 _NOT_NEEDED = "This model uses nothing but these columns: a device gives the very probability of the API."
 
 _ONNX = """

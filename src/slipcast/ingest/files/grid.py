@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
 
+from slipcast.schema import WHITE_SPACE
+
 DELIMITERS = (",", ";", "\t", "|")
 # Lines among which the header is looked for: reports have a cover.
 HEAD = 60
 # What a cell may begin and end with and still be the same, or be empty; for every way of reading.
-WHITE = " \t\u00a0\r\n"
+WHITE = WHITE_SPACE
 BLOCK = 1 << 24
 # An opening quote that is never closed would swallow the rest of the file.
 MAX_LINES_IN_RECORD = 200

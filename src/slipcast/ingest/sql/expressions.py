@@ -39,10 +39,10 @@ def words(items: Iterable[str]) -> str:
 
 
 def cell(position: int, missing: Iterable[str], *, bare: bool) -> str:
-    """Return the text of a cell, NULL where it is empty or one of the words for missing.
+    """Return the text of a cell in Unicode's composed form, NULL where it is empty or one of the words for missing.
 
-    `bare` says that there is no white space but spaces. To trim white space off every cell takes longer than all checks
-    together, so only cells that have any are trimmed.
+    As `schema.clean_text`. `bare` says that there is no white space but spaces. To trim white space off every cell takes
+    longer than all checks together, so only cells that have any are trimmed.
     """
     name = f"c{position}"
     if bare:
@@ -50,6 +50,7 @@ def cell(position: int, missing: Iterable[str], *, bare: bool) -> str:
     else:
         white = " OR ".join(f"contains({name}, {literal(mark)})" for mark in WHITE)
         text = f"nullif(CASE WHEN {white} THEN trim({name}, {literal(WHITE)}) ELSE {name} END, '')"
+    text = f"nfc_normalize({text})"
     listed = [item for item in missing if item.strip()]
     return f"(CASE WHEN lower({text}) IN {words(listed)} THEN NULL ELSE {text} END)" if listed else text
 

@@ -1,0 +1,6 @@
+"""What schemathesis does not know by itself: it loads this module by SCHEMATHESIS_HOOKS."""
+
+import schemathesis
+
+# A text, as CSV is here.
+schemathesis.serializer.alias("application/x-ndjson", "text/plain")
