@@ -18,20 +18,19 @@ import argparse
 import hashlib
 import json
 import statistics
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from time import process_time
 
-from slipcast.ingest.files.formats import open_upload
+from slipcast.ingest.read_network import read_rows
 from slipcast.ingest.refusal import ScheduleRefused
 from slipcast.schedule.compiled import Node
 from slipcast.schedule.engine import Dates, schedule
 from slipcast.schedule.network import SPANNING, CycleError, Key, Network, Status
 from slipcast.schedule.options import OutOfSequence
-from slipcast.schedule.tables import network_of, read_folder
+from slipcast.schedule.tables import network_of
 from slipcast.schedule.working_time import minute_of
 
 DAY = 1440
@@ -52,6 +51,7 @@ class Result:
     progressed: bool = False
     overridden: bool = False
     contradictions: float = 0.0
+    calendar_contradictions: float = 0.0
     seconds: float = 0.0
     digest: str = ""
     differences: list[Differences] = field(default_factory=list)
@@ -68,11 +68,7 @@ def _within(differences: list[Differences], name: str) -> float | None:
 
 def read(path: Path) -> tuple[Rows, Network]:
     """Return the rows of the activities and the network of a file."""
-    with tempfile.TemporaryDirectory() as folder:
-        text = open_upload(path, path.name, workdir=Path(folder))
-        if text.network is None:
-            raise ScheduleRefused(path.name, "the file has no network", "Export the relations as well")
-        rows = read_folder(text.network)
+    rows = read_rows(path)
     return {Key(row["project_id"], row["activity_id"]): row for row in rows["activities"]}, network_of(rows)
 
 
@@ -99,13 +95,18 @@ def in_force(network: Network, rows: Rows) -> tuple[Network, bool]:
     return replace(network, projects=projects), projects != network.projects
 
 
+def contradicts_calendar(node: Node, rows: Rows) -> bool:
+    """Return whether the stored early dates are not the remaining duration apart."""
+    row = rows[node.activity.key]
+    start, finish = stored(row, "early_start"), stored(row, "early_finish")
+    return start is None or finish is None or abs(node.clock.between(start, finish) - node.remaining) > 1
+
+
 def contradicts(node: Node, rows: Rows) -> bool:
     """Return whether the stored dates of an activity that has not started contradict the file."""
     activity, clock, row = node.activity, node.clock, rows[node.activity.key]
-    start, finish = stored(row, "early_start"), stored(row, "early_finish")
-    if start is None or finish is None:
-        return True
-    if abs(clock.between(start, finish) - node.remaining) > 1 or start < node.data_date:
+    start = stored(row, "early_start")
+    if start is None or contradicts_calendar(node, rows) or start < node.data_date:
         return True
     for link in node.before:
         other = rows[link.before.activity.key]
@@ -152,6 +153,7 @@ def compare(path: Path) -> Result:
     waiting = [node for node in nodes if node.activity.status is Status.NOT_STARTED]
     if waiting:
         result.contradictions = statistics.fmean(contradicts(node, rows) for node in waiting)
+        result.calendar_contradictions = statistics.fmean(contradicts_calendar(node, rows) for node in waiting)
     result.differences = [differences(node, rows[node.activity.key], network) for node in nodes if not node.complete]
     if not result.differences:
         result.error = "no early dates of open activities"
@@ -171,10 +173,14 @@ def lines(results: list[Result]) -> Iterator[str]:
                 f"{result.relations:6} {result.contradictions:7.1%} "
                 f"{' '.join(_percent(result.within(name)) for name in MEASURES)} {result.seconds:6.2f}"
             )
-        kept = [result for result in group if result.contradictions <= MOST_CONTRADICTIONS]
-        rows = [row for result in kept for row in result.differences]
-        shares = " ".join(f"{name} {_percent(_within(rows, name), 2).strip()}" for name in MEASURES)
-        yield f"{len(kept)} self-consistent files, {len(rows)} open activities within a day: {shares}"
+        for words, name in (
+            ("files that agree with themselves", "contradictions"),
+            ("files that agree with their calendars", "calendar_contradictions"),
+        ):
+            kept = [result for result in group if getattr(result, name) <= MOST_CONTRADICTIONS]
+            rows = [row for result in kept for row in result.differences]
+            shares = " ".join(f"{name} {_percent(_within(rows, name), 2).strip()}" for name in MEASURES)
+            yield f"{len(kept)} {words}, {len(rows)} open activities within a day: {shares}"
     if any(result.overridden for result in results):
         yield "* progress override, as the blank early dates of completed work say"
 

@@ -1,8 +1,8 @@
 """Whether a schedule can be trusted: the 14-point assessment of the DCMA, and what a forecast needs as well.
 
 Formulas and limits are those of the Defense Contract Management Agency's Earned Value Management System Program
-Analysis Pamphlet (DCMA-EA PAM 200.1, October 2012), section 4. Activities that span others (level of effort, summaries) count in
-no check; neither does complete work, unless a check says so.
+Analysis Pamphlet (DCMA-EA PAM 200.1, October 2012), section 4. Activities that span others (level of effort, summaries)
+count in no check; complete work counts in those of dates and execution alone.
 """
 
 from collections.abc import Sequence

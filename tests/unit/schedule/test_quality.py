@@ -36,7 +36,7 @@ def plan() -> Network:
             task("done", 2, status=Status.COMPLETE, actual_start=MONDAY - 7 * DAY, actual_finish=MONDAY - 3 * DAY,
                  planned_finish=MONDAY - 5 * DAY),
             task("early", 5, status=Status.IN_PROGRESS, actual_start=MONDAY - 4 * DAY),
-            task("long", 50, constraints=(Constraint(ConstraintKind.FINISH_ON, MONDAY + 400 * DAY),)),
+            task("long", 50, constraints=(Constraint(ConstraintKind.FINISH_ON_OR_BEFORE, MONDAY + 400 * DAY),)),
             task("last", 5, planned_finish=MONDAY + 90 * DAY),
             task("loose", 1, planned_finish=MONDAY - DAY),
         ],
