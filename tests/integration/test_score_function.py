@@ -153,7 +153,7 @@ def test_an_uploads_open_activities_are_scored(score, s3, live, trained, open_li
             assert row[name] == given[row["activity_id"]][name]
 
 
-def test_a_live_model_that_cannot_be_read_stops_nothing_and_says_so(score, s3, live, open_list):
+def test_a_live_model_that_cannot_be_read_stops_nothing_and_says_so(score, s3, live, trained, open_list):
     pipeline, _, _ = fitted("k_nearest_neighbours")
     raw = export(pipeline, family="k_nearest_neighbours", threshold=THRESHOLD, metadata={})
     old = raw.replace(f'"scikit_learn":"{sklearn.__version__}"'.encode(), b'"scikit_learn":"1.6.1"')
@@ -169,7 +169,7 @@ def test_a_live_model_that_cannot_be_read_stops_nothing_and_says_so(score, s3, l
     assert message["Subject"] == "Slipcast: open activities were not scored"
     assert "nyc_sca" in message["Message"]
     # What the next release does.
-    live(raw)
+    live(trained)
     assert [summary["source"] for summary in score()["scored"]] == ["nyc_sca"]
 
 
