@@ -132,7 +132,7 @@ DOORS = {
 
 
 def test_what_the_api_accepts_the_monitor_bears(load_app, tmp_path, monitor, profiled, capsys):
-    app = load_app("predict.application", **environment(tmp_path))
+    app = load_app("predict.app", **environment(tmp_path))
     log(profiled, predictions(300))
     honest, _ = monitor()
     asked = []
