@@ -10,6 +10,7 @@ from collections import Counter
 import boto3
 import pytest
 import sklearn
+from sklearn.neighbors import KNeighborsClassifier
 
 from slipcast.datasets import versions
 from slipcast.features.point_in_time import NEEDED_KEYS
@@ -23,7 +24,7 @@ from slipcast_aws.release import versions as releases
 from slipcast_aws.serving import feature_store
 from support.schedules import example
 from support.scoring_records import model_of_the_example
-from support.serving_cases import fitted
+from support.serving_cases import feature_frame, late, pipeline
 
 THRESHOLD = 0.5
 REASONS = re.compile(r"[^;]+ \([+-]\d+\.\d\d\)(; [^;]+ \([+-]\d+\.\d\d\)){0,2}")
@@ -153,9 +154,10 @@ def test_an_uploads_open_activities_are_scored(score, s3, live, trained, open_li
             assert row[name] == given[row["activity_id"]][name]
 
 
-def test_a_live_model_that_cannot_be_read_stops_nothing_and_says_so(score, s3, live, open_list):
-    pipeline, _, _ = fitted("k_nearest_neighbours")
-    raw = export(pipeline, family="k_nearest_neighbours", threshold=THRESHOLD, metadata={})
+def test_a_live_model_that_cannot_be_read_stops_nothing_and_says_so(score, s3, live, trained, open_list):
+    frame = feature_frame(200, 0)
+    nearest = pipeline("logistic_regression", estimator=KNeighborsClassifier()).fit(frame, late(frame, 0))
+    raw = export(nearest, family="k_nearest_neighbours", threshold=THRESHOLD, metadata={})
     old = raw.replace(f'"scikit_learn":"{sklearn.__version__}"'.encode(), b'"scikit_learn":"1.6.1"')
     assert old != raw
     live(old)
@@ -169,7 +171,7 @@ def test_a_live_model_that_cannot_be_read_stops_nothing_and_says_so(score, s3, l
     assert message["Subject"] == "Slipcast: open activities were not scored"
     assert "nyc_sca" in message["Message"]
     # What the next release does.
-    live(raw)
+    live(trained)
     assert [summary["source"] for summary in score()["scored"]] == ["nyc_sca"]
 
 

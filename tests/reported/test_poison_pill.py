@@ -154,7 +154,9 @@ def test_what_the_api_accepts_the_monitor_bears(load_app, tmp_path, monitor, pro
     record, _ = monitor()
     assert record["predictions"] == honest["n"] + len(rows)
     assert record["unreadable"] == 0
-    assert conclusions(record) == conclusions(honest)
+    # A fifth of the window is of other phases now: that is a finding, and not an error.
+    assert record["conclusion"] == honest["conclusion"]
+    assert record in reports(profiled)
     assert render(record)
 
 
