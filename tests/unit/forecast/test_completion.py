@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from slipcast.forecast.completion import LEVELS, earned_schedule, fit
+from slipcast.forecast.completion import LEVELS, CompletionModel, earned_schedule, fit
 from support.budgets import examples
 
 # Milestones, and lengths of minutes and more.
@@ -46,6 +46,9 @@ def test_quantiles_hold_for_projects_that_were_not_seen():
     for place, level in enumerate(LEVELS):
         held = (fresh["remaining"].to_numpy() <= days[:, place]).mean()
         assert held == pytest.approx(level, abs=0.1), level
+    other = CompletionModel(model.regressors, (0.5,) * len(LEVELS)).quantiles(fresh)
+    moved = (np.log(other) - np.log(days)).sum(axis=1)
+    assert moved == pytest.approx(sum(0.5 - shift for shift in model.shifts)), "the calibration is part of it"
     # The computed date itself holds in less than a tenth.
     assert (fresh["remaining"] <= fresh["network_remaining"]).mean() < 0.15
 

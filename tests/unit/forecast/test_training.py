@@ -19,7 +19,9 @@ SMALL = {"n_estimators": 20, "min_samples_leaf": 40, "max_features": 1.0}
 
 @pytest.fixture(scope="module")
 def table():
-    return landmarks(1500, seed=1, follow_up=(30, 500))
+    # Most are recent: of these, the slow ones are still open.
+    recent, older = landmarks(1100, seed=1, follow_up=(10, 120)), landmarks(400, seed=9, follow_up=(365, 500))
+    return pd.concat([recent, older], ignore_index=True).assign(row=range(1500))
 
 
 @pytest.fixture(scope="module")
