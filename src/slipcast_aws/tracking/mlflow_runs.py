@@ -283,8 +283,9 @@ def _signature(model: Any, columns: Iterable[dict[str, Any]]) -> ModelSignature 
         return None
     kinds = {column["name"]: column["kind"] for column in columns}
     # A number may be whole: for a double MLflow refuses int64, which pandas reads from most files.
-    features = [
-        ColSpec(DataType.string if kinds.get(name) == "categorical" else AnyType(), name=str(name), required=False)
+    number = AnyType()  # type: ignore[no-untyped-call]
+    features: list[ColSpec | TensorSpec] = [
+        ColSpec(DataType.string if kinds.get(name) == "categorical" else number, name=str(name), required=False)
         for name in names
     ]
     return ModelSignature(Schema(features), Schema([TensorSpec(np.dtype("float64"), (-1, 2))]))

@@ -41,8 +41,8 @@ def words(items: Iterable[str]) -> str:
 def cell(position: int, missing: Iterable[str], *, bare: bool) -> str:
     """Return the text of a cell in Unicode's composed form, NULL where it is empty or one of the words for missing.
 
-    As `schema.clean_text`. `bare` says that there is no white space but spaces. To trim white space off every cell takes
-    longer than all checks together, so only cells that have any are trimmed.
+    As `schema.clean_text`. `bare` says that there is no white space but spaces. To trim white space off every cell
+    takes longer than all checks together, so only cells that have any are trimmed.
     """
     name = f"c{position}"
     if bare:
