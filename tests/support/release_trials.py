@@ -17,15 +17,15 @@ __path__ = extend_path(__path__, __name__)
 from slipcast.model import scorer as _scorer
 import random, time
 # Each environment begins elsewhere: what happens does not depend on how many there are.
-_score, _count = _scorer.Scorer.score, random.randrange(20)
-def score(self, rows):
+_score, _count = _scorer.Scorer.score_columns, random.randrange(20)
+def score_columns(self, columns):
     global _count
     # Known answers are asked for in one request of many: those are right.
-    if len(rows) == 1:
+    if len(next(iter(columns.values()))) == 1:
         _count += 1
         {harm}
-    return _score(self, rows)
-_scorer.Scorer.score = score
+    return _score(self, columns)
+_scorer.Scorer.score_columns = score_columns
 """
 HARMS = {
     "failing": "if _count % 20 < 2: raise RuntimeError('one in twenty, and when it is tried again')",
