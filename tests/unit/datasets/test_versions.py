@@ -432,6 +432,8 @@ def test_where_nothing_is_open_nothing_is_listed(store, tmp_path):
 def schedule(tmp_path, **other) -> Schedule:
     known = {
         **{"table": tmp_path, "rejected": None, "counts": {}, "problems": [], "data_date": date(2024, 6, 30)},
+        # Nothing of it says whether a file has changed.
+        "understood": {},
         **{"source": "plan", "profile": Profile(name="p6", title="P6"), "notes": ()},
         **{"header": ("Id", "Start", "Budget", ""), "mapped": ("activity_id", "start", "budget")},
     }

@@ -310,7 +310,7 @@ def test_a_profile_names_words_filters_and_duplicates(read):
 
 
 def test_rows_that_the_filters_leave_none_of_are_refused(read):
-    with pytest.raises(ScheduleRefused, match="all 1 rows are left out by the filters of profile own"):
+    with pytest.raises(ScheduleRefused, match="the only row is left out by the filters of profile own"):
         read(
             file("2,03.04.2024,31.05.2024,läuft,a,x,Summary", header="Id,S,F,State,A,B,Kind"),
             "x_2024-06-30.csv",
