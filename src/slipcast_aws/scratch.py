@@ -7,22 +7,26 @@ invocations that were stopped would fill it.
 import os
 import shutil
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 PREFIX = "slipcast-scratch-"
 _in_use: set[Path] = set()
+# Between the look for leftovers and the entry of a new folder no other thread may look.
+_lock = threading.Lock()
 
 
 @contextmanager
 def folder() -> Iterator[Path]:
     """Yield an empty folder and delete it at the end; first delete those whose process was stopped."""
-    for leftover in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
-        if leftover not in _in_use and not _belongs_to_another(leftover):
-            shutil.rmtree(leftover, ignore_errors=True)
-    made = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-"))
-    _in_use.add(made)
+    with _lock:
+        for leftover in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
+            if leftover not in _in_use and not _belongs_to_another(leftover):
+                shutil.rmtree(leftover, ignore_errors=True)
+        made = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-"))
+        _in_use.add(made)
     try:
         yield made
     finally:

@@ -130,7 +130,7 @@ def test_no_role_writes_what_it_could_not_know_of(role):
 @pytest.mark.parametrize("prefix", ["models/", "incoming/", "prediction-log/", "reports/"])
 def test_names_are_listed_by_these_alone(prefix):
     everything = {"CollectFunction", "MonitorFunction", "ReleaseFunction", "MlflowRole"}
-    listers = {"reports/": {"TrackFunction", "ApproveFunction"}}.get(prefix, set())
+    listers = {"reports/": {"TrackFunction", "ApproveFunction"}, "models/": {"EvaluateFunction"}}.get(prefix, set())
 
     assert who_may("s3:ListBucket", BUCKET, s3_prefix=prefix) == everything | listers
     assert who_may("s3:ListBucket", BUCKET) == everything

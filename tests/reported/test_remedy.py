@@ -188,7 +188,7 @@ FILES = (
     ),
     File("Assign a baseline in the scheduling tool", table().replace(b"2023-06-30", b""), table()),
     File("Drop one file for each data date", SEVERAL_DATES, table()),
-    File("Write dates year first", DAYS, table()),
+    File("Write it as year-month-day", DAYS, table()),
     File(
         "Drop them in several parts",
         packed({f"h_{n}.csv": table() for n in range(61)}),
