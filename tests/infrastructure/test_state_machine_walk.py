@@ -40,7 +40,7 @@ STATES = dict(every_state(definition()))
 REFERENCE = {"uri": "s3://data/x", "sha256": "a" * 64}
 DATASET = {**REFERENCE, "dataset_id": "d", "manifest_uri": "s3://data/m", "labels_uri": "s3://data/l", "dated": True}
 DATASET |= {"data_date": "2022-12-31", "rows": 5, "labels": {"matured": 3}, "labels_digest": "q", "profile": "p"}
-UPLOAD = {"source": "nyc", "data_date": "2022-12-31", "profile": "p", "counts": {"read": 3}, "changes": []}
+UPLOAD = {"source": "nyc", "data_date": "2022-12-31", "profile": "p", "counts": {"read": 3}, "changes": 0}
 UPLOAD |= {"open": {"rows": 3, **REFERENCE}, "own_names": {}}
 MODEL = {
     **{"model_id": "m", "family": "f", "runtime": None, "sha256": "s", "artefact_uri": "a", "profile_uri": "p"},
