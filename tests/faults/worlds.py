@@ -28,6 +28,11 @@ def bucket() -> None:
     s3.put_bucket_versioning(Bucket="data", VersioningConfiguration={"Status": "Enabled"})
 
 
+def source(key: str, version_id: str, number: int = 0) -> dict[str, str]:
+    """Return drop `number` of a key as trigger names it; S3's sequencer grows with each."""
+    return {"bucket": "data", "key": key, "version_id": version_id, "sequencer": f"0062E99A88DC{number:06X}"}
+
+
 def control_table() -> None:
     """Make an empty control table."""
     _table("control", "pk", "sk")
