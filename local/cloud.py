@@ -197,7 +197,7 @@ class LocalCloud:
         self.say(f"  {name} done in {self.seconds[name]} s")
 
     def start_emulator(self) -> None:
-        """Start the emulator alone, with nothing in it; `down` stops it."""
+        """Start the emulator alone, with nothing in it; `down` stops it. An emulator that does not answer is ended."""
         for name in ("logs", "work"):
             (self.home / name).mkdir(parents=True, exist_ok=True)
         port = processes.free_port(os.environ.get("SLIPCAST_PORT"))
@@ -211,7 +211,12 @@ class LocalCloud:
             "TMPDIR": str(self.home / "work"),
         }
         child = self._start("emulator", [sys.executable, str(ROOT / "local" / "emulator" / "process.py")], env, port)
-        processes.wait_until(lambda: _answers(f"{self._endpoint()}/_ministack/health"), child, seconds=60)
+        try:
+            # Four seconds of processor time, which a busy machine stretches to a minute.
+            processes.wait_until(lambda: _answers(f"{self._endpoint()}/_ministack/health"), child, seconds=180)
+        except BaseException:
+            self._stop_all()
+            raise
 
     def stop_mlflow(self) -> None:
         """Stop the tracking server, as an outage would; `start_mlflow` starts it again with its data."""

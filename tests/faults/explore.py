@@ -20,13 +20,13 @@ from moto.sns import sns_backends
 
 from faults.injector import Call, Fault, Injector
 from faults.table import TRIED
-from slipcast_aws import storage
+from slipcast_aws import links, storage
 from slipcast_aws.control import table as control
 from slipcast_aws.release import approvals
 from slipcast_aws.release import versions as releases
 from slipcast_aws.serving import feature_store, prediction_log
 
-ADAPTERS = (storage.client, control.client, releases.client, feature_store.client, approvals.states)
+ADAPTERS = (storage.client, links.client, control.client, releases.client, feature_store.client, approvals.states)
 # Another one in each run: when something happened, how long it took, and what S3 calls a version.
 VARYING = {"created_at", "trained_at", "at", "seconds", "fit_seconds", "version_id", "measured"}
 # ISO 8601, or milliseconds since 1970.

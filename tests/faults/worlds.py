@@ -14,7 +14,7 @@ SETTINGS = {
     **{"DATA_BUCKET": "data", "CONTROL_TABLE": "control", "FEATURE_TABLE": "features"},
     **{"PREDICT_FUNCTION": "slipcast-predict", "TOLERANCE_DAYS": "30", "RANDOM_SEED": "20240101"},
     **{"MAX_FILE_MEGABYTES": "1", "ON_SCHEMA_CHANGE": "warn", "MAX_BAD_SHARE": "0.2", "MIN_MATURED_ROWS": "20"},
-    **{"TRAIN_ON_NEW_DATA": "true", "HOLDOUT_MONTHS": "18", "COOLDOWN_MINUTES": "60"},
+    **{"TRAIN_ON_NEW_DATA": "true", "RETRAIN_BUDGET": "2", "COOLDOWN_MINUTES": "60", "HOLDOUT_MONTHS": "18"},
     **{"MISSED_DELAY_COST": "2", "FALSE_ALARM_COST": "1", "FAIRNESS_COLUMNS": "location, phase"},
     **{"MAX_SELECTION_RATE_GAP": "1", "MAX_FALSE_NEGATIVE_RATE_GAP": "1", "MAX_CALIBRATION_GAP": "1"},
     **{"MAX_MODEL_AGE_DAYS": "365", "NON_INFERIORITY_MARGIN": "0.005", "RETRAIN_ALARMS": "slipcast-drift"},
@@ -26,6 +26,11 @@ def bucket() -> None:
     s3 = boto3.client("s3")
     s3.create_bucket(Bucket="data")
     s3.put_bucket_versioning(Bucket="data", VersioningConfiguration={"Status": "Enabled"})
+
+
+def source(key: str, version_id: str, number: int = 0) -> dict[str, str]:
+    """Return drop `number` of a key as trigger names it; S3's sequencer grows with each."""
+    return {"bucket": "data", "key": key, "version_id": version_id, "sequencer": f"0062E99A88DC{number:06X}"}
 
 
 def control_table() -> None:

@@ -37,7 +37,7 @@ def prepare(load_app, lambda_context, live) -> Scenario:
         # An older file of the same source: this one is merged with it.
         for number, raw in enumerate([worlds.schedule("2023-12-31"), worlds.schedule("2024-12-31", bad=(3,))]):
             version = boto3.client("s3").put_object(Bucket="data", Key="incoming/plan.csv", Body=raw)["VersionId"]
-            source = {"bucket": "data", "key": "incoming/plan.csv", "version_id": version}
+            source = worlds.source("incoming/plan.csv", version, number)
             event = {"execution": f"new-data-{number}", "reason": "new_data", "source": source}
             if number == 0:
                 app.handler(event, lambda_context)
@@ -54,7 +54,7 @@ def refused(load_app, lambda_context, live) -> Scenario:
         worlds.bucket()
         worlds.control_table()
         version = boto3.client("s3").put_object(Bucket="data", Key="incoming/x.csv", Body=b"nothing,known\n1,2\n")
-        source = {"bucket": "data", "key": "incoming/x.csv", "version_id": version["VersionId"]}
+        source = worlds.source("incoming/x.csv", version["VersionId"])
         event = {"execution": "new-data-0", "reason": "new_data", "source": source}
         return lambda: app.handler(event, lambda_context)
 

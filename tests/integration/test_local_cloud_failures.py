@@ -126,6 +126,19 @@ def eventually_started(home: Path, number: int) -> list[Child]:
     raise AssertionError(f"no {number} processes")
 
 
+def test_an_emulator_that_never_answers_is_ended(tmp_path, monkeypatch):
+    def unanswered(*_, **__):
+        raise LocalCloudError("emulator did not answer")
+
+    monkeypatch.setattr(processes, "wait_until", unanswered)
+    cloud = Watched(tmp_path / "cloud", say=lambda _: None)
+
+    with pytest.raises(LocalCloudError, match="did not answer"):
+        cloud.start_emulator()
+
+    cloud.assert_nothing_left("emulator")
+
+
 def test_what_a_killed_start_left_behind_is_ended_by_down(tmp_path):
     killed = LocalCloud(tmp_path / "cloud", say=lambda _: None)
     killed.start_emulator()
