@@ -8,6 +8,7 @@ import zipfile
 import pytest
 
 from slipcast.evaluation import assessment
+from slipcast.model import artifact, scorer
 from slipcast_aws import storage
 from slipcast_aws.release import versions
 from slipcast_aws.tracking import outbox
@@ -265,9 +266,30 @@ def test_what_was_changed_is_not_used(event, evaluate, found_once, what):
         evaluate(event)
 
 
-def test_a_champion_that_was_changed_is_not_used(event, evaluate, champion):
-    champion["model"] = live(evaluate(event)["model"])
-    storage.write_bytes(champion["model"].artefact_uri, b"{}")
+def test_a_champion_that_was_changed_is_not_used_but_replaced(event, evaluate, champion):
+    """To train again is how an operator gets rid of it: every training that stopped here would keep it live."""
+    first = evaluate(event)["model"]
+    champion["model"] = live(first)
+    # A model that could be read and would score.
+    document = json.loads(storage.read_bytes(first["artefact_uri"]))
+    changed = artifact.encode(document | {"threshold": document["threshold"] / 2})
+    scorer.load(changed, artifact.digest(changed))
+    storage.write_bytes(first["artefact_uri"], changed)
 
-    with pytest.raises(storage.DigestMismatchError, match="models/"):
-        evaluate(event | {"execution": "second"})
+    verdict = evaluate(event | {"execution": "second"})
+
+    assert verdict["release"]
+    assert f"cannot be read: the model's SHA-256 is {artifact.digest(changed)}, not the released" in verdict["why"]
+    evaluation = storage.read_json(verdict["evaluation_uri"])
+    assert evaluation["champion_metrics"] is None
+    assert evaluation["champion"]["version"] == "3"
+
+
+def test_a_champion_whose_artifact_is_gone_is_replaced(event, evaluate, champion):
+    champion["model"] = live(evaluate(event)["model"])
+    storage.delete(champion["model"].artefact_uri)
+
+    verdict = evaluate(event | {"execution": "second"})
+
+    assert verdict["release"]
+    assert "cannot be read" in verdict["why"]

@@ -638,6 +638,7 @@ def test_the_network_of_a_schedule_stands_next_to_its_table(prepare, s3):
         "activities": 4,
         "relations": 2,
         "calendars": 2,
+        "projects": 2,
     }
     for name, item in manifest["network"].items():
         assert item["uri"] == f"s3://data/datasets/{second['dataset_id']}/{name}.parquet"

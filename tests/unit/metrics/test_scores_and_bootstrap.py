@@ -107,6 +107,20 @@ def test_newtons_steps_come_back_from_a_start_that_is_far_off():
     assert (intercept[0], slope[0]) == pytest.approx((expected[0][0], expected[1][0]))
 
 
+@pytest.mark.parametrize("power", [0.01, 0.3, 4, 10])
+@pytest.mark.parametrize("leaves", [2, 5, 24])
+def test_newtons_steps_find_the_maximum_of_scores_that_are_far_too_sure(power, leaves):
+    """A tree has few distinct scores; at slope 1 most of these have no curvature that a plain step could use."""
+    rng = np.random.default_rng(leaves)
+    odds = np.linspace(-3, 3, leaves)[np.arange(400) % leaves]
+    y = (rng.random(400) < 1 / (1 + np.exp(-odds))).astype(int)
+    intercept, slope = logistic(power * odds, y, np.ones((1, 400)))
+    fitted = LogisticRegression(C=np.inf, solver="newton-cholesky", tol=1e-10).fit(odds[:, None], y)
+
+    assert slope[0] * power == pytest.approx(fitted.coef_[0, 0], rel=1e-6)
+    assert intercept[0] == pytest.approx(fitted.intercept_[0], abs=1e-6)
+
+
 def test_separated_classes_have_no_calibration():
     measured = evaluate(np.array([0, 0, 1, 1]), np.array([0.1, 0.2, 0.8, 0.9]), seed=0, n_boot=20)
 
