@@ -174,11 +174,23 @@ def change_json(uri: str, change: Callable[[Any], Any]) -> None:
 
 
 def modified(uri: str, *, version_id: str | None = None) -> datetime:
-    """Return when an object was written, to the second: of a multipart upload when it began, as S3 orders versions."""
+    """Return when an object was written, to the second: of a multipart upload when it began, as S3 orders versions.
+
+    Raises
+    ------
+    NoSuchKey
+        If there is no such object, as for a download: the answer to HEAD has no body that could name the error.
+    """
     bucket, key = split_uri(uri)
-    if version_id:
-        return client().head_object(Bucket=bucket, Key=key, VersionId=version_id)["LastModified"]
-    return client().head_object(Bucket=bucket, Key=key)["LastModified"]
+    try:
+        if version_id:
+            return client().head_object(Bucket=bucket, Key=key, VersionId=version_id)["LastModified"]
+        return client().head_object(Bucket=bucket, Key=key)["LastModified"]
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "404":
+            raise
+        missing = error.response | {"Error": {"Code": "NoSuchKey", "Message": f"there is no object {uri}"}}
+        raise client().exceptions.NoSuchKey(missing, "HeadObject") from error
 
 
 def delete(uri: str) -> None:

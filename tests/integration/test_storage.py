@@ -104,6 +104,14 @@ def test_a_forbidden_look_is_no_absence(s3):
             storage.exists("s3://data/k")
 
 
+@pytest.mark.parametrize("ask", [storage.modified, storage.read_bytes])
+def test_what_is_not_there_has_one_error(s3, ask):
+    with pytest.raises(s3.exceptions.NoSuchKey) as raised:
+        ask("s3://data/incoming/never-uploaded.csv")
+    # The name of the type is what Lambda hands to the state machine.
+    assert type(raised.value).__name__ == "NoSuchKey"
+
+
 def test_more_than_a_page_is_listed_in_key_order(s3):
     names = [f"list/{number:04}" for number in range(1005)]
     for name in [*reversed(names), "other/0"]:
