@@ -114,8 +114,8 @@ def _champion(live: versions.LiveModel, now: datetime) -> assessment.Champion:
     age = None
     if live.trained_at:
         age = (now - datetime.fromisoformat(live.trained_at)).total_seconds() / 86400
-    # The scorer compares the digest before it opens the bytes. A champion whose bytes are gone or are others is no model
-    # to compare with, like one of another scikit-learn: the gate says so.
+    # The scorer compares the digest before it opens the bytes. A champion whose bytes are gone or were changed is no
+    # model to compare with, like one of another scikit-learn: the gate says so.
     artefact = storage.read_bytes(live.artefact_uri) if storage.exists(live.artefact_uri) else b""
     return assessment.Champion(
         version=live.version,
