@@ -95,7 +95,7 @@ def test_what_no_retry_can_help_is_set_aside_and_comes_back_by_redrive_alone(upd
     listed = until(
         lambda: text if "1 set aside" in (text := updates.set_aside()) else None, seconds=20, what="dead letter"
     )
-    assert "invalid activity: start: write the day as year-month-day" in listed
+    assert "invalid activity: start: '01/03/2022' is no day; write the day as year-month-day" in listed
     assert "fix start and send it again" in listed
 
     # Nobody has mended it: it is set aside again, with its reason, and not lost on the way.
