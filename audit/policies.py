@@ -24,7 +24,8 @@ warnings.filterwarnings("ignore", category=SyntaxWarning)
 import parliament  # noqa: E402
 from policy_sentry.querying.actions import get_action_data  # noqa: E402
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
+ROOT = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "src")]
 from permissions.template import RESOURCES, Stack, listed  # noqa: E402
 
 ROLES = ("AWS::Serverless::Function", "AWS::Serverless::StateMachine", "AWS::IAM::Role")

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import yaml
-from samcli.cli.types import CfnParameterOverridesType
 from samtranslator.yaml_helper import yaml_parse
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -45,6 +44,9 @@ def options(
 
 def overrides(given: Any) -> dict[str, str]:
     """Return parameter_overrides as sam understands them."""
+    # Imported here: who only reads the template (audit/) has no sam.
+    from samcli.cli.types import CfnParameterOverridesType
+
     values = given if isinstance(given, list) else [given] if given else []
     return CfnParameterOverridesType().convert(tuple(map(str, values)), None, None) if values else {}
 
