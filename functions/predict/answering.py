@@ -24,16 +24,21 @@ def answer(
     # A batch makes a hundred thousand objects and no cycle: looking for some takes a third of its time.
     gc.disable()
     try:
-        if envelope.too_large(event):
-            raise Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, envelope.TOO_LARGE)
-        found = resolve(routes.Call(event, context, serving, envelope.headers(event)))
-    except Exception as error:
-        found = problem(event, context, error)
-    try:
-        found = finish(found, event, context, serving)
+        found = finish(_resolved(event, context, serving, resolve), event, context, serving)
         return log_writer.finish(event, found, (time.perf_counter() - began) * 1000)
     finally:
         gc.enable()
+
+
+def _resolved(
+    event: dict[str, Any], context: Any, serving: Serving, resolve: Callable[[routes.Call], routes.Answer]
+) -> dict[str, Any]:
+    try:
+        if envelope.too_large(event):
+            raise Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, envelope.TOO_LARGE)
+        return resolve(routes.Call(event, context, serving, envelope.headers(event)))
+    except Exception as error:
+        return problem(event, context, error)
 
 
 def finish(found: dict[str, Any], event: dict[str, Any], context: Any, serving: Serving) -> dict[str, Any]:
