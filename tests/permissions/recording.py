@@ -50,16 +50,20 @@ class Recorder:
         return at_work
 
     def watch(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """See every call that a boto3 client makes."""
+        """See every call that a boto3 client makes, and every URL that it signs: who follows it acts for the signer."""
         call = botocore.client.BaseClient._make_api_call
+        sign = botocore.client.BaseClient._convert_to_request_dict
 
         def seen(client: Any, operation: str, given: dict[str, Any]) -> Any:
-            function = None if self.paused else _on_the_stack() or (self.at_work[-1] if self.at_work else None)
-            if function:
-                self._judge(function, client.meta.service_model.service_name, operation, given)
+            self._saw(client, operation, given)
             return call(client, operation, given)
 
+        def signed(client: Any, api_params: dict[str, Any], operation_model: Any, *rest: Any, **named: Any) -> Any:
+            self._saw(client, operation_model.name, api_params)
+            return sign(client, api_params, operation_model, *rest, **named)
+
         monkeypatch.setattr(botocore.client.BaseClient, "_make_api_call", seen)
+        monkeypatch.setattr(botocore.client.BaseClient, "_convert_to_request_dict", signed)
 
     @contextmanager
     def others(self) -> Iterator[None]:
@@ -83,6 +87,11 @@ class Recorder:
         """Add what another recorder has dumped."""
         for function, action, resource, context in dumped:
             self.asked.setdefault(function, []).append(Need(action, resource, json.loads(context)))
+
+    def _saw(self, client: Any, operation: str, given: dict[str, Any]) -> None:
+        function = None if self.paused else _on_the_stack() or (self.at_work[-1] if self.at_work else None)
+        if function:
+            self._judge(function, client.meta.service_model.service_name, operation, given)
 
     def _judge(self, function: str, service: str, operation: str, given: dict[str, Any]) -> None:
         names = tuple(sorted((NAMES | _names(function)).items()))
