@@ -38,10 +38,10 @@ test-loop: bootstrap
 	  cat .cache/test-loop.txt; exit $$code
 
 # Files in the order of tests/conftest.py, those that take longest first: else the last of them is waited for. They give
-# way to the local cloud of the same run, which has deadlines.
-FAST := tests/unit tests/integration tests/infrastructure tests/reported $(SMALL) -n auto --dist loadfile --no-loadscope-reorder
+# way to the local cloud of the same run, which has deadlines. The slow ones are those of `make faults`.
+FAST := tests/unit tests/integration tests/infrastructure tests/reported $(SMALL) -m "not slow" -n auto --dist loadfile --no-loadscope-reorder
 
-test-fast: bootstrap .cache/audit/runtime/made ## Unit, integration and infrastructure tests
+test-fast: bootstrap .cache/audit/runtime/made ## Unit, integration and infrastructure tests but the slow ones, which make faults runs
 	@$(OFFLINE) nice -n 5 $(PYTHON) -m pytest $(FAST)
 
 coverage: bootstrap .cache/audit/runtime/made ## The same with large budgets and coverage of the domain package: a quarter longer
