@@ -21,6 +21,7 @@ from samtranslator.yaml_helper import yaml_parse
 from local import processes
 from local.emulator import composite
 from local.processes import Child, LocalCloudError
+from slipcast_cli import stack as stacks
 
 ROOT = Path(__file__).resolve().parents[1]
 STACK = "slipcast"
@@ -324,8 +325,7 @@ class LocalCloud:
     # Environment for callers
 
     def _write_env(self) -> None:
-        stack = self.client("cloudformation").describe_stacks(StackName=STACK)["Stacks"][0]
-        out = {item["OutputKey"]: item["OutputValue"] for item in stack["Outputs"]}
+        out = stacks.find(STACK, self).outputs
         key = self.client("apigateway").get_api_key(apiKey=out["ApiKeyId"], includeValue=True)["value"]
         self.env = {
             "AWS_ENDPOINT_URL": self._endpoint(),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import boto3
 
 from approve import mail, report_link
-from slipcast.contracts import ApprovalAsked, ApprovalRequest
+from slipcast.contracts import ApprovalAsked, ApprovalRequest, EvaluationRecord
 from slipcast_aws import storage, waiting
 from slipcast_aws.control import table as control
 from slipcast_aws.release import approvals
@@ -36,7 +36,7 @@ def ask(event: ApprovalRequest) -> ApprovalAsked:
         If the evaluation describes another model.
     """
     now, key, execution = datetime.now(UTC), approvals.new_key(), event["execution"]
-    evaluation = storage.read_json(event["evaluation_uri"])
+    evaluation: EvaluationRecord = storage.read_json(event["evaluation_uri"])
     if evaluation["model"]["sha256"] != event["model"]["sha256"]:
         raise ValueError(f"{event['evaluation_uri']} is about another model than the one to be released: train again")
     approval = approvals.Approval(

@@ -197,6 +197,7 @@ class EvaluationRecord(TypedDict):
     reason: str
     created_at: str
     dataset: DatasetRef
+    tables: dict[str, TableRef]
     champion: ChampionRecord | None
     model: ModelRef
     decision: DecisionRecord

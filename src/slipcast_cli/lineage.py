@@ -16,6 +16,7 @@ from typing import Any
 
 import boto3
 
+from slipcast.contracts import EvaluationRecord
 from slipcast_aws import storage
 from slipcast_aws.control import releases
 from slipcast_aws.tracking import mlflow_server
@@ -56,7 +57,9 @@ def trace(bucket: str, predict_function: str, control_table: str, prediction_id:
     prediction = _of_batch(bucket, prediction_id) if prediction_id.count("/") >= 2 else _of_log(bucket, prediction_id)
     pinned = _pinned(predict_function, prediction["model_version"], control_table)
     artefact = json.loads(storage.read_bytes(pinned["MODEL_URI"], sha256=pinned["MODEL_SHA256"]))
-    evaluation = storage.read_json(f"s3://{bucket}/reports/{pinned['MODEL_EXECUTION']}/evaluation.json")
+    evaluation: EvaluationRecord = storage.read_json(
+        f"s3://{bucket}/reports/{pinned['MODEL_EXECUTION']}/evaluation.json"
+    )
     dataset = evaluation["dataset"]
     manifest = storage.read_json(dataset["manifest_uri"])
     train = evaluation["tables"]["train"]

@@ -3,10 +3,21 @@
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import boto3
 from botocore.exceptions import ClientError
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudformation import CloudFormationClient
+
+
+class Clients(Protocol):
+    """Maker of clients: a session of boto3, or the local cloud."""
+
+    def client(self, service_name: Literal["cloudformation"], /) -> "CloudFormationClient":
+        """Return a client of CloudFormation."""
+        ...
 
 
 class StackError(Exception):
@@ -55,7 +66,7 @@ class DeployedStack:
         return self.output("ApiUrl")
 
 
-def describe(name: str, session: boto3.Session | None = None) -> DeployedStack | None:
+def describe(name: str, session: Clients | None = None) -> DeployedStack | None:
     """Return a stack in any state; None if there is none of that name."""
     try:
         stacks = (session or boto3).client("cloudformation").describe_stacks(StackName=name)["Stacks"]
@@ -67,7 +78,7 @@ def describe(name: str, session: boto3.Session | None = None) -> DeployedStack |
     return _read(stacks[0]) if stacks else None
 
 
-def find(name: str, session: boto3.Session | None = None) -> DeployedStack:
+def find(name: str, session: Clients | None = None) -> DeployedStack:
     """Return a stack that is in use.
 
     Raises
