@@ -6,6 +6,8 @@ PYTHON := .venv/bin/python
 export PATH := $(CURDIR)/.venv/bin:$(PATH):$(CURDIR)/.cache/audit/node/bin
 NODE := $(if $(shell command -v npm),,.cache/audit/node/made)
 export SAM_CLI_TELEMETRY := 0
+# A shell that forbids bytecode makes each of hundreds of processes compile pandas and scikit-learn again.
+export PYTHONDONTWRITEBYTECODE :=
 # A build or a test must not reach an account that the shell happens to be logged in to.
 OFFLINE := env -u AWS_PROFILE -u AWS_ENDPOINT_URL
 

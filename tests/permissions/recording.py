@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache, wraps
@@ -52,15 +53,22 @@ class Recorder:
     def watch(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """See every call that a boto3 client makes, and every URL that it signs: who follows it acts for the signer."""
         call = botocore.client.BaseClient._make_api_call
-        sign = botocore.client.BaseClient._convert_to_request_dict
+        prepare = botocore.client.BaseClient._convert_to_request_dict
+        calling = threading.local()
 
         def seen(client: Any, operation: str, given: dict[str, Any]) -> Any:
             self._saw(client, operation, given)
-            return call(client, operation, given)
+            calling.depth = getattr(calling, "depth", 0) + 1
+            try:
+                return call(client, operation, given)
+            finally:
+                calling.depth -= 1
 
         def signed(client: Any, api_params: dict[str, Any], operation_model: Any, *rest: Any, **named: Any) -> Any:
-            self._saw(client, operation_model.name, api_params)
-            return sign(client, api_params, operation_model, *rest, **named)
+            # A request that is made outside a call is one that is signed for somebody else.
+            if not getattr(calling, "depth", 0):
+                self._saw(client, operation_model.name, api_params)
+            return prepare(client, api_params, operation_model, *rest, **named)
 
         monkeypatch.setattr(botocore.client.BaseClient, "_make_api_call", seen)
         monkeypatch.setattr(botocore.client.BaseClient, "_convert_to_request_dict", signed)
