@@ -65,7 +65,10 @@ class Upload(TypedDict):
 
 
 class ModelRef(TypedDict):
-    """Everything a release needs of a model. ``runtime`` is None where the standard library runs it."""
+    """Everything a release needs of a model. ``runtime`` is None where the standard library runs it.
+
+    A model without forecast has no ``forecast_uri``.
+    """
 
     model_id: str
     family: str
@@ -78,6 +81,14 @@ class ModelRef(TypedDict):
     dataset_id: str
     trained_at: str
     execution: str
+    forecast_uri: NotRequired[str]
+
+
+class ForecastPin(TypedDict):
+    """``forecast`` in the metadata of a model: digest of the bytes of its ``forecast.json``, and its tolerance."""
+
+    sha256: str
+    tolerance_days: int
 
 
 class FeatureNames(TypedDict):
