@@ -29,7 +29,8 @@ SETTINGS = {
 JUDGING = {
     **{"PREDICT_FUNCTION": "slipcast-predict", "MISSED_DELAY_COST": "2", "FALSE_ALARM_COST": "1"},
     **{"FAIRNESS_COLUMNS": "", "MAX_SELECTION_RATE_GAP": "1", "MAX_FALSE_NEGATIVE_RATE_GAP": "1"},
-    **{"MAX_CALIBRATION_GAP": "1", "MAX_MODEL_AGE_DAYS": "365", "NON_INFERIORITY_MARGIN": "0.005"},
+    **{"MAX_CALIBRATION_GAP": "1", "MIN_FORECAST_COVERAGE": "0.7", "MAX_FORECAST_COVERAGE": "0.9"},
+    **{"MAX_MODEL_AGE_DAYS": "365", "NON_INFERIORITY_MARGIN": "0.005"},
 }
 # Declared slower than they are, so that there are several tasks.
 COST = {"seconds": 20.0, "growth": 1.0}
