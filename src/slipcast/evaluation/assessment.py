@@ -196,9 +196,7 @@ def assess(
         float(y_train.mean()),
         seed=seed,
         limits=[protocol_limit(search["protocol"]), *leakage_limits(leakage), *fairness_limits(fairness)],
-        needed=gate.need(
-            reason, champion.age_days if champion else None, policy.max_model_age_days, dates.improved
-        ),
+        needed=gate.need(reason, champion.age_days if champion else None, policy.max_model_age_days, dates.improved),
         margin=policy.non_inferiority_margin,
         unreadable=unreadable,
         better_forecast=dates.improved is not None,

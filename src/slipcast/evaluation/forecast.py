@@ -1,13 +1,13 @@
 """Assessment of a forecast: landmarks of the holdout by stage, beside the champion's forecast and simpler methods.
 
-The forecast has limits of its own. One that breaks them is left out of the release, and the classifier is judged without
-it: a model that tells late from timely well must not wait for one that tells when.
+The forecast has limits of its own. One that breaks them is left out of the release, and the classifier is judged
+without it: a model that tells late from timely well must not wait for one that tells when.
 """
 
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -25,15 +25,17 @@ CHALLENGER, CHAMPION = "forecast", "live forecast"
 PLAN, DELAY, SLIPS = "plan", "plan and delay so far", "slips of the past"
 FEW_LANDMARKS = 30
 SHOWN = 15
-SELECTIONS: dict[str, Callable[[pd.DataFrame], pd.Series]] = {
-    "open, not yet late": lambda rows: rows["stage"] != Stage.ALREADY_LATE,
-    **{
-        stage.value: lambda rows, stage=stage: rows["stage"] == stage
-        for stage in (Stage.NOT_STARTED, Stage.IN_PROGRESS, Stage.OVERDUE, Stage.ALREADY_LATE)
-    },
-    "all open": lambda rows: rows["stage"].notna(),
+STAGES = (Stage.NOT_STARTED, Stage.IN_PROGRESS, Stage.OVERDUE, Stage.ALREADY_LATE)
+# Each name of a part of the landmarks and the stages in it.
+SELECTIONS: dict[str, tuple[Stage, ...]] = {
+    "open, not yet late": STAGES[:-1],
+    **{stage.value: (stage,) for stage in STAGES},
+    "all open": STAGES,
 }
-ALL = "all open"
+MEASURES = (
+    *("auc", "auc_within", "precision_top", "brier", "crps", "pinball", "pinball_50", "pinball_80", "pinball_90"),
+    *("held_80", "cover_80", "cover_90"),
+)
 
 
 @dataclass(frozen=True)
@@ -202,13 +204,14 @@ def _simpler(rows: pd.DataFrame, train: pd.DataFrame, seen: np.ndarray) -> dict[
 def _stages(rows: pd.DataFrame, methods: Mapping[str, Forecasts], seed: int) -> list[ForecastStage]:
     found: list[ForecastStage] = []
     projects, observed = project_codes(rows["project_id"]), _observed(rows)
-    for name, select in SELECTIONS.items():
-        chosen = select(rows).to_numpy(dtype=bool)
+    for name, stages in SELECTIONS.items():
+        inside = rows["stage"].isin(stages)
+        chosen = inside.to_numpy(dtype=bool)
         if not chosen.any():
             continue
-        table = scores.table(rows, methods, select)
-        measured: list[ForecastMethod] = [
-            {"method": row.pop("method"), **{key: _number(row.get(key)) for key in MEASURES}}
+        table = scores.table(rows, methods, lambda _, inside=inside: inside)
+        measured = [
+            cast("ForecastMethod", {"method": row["method"], **{key: _number(row.get(key)) for key in MEASURES}})
             for row in table.to_dict("records")
         ]
         finished = int(observed[chosen].sum())
@@ -226,12 +229,6 @@ def _stages(rows: pd.DataFrame, methods: Mapping[str, Forecasts], seed: int) -> 
             }
         )
     return found
-
-
-MEASURES = (
-    *("auc", "auc_within", "precision_top", "brier", "crps", "pinball", "pinball_50", "pinball_80", "pinball_90"),
-    *("held_80", "cover_80", "cover_90"),
-)
 
 
 def _limits(
@@ -268,7 +265,9 @@ def _limits(
 
 
 def _coverage_limits(name: str, share: float, ci: tuple[float, float], bounds: Bounds) -> list[Limit]:
-    said = f"the 80 % interval of the {name} holds in {share:.0%} of finishes (95 % interval {ci[0]:.0%} to {ci[1]:.0%})"
+    said = (
+        f"the 80 % interval of the {name} holds in {share:.0%} of finishes (95 % interval {ci[0]:.0%} to {ci[1]:.0%})"
+    )
     return [
         Limit(
             f"{name}: coverage of the 80 % interval, upper bound, at least",
@@ -338,10 +337,9 @@ def _backtest(rows: pd.DataFrame, said: Sequence[FinishDistribution]) -> Forecas
         return None
     counts = known.groupby(["project_id", "landmark"]).size().sort_index()
     project, day = counts.idxmax()
-    chosen = np.flatnonzero((rows["project_id"] == project) & (rows["landmark"] == day))
-    chosen = sorted(chosen, key=lambda place: (rows["to_finish"].iloc[place], place))[:SHOWN]
+    inside = np.flatnonzero((rows["project_id"] == project) & (rows["landmark"] == day)).tolist()
     activities = []
-    for place in chosen:
+    for place in sorted(inside, key=lambda place: (rows["to_finish"].iloc[place], place))[:SHOWN]:
         row, finish = rows.iloc[place], said[place]
         ended = None if pd.isna(row["remaining"]) else day + pd.Timedelta(days=row["remaining"])
         seen = day + pd.Timedelta(days=row["follow_up"])

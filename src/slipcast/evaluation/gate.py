@@ -14,8 +14,8 @@ RULE = (
     "AUC's 95 % interval lie above .5). Otherwise it is released if no model is live, or none that can be read; if "
     "it is better than the champion: Brier score on the same holdout lower with a probability of at least "
     "{p_min:.0%} (paired bootstrap); or if it is needed (drift alarm, a champion older than the limit, a better "
-    "forecast of dates) and not worse: Brier score higher by less than {margin:g} with a probability of at least {p_min:.0%}. Against a "
-    "champion, its AUC may not be lower by more than {auc_loss:g}."
+    "forecast of dates) and not worse: Brier score higher by less than {margin:g} with a probability of at least "
+    "{p_min:.0%}. Against a champion, its AUC may not be lower by more than {auc_loss:g}."
 )
 
 # Champion and challenger are scored by different evaluators: even the same forest differs in the last bits.

@@ -17,7 +17,7 @@ import pandas as pd
 
 from slipcast.contracts import ForecastPlan, ForecastPoint
 from slipcast.forecast.landmarks import known_at
-from slipcast.training.candidates import Candidate, CandidateError, load_candidates
+from slipcast.training.candidates import CandidateError, load_candidates
 
 TRACK = "forecast"
 SEARCH, FIT = "forecast_search", "forecast_fit"
@@ -44,7 +44,9 @@ def load_grid(text: str | None = None) -> list[dict[str, Any]]:
         If the declaration is not an object with ``params`` and ``grid`` only, or a grid has no values.
     """
     try:
-        declared = json.loads(text if text is not None else files("slipcast.training").joinpath("forecast.json").read_text())
+        declared = json.loads(
+            text if text is not None else files("slipcast.training").joinpath("forecast.json").read_text()
+        )
     except ValueError as error:
         raise CandidateError(f"the declaration of the forecast is not JSON: {error}") from None
     if not isinstance(declared, dict) or not declared.keys() <= {"params", "grid"}:
@@ -88,9 +90,7 @@ def folds(landmarks: pd.DataFrame, count: int = FOLDS) -> Iterator[tuple[pd.Data
             yield train, test
 
 
-def conclude(
-    plan: ForecastPlan, measured: Sequence[ForecastPoint], fitted: Mapping[str, Any] | None
-) -> dict[str, Any]:
+def conclude(plan: ForecastPlan, measured: Sequence[ForecastPoint], fitted: Mapping[str, Any] | None) -> dict[str, Any]:
     """Return the record of the search; without ``model`` there is no forecast, and ``why`` says the reason."""
     record: dict[str, Any] = {"why": plan["why"], "tables": plan["tables"], "points": list(measured)}
     if not plan["tables"]:
@@ -108,6 +108,11 @@ def best(plan: ForecastPlan, measured: Sequence[ForecastPoint]) -> dict[str, Any
     return plan["points"][number]
 
 
+def lost(plan: ForecastPlan, number: int, why: str) -> ForecastPoint:
+    """Return the record of a point whose task did not end."""
+    return {"point": number, "params": plan["points"][number], "pinball": None, "seconds": 0.0, "error": why}
+
+
 def _measured(landmarks: pd.DataFrame, params: Mapping[str, Any], number: int, seed: int) -> ForecastPoint:
     # Imported by name, like the families: the function that plans has no scikit-learn.
     forest, scores = import_module("slipcast.forecast.forest"), import_module("slipcast.forecast.scores")
@@ -116,7 +121,8 @@ def _measured(landmarks: pd.DataFrame, params: Mapping[str, Any], number: int, s
     losses: list[np.ndarray] = []
     for train, test in folds(landmarks):
         try:
-            grown = forest.grow(train, seed, **{**params, "n_estimators": RANKING_TREES})
+            trees = min(params.get("n_estimators", RANKING_TREES), RANKING_TREES)
+            grown = forest.grow(train, seed, **{**params, "n_estimators": trees})
         except Exception as error:
             # The first window may be too short to learn from, and the others say enough.
             point["error"] = f"{type(error).__name__}: {error}"[:500]

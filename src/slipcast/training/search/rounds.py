@@ -1,8 +1,8 @@
 """Rounds of a search: the first one, the next after each, and the record at the end. Independent of storage.
 
-The plan is a JSON document (``candidates``, ``seed``, ``budget_seconds``, ``tolerated_share``, ``forecast`` and for each
-of its ``tracks`` the ``folds``, ``rows``, ``columns`` and ``select_by``); so is each round. A caller that stores them can stop
-between two rounds and continue on another machine.
+The plan is a JSON document (``candidates``, ``seed``, ``budget_seconds``, ``tolerated_share``, ``forecast`` and for
+each of its ``tracks`` the ``folds``, ``rows``, ``columns`` and ``select_by``); so is each round. A caller that stores
+them can stop between two rounds and continue on another machine.
 """
 
 import json
@@ -11,9 +11,8 @@ from typing import Any, Literal
 
 from slipcast.contracts import ForecastPoint, Round, SearchPlan
 from slipcast.training.candidates import Candidate, load_candidates
-from slipcast.training.search import forecast
+from slipcast.training.search import forecast, tasks
 from slipcast.training.search import summary as record
-from slipcast.training.search import tasks
 from slipcast.training.search.halving import Entry, Race
 
 MAIN, SIDE = "main", "paper"
@@ -160,15 +159,10 @@ def conclude(plan: SearchPlan, done: Round, results: Mapping[str, Mapping[str, A
 def _forecast_points(plan: SearchPlan, done: Round, results: Mapping[str, Mapping[str, Any]]) -> list[ForecastPoint]:
     found: list[ForecastPoint] = []
     for task in done["tasks"]:
-        if task["kind"] == "forecast_search":
-            lost: list[ForecastPoint] = [
-                {
-                    **{"point": number, "params": plan["forecast"]["points"][number]},
-                    **{"pinball": None, "seconds": 0.0, "error": record.LOST},
-                }
-                for number in task["points"]
-            ]
-            found += results[task["id"]]["points"] if task["id"] in results else lost
+        if task["kind"] == "forecast_search" and task["id"] in results:
+            found += results[task["id"]]["points"]
+        elif task["kind"] == "forecast_search":
+            found += [forecast.lost(plan["forecast"], number, record.LOST) for number in task["points"]]
     return found
 
 
