@@ -7,6 +7,7 @@ without it: a model that tells late from timely well must not wait for one that 
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any, cast
 
 import numpy as np
@@ -205,11 +206,11 @@ def _stages(rows: pd.DataFrame, methods: Mapping[str, Forecasts], seed: int) -> 
     found: list[ForecastStage] = []
     projects, observed = project_codes(rows["project_id"]), _observed(rows)
     for name, stages in SELECTIONS.items():
-        inside = rows["stage"].isin(stages)
-        chosen = inside.to_numpy(dtype=bool)
+        select = partial(_of_stages, stages)
+        chosen = select(rows).to_numpy(dtype=bool)
         if not chosen.any():
             continue
-        table = scores.table(rows, methods, lambda _, inside=inside: inside)
+        table = scores.table(rows, methods, select)
         measured = [
             cast("ForecastMethod", {"method": row["method"], **{key: _number(row.get(key)) for key in MEASURES}})
             for row in table.to_dict("records")
@@ -229,6 +230,11 @@ def _stages(rows: pd.DataFrame, methods: Mapping[str, Forecasts], seed: int) -> 
             }
         )
     return found
+
+
+def _of_stages(stages: Sequence[Stage], rows: pd.DataFrame) -> pd.Series:
+    inside: pd.Series = rows["stage"].isin(stages)
+    return inside
 
 
 def _limits(

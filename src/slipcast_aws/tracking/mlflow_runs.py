@@ -273,7 +273,8 @@ def _forecast_metrics(forecast: ForecastEvaluation | None) -> dict[str, float]:
 
 def _log_forecast(forecast: ForecastEvaluation | None) -> None:
     """Log the new ``forecast.json``, whose object expires after half a year as the models of the search do."""
-    model = ((forecast or {}).get("search") or {}).get("model")
+    search = forecast["search"] if forecast else None
+    model = (search or {}).get("model")
     if model is None or not storage.exists(model["uri"]):
         return
     with scratch.folder() as folder:
