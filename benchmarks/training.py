@@ -114,6 +114,7 @@ def drawn(rows: int, candidates: list[Candidate]) -> tuple[SearchData, dict]:
         "budget_seconds": None,
         "tolerated_share": 0.0,
         "candidates": [vars(candidate) | {"max_rows": None} for candidate in candidates],
+        "forecast": {"why": "the classifiers alone are measured", "points": [], "tables": {}},
         "tracks": {
             "main": {"folds": track.folds, "rows": rows, "columns": 60, "select_by": "brier", "majority_accuracy": 0.5}
         },

@@ -10,9 +10,10 @@ import numpy as np
 
 from evaluate import policy
 from evaluate.settings import Settings
-from slipcast.contracts import EvaluateRequest, ModelRef, Reference, Verdict
+from slipcast.contracts import EvaluateRequest, ForecastPin, ModelRef, Reference, Verdict
 from slipcast.datasets import tables as dataset
 from slipcast.evaluation import assessment, challenger
+from slipcast.evaluation.forecast import Found
 from slipcast.model import artifact
 from slipcast.provenance import provenance
 from slipcast_aws import storage
@@ -42,6 +43,7 @@ def judge(event: EvaluateRequest, live: versions.LiveModel | None, settings: Set
             "tolerance_days": settings.tolerance_days,
             "training_cut": search["cut"],
         },
+        forecast=_forecast(search["forecast"], live, settings.tolerance_days),
     )
     model = _store(assessed, chosen.family, event, settings.data_bucket, now)
     evaluation = {
@@ -92,10 +94,11 @@ def _store(
     folder = f"models/{assessed.model_id}/{sha256}"
     prefix = f"s3://{bucket}/{folder}"
     storage.write_bytes(f"{prefix}/model.json", assessed.artefact, "application/json")
-    storage.write_bytes(f"{prefix}/layer.zip", versions.layer_archive(assessed.artefact), "application/zip")
+    layer = versions.layer_archive(assessed.artefact, assessed.forecast)
+    storage.write_bytes(f"{prefix}/layer.zip", layer, "application/zip")
     storage.write_json(f"{prefix}/profile.json", assessed.profile)
     storage.write_json(f"{prefix}/golden.json", assessed.golden)
-    return {
+    model: ModelRef = {
         "model_id": assessed.model_id,
         "family": family,
         "runtime": artifact.runtime(assessed.artefact),
@@ -108,6 +111,38 @@ def _store(
         "trained_at": now.isoformat(timespec="seconds"),
         "execution": event["execution"],
     }
+    if assessed.forecast is not None:
+        model["forecast_uri"] = f"{prefix}/forecast.json"
+        storage.write_bytes(model["forecast_uri"], assessed.forecast, "application/json")
+    return model
+
+
+def _forecast(search: dict[str, Any], live: versions.LiveModel | None, tolerance_days: int) -> Found:
+    if "model" not in search:
+        return Found(why=search["why"], search=search)
+    parts = {name: dataset.from_bytes(_checked(item)) for name, item in search["tables"].items()}
+    return Found(
+        train=parts["train"],
+        holdout=parts["holdout"],
+        raw=_checked(search["model"]),
+        search=search,
+        champion=None if live is None else _champion_forecast(live, tolerance_days),
+    )
+
+
+def _champion_forecast(live: versions.LiveModel, tolerance_days: int) -> bytes | None:
+    """Return the live forecast if it is the one that its model pins; one for another tolerance cannot be compared."""
+    if not storage.exists(live.artefact_uri):
+        return None
+    try:
+        metadata = artifact.decode(storage.read_bytes(live.artefact_uri), live.sha256)["metadata"]
+    except artifact.ArtefactError:
+        return None
+    pinned: ForecastPin | None = metadata.get("forecast")
+    if pinned is None or pinned["tolerance_days"] != tolerance_days or not storage.exists(live.forecast_uri):
+        return None
+    raw = storage.read_bytes(live.forecast_uri)
+    return raw if artifact.digest(raw) == pinned["sha256"] else None
 
 
 def _champion(live: versions.LiveModel, now: datetime) -> assessment.Champion:

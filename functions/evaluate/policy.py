@@ -2,6 +2,7 @@
 
 from evaluate.settings import Settings
 from slipcast.evaluation.assessment import Policy
+from slipcast.evaluation.forecast import Bounds
 
 
 def from_settings(settings: Settings) -> Policy:
@@ -18,4 +19,5 @@ def from_settings(settings: Settings) -> Policy:
         },
         max_model_age_days=settings.max_model_age_days,
         non_inferiority_margin=settings.non_inferiority_margin,
+        forecast=Bounds(settings.min_forecast_coverage, settings.max_forecast_coverage),
     )

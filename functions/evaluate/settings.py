@@ -20,3 +20,5 @@ class Settings(FunctionSettings):
     max_calibration_gap: float
     max_model_age_days: float
     non_inferiority_margin: float
+    min_forecast_coverage: float
+    max_forecast_coverage: float

@@ -1,22 +1,25 @@
 """First step of a search: tables of the execution, plan and first round."""
 
 import json
-from datetime import date
+from collections.abc import Callable
+from datetime import date, timedelta
 
 import pandas as pd
 
 from plan import next_round
 from plan.settings import Settings
-from slipcast.contracts import DatasetRef, Planned, SearchPlan, TableRef, Track
+from slipcast.contracts import DatasetRef, ForecastPlan, Planned, SearchPlan, TableRef, Track
 from slipcast.datasets import labels, splits, tables, versions
 from slipcast.features.point_in_time_table import history_table
+from slipcast.forecast import landmarks
 from slipcast.training import candidates
-from slipcast.training.search import protocols
+from slipcast.training.search import forecast, protocols
 from slipcast.training.search import rounds as conduct
 from slipcast.training.search.data import pack
 from slipcast_aws import scratch, storage
 
 OWN_CANDIDATES = "config/candidates.json"
+OWN_FORECAST = "config/forecast.json"
 # A task holds the table, its prepared folds and the copies that an estimator makes of them.
 BYTES_PER_CELL = 8 * 8
 
@@ -34,7 +37,7 @@ def begin(execution: str, source: DatasetRef, settings: Settings) -> Planned:
     seed = settings.random_seed
     tracks, cut = _protocols(table, source, settings)
     main = tracks[conduct.MAIN]
-    declared = _candidates(settings.data_bucket)
+    declared = _declared(settings.data_bucket, OWN_CANDIDATES, candidates.load_candidates)
     plan: SearchPlan = {
         "execution": execution,
         "protocol": "time" if cut else "paper",
@@ -55,6 +58,7 @@ def begin(execution: str, source: DatasetRef, settings: Settings) -> Planned:
             name: _write_track(f"{prefix}/search/{name}.npz", track, settings.train_memory_mb)
             for name, track in tracks.items()
         },
+        "forecast": _forecast(table, cut, prefix, settings),
     }
     uri = f"{prefix}/search/plan.json"
     return next_round.publish(
@@ -93,12 +97,37 @@ def _protocols(
     return tracks, cut.isoformat()
 
 
-def _candidates(bucket: str) -> list[candidates.Candidate]:
-    uri = f"s3://{bucket}/{OWN_CANDIDATES}"
+def _forecast(table: pd.DataFrame, cut: str | None, prefix: str, settings: Settings) -> ForecastPlan:
+    """Write the landmarks before the cut and those from it on, and return the plan of the forecast's search."""
+    points = _declared(settings.data_bucket, OWN_FORECAST, forecast.load_grid)
+    if cut is None:
+        return {"why": "the dataset has no dates", "points": points, "tables": {}}
+    last = pd.Timestamp(date.fromisoformat(cut) - timedelta(days=1))
+    until = table["data_date"].max()
+    # The holdout begins with what the training knew last.
+    held = [last, *(day for day in landmarks.quarters(table, until) if day > last)]
+    parts = {
+        name: landmarks.landmark_table(
+            table, days, settings.tolerance_days, known, max_rows=forecast.MAX_ROWS, seed=settings.random_seed
+        )
+        for name, days, known in (("train", landmarks.quarters(table, last), last), ("holdout", held, until))
+    }
+    if empty := [name for name, part in parts.items() if part.empty]:
+        return {"why": f"no activity was open at a landmark of the {empty[0]}", "points": points, "tables": {}}
+    return {
+        "why": "",
+        "points": points,
+        "tables": {name: _write_table(f"{prefix}/landmarks-{name}.csv.gz", part) for name, part in parts.items()},
+    }
+
+
+def _declared[T](bucket: str, key: str, load: Callable[[str | None], T]) -> T:
+    """Return what the owner declares at `key` of the data bucket, else what the package does."""
+    uri = f"s3://{bucket}/{key}"
     if not storage.exists(uri):
-        return candidates.load_candidates()
+        return load(None)
     try:
-        return candidates.load_candidates(storage.read_bytes(uri).decode())
+        return load(storage.read_bytes(uri).decode())
     except (candidates.CandidateError, UnicodeDecodeError) as error:
         raise ValueError(f"{uri}: {error}") from None
 

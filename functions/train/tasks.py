@@ -9,9 +9,12 @@ from typing import Any
 import joblib
 import numpy as np
 
-from slipcast.contracts import Reference
+from slipcast.contracts import ForecastPlan, Reference
+from slipcast.datasets import tables
+from slipcast.forecast import training as forecast_training
+from slipcast.model import artifact
 from slipcast.training.candidates import Candidate
-from slipcast.training.search import rounds
+from slipcast.training.search import forecast, rounds
 from slipcast.training.search.data import unpack
 from slipcast.training.search.worker import Worker
 from slipcast_aws import storage
@@ -28,20 +31,23 @@ def carry_out(ran: Reference, name: str) -> tuple[str, dict[str, Any]]:
     Returns
     -------
     tuple[str, dict[str, Any]]
-        URI of the result, and the result: ``kind``, ``seconds``, and ``units`` or the result of a fit
+        URI of the result, and the result: ``kind``, ``seconds``, and ``units``, ``points`` or the result of a fit
     """
     began = time.perf_counter()
     document = _json(ran["uri"], ran["sha256"])
     plan = _json(document["plan"]["uri"], document["plan"]["sha256"])
     task = next(item for item in document["tasks"] if item["id"] == name)
-    data = plan["tracks"][task["track"]]["data"]
-    worker = _worker(data["uri"], data["sha256"], plan["seed"])
-    families = {candidate.name: candidate for candidate in rounds.candidates_of(plan)}
     prefix = f"{ran['uri'].rsplit('/', 1)[0]}/{name}"
-    if task["kind"] == "search":
-        result = _search(worker, families, task, prefix)
+    if task["track"] == forecast.TRACK:
+        result = _forecast(plan["forecast"], task, plan["seed"], prefix)
     else:
-        result = _fit(worker, families[task["family"]], task, prefix)
+        data = plan["tracks"][task["track"]]["data"]
+        worker = _worker(data["uri"], data["sha256"], plan["seed"])
+        families = {candidate.name: candidate for candidate in rounds.candidates_of(plan)}
+        if task["kind"] == "search":
+            result = _search(worker, families, task, prefix)
+        else:
+            result = _fit(worker, families[task["family"]], task, prefix)
     result |= {"kind": task["kind"], "seconds": time.perf_counter() - began}
     uri = f"{prefix}.json"
     storage.write_json(uri, result)
@@ -95,6 +101,25 @@ def _fit(worker: Worker, candidate: Candidate, task: dict[str, Any], prefix: str
         "model": _stored(f"{prefix}.joblib", buffer.getvalue()),
         "holdout_p": _stored(f"{prefix}-holdout.npy", holdout.getvalue()),
         "oof": _stored(f"{prefix}-oof.npz", _npz(_out_of_fold(worker, task).items())),
+    }
+
+
+def _forecast(plan: ForecastPlan, task: dict[str, Any], seed: int, prefix: str) -> dict[str, Any]:
+    train = plan["tables"]["train"]
+    landmarks = tables.from_bytes(storage.read_bytes(train["uri"], sha256=train["sha256"]))
+    if task["kind"] == forecast.SEARCH:
+        return {"points": forecast.measure(landmarks, plan, task["points"], seed)}
+    began = time.perf_counter()
+    try:
+        document = forecast_training.fit(landmarks, seed, **task["params"]).document()
+    except Exception as error:
+        # The classifier is released without a forecast then, and the reason is said.
+        return {"error": f"{type(error).__name__}: {error}"[:500]}
+    raw = artifact.encode(document)
+    return {
+        "fit_seconds": time.perf_counter() - began,
+        "params": task["params"],
+        "model": _stored(f"{prefix}-forecast.json", raw),
     }
 
 

@@ -65,7 +65,10 @@ class Upload(TypedDict):
 
 
 class ModelRef(TypedDict):
-    """Everything a release needs of a model. ``runtime`` is None where the standard library runs it."""
+    """Everything a release needs of a model. ``runtime`` is None where the standard library runs it.
+
+    A model without forecast has no ``forecast_uri``.
+    """
 
     model_id: str
     family: str
@@ -78,6 +81,14 @@ class ModelRef(TypedDict):
     dataset_id: str
     trained_at: str
     execution: str
+    forecast_uri: NotRequired[str]
+
+
+class ForecastPin(TypedDict):
+    """``forecast`` in the metadata of a model: digest of the bytes of its ``forecast.json``, and its tolerance."""
+
+    sha256: str
+    tolerance_days: int
 
 
 class FeatureNames(TypedDict):
@@ -112,6 +123,24 @@ class Track(TypedDict):
     majority_accuracy: float
 
 
+class ForecastPlan(TypedDict):
+    """The search for a forecast; without ``tables`` (landmarks) there is none, and ``why`` says the reason."""
+
+    why: str
+    points: list[dict[str, Any]]
+    tables: dict[str, TableRef]
+
+
+class ForecastPoint(TypedDict):
+    """A measured point of the forecast's grid; ``pinball`` is in days, None with an ``error``."""
+
+    point: int
+    params: dict[str, Any]
+    pinball: float | None
+    seconds: float
+    error: str | None
+
+
 class SearchPlan(TypedDict):
     """A search before its first round; ``cut`` is None without dates, ``budget_seconds`` without a limit."""
 
@@ -125,6 +154,7 @@ class SearchPlan(TypedDict):
     features: FeatureNames
     tables: dict[str, TableRef]
     tracks: dict[str, Track]
+    forecast: ForecastPlan
 
 
 class SearchTask(TypedDict):
@@ -150,21 +180,41 @@ class FitTask(TypedDict):
     oof: list[str]
 
 
+class ForecastSearchTask(TypedDict):
+    """A task of the first round: measures points of the forecast's grid."""
+
+    id: str
+    kind: Literal["forecast_search"]
+    track: str
+    points: list[int]
+
+
+class ForecastFitTask(TypedDict):
+    """A task of the last round: fits the forecast on all landmarks before the cut."""
+
+    id: str
+    kind: Literal["forecast_fit"]
+    track: str
+    params: dict[str, Any]
+
+
 class Round(TypedDict):
     """A round of a search and what the next step must know of the rounds before it.
 
-    ``history`` has one summary for each earlier round, ``beside`` that of the second track (empty without one).
+    ``history`` has one summary for each earlier round, ``beside`` that of the second track (empty without one), and
+    ``forecast`` the measured points of the forecast.
     """
 
     round: int
     kind: Literal["search", "fit"]
     share: float
-    tasks: list[SearchTask | FitTask]
+    tasks: list[SearchTask | FitTask | ForecastSearchTask | ForecastFitTask]
     grain: dict[str, int]
     entries: dict[str, list[list[Any]]]
     history: list[Mapping[str, Any]]
     beside: Mapping[str, Any]
     left_out: list[list[Any]]
+    forecast: list[ForecastPoint]
     beyond: NotRequired[list[str]]
 
 
@@ -190,6 +240,75 @@ class DecisionRecord(TypedDict):
     reasons: list[str]
 
 
+class ForecastMethod(TypedDict):
+    """Scores of one method on landmarks of the holdout, None where one is not defined.
+
+    CRPS and pinball losses in days, the others as shares. ``held_80`` is the share of finishes by the P80,
+    ``cover_80`` and ``cover_90`` that inside the central intervals, ``auc_within`` the median of the projects' AUCs,
+    ``precision_top`` the share late among the tenth with the largest probability.
+    """
+
+    method: str
+    auc: float | None
+    auc_within: float | None
+    precision_top: float | None
+    brier: float | None
+    crps: float | None
+    pinball: float | None
+    pinball_50: float | None
+    pinball_80: float | None
+    pinball_90: float | None
+    held_80: float | None
+    cover_80: float | None
+    cover_90: float | None
+
+
+class ForecastStage(TypedDict):
+    """Landmarks of one stage (``rows``, of which ``finished`` have a known finish), by all methods.
+
+    ``coverage_ci`` has the forecast's 95 % intervals of ``held_80``, ``cover_80`` and ``cover_90``.
+    """
+
+    stage: str
+    rows: int
+    finished: int
+    methods: list[ForecastMethod]
+    coverage_ci: dict[str, list[float]]
+
+
+class ForecastBacktest(TypedDict):
+    """What was said of one project's open activities at one landmark, and what came of it.
+
+    Each activity has ``activity_id``, ``stage``, ``baseline_finish``, ``p10``, ``p50``, ``p80``, ``p90``, ``finish``
+    (None if it was open when it was ``last_seen``); days are ISO 8601.
+    """
+
+    project_id: str
+    data_date: str
+    activities: list[dict[str, str | None]]
+
+
+class ForecastEvaluation(TypedDict):
+    """``forecast`` in ``evaluation.json``: figures of the forecast and the decision on it.
+
+    ``why`` says the reason if there is none to judge. ``released`` is ``forecast`` (the new one), ``live forecast``
+    (that of the champion) or None. ``pinball`` compares the new one's loss with others by method: ``challenger``,
+    ``other``, ``less`` and its ``ci``. ``histogram`` has the shares of finishes by the stated probability.
+    """
+
+    why: str
+    released: str | None
+    reasons: list[str]
+    limits: list[dict[str, Any]]
+    pinball: dict[str, Any]
+    bounds: dict[str, float]
+    search: dict[str, Any] | None
+    landmarks: dict[str, Any]
+    stages: list[ForecastStage]
+    histogram: list[float]
+    backtest: ForecastBacktest | None
+
+
 class EvaluationRecord(TypedDict):
     """The part of ``evaluation.json`` that later steps read. docs/evaluation.md describes the whole."""
 
@@ -201,6 +320,7 @@ class EvaluationRecord(TypedDict):
     champion: ChampionRecord | None
     model: ModelRef
     decision: DecisionRecord
+    forecast: NotRequired[ForecastEvaluation]
 
 
 class ReleaseRecord(TypedDict):

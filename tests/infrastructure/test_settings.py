@@ -36,6 +36,7 @@ def test_the_gates_limits_reach_the_evaluation():
     assert {given[name]["Ref"] for name in given if isinstance(given[name], dict) and "Ref" in given[name]} >= {
         *("NonInferiorityMargin", "MaxModelAgeDays", "FairnessColumns", "MaxSelectionRateGap"),
         *("MaxFalseNegativeRateGap", "MaxCalibrationGap", "MissedDelayCost", "FalseAlarmCost"),
+        *("MinForecastCoverage", "MaxForecastCoverage"),
     }
 
 

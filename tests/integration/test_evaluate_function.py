@@ -7,11 +7,14 @@ import zipfile
 
 import pytest
 
+from slipcast.datasets import tables as dataset
 from slipcast.evaluation import assessment
+from slipcast.forecast import training
 from slipcast.model import artifact, scorer
 from slipcast_aws import storage
 from slipcast_aws.release import versions
 from slipcast_aws.tracking import outbox
+from support.forecast_portfolio import landmarks
 from support.once import once
 from support.search_records import in_memory, search_record, tables
 
@@ -19,6 +22,7 @@ SETTINGS = {
     **{"DATA_BUCKET": "data", "PREDICT_FUNCTION": "slipcast-predict", "TOLERANCE_DAYS": "30"},
     **{"MISSED_DELAY_COST": "2", "FALSE_ALARM_COST": "1", "FAIRNESS_COLUMNS": "location, phase"},
     **{"MAX_SELECTION_RATE_GAP": "1", "MAX_FALSE_NEGATIVE_RATE_GAP": "1", "MAX_CALIBRATION_GAP": "1"},
+    **{"MIN_FORECAST_COVERAGE": "0.7", "MAX_FORECAST_COVERAGE": "0.9"},
     **{"MAX_MODEL_AGE_DAYS": "365", "NON_INFERIORITY_MARGIN": "0.005"},
 }
 SEARCH_URI = "s3://data/runs/first/search/search.json"
@@ -57,6 +61,31 @@ def event(s3, found_once):
     for uri, raw in objects.items():
         storage.write_bytes(uri, raw)
     return {"execution": "first", "reason": "new_data", "dataset": dict(DATASET), "search": put_search(search)}
+
+
+@pytest.fixture(scope="module")
+def forecast_once():
+    """What a search leaves of a forecast: its record and objects."""
+    objects, write = in_memory()
+    parts = {"train": landmarks(900, seed=1), "holdout": landmarks(400, seed=2, follow_up=(30, 500))}
+    stored = {}
+    for name, part in parts.items():
+        uri = f"s3://data/runs/first/landmarks-{name}.csv.gz"
+        stored[name] = {"uri": uri, "sha256": write(uri, dataset.to_bytes(part)), "rows": len(part)}
+    params = {"n_estimators": 10, "min_samples_leaf": 40}
+    uri = "s3://data/runs/first/search/r1/t0002-forecast.json"
+    raw = artifact.encode(training.fit(parts["train"], 0, **params).document())
+    model = {"uri": uri, "sha256": write(uri, raw)}
+    return {"why": "", "tables": stored, "points": [], "params": params, "fit_seconds": 1.0, "model": model}, objects
+
+
+@pytest.fixture
+def dated(event, found_once, forecast_once):
+    """The payload after a search that found a forecast as well."""
+    record, objects = forecast_once
+    for uri, raw in objects.items():
+        storage.write_bytes(uri, raw)
+    return event | {"search": put_search(found_once[0] | {"forecast": record})}
 
 
 def put_search(search: dict) -> dict[str, str]:
@@ -293,3 +322,79 @@ def test_a_champion_whose_artifact_is_gone_is_replaced(event, evaluate, champion
 
     assert verdict["release"]
     assert "cannot be read" in verdict["why"]
+
+
+def files_of_layer(model: dict) -> dict[str, bytes]:
+    with zipfile.ZipFile(io.BytesIO(storage.read_bytes(f"s3://data/{model['layer_key']}"))) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+def metadata(model: dict) -> dict:
+    return json.loads(storage.read_bytes(model["artefact_uri"], sha256=model["sha256"]))["metadata"]
+
+
+def test_a_forecast_is_stored_next_to_its_model_which_pins_it(dated, evaluate, forecast_once):
+    verdict = evaluate(dated)
+    model = verdict["model"]
+
+    pinned = metadata(model)["forecast"]
+    raw = storage.read_bytes(model["forecast_uri"], sha256=pinned["sha256"])
+    assert pinned["tolerance_days"] == 30
+    assert raw == forecast_once[1][forecast_once[0]["model"]["uri"]]
+    assert files_of_layer(model) == {
+        "slipcast_model/model.json": storage.read_bytes(model["artefact_uri"]),
+        "slipcast_model/forecast.json": raw,
+    }
+    # Who knows the live model finds it without being told.
+    assert live(model).forecast_uri == model["forecast_uri"]
+    evaluation = storage.read_json(verdict["evaluation_uri"])
+    assert evaluation["forecast"]["released"] == "forecast"
+    assert evaluation["model"]["forecast_uri"] == model["forecast_uri"]
+
+
+def test_the_live_forecast_is_judged_on_the_same_landmarks(dated, evaluate, champion):
+    champion["model"] = live(evaluate(dated)["model"])
+
+    again = evaluate(dated | {"execution": "second"})
+
+    assert again["release"] is False
+    found = storage.read_json(again["evaluation_uri"])["forecast"]
+    assert found["pinball"]["live forecast"]["less"] == pytest.approx(0, abs=1e-12)
+
+
+@pytest.mark.parametrize("how", ["changed", "gone", "other tolerance"])
+def test_a_live_forecast_that_cannot_be_compared_is_replaced(dated, evaluate, champion, how, monkeypatch):
+    model = evaluate(dated)["model"]
+    champion["model"] = live(model)
+    if how == "changed":
+        storage.write_bytes(model["forecast_uri"], storage.read_bytes(model["forecast_uri"]) + b" ")
+    elif how == "gone":
+        storage.delete(model["forecast_uri"])
+    else:
+        monkeypatch.setenv("TOLERANCE_DAYS", "20")
+
+    again = evaluate(dated | {"execution": "second"})
+
+    found = storage.read_json(again["evaluation_uri"])["forecast"]
+    assert "live forecast" not in found["pinball"]
+    assert "needed (the live model has no forecast)" in again["why"]
+
+
+def test_a_forecast_beyond_the_owners_bounds_is_left_out_and_the_classifier_released(dated, evaluate, monkeypatch):
+    monkeypatch.setenv("MIN_FORECAST_COVERAGE", "0.99")
+
+    verdict = evaluate(dated)
+
+    assert verdict["release"] is True
+    assert "forecast_uri" not in verdict["model"]
+    assert "forecast" not in metadata(verdict["model"])
+    assert list(files_of_layer(verdict["model"])) == ["slipcast_model/model.json"]
+    reasons = storage.read_json(verdict["evaluation_uri"])["forecast"]["reasons"]
+    assert "at least 99% are asked for (MinForecastCoverage)" in reasons[0]
+
+
+def test_without_landmarks_the_evaluation_says_why_there_are_no_dates(event, evaluate):
+    verdict = evaluate(event)
+
+    assert verdict["release"] is True
+    assert storage.read_json(verdict["evaluation_uri"])["forecast"]["reasons"] == ["no forecast: no landmarks"]

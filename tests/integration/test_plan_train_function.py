@@ -11,9 +11,13 @@ import pytest
 
 from slipcast.datasets import tables
 from slipcast.features.table import feature_table
+from slipcast.forecast import landmarks
+from slipcast.forecast import training as forecast_training
+from slipcast.forecast.evaluator import Forecaster
 from slipcast_aws import storage
 from slipcast_aws.release import versions
 from support import schedules
+from support.once import once
 
 SETTINGS = {
     "DATA_BUCKET": "data",
@@ -29,7 +33,8 @@ SETTINGS = {
 JUDGING = {
     **{"PREDICT_FUNCTION": "slipcast-predict", "MISSED_DELAY_COST": "2", "FALSE_ALARM_COST": "1"},
     **{"FAIRNESS_COLUMNS": "", "MAX_SELECTION_RATE_GAP": "1", "MAX_FALSE_NEGATIVE_RATE_GAP": "1"},
-    **{"MAX_CALIBRATION_GAP": "1", "MAX_MODEL_AGE_DAYS": "365", "NON_INFERIORITY_MARGIN": "0.005"},
+    **{"MAX_CALIBRATION_GAP": "1", "MIN_FORECAST_COVERAGE": "0.7", "MAX_FORECAST_COVERAGE": "0.9"},
+    **{"MAX_MODEL_AGE_DAYS": "365", "NON_INFERIORITY_MARGIN": "0.005"},
 }
 # Declared slower than they are, so that there are several tasks.
 COST = {"seconds": 20.0, "growth": 1.0}
@@ -45,6 +50,14 @@ LOGIT = {
 # One whose parameters scikit-learn refuses, and a family that is too large for the rows.
 BROKEN = {**TREE, "name": "broken", "grid": {"max_depth": [-1]}}
 HUGE = {**TREE, "name": "huge", "max_rows": 10}
+FORECAST = {"params": {"n_estimators": 5}, "grid": {"min_samples_leaf": [40, 80]}}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def computed_once():
+    """Most tests here are of the search for the classifier, and each of them plans."""
+    with once((landmarks, "landmark_table"), (forecast_training, "fit")):
+        yield
 
 
 @pytest.fixture
@@ -69,6 +82,10 @@ def plan(load_app, manifest, lambda_context, declare):
     def run(execution: str = "new-data-1", **changed: str) -> dict:
         return app.handler({"execution": execution, "dataset": manifest | changed}, lambda_context)
 
+    run.declare_forecast = lambda declared: storage.write_bytes(
+        "s3://data/config/forecast.json", json.dumps(declared).encode()
+    )
+    run.declare_forecast(FORECAST)
     run.after = lambda step: app.handler({"round": step["round"]}, lambda_context)
     return run
 
@@ -81,13 +98,17 @@ def train(load_app, manifest, lambda_context):
 
 @pytest.fixture
 def search(plan, train):
-    """Carry a search through as the state machine does; `lose` names tasks of the first round that never end."""
+    """Carry a search through as the state machine does.
+
+    `lose` names tasks of the first round, or kinds of tasks, that never end.
+    """
 
     def run(execution: str = "new-data-1", lose: tuple[str, ...] = ()) -> dict:
         step = plan(execution)
         while step["next"] != "evaluate":
+            kinds = {task["id"]: task["kind"] for task in storage.read_json(step["round"]["uri"])["tasks"]}
             for task in step["tasks"]:
-                if "/r0/" not in step["round"]["uri"] or task not in lose:
+                if kinds[task] not in lose and ("/r0/" not in step["round"]["uri"] or task not in lose):
                     train(step, task)
             step = plan.after(step)
         return storage.read_json(step["search"]["uri"], sha256=step["search"]["sha256"])
@@ -111,7 +132,7 @@ def family(found: dict, name: str) -> dict:
 def test_the_first_round_covers_every_point_and_fold_once(plan):
     step = plan()
     document = storage.read_json(step["round"]["uri"])
-    units = [tuple(unit) for task in document["tasks"] for unit in task["units"]]
+    units = [tuple(unit) for task in document["tasks"] if task["kind"] == "search" for unit in task["units"]]
 
     assert step["next"] == "inline"
     assert sorted(units) == [(name, point, fold) for name in ("logit", "tree") for point in (0, 1) for fold in range(5)]
@@ -138,6 +159,49 @@ def test_nothing_of_after_the_cut_is_in_the_training_table(plan):
     assert min(len(train), len(holdout)) > 100
     assert not set(train["activity_id"]) & set(holdout["activity_id"])
     assert set(train["is_late"]) == set(holdout["is_late"]) == {0, 1}
+
+
+def test_landmarks_before_the_cut_know_nothing_of_after_it_and_hold_what_is_still_open(plan):
+    found = planned(plan())
+    last = pd.Timestamp(found["cut"]) - pd.Timedelta(days=1)
+    train, holdout = (table(found["forecast"]["tables"][name]) for name in ("train", "holdout"))
+
+    assert train["landmark"].max() < last
+    assert (train["landmark"] + pd.to_timedelta(train["remaining"].fillna(0), unit="D")).max() <= last
+    assert (train["landmark"] + pd.to_timedelta(train["follow_up"], unit="D")).unique().tolist() == [last]
+    assert holdout["landmark"].min() == last
+    assert set(holdout["landmark"].dt.quarter) == {1, 2, 3, 4}
+    # Not only what has a label: leaving out the slow ones would make every forecast too early.
+    labelled = set(table(found["tables"]["train"])["activity_id"])
+    assert set(train.loc[train["remaining"].isna(), "activity_id"]) - labelled
+    assert holdout["remaining"].isna().any()
+
+
+def test_the_forecast_is_measured_and_fitted_by_tasks_of_the_same_rounds(search):
+    found = search()["forecast"]
+
+    best = min(found["points"], key=lambda point: point["pinball"])
+    assert [point["params"]["min_samples_leaf"] for point in found["points"]] == [40, 80]
+    assert (found["params"], found["why"]) == (best["params"], "")
+    document = json.loads(storage.read_bytes(found["model"]["uri"], sha256=found["model"]["sha256"]))
+    assert len(document["trees"]) == 5
+    row = table(found["tables"]["holdout"]).query("stage == 'in_progress'").iloc[0].to_dict()
+    said = Forecaster(document).forecast(row, row["stage"], row["limit"], 0.5)
+    assert 0 < said.quantile(0.1) < said.quantile(0.9)
+
+
+@pytest.mark.parametrize("kind", ["forecast_search", "forecast_fit"])
+def test_a_forecast_task_that_never_ended_costs_no_classifier(search, kind):
+    found = search(lose=(kind,))
+
+    assert {item["status"] for item in found["families"]} == {"fitted"}
+    if kind == "forecast_search":
+        # Nothing says which point is better: the first is fitted.
+        assert {point["error"][:14] for point in found["forecast"]["points"]} == {"did not finish"}
+        assert found["forecast"]["params"] == found["forecast"]["points"][0]["params"]
+    else:
+        assert found["forecast"]["why"] == "its task did not finish"
+        assert "model" not in found["forecast"]
 
 
 def test_the_tables_of_an_execution_are_its_own_and_repeatable(plan):
@@ -175,6 +239,13 @@ def test_a_declaration_that_is_wrong_names_its_object_and_the_remedy(plan, decla
     declare({**TREE, "depth": 3})
 
     with pytest.raises(ValueError, match=r"s3://data/config/candidates\.json: tree: unknown field depth; there are "):
+        plan()
+
+
+def test_a_declaration_of_the_forecast_that_is_wrong_names_its_object(plan):
+    plan.declare_forecast({"leaf": [10]})
+
+    with pytest.raises(ValueError, match=r"s3://data/config/forecast\.json: .* the fields params and grid"):
         plan()
 
 

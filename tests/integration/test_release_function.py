@@ -108,6 +108,15 @@ def test_a_layer_archive_is_the_same_for_the_same_model():
         assert entry.external_attr >> 16 == 0o100644
 
 
+def test_a_layer_holds_the_forecast_next_to_its_model():
+    with zipfile.ZipFile(io.BytesIO(releases.layer_archive(b"model", b"forecast"))) as opened:
+        assert {entry.filename: opened.read(entry) for entry in opened.infolist()} == {
+            "slipcast_model/model.json": b"model",
+            "slipcast_model/forecast.json": b"forecast",
+        }
+        assert {entry.external_attr >> 16 for entry in opened.infolist()} == {0o100644}
+
+
 def test_before_the_first_release_no_model_is_live(cloud):
     assert releases.live_model(FUNCTION) is None
 

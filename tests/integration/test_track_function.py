@@ -19,7 +19,7 @@ from sklearn.pipeline import Pipeline
 from slipcast_aws import storage
 from slipcast_aws.tracking import mlflow_runs, mlflow_server, outbox
 from support.serving_cases import fitted
-from support.tracking_records import EXPERIMENT, NAMES, leave_execution, make_database
+from support.tracking_records import EXPERIMENT, NAMES, forecast, leave_execution, make_database
 
 ROOT = Path(__file__).resolve().parents[2]
 # MLflow's own store uses what SQLAlchemy gives up, and its own modules are not typed as it asks of others.
@@ -238,7 +238,7 @@ def runs(client: MlflowClient) -> list:
 
 
 def test_an_execution_is_a_parent_run_with_a_child_for_each_candidate(track_for_real, mlflow_store):
-    evaluation = leave_execution()
+    evaluation = leave_execution(forecast=forecast())
 
     assert track_for_real() == {"logged": ["new-data-1-1-run.json"]}
 
@@ -249,6 +249,8 @@ def test_an_execution_is_a_parent_run_with_a_child_for_each_candidate(track_for_
     assert parent.data.params == {
         **{"challenger": "decision_tree", "protocol": "time", "cut": "2021-07-01"},
         **{"training_rows": "600", "holdout_rows": "200"},
+        **{"forecast.training_landmarks": "5804", "forecast.holdout_landmarks": "2309"},
+        **{"forecast.released": "forecast", "forecast.min_samples_leaf": "10"},
     }
     logged = parent.data.metrics
     # The challenger's are those of the recalibrated probabilities, not of its candidate run.
@@ -259,11 +261,14 @@ def test_an_execution_is_a_parent_run_with_a_child_for_each_candidate(track_for_
     assert (logged["threshold_cost_per_activity"], logged["threshold_cost_ci_high"]) == (0.4, 0.5)
     assert (logged["recalibration_slope"], logged["worst_slice_brier"]) == (0.5, 0.25)
     assert logged["selection_rate_gap_by_location"] == 0.12
+    assert (logged["forecast_open_not_yet_late_crps"], logged["live_forecast_cover_80"]) == (42.5, 0.79)
+    assert "live_forecast_auc_within" not in logged
     tags = {name: value for name, value in parent.data.tags.items() if not name.startswith("mlflow.")}
     assert tags == LINEAGE | DECISION
     (used,) = parent.inputs.dataset_inputs
     assert used.dataset.digest == "d1"
-    assert {item.path for item in mlflow_store.list_artifacts(parent.info.run_id)} == {"evaluation.json", "report.html"}
+    artifacts = {item.path for item in mlflow_store.list_artifacts(parent.info.run_id)}
+    assert artifacts == {"evaluation.json", "report.html", "forecast.json"}
     for item in evaluation["candidates"]:
         child = by_name[item["family"]]
         assert child.data.tags["mlflow.parentRunId"] == parent.info.run_id

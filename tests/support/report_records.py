@@ -2,6 +2,7 @@
 
 import copy
 import hashlib
+import json
 import time
 from collections.abc import Callable
 from functools import cache
@@ -21,7 +22,7 @@ from threadpoolctl import threadpool_limits
 
 from slipcast.datasets.labels import label
 from slipcast.datasets.splits import holdout_cut, split
-from slipcast.evaluation import gate
+from slipcast.evaluation import forecast, gate
 from slipcast.evaluation.data_profile import data_profile, moved
 from slipcast.evaluation.fairness import fairness_report
 from slipcast.evaluation.guardrails import fairness_limits, leakage_limits, protocol_limit
@@ -32,11 +33,13 @@ from slipcast.evaluation.threshold import cost_threshold, threshold_report
 from slipcast.features.point_in_time_table import history_table
 from slipcast.features.row import CATEGORICAL, NUMERIC
 from slipcast.features.table import feature_table
+from slipcast.forecast import training as forecast_training
 from slipcast.metrics.curves import curves
 from slipcast.metrics.scores import evaluate
 from slipcast.monitoring.reference_profile import profile
 from slipcast.training.calibration import recalibrate
 from slipcast.training.pipeline import build_preparation
+from support.forecast_portfolio import landmarks
 from support.schedules import example
 
 SEED, TOLERANCE, BOOT = 7, 30, 60
@@ -62,7 +65,18 @@ def first_release() -> dict[str, Any]:
     found = record()
     y, p, prior = _scores()["holdout"], _scores()["challenger"], _scores()["late_rate"]
     decided = gate.decide(y, p, None, prior, seed=SEED, n_boot=BOOT).as_dict()
-    return {**found, "champion": None, "champion_metrics": None, "drift": None, "paper": None, "decision": decided}
+    without = forecast.assess(
+        forecast.Found(why="the dataset has no landmarks"),
+        _half,
+        None,
+        forecast.Bounds(),
+        seed=SEED,
+        champion_live=False,
+    )
+    return {
+        **{**found, "champion": None, "champion_metrics": None, "drift": None, "paper": None, "decision": decided},
+        "forecast": without.record,
+    }
 
 
 def undated() -> dict[str, Any]:
@@ -217,6 +231,7 @@ def _full() -> dict[str, Any]:
             "features": moved(reference, features, _late(model, features)),
         },
         "paper": _paper(features, y),
+        "forecast": _forecast(),
         "decision": gate.decide(
             truth,
             p,
@@ -228,6 +243,25 @@ def _full() -> dict[str, Any]:
             needed=gate.need("alarm", 91, 99),
         ).as_dict(),
     }
+
+
+def _half(rows: pd.DataFrame) -> np.ndarray:
+    return np.full(len(rows), 0.5)
+
+
+def _forecast() -> dict[str, Any]:
+    train, holdout = landmarks(900, seed=SEED), landmarks(500, seed=SEED + 1, follow_up=(30, 500))
+    raw, worse = (
+        json.dumps(forecast_training.fit(train, SEED, n_estimators=trees, min_samples_leaf=leaf).document()).encode()
+        for trees, leaf in ((10, 40), (3, 300))
+    )
+    points = [
+        {"point": place, "params": {"min_samples_leaf": leaf}, "pinball": 20.0 + place, "seconds": 0.5, "error": None}
+        for place, leaf in enumerate((40, 300))
+    ]
+    search = {"points": points, "params": points[0]["params"]}
+    found = forecast.Found(train, holdout, raw, "", search, worse)
+    return dict(forecast.assess(found, _half, _half, forecast.Bounds(), seed=SEED, champion_live=True).record)
 
 
 def _candidate(

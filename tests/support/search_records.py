@@ -67,6 +67,7 @@ def search_record(
     protocol: str = "time",
     features: dict[str, list[str]] | None = None,
     bucket: str = "data",
+    forecast: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Fit the families to ``parts["train"]``, write their objects and return the document ``search.json``.
 
@@ -75,6 +76,7 @@ def search_record(
     parts : ``train`` and ``holdout``
     write : puts bytes at a URI and returns their SHA-256
     cv_scores : mean Brier score of a family instead of the one that its folds give
+    forecast : what `slipcast.training.search.forecast.conclude` returns
     features : names of the columns of an undated table (protocol ``paper``) that are its features
     """
     prefix = f"s3://{bucket}/runs/{execution}"
@@ -116,6 +118,7 @@ def search_record(
             {"family": "rbf_svc", "status": "failed", "why": "States.Timeout", "scale": True, "points": []},
         ],
         "paper": None,
+        "forecast": forecast or {"why": "no landmarks", "tables": {}, "points": []},
     }
 
 

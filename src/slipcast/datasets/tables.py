@@ -13,6 +13,7 @@ DATE_COLUMNS = (
     "actual_finish",
     "label_known_at",
     "baseline_data_date",
+    "landmark",
 )
 TEXT_COLUMNS = (
     "activity_id",
@@ -24,6 +25,7 @@ TEXT_COLUMNS = (
     "status",
     "source",
     "source_sha256",
+    "stage",
 )
 
 

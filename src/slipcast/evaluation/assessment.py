@@ -1,6 +1,6 @@
 """Assessment of one execution: candidates on the holdout, challenger, gate's decision, files of a release."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from slipcast.evaluation import forecast as forecasts
 from slipcast.evaluation import gate
 from slipcast.evaluation.challenger import AssessmentError, Challenger, ranked
 from slipcast.evaluation.data_profile import data_profile, moved
@@ -51,6 +52,8 @@ class Policy:
         age from which a champion is replaced
     non_inferiority_margin
         Brier score that a needed challenger may be worse by
+    forecast
+        limits of the forecast
     """
 
     missed_delay_cost: float
@@ -59,6 +62,7 @@ class Policy:
     max_gaps: Mapping[str, float] = field(default_factory=lambda: dict.fromkeys(MEASURES, 1.0))
     max_model_age_days: float = 365
     non_inferiority_margin: float = 0.005
+    forecast: forecasts.Bounds = field(default_factory=forecasts.Bounds)
 
 
 @dataclass(frozen=True)
@@ -88,6 +92,8 @@ class Assessment:
         reference for the monitor, from the training table
     golden
         activities and their probabilities by scikit-learn, for the check of a release; empty without dates
+    forecast
+        bytes of the ``forecast.json`` of a release; None if it has none
     record
         JSON-able: every figure of ``evaluation.json`` that is measured here
     """
@@ -96,6 +102,7 @@ class Assessment:
     artefact: bytes
     profile: dict[str, Any]
     golden: dict[str, Any]
+    forecast: bytes | None
     record: dict[str, Any]
 
 
@@ -110,6 +117,7 @@ def assess(
     policy: Policy,
     reason: str,
     metadata: Mapping[str, Any],
+    forecast: forecasts.Found,
 ) -> Assessment:
     """Measure candidates and champion on the holdout and decide.
 
@@ -129,7 +137,9 @@ def assess(
     reason
         reason of the execution
     metadata
-        the artifact's record of its origin
+        the artifact's record of its origin; ``tolerance_days`` is that of the forecast
+    forecast
+        what the search found for the forecast
 
     Raises
     ------
@@ -171,6 +181,14 @@ def assess(
         except ArtefactError as error:
             # A wall otherwise: no later model could ever be compared with it.
             unreadable = f"the champion, version {champion.version}, cannot be read: {error}"
+    dates = forecasts.assess(
+        forecast,
+        lambda rows: np.asarray(model.predict_proba(rows[numeric + categorical])[:, 1]),
+        _scorer(champion) if champion and unreadable is None else None,
+        policy.forecast,
+        seed=seed,
+        champion_live=champion is not None,
+    )
     decision = gate.decide(
         y,
         p,
@@ -178,9 +196,10 @@ def assess(
         float(y_train.mean()),
         seed=seed,
         limits=[protocol_limit(search["protocol"]), *leakage_limits(leakage), *fairness_limits(fairness)],
-        needed=gate.need(reason, champion.age_days if champion else None, policy.max_model_age_days),
+        needed=gate.need(reason, champion.age_days if champion else None, policy.max_model_age_days, dates.improved),
         margin=policy.non_inferiority_margin,
         unreadable=unreadable,
+        better_forecast=dates.improved is not None,
     )
     measured = evaluate(y, p, seed=seed)
     important = permutation(model, features, y, numeric + categorical, seed=seed)
@@ -204,9 +223,16 @@ def assess(
         "partial_dependence": dependence(model, features, shown, numeric=numeric, seed=seed),
         "data_profile": data_profile(train_features, y_train, numeric=numeric, categorical=categorical),
         "drift": _drift(champion, train_features, train_scores),
+        "forecast": dates.record,
         "decision": decision.as_dict(),
     }
-    model_id, artefact = _artefact(challenger, line, train_features, threshold, measured, metadata)
+    pinned: dict[str, Any] = {}
+    if dates.released is not None:
+        pinned["forecast"] = {
+            "sha256": sha256(dates.released).hexdigest(),
+            "tolerance_days": metadata["tolerance_days"],
+        }
+    model_id, artefact = _artefact(challenger, line, train_features, threshold, measured, {**metadata, **pinned})
     return Assessment(
         model_id,
         artefact,
@@ -225,6 +251,7 @@ def assess(
             ),
         },
         _golden(holdout, p) if timed else {"activities": [], "scores": []},
+        dates.released,
         record,
     )
 
@@ -249,6 +276,13 @@ def _failed(search: Mapping[str, Any], unservable: Mapping[str, str]) -> list[di
 
 def _champion_p(champion: Champion, holdout: pd.DataFrame) -> np.ndarray:
     return np.asarray(scorer.load(champion.artefact, champion.sha256).predict_proba(_requests(holdout)))
+
+
+def _scorer(champion: Champion) -> Callable[[pd.DataFrame], np.ndarray]:
+    def p_at_start(rows: pd.DataFrame) -> np.ndarray:
+        return np.asarray(scorer.load(champion.artefact, champion.sha256).score(rows.to_dict("records")))
+
+    return p_at_start
 
 
 def _drift(champion: Champion | None, features: pd.DataFrame, scores: np.ndarray) -> dict[str, Any] | None:

@@ -13,9 +13,9 @@ RULE = (
     "signal (its Brier score must beat the training late rate with a probability of at least {p_min:.0%} and its "
     "AUC's 95 % interval lie above .5). Otherwise it is released if no model is live, or none that can be read; if "
     "it is better than the champion: Brier score on the same holdout lower with a probability of at least "
-    "{p_min:.0%} (paired bootstrap); or if it is needed (drift alarm, or a champion older than the limit) and not "
-    "worse: Brier score higher by less than {margin:g} with a probability of at least {p_min:.0%}. Against a "
-    "champion, its AUC may not be lower by more than {auc_loss:g}."
+    "{p_min:.0%} (paired bootstrap); or if it is needed (drift alarm, a champion older than the limit, a better "
+    "forecast of dates) and not worse: Brier score higher by less than {margin:g} with a probability of at least "
+    "{p_min:.0%}. Against a champion, its AUC may not be lower by more than {auc_loss:g}."
 )
 
 # Champion and challenger are scored by different evaluators: even the same forest differs in the last bits.
@@ -83,7 +83,9 @@ class Decision:
         return asdict(self)
 
 
-def need(reason: str, champion_age_days: float | None, max_age_days: float) -> str | None:
+def need(
+    reason: str, champion_age_days: float | None, max_age_days: float, better_forecast: str | None = None
+) -> str | None:
     """Return the reason why a model that is only not worse is enough; None if there is none.
 
     Parameters
@@ -94,6 +96,8 @@ def need(reason: str, champion_age_days: float | None, max_age_days: float) -> s
         days since the champion was trained; None without a champion or if unknown
     max_age_days
         age from which a champion is replaced
+    better_forecast
+        reason why the release brings a better forecast of dates; None if it does not
 
     Examples
     --------
@@ -106,7 +110,7 @@ def need(reason: str, champion_age_days: float | None, max_age_days: float) -> s
         return "drift alarm"
     if champion_age_days is not None and champion_age_days > max_age_days:
         return f"the champion is {champion_age_days:.0f} days old, more than {max_age_days:g}"
-    return None
+    return better_forecast
 
 
 def decide(
@@ -123,6 +127,7 @@ def decide(
     min_probability: float = 0.95,
     max_auc_loss: float = 0.01,
     unreadable: str | None = None,
+    better_forecast: bool = False,
 ) -> Decision:
     """Compare a challenger with chance and with the champion on the same holdout.
 
@@ -151,6 +156,8 @@ def decide(
         AUC that a better calibrated challenger may lose
     unreadable
         why there are no probabilities of a champion that is live: a challenger with signal replaces it
+    better_forecast
+        whether the release brings a better forecast of dates: then the same probabilities are not worse
     """
     samples = resamples(len(y), n_boot, seed)
     aucs = resampled_auc(y, challenger_p, samples)
@@ -185,7 +192,9 @@ def decide(
             "non_inferiority_margin": margin,
             "max_prediction_difference": float(np.abs(challenger_p - champion_p).max()),
         }
-        welcome, against_champion = _against_champion(numbers, needed, margin, max_auc_loss, min_probability)
+        welcome, against_champion = _against_champion(
+            numbers, needed, margin, max_auc_loss, min_probability, better_forecast
+        )
         against += against_champion
     return Decision(
         not against,
@@ -223,14 +232,19 @@ def _signal(numbers: dict[str, Any], min_probability: float) -> list[Limit]:
 
 
 def _against_champion(
-    numbers: dict[str, Any], needed: str | None, margin: float, max_auc_loss: float, min_probability: float
+    numbers: dict[str, Any],
+    needed: str | None,
+    margin: float,
+    max_auc_loss: float,
+    min_probability: float,
+    better_forecast: bool,
 ) -> tuple[list[str], list[str]]:
     """Return the reasons for and against a release in comparison with the champion."""
     welcome, against = [], []
     better = numbers["probability_better_than_champion"]
     bound = numbers["brier_loss_upper_bound"]
     scores = f"Brier {numbers['challenger_brier']:.4f} against {numbers['champion_brier']:.4f}"
-    if numbers["max_prediction_difference"] <= NEGLIGIBLE:
+    if numbers["max_prediction_difference"] <= NEGLIGIBLE and not better_forecast:
         against.append(f"not better than the champion: it gives the same probabilities ({scores})")
     elif better >= min_probability:
         welcome.append(

@@ -66,7 +66,7 @@ class Forecaster:
         p_at_start
             probability of being late, judged at the start; it counts where the model has a weight for the stage
         """
-        row = self._row(features)
+        row = self.row(features)
         finish = FinishDistribution(self._knots, self._calibrated(self._cdf(row), stage))
         if self._late is None or stage == Stage.ALREADY_LATE or limit <= 0:
             return finish
@@ -83,7 +83,8 @@ class Forecaster:
             cdf.append(1 - open_)
         return [*cdf, 1.0]
 
-    def _row(self, features: Mapping[str, Any]) -> list[float]:
+    def row(self, features: Mapping[str, Any]) -> list[float]:
+        """Return the features as the trees take them: in the order of `columns`, categories as their codes."""
         row = []
         for name, codes in zip(self.columns, self._categories, strict=True):
             value = features.get(name)

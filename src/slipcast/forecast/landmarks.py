@@ -23,9 +23,18 @@ CURRENT = tuple(feature.name for feature in FEATURES if feature.key != PORTFOLIO
 # Calendar days, but for `elapsed_share`. `to_finish` is negative once the baseline finish has passed.
 STATE = ("elapsed", "to_finish", "elapsed_share", "to_start")
 
+# Landmarks before this many years are of another time than the forecasts.
+YEARS = 40
+
 AT_START = tuple(NUMERIC)
 NOW = tuple(f"now_{name}" for name in CURRENT)
 FEATURE_NAMES = (*AT_START, *NOW, *STATE)
+
+
+def quarters(table: pd.DataFrame, last: pd.Timestamp) -> list[pd.Timestamp]:
+    """Return the ends of the quarters before `last` from the first start in a merged table on, at most `YEARS`."""
+    begin = max(table["start"].min(), last - pd.DateOffset(years=YEARS))
+    return list(pd.date_range(begin, last - pd.Timedelta(days=1), freq="QE")) if begin < last else []
 
 
 def open_activities(table: pd.DataFrame, day: pd.Timestamp) -> pd.DataFrame:
@@ -44,13 +53,8 @@ def open_activities(table: pd.DataFrame, day: pd.Timestamp) -> pd.DataFrame:
         the open activities, index as in `table`; ``start`` is missing for those that had not started, whose planned
         start of a later file was not known
     """
-    started = (table["start"] <= day) & _actual(table)
-    known = started.copy()
-    if "baseline_data_date" in table:
-        known |= table["baseline_data_date"] <= day
-    finish = table["actual_finish"]
-    rows = table[known & ~(finish <= day) & table["baseline_finish"].notna()].copy()
-    rows["start"] = rows["start"].where(started.loc[rows.index])
+    rows = table[_open(table, day)].copy()
+    rows["start"] = rows["start"].where(_started(rows, day))
     rows["actual_finish"] = pd.NaT
     rows["data_date"] = day
     return rows
@@ -61,6 +65,9 @@ def landmark_table(
     days: Sequence[pd.Timestamp],
     tolerance_days: int,
     cut: pd.Timestamp | None = None,
+    *,
+    max_rows: int | None = None,
+    seed: int = 0,
 ) -> pd.DataFrame:
     """Return the landmark table of a merged table: one row for each of `days` and activity open at its end.
 
@@ -73,15 +80,21 @@ def landmark_table(
     tolerance_days
         calendar days after the baseline finish that still count as on time
     cut
-        last day of which anything is known, by default the last data date of `table`
+        last day of which anything is known, by default the last data date of `table`. Of an activity nothing is known
+        after its own data date either: a file that came later may be of other projects.
+    max_rows
+        with more rows than this, whole activities are drawn at random
+    seed
+        of the draw
 
     Returns
     -------
     pd.DataFrame
-        DataFrame with ``row`` (position in `table`), ``landmark``, ``project_id``, ``stage``, the features
-        (`FEATURE_NAMES`, `CATEGORICAL`), and the outcome: ``remaining`` (calendar days from the landmark to the finish,
-        at least 1; NaN where the activity was open at the cut), ``follow_up`` (days from the landmark to the cut) and
-        ``limit`` (days from the landmark to the last day in time)
+        DataFrame with ``row`` (position in `table`), ``activity_id`` (if `table` has it), ``landmark``,
+        ``project_id``, ``stage``, the features (`FEATURE_NAMES`, `CATEGORICAL`), and the outcome: ``remaining``
+        (calendar days from the landmark to the finish, at least 1; NaN where the activity was open when it was last
+        seen), ``follow_up`` (days from the landmark to the day on which it was last seen) and ``limit`` (days from the
+        landmark to the last day in time)
 
     Raises
     ------
@@ -92,14 +105,27 @@ def landmark_table(
     if any(day > last for day in days):
         raise ValueError(f"a landmark lies after {last.date()}, the last day of which anything is known")
     numbered = table.reset_index(drop=True)
-    rows = pd.concat([open_activities(numbered, day) for day in days])
-    finish = numbered["actual_finish"].loc[rows.index]
-    finish = finish.where(finish <= last).to_numpy()
+    kept = numbered[_drawn(numbered, days, max_rows, seed)]
+    rows = pd.concat([open_activities(kept[kept["data_date"] >= day], day) for day in (days or [last])])
+    seen = numbered["data_date"].clip(upper=last).loc[rows.index].to_numpy()
+    finish = numbered["actual_finish"].loc[rows.index].to_numpy()
     out = landmark_features(numbered, rows.reset_index(drop=True), tolerance_days)
+    if "activity_id" in table:
+        out.insert(0, "activity_id", rows["activity_id"].to_numpy())
     out.insert(0, "row", rows.index.to_numpy())
-    out["remaining"] = (finish - out["landmark"]).dt.days.astype("float64")
-    out["follow_up"] = (last - out["landmark"]).dt.days.astype("float64")
-    return out
+    remaining, out["follow_up"] = (
+        (day - out["landmark"]).dt.days.astype("float64") for day in (pd.Series(finish), pd.Series(seen))
+    )
+    out["remaining"] = remaining.where(remaining <= out["follow_up"])
+    return out if days else out.iloc[:0]
+
+
+def known_at(landmarks: pd.DataFrame, day: pd.Timestamp) -> pd.DataFrame:
+    """Return the landmarks before `day` with what was known of their outcome at its end."""
+    rows = landmarks[landmarks["landmark"] < day].copy()
+    rows["follow_up"] = np.minimum(rows["follow_up"], (day - rows["landmark"]).dt.days)
+    rows["remaining"] = rows["remaining"].where(rows["remaining"] <= rows["follow_up"])
+    return rows
 
 
 def landmark_features(table: pd.DataFrame, rows: pd.DataFrame, tolerance_days: int) -> pd.DataFrame:
@@ -169,7 +195,28 @@ def stages(started: np.ndarray, to_finish: np.ndarray, tolerance_days: int) -> n
     return values
 
 
-def _actual(table: pd.DataFrame) -> pd.Series:
-    if "status" not in table:
-        return pd.Series(True, index=table.index)
-    return table["status"] != "not_started"
+def _started(table: pd.DataFrame, day: pd.Timestamp) -> pd.Series:
+    started: pd.Series = table["start"] <= day
+    return started & (table["status"] != "not_started") if "status" in table else started
+
+
+def _open(table: pd.DataFrame, day: pd.Timestamp) -> pd.Series:
+    """Return which activities were known, open and have a baseline finish at the end of `day`."""
+    known = _started(table, day)
+    if "baseline_data_date" in table:
+        known |= table["baseline_data_date"] <= day
+    return known & ~(table["actual_finish"] <= day) & table["baseline_finish"].notna()
+
+
+def _drawn(table: pd.DataFrame, days: Sequence[pd.Timestamp], max_rows: int | None, seed: int) -> np.ndarray:
+    """Return which activities are kept so that the landmark table has at most `max_rows` rows."""
+    everything = np.ones(len(table), dtype=bool)
+    if max_rows is None:
+        return everything
+    counts = sum((_open(table, day) & (table["data_date"] >= day)).to_numpy(dtype="int64") for day in days)
+    if np.sum(counts) <= max_rows:
+        return everything
+    order = np.random.default_rng(seed).permutation(len(table))
+    kept: np.ndarray = np.zeros(len(table), dtype=bool)
+    kept[order[np.cumsum(counts[order]) <= max_rows]] = True
+    return kept

@@ -18,6 +18,9 @@ CAP_DAYS = 365
 DAYS = np.arange(CAP_DAYS + 1)
 LEVELS = (0.05, 0.1, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95)
 INTERVALS = {"80": (0.1, 0.9), "90": (0.05, 0.95)}
+# Share of the landmarks that a planner can look at.
+TOP = 0.1
+BINS = 10
 
 
 @dataclass(frozen=True)
@@ -59,8 +62,8 @@ def quantiles(cdf: np.ndarray, level: float) -> np.ndarray:
     return days
 
 
-def crps(cdf: np.ndarray, finish: np.ndarray) -> np.ndarray:
-    """Return the continuous ranked probability score of each row, in days, times held at `CAP_DAYS`.
+def crps(cdf: np.ndarray, finish: np.ndarray, horizon: np.ndarray | float = CAP_DAYS) -> np.ndarray:
+    """Return the continuous ranked probability score of each row, in days, times held at its horizon.
 
     Source: Gneiting and Raftery 2007, "Strictly proper scoring rules, prediction, and estimation", equation 20.
 
@@ -68,13 +71,19 @@ def crps(cdf: np.ndarray, finish: np.ndarray) -> np.ndarray:
     ----------
     finish
         days to the finish; infinity where it is not known to have come
+    horizon
+        days from the landmark, at most `CAP_DAYS`; one for each row or for all
     """
-    score: np.ndarray = ((cdf[:, :-1] - (finish[:, None] <= DAYS[:-1])) ** 2).sum(axis=1)
+    begun = DAYS[:-1] < np.reshape(horizon, (-1, 1))
+    score: np.ndarray = (((cdf[:, :-1] - (finish[:, None] <= DAYS[:-1])) ** 2) * begun).sum(axis=1)
     return score
 
 
 def row_scores(rows: pd.DataFrame, forecasts: Forecasts) -> dict[str, np.ndarray]:
     """Return the scores of each landmark, NaN where one is not defined.
+
+    Days count up to the horizon: `CAP_DAYS`, or the day on which the activity was last seen. A later finish and a later
+    quantile count as the horizon, so activities that are still open count for as long as they were seen.
 
     Returns
     -------
@@ -87,10 +96,11 @@ def row_scores(rows: pd.DataFrame, forecasts: Forecasts) -> dict[str, np.ndarray
         scores["brier"] = (forecasts.p_late - late) ** 2
     if forecasts.cdf is not None:
         finish = rows["remaining"].fillna(np.inf).to_numpy()
-        held = np.minimum(finish, CAP_DAYS)
-        scores["crps"] = crps(forecasts.cdf, finish)
+        horizon = rows["follow_up"].clip(upper=CAP_DAYS).to_numpy()
+        held = np.minimum(finish, horizon)
+        scores["crps"] = crps(forecasts.cdf, finish, horizon)
         for level in LEVELS:
-            error = held - quantiles(forecasts.cdf, level)
+            error = held - np.minimum(quantiles(forecasts.cdf, level), horizon)
             scores[f"pinball_{round(level * 100)}"] = np.maximum(level * error, (level - 1) * error)
     return scores
 
@@ -113,13 +123,67 @@ def coverage(transform: np.ndarray, observed: np.ndarray) -> dict[str, float]:
     dict[str, float]
         ``held_80``, ``cover_80`` and ``cover_90``
     """
+    return _coverage(transform, observed, None)
+
+
+def coverage_intervals(
+    transform: np.ndarray, observed: np.ndarray, projects: np.ndarray, *, seed: int, n_boot: int = 200
+) -> dict[str, list[float]]:
+    """Return 95 % bootstrap intervals of `coverage`, from whole projects.
+
+    Parameters
+    ----------
+    projects
+        number of each row's project, shape (n_rows,)
+    """
+    _, codes = np.unique(projects, return_inverse=True)
+    drawn = []
+    for weights in multiplicities(int(codes.max()) + 1, n_boot, seed):
+        for sample in weights:
+            weight = sample[codes]
+            inside = weight > 0
+            drawn.append(_coverage(transform[inside], observed[inside], weight[inside]))
+    return {name: interval(np.array([found[name] for found in drawn])) for name in drawn[0]}
+
+
+def histogram(transform: np.ndarray, observed: np.ndarray) -> list[float]:
+    """Return the share of finishes in each of `BINS` equal parts of the stated probability: alike if calibrated.
+
+    Finishes that are not known count as in `coverage`; the share of those of which nothing is known is spread over the
+    parts beyond.
+    """
     times, survival = kaplan_meier(transform, observed)
+    edges = np.linspace(0, 1, BINS + 1)
+    done = 1 - step(edges, times, survival, 1.0)
+    done[0] = 0.0
+    last = float(transform.max())
+    beyond, base = edges > last, float(done[edges <= last][-1])
+    done[beyond] = base + (edges[beyond] - last) / max(1 - last, 1e-9) * (1 - base)
+    done[-1] = 1.0
+    shares: list[float] = np.diff(done).tolist()
+    return shares
 
-    def share(level: float) -> float:
-        return float(1 - step(np.array([level]), times, survival, 1.0)[0])
 
-    inside = {f"cover_{name}": share(high) - share(low) for name, (low, high) in INTERVALS.items()}
-    return {"held_80": share(0.8), **inside}
+def precision_top(late: np.ndarray, p_late: np.ndarray) -> float:
+    """Return the share of late activities among the `TOP` with the largest probability of it; ties share a place.
+
+    Examples
+    --------
+    >>> precision_top(np.array([1, 0, 1, 0, 0, 0, 0, 0, 0, 0]), np.linspace(1, 0, 10))
+    1.0
+    """
+    count = max(round(TOP * len(late)), 1)
+    limit = np.sort(p_late)[-count]
+    above, at = p_late > limit, p_late == limit
+    return float((late[above].sum() + late[at].mean() * (count - above.sum())) / count)
+
+
+def _coverage(transform: np.ndarray, observed: np.ndarray, weights: np.ndarray | None) -> dict[str, float]:
+    times, survival = kaplan_meier(transform, observed, weights)
+    levels = np.array([0.8, *(level for pair in INTERVALS.values() for level in pair)])
+    held, *ends = (1 - step(levels, times, survival, 1.0)).tolist()
+    inside = {f"cover_{name}": ends[2 * place + 1] - ends[2 * place] for place, name in enumerate(INTERVALS)}
+    return {"held_80": held, **inside}
 
 
 def table(
@@ -131,7 +195,8 @@ def table(
     -------
     pd.DataFrame
         a row for each method: the means of `row_scores`, ``pinball`` (mean of `LEVELS`), those of `coverage`, ``auc``,
-        and ``auc_within``: the median over projects with late and timely activities, at least five of each
+        ``auc_within``: the median over projects with late and timely activities, at least five of each, and
+        ``precision_top`` of what is not late already
     """
     chosen = select(rows).to_numpy(dtype=bool)
     late, projects = training.outcomes(rows), project_codes(rows["project_id"])
@@ -147,6 +212,8 @@ def table(
             known = chosen & ~np.isnan(late)
             means["auc"] = auc(late[known].astype(int), forecasts.p_late[known])
             means["auc_within"] = _within(late[known], forecasts.p_late[known], projects[known])
+            open_ = known & (rows["stage"] != Stage.ALREADY_LATE).to_numpy()
+            means["precision_top"] = precision_top(late[open_], forecasts.p_late[open_]) if open_.any() else np.nan
         found.append({"method": name, "rows": int(chosen.sum()), **means})
     return pd.DataFrame(found)
 
@@ -171,15 +238,38 @@ def difference(
     """
     ours, theirs = row_scores(rows, forecasts)[score], row_scores(rows, other)[score]
     chosen = select(rows).to_numpy(dtype=bool) & np.isfinite(ours) & np.isfinite(theirs)
-    _, codes = np.unique(project_codes(rows["project_id"])[chosen], return_inverse=True)
-    count = int(codes.max()) + 1
-    sums = np.stack([np.bincount(codes, values, count) for values in (ours[chosen], theirs[chosen])], axis=1)
-    sizes = np.bincount(codes, minlength=count)
-    samples = [(weights @ sums) / (weights @ sizes)[:, None] for weights in multiplicities(count, n_boot, seed)]
-    drawn = np.concatenate(samples)
-    means = sums.sum(axis=0) / sizes.sum()
+    projects = project_codes(rows["project_id"])[chosen]
+    means, drawn = _resampled(ours[chosen], theirs[chosen], projects, seed, n_boot)
     ratio = interval(drawn[:, 0] / drawn[:, 1] - 1) if drawn[:, 1].all() else None
     return float(means[0] - means[1]), interval(drawn[:, 0] - drawn[:, 1]), ratio
+
+
+def paired(
+    ours: np.ndarray, theirs: np.ndarray, projects: np.ndarray, *, seed: int, n_boot: int = 1000
+) -> tuple[float, list[float]]:
+    """Return the mean of `ours` less `theirs` and its 95 % bootstrap interval, from whole projects.
+
+    Parameters
+    ----------
+    ours, theirs
+        scores of the same landmarks, shape (n_rows,)
+    projects
+        number of each row's project, shape (n_rows,)
+    """
+    means, drawn = _resampled(ours, theirs, projects, seed, n_boot)
+    return float(means[0] - means[1]), interval(drawn[:, 0] - drawn[:, 1])
+
+
+def _resampled(
+    ours: np.ndarray, theirs: np.ndarray, projects: np.ndarray, seed: int, n_boot: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the two means, and those of each sample of projects, shape (n_boot, 2)."""
+    _, codes = np.unique(projects, return_inverse=True)
+    count = int(codes.max()) + 1
+    sums = np.stack([np.bincount(codes, values, count) for values in (ours, theirs)], axis=1)
+    sizes = np.bincount(codes, minlength=count)
+    samples = [(weights @ sums) / (weights @ sizes)[:, None] for weights in multiplicities(count, n_boot, seed)]
+    return sums.sum(axis=0) / sizes.sum(), np.concatenate(samples)
 
 
 def _within(late: np.ndarray, p: np.ndarray, projects: np.ndarray, least: int = 5) -> float:

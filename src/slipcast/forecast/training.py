@@ -94,8 +94,9 @@ def late_forest(table: pd.DataFrame, seed: int, **params: Any) -> RandomForestCl
     It learns from undecided landmarks whose last day in time lay before the cut: of the others the timely are known
     earlier than the late.
     """
-    rows = ((table["limit"] <= table["follow_up"]) & (table["limit"] > 0)).to_numpy()
-    late = outcomes(table)[rows] == 1
+    outcome = outcomes(table)
+    rows = ~np.isnan(outcome) & (table["limit"] > 0).to_numpy()
+    late = outcome[rows] == 1
     if late.all() or not late.any():
         return None
     values = forest.matrix(table[rows], forest.COLUMNS, forest.category_codes(table))
@@ -128,9 +129,12 @@ def at_days(cdf: np.ndarray, days: np.ndarray) -> np.ndarray:
 
 
 def outcomes(table: pd.DataFrame) -> np.ndarray:
-    """Return for each row whether it was late (1 or 0), NaN where the cut leaves it open."""
+    """Return for each row whether it was late (1 or 0), NaN where its last day in time lies after it was last seen.
+
+    A finish before that counts no more than an open activity: the timely are known earlier than the late, and to take
+    them alone would make everything look on time.
+    """
     remaining, limit = table["remaining"], table["limit"]
-    known = remaining.notna() | (limit <= table["follow_up"])
-    late = remaining.isna() | (remaining > limit)
-    values: np.ndarray = np.where(known, late.astype("float64"), np.nan)
+    late = (remaining.isna() | (remaining > limit)).astype("float64")
+    values: np.ndarray = late.where(limit <= table["follow_up"]).to_numpy()
     return values

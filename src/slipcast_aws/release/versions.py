@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
 
 MODEL_FILE = "slipcast_model/model.json"
+FORECAST_FILE = "slipcast_model/forecast.json"
 ALIAS = "live"
 # A version has 29 s to answer. The SDK retries throttling and 5xx, never 409 and 412.
 _CONFIG = Config(connect_timeout=5, read_timeout=35, retries={"mode": "standard", "total_max_attempts": 4})
@@ -50,6 +51,11 @@ class LiveModel:
     dataset_id: str
     trained_at: str = ""
     execution: str = ""
+
+    @property
+    def forecast_uri(self) -> str:
+        """Where the forecast of the model is; the model's metadata say whether it has one, and with which digest."""
+        return f"{self.artefact_uri.rsplit('/', 1)[0]}/forecast.json"
 
     def variables(self) -> dict[str, str]:
         """Return the environment variables that pin the model to a version."""
@@ -116,13 +122,15 @@ def _model(configuration: Mapping[str, Any]) -> LiveModel | None:
     )
 
 
-def layer_archive(artefact: bytes) -> bytes:
-    """Return the zip file of a layer that holds the artifact; the same artifact gives the same bytes."""
+def layer_archive(artefact: bytes, forecast: bytes | None = None) -> bytes:
+    """Return the zip file of a layer that holds the artifact and its forecast; equal files give the same bytes."""
+    files = {MODEL_FILE: artefact} | ({} if forecast is None else {FORECAST_FILE: forecast})
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        entry = zipfile.ZipInfo(MODEL_FILE, date_time=(1980, 1, 1, 0, 0, 0))
-        entry.external_attr = 0o100644 << 16
-        archive.writestr(entry, artefact, zipfile.ZIP_DEFLATED)
+        for name, content in files.items():
+            entry = zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))
+            entry.external_attr = 0o100644 << 16
+            archive.writestr(entry, content, zipfile.ZIP_DEFLATED)
     return buffer.getvalue()
 
 

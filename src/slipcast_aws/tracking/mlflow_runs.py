@@ -25,6 +25,7 @@ from mlflow.types import ColSpec, DataType, Schema, TensorSpec
 from mlflow.types.schema import AnyType
 
 from slipcast import probability_arrays
+from slipcast.contracts import ForecastEvaluation
 from slipcast.training import calibration
 from slipcast_aws import scratch, storage
 from slipcast_aws.settings import setting
@@ -74,12 +75,14 @@ def log_execution(record: dict[str, Any]) -> None:
                 "cut": found["cut"],
                 "training_rows": found["tables"]["train"]["rows"],
                 "holdout_rows": found["tables"]["holdout"]["rows"],
+                **_forecast_params(found.get("forecast")),
             }
         )
-        mlflow.log_metrics(_parent_metrics(found))
+        mlflow.log_metrics(_parent_metrics(found) | _forecast_metrics(found.get("forecast")))
         for item in found["candidates"]:
             _log_candidate(client, found, item)
         _log_files(record["evaluation_uri"].rsplit("/", 1)[0])
+        _log_forecast(found.get("forecast"))
 
 
 def log_release(record: dict[str, Any]) -> None:
@@ -240,6 +243,44 @@ def _parent_metrics(found: dict[str, Any]) -> dict[str, float]:
         **_metrics(gaps),
         **_metrics({name: worst[name] for name in ("brier", "n") if name in worst}, "worst_slice_"),
     }
+
+
+def _forecast_params(forecast: ForecastEvaluation | None) -> dict[str, Any]:
+    """Return the parameters of the forecast; none for an evaluation of an older version, or without a forecast."""
+    if not forecast or not forecast["stages"]:
+        return {}
+    params = (forecast["search"] or {}).get("params", {})
+    return {
+        "forecast.released": forecast["released"] or "none",
+        "forecast.training_landmarks": forecast["landmarks"]["train"],
+        "forecast.holdout_landmarks": forecast["landmarks"]["holdout"],
+        **{f"forecast.{name}": value for name, value in params.items()},
+    }
+
+
+def _forecast_metrics(forecast: ForecastEvaluation | None) -> dict[str, float]:
+    """Return the scores of the new forecast by stage, and of the live one over all: ``forecast_overdue_crps``."""
+    found: dict[str, float] = {}
+    for stage in forecast["stages"] if forecast else []:
+        name = stage["stage"].replace(",", "").replace(" ", "_")
+        for method in stage["methods"]:
+            if method["method"] == "forecast":
+                found |= _metrics(dict(method), f"forecast_{name}_")
+            elif method["method"] == "live forecast" and stage["stage"] == "all open":
+                found |= _metrics(dict(method), "live_forecast_")
+    return found
+
+
+def _log_forecast(forecast: ForecastEvaluation | None) -> None:
+    """Log the new ``forecast.json``, whose object expires after half a year as the models of the search do."""
+    search = forecast["search"] if forecast else None
+    model = (search or {}).get("model")
+    if model is None or not storage.exists(model["uri"]):
+        return
+    with scratch.folder() as folder:
+        path = folder / "forecast.json"
+        path.write_bytes(storage.read_bytes(model["uri"], sha256=model["sha256"]))
+        mlflow.log_artifact(str(path))
 
 
 def _log_candidate(client: MlflowClient, found: dict[str, Any], item: dict[str, Any]) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from slipcast.evaluation import forecast as forecasts
 from slipcast.evaluation.assessment import Assessment, Champion, Policy, assess
 from slipcast.evaluation.challenger import AssessmentError, choose, ranked
 from slipcast.model import artifact, scorer, sklearn_estimators
@@ -57,7 +58,8 @@ class Case:
             "champion": None,
             "policy": POLICY,
             "reason": "new_data",
-            "metadata": {"dataset_id": "d"},
+            "metadata": {"dataset_id": "d", "tolerance_days": 30},
+            "forecast": forecasts.Found(why="no landmarks"),
         }
         return assess(**given | changes)
 

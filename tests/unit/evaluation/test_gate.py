@@ -225,3 +225,14 @@ def test_the_same_probabilities_up_to_the_last_bits(difference, same):
     ours[0], theirs[0] = 0.0, difference
 
     assert ("the same probabilities" in decide(Y, ours, theirs, RATE, seed=1).reasons[0]) is same
+
+
+def test_the_same_probabilities_with_a_better_forecast_are_not_worse():
+    why = "its forecast is better: 18.0 days against 20.0"
+    decision = decide(Y, TRUTH, TRUTH, RATE, seed=1, needed=need("schedule", 20, 180, why), better_forecast=True)
+
+    assert decision.release
+    assert f"needed ({why}) and not worse" in decision.reasons[0]
+    assert not decide(Y, TRUTH, TRUTH, RATE, seed=1, needed="drift alarm").release
+    # A worse classifier is not bought with better dates.
+    assert not decide(Y, BLURRED, TRUTH, RATE, seed=1, needed=why, better_forecast=True).release

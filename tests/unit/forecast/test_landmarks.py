@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from slipcast.features.row import CATEGORICAL
-from slipcast.forecast.landmarks import FEATURE_NAMES, landmark_table
+from slipcast.forecast.landmarks import FEATURE_NAMES, known_at, landmark_table, quarters
 from slipcast.forecast.stage import state
 from support.budgets import examples
 from support.forecast_portfolio import LAST, schedule
@@ -88,3 +88,42 @@ def test_a_file_of_the_day_itself_gives_the_same_features(table):
 def test_a_landmark_after_the_cut_is_refused(table):
     with pytest.raises(ValueError, match="lies after 2024-05-01"):
         landmark_table(table, DAYS, 30, pd.Timestamp(date(2024, 5, 1)))
+
+
+def test_nothing_is_known_of_an_activity_after_its_own_data_date(table):
+    """A file that came later may be of other projects: what it does not say is neither open nor finished."""
+    early = table.assign(data_date=np.where(table["project_id"] == "P1", pd.Timestamp("2024-08-15"), LAST))
+    early["data_date"] = pd.to_datetime(early["data_date"])
+    found = landmark_table(early, DAYS, 30)
+    one = found[found["project_id"] == "P1"]
+    assert one["landmark"].max() == DAYS[1]
+    assert (one["follow_up"] == (pd.Timestamp("2024-08-15") - one["landmark"]).dt.days).all()
+    assert one["remaining"].notna().any()
+    assert (one["remaining"].fillna(0) <= one["follow_up"]).all()
+    assert (found[found["project_id"] != "P1"]["follow_up"] > 200).all()
+
+
+def test_too_many_landmarks_leave_out_whole_activities(table):
+    full = landmark_table(table, DAYS, 30)
+    drawn = landmark_table(table, DAYS, 30, max_rows=len(full) // 2, seed=3)
+    assert 0.8 * len(full) / 2 < len(drawn) <= len(full) / 2
+    whole = full[full["row"].isin(drawn["row"])].reset_index(drop=True)
+    # History is that of all activities, drawn or not.
+    pd.testing.assert_frame_equal(drawn, whole)
+    assert not drawn["row"].equals(landmark_table(table, DAYS, 30, max_rows=len(full) // 2, seed=4)["row"])
+
+
+def test_the_outcome_known_earlier_is_that_of_an_earlier_cut(table):
+    cut = pd.Timestamp("2024-12-31")
+    pd.testing.assert_frame_equal(
+        known_at(landmark_table(table, DAYS, 30), cut), landmark_table(table, DAYS, 30, cut), check_dtype=False
+    )
+
+
+def test_quarters_begin_with_the_first_start_and_end_before_the_last_day(table):
+    days = quarters(table, pd.Timestamp("2024-12-31"))
+    assert days[0] == pd.Timestamp("2023-06-30")
+    assert days[-1] == pd.Timestamp("2024-09-30")
+    assert quarters(table, pd.Timestamp("2020-01-01")) == []
+    assert landmark_table(table, [], 30).empty
+    assert len(quarters(table.assign(start=pd.Timestamp("1900-01-01")), LAST)) <= 4 * 40 + 1

@@ -109,3 +109,43 @@ def test_the_plan_is_tomorrow_once_it_has_passed(rows):
     said = scores.point(few.assign(limit=[80.0, 30.0, 30.0]), np.array([80.0, 100.0, 10.0]))
     assert said.p_late.tolist() == [0, 1, 0]
     assert said.cdf[0, 79:81].tolist() == [0, 1]
+
+
+def test_days_count_as_long_as_an_activity_was_seen():
+    """Of an activity that was last seen open after 40 days nothing is known beyond: no method gains or loses by it."""
+    rows = pd.DataFrame({"remaining": [np.nan, 20.0], "follow_up": [40.0, 40.0], "limit": [10.0, 90.0]})
+    soon, late = (scores.point(rows, np.array([day, day])) for day in (30.0, 300.0))
+    near = scores.row_scores(rows, soon)
+    far = scores.row_scores(rows, late)
+    assert near["crps"].tolist() == [10, 10]
+    assert far["crps"].tolist() == [0, 20]
+    assert far["pinball_50"].tolist() == [0, 10]
+    # Whether the second is late was not known by then.
+    assert np.isnan(near["brier"]).tolist() == [False, True]
+
+
+def test_the_histogram_is_flat_for_who_knows_the_truth(rows):
+    shares = scores.histogram(exponential(rows).transform, rows["remaining"].notna().to_numpy())
+    assert sum(shares) == pytest.approx(1)
+    assert max(abs(share - 0.1) for share in shares) < 0.03
+    slow = scores.histogram(exponential(rows, 3.0).transform, rows["remaining"].notna().to_numpy())
+    assert slow[0] > 0.2
+
+
+def test_intervals_of_coverage_hold_it_and_are_narrower_with_more_projects(rows):
+    forecasts, observed = exponential(rows), rows["remaining"].notna().to_numpy()
+    widths = []
+    for projects in (np.arange(len(rows)) % 20, np.arange(len(rows))):
+        found = scores.coverage_intervals(forecasts.transform, observed, projects, seed=0, n_boot=50)
+        low, high = found["cover_80"]
+        assert low < scores.coverage(forecasts.transform, observed)["cover_80"] < high
+        widths.append(high - low)
+    few = scores.coverage_intervals(forecasts.transform[:60], observed[:60], np.arange(60), seed=0, n_boot=50)
+    assert few["cover_80"][1] - few["cover_80"][0] > 3 * max(widths)
+
+
+def test_the_precision_at_the_top_shares_the_last_place():
+    late = np.array([1, 0, 0, 0, 1, 1, 0, 0, 0, 0] * 2)
+    assert scores.precision_top(late, np.full(20, 0.5)) == pytest.approx(late.mean())
+    assert scores.precision_top(late, late / 2) == 1.0
+    assert scores.precision_top(late, 1.0 - late) == 0.0

@@ -20,6 +20,7 @@ from support.report_records import VARIANTS, record
 ROOT = Path(__file__).resolve().parents[3]
 # Fields whose text decides what is drawn, or has to be a day.
 FIXED = {"protocol", "kind", "select_by", "measure", "cut", "begin", "end", "created_at", "data_date", "trained_at"}
+FIXED |= {"method", "released", "p10", "p50", "p80", "p90", "baseline_finish", "finish", "last_seen"}
 HOSTILE = (
     "</title></style></svg>'\"><script>alert(1)</script><img src=//x.example/y onerror=z>$\\frac{a}$ \x00\x1b\ud800é漢🏗"
 )
@@ -380,3 +381,21 @@ def test_each_page_is_drawn_by_one_function_and_only_report_loads_matplotlib():
     }
     loads = "import sys, slipcast.reports.intake; sys.exit('matplotlib' in sys.modules)"
     subprocess.run([sys.executable, "-c", loads], check=True, timeout=60)
+
+
+def test_the_forecast_is_shown_by_stage_with_its_charts(full):
+    forecast = record()["forecast"]
+    whole = forecast["stages"][-1]
+    own = next(item for item in whole["methods"] if item["method"] == "forecast")
+    rows = full.tables[f"All open: {whole['rows']:,} landmarks, {whole['finished']:,} finishes known"]
+    assert [row[0] for row in rows] == [item["method"] for item in whole["methods"]]
+    assert rows[0][5] == f"{own['crps']:.1f}"
+    assert [row[0] for row in full.tables["Limits of the forecast"]] == [item["name"] for item in forecast["limits"]]
+    assert f"{own['held_80']:.0%}".replace("%", " %") in full.text
+    for name in ("Where the finishes fell", "Finishes inside the 80 %", "One project backtested"):
+        assert name in full.text
+
+
+def test_a_release_without_a_forecast_says_why(pages):
+    text = Page(pages["first_release"]).text
+    assert "None: no forecast: the dataset has no landmarks" in text

@@ -7,7 +7,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from slipcast.reports import formatting
 from slipcast.reports.training import verdict
-from slipcast.reports.training.charts import candidates, confusion, curves, features, groups, search
+from slipcast.reports.training.charts import candidates, confusion, curves, features, forecast, groups, search
 
 # In the order of the page: anchor (and template), heading.
 SECTIONS = (
@@ -16,6 +16,7 @@ SECTIONS = (
     ("ranking", "Ranking"),
     ("threshold", "Warnings"),
     ("calibration", "Calibration"),
+    ("forecast", "Forecast"),
     ("features", "What the model looks at"),
     ("slices", "Where it is weaker"),
     ("fairness", "Fairness"),
@@ -77,6 +78,9 @@ def _charts(record: dict[str, Any]) -> dict[str, Any]:
         "drift": features.drift(record),
         "budget": search.budget(record),
         "windows": search.windows(record),
+        "pit": forecast.histogram(record),
+        "coverage": forecast.coverage(record),
+        "fan": forecast.fan(record),
     }
 
 

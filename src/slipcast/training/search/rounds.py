@@ -1,18 +1,18 @@
 """Rounds of a search: the first one, the next after each, and the record at the end. Independent of storage.
 
-The plan is a JSON document (``candidates``, ``seed``, ``budget_seconds``, ``tolerated_share`` and for each of its
-``tracks`` the ``folds``, ``rows``, ``columns`` and ``select_by``); so is each round. A caller that stores them can stop
-between two rounds and continue on another machine.
+The plan is a JSON document (``candidates``, ``seed``, ``budget_seconds``, ``tolerated_share``, ``forecast`` and for
+each of its ``tracks`` the ``folds``, ``rows``, ``columns`` and ``select_by``); so is each round. A caller that stores
+them can stop between two rounds and continue on another machine.
 """
 
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from slipcast.contracts import Round, SearchPlan
+from slipcast.contracts import ForecastPoint, Round, SearchPlan
 from slipcast.training.candidates import Candidate, load_candidates
+from slipcast.training.search import forecast, tasks
 from slipcast.training.search import summary as record
-from slipcast.training.search import tasks
 from slipcast.training.search.halving import Entry, Race
 
 MAIN, SIDE = "main", "paper"
@@ -59,7 +59,8 @@ def first_round(plan: SearchPlan) -> Round:
         entries[SIDE] = beside.entries()
         more = _search_tasks(beside, entries[SIDE], 1.0, SIDE)
         planned = {"tasks": planned["tasks"] + more["tasks"], "grain": _sum(planned["grain"], more["grain"])}
-    return _round(0, "search", planned, entries, begun.share, [], {}, _dump(begun.left_out))
+    planned["tasks"] = [*planned["tasks"], *forecast.tasks(plan["forecast"])]
+    return _round(0, "search", planned, entries, begun.share, [], {}, _dump(begun.left_out), [])
 
 
 def next_round(plan: SearchPlan, done: Round, results: Mapping[str, Mapping[str, Any]]) -> Round:
@@ -85,6 +86,7 @@ def next_round(plan: SearchPlan, done: Round, results: Mapping[str, Mapping[str,
     if SIDE in done["entries"]:
         beside = _summary(plan, done, results, SIDE)
     _tolerate(plan, history[-1])
+    points = [*done["forecast"], *_forecast_points(plan, done, results)]
     left_out = list(done["left_out"])
     following = race.following(history)
     if following is not None:
@@ -92,7 +94,7 @@ def next_round(plan: SearchPlan, done: Round, results: Mapping[str, Mapping[str,
         planned = _search_tasks(race, following.entries, following.share, MAIN, speed)
         left_out += _dump(following.left_out)
         entries = {MAIN: following.entries}
-        return _round(done["round"] + 1, "search", planned, entries, following.share, history, beside, left_out)
+        return _round(done["round"] + 1, "search", planned, entries, following.share, history, beside, left_out, points)
     winners, beyond = race.winners(history)
     fits = [_fit_task(MAIN, entry, history[-1]) for entry in winners]
     if beside:
@@ -101,8 +103,11 @@ def next_round(plan: SearchPlan, done: Round, results: Mapping[str, Mapping[str,
         fits += [_fit_task(SIDE, entry, beside) for entry in chosen]
     speed = race.measured_speed(history)
     fits.sort(key=lambda task: -race.fit_seconds(task["family"], race.rows, speed))
+    if plan["forecast"]["tables"]:
+        params = forecast.best(plan["forecast"], points)
+        fits.append({"kind": forecast.FIT, "track": forecast.TRACK, "params": params})
     planned = {"tasks": fits, "grain": {}}
-    following_round = _round(done["round"] + 1, "fit", planned, {}, 1.0, history, beside, left_out)
+    following_round = _round(done["round"] + 1, "fit", planned, {}, 1.0, history, beside, left_out, points)
     following_round["beyond"] = beyond
     return following_round
 
@@ -133,7 +138,9 @@ def conclude(plan: SearchPlan, done: Round, results: Mapping[str, Mapping[str, A
         "folds": plan["tracks"][MAIN]["folds"],
         "grain": done["grain"],
         "tasks": {
-            "planned": sum(item["tasks"] for item in history) + len(done["tasks"]),
+            "planned": sum(item["tasks"] for item in history)
+            + len(done["tasks"])
+            + len(forecast.tasks(plan["forecast"])),
             "failed": sum(item["failed_tasks"] for item in history)
             + sum("error" in result for result in fitted[MAIN].values()),
             "fits": planned,
@@ -145,7 +152,22 @@ def conclude(plan: SearchPlan, done: Round, results: Mapping[str, Mapping[str, A
         "budget": record.budget(race, history, left_out, select_by=select_by, fit_seconds=seconds),
         "families": families,
         "paper": _beside(plan, done["beside"], fitted[SIDE]) if done["beside"] else None,
+        "forecast": forecast.conclude(plan["forecast"], done["forecast"], _forecast_fit(done, results)),
     }
+
+
+def _forecast_points(plan: SearchPlan, done: Round, results: Mapping[str, Mapping[str, Any]]) -> list[ForecastPoint]:
+    found: list[ForecastPoint] = []
+    for task in done["tasks"]:
+        if task["kind"] == "forecast_search" and task["id"] in results:
+            found += results[task["id"]]["points"]
+        elif task["kind"] == "forecast_search":
+            found += [forecast.lost(plan["forecast"], number, record.LOST) for number in task["points"]]
+    return found
+
+
+def _forecast_fit(done: Round, results: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Any] | None:
+    return next((results.get(task["id"]) for task in done["tasks"] if task["kind"] == "forecast_fit"), None)
 
 
 def _rounds(history: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -206,6 +228,7 @@ def _round(
     history: Sequence[Mapping[str, Any]],
     beside: Mapping[str, Any],
     left_out: Sequence[Any],
+    points: Sequence[ForecastPoint],
 ) -> Round:
     numbered: list[Any] = [{"id": f"t{place:04d}", **task} for place, task in enumerate(planned["tasks"])]
     return {
@@ -218,6 +241,7 @@ def _round(
         "history": list(history),
         "beside": beside,
         "left_out": list(left_out),
+        "forecast": list(points),
     }
 
 
