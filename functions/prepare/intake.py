@@ -278,7 +278,7 @@ def _version(
         prefix = f"s3://{bucket}/datasets/{manifest['dataset_id']}"
         manifest |= {"uri": f"{prefix}/table.parquet", "manifest_uri": f"{prefix}/manifest.json"}
         if manifest["dated"]:
-            manifest |= {"labels_uri": f"{prefix}/labels.csv.gz"}
+            manifest |= {"labels_uri": f"{prefix}/labels.csv.gz", "last_seen_uri": f"{prefix}/last_seen.csv.gz"}
         manifest |= {"sources": _with(sources, source), "code_version": provenance.code_version()}
         manifest |= {"tolerance_days": tolerance_days}
         for name in links:
@@ -294,6 +294,9 @@ def _version(
                 outcomes = folder / "labels.csv.gz"
                 versions.write_labels(target, outcomes, folder, tolerance_days=tolerance_days)
                 storage.upload(outcomes, manifest["labels_uri"], "application/gzip")
+                states = folder / "last_seen.csv.gz"
+                versions.write_last_seen(target, states, folder)
+                storage.upload(states, manifest["last_seen_uri"], "application/gzip")
             storage.write_json(manifest["manifest_uri"], manifest)
         reference = versions.reference(manifest)
         if not manifest["dated"] or datasets.move_latest(control_table, reference, previous=previous):

@@ -25,7 +25,7 @@ CATEGORIES = ("project_id", "phase", "work_type", "location", "status", "source"
 ID_DIGITS = 16
 # What a Step Functions payload carries of a manifest: it may have 256 KiB.
 REFERENCE = (
-    *("dataset_id", "uri", "sha256", "manifest_uri", "labels_uri"),
+    *("dataset_id", "uri", "sha256", "manifest_uri", "labels_uri", "last_seen_uri"),
     *("data_date", "rows", "labels", "labels_digest", "dated", "profile"),
 )
 # What the monitor needs of an activity whose outcome is known.
@@ -116,6 +116,19 @@ def write_labels(table: Path, target: Path, workdir: Path, *, tolerance_days: in
         database.execute(
             f"COPY (SELECT {', '.join(columns)}, {limit}::DATE AS matured_at, ({late})::INTEGER AS is_late "
             f"FROM {relation} WHERE {matured} ORDER BY project_id, activity_id) "
+            f"TO {literal(str(target))} (FORMAT csv, HEADER, COMPRESSION gzip)"
+        )
+
+
+def write_last_seen(table: Path, target: Path, workdir: Path) -> None:
+    """Write when each activity was last seen, and its finish, as gzipped CSV: what the scoreboard judges by.
+
+    Columns: ``project_id``, ``activity_id``, ``data_date`` and ``actual_finish`` (empty while open).
+    """
+    with connect(workdir) as database:
+        database.execute(
+            "COPY (SELECT project_id, activity_id, data_date, actual_finish "
+            f"FROM read_parquet({literal(str(table))}) WHERE data_date IS NOT NULL ORDER BY project_id, activity_id) "
             f"TO {literal(str(target))} (FORMAT csv, HEADER, COMPRESSION gzip)"
         )
 
