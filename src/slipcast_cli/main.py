@@ -228,7 +228,7 @@ def compare(old: Path, new: Path, top: int, as_json: bool) -> None:
     before = comparison.aligned(_network(old), after)
     found = comparison.compare(before, after, _dates(old, before), _dates(new, after))
     if as_json:
-        click.echo(json.dumps(printing.changes(found), indent=1))
+        click.echo(json.dumps(comparison.document(found, before, after), indent=1))
     else:
         printing.print_comparison(found, top)
 

@@ -8,6 +8,7 @@ the baseline.
 
 import hashlib
 from collections.abc import Mapping
+from datetime import date
 from pathlib import Path
 from typing import Any, cast
 
@@ -131,6 +132,16 @@ def write_last_seen(table: Path, target: Path, workdir: Path) -> None:
             f"FROM read_parquet({literal(str(table))}) WHERE data_date IS NOT NULL ORDER BY project_id, activity_id) "
             f"TO {literal(str(target))} (FORMAT csv, HEADER, COMPRESSION gzip)"
         )
+
+
+def baselines(table: Path, among: Path, workdir: Path) -> list[tuple[str, str, date]]:
+    """Return project, activity and baseline finish of the activities of `table` that `among` has too."""
+    with connect(workdir) as database:
+        return database.execute(
+            f"SELECT project_id, activity_id, baseline_finish FROM read_parquet({literal(str(table))}) AS t "
+            f"SEMI JOIN read_parquet({literal(str(among))}) AS a USING (project_id, activity_id) "
+            "WHERE baseline_finish IS NOT NULL"
+        ).fetchall()
 
 
 def outcomes(table: Path, among: Path, workdir: Path, *, tolerance_days: int) -> dict[str, int]:
