@@ -1,5 +1,9 @@
-"""Monitor: compares the live model's predictions with its training data and with the outcomes known so far."""
+"""Monitor: compares the live model's predictions with its training data and with the outcomes known so far.
 
+It also judges every forecast that was given by what is known now.
+"""
+
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -7,7 +11,7 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from monitor import log_reader, outcomes, pending_outcomes, previous_windows
+from monitor import log_reader, outcomes, pending_outcomes, previous_windows, scoreboard
 from monitor.settings import Settings
 from slipcast import redaction
 from slipcast.monitoring import run as monitoring
@@ -24,7 +28,8 @@ metrics = Metrics()
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Write a record under ``monitoring/`` and the metrics of the window; return the record.
 
-    Before the first release there is nothing to compare: the run is counted and its conclusion is ``no_model``.
+    The scoreboard of the forecasts that were given is written as well, if it is another one than the last time. Before
+    the first release there is nothing to compare: the run is counted and its conclusion is ``no_model``.
     """
     settings = Settings.from_environment()
     live = versions.live_model(settings.predict_function)
@@ -62,6 +67,8 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         earlier=previous_windows.windows(bucket, live.version, now=now, width=width, wanted=rule.of - 1),
         unreadable=unreadable.lines,
     )
+    board = scoreboard.update(bucket, settings.control_table, live, now)
+    record = replace(record, metrics=record.metrics | board)
     document = record.as_dict()
     # Before the metrics: a run whose record cannot be written must not look like one that went well.
     storage.write_json(f"s3://{bucket}/monitoring/{now:{previous_windows.NAME}}.json", document)

@@ -1,7 +1,8 @@
 """From an object in ``incoming/`` to a dataset version, a quarantine file, a report and a list of open activities."""
 
-from dataclasses import dataclass
-from datetime import UTC
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -16,6 +17,10 @@ from slipcast.ingest.mapping.profile import Profile, built_in, load_profile
 from slipcast.ingest.refusal import ScheduleRefused
 from slipcast.ingest.schedule import Schedule, read_schedule
 from slipcast.reports.intake import render
+from slipcast.schedule import quality
+from slipcast.schedule.comparison import Document
+from slipcast.schedule.network import Key
+from slipcast.schedule.review import review
 from slipcast_aws import scratch, storage
 from slipcast_aws.control import datasets
 
@@ -45,6 +50,28 @@ class Drop:
     name: str
     folder: str
     baseline: bool = False
+
+
+@dataclass(frozen=True)
+class Version:
+    """A dataset version as it was stored.
+
+    Attributes
+    ----------
+    reference
+        for the steps after
+    table
+        its activities
+    network
+        its network by table; empty without one
+    superseded
+        when a newer version of the object was dropped, if one was ingested already: nothing is merged then
+    """
+
+    reference: DatasetRef
+    table: Path
+    network: Mapping[str, Path] = field(default_factory=dict)
+    superseded: str | None = None
 
 
 def ingest(source: dict[str, str], execution: str, settings: Settings) -> tuple[DatasetRef, Upload]:
@@ -155,10 +182,16 @@ def _ingest(
         "source": schedule.source,
         "counts": schedule.counts,
     }
-    reference, merged, superseded = _version(schedule, object_, workdir, settings)
-    labels = versions.outcomes(merged, schedule.table, workdir, tolerance_days=settings.tolerance_days)
-    understood = understanding.in_series(schedule.understood, merged, schedule.table, workdir)
+    version = _version(schedule, object_, workdir, settings)
+    reference, superseded = version.reference, version.superseded
+    labels = versions.outcomes(version.table, schedule.table, workdir, tolerance_days=settings.tolerance_days)
+    understood = understanding.in_series(schedule.understood, version.table, schedule.table, workdir)
     document = report.accepted(schedule, understood, file=drop.name, labels=labels, changes=changes)
+    if version.network and schedule.network:
+        document["quality"], changed = _reviewed(schedule, version, workdir)
+        if changed is not None:
+            document["comparison"] = report.shortened(changed)
+            storage.write_json(f"s3://{bucket}/reports/{execution}/comparison.json", changed)
     if superseded:
         # A newer version of the object is in the dataset: nothing of this one counts, and nothing of it is scored.
         upload["open"] = {"rows": 0}
@@ -235,17 +268,8 @@ def _profile(bucket: str, drop: Drop) -> Profile:
     )
 
 
-def _version(
-    schedule: Schedule, source: dict[str, Any], workdir: Path, settings: Settings
-) -> tuple[DatasetRef, Path, str | None]:
-    """Merge with the latest dataset and store the version; of executions at the same time none is lost.
-
-    Returns
-    -------
-    tuple[DatasetRef, Path, str | None]
-        The version's reference, its table, and when a newer version of the object was dropped, if one was ingested
-        already: nothing is merged then.
-    """
+def _version(schedule: Schedule, source: dict[str, Any], workdir: Path, settings: Settings) -> Version:
+    """Merge with the latest dataset and store the version; of executions at the same time none is lost."""
     bucket, control_table, tolerance_days = settings.data_bucket, settings.control_table, settings.tolerance_days
     for attempt in range(ATTEMPTS):
         previous = datasets.latest_dataset(control_table) if schedule.data_date is not None else None
@@ -263,7 +287,7 @@ def _version(
             storage.download(previous["uri"], old, sha256=previous["sha256"])
             newer = [item["dropped"] for item in _later(sources, source) if item["uri"] == source["uri"]]
             if newer:
-                return previous, old, max(newer)
+                return Version(previous, old, superseded=max(newer))
             links = _network(before.get("network", {}), folder / "old-network")
             old = _with_own_name(old, sources, source, folder)
         later = _later(sources, source)
@@ -278,7 +302,7 @@ def _version(
         prefix = f"s3://{bucket}/datasets/{manifest['dataset_id']}"
         manifest |= {"uri": f"{prefix}/table.parquet", "manifest_uri": f"{prefix}/manifest.json"}
         if manifest["dated"]:
-            manifest |= {"labels_uri": f"{prefix}/labels.csv.gz"}
+            manifest |= {"labels_uri": f"{prefix}/labels.csv.gz", "last_seen_uri": f"{prefix}/last_seen.csv.gz"}
         manifest |= {"sources": _with(sources, source), "code_version": provenance.code_version()}
         manifest |= {"tolerance_days": tolerance_days}
         for name in links:
@@ -294,11 +318,22 @@ def _version(
                 outcomes = folder / "labels.csv.gz"
                 versions.write_labels(target, outcomes, folder, tolerance_days=tolerance_days)
                 storage.upload(outcomes, manifest["labels_uri"], "application/gzip")
+                states = folder / "last_seen.csv.gz"
+                versions.write_last_seen(target, states, folder)
+                storage.upload(states, manifest["last_seen_uri"], "application/gzip")
             storage.write_json(manifest["manifest_uri"], manifest)
         reference = versions.reference(manifest)
         if not manifest["dated"] or datasets.move_latest(control_table, reference, previous=previous):
-            return reference, target, None
+            return Version(reference, target, links)
     raise RuntimeError(f"{ATTEMPTS} times another file was faster: drop fewer files at once, this one is retried")
+
+
+def _reviewed(schedule: Schedule, version: Version, workdir: Path) -> tuple[quality.Quality, Document | None]:
+    """Return the quality of the update, and what changed since the last one of its projects."""
+    now, before = network.updates(version.network, schedule.network, workdir)
+    baseline = versions.baselines(version.table, schedule.table, workdir)
+    ends = {Key(project, activity): day for project, activity, day in baseline}
+    return review(now, before, ends, datetime.now(UTC).replace(tzinfo=None))
 
 
 def _later(sources: list[dict[str, Any]], source: dict[str, Any]) -> list[dict[str, Any]]:

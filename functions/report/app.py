@@ -1,11 +1,11 @@
-"""Report: draws the page of an execution or of a monitor run from its record."""
+"""Report: draws the page of an execution, of a monitor run or of the scoreboard from its record."""
 
 from typing import Any
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from report import monitoring
+from report import monitoring, scoreboard
 from slipcast.contracts import ReportAnswer
 from slipcast_aws import storage
 
@@ -18,7 +18,8 @@ def handler(event: dict[str, Any], context: LambdaContext) -> ReportAnswer:
 
     ``{"evaluation_uri": ...}``, from the state machine: ``report.html`` next to that ``evaluation.json``; a second time
     with ``edge_record_uri``, after the bundle of the released model was tested. An S3 event of a record under
-    ``monitoring/``: the page of the same name next to it, if the run has a conclusion.
+    ``monitoring/``: the page of the same name next to it, if the run has a conclusion. One of the scoreboard:
+    ``index.html`` next to it.
 
     Returns
     -------
@@ -27,7 +28,8 @@ def handler(event: dict[str, Any], context: LambdaContext) -> ReportAnswer:
     """
     if "evaluation_uri" not in event:
         detail = event["detail"]
-        return monitoring.draw(f"s3://{detail['bucket']['name']}/{detail['object']['key']}")
+        record_uri = f"s3://{detail['bucket']['name']}/{detail['object']['key']}"
+        return monitoring.draw(record_uri) if "/monitoring/" in record_uri else scoreboard.draw(record_uri)
     # Not imported if only a monitor's page is drawn.
     from slipcast.reports.training import render
 

@@ -26,7 +26,7 @@ class TableRef(Reference):
 class DatasetRef(Reference):
     """A version of the dataset, as `datasets.versions` describes it.
 
-    ``data_date`` is None without dates; then the version has no ``labels_uri``.
+    ``data_date`` is None without dates; then the version has no ``labels_uri`` and no ``last_seen_uri``.
     """
 
     dataset_id: str
@@ -34,6 +34,7 @@ class DatasetRef(Reference):
     data_date: str | None
     manifest_uri: NotRequired[str]
     labels_uri: NotRequired[str]
+    last_seen_uri: NotRequired[str]
     rows: NotRequired[int]
     labels: NotRequired[dict[str, int]]
     labels_digest: NotRequired[str]

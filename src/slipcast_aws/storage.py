@@ -213,3 +213,11 @@ def list_uris(prefix_uri: str, *, modified_since: datetime | None = None) -> Ite
             if modified_since is not None and item["LastModified"] < modified_since.replace(microsecond=0):
                 continue
             yield f"s3://{bucket}/{item['Key']}"
+
+
+def list_etags(prefix_uri: str) -> Iterator[tuple[str, str]]:
+    """Yield URI and ETag of the objects whose URI begins with `prefix_uri`: another ETag, other bytes."""
+    bucket, prefix = split_uri(prefix_uri)
+    for page in client().get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
+        for item in page.get("Contents", []):
+            yield f"s3://{bucket}/{item['Key']}", item["ETag"]

@@ -228,7 +228,7 @@ def compare(old: Path, new: Path, top: int, as_json: bool) -> None:
     before = comparison.aligned(_network(old), after)
     found = comparison.compare(before, after, _dates(old, before), _dates(new, after))
     if as_json:
-        click.echo(json.dumps(printing.changes(found), indent=1))
+        click.echo(json.dumps(comparison.document(found, before, after), indent=1))
     else:
         printing.print_comparison(found, top)
 
@@ -281,6 +281,35 @@ def history(everything: bool, last: int, stack: str, as_json: bool) -> None:
         click.echo(trail.table(shown, width))
     else:
         click.echo("No training has been requested yet")
+
+
+@cli.command()
+@click.option(
+    "--by",
+    multiple=True,
+    type=click.Choice(["source", "project_id", "model_id", "horizon", "stage", "data_date"]),
+    help="Groups to tell apart; several make finer ones.",
+)
+@click.option("--csv", "csv_file", type=click.Path(dir_okay=False, path_type=Path), help="CSV to write as well.")
+@stack_option
+@json_option
+@aws_command
+def scoreboard(by: tuple[str, ...], csv_file: Path | None, stack: str, as_json: bool) -> None:
+    """Judge every forecast that was given by what is known now: of the finishes called 80 % sure, how many held?
+
+    The planner's own dates stand next to it. reports/scoreboard/index.html in the bucket has the same as a page.
+    """
+    from slipcast.forecast.scoreboard import summary
+    from slipcast_cli import scoreboard as board
+    from slipcast_cli.stack import find
+
+    table = summary(board.judged(find(stack)), by)
+    if csv_file is not None:
+        board.write(table, by, csv_file)
+    if as_json:
+        click.echo(json.dumps(board.document(table), indent=1))
+    else:
+        board.print_table(table, by)
 
 
 by_option = click.option("--by", default=getpass.getuser, show_default="user name", help="Name for the audit trail.")

@@ -54,31 +54,6 @@ def figures(network: Network, dates: Dates, checks: Sequence[Check]) -> dict[str
     }
 
 
-def changes(found: Comparison) -> dict[str, Any]:
-    """Return a comparison as JSON takes it."""
-    return {
-        "finish_days": dict(found.finish_days),
-        "added": list(map(str, found.added)),
-        "removed": list(map(str, found.removed)),
-        "added_relations": [_relation(item) for item in found.added_relations],
-        "removed_relations": [_relation(item) for item in found.removed_relations],
-        "changes": [
-            {"activity": str(item.key), "field": item.field, "before": str(item.before), "after": str(item.after)}
-            for item in (*found.changes, *found.planned_changes)
-        ],
-        "slips": [
-            {
-                "activity": str(slip.key),
-                "days": slip.days,
-                "float_consumed_hours": _hours(slip.float_consumed),
-                "driver": str(slip.driver),
-            }
-            for slip in found.slips
-        ],
-        "consumed_hours": {str(key): _hours(minutes) for key, minutes in found.consumed.items()},
-    }
-
-
 def print_schedule(network: Network, dates: Dates, checks: Sequence[Check], most: int) -> None:
     """Print finish, longest path and checks."""
     for name, finish in dates.finish.items():
@@ -137,15 +112,6 @@ def _label(key: Key, several: bool) -> str:
 def _some(keys: Sequence[Key], several: bool) -> str:
     more = f" and {len(keys) - 3} more" if len(keys) > 3 else ""
     return ", ".join(_label(key, several) for key in keys[:3]) + more
-
-
-def _relation(item: Any) -> dict[str, Any]:
-    return {
-        "predecessor": str(item.predecessor),
-        "successor": str(item.successor),
-        "type": item.kind,
-        "lag_hours": _hours(item.lag),
-    }
 
 
 def _moment(minute: int | None) -> str | None:

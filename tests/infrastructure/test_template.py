@@ -221,10 +221,12 @@ def test_report_may_read_records_and_write_pages_and_nothing_else():
         ("s3:PutObject", "${DataBucket.Arn}/reports/*/report.html"),
         ("s3:GetObject", "${DataBucket.Arn}/monitoring/*.json"),
         ("s3:PutObject", "${DataBucket.Arn}/monitoring/*.html"),
+        ("s3:GetObject", "${DataBucket.Arn}/reports/scoreboard/scoreboard.json"),
+        ("s3:PutObject", "${DataBucket.Arn}/reports/scoreboard/index.html"),
     }
     (listing,) = [s for s in statements(FUNCTIONS["ReportFunction"]) if s["Action"] == "s3:ListBucket"]
     assert listing["Condition"] == {"StringLike": {"s3:prefix": "monitoring/"}}
-    assert len(found) == 5
+    assert len(found) == 7
 
 
 WRITERS = {
@@ -439,7 +441,15 @@ def test_a_silent_monitor_is_an_alarm():
 
 def test_what_should_be_watched_is_watched():
     watched = {(alarm["Namespace"], alarm["MetricName"]) for alarm in of_type("AWS::CloudWatch::Alarm").values()}
-    own = {"Drift", "Miscalibrated", "Degraded", "MonitorRuns", "ModelLoadFailed", "FeatureStoreFailed"}
+    own = {
+        "Drift",
+        "Miscalibrated",
+        "Degraded",
+        "Undercoverage",
+        "MonitorRuns",
+        "ModelLoadFailed",
+        "FeatureStoreFailed",
+    }
 
     assert watched >= {("Slipcast", name) for name in own | {"PredictionsMissing", "LogLinesUnreadable"}}
     assert watched >= {("AWS/Lambda", "Errors"), ("AWS/ApiGateway", "5XXError"), ("AWS/ApiGateway", "Latency")}
@@ -447,7 +457,7 @@ def test_what_should_be_watched_is_watched():
     assert ("AWS/SQS", "ApproximateNumberOfMessagesVisible") in watched
 
 
-VERDICTS = ("DriftAlarm", "MiscalibratedAlarm", "DegradedAlarm")
+VERDICTS = ("DriftAlarm", "MiscalibratedAlarm", "DegradedAlarm", "UndercoverageAlarm")
 
 
 def test_no_percentile_of_a_few_requests_is_an_alarm():

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -12,6 +13,7 @@ from slipcast.features.row import CATEGORICAL, NUMERIC
 from slipcast.monitoring import pending_outcomes
 from slipcast_aws import storage
 from slipcast_aws.control import datasets
+from support import kept_forecasts
 from support.monitoring_site import folder, log, logged, predictions, reports
 
 
@@ -435,3 +437,87 @@ def test_the_objects_of_an_hour_under_way_stay(monitor, s3):
 
     assert monitor()[0]["n"] == 200
     assert logged(s3) == [f"{folder(now)}/a.jsonl.gz", f"{folder(now)}/b.jsonl.gz"]
+
+
+def forecast_dataset() -> None:
+    """Make a dataset whose activities were last seen with the kept forecasts' finishes the latest."""
+    reference = {"dataset_id": "new", "data_date": "2026-03-07", "last_seen_uri": kept_forecasts.LAST_SEEN}
+    datasets.move_latest("control", reference, previous=datasets.latest_dataset("control"))
+
+
+def test_forecasts_that_hold_are_no_alarm_and_have_a_scoreboard(monitor, s3):
+    rows, finishes = kept_forecasts.portfolio(1.0)
+    kept_forecasts.keep(rows)
+    kept_forecasts.see(finishes)
+    forecast_dataset()
+
+    record, metrics = monitor()
+
+    assert 0.75 < metrics["CoverageP80"] < 0.85
+    assert (metrics["Undercoverage"], metrics["PinballRatio"] < 1) == (0.0, True)
+    assert {name: record["metrics"][name] for name in metrics} == metrics
+    board = storage.read_json("s3://data/reports/scoreboard/scoreboard.json")
+    assert (board["dataset_id"], board["total"]["forecasts"], board["verdict"]["model_id"]) == ("new", 240, "m")
+    lines = storage.read_bytes("s3://data/reports/scoreboard/scoreboard.csv").decode().splitlines()
+    assert sum(line.startswith("project_id,P") for line in lines) == 12
+
+
+def test_a_p80_that_holds_too_rarely_raises_the_metric_of_the_alarm_until_another_model_is_live(monitor, s3, live):
+    rows, finishes = kept_forecasts.portfolio(0.5)
+    kept_forecasts.keep(rows)
+    kept_forecasts.see(finishes)
+    forecast_dataset()
+
+    _, metrics = monitor()
+
+    assert metrics["CoverageP80"] < 0.7
+    assert metrics["Undercoverage"] == 1.0
+    live["model"] = replace(live["model"], model_id="next")
+    assert not {"CoverageP80", "Undercoverage"} & set(monitor()[1])
+
+
+def test_the_scoreboard_is_made_again_only_if_forecasts_or_outcomes_changed(monitor, s3):
+    rows, finishes = kept_forecasts.portfolio(1.0, projects=3)
+    kept_forecasts.keep(rows)
+    kept_forecasts.see(finishes)
+    forecast_dataset()
+    _, first = monitor()
+    made = storage.read_json("s3://data/reports/scoreboard/scoreboard.json")
+
+    _, second = monitor()
+
+    assert second == first
+    assert storage.read_json("s3://data/reports/scoreboard/scoreboard.json") == made
+    kept_forecasts.keep(rows[:20], data_date="2025-01-31")
+    monitor()
+    assert storage.read_json("s3://data/reports/scoreboard/scoreboard.json")["total"]["forecasts"] == 20
+    s3.put_object(Bucket="data", Key="reports/scoreboard/scoreboard.json", Body=b"{")
+    monitor()
+    assert storage.read_json("s3://data/reports/scoreboard/scoreboard.json")["total"]["forecasts"] == 20
+
+
+def test_what_is_no_table_of_forecasts_costs_the_scoreboard_that_object_alone(monitor, s3):
+    rows, finishes = kept_forecasts.portfolio(1.0, projects=2)
+    # Of a model without a forecast the columns are empty.
+    blank = [row | dict.fromkeys(("p10", "p50", "p80", "p90"), "") for row in rows[:5]]
+    kept_forecasts.keep(rows[5:] + blank)
+    s3.put_object(Bucket="data", Key="forecasts/towers/2025-02-28/damaged.csv.gz", Body=kept_forecasts.table(rows)[:90])
+    s3.put_object(Bucket="data", Key="forecasts/towers/2025-03-31/other.csv.gz", Body=gzip.compress(b"a,b\n1,2\n"))
+    s3.put_object(Bucket="data", Key="forecasts/towers/2025-01-31/projects.json", Body=b"{}")
+    kept_forecasts.see(finishes)
+    forecast_dataset()
+
+    monitor()
+
+    assert storage.read_json("s3://data/reports/scoreboard/scoreboard.json")["total"]["forecasts"] == 35
+
+
+def test_without_a_date_of_the_planners_the_baseline_stands_next_to_the_forecast(monitor, s3):
+    kept_forecasts.keep([kept_forecasts.forecast("A", planned=""), kept_forecasts.forecast("NA")])
+    kept_forecasts.see({("P1", "A"): 12, ("P1", "NA"): 16})
+    forecast_dataset()
+
+    monitor()
+
+    total = storage.read_json("s3://data/reports/scoreboard/scoreboard.json")["total"]
+    assert (total["planned_finish_judged"], total["planned_finish_held"], total["finished"]) == (2, 0.5, 2)

@@ -118,6 +118,7 @@ def test_a_good_file_becomes_a_dataset_version(prepare, s3):
     prefix = f"datasets/{dataset['dataset_id']}"
     assert keys(s3) == [
         f"{prefix}/labels.csv.gz",
+        f"{prefix}/last_seen.csv.gz",
         f"{prefix}/manifest.json",
         f"{prefix}/table.parquet",
         "incoming/plan ü.csv",

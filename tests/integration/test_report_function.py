@@ -195,3 +195,17 @@ def test_a_record_of_before_has_no_page_and_is_no_error(report, s3):
     )
 
     assert report(created("monitoring/2026-01-01T00-00-00.json")) == {"report_uri": None}
+
+
+def test_the_page_of_the_scoreboard_lies_next_to_it(report, s3):
+    row = {"forecasts": 0, "undercoverage": None, "model_id": "m"}
+    board = {"verdict": row, "metrics": {}, "as_of": None, "total": None, "groups": {}}
+    board |= {"at": "2026-11-24T07:00:00+00:00", "dataset_id": "d1"}
+    storage.write_json("s3://data/reports/scoreboard/scoreboard.json", board)
+
+    answer = report(created("reports/scoreboard/scoreboard.json"))
+
+    assert answer == {"report_uri": "s3://data/reports/scoreboard/index.html"}
+    stored = s3.get_object(Bucket="data", Key="reports/scoreboard/index.html")
+    assert stored["ContentType"] == "text/html; charset=utf-8"
+    assert Page(stored["Body"].read().decode()).problems == []

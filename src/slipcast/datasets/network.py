@@ -244,6 +244,50 @@ def _relation(path: Path | None, name: str) -> str:
     return f"(SELECT {columns} WHERE false)"
 
 
+def updates(
+    whole: Mapping[str, Path], new: Mapping[str, Path], folder: Path
+) -> tuple[dict[str, list[dict[str, Any]]], dict[str, list[dict[str, Any]]]]:
+    """Return the rows by table of the last update in a file, and of the last one before it.
+
+    Calendars have their project in their id: two updates may use a number for different ones.
+
+    Parameters
+    ----------
+    whole
+        Parquet files by table of the dataset version that has the file.
+    new
+        Those of the file alone, of one source.
+    folder
+        For what does not fit into memory.
+    """
+    with connect(folder) as database:
+        last = (
+            "(SELECT source, project_id, max(data_date) AS data_date "
+            f"FROM {_relation(new.get('activities'), 'activities')} GROUP BY ALL)"
+        )
+        before = (
+            f"(SELECT source, project_id, max(a.data_date) AS data_date FROM {_relation(whole['activities'], '')} AS a "
+            f"JOIN {last} AS l USING (source, project_id) WHERE a.data_date < l.data_date GROUP BY ALL)"
+        )
+        now, earlier = (
+            {name: _rows(database, path, dates) for name, path in whole.items()} for dates in (last, before)
+        )
+    return now, earlier
+
+
+def _rows(database: Any, path: Path, dates: str) -> list[dict[str, Any]]:
+    found = database.execute(
+        f"SELECT t.* FROM read_parquet({literal(str(path))}) AS t JOIN {dates} USING (source, project_id, data_date)"
+    )
+    names = [column[0] for column in found.description]
+    rows = [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+    for row in rows:
+        for column in ("calendar_id", "lag_calendar_id"):
+            if row.get(column) is not None:
+                row[column] = f"{row['project_id']}/{row[column]}"
+    return rows
+
+
 def counts(files: Mapping[str, Path], folder: Path) -> dict[str, int]:
     """Return the number of rows by table."""
     with connect(folder) as database:

@@ -8,6 +8,7 @@ the baseline.
 
 import hashlib
 from collections.abc import Mapping
+from datetime import date
 from pathlib import Path
 from typing import Any, cast
 
@@ -25,7 +26,7 @@ CATEGORIES = ("project_id", "phase", "work_type", "location", "status", "source"
 ID_DIGITS = 16
 # What a Step Functions payload carries of a manifest: it may have 256 KiB.
 REFERENCE = (
-    *("dataset_id", "uri", "sha256", "manifest_uri", "labels_uri"),
+    *("dataset_id", "uri", "sha256", "manifest_uri", "labels_uri", "last_seen_uri"),
     *("data_date", "rows", "labels", "labels_digest", "dated", "profile"),
 )
 # What the monitor needs of an activity whose outcome is known.
@@ -118,6 +119,29 @@ def write_labels(table: Path, target: Path, workdir: Path, *, tolerance_days: in
             f"FROM {relation} WHERE {matured} ORDER BY project_id, activity_id) "
             f"TO {literal(str(target))} (FORMAT csv, HEADER, COMPRESSION gzip)"
         )
+
+
+def write_last_seen(table: Path, target: Path, workdir: Path) -> None:
+    """Write when each activity was last seen, and its finish, as gzipped CSV: what the scoreboard judges by.
+
+    Columns: ``project_id``, ``activity_id``, ``data_date`` and ``actual_finish`` (empty while open).
+    """
+    with connect(workdir) as database:
+        database.execute(
+            "COPY (SELECT project_id, activity_id, data_date, actual_finish "
+            f"FROM read_parquet({literal(str(table))}) WHERE data_date IS NOT NULL ORDER BY project_id, activity_id) "
+            f"TO {literal(str(target))} (FORMAT csv, HEADER, COMPRESSION gzip)"
+        )
+
+
+def baselines(table: Path, among: Path, workdir: Path) -> list[tuple[str, str, date]]:
+    """Return project, activity and baseline finish of the activities of `table` that `among` has too."""
+    with connect(workdir) as database:
+        return database.execute(
+            f"SELECT project_id, activity_id, baseline_finish FROM read_parquet({literal(str(table))}) AS t "
+            f"SEMI JOIN read_parquet({literal(str(among))}) AS a USING (project_id, activity_id) "
+            "WHERE baseline_finish IS NOT NULL"
+        ).fetchall()
 
 
 def outcomes(table: Path, among: Path, workdir: Path, *, tolerance_days: int) -> dict[str, int]:

@@ -11,6 +11,11 @@ from slipcast.ingest.advice import advice
 from slipcast.ingest.refusal import ScheduleRefused
 from slipcast.ingest.schedule import Schedule
 from slipcast.ingest.understanding import Column, Problem, QuarantinedRow, Understood
+from slipcast.schedule.comparison import Document
+from slipcast.schedule.quality import Quality
+
+# Rows of each kind of change that the report shows.
+MOST = 10
 
 
 class ProfileName(TypedDict):
@@ -20,10 +25,18 @@ class ProfileName(TypedDict):
     title: str
 
 
+class Changed(TypedDict):
+    """The largest changes since the last update; ``counts`` of each list, all of it is in ``comparison.json``."""
+
+    counts: dict[str, int]
+    shown: Document
+
+
 class Accepted(TypedDict):
     """Report on a file that was read, whole or in part.
 
-    ``labels`` are those of the file's activities with the baselines of its series.
+    ``labels`` are those of the file's activities with the baselines of its series. ``quality`` is there for a file with
+    a network, ``comparison`` if there is an update before it.
     """
 
     outcome: Literal["accepted"]
@@ -39,6 +52,8 @@ class Accepted(TypedDict):
     changes: list[str]
     notes: list[str]
     advice: str
+    quality: NotRequired[Quality]
+    comparison: NotRequired[Changed]
     # Objects that the report is about, and the dataset version: added by the function that stores them.
     sources: NotRequired[list[dict[str, object]]]
     dataset: NotRequired[DatasetRef]
@@ -92,6 +107,25 @@ def accepted(
         "notes": list(schedule.notes),
         "advice": advice(understood, schedule.counts, schedule.problems),
     }
+
+
+def shortened(changed: Document) -> Changed:
+    """Return the first changes of each kind; of slips the largest and, as pulls, those that gained most."""
+    slips = changed["slips"]
+    late, early = [row for row in slips if row["days"] > 0], [row for row in slips if row["days"] < 0]
+    shown: Document = {
+        **changed,
+        "slips": [*late[:MOST], *early[-MOST:]],
+        "consumed": changed["consumed"][:MOST],
+        "added": changed["added"][:MOST],
+        "removed": changed["removed"][:MOST],
+        "added_relations": changed["added_relations"][:MOST],
+        "removed_relations": changed["removed_relations"][:MOST],
+        "changes": changed["changes"][:MOST],
+        "planned_changes": changed["planned_changes"][:MOST],
+    }
+    counts = {name: len(rows) for name, rows in changed.items() if isinstance(rows, list) and name != "slips"}
+    return {"counts": {**counts, "slips": len(late), "pulls": len(early)}, "shown": shown}
 
 
 def refused(file: str, refusal: ScheduleRefused) -> Refused:

@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypedDict
 
+from slipcast.datasets.calendars import Calendar
 from slipcast.schedule.engine import Dates
 from slipcast.schedule.network import Activity, Key, Network, Relation
 from slipcast.schedule.paths import driving_links
+from slipcast.schedule.working_time import moment_of
 
 # Fields of an activity whose change a planner decides on; dates and progress follow from work.
 _EDITED = ("duration", "constraints", "as_late_as_possible", "kind")
@@ -64,6 +66,126 @@ class Comparison:
     slips: tuple[Slip, ...]
     consumed: Mapping[Key, int]
     finish_days: Mapping[str, float]
+
+
+class Named(TypedDict):
+    """An activity with its name."""
+
+    activity: str
+    name: str
+
+
+class RelationRow(TypedDict):
+    """A relation; lag in hours."""
+
+    predecessor: str
+    successor: str
+    type: str
+    lag_hours: float
+
+
+class ChangeRow(Named):
+    """An edit of an activity: durations in hours, moments as ISO 8601 without an offset."""
+
+    field: str
+    before: str
+    after: str
+
+
+class SlipRow(Named):
+    """A moved finish; ``driver`` is the activity that caused it."""
+
+    days: float
+    float_consumed_hours: float
+    driver: str
+    driver_name: str
+
+
+class ConsumedRow(Named):
+    """Float that others lost because of an activity."""
+
+    hours: float
+
+
+class Document(TypedDict):
+    """A comparison as JSON; pulls are slips of fewer than 0 days."""
+
+    finish_days: dict[str, float]
+    slips: list[SlipRow]
+    consumed: list[ConsumedRow]
+    added: list[Named]
+    removed: list[Named]
+    added_relations: list[RelationRow]
+    removed_relations: list[RelationRow]
+    changes: list[ChangeRow]
+    planned_changes: list[ChangeRow]
+
+
+def document(found: Comparison, before: Network, after: Network) -> Document:
+    """Return a comparison as JSON takes it."""
+
+    def named(key: Key) -> Named:
+        item = after.activities.get(key) or before.activities[key]
+        return {"activity": str(key), "name": item.name}
+
+    def row(change: Change) -> ChangeRow:
+        was, now = _words(change.field, change.before, before), _words(change.field, change.after, after)
+        return {**named(change.key), "field": change.field, "before": was, "after": now}
+
+    return {
+        "finish_days": {name: round(days, 3) for name, days in found.finish_days.items()},
+        "slips": [
+            {
+                **named(slip.key),
+                "days": round(slip.days, 3),
+                "float_consumed_hours": _hours(slip.float_consumed),
+                "driver": str(slip.driver),
+                "driver_name": named(slip.driver)["name"],
+            }
+            for slip in found.slips
+        ],
+        "consumed": [{**named(key), "hours": _hours(minutes)} for key, minutes in found.consumed.items()],
+        "added": [named(key) for key in found.added],
+        "removed": [named(key) for key in found.removed],
+        "added_relations": [_relation_row(item) for item in found.added_relations],
+        "removed_relations": [_relation_row(item) for item in found.removed_relations],
+        "changes": [row(change) for change in found.changes],
+        "planned_changes": [row(change) for change in found.planned_changes],
+    }
+
+
+def _relation_row(item: Relation) -> RelationRow:
+    return {
+        "predecessor": str(item.predecessor),
+        "successor": str(item.successor),
+        "type": item.kind,
+        "lag_hours": _hours(item.lag),
+    }
+
+
+def _hours(minutes: int) -> float:
+    return round(minutes / 60, 2)
+
+
+def _words(field: str, value: Any, network: Network) -> str:
+    """Return a value of an activity in words."""
+    if field == "calendar":
+        calendar = network.calendars.get(value, Calendar())
+        hours = sum(end - begin for day in calendar.week for begin, end in day) / 60
+        return f"{hours:g} h a week, {len(calendar.exceptions)} days that differ"
+    if value is None or value == ():
+        return "none"
+    if field == "duration":
+        return f"{_hours(value):g} h"
+    if field in _PLANNED:
+        return moment_of(value).isoformat(" ", "minutes")
+    if field == "constraints":
+        return ", ".join(
+            f"{kind.value.replace('_', ' ')} {moment_of(moment).isoformat(' ', 'minutes')}" for kind, moment in value
+        )
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return str(value)
 
 
 def aligned(before: Network, after: Network) -> Network:

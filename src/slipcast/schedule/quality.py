@@ -5,10 +5,11 @@ Analysis Pamphlet (DCMA-EA PAM 200.1, October 2012), section 4. Activities that 
 count in no check; complete work counts in those of dates and execution alone.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal, NamedTuple, NotRequired, TypedDict
 
-from slipcast.schedule.compiled import Node
+from slipcast.schedule.compiled import Link, Node
 from slipcast.schedule.engine import Dates, schedule
 from slipcast.schedule.network import MILESTONES, ConstraintKind, Key, Network, Status
 from slipcast.schedule.paths import longest_path
@@ -29,6 +30,75 @@ _HARD = frozenset(
 )
 
 
+class Definition(NamedTuple):
+    """What a check counts.
+
+    Attributes
+    ----------
+    point : number in the DCMA's assessment; None for a check of Slipcast's own
+    formula : in words
+    unit : of value and limit
+    least : whether the limit is the least that is good
+    """
+
+    point: int | None
+    formula: str
+    unit: Literal["share", "index", "days"] = "share"
+    least: bool = False
+
+
+DCMA = "DCMA-EA PAM 200.1 (October 2012), section 4"
+DEFINITIONS: Mapping[str, Definition] = {
+    "missing logic": Definition(1, "open activities without predecessor or without successor / open activities"),
+    "leads": Definition(2, "relations with negative lag / relations"),
+    "lags": Definition(3, "relations with positive lag / relations"),
+    "finish-to-start": Definition(4, "finish-to-start relations / relations", least=True),
+    "hard constraints": Definition(5, "open activities with a constraint that holds them / open activities"),
+    "high float": Definition(6, f"open activities with more than {HIGH} days of float / open activities"),
+    "negative float": Definition(7, "open activities with float below 0 / open activities"),
+    "high duration": Definition(8, f"open activities of more than {HIGH} days / open activities but milestones"),
+    "invalid dates": Definition(9, "activities with an actual date after the data date / activities"),
+    "resources": Definition(10, "open activities without resources or costs / open activities"),
+    "missed tasks": Definition(11, "finished after their baseline, or open past it / baseline finish by the data date"),
+    "critical path test": Definition(
+        12, f"days by which the finish moves / {PUSH} days added to the critical path", "share", least=True
+    ),
+    "critical path length index": Definition(
+        13, "(length of the critical path + its float) / length", "index", least=True
+    ),
+    "baseline execution index": Definition(14, "complete / baseline finish by the data date", "index", least=True),
+    "connected to the finish": Definition(
+        None, "open activities that lead to what finishes last / open activities", least=True
+    ),
+    "out of sequence": Definition(None, "started before a predecessor let them / started"),
+    "age of the data date": Definition(None, "days from the data date to the day on which the file was read", "days"),
+}
+
+
+class Point(TypedDict):
+    """Result of a check as JSON; ``activities`` are the first of the ``count`` that fail."""
+
+    name: str
+    point: int | None
+    value: float | None
+    limit: float
+    unit: str
+    least: bool
+    passed: bool | None
+    count: int
+    activities: list[dict[str, str]]
+    formula: str
+    source: str
+
+
+class Quality(TypedDict):
+    """Whether a schedule can be forecast: all checks, or ``why`` they could not be made."""
+
+    points: list[Point]
+    failed: int
+    why: NotRequired[str]
+
+
 @dataclass(frozen=True)
 class Check:
     """Result of a check.
@@ -39,7 +109,7 @@ class Check:
     value : a share between 0 and 1, or an index; None if there is nothing to check
     limit : the value that is still good
     passed : None if there is nothing to check
-    found : activities that fail it, at most `count` of them
+    found : activities that fail it; of relations those that they lead to
     count : how many activities or relations fail
     """
 
@@ -51,17 +121,20 @@ class Check:
     found: tuple[Key, ...] = ()
 
 
-def assess(network: Network, dates: Dates, now: int | None = None) -> list[Check]:
+def assess(
+    network: Network, dates: Dates, now: int | None = None, baseline: Mapping[Key, int] | None = None
+) -> list[Check]:
     """Return the fourteen checks of the DCMA, then those of a forecast.
 
     The fourteen are: missing logic, leads, lags, relation types, hard constraints, high float, negative float, high
     duration, invalid dates, resources (None: the network has none), missed tasks, the critical path test, the critical
-    path length index and the baseline execution index. The planned finish counts as the baseline's.
+    path length index and the baseline execution index.
 
     Parameters
     ----------
     network, dates : a network and its computed dates
     now : minutes since 1970 that the age of the data date counts to; it is not checked without it
+    baseline : baseline finish of activities, minutes since 1970; that of others is their planned finish
     """
     nodes = list(dates.compiled.scheduled())
     waiting = [node for node in nodes if not node.complete]
@@ -73,22 +146,27 @@ def assess(network: Network, dates: Dates, now: int | None = None) -> list[Check
         keys = tuple(node.activity.key for node in failing)
         return Check(name, value, limit, None if value is None else value <= limit, len(keys), keys)
 
-    def relations(name: str, count: int, limit: float, least: bool = False) -> Check:
-        value = count / len(links) if links else None
+    def relations(name: str, failing: Sequence[Link], limit: float) -> Check:
+        keys = tuple(dict.fromkeys(link.after.activity.key for link in failing))
+        least = DEFINITIONS[name].least
+        value = (len(links) - len(failing) if least else len(failing)) / len(links) if links else None
         passed = None if value is None else value >= limit if least else value <= limit
-        return Check(name, value, limit, passed, len(links) - count if least else count)
+        return Check(name, value, limit, passed, len(failing), keys)
+
+    def planned(node: Node) -> int | None:
+        return (baseline or {}).get(node.activity.key, node.activity.planned_finish)
 
     open_ends = [node for node in waiting if not node.before or not node.after]
     constrained = [node for node in waiting if any(kind in _HARD for kind, _ in node.activity.constraints)]
     floats = [(node, node.total_float or 0) for node in waiting]
     tasks = [node for node in waiting if node.activity.kind not in MILESTONES]
-    due = [node for node in nodes if (node.activity.planned_finish or node.data_date + 1) <= node.data_date]
-    missed = [node for node in due if not _on_time(node)]
+    due = [node for node in nodes if (planned(node) or node.data_date + 1) <= node.data_date]
+    missed = [node for node in due if not _on_time(node, planned(node))]
     return [
         share("missing logic", open_ends, unfinished, 0.05),
-        relations("leads", sum(link.lag < 0 for link in links), 0),
-        relations("lags", sum(link.lag > 0 for link in links), 0.05),
-        relations("finish-to-start", sum(not link.from_start and link.to_start for link in links), 0.9, least=True),
+        relations("leads", [link for link in links if link.lag < 0], 0),
+        relations("lags", [link for link in links if link.lag > 0], 0.05),
+        relations("finish-to-start", [link for link in links if link.from_start or not link.to_start], 0.9),
         share("hard constraints", constrained, unfinished, 0.05),
         share("high float", [node for node, value in floats if value > HIGH * DAY], unfinished, 0.05),
         share("negative float", [node for node, value in floats if value < 0], unfinished, 0),
@@ -104,8 +182,38 @@ def assess(network: Network, dates: Dates, now: int | None = None) -> list[Check
     ]
 
 
-def _on_time(node: Node) -> bool:
-    finish, planned = node.activity.actual_finish, node.activity.planned_finish
+def document(checks: Sequence[Check], network: Network, most: int = 10) -> Quality:
+    """Return checks as JSON takes them, each with up to `most` activities that fail it."""
+    points: list[Point] = []
+    for check in checks:
+        rule = DEFINITIONS[check.name]
+        points.append(
+            {
+                "name": check.name,
+                "point": rule.point,
+                "value": None if check.value is None else round(check.value, 6),
+                "limit": check.limit,
+                "unit": rule.unit,
+                "least": rule.least,
+                "passed": check.passed,
+                "count": check.count,
+                "activities": [
+                    {
+                        "project_id": key.project,
+                        "activity_id": key.activity,
+                        "activity_name": network.activities[key].name,
+                    }
+                    for key in check.found[:most]
+                ],
+                "formula": rule.formula,
+                "source": "Slipcast" if rule.point is None else DCMA,
+            }
+        )
+    return {"points": points, "failed": sum(point["passed"] is False for point in points)}
+
+
+def _on_time(node: Node, planned: int | None) -> bool:
+    finish = node.activity.actual_finish
     return node.complete and finish is not None and planned is not None and finish <= planned
 
 
@@ -120,7 +228,7 @@ def _critical_path_test(network: Network, dates: Dates) -> Check:
     keys = longest_path(dates)
     path = [node for node in dates.compiled.scheduled() if not node.complete and node.activity.key in keys]
     if not path:
-        return Check("critical path test", None, 1, None)
+        return Check("critical path test", None, 0.5, None)
     first = min(path, key=lambda node: (node.early_start, node.activity.key))
     key, added = first.activity.key, PUSH * 1440
     before = max(dates.finish.values())
@@ -129,7 +237,7 @@ def _critical_path_test(network: Network, dates: Dates) -> Check:
     moved = max(after.finish.values()) - before
     # Half of it or less means that the path does not reach the finish; calendars and free days take a few days.
     passed = moved >= added / 2
-    return Check("critical path test", moved / added, 1, passed, int(not passed), () if passed else (key,))
+    return Check("critical path test", moved / added, 0.5, passed, int(not passed), () if passed else (key,))
 
 
 def _critical_path_length_index(dates: Dates) -> Check:
@@ -168,8 +276,7 @@ def _forecast_checks(dates: Dates, waiting: Sequence[Node]) -> list[Check]:
 
 def _age(network: Network, now: int) -> Check:
     """Return the age in days of the oldest data date."""
-    oldest = min((project.data_date for project in network.projects.values()), default=now)
-    days = (now - oldest) / 1440
+    days = (now - min((project.data_date for project in network.projects.values()), default=now)) / 1440
     return Check("age of the data date", days, OLDEST, days <= OLDEST, int(days > OLDEST))
 
 

@@ -43,7 +43,7 @@ def test_two_updates_are_compared():
     assert result.exit_code == 0, result.output
     found = json.loads(result.stdout)
     assert found["slips"]
-    assert {"activity", "days", "float_consumed_hours", "driver"} == found["slips"][0].keys()
+    assert {"activity", "name", "days", "float_consumed_hours", "driver", "driver_name"} == found["slips"][0].keys()
     assert run("compare", first, second).exit_code == 0
 
 

@@ -1,12 +1,26 @@
 """Scoreboard: what was forecast, held against what came of it."""
 
+import csv
+import io
+import json
 import math
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from slipcast.forecast.scoreboard import GROUPS, LEVELS, judged, summary
+from slipcast.forecast import scoreboard
+from slipcast.forecast.scoreboard import (
+    GROUPS,
+    LEVELS,
+    document,
+    judged,
+    judged_in_parts,
+    metrics,
+    summary,
+    to_csv,
+    verdict,
+)
 
 DATA_DATE = pd.Timestamp("2025-01-31")
 
@@ -17,7 +31,13 @@ def day(number):
 
 def forecast(activity, *, levels=(10, 20, 40, 60), planned=15, model="m1", project="P1", data_date=DATA_DATE):
     days = {name: day(number) for name, number in zip(LEVELS, levels, strict=True)}
-    keys = {"source": "towers", "project_id": project, "activity_id": activity, "model_id": model}
+    keys = {
+        "source": "towers",
+        "project_id": project,
+        "activity_id": activity,
+        "model_id": model,
+        "stage": "in_progress",
+    }
     return {**keys, "data_date": data_date, **days, "planned_finish": pd.NaT if planned is None else day(planned)}
 
 
@@ -128,3 +148,90 @@ def test_the_planners_date_stands_next_to_the_median():
 def test_another_group_is_refused():
     with pytest.raises(ValueError, match="not by color"):
         summary(judge([forecast("A")], [known("A", 30)]), ["color"])
+
+
+def many(held, *, project="P{}", each=1, model="m1"):
+    """Judged forecasts, each project with `each` activities that held as said."""
+    rows = [(project.format(number), str(item), value) for number, value in enumerate(held) for item in range(each)]
+    forecasts = [forecast(item, project=name, model=model) for name, item, _ in rows]
+    facts = [known(item, 30 if value else None, as_of=70, project=name) for name, item, value in rows]
+    return judge(forecasts, facts)
+
+
+def test_forecasts_that_fail_together_count_for_fewer():
+    apart = summary(many([1] * 70 + [0] * 30)).iloc[0]
+    together = summary(many([1] * 7 + [0] * 3, each=10)).iloc[0]
+
+    assert apart["p80_held"] == together["p80_held"] == 0.7
+    assert apart["p80_high"] < 0.8 < together["p80_high"]
+    # The same ten activities, forecast on ten data dates, are ten and not a hundred.
+    again = judge(
+        [
+            forecast(str(item), levels=(1, 2, 40, 45), data_date=day(-number))
+            for item in range(10)
+            for number in range(10)
+        ],
+        [known(str(item), 30 if item < 7 else None, as_of=70) for item in range(10)],
+    )
+    row = summary(again).iloc[0]
+    assert (row["forecasts"], row["activities"]) == (100, 10)
+    assert row["p80_high"] - row["p80_low"] > 0.4
+
+
+def test_p80_no_longer_holds_if_chance_does_not_explain_it():
+    good, bad = many([1] * 80 + [0] * 20), many([1] * 60 + [0] * 40)
+
+    assert verdict(good, "m1")["undercoverage"] is False
+    assert metrics(verdict(good, "m1")) == {
+        "CoverageP80": 0.8,
+        "PinballRatio": pytest.approx(900 / 1150),
+        "Undercoverage": 0,
+    }
+    assert verdict(bad, "m1")["undercoverage"] is True
+    # A model with few judged forecasts, or none, has no verdict; those of the one before are no reason to train.
+    few = many([0] * 49)
+    assert verdict(few, "m1")["undercoverage"] is None
+    assert metrics(verdict(few, "m1"))["CoverageP80"] == 0
+    assert verdict(bad, "m2") == {"model_id": "m2", "forecasts": 0, "undercoverage": None}
+    assert metrics(verdict(pd.DataFrame(), "m2")) == {}
+
+
+def test_a_verdict_forgets_what_came_due_more_than_a_year_ago():
+    old = [forecast(str(number), model="m1", data_date=day(-400)) for number in range(100)]
+    new = [forecast(str(number), model="m1", project="P2") for number in range(60)]
+    rows = [row | {name: row[name] - pd.Timedelta(days=400) for name in LEVELS} for row in old] + new
+    facts = [known(str(number), None, as_of=70) for number in range(100)]
+    facts += [known(str(number), 30, as_of=70, project="P2") for number in range(60)]
+
+    found = verdict(judge(rows, facts), "m1")
+
+    assert (found["forecasts"], found["p80_held"], found["undercoverage"]) == (60, 1.0, False)
+
+
+def test_parts_are_judged_as_the_whole(monkeypatch):
+    rows = [forecast(str(number), levels=(number, number + 1, number + 2, number + 9)) for number in range(1, 40)]
+    facts = pd.DataFrame([known(str(number), 2 * number, as_of=45) for number in range(1, 40)])
+    monkeypatch.setattr(scoreboard, "_ROWS", 7)
+
+    parts = judged_in_parts((pd.DataFrame(rows[at : at + 5]) for at in range(0, 39, 5)), facts)
+
+    pd.testing.assert_frame_equal(parts, judged(pd.DataFrame(rows), facts))
+    assert judged_in_parts([], facts).empty
+
+
+def test_the_document_is_json_and_its_csv_has_all_groups_and_no_formula():
+    table = judge(
+        [forecast("A"), forecast("B", project="=1+1", planned=None)], [known("A", 30), known("B", None, project="=1+1")]
+    )
+
+    board = json.loads(json.dumps(document(table, "m1"), allow_nan=False))
+
+    assert board["as_of"] == "2025-03-22"
+    assert [row["project_id"] for row in board["groups"]["project_id"]] == ["=1+1", "P1"]
+    assert board["groups"]["data_date"][0]["data_date"] == "2025-01-31"
+    lines = list(csv.DictReader(io.StringIO(to_csv(board))))
+    assert {line["by"] for line in lines} == {"portfolio", *GROUPS}
+    assert [line["group"] for line in lines if line["by"] == "project_id"] == ["'=1+1", "P1"]
+    assert lines[0]["p80_held"] == "0.5000"
+    empty = document(pd.DataFrame(), "m1")
+    assert (empty["total"], empty["metrics"], to_csv(empty)) == (None, {}, "by,group,forecasts\n")
