@@ -20,6 +20,8 @@ from slipcast.schedule.working_time import ElapsedTime, WorkingTime
 type Values = Any
 # Tables with an entry for each minute take this much at most, in bytes; calendars beyond it are searched.
 TABLES_BYTES = 100_000_000
+# A table pays if each of its entries is looked up at least once in this many uses.
+USES = 8
 _FINISHES = frozenset({ConstraintKind.FINISH_ON_OR_AFTER, ConstraintKind.FINISH_ON})
 
 
@@ -281,10 +283,11 @@ class _Pass:
                     uses, _ = used.get(id(clock), (0, clock))
                     used[id(clock)] = uses + 1, clock
         clocks: dict[int, _Clock] = {}
-        left = TABLES_BYTES
-        for _, clock in sorted(used.values(), key=lambda item: -item[0]):
-            left -= 5 * (last - first)
-            clocks[id(clock)] = (_Table if left > 0 else _Search)(clock, first, last)
+        left, minutes = TABLES_BYTES, last - first
+        for uses, clock in sorted(used.values(), key=lambda item: -item[0]):
+            pays = uses * self.count * USES > minutes and left > 5 * minutes
+            left -= 5 * minutes if pays else 0
+            clocks[id(clock)] = (_Table if pays else _Search)(clock, first, last)
         return clocks
 
     def _complete(self, node: Node) -> None:
