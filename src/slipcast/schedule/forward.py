@@ -71,40 +71,52 @@ def _open(node: Node) -> None:
 
 def _bounds(node: Node) -> tuple[int, int | None]:
     """Return the earliest start, and the earliest finish if something bounds it."""
-    activity = node.activity
-    starts: list[int] = [node.data_date]
+    starts = [earliest_start(node)]
     finishes: list[int] = []
-    if not node.started:
-        # P6: not before the planned start of the project, even if its data date is earlier.
-        starts += [moment for moment in (node.planned_start, activity.external_early_start) if moment is not None]
-    elif activity.resumed is not None:
-        starts.append(activity.resumed)
     for link in node.before:
         if link.holds:
             (starts if link.to_start else finishes).append(_asked(link))
-    for kind, moment in activity.constraints:
-        if kind in _STARTS and not node.started:
-            starts.append(moment)
-        elif kind in _FINISHES:
+    for kind, moment in node.activity.constraints:
+        if kind in _FINISHES:
             finishes.append(_end(node.clock, moment))
     return max(starts), max(finishes, default=None)
 
 
+def earliest_start(node: Node) -> int:
+    """Return the earliest start by all that is no relation."""
+    activity = node.activity
+    starts = [node.data_date]
+    if not node.started:
+        # P6: not before the planned start of the project, even if its data date is earlier.
+        starts += [moment for moment in (node.planned_start, activity.external_early_start) if moment is not None]
+        starts += [moment for kind, moment in activity.constraints if kind in _STARTS]
+    elif activity.resumed is not None:
+        starts.append(activity.resumed)
+    return max(starts)
+
+
 def _asked(link: Link) -> int:
     """Return the moment that a relation asks for, and keep what is left of its lag."""
-    before, activity, lag = link.before, link.before.activity, link.lag
-    moment = before.early_start if link.from_start else before.early_finish
-    since = activity.actual_start if link.from_start else activity.actual_finish
-    if since is not None and (before.complete or (before.started and link.from_start)):
-        if link.from_start and before.options.lag_from_actual_start:
-            moment = since
-        elif lag > 0:
-            # P6: what has passed of a lag is not waited for again.
-            lag = max(lag - max(link.clock.between(since, before.data_date), 0), 0)
-        elif before.complete:
-            lag = 0
+    lag, moment = lag_left(link)
+    if moment is None:
+        moment = link.before.early_start if link.from_start else link.before.early_finish
     link.left = lag
     return link.clock.add(moment, lag) if lag else moment
+
+
+def lag_left(link: Link) -> tuple[int, int | None]:
+    """Return the minutes of a lag that are still waited for, and the actual date they count from if they do so."""
+    before, lag = link.before, link.lag
+    since = before.activity.actual_start if link.from_start else before.activity.actual_finish
+    if since is not None and (before.complete or (before.started and link.from_start)):
+        if link.from_start and before.options.lag_from_actual_start:
+            return lag, since
+        if lag > 0:
+            # P6: what has passed of a lag is not waited for again.
+            return max(lag - max(link.clock.between(since, before.data_date), 0), 0), None
+        if before.complete:
+            return 0, None
+    return lag, None
 
 
 def _end(clock: WorkingTime, moment: int) -> int:

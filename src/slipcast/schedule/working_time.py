@@ -56,6 +56,12 @@ class WorkingTime:
         self._grown = _GROWTH
         self._append(max(last // DAY - start, 0) + _GROWTH)
 
+    @property
+    def day_minutes(self) -> float:
+        """Working minutes of a usual working day: the mean of the weekdays on which work is done."""
+        worked = [sum(end - begin for begin, end in spans) for spans in self._week]
+        return sum(worked) / max(sum(minutes > 0 for minutes in worked), 1)
+
     def worked(self, moment: int) -> int:
         """Return the working minutes until a moment; only differences mean something."""
         if moment > self._ends[-1]:
@@ -103,6 +109,10 @@ class WorkingTime:
     def between(self, start: int, finish: int) -> int:
         """Return the working minutes from `start` to `finish`; negative if `finish` is before `start`."""
         return self.worked(finish) - self.worked(start)
+
+    def spans_between(self, first: int, last: int) -> list[tuple[int, int]]:
+        """Return the spans of work of all days from that of `first` to that of `last`."""
+        return self._spans(first // DAY, last // DAY + 1)
 
     def _double(self) -> int:
         self._grown *= 2
