@@ -84,15 +84,12 @@ def refresh(table: str, series: Mapping[str, Series], before: Mapping[str, str])
         raw = series_codec.encode(known)
         key, digest = item_key(text), hashlib.sha256(raw).hexdigest()[:16]
         parts = [raw[start : start + LARGEST_PART] for start in range(0, len(raw), LARGEST_PART)]
-        written = [
-            {"pk": _part_key(key, number) if number else key, "series": part} for number, part in enumerate(parts)
-        ]
-        if len(parts) > 1:
-            written[0]["parts"] = len(parts)
-        # All parts have the digest of the whole: a reader must not join parts of two refreshes.
-        digests |= dict.fromkeys((item["pk"] for item in written), digest)
+        further = {_part_key(key, number): part for number, part in enumerate(parts[1:], 1)}
+        digests |= dict.fromkeys((key, *further), digest)
         if before.get(key) != digest:
-            items += written
+            count = {"parts": len(parts)} if further else {}
+            items.append({"pk": key, "series": parts[0], **count})
+            items += ({"pk": name, "series": part} for name, part in further.items())
     import boto3
 
     from slipcast_aws import waiting
