@@ -122,6 +122,7 @@ def without(text: str, *names: str) -> str:
 
 
 SHEET = workbook(TABLE.decode())
+WIDE = workbook(TABLE.decode().replace("\n", ",x\n"))
 UNSCHEDULED = XER
 for stamp in dict.fromkeys(re.findall(r"2025-06-\d\d \d\d:00", XER.partition("%T\tTASK\r\n")[2])):
     UNSCHEDULED = UNSCHEDULED.replace(f"\t{stamp}", "\t")
@@ -207,6 +208,7 @@ CASES = (
     ),
     Case("Open it in Excel and save it again", workbook("", "xl/worksheets/sheet9.xml"), SHEET),
     Case("Export the schedule again", workbook(""), SHEET),
+    Case("Remove some", WIDE, SHEET, limits={"max_columns": 5}, new={"limits": Limits(max_columns=5)}),
     Case(xlsx.CSV, SHEET, TABLE, limits={"xlsx_seconds": 0.001}),
     Case(xlsx.CSV, SHEET, TABLE, limits={"xlsx_memory_bytes": 1 << 20}),
     # Archives
