@@ -1,6 +1,7 @@
 """The feature store: a prediction reads what the pipeline wrote, and that is what a model was trained on."""
 
 import math
+import random
 
 import boto3
 import numpy as np
@@ -125,6 +126,35 @@ def test_a_long_key_goes_by_its_digest(table):
     assert sum(key.startswith("sha256:") and len(key) == 71 for key in digests) == 3
     assert feature_store.refresh(table, {}, digests) == {}
     assert items(table) == {}
+
+
+def incompressible(seed: int, days: int) -> Series:
+    """Return a series in which every day changes all totals by numbers without a pattern."""
+    chance = random.Random(seed)
+    return Series(list(range(days)), Totals(*[[chance.getrandbits(30) for _ in range(days)] for _ in range(9)]))
+
+
+def test_a_series_that_is_larger_than_an_item_is_in_several(table, reads):
+    written = {"portfolio": incompressible(1, days=25_000), "phase=a": series(1)}
+    digests = feature_store.refresh(table, written, {})
+
+    assert len(series_codec.encode(written["portfolio"])) > 2 * 409_600
+    assert feature_store.fetch(table, written) == written
+    assert [len(asked) for asked in reads.asked] == [2, len(digests) - 2]
+    assert feature_store.refresh(table, written, digests) == digests
+    # Parts that are not needed any more do not stay.
+    shorter = {"portfolio": series(2), "phase=a": series(1)}
+    assert feature_store.refresh(table, shorter, digests).keys() == items(table).keys() == shorter.keys()
+
+
+def test_parts_of_two_refreshes_are_not_joined(table):
+    first = feature_store.refresh(table, {"portfolio": incompressible(1, days=12_000)}, {})
+    stale = boto3.client("dynamodb").get_item(TableName=table, Key={"pk": {"S": "part 1 of portfolio"}})["Item"]
+    feature_store.refresh(table, {"portfolio": incompressible(2, days=12_000)}, first)
+    put(table, **stale)
+
+    with pytest.raises(ValueError, match="series"):
+        feature_store.fetch(table, ["portfolio"])
 
 
 @pytest.mark.parametrize(("keys", "requests"), [(100, [100]), (101, [100, 1]), (250, [100, 100, 50])])

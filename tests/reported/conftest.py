@@ -5,18 +5,22 @@ A file names its threads as comments, ``# owner/repository#number: what happened
 """
 
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 
 from integration.conftest import control_table, empty_store, mocked_aws, permissions, s3, trigger  # noqa: F401
 from slipcast.datasets import versions
+from slipcast.model.artifact import digest
 from slipcast_aws import storage
 from slipcast_aws.control import datasets
 from slipcast_aws.release import versions as releases
-from support.monitoring_site import live, monitor, profiled  # noqa: F401
+from support.monitoring_site import PROFILE_URI, live, monitor, profiled  # noqa: F401
+from support.predict_api import artefact
 
 
 @dataclass
@@ -67,3 +71,24 @@ def preparing(request, load_app, lambda_context, monkeypatch) -> Preparing:
         **{"MIN_MATURED_ROWS": "20", "TRAIN_ON_NEW_DATA": "true", "RETRAIN_BUDGET": "2", "COOLDOWN_MINUTES": "60"},
     )
     return Preparing(app, lambda_context, client)
+
+
+@pytest.fixture
+def scoring(load_app, preparing, empty_store, lambda_context, monkeypatch) -> Callable[[dict[str, Any]], list[Any]]:  # noqa: F811
+    """The score function with a live model: scores the open activities of an upload, as the pipeline does."""
+    uri = "s3://data/models/4/model.json"
+    storage.write_bytes(uri, artefact())
+    model = releases.LiveModel(
+        **{"version": "4", "model_id": "m", "sha256": digest(artefact()), "artefact_uri": uri},
+        **{"profile_uri": PROFILE_URI, "dataset_id": "d"},
+    )
+    topic = boto3.client("sns").create_topic(Name="slipcast")["TopicArn"]
+    names = {"DATA_BUCKET": "data", "FEATURE_TABLE": empty_store, "PREDICT_FUNCTION": "slipcast-predict"}
+    app = load_app("score", **names, TOPIC_ARN=topic, REDACT_COLUMNS="", ID_SALT="salt")
+
+    def score(upload: dict[str, Any]) -> list[Any]:
+        with monkeypatch.context() as patch:
+            patch.setattr(releases, "live_model", lambda function: model)
+            return app.handler({"upload": upload}, lambda_context)["scored"]
+
+    return score

@@ -4,13 +4,19 @@
 # minio/minio#18272: the same of another store
 # elastic/integrations#13065: an older state that is read later replaces a newer one
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from typing import Any
 
+import pandas as pd
 import pytest
 
+from slipcast.features.point_in_time import NEEDED_KEYS
+from slipcast.features.point_in_time_table import build_series
 from slipcast_aws import storage
 from slipcast_aws.control import datasets
+from slipcast_aws.serving import feature_store
 from support.plain_schedules import schedule
 
 # The last drop in each place, and the others in both orders.
@@ -69,6 +75,58 @@ def test_updates_of_a_series_may_come_out_of_order(preparing):
 
     assert budgets(preparing) == {7}
     assert preparing.last("hall")["data_date"] == "2025-07-31"
+
+
+@pytest.fixture
+def refreshing(load_app, control_table, empty_store, lambda_context) -> Callable[[], Any]:
+    """The refresh function, which brings the feature store to the latest dataset."""
+    names = {"DATA_BUCKET": "data", "CONTROL_TABLE": control_table, "FEATURE_TABLE": empty_store}
+    app = load_app("refresh", **names, TOLERANCE_DAYS="30")
+    return lambda: app.handler({}, lambda_context)
+
+
+def update(open_activities: int, day: str, budget: int) -> bytes:
+    """Return a schedule of twenty finished activities and of others that have not started."""
+    rows = "".join(f"B{number},{day},2025-09-01,2025-12-31,,{budget}\n" for number in range(open_activities))
+    return schedule(20, data_date=day, budget=budget) + rows.encode()
+
+
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("late", [False, True], ids=["scored one by one", "scored after all were taken in"])
+def test_data_predictions_and_history_are_those_of_the_last_drops(preparing, scoring, refreshing, order, late):
+    """Prepare, score and refresh, as executions of the state machine interleave them."""
+    june, may = "incoming/hall_2025-06-30.csv", "incoming/hall_2025-05-31.csv"
+    drops = [
+        preparing.drop(update(3, "2025-06-30", 111), june),
+        preparing.drop(update(5, "2025-06-30", 222), june),
+        preparing.drop(update(4, "2025-05-31", 333), may),
+    ]
+    waiting = []
+    for place in order:
+        upload = preparing.take_in(drops[place])["upload"]
+        if not upload["open"]["rows"]:
+            continue
+        if late:
+            waiting.insert(0, upload)
+        else:
+            scoring(upload)
+            refreshing()
+    for upload in waiting:
+        scoring(upload)
+    refreshing()
+    feature_store._cache.clear()
+
+    found = preparing.rows()
+    assert {row["budget"] for row in found.values()} == {222}
+    assert len(found) == 25
+    for day, count in (("2025-06-30", 5), ("2025-05-31", 4)):
+        rows = storage.read_bytes(f"s3://data/predictions/hall/{day}.csv").decode().splitlines()
+        assert len(rows) == 1 + count, day
+    last = preparing.last("hall")
+    assert (last["data_date"], last["open"]["rows"]) == ("2025-06-30", 5)
+    table = pd.DataFrame([{**row, "project_id": project} for (project, _), row in found.items()])
+    series = build_series(table, 30, NEEDED_KEYS)
+    assert feature_store.fetch("features", series) == series
 
 
 def test_a_file_that_is_dropped_again_counts_as_dropped_last(preparing):

@@ -4,7 +4,9 @@
 # openvinotoolkit/model_server#4337: the same in another server
 # evidentlyai/evidently#1480: one bad column stops the whole report of drift
 
+import csv
 import gzip
+import io
 import json
 import math
 from datetime import UTC, datetime, timedelta
@@ -12,12 +14,13 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 
+from integration.test_predict_stream import Stream
 from slipcast.features.row import CATEGORICAL, NUMERIC
 from slipcast.monitoring.logged_prediction import flaw
 from slipcast.monitoring.window import Sketch
 from slipcast.reports.monitoring import render
 from slipcast_aws import storage
-from slipcast_aws.serving import prediction_log
+from slipcast_aws.serving import prediction_log, queues
 from support.monitoring_site import features, folder, log, logged, predictions, reference, reports
 from support.predict_api import ACTIVITY, call, environment
 
@@ -158,6 +161,83 @@ def test_what_the_api_accepts_the_monitor_bears(load_app, tmp_path, monitor, pro
     assert record["conclusion"] == honest["conclusion"]
     assert record in reports(profiled)
     assert render(record)
+
+
+# As text, as a queue's message or a cell of a file may have it; the last ones are accepted.
+WRITTEN = ("1e308", "-1e308", "1e15", "9" * 400, "NaN", "Infinity", "5e-324", "-999999999999999", "999999999999999.8")
+CATEGORIES = ("x" * 5_000, "=cmd|' /C calc'!A0", "a\u2028b", "<script>alert(1)</script>", "\U0001f3d7\ufe0f", "NULL")
+
+
+@pytest.fixture
+def queue(load_app, tmp_path, lambda_context, mocked_aws):
+    """The queue of updates in front of the predict function."""
+    for cached in (queues.client, queues.beside):
+        cached.cache_clear()
+    found = Stream(lambda_context)
+    found.app = load_app("predict.app", **environment(tmp_path))
+    yield found
+    for cached in (queues.client, queues.beside):
+        cached.cache_clear()
+
+
+def test_what_a_queue_brings_the_monitor_bears(queue, monitor, profiled, capsys):
+    log(profiled, predictions(300))
+    honest, _ = monitor()
+    whole = json.dumps(ACTIVITY)
+    bodies = [f'{whole[:-1]}, "{name}": {value}}}' for name in NUMBERS[1:] for value in WRITTEN]
+    bodies += [json.dumps(ACTIVITY | {"phase": value}) for value in CATEGORIES]
+    capsys.readouterr()
+
+    for number, body in enumerate(bodies):
+        queue.send(body, group=f"P-{number}")
+    answered = set()
+    while (event := queue.batch())["Records"]:
+        answered |= {record["messageId"] for record in event["Records"]} - queue.deliver(event)
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith('{"log":"prediction"')]
+    rows = [
+        {name: found for name, found in line.items() if name != "items"} | item
+        for line in map(json.loads, lines)
+        for item in line.get("items", ())
+    ]
+
+    assert len(answered) == len(bodies)
+    # Of each number the three in bounds, of two columns the positive ones alone; every category but the long one.
+    assert len(rows) == 3 + 2 + 2 + len(CATEGORIES) - 1
+    log(profiled, rows, name="queue")
+    record, _ = monitor()
+    assert record["predictions"] == honest["n"] + len(rows)
+    assert (record["unreadable"], record["conclusion"]) == (0, honest["conclusion"])
+    assert render(record)
+
+
+def test_what_a_dropped_file_brings_the_monitor_bears(preparing, scoring, monitor, profiled):
+    """The same numbers in the cells of a file: intake, list of open activities, batch scoring, log, monitor."""
+    log(profiled, predictions(300))
+    honest, _ = monitor()
+    cells = [{name: value} for name in NUMBERS[1:] for value in WRITTEN] + [{"phase": value} for value in CATEGORIES]
+    rows = [{"phase": "Design"} for _ in range(300)] + cells
+    out = io.StringIO()
+    writer = csv.DictWriter(
+        out, ["activity_id", "data_date", "start", "baseline_finish", "phase", *NUMBERS[1:]], restval=""
+    )
+    writer.writeheader()
+    plan = {"data_date": "2024-12-31", "start": "2025-03-03", "baseline_finish": "2025-09-30"}
+    writer.writerows(plan | row | {"activity_id": f"A{number}"} for number, row in enumerate(rows))
+
+    answer = preparing.take_in(preparing.drop(out.getvalue().encode(), "incoming/hall_2024-12-31.csv"))
+
+    # Of the numbers the three in bounds, none of them negative where the column forbids it.
+    counts = answer["upload"]["counts"]
+    assert counts["rejected"] + counts["accepted"] == len(rows)
+    assert 5 * (len(NUMBERS) - 1) < counts["rejected"] < 7 * (len(NUMBERS) - 1)
+    (summary,) = scoring(answer["upload"])
+    record, _ = monitor()
+
+    assert summary["rows"] == counts["accepted"]
+    assert record["predictions"] == honest["n"] + summary["rows"]
+    assert record["unreadable"] == 0
+    assert record in reports(profiled)
+    assert "<script>alert(1)" not in render(record)
 
 
 def test_sums_of_a_window_stay_finite():

@@ -96,7 +96,8 @@ class Writer:
         self._write("calendars", "", values)
 
     def _write(self, table: str, project: str, values: Mapping[str, Any]) -> None:
-        self._writers[table].writerow([project, *(values.get(name, "") for name in self._columns[table])])
+        # What is None or absent is written as nothing.
+        self._writers[table].writerow([project, *map(values.get, self._columns[table])])
 
     def __enter__(self) -> "Writer":
         return self

@@ -18,8 +18,8 @@ MAX_DAYS = 100_000
 def encode(series: Series) -> bytes:
     """Return `series` as bytes: version and number of days, then the zlib-packed differences from day to day.
 
-    A day takes 40 bytes before compression, and a fraction after it: even 10,000 incompressible days stay below the 400
-    KB (409,600 bytes) of a DynamoDB item. A series whose totals change by more than 32 bits hold, such as one with
+    A day takes 40 bytes before compression, and mostly less than 5 after it; the feature store splits what is larger
+    than an item of DynamoDB. A series whose totals change by more than 32 bits hold, such as one with
     110,000 activities that start on one day, is of version 2: 64 bits for each number.
 
     Raises

@@ -172,8 +172,8 @@ def _relations(
                         "predecessor_id": other if backwards else activity,
                         "successor_id": activity if backwards else other,
                         "relation_type": item.kind,
-                        "lag_minutes": "" if item.lag.minutes is None else item.lag.minutes,
-                        "lag_percent": "" if item.lag.percent is None else item.lag.percent,
+                        "lag_minutes": item.lag.minutes,
+                        "lag_percent": item.lag.percent,
                         "lag_calendar": whose,
                     },
                 )
@@ -200,5 +200,4 @@ def _activities(
             cells[name] = amount.minutes
         kind = cells["activity_type"]
         cells["activity_type"] = WORDS.get(normal(kind or ""), kind)
-        row = {name: "" if value is None else value for name, value in cells.items()}
-        network.activity(project, {**row, "activity_id": activity, "status": status or ""})
+        network.activity(project, {**cells, "activity_id": activity, "status": status})

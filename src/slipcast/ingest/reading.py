@@ -35,6 +35,13 @@ SMALL = 200_000
 # Line, canonical column, text, what is wrong with it, and whose it is: id and name of the activity.
 type BadCell = tuple[int, str, Any, Rule, tuple[str, str]]
 GOOD = "NOT blank AND NOT filtered AND NOT bad"
+# What gives an exported project dates, and its data date, by the kind of file; a table is edited instead.
+_P6 = "Schedule the project (In Primavera P6: Tools > Schedule, with the data date) and export it again"
+SCHEDULE_FIRST = {
+    "xer": _P6,
+    "pmxml": _P6,
+    "mspdi": "Set the status date (In MS Project: Project > Status Date), calculate (F9) and save the XML file again",
+}
 
 
 @dataclass(frozen=True)
@@ -457,10 +464,13 @@ class _Reading:
             )
         )
         if still_open or last is None:
+            remedy = "Put the data date into its name, as in name_2025-06-30.csv, or into a column data_date"
+            if self.text.kind in SCHEDULE_FIRST:
+                remedy = f"{SCHEDULE_FIRST[self.text.kind]}, or put the data date into its name, as in name_2025-06-30"
             raise ScheduleRefused(
                 self.name,
                 "the file does not say which day it describes",
-                "Put the data date into its name, as in name_2025-06-30.csv, or into a column data_date",
+                remedy,
                 self.found.line,
                 "data_date",
             )
@@ -485,7 +495,7 @@ class _Reading:
         found = self.database.execute(f"SELECT {counts} FROM {query.checked()} WHERE NOT blank AND NOT filtered")
         for name, filled in zip(columns, one_row(found), strict=False):
             if not filled:
-                remedy = "Export it as well"
+                remedy = SCHEDULE_FIRST.get(self.text.kind, "Export it as well")
                 if name == "baseline_finish":
                     remedy = "Assign a baseline in the scheduling tool and export its dates with the schedule"
                 raise ScheduleRefused(self.name, f"it is empty in all {rows} rows", remedy, self.found.line, name)
@@ -495,7 +505,8 @@ class _Reading:
             self.name,
             f"{bad} of {rows} rows are bad, at most {self.max_bad_share:.0%} may be; "
             f"the first: {_shown(value)!r} {rule.reason}",
-            rule.remedy,
+            # Nobody can fill in a cell of an export.
+            SCHEDULE_FIRST.get(self.text.kind, rule.remedy) if value is None else rule.remedy,
             line,
             column or None,
         )

@@ -22,7 +22,8 @@ from slipcast.ingest.understanding import Understood
 from slipcast.schema import STATUSES
 
 __all__ = ["REJECTED_COLUMNS", "Schedule", "connect", "read_schedule"]
-READABLE = (".csv", ".txt", ".tsv", ".xer", ".xml", ".xlsx", ".xlsm")
+WORKBOOKS = (".xlsx", ".xlsm")
+READABLE = (".csv", ".txt", ".tsv", ".xer", ".xml", ".pmxml", *WORKBOOKS)
 # A year of weekly updates and the baseline.
 MOST = 60
 
@@ -118,13 +119,14 @@ def read_schedule(
 
 
 def _unpack(path: Path, name: str, folder: str, target: Path, limits: Limits) -> tuple[list[Member], list[str]]:
-    """Return the files of a zip file that holds several; none if it is no such file."""
+    """Return the files of a zip file that holds several, or a workbook; none if it is no such file."""
     with path.open("rb") as stream:
         if not stream.read(4).startswith(sniff.ZIP):
             return [], []
     archive = _archive.Archive(path, name)
     try:
-        if len(archive.members) < 2 or xlsx.is_workbook(archive):
+        single = len(archive.members) < 2
+        if (single and not any(name.endswith(WORKBOOKS) for name in archive.names)) or xlsx.is_workbook(archive):
             return [], []
         xlsx.refuse_other_documents(archive, name)
         infos = [info for info in archive.members if info.filename.lower().endswith(READABLE)]
@@ -149,10 +151,19 @@ def _unpack(path: Path, name: str, folder: str, target: Path, limits: Limits) ->
     finally:
         archive.close()
     left = [info.filename for info in archive.members if info not in infos]
-    notes = [f"{len(members)} files unpacked from zip"]
+    notes = [f"{len(members)} file{'s' * (len(members) > 1)} unpacked from zip"]
     if left:
         notes.append(f"not read: {', '.join(left)}"[:300])
-    return members, notes
+    return _of_one_series(members), notes
+
+
+def _of_one_series(members: list[Member]) -> list[Member]:
+    """Put the baselines into the series of the updates, if these have one: planners name a baseline otherwise."""
+    series = {member.source for member in members if not member.baseline}
+    if len(series) != 1:
+        return members
+    (one,) = series
+    return [replace(member, source=one) for member in members]
 
 
 def _refuse_archives(file: Path, member: str, name: str) -> None:

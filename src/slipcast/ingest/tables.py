@@ -66,7 +66,7 @@ def _projects(database: duckdb.DuckDBPyConnection, relation: str, query: Query) 
     ids = [row[0] for row in database.execute(f"SELECT DISTINCT project_id FROM {relation}").fetchall()]
     if len(ids) == 1:
         name = query.source
-        if name in file_names.NAMELESS and (own := file_names.without_marks(ids[0])):
+        if file_names.says_nothing(name) and (own := file_names.without_marks(ids[0])):
             name = own
         return literal(name) if name != ids[0] else None
     lasting = {item: file_names.without_marks(item) or item for item in ids}

@@ -1,8 +1,8 @@
 """Feature store in DynamoDB: the history of each project, phase, location, … by day.
 
 Key ``pk`` is the key's text, or its digest if that is too long; ``series`` holds
-`slipcast.features.point_in_time.encode`. The pipeline writes what changed, the prediction function and batch scoring
-read by key.
+`slipcast.features.series_codec.encode`. A series that is larger than an item may be is in several items: the first says
+how many in ``parts``. The pipeline writes what changed, the prediction function and batch scoring read by key.
 """
 
 import gzip
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 BATCH = 100
 # DynamoDB takes keys of 2048 bytes.
 LONGEST_KEY = 1024
+# DynamoDB takes items of 409,600 bytes, key and names of attributes included.
+LARGEST_PART = 400_000
 ATTEMPTS = 8
 # The pipeline refreshes the store when a file is dropped, so a delay of minutes is acceptable. Unpacking the
 # portfolio's series alone takes longer than a prediction.
@@ -59,6 +61,11 @@ def item_key(text: str) -> str:
     return text if len(text.encode()) <= LONGEST_KEY else "sha256:" + hashlib.sha256(text.encode()).hexdigest()
 
 
+def _part_key(key: str, number: int) -> str:
+    """Return the key of a further part of an item; no text of a key begins so."""
+    return f"part {number} of {key}"
+
+
 def refresh(table: str, series: Mapping[str, Series], before: Mapping[str, str]) -> dict[str, str]:
     """Write the changed series and return the digests of all.
 
@@ -71,13 +78,18 @@ def refresh(table: str, series: Mapping[str, Series], before: Mapping[str, str])
     before
         digests that the last refresh returned, by item key
     """
-    items, digests = [], {}
+    items: list[dict[str, Any]] = []
+    digests: dict[str, str] = {}
     for text, known in series.items():
         raw = series_codec.encode(known)
         key, digest = item_key(text), hashlib.sha256(raw).hexdigest()[:16]
-        digests[key] = digest
+        parts = [raw[start : start + LARGEST_PART] for start in range(0, len(raw), LARGEST_PART)]
+        further = {_part_key(key, number): part for number, part in enumerate(parts[1:], 1)}
+        digests |= dict.fromkeys((key, *further), digest)
         if before.get(key) != digest:
-            items.append({"pk": key, "series": raw})
+            count = {"parts": len(parts)} if further else {}
+            items.append({"pk": key, "series": parts[0], **count})
+            items += ({"pk": name, "series": part} for name, part in further.items())
     import boto3
 
     from slipcast_aws import waiting
@@ -129,7 +141,22 @@ def fetch(table: str, texts: Iterable[str]) -> dict[str, Series]:
 
 def _read(table: str, texts: list[str]) -> dict[str, Series]:
     texts_by_key = {item_key(text): text for text in texts}
-    keys, found = list(texts_by_key), {}
+    items = _items(table, list(texts_by_key))
+    further = {
+        key: [_part_key(key, number) for number in range(1, int(item["parts"]["N"]))]
+        for key, item in items.items()
+        if "parts" in item
+    }
+    parts = _items(table, [key for keys in further.values() for key in keys])
+    found = {}
+    for key, item in items.items():
+        raw = _raw(item, key) + b"".join(_raw(parts.get(part, {}), part) for part in further.get(key, ()))
+        found[texts_by_key[key]] = series_codec.decode(raw)
+    return found
+
+
+def _items(table: str, keys: list[str]) -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = {}
     for start in range(0, len(keys), BATCH):
         pending: dict[str, Any] = {table: {"Keys": [{"pk": {"S": key}} for key in keys[start : start + BATCH]]}}
         for attempt in range(ATTEMPTS):
@@ -142,9 +169,7 @@ def _read(table: str, texts: list[str]) -> dict[str, Series]:
                 )
             except DirectReadError as error:
                 raise FeatureStoreError(f"DynamoDB: {error}") from error
-            for item in answer["Responses"].get(table, []):
-                key = item["pk"]["S"]
-                found[texts_by_key[key]] = series_codec.decode(_raw(item, key))
+            found |= {item["pk"]["S"]: item for item in answer["Responses"].get(table, [])}
             pending = answer.get("UnprocessedKeys") or {}
             if not pending:
                 break

@@ -199,7 +199,7 @@ def unzip_only(archive: Archive, target: Path, budget: Budget) -> str:
     if len(archive.members) != 1:
         raise ScheduleRefused(budget.file, f"the zip file holds {len(archive.members)} files", remedy)
     member = archive.members[0]
-    if not member.filename.lower().endswith((".csv", ".txt", ".tsv", ".xer", ".xml")):
+    if not member.filename.lower().endswith((".csv", ".txt", ".tsv", ".xer", ".xml", ".pmxml")):
         raise ScheduleRefused(budget.file, f"the zip file holds {member.filename[-100:]!r}", remedy)
     with target.open("wb") as sink:
         archive.copy(member, sink, budget)

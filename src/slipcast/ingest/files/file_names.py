@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from datetime import date
 from pathlib import PurePosixPath
 
-SUFFIXES = {".csv", ".txt", ".tsv", ".gz", ".zip", ".xlsx", ".xlsm", ".xer", ".xml"}
+SUFFIXES = {".csv", ".txt", ".tsv", ".gz", ".zip", ".xlsx", ".xlsm", ".xer", ".xml", ".pmxml"}
 DAY = re.compile(r"(?<!\d)((?:19|20)\d\d)([-_.]?)(0[1-9]|1[0-2])\2(0[1-9]|[12]\d|3[01])(?!\d)")
 # Not the first part of a day that is none or is written otherwise, as in 2025-02-31 and 2025-06-7.
 MONTH = re.compile(r"(?<!\d)((?:19|20)\d\d)[-_.](0[1-9]|1[0-2])(?!\d|[-_.]\d\d?(?!\d))")
@@ -28,15 +28,19 @@ _OTHER_DAYS = (
     rf"{_FROM}(?:19|20)\d\d(?:0[1-9]|1[0-2]){_TO}",
 )
 # BL4 may be a block, BL1 is the first baseline.
-_BASELINE = rf"{_FROM}(?:(?:base[-_ ]?line|basisplan|tgt|target)[-_ ]?\d*|bl[-_ ]?[01]?){_TO}"
+_BASELINE = rf"{_FROM}(?:(?:base[-_ ]?line|basisplan|tgt|target)[-_ ]?\d*|bl(?:[-_ ]?0?[01])?){_TO}"
+# A longer number is that of the project, as in UP-54069.
+_NUMBER = r"[-_. #]*(?:no|nr)?[-_. #]*(?:\d{1,3}(?:\.\d+)?[a-z]?|[a-z])"
 _UPDATES = (
     # Primavera calls a copy for a baseline "X - B1".
     r"\s-\sb\d+$",
-    rf"{_FROM}(?:update|updated|upd|up|revision|rev|copy)[-_. #]*(?:no|nr)?[-_. #]*(?:\d+(?:\.\d+)?[a-z]?|[a-z])?{_TO}",
+    rf"{_FROM}copy of ",
+    rf"{_FROM}(?:updated?|upd?|revision|rev|copy)(?:{_NUMBER})?{_TO}",
     rf"{_FROM}(?:version|ver|issue|progress|period|stand|status|month)[-_. #]*(?:no|nr)?[-_. #]*\d+{_TO}",
     rf"{_FROM}(?:v\d+(?:\.\d+)*|r\d\d){_TO}",
     _BASELINE,
-    rf"{_FROM}(?:current|latest|final|draft|modified|rebaselined?|as[-_ ]built|dd|data[-_ ]date){_TO}",
+    rf"{_FROM}(?:current|latest|final|draft|modified|rebaselined?|as[-_ ]built){_TO}",
+    rf"{_FROM}(?:dd|data[-_ ]date)(?:[-_ ]?\d{{6}})?{_TO}",
     r"\(\d+\)$",
 )
 _MARKS = re.compile("|".join((*_OTHER_DAYS, *_UPDATES)), re.IGNORECASE)
@@ -90,6 +94,11 @@ def without_marks(text: str) -> str:
     """
     text = MONTH.sub("", DAY.sub("", text))
     return _MARKS.sub("", text).strip(" -_.,#()[]") if _MARKS.search(text) else text.strip(" -_.,")
+
+
+def says_nothing(series: str) -> bool:
+    """Return whether a series has the name of no project: ``export``, ``update_5``."""
+    return series in NAMELESS or not without_marks(series)
 
 
 def is_baseline(name: str) -> bool:

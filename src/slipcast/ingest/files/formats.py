@@ -227,6 +227,11 @@ def _suffix(name: str) -> str:
 
 
 def _misnamed(suffix: str, kind: str) -> tuple[str, ...]:
-    usual = {"csv": ("", ".csv", ".txt", ".tsv"), "xlsx": (".xlsx", ".xlsm"), "xer": (".xer",)}.get(kind, (".xml",))
+    usual = {
+        "csv": ("", ".csv", ".txt", ".tsv"),
+        "xlsx": (".xlsx", ".xlsm"),
+        "xer": (".xer",),
+        "pmxml": (".xml", ".pmxml"),
+    }.get(kind, (".xml",))
     kind = {"pmxml": "XML of Primavera P6", "mspdi": "XML of MS Project"}.get(kind, kind)
     return () if suffix in usual else (f"named {suffix or 'without suffix'}, but the content is {kind}",)
