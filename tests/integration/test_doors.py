@@ -12,7 +12,8 @@ import pytest
 from slipcast.edge import cli
 from slipcast.features import activity
 from slipcast.features.table import feature_table
-from slipcast.model import batch, bulk_scorer, scorer
+from slipcast.forecast import batch, stage
+from slipcast.model import bulk_scorer, scorer
 from slipcast.model.artifact import digest
 from slipcast.model.export.pipeline import export
 from slipcast.training.candidates import load_candidates
@@ -140,7 +141,8 @@ def doors(app, rows: list[dict], raw: bytes) -> dict[str, list[float]]:
     scored = batch.score(
         [activity.check(row)[0] for row in rows],
         loaded,
-        lambda chunk: chunk,
+        lambda chunk, names: chunk,
+        data_date=stage.today(),
         model_version="4",
         explained=0,
     )
