@@ -77,7 +77,9 @@ def make(family: str, folder: Path) -> tuple[scorer.Scorer, dict[str, bytes], li
     # Threads that wait for each other on a busy machine take many times as long to fit it.
     with threadpool_limits(1):
         model = build_pipeline(candidate, 1, **MODELS[family]).fit(features, labelled["is_late"])
-    raw = export(model, family=family, threshold=1 / 3, metadata={"model_id": family}, training=features)
+    raw = export(
+        model, family=family, threshold=1 / 3, metadata={"model_id": family, "tolerance_days": 30}, training=features
+    )
     loaded = scorer.load(raw, digest(raw))
     activities = []
     for row in labelled.head(GOLDEN).to_dict("records"):

@@ -240,8 +240,9 @@ def read_example(name: str) -> pd.DataFrame:
 
 
 def requests(table: pd.DataFrame) -> list[dict[str, Any]]:
-    """Return the rows as prediction requests: columns known at the start, without missing values."""
+    """Return the rows as prediction requests of the day before each start: columns known then, no missing values."""
     present = table[[name for name in REQUEST_COLUMNS if name in table]]
+    present = present.assign(data_date=present["start"] - pd.Timedelta(days=1))
     return [
         {
             name: value.date().isoformat() if isinstance(value, pd.Timestamp) else value

@@ -5,6 +5,7 @@ import importlib
 import json
 import os
 import sys
+from datetime import date
 from functools import cache
 from inspect import CO_VARKEYWORDS
 from pathlib import Path
@@ -18,6 +19,7 @@ from botocore.loaders import create_loader
 from hypothesis import settings
 
 from permissions.recording import RECORDER
+from slipcast.forecast import stage
 from support import state_contract
 
 # Before NumPy and scikit-learn are imported: on small tables several threads wait for each other more than they work,
@@ -66,6 +68,14 @@ class LambdaContext:
 
     def get_remaining_time_in_millis(self) -> int:
         return 30_000
+
+
+@pytest.fixture(autouse=True)
+def today(monkeypatch) -> date:
+    """Before any activity of the tests, so that none that names no data date is late; a test of today undoes it."""
+    day = date(2015, 1, 1)
+    monkeypatch.setattr(stage, "today", lambda: day)
+    return day
 
 
 @pytest.fixture(autouse=True)

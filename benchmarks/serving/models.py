@@ -2,6 +2,7 @@
 
 import json
 import tempfile
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -72,6 +73,8 @@ def activity(row: dict[str, Any]) -> dict[str, Any]:
     return {
         **{name: present[name] for name in TEXT if name in present},
         **{name: present[name].date().isoformat() for name in DAYS if name in present},
+        # Of the day before the start, so that none is late already and the model answers.
+        "data_date": (present["start"].date() - timedelta(days=1)).isoformat(),
         **{name: present[name] for name in NUMBERS if name in present},
         "history": {name: present[name] for name in HISTORY if name in present},
     }

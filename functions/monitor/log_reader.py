@@ -17,6 +17,7 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 
+from slipcast.forecast.stage import Stage
 from slipcast_aws import storage
 from slipcast_aws.serving import prediction_log
 
@@ -41,7 +42,8 @@ def predictions(
     """Yield the logged predictions between two moments, each once; count unreadable lines.
 
     Predictions for open activities that began before the model's data end are left out: they are not a sample of the
-    activities that start. At most one object for each thread is read ahead: a window may be larger than the memory.
+    activities that start. So are those of activities that were late already: no model gave them. At most one object for
+    each thread is read ahead: a window may be larger than the memory.
     """
     return prediction_log.distinct(_within(bucket, since, until, unreadable or Unreadable()))
 
@@ -54,8 +56,12 @@ def _within(bucket: str, since: datetime, until: datetime, unreadable: Unreadabl
                 logger.warning("quarantined", uri=uri, lines=bad)
                 unreadable.lines += bad
             for row in rows:
-                if since <= datetime.fromisoformat(row["at"]) <= until and not row.get("survivor"):
+                if since <= datetime.fromisoformat(row["at"]) <= until and not _left_out(row):
                     yield row
+
+
+def _left_out(row: dict[str, Any]) -> bool:
+    return bool(row.get("survivor")) or row.get("stage") == Stage.ALREADY_LATE
 
 
 def _ahead(pool: ThreadPoolExecutor, uris: Iterator[str]) -> Iterator[tuple[str, bytes | None]]:

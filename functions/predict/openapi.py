@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from predict.api import answers, core, schemas, tables
+from predict.api import answers, core, forecasts, schemas, tables
 from predict.api.routes import OPEN, Call
 from predict.contract import VERSION
 from predict.logged import encode
@@ -143,6 +143,17 @@ OPERATIONS = {
         },
         (_EXPLAIN,),
     ),
+    "/forecasts": Operation(
+        "When activities finish, from their data date",
+        "Forecasts",
+        (forecasts.ForecastResponse,),
+        {**_POSTED, **_NO_MODEL},
+        {
+            body.JSON: {"schema": {"anyOf": [_ref(schemas.Activities), _ACTIVITY]}, "example": schemas.EXAMPLE},
+            body.CSV: {"schema": _TABLE, "example": _CSV_EXAMPLE},
+            body.LINES: {"schema": _TABLE, "example": json.dumps(schemas.EXAMPLE) + "\n"},
+        },
+    ),
     "/model": Operation("The model that answers", "Predictions", (answers.Model,), parameters=(_IF_NONE_MATCH,)),
     "/health": Operation("Whether a model is ready", "Predictions", (answers.Health,)),
     "/v2": Operation("The server", _V2, (open_inference.ServerMetadata,), {}),
@@ -184,6 +195,11 @@ OPERATIONS = {
         },
         mlflow.CONTENT,
     ),
+}
+# Columns of an answer as CSV, and the schema of one as a line of JSON.
+_TABLES: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
+    "/predictions": (tables.PREDICTION, _ref(answers.Line)),
+    "/forecasts": (tables.FORECAST, {"anyOf": [_ref(forecasts.Forecast), _ref(answers.Line)]}),
 }
 ROUTES = {**core.ROUTES, **open_inference.ROUTES, **mlflow.ROUTES}
 
@@ -266,10 +282,11 @@ def _responses(path: str, method: str) -> dict[str, Any]:
             else {"text/plain": {"schema": {"type": "string"}}}
         )
     found: dict[str, Any] = {"200": success}
-    if path == "/predictions":
-        lines = {"contentMediaType": body.JSON, "contentSchema": _ref(answers.Line), "description": "One in each line"}
+    if path in _TABLES:
+        columns, line = _TABLES[path]
+        lines = {"contentMediaType": body.JSON, "contentSchema": line, "description": "One in each line"}
         success["content"] |= {
-            body.CSV: {"schema": {**_TABLE, "description": f"Columns: {', '.join(tables.COLUMNS)}"}},
+            body.CSV: {"schema": {**_TABLE, "description": f"Columns: {', '.join(columns)}"}},
             body.LINES: {"schema": {**_TABLE, **lines}},
         }
     if path == "/model":

@@ -7,11 +7,12 @@ of the AWS SDK with their connections and credentials, the cache of the feature 
 import random
 import sys
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from importlib import import_module
 from types import ModuleType
 
 from predict.serving import log_writer
-from predict.serving.model_store import LoadedModel
+from predict.serving.model_store import LoadedModel, NoModelError
 
 # Cached functions, in any module, that hold a client of the AWS SDK or a connection.
 CACHED = ("client", "direct", "_store")
@@ -33,6 +34,9 @@ def before_snapshot(model: LoadedModel | None) -> None:
     import_module("predict.api.idempotency")
     if model is not None:
         model.scorer.predict_proba([{}])
+        # Counted and answered with 503 where it is asked for; probabilities do not need it.
+        with suppress(NoModelError):
+            model.forecaster()
 
 
 def after_restore() -> None:

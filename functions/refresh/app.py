@@ -64,4 +64,4 @@ def _series(dataset: DatasetRef, tolerance_days: int) -> dict[str, point_in_time
         file = folder / "table.parquet"
         storage.download(dataset["uri"], file, sha256=dataset["sha256"])
         table = versions.read_table(file)
-    return build_series(table, tolerance_days, point_in_time.NEEDED_KEYS)
+    return build_series(table, tolerance_days)

@@ -12,7 +12,8 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from score import sources
 from score.settings import Settings
 from slipcast.contracts import Scored, ScoreRequest, ScoreSummary, Upload
-from slipcast.model import batch, scorer
+from slipcast.forecast import batch
+from slipcast.model import scorer
 from slipcast.model.artifact import ArtefactError
 from slipcast_aws import storage, waiting
 from slipcast_aws.release import versions
@@ -74,9 +75,12 @@ def handler(event: ScoreRequest, context: LambdaContext) -> Scored:
 
 
 def _tell(summary: ScoreSummary, topic_arn: str) -> None:
+    bands = summary["bands"]
     client().publish(
         TopicArn=topic_arn,
-        Subject=f"Slipcast: {summary['bands']['high']} of {summary['rows']} open activities at risk"[:100],
+        Subject=f"Slipcast: of {summary['rows']} open activities {bands['late']} late already, {bands['high']} at risk"[
+            :100
+        ],
         Message=sources.message(summary),
         MessageAttributes={"outcome": {"DataType": "String", "StringValue": "scored"}},
     )
@@ -96,5 +100,7 @@ def _tell_unreadable(uploads: list[Upload], why: str, topic_arn: str) -> None:
 def _count(scored: list[ScoreSummary]) -> None:
     """Count predictions in the same metrics as the API."""
     metrics.add_metric("Predictions", MetricUnit.Count, sum(summary["rows"] for summary in scored))
-    metrics.add_metric("AtRisk", MetricUnit.Count, sum(summary["bands"]["high"] for summary in scored))
+    metrics.add_metric(
+        "AtRisk", MetricUnit.Count, sum(summary["bands"]["late"] + summary["bands"]["high"] for summary in scored)
+    )
     metrics.flush_metrics()

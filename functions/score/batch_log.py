@@ -12,6 +12,7 @@ from typing import Any
 
 from slipcast import redaction
 from slipcast.contracts import Upload
+from slipcast.forecast.stage import Known
 from slipcast_aws import storage
 from slipcast_aws.release.versions import LiveModel
 from slipcast_aws.serving import prediction_log
@@ -46,11 +47,15 @@ class BatchLog:
         activities: Sequence[Mapping[str, Any]],
         features: Sequence[Mapping[str, Any]],
         probabilities: Sequence[float],
+        facts: Sequence[Known],
     ) -> None:
         """Add predictions, with the features that the model saw."""
-        for activity, row, probability in zip(activities, features, probabilities, strict=True):
+        for activity, row, probability, fact in zip(activities, features, probabilities, facts, strict=True):
             known = self.kept.entry(activity["activity_id"], activity.get("project_id"), row)
-            item = self.head | {"prediction_id": f"{self.name}:{self.rows}", **known, "score": probability}
+            item = self.head | {
+                **{"prediction_id": f"{self.name}:{self.rows}", **known, "score": probability},
+                **{"data_date": fact.data_date.isoformat(), "stage": fact.stage},
+            }
             if not str(activity.get("start") or "") > self.data_date:
                 item["survivor"] = True
             self.packed += self.packing.compress(json.dumps(item, sort_keys=True).encode() + b"\n")

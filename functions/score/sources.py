@@ -4,12 +4,14 @@ import gzip
 import json
 from collections import Counter
 from collections.abc import Iterator
+from datetime import date
 
 from score.batch_log import BatchLog
 from score.settings import Settings
 from slipcast import redaction
 from slipcast.contracts import ScoreSummary, Upload
-from slipcast.model import batch
+from slipcast.forecast import batch, stage
+from slipcast.forecast.evaluator import Forecaster
 from slipcast.model.scorer import Scorer
 from slipcast_aws import storage
 from slipcast_aws.release.versions import LiveModel
@@ -46,17 +48,25 @@ def score(settings: Settings, upload: Upload, model: Scorer, live: LiveModel, ex
     bucket, table = settings.data_bucket, settings.feature_table
     hidden = redaction.from_text(settings.redact_columns, settings.id_salt)
     log = BatchLog(upload, live, str(model.metadata.get("data_date") or ""), hidden)
+    said = upload["data_date"]
+    forecaster = _forecaster(model, live)
     rows = batch.score(
         activities,
         model,
-        lambda chunk: feature_store.with_history(table, chunk, model.history),
+        lambda chunk, names: feature_store.with_history(table, chunk, names),
+        data_date=date.fromisoformat(said) if said else stage.today(),
         model_version=live.version,
+        forecaster=forecaster,
         # Uploads of older pipeline versions have none.
         own_names=upload.get("own_names"),
         explained=explained,
         log=log.add,
     )
     log.store(bucket)
+    if forecaster is not None:
+        # Another model or data date has another name, so that every forecast that was given can be judged.
+        name = f"forecasts/{upload['source']}/{said}/{live.sha256[:16]}.csv.gz"
+        storage.write_bytes(f"s3://{bucket}/{name}", batch.kept(rows, upload["source"]), "application/gzip")
     bands = Counter(row["risk_band"] for row in rows)
     prefix = _prefix(bucket, upload)
     return {
@@ -65,12 +75,23 @@ def score(settings: Settings, upload: Upload, model: Scorer, live: LiveModel, ex
         "uri": f"{prefix}.csv",
         "sha256": storage.write_bytes(f"{prefix}.csv", batch.to_csv(rows), "text/csv; charset=utf-8"),
         "rows": len(rows),
-        "bands": {"high": bands["high"], "medium": bands["medium"], "low": bands["low"]},
+        "bands": {
+            **{"late": bands[batch.LATE], "high": bands["high"], "medium": bands["medium"], "low": bands["low"]},
+        },
         "threshold": model.threshold,
         "model_version": live.version,
         "model_id": live.model_id,
         "model_sha256": live.sha256,
     }
+
+
+def _forecaster(model: Scorer, live: LiveModel) -> Forecaster | None:
+    """Return the forecast model next to the live model; None if its release has none."""
+    pinned = model.metadata.get("forecast")
+    if pinned is None:
+        return None
+    uri = f"{live.artefact_uri.rpartition('/')[0]}/forecast.json"
+    return Forecaster(json.loads(storage.read_bytes(uri, sha256=pinned["sha256"])))
 
 
 def note(bucket: str, summary: ScoreSummary) -> None:
@@ -86,9 +107,10 @@ def message(summary: ScoreSummary) -> str:
             f"{summary['rows']} open activities of {summary['source']} (data date {summary['data_date']}) were scored "
             f"with model version {summary['model_version']}.",
             "",
-            f"High:   {bands['high']}  (probability of delay {summary['threshold']:.2f} or more)",
+            f"Late already: {bands['late']}",
+            f"At risk: {bands['high']}  (probability of delay {summary['threshold']:.2f} or more)",
             f"Medium: {bands['medium']}",
-            f"Low:    {bands['low']}",
+            f"Low: {bands['low']}",
             "",
             f"Predictions: {summary['uri']}",
         ]

@@ -368,8 +368,9 @@ class ScoreRequest(TypedDict):
 
 
 class Bands(TypedDict):
-    """Activities by risk."""
+    """Open activities by risk; those that are late already are no risk any more."""
 
+    late: int
     high: int
     medium: int
     low: int

@@ -13,9 +13,14 @@ from slipcast.ingest.schedule import Schedule, read_schedule
 from slipcast.schema import FEATURE_COLUMNS
 from slipcast_cli.api import Answer, Api
 
+FORECAST = (
+    *("data_date", "stage", "days_late", "probability_late", "expected_days_late"),
+    *("p10", "p50", "p80", "p90"),
+)
 COLUMNS = (
     *("project_id", "activity_id", "activity_name", "status", "start", "baseline_finish"),
     *("probability", "at_risk", "threshold", "model_version", "error"),
+    *FORECAST,
 )
 # Small enough for the time limit of the function on any machine, large enough to need few requests.
 BATCH = 1_000
@@ -60,7 +65,7 @@ def request_of(row: dict[str, Any]) -> dict[str, Any]:
     """Return an activity as ``POST /predictions`` takes it: known values only, days as ISO 8601."""
     return {
         name: value.isoformat() if isinstance(value, date) else value
-        for name in FEATURE_COLUMNS
+        for name in (*FEATURE_COLUMNS, "status", "data_date")
         if (value := row.get(name)) is not None
     }
 
@@ -84,7 +89,8 @@ def predict(api: Api, rows: Sequence[dict[str, Any]], asked: Callable[[int], Non
     """
     for first in range(0, len(rows), BATCH):
         batch = rows[first : first + BATCH]
-        answer = api.post("/predictions", {"activities": [request_of(row) for row in batch]})
+        body = {"activities": [request_of(row) for row in batch]}
+        answer = api.post("/predictions", body)
         # 422 with a list of errors: every activity of this batch is invalid, those of other batches may be valid.
         if answer.status != 200 and not (answer.status == 422 and _errors(answer)):
             raise PredictionError(_refusal(answer, first, len(batch)))
@@ -92,14 +98,24 @@ def predict(api: Api, rows: Sequence[dict[str, Any]], asked: Callable[[int], Non
         for item in _errors(answer):
             errors.setdefault(item["index"], []).append(f"{item['field'].rpartition('.')[2]}: {item['message']}")
         predictions = answer.body.get("predictions") or [None] * len(batch)
-        for place, (row, prediction) in enumerate(zip(batch, predictions, strict=True)):
+        forecasts = _forecasts(api, body, first) if any(predictions) else [None] * len(batch)
+        for place, (row, prediction, forecast) in enumerate(zip(batch, predictions, forecasts, strict=True)):
             yield {
                 **{name: row.get(name) for name in COLUMNS[:6]},
                 **{name: (prediction or {}).get(name) for name in ("probability", "at_risk", "threshold")},
                 "model_version": answer.body["model"]["version"] if prediction else None,
                 "error": "; ".join(errors.get(place, [])),
+                **{name: (forecast or {}).get(name) for name in FORECAST},
             }
         asked(len(batch))
+
+
+def _forecasts(api: Api, body: dict[str, Any], first: int) -> list[dict[str, Any] | None]:
+    answer = api.post("/forecasts", body)
+    if answer.status != 200:
+        raise PredictionError(_refusal(answer, first, len(body["activities"]), "/forecasts"))
+    found: list[dict[str, Any] | None] = answer.body["forecasts"]
+    return found
 
 
 def write(rows: Iterator[dict[str, Any]], sink: IO[str]) -> int:
@@ -124,7 +140,7 @@ def _errors(answer: Answer) -> list[dict[str, Any]]:
     return [item for item in found if isinstance(item.get("index"), int)]
 
 
-def _refusal(answer: Answer, first: int, count: int) -> str:
+def _refusal(answer: Answer, first: int, count: int, path: str = "/predictions") -> str:
     detail = answer.body.get("detail", answer.body) if isinstance(answer.body, dict) else answer.body
     where = f"activities {first + 1} to {first + count}"
     remedies = {
@@ -135,4 +151,4 @@ def _refusal(answer: Answer, first: int, count: int) -> str:
         503: "no model is live yet: slipcast drop a schedule first",
     }
     remedy = remedies.get(answer.status, "look at the log of the predict function")
-    return f"{where}: POST /predictions answered {answer.status or 'nothing'}: {str(detail)[:300]}. {remedy}"
+    return f"{where}: POST {path} answered {answer.status or 'nothing'}: {str(detail)[:300]}. {remedy}"

@@ -31,7 +31,7 @@ EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "nyc_sca_2022-12.cs
 SOURCE = "slipcast-smoke"
 ACTIVITY = {
     **{"activity_id": "smoke-test", "phase": "Design", "work_type": "SCA CIP", "location": "district 01"},
-    **{"start": "2025-03-03", "baseline_finish": "2025-09-30", "budget": 343300},
+    **{"data_date": "2025-03-31", "start": "2025-03-03", "baseline_finish": "2025-09-30", "budget": 343300},
 }
 TOKEN = "SLIPCAST_TOKEN"  # noqa: S105
 # Temporary answers: a new API key or a new deployment of the API takes a moment to be active everywhere.

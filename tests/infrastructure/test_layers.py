@@ -322,7 +322,7 @@ def test_a_version_with_scikit_learns_layer_answers_as_scikit_learn(
     frame = feature_frame(200, seed=1)
     candidate = next(item for item in load_candidates() if item.name == name)
     model = build_pipeline(candidate, 1, **candidate.points()[0]).fit(frame, late(frame, 1))
-    metadata = {"model_id": "m", "dataset_id": "d"}
+    metadata = {"model_id": "m", "dataset_id": "d", "tolerance_days": 30}
     raw = export(model, family=name, threshold=0.4, metadata=metadata)
     (tmp_path / "model.json").write_bytes(raw)
     asked = feature_frame(40, seed=2, missing=0.0)

@@ -12,7 +12,8 @@ import pytest
 from slipcast.edge import cli
 from slipcast.features import activity
 from slipcast.features.table import feature_table
-from slipcast.model import batch, bulk_scorer, scorer
+from slipcast.forecast import batch, stage
+from slipcast.model import bulk_scorer, scorer
 from slipcast.model.artifact import digest
 from slipcast.model.export.pipeline import export
 from slipcast.training.candidates import load_candidates
@@ -43,13 +44,22 @@ def rows() -> list[dict]:
     found = []
     for number, row in enumerate(table.to_dict("records")):
         sent = {
-            **{name: row[name] for name in activity.TEXTS if isinstance(row.get(name), str)},
+            **{name: row[name] for name in activity.TEXTS if isinstance(row.get(name), str) and name != "status"},
             **{name: row[name].date().isoformat() for name in ("start", "baseline_finish")},
             **({} if pd.isna(row["budget"]) else {"budget": float(row["budget"])}),
             **({"total_float_days": number % 90 - 30} if number % 3 else {}),
             **({"predecessor_count": number % 5} if number % 4 else {}),
             "activity_id": f"{row['activity_id']}-{number}",
+            # Before, during and after, with and without the facts that a table has.
+            **(
+                {"data_date": (row["start"] + pd.Timedelta(days=number % 900 - 60)).date().isoformat()}
+                if number % 7
+                else {}
+            ),
+            **({"status": ("not_started", "in_progress")[number % 2]} if number % 3 == 0 else {}),
         }
+        if number % 5 == 0 and not pd.isna(row["actual_finish"]):
+            sent["actual_finish"] = row["actual_finish"].date().isoformat()
         if sent["baseline_finish"] < sent["start"]:
             sent["baseline_start"] = sent["baseline_finish"]
         found.append(sent)
@@ -88,7 +98,9 @@ def by_days(row: dict) -> dict:
 
 
 def bare(row: dict) -> dict:
-    return {name: row[name] for name in ("activity_id", "start", "baseline_start", "baseline_finish") if name in row}
+    facts = ("data_date", "status", "actual_finish")
+    names = ("activity_id", "start", "baseline_start", "baseline_finish", *facts)
+    return {name: row[name] for name in names if name in row}
 
 
 FIELDS = {
@@ -140,7 +152,8 @@ def doors(app, rows: list[dict], raw: bytes) -> dict[str, list[float]]:
     scored = batch.score(
         [activity.check(row)[0] for row in rows],
         loaded,
-        lambda chunk: chunk,
+        lambda chunk, names: chunk,
+        data_date=stage.today(),
         model_version="4",
         explained=0,
     )
@@ -198,6 +211,7 @@ def test_every_door_gives_the_same_answer(app, rows, model, fields):
 
     expected = np.array(found.pop("API"))
     assert len(set(expected.tolist())) > 20
+    assert 100 < (expected == 1.0).sum() < 900
     for door, scores in found.items():
         assert np.abs(np.array(scores) - expected).max() <= 1e-12, door
         assert ((np.array(scores) >= threshold) == (expected >= threshold)).all(), door

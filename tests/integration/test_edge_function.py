@@ -127,7 +127,12 @@ def test_an_onnx_file_that_is_not_proven_is_left_out_and_the_record_says_why(
     edge, model, s3, lambda_context, monkeypatch, build, why
 ):
     estimator, _, _ = fitted("hist_gradient_boosting")
-    raw = export(estimator, family="any", threshold=0.4, metadata={"model_id": "abc123", "dataset_id": "d1"})
+    raw = export(
+        estimator,
+        family="any",
+        threshold=0.4,
+        metadata={"model_id": "abc123", "dataset_id": "d1", "tolerance_days": 30},
+    )
     golden = storage.read_json(model["golden_uri"])
     golden["scores"] = scorer.load(raw, digest(raw)).predict_proba(golden["activities"])
     storage.write_bytes(model["artefact_uri"], raw)

@@ -10,7 +10,7 @@ import pytest
 
 from slipcast.features import row as features
 from slipcast.features import series_codec
-from slipcast.features.point_in_time import HISTORY, NEEDED_KEYS, Series, Totals
+from slipcast.features.point_in_time import HISTORY, Series, Totals
 from slipcast.features.point_in_time_table import build_series, history_table
 from slipcast.features.table import feature_table as features_of_table
 from slipcast_aws.serving import feature_store
@@ -274,7 +274,7 @@ def activities(table: pd.DataFrame) -> list[dict]:
 
 def test_features_from_the_store_are_those_that_a_model_is_trained_on(table):
     rows = example("nyc_sca_2022-12.csv").table
-    feature_store.refresh(table, build_series(rows, TOLERANCE, NEEDED_KEYS), {})
+    feature_store.refresh(table, build_series(rows, TOLERANCE), {})
     trained_on = history_table(rows, rows, TOLERANCE)
     expected = features_of_table(rows.join(trained_on))
 

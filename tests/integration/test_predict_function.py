@@ -116,11 +116,12 @@ def test_one_activity_needs_no_list(app, lambda_context):
 
 
 def test_columns_that_tell_the_outcome_change_nothing(app, lambda_context):
-    told = ACTIVITY | {"actual_finish": "2022-05-01", "status": "complete", "percent_complete": 100, "colour": "red"}
+    asked = ACTIVITY | {"data_date": "2022-03-31"}
+    told = asked | {"actual_finish": "2022-05-01", "status": "complete", "percent_complete": 100, "colour": "red"}
 
     assert (
         ask(app, lambda_context, "POST", "/predictions", told)[1]
-        == (ask(app, lambda_context, "POST", "/predictions", ACTIVITY)[1])
+        == (ask(app, lambda_context, "POST", "/predictions", asked)[1])
     )
 
 

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import boto3
@@ -17,7 +18,7 @@ from sklearn.preprocessing import OneHotEncoder
 
 from permissions.template import FUNCTIONS
 from slipcast.datasets import labels
-from slipcast.features.point_in_time import HISTORY, NEEDED_KEYS
+from slipcast.features.point_in_time import HISTORY
 from slipcast.features.point_in_time_table import build_series, history_table
 from slipcast.features.row import CATEGORICAL, NUMERIC
 from slipcast.features.table import feature_table
@@ -74,7 +75,7 @@ def plain(rows, tmp_path_factory):
 @pytest.fixture(scope="module")
 def series():
     """What the example knows, as it is written to the feature table."""
-    return build_series(example("nyc_sca_2022-12.csv").table, 30, NEEDED_KEYS)
+    return build_series(example("nyc_sca_2022-12.csv").table, 30)
 
 
 @pytest.fixture
@@ -124,6 +125,8 @@ def activities_of(rows) -> list[dict]:
         {
             **{name: row[name] for name in NAMES},
             **{name: row[name].date().isoformat() for name in ("start", "baseline_finish")},
+            # The day before the start: as the models of these tests were trained.
+            "data_date": (row["start"].date() - timedelta(days=1)).isoformat(),
             "budget": row["budget"],
         }
         for row in rows.to_dict("records")
@@ -146,6 +149,30 @@ def test_features_are_looked_up_by_key(ask, rows, trained):
     assert sum(a != b for a, b in zip(found, blind(trained[1], activities), strict=True)) > 50
 
 
+def test_features_are_of_the_start_or_of_the_day_after_the_data_date(ask, rows, capsys):
+    (row,) = activities_of(rows.tail(1))
+    later = row | {"start": "2023-06-01", "baseline_finish": "2024-03-31", "data_date": "2022-06-30"}
+
+    first, second, third, _ = ask(
+        [
+            later,
+            # Neither another plan nor a planned start that has passed is a fact.
+            later | {"start": "2022-07-15", "baseline_start": "2023-06-01"},
+            later | {"start": "2021-06-01", "baseline_start": "2023-06-01", "status": "not_started"},
+            later | {"data_date": "2021-06-30"},
+        ]
+    )
+
+    assert first == second == third
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith('{"log":"prediction"')]
+    items = json.loads(line)["items"]
+    assert [(item["data_date"], item["stage"]) for item in items] == [("2022-06-30", "not_started")] * 3 + [
+        ("2021-06-30", "not_started")
+    ]
+    seen = [{name: item["features"][name] for name in HISTORY} for item in items]
+    assert seen[0] == seen[1] == seen[2] != seen[3]
+
+
 def test_the_features_that_were_looked_up_are_logged(ask, rows, capsys):
     some = rows.tail(3)
     ask(activities_of(some))
@@ -158,7 +185,7 @@ def test_the_features_that_were_looked_up_are_logged(ask, rows, capsys):
 
 def test_a_key_that_is_new_is_no_error(ask, trained):
     new = dict.fromkeys(NAMES[1:], "never seen") | {"activity_id": "A1"}
-    known = new | {"start": "2022-03-01", "baseline_finish": "2022-09-30"}
+    known = new | {"data_date": "2022-02-28", "start": "2022-03-01", "baseline_finish": "2022-09-30"}
     nothing = dict.fromkeys(HISTORY) | {"location_late_rate": 0.0, "activity_name_late_rate": 0.0}
     season = {"finish_season_sin": -1.0, "finish_season_cos": 0.0}
 

@@ -16,7 +16,7 @@ from tests.integration.test_predict_entry import event
 from tests.integration.test_predict_function import environment
 from tests.support.serving_cases import feature_frame, fitted
 
-METADATA = {"model_id": "abc123", "dataset_id": "0123456789abcdef"}
+METADATA = {"model_id": "abc123", "dataset_id": "0123456789abcdef", "tolerance_days": 30}
 ENOUGH = 3000
 
 

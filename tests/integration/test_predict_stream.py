@@ -44,7 +44,7 @@ def served(tmp_path_factory) -> dict[str, str]:
         model,
         family="decision_tree",
         threshold=1 / 3,
-        metadata={"model_id": "abc123", "dataset_id": "0123456789abcdef"},
+        metadata={"model_id": "abc123", "dataset_id": "0123456789abcdef", "tolerance_days": 30},
     )
     path = tmp_path_factory.mktemp("layer") / "model.json"
     path.write_bytes(raw)

@@ -71,6 +71,7 @@ def test_the_model_says_what_it_takes_and_gives(client, app):
     assert {item["name"]: item["datatype"] for item in metadata["outputs"]} == {
         "probability": "FP64",
         "at_risk": "BOOL",
+        **{"data_date": "BYTES", "stage": "BYTES", "days_late": "INT64"},
     }
 
 

@@ -68,7 +68,7 @@ def stored() -> dict[str, point_in_time.Series]:
 
 
 def series_of(table: pd.DataFrame) -> dict[str, point_in_time.Series]:
-    return build_series(table, TOLERANCE, point_in_time.NEEDED_KEYS)
+    return build_series(table, TOLERANCE)
 
 
 def harm(key: str) -> None:

@@ -6,6 +6,7 @@ import io
 import json
 import re
 from collections import Counter
+from datetime import date
 
 import boto3
 import pytest
@@ -13,15 +14,16 @@ import sklearn
 from sklearn.neighbors import KNeighborsClassifier
 
 from slipcast.datasets import versions
-from slipcast.features.point_in_time import NEEDED_KEYS
 from slipcast.features.point_in_time_table import build_series, history_table
 from slipcast.features.table import feature_table
-from slipcast.model import batch, scorer
+from slipcast.forecast import batch
+from slipcast.model import scorer
 from slipcast.model.artifact import ArtefactError, digest
 from slipcast.model.export.pipeline import export
 from slipcast_aws import storage
 from slipcast_aws.release import versions as releases
 from slipcast_aws.serving import feature_store
+from support.forecast_models import forecast_json, with_forecast
 from support.schedules import example
 from support.scoring_records import model_of_the_example
 from support.serving_cases import feature_frame, late, pipeline
@@ -126,6 +128,10 @@ def test_without_a_live_model_nothing_is_scored(score, s3, open_list):
     assert mail(score) == []
 
 
+def over(row: dict[str, str]) -> int:
+    return (date(2022, 12, 31) - date.fromisoformat(row["baseline_finish"])).days
+
+
 def test_an_uploads_open_activities_are_scored(score, s3, live, trained, open_list):
     sha256 = live(trained)
 
@@ -141,10 +147,17 @@ def test_an_uploads_open_activities_are_scored(score, s3, live, trained, open_li
     assert len(rows) == summary["rows"] == example("nyc_sca_2022-12.csv").counts["in_progress"] == 346
     probabilities = [float(row["probability"]) for row in rows]
     assert probabilities == sorted(probabilities, reverse=True)
+    late = [over(row) >= 30 for row in rows]
+    assert [row["stage"] == "already_late" for row in rows] == late
+    assert [one == 1.0 for one in probabilities] == late
     bands = ["high" if one >= THRESHOLD else "medium" if one >= THRESHOLD / 2 else "low" for one in probabilities]
+    bands = ["late" if already else band for already, band in zip(late, bands, strict=True)]
     assert [row["risk_band"] for row in rows] == bands
-    assert [row["at_risk"] for row in rows] == ["yes" if band == "high" else "no" for band in bands]
+    assert [row["at_risk"] for row in rows] == ["yes" if band in ("late", "high") else "no" for band in bands]
     assert summary["bands"] == {"low": 0, "medium": 0, "high": 0} | Counter(bands)
+    assert [int(row["days_late"]) for row in rows] == [max(over(row), 0) for row in rows]
+    # This release has no forecast.
+    assert {row["p80"] for row in rows} == {""}
     assert min(summary["bands"].values()) > 0
     assert {(row["model_version"], row["model_id"]) for row in rows} == {("3", "abc123")}
     given = {row["activity_id"]: row for row in map(json.loads, gzip.decompress(open_list).splitlines())}
@@ -192,6 +205,9 @@ def test_reasons_are_given_in_the_words_of_the_schedule(score, live, trained, op
     plain = predictions(score(upload_of(open_list))["scored"][0])
     worded = predictions(score(upload_of(open_list, own_names=own))["scored"][0])
 
+    late = [row["reasons"] for row in plain if row["stage"] == "already_late"]
+    assert all(text.startswith("late already, ") for text in late)
+    plain, worded = ([row for row in rows if row["stage"] != "already_late"] for rows in (plain, worded))
     assert all(REASONS.fullmatch(row["reasons"]) for row in plain + worded)
     assert any("Project Budget" in row["reasons"] for row in worded)
     back = {column: word for word, column in {"budget": "Project Budget", "phase": "Project Phase Name"}.items()}
@@ -222,13 +238,16 @@ def test_the_message_counts_the_risk_bands(score, live, trained, open_list):
 
     (message,) = mail(score)
     bands = summary["bands"]
-    assert message["Subject"] == f"Slipcast: {bands['high']} of 346 open activities at risk"
+    assert message["Subject"] == (
+        f"Slipcast: of 346 open activities {bands['late']} late already, {bands['high']} at risk"
+    )
     assert message["MessageAttributes"]["outcome"]["Value"] == "scored"
     text = message["Message"]
     assert "346 open activities of nyc_sca (data date 2022-12-31) were scored with model version 3." in text
-    assert f"High:   {bands['high']}  (probability of delay 0.50 or more)" in text
+    assert f"Late already: {bands['late']}" in text
+    assert f"At risk: {bands['high']}  (probability of delay 0.50 or more)" in text
     assert f"Medium: {bands['medium']}" in text
-    assert f"Low:    {bands['low']}" in text
+    assert f"Low: {bands['low']}" in text
     assert "s3://data/predictions/nyc_sca/2022-12-31.csv" in text
 
 
@@ -237,7 +256,7 @@ def test_scores_are_those_of_the_prediction_function(
 ):
     sha256 = live(trained)
     rows = example("nyc_sca_2022-12.csv").table
-    feature_store.refresh(table, build_series(rows, 30, NEEDED_KEYS), {})
+    feature_store.refresh(table, build_series(rows, 30), {})
     activities = [json.loads(line) for line in gzip.decompress(open_list).splitlines()]
 
     (summary,) = score(upload_of(open_list))["scored"]
@@ -261,9 +280,12 @@ def test_scores_are_those_of_the_prediction_function(
     known = feature_table(still_open.join(history_table(rows, still_open, 30))).to_dict("records")
     model = scorer.load(trained, sha256)
     ids = still_open["activity_id"]
-    assert found == {one: f"{value:.4f}" for one, value in zip(ids, model.score(known), strict=True)}
-    blind = model.predict_proba(activities)
-    assert found != {one["activity_id"]: f"{value:.4f}" for one, value in zip(activities, blind, strict=True)}
+    judged = {one: f"{value:.4f}" for one, value in zip(ids, model.score(known), strict=True)}
+    late = {row["activity_id"] for row in predictions(summary) if row["stage"] == "already_late"}
+    assert 0 < len(late) < len(found)
+    assert found == judged | dict.fromkeys(late, "1.0000")
+    blind = {one["activity_id"]: value for one, value in zip(activities, model.predict_proba(activities), strict=True)}
+    assert any(found[one] != f"{value:.4f}" for one, value in blind.items() if one not in late)
 
 
 def test_a_model_without_history_features_does_not_read_the_store(score, live, trained, open_list, monkeypatch):
@@ -372,7 +394,9 @@ def test_every_prediction_is_in_the_log_with_the_features_that_the_model_saw(sco
     assert {(row["source"], row["data_date"], row["model_version"], row["model_id"]) for row in rows} == {
         ("batch", "2022-12-31", "3", "abc123")
     }
-    assert [row["score"] for row in rows] == list(model.score([row["features"] for row in rows]))
+    judged = model.score([row["features"] for row in rows])
+    late = [row["stage"] == "already_late" for row in rows]
+    assert [row["score"] for row in rows] == [1.0 if fact else one for fact, one in zip(late, judged, strict=True)]
     written = {(row["project_id"], row["activity_id"]): row["probability"] for row in predictions(summary)}
     assert {(row["project_id"], row["activity_id"]): f"{row['score']:.4f}" for row in rows} == written
 
@@ -405,4 +429,45 @@ def test_batch_predictions_are_counted_like_those_of_the_api(score, live, traine
     (summary,) = score(upload_of(open_list))["scored"]
 
     (counted,) = [line for line in map(json.loads, capsys.readouterr().out.splitlines()) if "_aws" in line]
-    assert (counted["Predictions"], counted["AtRisk"]) == ([346.0], [float(summary["bands"]["high"])])
+    assert (counted["Predictions"], counted["AtRisk"]) == (
+        [346.0],
+        [float(summary["bands"]["late"] + summary["bands"]["high"])],
+    )
+
+
+def test_forecasts_stand_in_the_table_and_are_kept_by_data_date_and_model(score, s3, live, trained, table):
+    feature_store.refresh(table, build_series(example("nyc_sca_2022-12.csv").table, 30), {})
+    raw = with_forecast(trained)
+    sha256 = live(raw)
+    storage.write_bytes("s3://data/models/3/forecast.json", forecast_json())
+    due = activity("due", status="in_progress", start="2022-09-01", baseline_finish="2023-03-31", phase="Design")
+    late = activity("late", status="in_progress", start="2021-09-01", baseline_finish="2022-03-31")
+
+    (summary,) = score(upload_of(listed(due, late)))["scored"]
+
+    rows = {row["activity_id"]: row for row in predictions(summary)}
+    assert (rows["late"]["risk_band"], rows["late"]["stage"], rows["late"]["days_late"]) == (
+        *("late", "already_late", "275"),
+    )
+    for row in rows.values():
+        assert "2022-12-31" < row["p10"] <= row["p50"] <= row["p80"] <= row["p90"]
+    assert 0 < float(rows["due"]["probability_late"]) < 1
+    kept = f"s3://data/forecasts/nyc_sca/2022-12-31/{sha256[:16]}.csv.gz"
+    lines = list(csv.DictReader(io.StringIO(gzip.decompress(storage.read_bytes(kept)).decode())))
+    assert {line["activity_id"]: line["p80"] for line in lines} == {one: row["p80"] for one, row in rows.items()}
+
+    other = live(raw.replace(b'"abc123"', b'"abc124"'), "4")
+    storage.write_bytes("s3://data/models/4/forecast.json", forecast_json())
+    score()
+    found = s3.list_objects_v2(Bucket="data", Prefix="forecasts/")["Contents"]
+    assert {item["Key"].rpartition("/")[2] for item in found} == {f"{one[:16]}.csv.gz" for one in (sha256, other)}
+
+
+def test_a_forecast_model_with_another_digest_is_refused(score, s3, live, trained):
+    live(with_forecast(trained))
+    storage.write_bytes("s3://data/models/3/forecast.json", forecast_json() + b" ")
+
+    with pytest.raises(storage.DigestMismatchError):
+        score(upload_of(listed(activity("a"))))
+
+    assert objects(s3) == set()

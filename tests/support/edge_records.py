@@ -14,7 +14,12 @@ PREFIX = "s3://data/models/abc123/0"
 def leave_released_model() -> dict[str, Any]:
     """Store a forest with its golden answers and return what the evaluation recorded of it."""
     estimator, _, _ = fitted("random_forest")
-    raw = export(estimator, family="random_forest", threshold=0.4, metadata={"model_id": "abc123", "dataset_id": "d1"})
+    raw = export(
+        estimator,
+        family="random_forest",
+        threshold=0.4,
+        metadata={"model_id": "abc123", "dataset_id": "d1", "tolerance_days": 30},
+    )
     activities = [
         {"activity_id": f"A{days}", "start": "2022-03-01", "baseline_duration_days": days, "phase": "phase 1"}
         for days in range(1, 41)

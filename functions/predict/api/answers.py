@@ -1,10 +1,12 @@
 """Types of the answers that few requests get, which is why they are a module of their own: each takes time to make."""
 
+from datetime import date
 from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
 from predict.api.schemas import ActivityError, FieldError, ModelNames, Prediction
+from slipcast.forecast.stage import Stage
 
 
 class Reason(Struct):
@@ -20,7 +22,8 @@ class ExplainedPrediction(Prediction):
 
     base: Annotated[float | None, Meta(description="Log-odds before anything is known of the activity")]
     reasons: Annotated[
-        list[Reason] | None, Meta(description="The three largest contributions; null where the model gives none")
+        list[Reason] | None,
+        Meta(description="The three largest contributions; null where the model gives none, or late is a fact"),
     ]
 
 
@@ -42,6 +45,9 @@ class Line(Struct, omit_defaults=True):
     probability: float | None = None
     at_risk: bool | None = None
     threshold: float | None = None
+    data_date: date | None = None
+    stage: Stage | None = None
+    days_late: int | None = None
     errors: list[FieldError] | None = None
 
 

@@ -1,6 +1,7 @@
 """The API's own routes: predictions, the model, readiness."""
 
 from predict.api import predictions, requests
+from predict.api.requests import Batch
 from predict.api.routes import Answer, Call, Routes, answer
 from predict.contract import MAX_EXPLAINED
 from predict.serving import log_writer
@@ -11,23 +12,17 @@ def predict(call: Call) -> Answer:
     """Return the probability that each activity finishes later than its baseline finish plus the tolerance.
 
     One activity may be sent without the list around it. In a list, an activity with a wrong field is answered by null
-    and by an error that names the field, and the others are scored; if none can be scored the answer is 422. Only what
-    is known when an activity starts is used: status, progress, actual dates and unknown columns may be sent and are not
-    read. Reasons are given where asked for.
+    and by an error that names the field, and the others are scored; if none can be scored the answer is 422.
+
+    What is late already has the probability 1: status and dates say so, no model. All others are judged at their start,
+    or on the day after the data date if they have not started: nothing that became known later is used. Progress and
+    unknown columns may be sent and are not read. Reasons are given where asked for.
 
     Tables are taken and given too: CSV with a header, and lines of JSON with an activity or an answer each. The answer
     has the form of the request unless Accept names another.
     """
-    kind = body.media_type(call.headers, (body.JSON, body.CSV, body.LINES))
-    wanted = _wanted(call, kind)
-    text = body.text(call.event)
     explain = _explain(call)
-    if kind == body.JSON:
-        batch = requests.read(text)
-    else:
-        from predict.api import tables
-
-        batch = tables.read(text, kind)
+    wanted, batch = _read(call)
     explain = explain or batch.explain
     if explain and len(batch.ids) > MAX_EXPLAINED:
         raise requests.invalid(
@@ -37,7 +32,8 @@ def predict(call: Call) -> Answer:
     if wanted != body.JSON:
         from predict.api import tables
 
-        found = answer(tables.write(scored, wanted), kind=f"{wanted}; charset=utf-8")
+        text = tables.write(scored, scored.predictions, wanted, tables.PREDICTION)
+        found = answer(text, kind=f"{wanted}; charset=utf-8")
     elif explain:
         # Imported here: few requests ask for reasons.
         from predict.api import explanations
@@ -47,6 +43,45 @@ def predict(call: Call) -> Answer:
         found = answer(scored.response())
     log_writer.note(scored.logged())
     return found
+
+
+def forecast(call: Call) -> Answer:
+    """Return when each activity finishes, as far as it is known on its data date.
+
+    The stage needs no model: what is late already has the probability 1, a complete activity its actual finish. For all
+    others P10 to P90 are days by whose end the activity has finished with that probability. Activities are sent as to
+    /predictions, alone, in a list or as a table, and answered likewise: a wrong one by null and an error that names the
+    field. Point-in-time features as of the data date may be sent in history, under names that begin with now_.
+    A model that was released without a forecast answers stage and days late alone, and note says so.
+    """
+    # Imported here, as the forecast model is: a probability needs neither.
+    from predict.api import forecasts
+
+    wanted, batch = _read(call)
+    if batch.explain:
+        raise requests.invalid("explain", "unsupported", "forecasts have no reasons", "ask /predictions for them")
+    found = forecasts.forecast(call.request_id, call.serving.model(), batch)
+    if wanted == body.JSON:
+        given = answer(found.response())
+    else:
+        from predict.api import tables
+
+        text = tables.write(found.scored, found.items, wanted, tables.FORECAST)
+        given = answer(text, kind=f"{wanted}; charset=utf-8")
+    log_writer.note(found.logged())
+    return given
+
+
+def _read(call: Call) -> tuple[str, Batch]:
+    """Return the media type of the answer, and the activities of a request."""
+    kind = body.media_type(call.headers, (body.JSON, body.CSV, body.LINES))
+    wanted = _wanted(call, kind)
+    text = body.text(call.event)
+    if kind == body.JSON:
+        return wanted, requests.read(text)
+    from predict.api import tables
+
+    return wanted, tables.read(text, kind)
 
 
 def _wanted(call: Call, kind: str) -> str:
@@ -81,6 +116,7 @@ def health(call: Call) -> Answer:
 
 ROUTES: Routes = {
     "/predictions": {"POST": predict},
+    "/forecasts": {"POST": forecast},
     "/model": {"GET": model},
     "/health": {"GET": health},
 }

@@ -4,6 +4,7 @@ from msgspec import structs
 
 from predict.api.answers import ExplainedPrediction, ExplainedResponse, Reason
 from predict.api.predictions import Scored
+from slipcast.forecast.stage import Stage
 
 
 def response(scored: Scored) -> ExplainedResponse:
@@ -15,7 +16,9 @@ def response(scored: Scored) -> ExplainedResponse:
     note = contributions.unavailable(scorer)
     explained: list[ExplainedPrediction] = []
     for prediction, row in zip(scored.predictions, scored.rows(), strict=True):
-        found = contributions.contributions_of(scorer, row)
+        # That it is late already is a fact: no feature of the model adds up to it.
+        late = prediction.stage is Stage.ALREADY_LATE
+        found = None if late else contributions.contributions_of(scorer, row)
         explained.append(
             ExplainedPrediction(
                 **structs.asdict(prediction),

@@ -9,6 +9,7 @@ from predict.api.schemas import ActivityError, ModelNames, Prediction, Predictio
 from predict.serving import feature_lookup, log_writer
 from predict.serving.model_store import LoadedModel
 from slipcast.features.columns import Columns, feature_columns
+from slipcast.forecast.stage import Known, known_of_columns
 
 
 class Scored(NamedTuple):
@@ -24,8 +25,10 @@ class Scored(NamedTuple):
         activities
     features
         what the model saw, by name
+    facts
+        what is known of each activity on its data date
     scores
-        probability of delay of each activity
+        probability of delay of each activity: 1 where it is late already
     predictions
         answer for each activity
     """
@@ -34,6 +37,7 @@ class Scored(NamedTuple):
     model: LoadedModel
     batch: Batch
     features: Columns
+    facts: list[Known]
     scores: list[float]
     predictions: list[Prediction]
 
@@ -75,20 +79,29 @@ class Scored(NamedTuple):
             columns["project_id"],
             self.scores,
             self.features,
+            self.facts,
             sum(prediction.at_risk for prediction in self.predictions),
         )
 
 
-def score(request_id: str, model: LoadedModel, batch: Batch) -> Scored:
+def score(request_id: str, model: LoadedModel, batch: Batch, history: tuple[str, ...] | None = None) -> Scored:
     """Return the predictions for the activities of a request.
+
+    Parameters
+    ----------
+    history
+        point-in-time features that are looked up; those of the model where absent
 
     Raises
     ------
     ScoreError
         If the model gives a score that is no probability.
     """
-    features = feature_columns(batch.columns, _history(model, batch))
-    scores = model.scorer.score_columns(features)
+    facts = known_of_columns(batch.columns, model.scorer.metadata["tolerance_days"])
+    features = feature_columns(
+        batch.columns, _history(model.scorer.history if history is None else history, batch, facts)
+    )
+    scores = list(map(Known.probability, facts, model.scorer.score_columns(features)))
     threshold = model.scorer.threshold
     predictions = list(
         map(
@@ -98,14 +111,19 @@ def score(request_id: str, model: LoadedModel, batch: Batch) -> Scored:
             scores,
             [score >= threshold for score in scores],
             repeat(threshold),
+            [item.data_date for item in facts],
+            [item.stage for item in facts],
+            [item.days_late for item in facts],
         )
     )
-    return Scored(request_id, model, batch, features, scores, predictions)
+    return Scored(request_id, model, batch, features, facts, scores, predictions)
 
 
-def _history(model: LoadedModel, batch: Batch) -> Sequence[Mapping[str, float | None] | None]:
-    needed = model.scorer.history
+def _history(
+    needed: tuple[str, ...], batch: Batch, facts: Sequence[Known]
+) -> Sequence[Mapping[str, float | None] | None]:
     if not needed or None not in batch.history:
         return batch.history
-    known = feature_lookup.with_history(batch.records(), needed)
+    dated = [{**record, "start": item.feature_day} for record, item in zip(batch.records(), facts, strict=True)]
+    known = feature_lookup.with_history(dated, needed)
     return [activity.get("history") for activity in known]

@@ -15,6 +15,7 @@ import msgspec
 from predict.api.schemas import Activities, Activity, History
 from predict.contract import MAX_ACTIVITIES
 from slipcast.features import activity
+from slipcast.forecast import stage
 from slipcast.schema import WHITE_SPACE, clean_text
 
 NAMES = tuple(field.name for field in activity.FIELDS)
@@ -80,7 +81,7 @@ class Batch(NamedTuple):
         identifiers as they were sent, of length n_activities
     columns
         every other field but ``history`` by name, and the identifiers without white space around them: text, days,
-        floats; None where unknown. Duration and finish are derived where absent.
+        floats; None where unknown. Duration and finish are derived where absent, and the data date is today.
     history
         point-in-time features sent with an activity, None if there are none
     positions
@@ -244,8 +245,10 @@ def _batch(columns: dict[str, list[Any]], history: list[Mapping[str, float] | No
     Raises
     ------
     ValueError
-        If a finish is missing or before its start.
+        If a finish is missing or before its start, or a complete activity has none.
     """
+    if any(map(activity.finish_lacks, columns["status"], columns["actual_finish"])):
+        raise ValueError("a complete activity needs its finish")
     starts = zip(columns["baseline_start"], columns["start"], strict=True)
     known = map(
         activity.baseline,
@@ -254,6 +257,9 @@ def _batch(columns: dict[str, list[Any]], history: list[Mapping[str, float] | No
         columns["baseline_finish"],
     )
     columns["baseline_duration_days"], columns["baseline_finish"] = map(list, zip(*known, strict=True))
+    if None in columns["data_date"]:
+        today = stage.today()
+        columns["data_date"] = [day or today for day in columns["data_date"]]
     return Batch(columns["activity_id"], columns, history, range(len(history)))
 
 

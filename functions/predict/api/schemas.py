@@ -6,23 +6,26 @@ The request's are generated from the contract of an activity (:mod:`slipcast.fea
 import math
 from collections.abc import Iterable
 from datetime import date
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta, Struct
 
 from predict.contract import MAX_ACTIVITIES, MAX_EXPLAINED
 from slipcast.features import activity
-from slipcast.features.point_in_time import HISTORY
+from slipcast.forecast.stage import Stage
 from slipcast.schema import LARGEST_NUMBER
 
 EXAMPLE = {
     **{"activity_id": "A1010", "phase": "Design", "work_type": "SCA CIP", "location": "district 01"},
-    **{"start": "2025-03-03", "baseline_finish": "2025-09-30", "budget": 343300},
+    **{"data_date": "2025-03-31", "status": "in_progress", "start": "2025-03-03", "baseline_finish": "2025-09-30"},
+    "budget": 343300,
 }
 
 
 def _type_of(field: activity.Field) -> Any:
+    if field.words:
+        return Annotated[Literal[field.words], Meta(description=field.description)]
     if field.kind == activity.TEXT:
         shortest = 1 if field.required else None
         return Annotated[str, Meta(description=field.description, min_length=shortest, max_length=field.longest)]
@@ -53,7 +56,7 @@ if TYPE_CHECKING:
 else:
     History = msgspec.defstruct(
         "History",
-        [(name, _FEATURE | msgspec.UnsetType, msgspec.UNSET) for name in HISTORY],
+        [(name, _FEATURE | msgspec.UnsetType, msgspec.UNSET) for name in activity.GIVEN],
         forbid_unknown_fields=True,
         gc=False,
     )
@@ -62,7 +65,7 @@ else:
         _fields(),
         gc=False,
         kw_only=True,
-        namespace={"__doc__": "One activity as it is known at its start. Unknown fields are not read."},
+        namespace={"__doc__": "One activity as it is known on its data date. Unknown fields are not read."},
     )
 
 
@@ -107,9 +110,16 @@ class Prediction(Struct, gc=False):
 
     prediction_id: str
     activity_id: str
-    probability: Annotated[float, Meta(ge=0, le=1, description="Probability of delay")]
+    probability: Annotated[
+        float, Meta(ge=0, le=1, description="Probability of delay, judged at the start; 1 where already late")
+    ]
     at_risk: Annotated[bool, Meta(description="Whether the probability reaches the threshold")]
     threshold: float
+    data_date: Annotated[date, Meta(description="Day that the activity was described on")]
+    stage: Annotated[Stage, Meta(description="Stage of the activity at the end of the data date")]
+    days_late: Annotated[
+        int, Meta(ge=0, description="Calendar days after the baseline finish so far; of a complete activity, in all")
+    ]
 
 
 class PredictionResponse(Struct):

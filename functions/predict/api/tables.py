@@ -2,6 +2,7 @@
 
 import csv
 import io
+from collections.abc import Sequence
 from typing import Any
 
 from predict.api import requests
@@ -13,9 +14,13 @@ from predict.logged import encode
 from predict.transport import body
 from slipcast.csv_safety import neutral
 from slipcast.features import activity
-from slipcast.features.point_in_time import HISTORY
+from slipcast.forecast.serving import Forecast
 
-COLUMNS = ("prediction_id", "activity_id", "probability", "at_risk", "threshold", "error")
+PREDICTION = (
+    *("prediction_id", "activity_id", "probability", "at_risk", "threshold", "error"),
+    *("data_date", "stage", "days_late"),
+)
+FORECAST = ("prediction_id", "activity_id", *Forecast._fields, "error")
 
 
 def read(text: str, kind: str) -> Batch:
@@ -30,7 +35,7 @@ def read(text: str, kind: str) -> Batch:
     """
     if kind == body.CSV:
         header, rows = cells(text)
-        known = {*activity.BY_NAME, *HISTORY}
+        known = {*activity.BY_NAME, *activity.GIVEN}
         if not known.intersection(header):
             raise invalid(
                 "header", "missing", "it names no field of an activity", "begin with a line such as activity_id,start"
@@ -79,24 +84,37 @@ def check_names(names: list[str]) -> None:
         )
 
 
-def write(scored: Scored, kind: str) -> str:
-    """Return the answers as a table, in the order of the request; `kind` is its media type."""
+def write(scored: Scored, answers: Sequence[Any], kind: str, columns: Sequence[str]) -> str:
+    """Return the answers as a table, in the order of the request.
+
+    Parameters
+    ----------
+    scored
+        predictions of the request
+    answers
+        answer for each activity that was read
+    kind
+        media type of the table
+    columns
+        fields of an answer, in the order of the table; ``error`` says why there is none
+    """
     wrong: dict[int, list[FieldError]] = {}
     for item in scored.batch.refused:
         wrong.setdefault(item.position or 0, []).append(FieldError(item.error.field, item.error.type, item.message))
-    answers = scored.in_place(scored.predictions)
+    placed = scored.in_place(answers)
     if kind == body.LINES:
-        lines = [Line(errors=wrong[number]) if answer is None else answer for number, answer in enumerate(answers)]
+        lines = [Line(errors=wrong[number]) if answer is None else answer for number, answer in enumerate(placed)]
         return "".join(f"{encode(line).decode()}\n" for line in lines)
     buffer = io.StringIO(newline="")
     writer = csv.writer(buffer, lineterminator="\r\n")
-    writer.writerow(COLUMNS)
-    for number, answer in enumerate(answers):
-        row: tuple[Any, ...]
-        if answer is None:
-            row = ("", "", "", "", "", neutral("; ".join(f"{item.field}: {item.message}" for item in wrong[number])))
-        else:
-            risk = "true" if answer.at_risk else "false"
-            row = (answer.prediction_id, answer.activity_id, repr(answer.probability), risk, repr(answer.threshold), "")
-        writer.writerow(row)
+    writer.writerow(columns)
+    for number, answer in enumerate(placed):
+        why = "; ".join(f"{item.field}: {item.message}" for item in wrong.get(number, ()))
+        writer.writerow(neutral(why) if name == "error" else _cell(getattr(answer, name, None)) for name in columns)
     return buffer.getvalue()
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return "" if value is None else repr(value) if isinstance(value, float) else str(value)

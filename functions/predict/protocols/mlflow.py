@@ -4,13 +4,14 @@ https://mlflow.org/docs/latest/ml/deployment/deploy-model-locally: a data frame 
 as CSV. It is converted to a request of the API, so that model, checks and prediction log are the same.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import date
 from http import HTTPStatus
 from typing import Any
 
 import msgspec
 
-from predict.api import core, predictions, requests, tables
+from predict.api import core, forecasts, requests, tables
 from predict.api.requests import InvalidRequest
 from predict.api.routes import Answer, Call, Routes, answer
 from predict.contract import MAX_ACTIVITIES, VERSION
@@ -19,6 +20,8 @@ from predict.refusal import Refusal
 from predict.serving import log_writer
 from predict.transport import body
 from slipcast.features import activity
+from slipcast.forecast.serving import Forecast
+from slipcast.forecast.stage import Stage
 
 FORMS = ("dataframe_split", "dataframe_records", "instances", "inputs")
 
@@ -30,6 +33,15 @@ class Row(msgspec.Struct):
     probability: float
     at_risk: bool
     prediction_id: str
+    data_date: date
+    stage: Stage
+    days_late: int
+    probability_late: float | None
+    expected_days_late: float | None
+    p10: date | None
+    p50: date | None
+    p80: date | None
+    p90: date | None
 
 
 class Predictions(msgspec.Struct):
@@ -84,7 +96,7 @@ def version(_: Call) -> Answer:
 
 
 def invocations(call: Call) -> Answer:
-    """Return a prediction for each row; one wrong value refuses all.
+    """Return probability, stage and forecast of each row; one wrong value refuses all.
 
     One of dataframe_split, dataframe_records, instances and inputs is read, or CSV with a header. Columns that no
     activity has and params are not read.
@@ -92,13 +104,20 @@ def invocations(call: Call) -> Answer:
     kind = body.media_type(call.headers, (body.JSON, body.CSV))
     text = body.text(call.event)
     rows = _csv(text) if kind == body.CSV else _json(text)
-    scored = predictions.score(call.request_id, call.serving.model(), request(rows))
-    log_writer.note(scored.logged())
+    found = forecasts.forecast(call.request_id, call.serving.model(), request(rows))
+    log_writer.note(found.logged())
     return answer(
         Predictions(
-            [Row(item.activity_id, item.probability, item.at_risk, item.prediction_id) for item in scored.predictions]
+            [
+                Row(item.activity_id, item.probability, item.at_risk, item.prediction_id, *_forecast_of(forecast))
+                for item, forecast in zip(found.scored.predictions, found.items, strict=True)
+            ]
         )
     )
+
+
+def _forecast_of(item: forecasts.Forecast) -> Iterator[Any]:
+    return (getattr(item, name) for name in Forecast._fields)
 
 
 def _json(text: str) -> Iterable[Mapping[str, Any]]:

@@ -4,14 +4,14 @@ https://github.com/kserve/open-inference-protocol: a column of activities is a t
 the API, so that model, checks and prediction log are the same.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from http import HTTPStatus
 from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta, Struct
 
-from predict.api import predictions, requests
+from predict.api import forecasts, predictions, requests
 from predict.api.routes import Answer, Call, Routes, answer
 from predict.api.schemas import FieldError
 from predict.contract import MAX_ACTIVITIES, VERSION
@@ -29,8 +29,11 @@ INTEGERS = {f"INT{bits}": (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) for bits in 
 INTEGERS |= {f"UINT{bits}": (0, 2**bits - 1) for bits in (8, 16, 32, 64)}
 Datatype = Literal["BYTES", "FP64", "FP32", "INT64", "INT32", "INT16", "INT8", "UINT64", "UINT32", "UINT16", "UINT8"]
 Parameters = Annotated[dict[str, str | float | bool] | None, Meta(description="Not read")]
-# Outputs for each activity, with their types.
-OUTPUTS = {"probability": "FP64", "at_risk": "BOOL"}
+# Outputs for each activity, with their types. Those of a forecast need a model that was released with one.
+JUDGED = {"probability": "FP64", "at_risk": "BOOL", "data_date": "BYTES", "stage": "BYTES", "days_late": "INT64"}
+FORECAST = {"probability_late": "FP64", "expected_days_late": "FP64"} | dict.fromkeys(
+    ("p10", "p50", "p80", "p90"), "BYTES"
+)
 NO_BINARY = "send the values as JSON (binary_data=False): there is no binary extension"
 
 
@@ -67,7 +70,7 @@ class InferRequest(Struct):
     inputs: Annotated[list[InputTensor], Meta(min_length=1, max_length=len(COLUMNS))]
     id: Annotated[str, Meta(max_length=200, description="Comes back in the answer")] | None = None
     parameters: Parameters = None
-    outputs: Annotated[list[RequestedOutput], Meta(max_length=10, description="All, where absent")] | None = None
+    outputs: Annotated[list[RequestedOutput], Meta(max_length=20, description="All, where absent")] | None = None
 
 
 class OutputTensor(Struct):
@@ -76,7 +79,7 @@ class OutputTensor(Struct):
     name: str
     shape: list[int]
     datatype: str
-    data: list[float | bool]
+    data: list[float | bool | str]
 
 
 class InferResponse(Struct, omit_defaults=True):
@@ -166,7 +169,7 @@ def metadata(call: Call) -> Answer:
     """Return names, types and shapes of inputs and outputs; of a version, if it is the one that answers."""
     loaded = _found(call)
     inputs = [TensorMetadata(name, "FP64" if name in NUMBERS else "BYTES", [-1]) for name in COLUMNS]
-    outputs = [TensorMetadata(name, kind, [-1]) for name, kind in OUTPUTS.items()]
+    outputs = [TensorMetadata(name, kind, [-1]) for name, kind in _outputs(loaded).items()]
     return answer(ModelMetadata(NAME, [loaded.version], "slipcast_json", inputs, outputs))
 
 
@@ -177,12 +180,20 @@ def model_ready(call: Call) -> Answer:
 
 
 def infer(call: Call) -> Answer:
-    """Return a probability and whether it reaches the threshold for each row; one wrong value refuses all."""
+    """Return probability, stage and forecast of each row, or those that are asked for; one wrong value refuses all."""
     loaded = _found(call)
     sent = _read(call)
-    wanted = _wanted(sent)
-    scored = predictions.score(call.request_id, loaded, request(records(dict(_columns(sent.inputs)))))
-    log_writer.note(scored.logged())
+    kinds = _outputs(loaded)
+    wanted = _wanted(sent, kinds)
+    batch = request(records(dict(_columns(sent.inputs))))
+    if FORECAST.keys().isdisjoint(wanted):
+        scored = predictions.score(call.request_id, loaded, batch)
+        log_writer.note(scored.logged())
+        items: list[Any] = []
+    else:
+        found = forecasts.forecast(call.request_id, loaded, batch)
+        log_writer.note(found.logged())
+        scored, items = found.scored, found.items
     names = loaded.names()
     return answer(
         InferResponse(
@@ -196,7 +207,10 @@ def infer(call: Call) -> Answer:
             },
             outputs=[
                 OutputTensor(
-                    name, [len(scored.predictions)], OUTPUTS[name], [getattr(item, name) for item in scored.predictions]
+                    name,
+                    [len(scored.predictions)],
+                    kinds[name],
+                    [getattr(item, name) for item in (items if name in FORECAST else scored.predictions)],
                 )
                 for name in wanted
             ],
@@ -237,11 +251,15 @@ def _found(call: Call) -> LoadedModel:
     return loaded
 
 
-def _wanted(sent: InferRequest) -> list[str]:
-    wanted = [item.name for item in sent.outputs or ()] or list(OUTPUTS)
+def _outputs(loaded: LoadedModel) -> dict[str, str]:
+    return JUDGED | FORECAST if loaded.has_forecast else JUDGED
+
+
+def _wanted(sent: InferRequest, kinds: Mapping[str, str]) -> list[str]:
+    wanted = [item.name for item in sent.outputs or ()] or list(kinds)
     for number, name in enumerate(wanted):
-        if name not in OUTPUTS or name in wanted[:number]:
-            raise _wrong(f"outputs.{number}.name", f"the outputs are {' and '.join(OUTPUTS)}, each once at most")
+        if name not in kinds or name in wanted[:number]:
+            raise _wrong(f"outputs.{number}.name", f"the outputs are {', '.join(kinds)}, each once at most")
     return wanted
 
 

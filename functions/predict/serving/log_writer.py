@@ -11,9 +11,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from predict.logged import Features, Logged, encode, to_builtins
+from predict.logged import FORECAST, Features, Logged, LoggedForecast, encode, to_builtins
 
 if TYPE_CHECKING:
+    from slipcast.forecast.stage import Known
     from slipcast.redaction import Redaction
 
 # A prediction with its features takes about 500 bytes, up to 20 kB if texts are long and not ASCII. A log event may
@@ -38,8 +39,12 @@ class Columns(NamedTuple):
         a value for each prediction
     features
         what the model saw, by name
+    facts
+        what was known of each activity on its data date
     at_risk
         number of predictions from the threshold on
+    forecasts
+        forecast of each activity, with `LoggedForecast`'s fields, where forecasts were asked for
     """
 
     request_id: str
@@ -49,7 +54,9 @@ class Columns(NamedTuple):
     project_ids: Sequence[str | None]
     scores: Sequence[float]
     features: Mapping[str, Sequence[Any]]
+    facts: Sequence["Known"]
     at_risk: int
+    forecasts: Sequence[Any] | None = None
 
 
 class _Request:
@@ -127,7 +134,12 @@ def write_lines(columns: Columns, timing: dict[str, Any] | None = None, source: 
         activity_ids = [kept.identity("activity_id", value) for value in activity_ids]
         project_ids = [kept.identity("project_id", value) for value in project_ids]
         rows = [kept.features(to_builtins(row)) for row in rows]
-    items = map(Logged, columns.prediction_ids, activity_ids, project_ids, rows, columns.scores)
+    dates, stages = ([getattr(item, name) for item in columns.facts] for name in ("data_date", "stage"))
+    common = (columns.prediction_ids, activity_ids, project_ids, rows, columns.scores, dates, stages)
+    items: Iterable[Logged] = map(Logged, *common)
+    if columns.forecasts is not None:
+        given = ([getattr(item, name) for item in columns.forecasts] for name in FORECAST)
+        items = map(LoggedForecast, *common, *given)
     start = encode(head).decode().removesuffix("}")
     for line in _lines(map(_item, items)):
         sys.stdout.write(f'{start},"items":[{",".join(line)}]}}\n')

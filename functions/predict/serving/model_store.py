@@ -3,15 +3,18 @@
 import os
 import sys
 from functools import cache
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
-from slipcast.model import scorer
+from slipcast.model import artifact, scorer
 from slipcast.model.artifact import ArtefactError
 
+if TYPE_CHECKING:
+    from slipcast.forecast.evaluator import Forecaster
+
 # Powertools and pydantic are imported where they are needed: most predictions do not need them (app.py).
-RELATIVE = "slipcast_model/model.json"
+FOLDER, MODEL, FORECAST = "slipcast_model", "model.json", "forecast.json"
 
 
 class NoModelError(RuntimeError):
@@ -28,6 +31,21 @@ class LoadedModel(NamedTuple):
         """Return the names of the model that every answer contains."""
         metadata = self.scorer.metadata
         return {"version": self.version, "model_id": metadata["model_id"], "dataset_id": metadata["dataset_id"]}
+
+    @property
+    def has_forecast(self) -> bool:
+        """Return whether the release has a forecast model."""
+        return "forecast" in self.scorer.metadata
+
+    def forecaster(self) -> "Forecaster | None":
+        """Return the forecast model of the release; None if it has none.
+
+        Raises
+        ------
+        NoModelError
+            If it cannot be read.
+        """
+        return forecaster(self.scorer.metadata["forecast"]["sha256"]) if self.has_forecast else None
 
 
 class Serving(NamedTuple):
@@ -56,17 +74,43 @@ def load() -> Serving:
     if not sha256:
         return Serving(None, "no model is released yet: drop a schedule into the bucket's incoming/ folder")
     try:
-        loaded = scorer.load(_read(), sha256, _parse)
+        loaded = scorer.load(_read(MODEL), sha256, _parse)
     except (OSError, ArtefactError) as error:
-        from aws_lambda_powertools import Logger, Metrics
-        from aws_lambda_powertools.metrics import MetricUnit
-
-        Logger().error("the model was refused", error=str(error), model_sha256=sha256)
-        metrics = Metrics()
-        metrics.add_metric("ModelLoadFailed", MetricUnit.Count, 1)
-        metrics.flush_metrics()
+        _count_refused(error, sha256)
         return Serving(None, "the model of this version could not be read")
     return Serving(LoadedModel(loaded, os.environ.get("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")))
+
+
+@cache
+def forecaster(sha256: str) -> "Forecaster":
+    """Read the forecast model that the model pins by `sha256`, once, when the first forecast is asked for.
+
+    Raises
+    ------
+    NoModelError
+        If the layer holds another one or none.
+    """
+    # Imported here: a probability does not need it.
+    from slipcast.forecast.evaluator import Forecaster
+
+    try:
+        raw = _read(FORECAST)
+        if artifact.digest(raw) != sha256:
+            raise ArtefactError(f"the forecast model's SHA-256 is {artifact.digest(raw)}, not the released {sha256!r}")
+        return Forecaster(_parse(raw))
+    except (OSError, ValueError) as error:
+        _count_refused(error, sha256)
+        raise NoModelError("the forecast model of this version could not be read") from error
+
+
+def _count_refused(error: Exception, sha256: str) -> None:
+    from aws_lambda_powertools import Logger, Metrics
+    from aws_lambda_powertools.metrics import MetricUnit
+
+    Logger().error("the model was refused", error=str(error), model_sha256=sha256)
+    metrics = Metrics()
+    metrics.add_metric("ModelLoadFailed", MetricUnit.Count, 1)
+    metrics.flush_metrics()
 
 
 def _parse(raw: bytes) -> Any:
@@ -77,9 +121,11 @@ def _parse(raw: bytes) -> Any:
         raise ValueError(str(error)) from error
 
 
-def _read() -> bytes:
-    """Read the model file: Lambda unpacks layers in /opt, the local cloud in folders that it puts on the path."""
-    places = [os.environ.get("MODEL_PATH", f"/opt/{RELATIVE}"), *(f"{folder}/{RELATIVE}" for folder in sys.path)]
+def _read(name: str) -> bytes:
+    """Read a file of the model: Lambda unpacks layers in /opt, the local cloud in folders that it puts on the path."""
+    model = os.environ.get("MODEL_PATH", f"/opt/{FOLDER}/{MODEL}")
+    beside = model if name == MODEL else f"{os.path.dirname(model)}/{name}"  # noqa: PTH120 - as below
+    places = [beside, *(f"{folder}/{FOLDER}/{name}" for folder in sys.path)]
     place = next((place for place in places if os.path.isfile(place)), places[0])  # noqa: PTH113 - pathlib takes 10 ms
     with open(place, "rb") as file:  # noqa: PTH123
         return file.read()

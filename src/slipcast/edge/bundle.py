@@ -9,7 +9,7 @@ from string import Template
 from typing import Any
 
 from slipcast.edge import cli, single_file, table
-from slipcast.features.activity import check
+from slipcast.features.activity import AHEAD_OF_ALL, check
 from slipcast.model.scorer import Scorer
 
 SCORER, README = "score.py", "README.md"
@@ -18,7 +18,8 @@ _README = Template("""\
 # Slipcast model $model_id
 
 Family $family, trained on activities that start before $training_cut, as known on $data_date. It gives the probability
-that an activity finishes later than its baseline finish plus $tolerance_days days.
+that an activity finishes later than its baseline finish plus $tolerance_days days, judged at its start, and says what
+needs no model: the stage of the activity on its data date. What is late already has the probability 1.
 
     python score.py --check                        # is everything as it was published, and right on this machine?
     python score.py activities.csv -o out.csv
@@ -39,6 +40,9 @@ cells and words such as NA and NaN mean a missing value; numbers are below 1e15.
 | `baseline_finish` | or `baseline_duration_days` | day, not before the start |
 | `baseline_duration_days` | or `baseline_finish` | calendar days, above 0; else from start to finish, both included |
 | `baseline_start` | | day, instead of `start` for the duration |
+| `data_date` | | day that the row describes; today (UTC) where absent |
+| `status` | | `not_started`, `in_progress` or `complete`; where absent, a start up to the data date has happened |
+| `actual_finish` | with `complete` | day; empty while the activity is open |
 | `phase`, `work_type`, `location`, `activity_name`, `project_id` | | text, written as in the training data |
 | `budget`, `predecessor_count` | | 0 or more |
 | `total_float_days` | | calendar days |
@@ -122,11 +126,11 @@ def golden_csv(golden: Mapping[str, Any]) -> bytes:
     writer = csv.DictWriter(buffer, [*table.COLUMNS, cli.EXPECTED], lineterminator="\n")
     writer.writeheader()
     for activity, score in zip(golden["activities"], golden["scores"], strict=True):
-        cells = {name: value for name, value in activity.items() if name != "history"}
+        cells = {name: value for name, value in activity.items() if name != "history"} | AHEAD_OF_ALL
         writer.writerow(cells | activity.get("history", {}) | {cli.EXPECTED: repr(float(score))})
     back = list(table.read(io.StringIO(buffer.getvalue(), newline="")))
     for row, activity in zip(back, golden["activities"], strict=True):
-        given, _ = check({name: value for name, value in activity.items() if value != {}})
+        given, _ = check({name: value for name, value in activity.items() if value != {}} | AHEAD_OF_ALL)
         if row.problems or row.activity != given:
             why = row.problems[0] if row.problems else f"{row.activity} instead of {given}"
             raise EdgeError(f"the golden activity {activity.get('activity_id')!r} cannot be written as CSV: {why}")

@@ -17,10 +17,11 @@ from typing import Any, TextIO
 
 from slipcast.csv_safety import neutral
 from slipcast.edge import table
+from slipcast.forecast import stage
 from slipcast.model import scorer
 from slipcast.model.artifact import ArtefactError
 
-OUTPUT = ("project_id", "activity_id", "probability", "at_risk")
+OUTPUT = ("project_id", "activity_id", "probability", "at_risk", "data_date", "stage", "days_late")
 MODEL, GOLDEN, SUMS = "model.json", "golden.csv", "SHA256SUMS"
 # Column with scikit-learn's probability, in the file of known answers.
 EXPECTED = "expected_probability"
@@ -62,16 +63,21 @@ def main(folder: Path, sha256: str, arguments: list[str] | None = None) -> int:
 
 def predictions(model: scorer.Scorer, lines: Iterable[str], refused: list[table.Problem]) -> Iterator[dict[str, Any]]:
     """Yield a row with `OUTPUT` for each activity in a CSV file; problems of the other rows go to `refused`."""
+    today = stage.today()
     for row in table.read(lines):
         if row.problems:
             refused.extend(row.problems)
             continue
-        (probability,) = model.predict_proba([row.activity])
+        activity, facts = stage.as_of(row.activity, today, model.metadata["tolerance_days"])
+        probability = facts.probability(*model.predict_proba([activity]))
         yield {
             "project_id": row.activity.get("project_id", ""),
             "activity_id": row.activity["activity_id"],
             "probability": probability,
             "at_risk": probability >= model.threshold,
+            "data_date": facts.data_date.isoformat(),
+            "stage": facts.stage.value,
+            "days_late": facts.days_late,
         }
 
 
@@ -83,7 +89,8 @@ def _score(model: scorer.Scorer, source: str, target: str | None) -> int:
         writer.writerow(OUTPUT)
         for row in predictions(model, lines, refused):
             ids = [neutral(row[name]) for name in OUTPUT[:2]]
-            writer.writerow([*ids, repr(row["probability"]), "yes" if row["at_risk"] else "no"])
+            judged = [repr(row["probability"]), "yes" if row["at_risk"] else "no"]
+            writer.writerow([*ids, *judged, *(row[name] for name in OUTPUT[4:])])
             count += 1
     for problem in refused[:SHOWN_PROBLEMS]:
         print(problem, file=sys.stderr)

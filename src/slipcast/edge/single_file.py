@@ -1,7 +1,7 @@
 """Single file with the scorer: the unchanged modules of this package and a few lines that import them.
 
 Nothing is rewritten, so there is one source of truth. The file itself adds what the modules use and Python 3.9 lacks:
-union types in annotations, ``zip(strict=True)``, ``math.sumprod`` and ``itertools.pairwise``.
+union types in annotations, ``zip(strict=True)``, ``math.sumprod``, ``itertools.pairwise`` and ``enum.StrEnum``.
 """
 
 import ast
@@ -20,6 +20,7 @@ Generated from Slipcast's own modules, which stand below as they are. Needs Pyth
 
 import __future__
 
+import enum
 import itertools
 import math
 import operator
@@ -50,11 +51,18 @@ def _pairwise(iterable):
     return zip(items, items[1:])
 
 
+class _StrEnum(str, enum.Enum):
+    __str__ = str.__str__
+    __format__ = str.__format__
+
+
 # What older Pythons lack is lent to the modules below.
 if not hasattr(math, "sumprod"):
     math.sumprod = _sumprod
 if not hasattr(itertools, "pairwise"):
     itertools.pairwise = _pairwise
+if not hasattr(enum, "StrEnum"):
+    enum.StrEnum = _StrEnum
 LENT = {{}} if sys.version_info >= (3, 10) else {{"zip": _strict_zip}}
 
 

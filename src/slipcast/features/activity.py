@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from datetime import date, timedelta
 from typing import Any, NamedTuple
 
-from slipcast.features.point_in_time import HISTORY
-from slipcast.schema import LARGEST_NUMBER, clean_text
+from slipcast.features.point_in_time import HISTORY, NOW
+from slipcast.schema import LARGEST_NUMBER, STATUSES, clean_text
 
 TEXT, DAY, NUMBER = "text", "day", "number"
 
@@ -35,6 +35,8 @@ class Field(NamedTuple):
         whether the bound itself is refused
     required
         whether every activity needs it
+    words
+        the only texts that it may hold; capitals, spaces and hyphens make no difference
     """
 
     name: str
@@ -44,6 +46,7 @@ class Field(NamedTuple):
     least: float = -math.inf
     above: bool = False
     required: bool = False
+    words: tuple[str, ...] = ()
 
 
 FIELDS = (
@@ -53,10 +56,23 @@ FIELDS = (
     Field("phase", TEXT, "Phase of the project", longest=500),
     Field("work_type", TEXT, "Kind of work or program", longest=500),
     Field("location", TEXT, "Place", longest=500),
+    Field(
+        "status",
+        TEXT,
+        "Status at the end of the data date; derived from the dates where absent",
+        longest=20,
+        words=STATUSES,
+    ),
+    Field(
+        "data_date",
+        DAY,
+        "Day that the activity is described on; what happened later is not used. Today (UTC) where absent",
+    ),
     Field("start", DAY, "Actual start, else planned start", required=True),
     Field("baseline_start", DAY, "Start in the baseline; the start where absent"),
     Field("baseline_duration_days", NUMBER, "Calendar days, first and last included", least=0.0, above=True),
     Field("baseline_finish", DAY, "Finish in the baseline; required unless baseline_duration_days is given"),
+    Field("actual_finish", DAY, "Finish; absent while the activity is open"),
     Field("budget", NUMBER, "Budget", least=0.0),
     Field("total_float_days", NUMBER, "Total float in days"),
     Field("predecessor_count", NUMBER, "Number of predecessors", least=0.0),
@@ -69,10 +85,15 @@ MISSING_WORDS = frozenset(
     | {"NULL", "NaN", "NaT", "None", "n/a", "nan", "null"}
 )
 SHOWN = 40
+COMPLETE = STATUSES[-1]
+# Of requests that the model itself has to answer: on the first day of the calendar nothing is late yet.
+AHEAD_OF_ALL = {"data_date": date.min.isoformat()}
 
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
-_HISTORY = frozenset(HISTORY)
+# Point-in-time features that a caller may know: as of the start, and for a forecast as of the data date.
+GIVEN = (*HISTORY, *NOW)
+_HISTORY = frozenset(GIVEN)
 
 
 class FieldError(NamedTuple):
@@ -150,6 +171,11 @@ def last_day(begin: date, days: float) -> date | None:
     return begin + timedelta(further) if 0 <= further <= date.max.toordinal() - begin.toordinal() else None
 
 
+def finish_lacks(status: str | None, actual_finish: date | None) -> bool:
+    """Return whether an activity is said to be complete without its finish."""
+    return status == COMPLETE and actual_finish is None
+
+
 def check(sent: Any) -> tuple[dict[str, Any], list[FieldError]]:
     """Return an activity by canonical columns and everything that is wrong with it.
 
@@ -172,6 +198,9 @@ def check(sent: Any) -> tuple[dict[str, Any], list[FieldError]]:
     faulty = {error.field for error in errors}
     if not faulty.intersection({"start", "baseline_start", "baseline_finish", "baseline_duration_days"}):
         _check_order(activity, errors)
+    if finish_lacks(activity.get("status"), activity.get("actual_finish")) and "actual_finish" not in faulty:
+        remedy = "give it, or another status"
+        errors.append(FieldError("actual_finish", "missing", "it is empty, and the status is complete", remedy))
     history = sent.get("history")
     if history is not None:
         known = _history(history, errors)
@@ -217,6 +246,8 @@ def _text(field: Field, value: Any) -> str | None:
     if not isinstance(value, str):
         raise _Wrong("string_type", f"{_shown(value)} is no text", "write it between double quotes")
     clean = clean_text(value)
+    if field.words and clean:
+        return _word(field, clean)
     if len(clean) > field.longest:
         raise _Wrong("string_too_long", f"{len(clean)} characters", f"write at most {field.longest}")
     if not clean.isascii():
@@ -226,6 +257,13 @@ def _text(field: Field, value: Any) -> str | None:
             remedy = "send the text as UTF-8"
             raise _Wrong("string_unicode", "it has half a character (a lone surrogate)", remedy) from None
     return clean or None
+
+
+def _word(field: Field, text: str) -> str:
+    word = text.lower().replace(" ", "_").replace("-", "_")
+    if word not in field.words:
+        raise _Wrong("literal_error", f"{_shown(text)} is no {field.name}", f"use {', '.join(field.words)}")
+    return word
 
 
 def _day(_: Field, value: Any) -> date | None:
@@ -271,7 +309,7 @@ def _history(sent: Any, errors: list[FieldError]) -> dict[str, float] | None:
     for name, value in sent.items():
         place = f"history.{repr(str(name))[1:-1][:SHOWN]}"
         if name not in _HISTORY:
-            errors.append(FieldError(place, "unknown_feature", "there is no such feature", f"use {', '.join(HISTORY)}"))
+            errors.append(FieldError(place, "unknown_feature", "there is no such feature", f"use {', '.join(GIVEN)}"))
             continue
         try:
             known[name] = _number(Field(name, NUMBER, ""), value)

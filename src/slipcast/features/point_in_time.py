@@ -249,7 +249,10 @@ GROUPS: dict[str, tuple[str, ...]] = {
 # better.
 KEPT_GROUPS = ("project", "finish season", "location", "activity name")
 HISTORY = tuple(name for group in KEPT_GROUPS for name in GROUPS[group])
-NEEDED_KEYS = tuple(dict.fromkeys([PORTFOLIO, *(feature.key for feature in FEATURES if feature.name in HISTORY)]))
+# Point-in-time features of a forecast, as of the day after its data date, next to those of the start: a project goes on
+# while its activities run. None of the portfolio, for the same reason. `NOW` are their names as features of a forecast.
+CURRENT = tuple(feature.name for feature in FEATURES if feature.key != PORTFOLIO)
+NOW = tuple(f"now_{name}" for name in CURRENT)
 
 
 def key_text(name: str, activity: Mapping[str, Any]) -> str | None:

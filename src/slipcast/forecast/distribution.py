@@ -112,7 +112,8 @@ class FinishDistribution:
     def finish_date(self, data_date: date, level: float) -> date:
         """Return the first day by whose end the activity has finished with at least probability `level`."""
         # Nine digits: a quantile that only rounding puts past a whole day is that day.
-        return data_date + timedelta(days=max(1, math.ceil(round(self.quantile(level), 9))))
+        days = max(1, math.ceil(round(self.quantile(level), 9)))
+        return data_date + timedelta(days=min(days, (date.max - data_date).days))
 
 
 def _between(value: float, knots: Sequence[float], targets: Sequence[float], place: int) -> float:

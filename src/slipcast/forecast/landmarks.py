@@ -11,15 +11,12 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from slipcast.features.point_in_time import FEATURES, HISTORY, PORTFOLIO
+from slipcast.features.point_in_time import CURRENT, HISTORY, NOW
 from slipcast.features.point_in_time_table import history_table
 from slipcast.features.row import CATEGORICAL, NUMERIC
 from slipcast.features.table import feature_table
 from slipcast.forecast.stage import Stage
 
-# Point-in-time features as of the landmark, next to those of the start: a project goes on while its activities run. A
-# value of the whole portfolio would encode the date (`point_in_time.KEPT_GROUPS`).
-CURRENT = tuple(feature.name for feature in FEATURES if feature.key != PORTFOLIO)
 # Calendar days, but for `elapsed_share`. `to_finish` is negative once the baseline finish has passed.
 STATE = ("elapsed", "to_finish", "elapsed_share", "to_start")
 
@@ -27,7 +24,6 @@ STATE = ("elapsed", "to_finish", "elapsed_share", "to_start")
 YEARS = 40
 
 AT_START = tuple(NUMERIC)
-NOW = tuple(f"now_{name}" for name in CURRENT)
 FEATURE_NAMES = (*AT_START, *NOW, *STATE)
 
 

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from itertools import groupby
 from typing import Any
 
+from slipcast.features.activity import AHEAD_OF_ALL
 from slipcast.features.point_in_time import HISTORY
 from slipcast.features.row import CATEGORICAL, MISSING
 from slipcast.metrics import hypothesis_tests
@@ -91,14 +92,15 @@ def requests(rows: Iterable[dict[str, Any]], limit: int) -> list[dict[str, Any]]
     Parameters
     ----------
     rows
-        lines of the prediction log; duplicates are allowed
+        lines of the prediction log; duplicates are allowed; those of activities that were late already are left out:
+        no model gave their answer
 
     Returns
     -------
     list[dict[str, Any]]
         ``request_id``, ``model_version``, ``activities`` with the features that were logged, ``scores``
     """
-    own = {row["prediction_id"]: row for row in rows}
+    own = {row["prediction_id"]: row for row in rows if row.get("stage") != "already_late"}
     ordered = sorted(own.values(), key=lambda row: (row["at"], row["request_id"], _number(row["prediction_id"])))
     groups = [list(group) for _, group in groupby(ordered, key=lambda row: row["request_id"])]
     return [
@@ -120,6 +122,7 @@ def activity(row: dict[str, Any]) -> dict[str, Any]:
         "activity_id": row["activity_id"],
         # If duration and history are given, nothing is computed from the start date.
         "start": row["at"][:10],
+        **AHEAD_OF_ALL,
         "baseline_duration_days": found.get("baseline_duration_days"),
         "budget": _budget(found.get("log_budget")),
         "total_float_days": found.get("total_float_days"),

@@ -18,6 +18,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from slipcast.features.activity import AHEAD_OF_ALL
 from slipcast_aws import waiting
 from slipcast_aws.waiting import Deadline
 
@@ -319,7 +320,8 @@ def verify(*, function: str, version: str, sha256: str, golden: dict[str, Any]) 
     model = _ask(function, version, "GET", "/model", None)
     if model.get("sha256") != sha256:
         raise ReleaseError(f"version {version} holds the model {model.get('sha256')}, {sha256} was published")
-    answer = _ask(function, version, "POST", "/predictions", {"activities": golden["activities"]})
+    activities = [{**activity, **AHEAD_OF_ALL} for activity in golden["activities"]]
+    answer = _ask(function, version, "POST", "/predictions", {"activities": activities})
     found = [item["probability"] for item in answer["predictions"]]
     if len(found) != len(golden["scores"]):
         raise ReleaseError(f"version {version} answered {len(found)} of {len(golden['scores'])} known activities")

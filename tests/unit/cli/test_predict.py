@@ -16,9 +16,21 @@ from slipcast_cli.stack import DeployedStack, StackError
 
 ROWS = [
     {"activity_id": f"A{number}", "project_id": "P", "activity_name": "=1+1", "status": "in_progress"}
-    | {"start": date(2025, 3, 3), "baseline_finish": date(2025, 9, 30), "budget": None, "percent_complete": 40.0}
+    | {
+        "data_date": date(2025, 6, 30),
+        "start": date(2025, 3, 3),
+        "baseline_finish": date(2025, 9, 30),
+        "budget": None,
+        "percent_complete": 40.0,
+    }
     for number in range(3)
 ]
+
+
+FORECAST = {
+    **{"data_date": "2025-06-30", "stage": "in_progress", "days_late": 0, "probability_late": 0.25},
+    **{"expected_days_late": 4.5, "p10": "2025-08-01", "p50": "2025-09-01", "p80": "2025-10-01", "p90": "2025-11-01"},
+}
 
 
 class Service:
@@ -29,6 +41,10 @@ class Service:
 
     def post(self, path, document):
         self.asked.append((path, document))
+        if path == "/forecasts":
+            return Answer(
+                200, {"forecasts": [FORECAST | {"activity_id": one["activity_id"]} for one in document["activities"]]}
+            )
         return self.answers.pop(0)
 
 
@@ -51,15 +67,18 @@ def test_an_activity_is_asked_about_by_what_is_known_when_it_starts():
 
     path, document = service.asked[0]
     assert path == "/predictions"
-    # Neither what is missing nor what happened after the start.
+    # Neither what is missing nor progress.
     assert document["activities"][0].keys() == {
         "activity_id",
         "project_id",
         "activity_name",
         "start",
         "baseline_finish",
+        "status",
+        "data_date",
     }
     assert document["activities"][0]["start"] == "2025-03-03"
+    assert service.asked[1] == ("/forecasts", document)
     json.dumps(document)
 
 
@@ -70,6 +89,7 @@ def test_each_activity_is_a_row_in_its_order_and_no_cell_a_formula():
     assert [row["probability"] for row in rows] == ["0.2", "0.4", "0.6"]
     assert rows[1]["at_risk"] == "True"
     assert rows[0]["model_version"] == "7"
+    assert {name: rows[0][name] for name in FORECAST} == {name: str(value) for name, value in FORECAST.items()}
     assert not rows[0]["activity_name"].startswith("=")
     assert (failed, asked) == (0, [3])
 

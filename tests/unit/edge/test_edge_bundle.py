@@ -152,7 +152,7 @@ def test_the_file_holds_the_modules_as_they_are(made):
 def test_no_module_uses_what_python_3_9_lacks_and_the_file_does_not_lend():
     """vermin knows what came with which version; a newer name would fail on a device only."""
     files = [str(path) for path in single_file.modules().values()]
-    lent = ["math.sumprod", "itertools.pairwise", "zip(strict)"]
+    lent = ["math.sumprod", "itertools.pairwise", "zip(strict)", "enum.StrEnum"]
     exclude = [part for name in lent for part in ("--exclude", name)]
     command = [str(Path(sys.executable).with_name("vermin")), "--target=3.9-", "--no-tips", "--violations", *exclude]
     done = subprocess.run([*command, *files], capture_output=True, text=True, check=False)
@@ -298,7 +298,7 @@ def test_a_file_is_written_whole_or_not_at_all(folder):
     assert not list(folder.glob("*.unfinished"))
 
     assert run(folder, "golden.csv", "-o", "out.csv")[0] == 0
-    assert (folder / "out.csv").read_text().splitlines()[0] == "project_id,activity_id,probability,at_risk"
+    assert (folder / "out.csv").read_text().splitlines()[0] == ",".join(cli.OUTPUT)
     assert not list(folder.glob("*.unfinished"))
 
 
@@ -320,22 +320,45 @@ def test_a_file_that_cannot_be_used_is_refused_with_the_remedy(folder, text, mes
 
     assert status == 2
     assert message in errors
-    assert out in ("", "project_id,activity_id,probability,at_risk\n")
+    assert out in ("", f"{','.join(cli.OUTPUT)}\n")
 
 
 def test_standard_input_a_byte_order_mark_and_other_columns_are_taken(folder):
-    text = '\ufeffStatus, Activity_ID ,start,baseline_duration_days\r\nopen,Ä1,2022-03-01," 213 "\r\n'
-    finish = HEADER + "Ä1,,2022-03-01,2022-09-30,\n"
+    text = (
+        "\ufeffProgress, Activity_ID ,Data_Date,Status,start,baseline_duration_days\r\n"
+        'open,Ä1,2022-04-30,In Progress,2022-03-01," 213 "\r\n'
+    )
+    finish = "activity_id,data_date,start,baseline_finish\nÄ1,2022-04-30,2022-03-01,2022-09-30\n"
 
     by_days, by_finish = (run(folder, "-", text=each.encode()) for each in (text, finish))
     assert by_days[0] == by_finish[0] == 0
     assert by_days[1] == by_finish[1]
-    assert by_days[1].splitlines()[1].startswith(",Ä1,0.")
+    (line,) = by_days[1].splitlines()[1:]
+    assert line.startswith(",Ä1,0.")
+    assert line.endswith(",2022-04-30,in_progress,0")
+
+
+def test_what_is_late_already_needs_no_model(folder):
+    rows = (
+        "A,2022-03-01,2022-09-30,2022-10-29,\n"
+        "B,2022-03-01,2022-09-30,2022-10-30,\n"
+        "C,2022-03-01,2022-09-30,2022-10-30,2022-10-30\n"
+        "D,2022-03-01,2022-09-30,,\n"
+    )
+    status, out, _ = run(
+        folder, "-", text=f"activity_id,start,baseline_finish,data_date,actual_finish\n{rows}".encode()
+    )
+
+    assert status == 0
+    found = [line.split(",") for line in out.splitlines()[1:]]
+    assert [row[5:] for row in found[:3]] == [["overdue", "29"], ["already_late", "30"], ["complete", "30"]]
+    assert found[3][5] == "already_late"
+    assert [row[2] == "1.0" for row in found] == [False, True, False, True]
 
 
 def test_what_a_device_does_not_know_is_missing_and_may_be_given_as_columns(folder, made):
     name = made[1].history[0]
-    row = {"activity_id": "A", "start": "2022-03-01", "baseline_finish": "2022-09-30"}
+    row = {"activity_id": "A", "start": "2022-03-01", "baseline_finish": "2022-09-30", "data_date": "2022-03-31"}
     text = ",".join([*row, name]) + "\n" + ",".join([*row.values(), "45.5"]) + "\n" + ",".join([*row.values(), ""])
 
     status, out, _ = run(folder, "-", text=text.encode())

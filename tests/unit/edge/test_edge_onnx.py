@@ -20,7 +20,9 @@ from tests.support.serving_cases import ESTIMATORS, feature_frame, fitted, late,
 
 
 def load(model, calibration=None):
-    raw = export(model, family="any", threshold=0.4, metadata={"model_id": "abc"}, calibration=calibration)
+    raw = export(
+        model, family="any", threshold=0.4, metadata={"model_id": "abc", "tolerance_days": 30}, calibration=calibration
+    )
     return scorer.load(raw, digest(raw))
 
 

@@ -126,10 +126,10 @@ def test_an_activity_has_the_same_features_by_its_days_and_by_its_finish(days, b
 
 
 def test_the_fields_are_canonical_columns():
-    assert {field.name for field in activity.FIELDS} == {*FEATURE_COLUMNS}
+    assert {field.name for field in activity.FIELDS} == {*FEATURE_COLUMNS, "status", "data_date", "actual_finish"}
     kinds = {column.name: column.kind for column in COLUMNS}
     assert {field.name: {"day": "date"}.get(field.kind, field.kind) for field in activity.FIELDS} == {
-        name: kinds[name] for name in FEATURE_COLUMNS
+        name: kinds[name] for name in (*FEATURE_COLUMNS, "status", "data_date", "actual_finish")
     }
 
 
