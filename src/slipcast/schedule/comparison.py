@@ -1,7 +1,8 @@
 """What changed from one update of a schedule to the next."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from datetime import date
 from typing import Any, TypedDict
 
 from slipcast.datasets.calendars import Calendar
@@ -108,7 +109,7 @@ class ConsumedRow(Named):
 
 
 class Document(TypedDict):
-    """A comparison as JSON; pulls are slips of fewer than 0 days."""
+    """A comparison as JSON; pulls are slips of fewer than 0 days. Networks have no baseline: `baselines` gives those."""
 
     finish_days: dict[str, float]
     slips: list[SlipRow]
@@ -119,6 +120,21 @@ class Document(TypedDict):
     removed_relations: list[RelationRow]
     changes: list[ChangeRow]
     planned_changes: list[ChangeRow]
+    baseline_changes: list[ChangeRow]
+
+
+def baselines(edits: Iterable[tuple[str, str, str | None, date, date]]) -> list[ChangeRow]:
+    """Return baseline finishes that were edited: project, activity, name, before and now of each."""
+    return [
+        {
+            "activity": str(Key(project, activity)),
+            "name": name or "",
+            "field": "baseline_finish",
+            "before": was.isoformat(),
+            "after": now.isoformat(),
+        }
+        for project, activity, name, was, now in edits
+    ]
 
 
 def document(found: Comparison, before: Network, after: Network) -> Document:
@@ -151,6 +167,7 @@ def document(found: Comparison, before: Network, after: Network) -> Document:
         "removed_relations": [_relation_row(item) for item in found.removed_relations],
         "changes": [row(change) for change in found.changes],
         "planned_changes": [row(change) for change in found.planned_changes],
+        "baseline_changes": [],
     }
 
 
