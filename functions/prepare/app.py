@@ -7,7 +7,8 @@ may have learned from this one.
 from dataclasses import asdict
 from typing import Any, Literal
 
-from aws_lambda_powertools import Logger
+from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from prepare import decision as deciding
@@ -19,6 +20,7 @@ from slipcast.training.retraining import TrainingDecision
 from slipcast_aws.control import datasets
 
 logger = Logger()
+metrics = Metrics()
 
 
 @logger.inject_lambda_context
@@ -45,9 +47,13 @@ def _prepare(event: dict[str, Any], settings: Settings) -> Prepared | Refused:
             return {"outcome": "refused", "why": "there is no dataset yet: drop a schedule under incoming/"}
     else:
         try:
-            dataset, upload = intake.ingest(event["source"], event["execution"], settings)
+            dataset, upload, measured = intake.ingest(event["source"], event["execution"], settings)
         except ScheduleRefused as refusal:
             return {"outcome": "refused", "why": str(refusal)}
+        for name, value in measured.items():
+            metrics.add_metric(name, MetricUnit.NoUnit, value)
+        if measured:
+            metrics.flush_metrics()
     return _answer(deciding.decide(event["reason"], dataset, settings), dataset, upload)
 
 

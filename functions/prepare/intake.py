@@ -17,7 +17,7 @@ from slipcast.ingest.mapping.profile import Profile, built_in, load_profile
 from slipcast.ingest.refusal import ScheduleRefused
 from slipcast.ingest.schedule import Schedule, read_schedule
 from slipcast.reports.intake import render
-from slipcast.schedule import quality
+from slipcast.schedule import comparison, quality
 from slipcast.schedule.comparison import Document
 from slipcast.schedule.network import Key
 from slipcast.schedule.review import review
@@ -64,6 +64,8 @@ class Version:
         its activities
     network
         its network by table; empty without one
+    before
+        activities of the version before it
     superseded
         when a newer version of the object was dropped, if one was ingested already: nothing is merged then
     """
@@ -71,11 +73,12 @@ class Version:
     reference: DatasetRef
     table: Path
     network: Mapping[str, Path] = field(default_factory=dict)
+    before: Path | None = None
     superseded: str | None = None
 
 
-def ingest(source: dict[str, str], execution: str, settings: Settings) -> tuple[DatasetRef, Upload]:
-    """Read a dropped file, store the results, and return the dataset's reference and the upload's record.
+def ingest(source: dict[str, str], execution: str, settings: Settings) -> tuple[DatasetRef, Upload, dict[str, float]]:
+    """Read a dropped file, store the results, and return the dataset's reference, the upload's record and metrics.
 
     Raises
     ------
@@ -132,7 +135,7 @@ def _fetch(drop: Drop, file: Path, settings: Settings) -> str:
 
 def _ingest(
     drop: Drop, sha256: str, file: Path, execution: str, workdir: Path, settings: Settings
-) -> tuple[DatasetRef, Upload]:
+) -> tuple[DatasetRef, Upload, dict[str, float]]:
     bucket = settings.data_bucket
     readings = workdir / "reading"
     readings.mkdir()
@@ -206,7 +209,7 @@ def _ingest(
         shape = {"header": list(schedule.header), "mapped": list(schedule.mapped)}
         present = {**upload, **shape, "execution": execution}
         storage.change_json(last, lambda known: present if known is None or _order(known) <= _order(present) else None)
-    return reference, upload
+    return reference, upload, quality.metrics(document["quality"]) if "quality" in document else {}
 
 
 def _order(upload: dict[str, Any]) -> tuple[str, str]:
@@ -324,7 +327,7 @@ def _version(schedule: Schedule, source: dict[str, Any], workdir: Path, settings
             storage.write_json(manifest["manifest_uri"], manifest)
         reference = versions.reference(manifest)
         if not manifest["dated"] or datasets.move_latest(control_table, reference, previous=previous):
-            return Version(reference, target, links)
+            return Version(reference, target, links, old)
     raise RuntimeError(f"{ATTEMPTS} times another file was faster: drop fewer files at once, this one is retried")
 
 
@@ -333,7 +336,11 @@ def _reviewed(schedule: Schedule, version: Version, workdir: Path) -> tuple[qual
     now, before = network.updates(version.network, schedule.network, workdir)
     baseline = versions.baselines(version.table, schedule.table, workdir)
     ends = {Key(project, activity): day for project, activity, day in baseline}
-    return review(now, before, ends, datetime.now(UTC).replace(tzinfo=None))
+    judged, changed = review(now, before, ends, datetime.now(UTC).replace(tzinfo=None))
+    if changed is not None and version.before is not None:
+        edits = versions.baseline_edits(version.before, schedule.table, workdir)
+        changed |= {"baseline_changes": comparison.baselines(edits)}
+    return judged, changed
 
 
 def _later(sources: list[dict[str, Any]], source: dict[str, Any]) -> list[dict[str, Any]]:

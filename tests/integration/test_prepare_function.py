@@ -652,3 +652,52 @@ def test_the_network_of_a_schedule_stands_next_to_its_table(prepare, s3):
     assert {name: item["sha256"] for name, item in kept.items()} == {
         name: item["sha256"] for name, item in manifest["network"].items()
     }
+
+
+ANNEX = Path(__file__).resolve().parents[2] / "examples" / "annex"
+
+
+def test_an_update_is_compared_with_the_last_one_and_its_network_is_checked(prepare, s3, capsys):
+    files = sorted(ANNEX.glob("*.xer"))
+    for number, file in enumerate(files, 1):
+        capsys.readouterr()
+        answer = prepare(file.read_bytes(), execution=f"update-{number}", key=f"incoming/{file.name}")
+        assert answer["upload"]["source"] == "ps118_annex"
+
+    first, third = (json.loads(read(s3, f"reports/update-{number}/intake.json")) for number in (1, 3))
+    assert "comparison" not in first
+    assert "reports/update-1/comparison.json" not in keys(s3)
+    assert len(first["quality"]["points"]) == 17
+    changed = json.loads(read(s3, "reports/update-3/comparison.json"))
+    # The planner wanted to make good for what the foundations take.
+    assert changed["finish_days"]["ps118_annex"] == pytest.approx(75, abs=1)
+    assert changed["slips"][0]["driver"]["activity_name"] == "Foundations"
+    assert [(row["activity_id"], row["before"], row["after"]) for row in changed["baseline_changes"]] == [
+        ("A1440", "2026-07-28", "2027-01-29"),
+        ("A1450", "2026-08-18", "2027-01-29"),
+    ]
+    assert third["comparison"]["counts"]["slips"] == len(changed["slips"])
+    page = read(s3, "reports/update-3/intake.html").decode()
+    assert "Since the last update" in page
+    assert "Can it be forecast?" in page
+    (embedded,) = [json.loads(line) for line in capsys.readouterr().out.splitlines() if '"_aws"' in line]
+    assert embedded["SchedulePointsFailed"] == [third["quality"]["failed"]]
+    assert 0 < embedded["ConnectedToFinish"][0] <= 1
+
+
+def test_an_update_that_comes_late_is_compared_with_the_one_before_its_data_date(prepare, s3):
+    first, second, third = sorted(ANNEX.glob("*.xer"))
+    for number, file in ((1, first), (3, third), (2, second)):
+        prepare(file.read_bytes(), execution=f"update-{number}", key=f"incoming/{file.name}")
+
+    late = json.loads(read(s3, "reports/update-2/comparison.json"))
+    assert [row["activity_id"] for row in late["added"]] == ["A1160"]
+    assert [row["activity_name"] for row in late["consumed"]][:1] == ["Design review and permits"]
+
+
+def test_a_table_without_relations_has_no_network_to_check(prepare, s3):
+    prepare(schedule())
+
+    report = json.loads(read(s3, "reports/new-data-1/intake.json"))
+    assert {"quality", "comparison"} & report.keys() == set()
+    assert "the file has no relations between activities" in read(s3, "reports/new-data-1/intake.html").decode()

@@ -144,6 +144,35 @@ def baselines(table: Path, among: Path, workdir: Path) -> list[tuple[str, str, d
         ).fetchall()
 
 
+def baseline_edits(before: Path, new: Path, workdir: Path) -> list[tuple[str, str, str | None, date, date]]:
+    """Return the activities whose baseline finish is another one in a new file than in the dataset before it.
+
+    Parameters
+    ----------
+    before
+        Parquet file of the dataset before the file: of several baselines it has the earliest.
+    new
+        Parquet file of the schedule. Baselines that no file says count on neither side.
+
+    Returns
+    -------
+    list[tuple[str, str, str | None, date, date]]
+        project, activity, name, baseline finish before and now; the largest move first
+    """
+    said = "baseline_source IN ('file', 'declared')"
+    with connect(workdir) as database:
+        tables = [f"read_parquet({literal(str(path))})" for path in (before, new)]
+        types = [{row[0] for row in database.execute(f"DESCRIBE SELECT * FROM {table}").fetchall()} for table in tables]
+        if not all("baseline_source" in names for names in types):
+            return []
+        return database.execute(
+            "SELECT n.project_id, n.activity_id, n.activity_name, o.baseline_finish, n.baseline_finish "
+            f"FROM (FROM {tables[0]} WHERE {said}) AS o JOIN (FROM {tables[1]} WHERE {said}) AS n "
+            "USING (project_id, activity_id) WHERE o.baseline_finish <> n.baseline_finish "
+            "ORDER BY abs(n.baseline_finish - o.baseline_finish) DESC, n.project_id, n.activity_id"
+        ).fetchall()
+
+
 def outcomes(table: Path, among: Path, workdir: Path, *, tolerance_days: int) -> dict[str, int]:
     """Return how many activities of a table are matured, late, open and censored.
 

@@ -123,6 +123,7 @@ def shortened(changed: Document) -> Changed:
         "removed_relations": changed["removed_relations"][:MOST],
         "changes": changed["changes"][:MOST],
         "planned_changes": changed["planned_changes"][:MOST],
+        "baseline_changes": changed["baseline_changes"][:MOST],
     }
     counts = {name: len(rows) for name, rows in changed.items() if isinstance(rows, list) and name != "slips"}
     return {"counts": {**counts, "slips": len(late), "pulls": len(early)}, "shown": shown}

@@ -1,7 +1,8 @@
 """What changed from one update of a schedule to the next."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from datetime import date
 from typing import Any, TypedDict
 
 from slipcast.datasets.calendars import Calendar
@@ -71,21 +72,22 @@ class Comparison:
 class Named(TypedDict):
     """An activity with its name."""
 
-    activity: str
-    name: str
+    project_id: str
+    activity_id: str
+    activity_name: str
 
 
 class RelationRow(TypedDict):
     """A relation; lag in hours."""
 
-    predecessor: str
-    successor: str
+    predecessor: Named
+    successor: Named
     type: str
     lag_hours: float
 
 
 class ChangeRow(Named):
-    """An edit of an activity: durations in hours, moments as ISO 8601 without an offset."""
+    """An edit of an activity, values in words: durations in hours, moments as ISO 8601 without an offset."""
 
     field: str
     before: str
@@ -97,8 +99,7 @@ class SlipRow(Named):
 
     days: float
     float_consumed_hours: float
-    driver: str
-    driver_name: str
+    driver: Named
 
 
 class ConsumedRow(Named):
@@ -108,7 +109,7 @@ class ConsumedRow(Named):
 
 
 class Document(TypedDict):
-    """A comparison as JSON; pulls are slips of fewer than 0 days."""
+    """A comparison as JSON; pulls are slips of fewer than 0 days. `baselines` gives those of baselines."""
 
     finish_days: dict[str, float]
     slips: list[SlipRow]
@@ -119,6 +120,22 @@ class Document(TypedDict):
     removed_relations: list[RelationRow]
     changes: list[ChangeRow]
     planned_changes: list[ChangeRow]
+    baseline_changes: list[ChangeRow]
+
+
+def baselines(edits: Iterable[tuple[str, str, str | None, date, date]]) -> list[ChangeRow]:
+    """Return baseline finishes that were edited: project, activity, name, before and now of each."""
+    return [
+        {
+            "project_id": project,
+            "activity_id": activity,
+            "activity_name": name or "",
+            "field": "baseline_finish",
+            "before": was.isoformat(),
+            "after": now.isoformat(),
+        }
+        for project, activity, name, was, now in edits
+    ]
 
 
 def document(found: Comparison, before: Network, after: Network) -> Document:
@@ -126,7 +143,11 @@ def document(found: Comparison, before: Network, after: Network) -> Document:
 
     def named(key: Key) -> Named:
         item = after.activities.get(key) or before.activities[key]
-        return {"activity": str(key), "name": item.name}
+        return {"project_id": key.project, "activity_id": key.activity, "activity_name": item.name}
+
+    def linked(item: Relation) -> RelationRow:
+        ends = named(item.predecessor), named(item.successor)
+        return {"predecessor": ends[0], "successor": ends[1], "type": item.kind, "lag_hours": _hours(item.lag)}
 
     def row(change: Change) -> ChangeRow:
         was, now = _words(change.field, change.before, before), _words(change.field, change.after, after)
@@ -139,27 +160,18 @@ def document(found: Comparison, before: Network, after: Network) -> Document:
                 **named(slip.key),
                 "days": round(slip.days, 3),
                 "float_consumed_hours": _hours(slip.float_consumed),
-                "driver": str(slip.driver),
-                "driver_name": named(slip.driver)["name"],
+                "driver": named(slip.driver),
             }
             for slip in found.slips
         ],
         "consumed": [{**named(key), "hours": _hours(minutes)} for key, minutes in found.consumed.items()],
         "added": [named(key) for key in found.added],
         "removed": [named(key) for key in found.removed],
-        "added_relations": [_relation_row(item) for item in found.added_relations],
-        "removed_relations": [_relation_row(item) for item in found.removed_relations],
+        "added_relations": [linked(item) for item in found.added_relations],
+        "removed_relations": [linked(item) for item in found.removed_relations],
         "changes": [row(change) for change in found.changes],
         "planned_changes": [row(change) for change in found.planned_changes],
-    }
-
-
-def _relation_row(item: Relation) -> RelationRow:
-    return {
-        "predecessor": str(item.predecessor),
-        "successor": str(item.successor),
-        "type": item.kind,
-        "lag_hours": _hours(item.lag),
+        "baseline_changes": [],
     }
 
 

@@ -212,6 +212,20 @@ def document(checks: Sequence[Check], network: Network, most: int = 10) -> Quali
     return {"points": points, "failed": sum(point["passed"] is False for point in points)}
 
 
+METRICS = {
+    "connected to the finish": "ConnectedToFinish",
+    "out of sequence": "OutOfSequence",
+    "age of the data date": "DataDateAge",
+}
+
+
+def metrics(found: Quality) -> dict[str, float]:
+    """Return ``SchedulePointsFailed`` and the values of Slipcast's own checks, as far as they are known."""
+    values = {METRICS[point["name"]]: point["value"] for point in found["points"] if point["name"] in METRICS}
+    known = {name: value for name, value in values.items() if value is not None}
+    return {"SchedulePointsFailed": float(found["failed"]), **known} if found["points"] else {}
+
+
 def _on_time(node: Node, planned: int | None) -> bool:
     finish = node.activity.actual_finish
     return node.complete and finish is not None and planned is not None and finish <= planned

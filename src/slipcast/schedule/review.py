@@ -1,7 +1,7 @@
 """Review of an update as it is taken in: can it be forecast, and what changed since the last one?"""
 
-from collections.abc import Iterable, Mapping
-from datetime import date, datetime, time
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime, time, timedelta
 from typing import Any
 
 from slipcast.schedule import comparison, quality
@@ -10,7 +10,15 @@ from slipcast.schedule.network import CycleError, Key, Network
 from slipcast.schedule.tables import network_of
 from slipcast.schedule.working_time import minute_of
 
-type Tables = Mapping[str, Iterable[Mapping[str, Any]]]
+type Tables = Mapping[str, Sequence[Mapping[str, Any]]]
+
+# They need dates that were computed with the file's own calendars.
+COMPUTED = frozenset(
+    {
+        *("high float", "negative float", "critical path test", "critical path length index"),
+        "connected to the finish",
+    }
+)
 
 
 def review(
@@ -21,7 +29,7 @@ def review(
     Parameters
     ----------
     now, before
-        rows of `slipcast.datasets.network.TABLES`; `before` has no rows for a first update
+        rows of `slipcast.datasets.network.TABLES`, with their ``data_date``; `before` has no rows for a first update
     baseline
         baseline finish of activities; that of others is their planned finish
     today
@@ -31,6 +39,10 @@ def review(
     -------
     tuple[Quality, Document | None]
         without points and with a reason if no dates can be computed; None without an update before whose dates can be
+
+    Notes
+    -----
+    A table of text has relations but no calendars: what rests on computed dates is not known of it.
     """
     computed = _computed(now)
     if isinstance(computed, str):
@@ -39,20 +51,44 @@ def review(
     # A finish on the last day in the baseline is in time, whenever on that day.
     ends = {key: minute_of(datetime.combine(day, time.max)) for key, day in baseline.items()}
     checks = quality.assess(network, dates, minute_of(today), ends)
+    if not now["calendars"]:
+        checks = [_known(check, network) for check in checks]
     judged = quality.document(checks, network)
     last = _computed(before)
     if isinstance(last, str):
         return judged, None
     earlier, was = last
-    return judged, comparison.document(comparison.compare(earlier, network, was, dates), earlier, network)
+    changed = comparison.document(comparison.compare(earlier, network, was, dates), earlier, network)
+    if not (now["calendars"] and before["calendars"]):
+        changed |= {"slips": [], "consumed": [], "finish_days": {}}
+    return judged, changed
+
+
+def _known(check: quality.Check, network: Network) -> quality.Check:
+    """Return a check of a file without calendars; no constraint at all means that the file has no such column."""
+    constrained = any(item.constraints for item in network.activities.values())
+    if check.name in COMPUTED or (check.name == "hard constraints" and not constrained):
+        return quality.Check(check.name, None, check.limit, None)
+    return check
 
 
 def _computed(tables: Tables) -> tuple[Network, Dates] | str:
     """Return a network with its dates, or why it has none."""
     try:
-        network = network_of(tables)
+        network = network_of({**tables, "projects": _dated(tables)})
         return (network, schedule(network)) if network.activities else "there are no activities"
     except CycleError as error:
         return str(error)
     except ValueError as error:
         return f"{error}; schedule the project once (in Primavera P6: F9)"
+
+
+def _dated(tables: Tables) -> list[dict[str, Any]]:
+    """Return the projects with a data date: where the tool says none, the end of the day that the file describes."""
+    days = {row["project_id"]: row["data_date"] for row in tables["activities"]}
+    found = {row["project_id"]: dict(row) for row in tables["projects"]}
+    for name, day in days.items():
+        project = found.setdefault(name, {"project_id": name})
+        if project.get("data_time") is None:
+            project["data_time"] = datetime.combine(day + timedelta(days=1), time.min)
+    return list(found.values())

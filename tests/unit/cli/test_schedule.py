@@ -43,7 +43,9 @@ def test_two_updates_are_compared():
     assert result.exit_code == 0, result.output
     found = json.loads(result.stdout)
     assert found["slips"]
-    assert {"activity", "name", "days", "float_consumed_hours", "driver", "driver_name"} == found["slips"][0].keys()
+    assert {"project_id", "activity_id", "activity_name", "days", "float_consumed_hours", "driver"} == found["slips"][
+        0
+    ].keys()
     assert run("compare", first, second).exit_code == 0
 
 
