@@ -2,6 +2,7 @@
 
 import io
 import json
+import math
 import os
 import subprocess
 import sys
@@ -10,12 +11,14 @@ from pathlib import Path
 
 import joblib
 import mlflow
+import pandas as pd
 import pytest
 from mlflow.tracking import MlflowClient
 from moto.s3.models import s3_backends
 from scipy.special import expit, logit
 from sklearn.pipeline import Pipeline
 
+from slipcast.features.row import MISSING
 from slipcast_aws import storage
 from slipcast_aws.tracking import mlflow_runs, mlflow_server, outbox
 from support.serving_cases import fitted
@@ -382,23 +385,39 @@ def test_the_registered_model_gives_the_served_probabilities_without_slipcast(tr
     assert json.loads(done.stdout.splitlines()[-1]) == pytest.approx(expected.tolist())
 
 
-def test_a_model_has_the_signature_of_its_features(tmp_path):
+def test_a_model_takes_tables_as_pandas_reads_them(tmp_path):
     pipeline, frame, _ = fitted("logistic_regression")
-    kinds = [
-        {"name": name, "kind": "numeric" if frame[name].dtype.kind == "f" else "categorical"} for name in frame.columns
-    ]
-    signature = mlflow_runs._signature(pipeline, kinds)
-    options = {"signature": signature, "pyfunc_predict_fn": "predict_proba", "pip_requirements": []}
-    mlflow.sklearn.save_model(pipeline, tmp_path / "model", serialization_format="cloudpickle", **options)
-    served = mlflow.pyfunc.load_model(str(tmp_path / "model"))
+    served = save(pipeline, tmp_path)
 
     assert served.metadata.signature.inputs.input_names() == list(frame.columns)
     assert served.metadata.signature.outputs is not None
     expected = pipeline.predict_proba(frame)
     assert served.predict(frame).tolist() == expected.tolist()
-    # As pandas reads whole numbers from a file; what is unknown may be left out.
+    # What is unknown may be left out; whole numbers are read as such.
     whole = frame.fillna({"predecessor_count": 2}).astype({"predecessor_count": "int64"})
     assert served.predict(whole).tolist() == pipeline.predict_proba(whole).tolist()
+
+
+@pytest.mark.parametrize("missing", [math.nan, None, pd.NA, ""], ids=repr)
+def test_a_missing_category_is_missing_for_the_model_in_the_registry_too(tmp_path, missing):
+    """scikit-learn#12018, mlflow#25593: a category that is NaN ends in an error or in another answer."""
+    pipeline, frame, _ = fitted("logistic_regression")
+    served = save(pipeline, tmp_path)
+    expected = pipeline.predict_proba(frame.assign(location=MISSING)).tolist()
+
+    assert served.predict(frame.assign(location=missing)).tolist() == expected
+    some = frame.assign(location=[missing, *frame["location"][1:]])
+    assert served.predict(some).tolist() == [expected[0], *pipeline.predict_proba(frame)[1:].tolist()]
+
+
+def save(pipeline, folder):
+    """Save a fitted pipeline as tracking does, and load it as a user of the registry does."""
+    options = {"signature": mlflow_runs._signature(pipeline), "pyfunc_predict_fn": "predict_proba"}
+    served = mlflow_runs._for_tables(pipeline)
+    mlflow.sklearn.save_model(
+        served, folder / "model", serialization_format="cloudpickle", pip_requirements=[], **options
+    )
+    return mlflow.pyfunc.load_model(str(folder / "model"))
 
 
 def test_without_recalibration_the_pipeline_itself_is_registered(track_for_real, mlflow_store):

@@ -1,5 +1,7 @@
 """Features of a table of activities: `row.feature_row` for many activities at once."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -44,8 +46,23 @@ def feature_table(table: pd.DataFrame) -> pd.DataFrame:
     )
     for name in CATEGORICAL:
         text = table[name] if name in table else pd.Series(None, index=table.index, dtype=object)
-        out[name] = text.astype(object).where(text.notna() & (text != ""), MISSING).astype(str).astype(object)
+        out[name] = category(text)
     return out[[*NUMERIC, *CATEGORICAL]]
+
+
+def category(text: pd.Series) -> pd.Series:
+    """Return a categorical feature as text, ``(missing)`` where it is unknown."""
+    return text.astype(object).where(text.notna() & (text != ""), MISSING).astype(str).astype(object)
+
+
+def with_categories(features: Any) -> Any:
+    """Return a table of features whose categories are text; anything else than a DataFrame as it is.
+
+    Callers of a model in a registry bring what pandas reads from a file: a column without any value is of floats.
+    """
+    if not isinstance(features, pd.DataFrame):
+        return features
+    return features.assign(**{name: category(features[name]) for name in CATEGORICAL if name in features})
 
 
 def _season(finish: pd.Series, begin: pd.Series, days: pd.Series) -> dict[int, pd.Series]:

@@ -8,7 +8,7 @@ import json
 import logging
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
 from typing import Any
@@ -21,11 +21,14 @@ from mlflow.entities import Dataset, DatasetInput, Run
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.models import ModelSignature
 from mlflow.tracking import MlflowClient
-from mlflow.types import ColSpec, DataType, Schema, TensorSpec
+from mlflow.types import ColSpec, Schema, TensorSpec
 from mlflow.types.schema import AnyType
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import FunctionTransformer
 
 from slipcast import probability_arrays
 from slipcast.contracts import ForecastEvaluation
+from slipcast.features import table
 from slipcast.training import calibration
 from slipcast_aws import scratch, storage
 from slipcast_aws.settings import setting
@@ -299,10 +302,11 @@ def _log_candidate(client: MlflowClient, found: dict[str, Any], item: dict[str, 
                 _register(client, found, found["model"]["artefact_uri"])
             return
         model = joblib.load(io.BytesIO(storage.read_bytes(item["model"]["uri"], sha256=item["model"]["sha256"])))
-        signature = _signature(model, found.get("data_profile", {}).get("columns", ()))
+        signature = _signature(model)
+        model = _for_tables(model)
         if challenger:
             model = _as_served(model, found["calibration"])
-        with _by_value(calibration, probability_arrays):
+        with _by_value(calibration, probability_arrays, table):
             logged = mlflow.sklearn.log_model(
                 model,
                 name="model",
@@ -317,19 +321,21 @@ def _log_candidate(client: MlflowClient, found: dict[str, Any], item: dict[str, 
             _register(client, found, logged.model_uri)
 
 
-def _signature(model: Any, columns: Iterable[dict[str, Any]]) -> ModelSignature | None:
+def _signature(model: Any) -> ModelSignature | None:
     """Return the model's features and the shape of its answer; None for a model that knows no names of features."""
     names = getattr(model, "feature_names_in_", None)
     if names is None:
         return None
-    kinds = {column["name"]: column["kind"] for column in columns}
-    # A number may be whole: for a double MLflow refuses int64, which pandas reads from most files.
-    number = AnyType()  # type: ignore[no-untyped-call]
-    features: list[ColSpec | TensorSpec] = [
-        ColSpec(DataType.string if kinds.get(name) == "categorical" else number, name=str(name), required=False)
-        for name in names
-    ]
+    # Of any type: pandas reads whole numbers as int64, and a column without any value as double, whatever it means.
+    # MLflow would refuse both before the model, which takes them, is asked.
+    kind = AnyType()  # type: ignore[no-untyped-call]
+    features: list[ColSpec | TensorSpec] = [ColSpec(kind, name=str(name), required=False) for name in names]
     return ModelSignature(Schema(features), Schema([TensorSpec(np.dtype("float64"), (-1, 2))]))
+
+
+def _for_tables(pipeline: Any) -> Any:
+    """Return the pipeline that takes categories as other tools write them: what is missing is so for the model too."""
+    return Pipeline([("categories", FunctionTransformer(table.with_categories)), *pipeline.steps])
 
 
 def _as_served(pipeline: Any, line: dict[str, Any]) -> Any:

@@ -331,10 +331,11 @@ def test_projects_of_a_programme_keep_their_ids_without_marks(read):
     assert found == {"P1", "P2", "TOWER-B1", "TOWER-B2", "Q rev1", "Q rev2"}
 
 
-def test_a_name_that_says_nothing_leaves_the_project_its_own(read):
+@pytest.mark.parametrize("name", ["export.csv", "update 5.csv", "rev2.csv"])
+def test_a_name_that_says_nothing_leaves_the_project_its_own(read, name):
     text = f"activity_id,project_id,start,baseline_finish,data_date\nA10,HALL-UP2,2025-01-06,2025-01-17,{DAY}\n"
 
-    assert read(text, "export.csv").rows()[0]["project_id"] == "HALL"
+    assert read(text, name).rows()[0]["project_id"] == "HALL"
 
 
 def test_an_activity_with_a_new_code_is_known_by_its_guid(read, merged):
@@ -851,6 +852,23 @@ def test_a_zip_of_a_series_is_read_in_the_order_of_its_days(read, tmp_path, memb
     assert schedule.data_date == date(2025, 6, 30)
     assert schedule.counts["read"] == 10
     assert "not read: letter.pdf" in schedule.notes
+
+
+def test_the_baseline_in_a_zip_is_of_the_series_of_the_updates_whatever_it_is_called(read, tmp_path):
+    first, second = updates()
+
+    schedule = read(zipped(**{"BL-54069-B2-20250101.xer": first, "UP-54069-20250630.xer": second}), "archive.zip")
+
+    assert labels(schedule, tmp_path) == (3, 3)
+    assert {row["project_id"] for row in schedule.rows()} == {"54069"}
+    assert len(schedule.rows()) == 5
+
+
+def test_a_workbook_in_a_zip_is_read(read):
+    schedule = read(zipped(**{"hall.xlsx": workbook(Update=UPDATE)}), f"hall_{DAY}.zip")
+
+    assert schedule.counts["accepted"] == 1
+    assert "1 file unpacked from zip" in schedule.notes
 
 
 def test_a_zip_names_the_file_that_cannot_be_used(read):

@@ -12,6 +12,7 @@ from slipcast.model import artifact
 from slipcast.model.export.pipeline import export, servable
 from slipcast.training.candidates import CandidateError, check, dump_candidates, load_candidates
 from slipcast.training.pipeline import build_pipeline
+from support.serving_cases import feature_frame, late
 
 
 def declared(**changes) -> str:
@@ -30,6 +31,23 @@ def test_the_packaged_families():
 def test_a_packaged_family_is_known_to_scikit_learn(candidate):
     check(candidate)
     assert candidate.points() == list(ParameterGrid(candidate.grid))
+
+
+@pytest.mark.parametrize("family", ["logistic_regression", "decision_tree", "hist_gradient_boosting", "naive_bayes"])
+def test_a_day_more_in_every_duration_changes_no_probability(family):
+    """Trees split between values, the other families standardise: counting both days moves no figure of the docs."""
+    candidate = next(item for item in load_candidates() if item.name == family)
+    frame = feature_frame(200, seed=1)
+    frame["baseline_duration_days"] = np.random.default_rng(1).integers(1, 400, len(frame)).astype("float64")
+    longer = frame.assign(baseline_duration_days=frame["baseline_duration_days"] + 1)
+    labels = late(frame, seed=1)
+
+    before, after = (
+        build_pipeline(candidate, 1).fit(features, labels).predict_proba(features) for features in (frame, longer)
+    )
+
+    np.testing.assert_allclose(after, before, rtol=0, atol=1e-9)
+    assert len(np.unique(before)) > 1
 
 
 @pytest.mark.parametrize(
