@@ -26,7 +26,7 @@ def histogram(record: dict[str, Any]) -> Markup | None:
         axes.bar(places, [share * 100 for share in shares], width=width * 0.92, color=BLUE)
         axes.axhline(100 * width, linestyle="--", color=VERMILION, linewidth=1.2, label="what is said comes true")
         axes.set(xlim=(0, 1), xlabel="stated probability of a finish by then", ylabel="% of the finishes")
-        axes.set_ylim(top=max(axes.get_ylim()[1], 130 * width))
+        axes.set_ylim(top=1.25 * max(100 * max(shares), 100 * width))
         axes.legend(loc="upper center")
     return drawn.markup
 
@@ -50,7 +50,7 @@ def coverage(record: dict[str, Any]) -> Markup | None:
                 axes.plot([low * 100, high * 100], [place + shift] * 2, color=color, linewidth=1.6)
                 label = f"{level:.0%} interval".replace("%", " %") if place == 0 else None
                 axes.plot(own[name] * 100, place + shift, sign, color=color, markersize=5.5, label=label)
-        names = [f"{plain(stage['stage'])} ({number(stage['finished'])})" for stage, _ in found]
+        names = [f"{short(plain(stage['stage']))} ({number(stage['finished'])})" for stage, _ in found]
         axes.set_yticks(range(len(found)), names)
         axes.set_ylim(len(found) - 0.5, -0.5)
         axes.set_xlabel("% of the finishes that are inside")
