@@ -28,6 +28,7 @@ FORECAST, FROZEN, SLIPS = "forecast", "frozen at the start", "slips of the past"
 
 SELECTIONS: dict[str, Callable[[pd.DataFrame], pd.Series]] = {
     "open, not yet late": lambda rows: rows["stage"] != Stage.ALREADY_LATE,
+    "not started": lambda rows: rows["stage"] == Stage.NOT_STARTED,
     "in progress": lambda rows: rows["stage"] == Stage.IN_PROGRESS,
     "overdue": lambda rows: rows["stage"] == Stage.OVERDUE,
     "already late": lambda rows: rows["stage"] == Stage.ALREADY_LATE,
@@ -88,6 +89,8 @@ class Result:
         """Return the paired differences of `COMPARED`, with intervals from whole projects."""
         found = []
         for score, selection, other in COMPARED:
+            if other not in self.methods or not SELECTIONS[selection](self.rows).any():
+                continue
             mean, low_high, ratio = scores.difference(
                 self.rows, self.methods[FORECAST], self.methods[other], score, SELECTIONS[selection]
             )

@@ -405,19 +405,41 @@ def deploy(stage: str, stack: str) -> None:
 
 
 @cli.command()
-@click.argument("dataset", type=click.Choice(["nyc-sca"]))
-@click.argument("path", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("dataset", type=click.Choice(["nyc-sca", "nyc-snapshots", "dslib"]))
+@click.argument("path", type=click.Path(exists=True, path_type=Path))
 @json_option
 def bench(dataset: str, path: Path, as_json: bool) -> None:
     """Compare forecasts with their baselines on a public DATASET, read from PATH; splits and seeds are fixed.
 
-    nyc-sca is a canonical CSV of the New York School Construction Authority, such as examples/nyc_sca_2025-06.csv. It
-    takes a few minutes.
+    nyc-sca is a canonical CSV of the New York School Construction Authority, such as examples/nyc_sca_2025-06.csv.
+    nyc-snapshots is the CSV of NYC Open Data's capital projects (95tx-snak). dslib is a folder with your download of
+    the workbooks of DSLIB. Each takes minutes.
     """
-    from slipcast_cli import bench as benchmark
+    if path.is_dir() != (dataset == "dslib"):
+        raise Failed(f"{dataset} is read from a {'folder' if dataset == 'dslib' else 'file'}: {path} is none")
+    found, text = _benchmark(dataset, path)
+    click.echo(json.dumps(found) if as_json else text)
 
+
+def _benchmark(dataset: str, path: Path) -> tuple[dict[str, Any], str]:
+    if dataset == "dslib":
+        from slipcast_cli import bench_dslib, dslib
+
+        projects = list(dslib.read_folder(path))
+        if not projects:
+            raise Failed(f"{path} has no workbooks of DSLIB, whose names begin like C2011-05 and end in .xlsx")
+        judged = bench_dslib.run(bench_dslib.tables(projects))
+        return bench_dslib.document(judged), bench_dslib.text(judged)
+    from slipcast_cli import bench as benchmark
+    from slipcast_cli import bench_snapshots
+
+    if dataset == "nyc-snapshots":
+        result = bench_snapshots.run(bench_snapshots.read(path))
+        share, count = bench_snapshots.held(result)
+        note = f"\n- {share:.1%} of {count:,} completions came by their P80, of those with a P80 within a year"
+        return {**benchmark.document(result), "held_80": share}, benchmark.text(result) + note
     result = benchmark.run(benchmark.read(path), benchmark.NYC_SCA)
-    click.echo(json.dumps(benchmark.document(result)) if as_json else benchmark.text(result))
+    return benchmark.document(result), benchmark.text(result)
 
 
 # --- Local cloud -------------------------------------------------------------------------------------------------

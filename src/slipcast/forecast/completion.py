@@ -15,6 +15,7 @@ from slipcast.forecast.training import project_folds
 
 LEVELS = (0.1, 0.5, 0.8, 0.9)
 FOLDS = 5
+ITERATIONS = 60
 # Logarithms of ratios beyond e^3 are errors of the data more often than projects.
 LARGEST = 3.0
 # Days below which an activity is a milestone.
@@ -138,7 +139,7 @@ def _regressor(level: float, seed: int) -> HistGradientBoostingRegressor:
     return HistGradientBoostingRegressor(
         loss="quantile",
         quantile=level,
-        max_iter=60,
+        max_iter=ITERATIONS,
         learning_rate=0.05,
         max_leaf_nodes=5,
         min_samples_leaf=40,
