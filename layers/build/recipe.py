@@ -35,14 +35,7 @@ class Layer:
 
 
 RUNTIME = {"boto3", "botocore", "s3transfer"}
-IN_POWERTOOLS = {
-    "annotated-types",
-    "jmespath",
-    "pydantic",
-    "pydantic-core",
-    "typing-extensions",
-    "typing-inspection",
-}
+IN_POWERTOOLS = {"jmespath", "typing-extensions"}
 # Packages that only MLflow's Databricks log-in and its own server import. Others look unused as well, but `import
 # mlflow` needs them: fastapi and starlette for its gateway, databricks-sdk because it looks for databricks.agents.
 NOT_CALLED = {

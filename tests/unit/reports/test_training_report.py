@@ -378,6 +378,7 @@ def test_each_page_is_drawn_by_one_function_and_only_report_loads_matplotlib():
         ("functions/prepare/intake.py", "slipcast.reports.intake"),
         ("functions/report/app.py", "slipcast.reports.training"),
         ("functions/report/monitoring.py", "slipcast.reports.monitoring"),
+        ("functions/report/scoreboard.py", "slipcast.reports.scoreboard"),
     }
     loads = "import sys, slipcast.reports.intake; sys.exit('matplotlib' in sys.modules)"
     subprocess.run([sys.executable, "-c", loads], check=True, timeout=60)
