@@ -199,21 +199,24 @@ def table(
         ``precision_top`` of what is not late already
     """
     chosen = select(rows).to_numpy(dtype=bool)
-    late, projects = training.outcomes(rows), project_codes(rows["project_id"])
+    part = rows[chosen]
+    late, projects = training.outcomes(part), project_codes(part["project_id"])
+    observed, known = part["remaining"].notna().to_numpy(), ~np.isnan(late)
+    not_yet = known & (part["stage"] != Stage.ALREADY_LATE).to_numpy()
     found = []
-    for name, forecasts in methods.items():
-        means = {key: float(np.nanmean(value[chosen])) for key, value in row_scores(rows, forecasts).items()}
-        parts = [value for key, value in means.items() if key.startswith("pinball_")]
-        if parts:
-            means["pinball"] = float(np.mean(parts))
-        if forecasts.transform is not None:
-            means |= coverage(forecasts.transform[chosen], rows["remaining"].notna().to_numpy()[chosen])
-        if forecasts.p_late is not None:
-            known = chosen & ~np.isnan(late)
-            means["auc"] = auc(late[known].astype(int), forecasts.p_late[known])
-            means["auc_within"] = _within(late[known], forecasts.p_late[known], projects[known])
-            open_ = known & (rows["stage"] != Stage.ALREADY_LATE).to_numpy()
-            means["precision_top"] = precision_top(late[open_], forecasts.p_late[open_]) if open_.any() else np.nan
+    for name, every in methods.items():
+        forecasts = _of(every, chosen)
+        means = {key: _mean(value) for key, value in row_scores(part, forecasts).items()}
+        losses = [value for key, value in means.items() if key.startswith("pinball_")]
+        if losses:
+            means["pinball"] = float(np.mean(losses))
+        if forecasts.transform is not None and observed.any():
+            means |= coverage(forecasts.transform, observed)
+        p_late = forecasts.p_late
+        if p_late is not None:
+            means["auc"] = auc(late[known].astype(int), p_late[known]) if known.any() else np.nan
+            means["auc_within"] = _within(late[known], p_late[known], projects[known])
+            means["precision_top"] = precision_top(late[not_yet], p_late[not_yet]) if not_yet.any() else np.nan
         found.append({"method": name, "rows": int(chosen.sum()), **means})
     return pd.DataFrame(found)
 
@@ -270,6 +273,20 @@ def _resampled(
     sizes = np.bincount(codes, minlength=count)
     samples = [(weights @ sums) / (weights @ sizes)[:, None] for weights in multiplicities(count, n_boot, seed)]
     return sums.sum(axis=0) / sizes.sum(), np.concatenate(samples)
+
+
+def _of(forecasts: Forecasts, chosen: np.ndarray) -> Forecasts:
+    """Return the forecasts of the chosen rows."""
+    p_late, cdf, transform = (
+        None if values is None else values[chosen] for values in (forecasts.p_late, forecasts.cdf, forecasts.transform)
+    )
+    return Forecasts(p_late, cdf, transform)
+
+
+def _mean(values: np.ndarray) -> float:
+    """Return the mean of the defined values, NaN if there are none."""
+    defined = values[~np.isnan(values)]
+    return float(defined.mean()) if len(defined) else float("nan")
 
 
 def _within(late: np.ndarray, p: np.ndarray, projects: np.ndarray, least: int = 5) -> float:

@@ -32,11 +32,17 @@ TOO_SURE = np.where(GRID < 0.5, 0.0, 1.0)
 TOO_LATE = GRID**6
 
 
-def judged(case, raw=None, champion=None, bounds=OPEN, **live):
+KNOWN: dict = {}
+
+
+def judged(case, raw=None, champion=None, bounds=OPEN, live=False):
+    """Assess, once for equal arguments."""
     train, holdout, own = case
-    found = Found(train, holdout, raw or own, "", {"points": []}, champion)
-    given = {"seed": 1, "champion_live": champion is not None} | live
-    return assessment.assess(found, half, half, bounds, **given)
+    key = (raw, champion, bounds, live)
+    if key not in KNOWN:
+        found = Found(train, holdout, raw or own, "", {"points": []}, champion)
+        KNOWN[key] = assessment.assess(found, half, half, bounds, seed=1, champion_live=live or champion is not None)
+    return KNOWN[key]
 
 
 def half(rows):
@@ -115,13 +121,28 @@ def test_the_live_forecast_stays_if_the_new_one_is_worse(case):
 
 def test_a_release_improves_on_a_worse_forecast_and_on_none(case):
     worse = judged(case, champion=changed(case[2], TOO_LATE))
-    none = judged(case, champion_live=True)
+    none = judged(case, live=True)
     same = judged(case, champion=case[2])
 
     assert worse.improved.startswith("its forecast is better: ")
     assert none.improved == "the live model has no forecast"
     assert same.improved is None
     assert judged(case).improved is None
+
+
+def test_a_stage_whose_outcome_nobody_knows_yet_has_no_scores_of_it(case):
+    train, holdout, raw = case
+    # Last seen on the landmark itself: neither a finish nor whether it is late is known.
+    rows = holdout.copy()
+    overdue = rows["stage"] == "overdue"
+    rows.loc[overdue, ["remaining", "follow_up"]] = [np.nan, 0.0]
+    found = assessment.assess(Found(train, rows, raw), half, None, OPEN, seed=1, champion_live=False)
+    stage = next(item for item in found.record["stages"] if item["stage"] == "overdue")
+
+    assert (stage["finished"], stage["coverage_ci"]) == (0, {})
+    own = stage["methods"][0]
+    assert {own[name] for name in ("auc", "brier", "precision_top", "cover_80")} == {None}
+    json.dumps(found.record, allow_nan=False)
 
 
 def test_too_few_finishes_judge_nothing(case):
