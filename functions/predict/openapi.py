@@ -145,7 +145,7 @@ OPERATIONS = {
     ),
     "/forecasts": Operation(
         "When activities finish, from their data date",
-        "Forecasts",
+        "Predictions",
         (forecasts.ForecastResponse,),
         {**_POSTED, **_NO_MODEL},
         {
@@ -230,7 +230,7 @@ def _document(server: str) -> str:
         "info": {
             "title": "Slipcast",
             "version": VERSION,
-            "description": "Probability that construction activities finish late.",
+            "description": "When construction activities finish, and the probability that it is late.",
             "contact": {"name": "Slipcast"},
             "license": {"name": "MIT", "identifier": "MIT"},
         },

@@ -189,8 +189,9 @@ def test_identifiers_that_the_log_has_as_hashes_meet_their_outcomes(monitor, s3,
     assert monitor()[0]["realised"]["n"] == 300
 
 
-def test_what_has_survived_until_it_was_asked_about_is_another_population(monitor, s3):
-    log(s3, predictions(300) + [row | {"survivor": True} for row in predictions(300, shift=5.0, name="b")])
+@pytest.mark.parametrize("mark", [{"survivor": True}, {"stage": "already_late", "score": 1.0}])
+def test_what_has_survived_until_it_was_asked_about_or_is_late_already_is_another_population(monitor, s3, mark):
+    log(s3, predictions(300) + [row | mark for row in predictions(300, shift=5.0, name="b")])
 
     record, _ = monitor()
 
