@@ -278,7 +278,7 @@ def test_predict_and_its_layers_are_small(built: dict[str, Path], tmp_path: Path
     assemble.copy_function(ROOT / FUNCTIONS["PredictFunction"]["CodeUri"], tmp_path)
     folders = [tmp_path, *(built[layer] for layer in layers_of("PredictFunction"))]
 
-    assert sum(shell.size(folder) for folder in folders) <= 12_500_000
+    assert sum(shell.size(folder) for folder in folders) <= 7_000_000
 
 
 def test_a_release_may_add_scikit_learn_and_the_largest_model_to_predict(built: dict[str, Path]) -> None:
