@@ -1,4 +1,4 @@
-"""What the forecast adds to a training: seconds of one processor, memory and bytes of each step.
+"""What the forecast adds to a training: seconds of one processor, memory, bytes, and what its intervals cover.
 
     .venv/bin/python benchmarks/forecast_training.py [--table examples/nyc_sca_2025-06.csv] [--copies 1]
 
@@ -60,7 +60,7 @@ def main() -> None:
     )
     raw = artifact.encode(fitted.document())
     found = assessment.Found(train, holdout, raw, "", None, raw)
-    timed(
+    judged = timed(
         "judging, the live forecast included",
         "evaluate",
         lambda: assessment.assess(found, half, half, assessment.Bounds(), seed=SEED, champion_live=True),
@@ -68,6 +68,9 @@ def main() -> None:
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
     print(f"\n{len(train):,} and {len(holdout):,} landmarks of {len(table):,} activities; peak memory {peak} MB")
     print(f"forecast.json: {len(raw):,} bytes, {len(zlib.compress(raw)):,} compressed")
+    whole = judged.record["stages"][-1]
+    low, high = whole["coverage_ci"]["cover_80"]
+    print(f"80 % intervals hold in {whole['methods'][0]['cover_80']:.3f} of the finishes [{low:.3f}, {high:.3f}]")
     print(json.dumps([{**point["params"], "pinball": point["pinball"]} for point in measured]))
 
 

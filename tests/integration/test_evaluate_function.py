@@ -398,3 +398,13 @@ def test_without_landmarks_the_evaluation_says_why_there_are_no_dates(event, eva
 
     assert verdict["release"] is True
     assert storage.read_json(verdict["evaluation_uri"])["forecast"]["reasons"] == ["no forecast: no landmarks"]
+
+
+@pytest.mark.parametrize("what", ["train", "holdout", "model"])
+def test_landmarks_and_forecasts_that_were_changed_are_not_used(dated, evaluate, forecast_once, what):
+    record = forecast_once[0]
+    item = record["model"] if what == "model" else record["tables"][what]
+    storage.write_bytes(item["uri"], b"other bytes")
+
+    with pytest.raises(storage.DigestMismatchError, match="runs/first"):
+        evaluate(dated)

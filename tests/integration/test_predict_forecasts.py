@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from datetime import date
 from importlib import import_module
 
 import pytest
@@ -65,6 +66,20 @@ def test_each_activity_has_stage_and_dates(app, capsys):
     assert [item["p80"] for item in items] == [item["p80"] for item in answer["forecasts"]]
     asked = call(app, "POST", "/predictions", {"activities": [OPEN, late, done, to_come]}).json()["predictions"]
     assert [item["score"] for item in items] == [item["probability"] for item in asked]
+
+
+def test_without_a_data_date_an_activity_is_taken_as_of_today(app, monkeypatch):
+    bare = {name: value for name, value in ACTIVITY.items() if name != "data_date"}
+    monkeypatch.setattr("slipcast.forecast.stage.today", lambda: date(2022, 10, 30))
+
+    by_today, by_date = forecast(app, bare, bare | {"data_date": "2022-10-30"})["forecasts"]
+
+    assert (by_today["data_date"], by_today["stage"]) == ("2022-10-30", "already_late")
+    assert by_today | {"prediction_id": ""} == by_date | {"prediction_id": ""}
+    (predicted,) = call(app, "POST", "/predictions", bare).json()["predictions"]
+    assert (predicted["probability"], predicted["at_risk"], predicted["days_late"]) == (1.0, True, 30)
+    (explained,) = call(app, "POST", "/predictions", bare | {"explain": True}).json()["predictions"]
+    assert (explained["probability"], explained["base"], explained["reasons"]) == (1.0, None, None)
 
 
 def test_a_wrong_activity_fails_no_other(app):

@@ -1,6 +1,6 @@
 """Stage as of a data date: facts only, nothing that is known later."""
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
 import pandas as pd
@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from slipcast.datasets import labels
+from slipcast.forecast import stage as stages
 from slipcast.forecast.stage import Stage, feature_day, state
 from support.budgets import examples
 
@@ -92,3 +93,10 @@ def test_a_planned_start_that_has_passed_does_not_start_an_activity():
 def test_a_negative_tolerance_is_refused():
     with pytest.raises(ValueError, match="must not be negative"):
         state(data_date=date(2026, 1, 1), baseline_finish=date(2026, 1, 1), tolerance_days=-1)
+
+
+def test_today_is_the_day_in_utc(today, monkeypatch):
+    assert stages.today() == today
+    monkeypatch.undo()
+    before = datetime.now(UTC).date()
+    assert before <= stages.today() <= datetime.now(UTC).date()
