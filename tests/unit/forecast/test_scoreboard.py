@@ -188,6 +188,8 @@ def test_p80_no_longer_holds_if_chance_does_not_explain_it():
         "Undercoverage": 0,
     }
     assert verdict(bad, "m1")["undercoverage"] is True
+    # Fewer than said, but not beyond chance.
+    assert verdict(many([1] * 44 + [0] * 16), "m1")["undercoverage"] is False
     # A model with few judged forecasts, or none, has no verdict; those of the one before are no reason to train.
     few = many([0] * 49)
     assert verdict(few, "m1")["undercoverage"] is None

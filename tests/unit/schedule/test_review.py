@@ -64,7 +64,8 @@ def test_ten_activities_of_a_point_are_named_and_all_are_counted():
 
 
 @pytest.mark.parametrize(
-    ("day", "missed"), [(date(2025, 3, 14), ["A"]), (date(2025, 3, 31), []), (date(2025, 5, 2), [])]
+    ("day", "missed"),
+    [(date(2025, 3, 14), ["A"]), (date(2025, 3, 20), []), (date(2025, 3, 31), []), (date(2025, 5, 2), [])],
 )
 def test_the_baseline_counts_and_not_the_plan_that_has_moved(day, missed):
     done = activity(
