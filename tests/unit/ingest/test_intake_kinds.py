@@ -633,6 +633,13 @@ def test_a_workbook_in_which_no_sheet_fits_names_the_sheets(read):
     assert "#line" not in str(refused.value)
 
 
+def test_the_number_of_a_row_is_no_header(read):
+    with pytest.raises(ScheduleRefused, match=r"line 2.*it does not know Crew") as refused:
+        read(workbook(Plan=cells("Plan of the hall,", "Activity ID,Crew", "A10,3")), f"report_{DAY}.xlsx")
+
+    assert "does not know 2" not in str(refused.value)
+
+
 @pytest.mark.parametrize("cover", [0, 5, 18, 40])
 def test_a_header_below_a_cover_is_found(read, cover):
     lines = ["Report", *(f"Line {number},text" for number in range(cover)), P6]

@@ -56,6 +56,23 @@ def test_the_content_says_what_a_file_is_and_not_its_name(tmp_path, packed, cont
     assert (packed == "plain") == any("named .csv, but the content is XML" in note for note in schedule.notes)
 
 
+@pytest.mark.parametrize(
+    ("percent", "finish", "status", "actual_finish"),
+    [("75", "2025-06-06", "in_progress", None), ("100", "2025-06-04", "complete", date(2025, 6, 4))],
+)
+def test_a_task_with_progress_and_no_actual_dates_has_started(tmp_path, percent, finish, status, actual_finish):
+    """GanttProject's export for MS Project has per cent complete alone."""
+    text = msp().replace("<ActualStart>2025-06-02T08:00:00</ActualStart>", "")
+    text = text.replace("<PercentComplete>75<", f"<PercentComplete>{percent}<")
+    schedule = read(tmp_path, text.replace("2025-06-06T17:00:00", f"{finish}T17:00:00"))
+
+    roof = by_name(schedule)["Roof"]
+    assert (roof["status"], roof["start"], roof["actual_finish"]) == (status, date(2025, 6, 2), actual_finish)
+    assert by_name(schedule)["Walls"]["status"] == "not_started"
+    assert any(note.startswith("1 tasks have per cent complete and no actual dates") for note in schedule.notes)
+    assert not any("no actual dates" in note for note in read(tmp_path, msp()).notes)
+
+
 def test_a_series_of_xml_files_in_a_zip_file_is_one_schedule(tmp_path):
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:

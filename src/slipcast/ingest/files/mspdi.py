@@ -47,8 +47,6 @@ CONSTRAINTS = {
 _MOMENTS = {
     "planned_start": "Start",
     "planned_finish": "Finish",
-    "actual_start": "ActualStart",
-    "actual_finish": "ActualFinish",
     "early_start": "EarlyStart",
     "early_finish": "EarlyFinish",
     "late_start": "LateStart",
@@ -134,7 +132,7 @@ class _Table:
         self._baselines: dict[str, int] = {}
         self._status_date = ""
         self._dated_by = ""
-        self._blank = self._foreign = 0
+        self._blank = self._foreign = self._derived = 0
 
     def open(self, project: Mapping[str, Any]) -> tuple[str, ...]:
         """Return the header; the fields of the project stand before its tasks."""
@@ -175,10 +173,13 @@ class _Table:
             self._above[level] = _text(task, "Name")
         baseline, calendar = self._baseline(task), self.calendars.get(_text(task, "CalendarUID"), self._project)
         custom = {_text(item, "FieldID"): _text(item, "Value") for item in _list(task, "ExtendedAttribute")}
+        actual = _actual_dates(task)
+        if _text(task, "Summary") != "1":
+            self._derived += actual != (_text(task, "ActualStart"), _text(task, "ActualFinish"))
         return [
             *(str(element.line), _text(task, "UID"), _text(task, "ID"), _text(task, "Name")),
             *(_text(self._project, "Title"), parent, str(level), _text(task, "WBS"), self._status_date),
-            *(_moment(_text(task, name)) for name in ("Start", "Finish", "ActualStart", "ActualFinish")),
+            *(_moment(text) for text in (_text(task, "Start"), _text(task, "Finish"), *actual)),
             *(_moment(_text(baseline, name)) for name in ("Start", "Finish")),
             *(hours(_text(baseline, "Duration")), _days(task, baseline, calendar), _float(task, calendar)),
             hours(_text(task, "RemainingDuration")),
@@ -198,7 +199,7 @@ class _Table:
         uid = self.calendars.known(_text(task, "CalendarUID"), self._project)
         calendar = self.calendars.get(uid, self._project)
         project, identifier = _text(self._project, "Title"), _text(task, "UID")
-        started, finished = _text(task, "ActualStart"), _text(task, "ActualFinish")
+        started, finished = _actual_dates(task)
         kind = "summary" if _text(task, "Summary") == "1" else "task"
         if kind == "task" and _text(task, "Milestone") == "1":
             kind = "finish_milestone"
@@ -214,6 +215,8 @@ class _Table:
             project,
             {
                 **{column: _moment(_text(task, name)) for column, name in _MOMENTS.items()},
+                "actual_start": _moment(started),
+                "actual_finish": _moment(finished),
                 "activity_id": identifier,
                 "activity_name": _text(task, "Name"),
                 "activity_type": kind,
@@ -291,10 +294,30 @@ class _Table:
         for number, tasks in sorted(self._baselines.items()):
             if number != "0":
                 yield f"{tasks} tasks have no baseline but baseline {number}, which is used"
+        if self._derived:
+            yield (
+                f"{self._derived} tasks have per cent complete and no actual dates: their start, and at 100 % their "
+                "finish, are taken for these"
+            )
         if self._blank:
             yield f"{self._blank} empty lines between tasks"
         if self._foreign:
             yield f"{self._foreign} tasks stand for other projects and are left out"
+
+
+def _actual_dates(task: Mapping[str, Any]) -> tuple[str, str]:
+    """Return actual start and finish; those of a task with progress are its dates where other tools leave them out.
+
+    MS Project writes both, and keeps the dates of what has started or is complete at the actual ones. GanttProject and
+    others know per cent complete alone.
+    """
+    started, finished, done = (_text(task, name) for name in ("ActualStart", "ActualFinish", "PercentComplete"))
+    percent = int(done) if done.isdecimal() else 0
+    if percent >= 100:
+        finished = finished or _text(task, "Finish")
+    if percent or finished:
+        started = started or _text(task, "Start")
+    return started, finished
 
 
 def hours(text: str) -> str:

@@ -183,7 +183,9 @@ def _unknown(tried: list[tuple[tuple[list[str], int], Found]], file: str) -> Sch
         named = " or ".join(repr(header) for header in headers(mapping)) if mapping else repr(name)
         wanted.append(f"{name} ({named})" if mapping and named != repr(name) else name)
     reads = known(profile)
-    foreign = [cell for cell in found.header if cell not in ("", "#line") and normal(cell) not in reads]
+    # In a workbook the first cell is the number of the row.
+    own = found.header[1:] if found.header[:1] in (("#line",), (str(found.line),)) else found.header
+    foreign = [cell for cell in own if cell and normal(cell) not in reads]
     reason = f"no profile knows this header; the nearest is {profile.name} ({profile.title}), which misses "
     reason += ", ".join(wanted)
     if foreign:
