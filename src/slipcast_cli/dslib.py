@@ -6,7 +6,7 @@ a real-life project database"). It has no licence, so nothing of it is in this r
 A workbook has a sheet with the baseline (activities, predecessors, planned dates), one for each tracking period (actual
 start and duration, what is finished), and the working hours. Planned dates are the baseline's in every period.
 
-**Percent complete and remaining duration are not read.** In two thirds of the records of work in progress they are
+**Percent complete and remaining duration are no progress.** In two thirds of the records of work in progress they are
 calculated from the duration that the work had in the end: they know the future (`leak`).
 """
 

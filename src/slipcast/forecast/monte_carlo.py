@@ -152,6 +152,23 @@ def reference_class(projects: Sequence[object], ratios: Sequence[float]) -> Refe
     return Reference(quantiles.tolist(), _shared(logs, codes, sizes), len(names), len(logs))
 
 
+def finished_durations(network: Network) -> tuple[list[str], list[float]]:
+    """Return project and actual over planned duration of finished activities, for `reference_class`."""
+    nodes = compiled(network)
+    found = [
+        (node.activity.key.project, ratio) for node in nodes.scheduled() if (ratio := _finished_ratio(node)) is not None
+    ]
+    return [project for project, _ in found], [ratio for _, ratio in found]
+
+
+def _finished_ratio(node: Node) -> float | None:
+    activity = node.activity
+    if not node.complete or activity.actual_start is None or activity.actual_finish is None or activity.duration <= 0:
+        return None
+    actual = node.clock.between(activity.actual_start, activity.actual_finish)
+    return actual / activity.duration if actual > 0 else None
+
+
 def _shared(logs: np.ndarray, codes: np.ndarray, sizes: np.ndarray) -> float:
     groups, count = len(sizes), len(logs)
     if groups < 2 or count <= groups:
@@ -261,16 +278,9 @@ def _factors(nodes: Compiled, reference: Reference) -> dict[str, tuple[float, fl
     curve = np.array(reference.log_ratios)
     scores: dict[str, list[float]] = {node.activity.key.project: [] for node in nodes.scheduled()}
     for node in nodes.scheduled():
-        activity = node.activity
-        if node.complete and activity.actual_start is not None and activity.actual_finish is not None:
-            actual = node.clock.between(activity.actual_start, activity.actual_finish)
-            if actual > 0 and activity.duration > 0 and curve[-1] > curve[0]:
-                # Levels with the same quantile: the middle of their scores.
-                ratio = math.log(actual / activity.duration)
-                low, high = np.searchsorted(curve, [ratio - 1e-9, ratio + 1e-9])
-                first, last = SCORES[min(low, len(curve) - 1)], SCORES[max(high - 1, 0)]
-                steps = np.interp(ratio, curve, SCORES) if high - low <= 1 else (first + last) / 2
-                scores[activity.key.project].append(float(steps))
+        ratio = _finished_ratio(node)
+        if ratio is not None and curve[-1] > curve[0]:
+            scores[node.activity.key.project].append(_score(math.log(ratio), curve))
     found = {}
     shared = reference.shared
     for project, values in scores.items():
@@ -279,6 +289,14 @@ def _factors(nodes: Compiled, reference: Reference) -> dict[str, tuple[float, fl
         mean = number * math.sqrt(shared) * float(np.mean(values)) / weight if number else 0.0
         found[project] = mean, math.sqrt((1 - shared) / weight) if weight > 0 else 0.0
     return found
+
+
+def _score(log_ratio: float, curve: np.ndarray) -> float:
+    """Return the score of a finished duration; of levels with the same quantile the middle of their scores."""
+    low, high = np.searchsorted(curve, [log_ratio - 1e-9, log_ratio + 1e-9])
+    if high - low <= 1:
+        return float(np.interp(log_ratio, curve, SCORES))
+    return float(SCORES[low] + SCORES[high - 1]) / 2
 
 
 class _Completion:

@@ -116,6 +116,16 @@ def test_the_reference_class_tells_shared_from_own_parts():
     assert reference_class([], []) == NOTHING
 
 
+def test_the_finished_activities_of_a_network_are_a_reference_class():
+    network = chains()
+    key = Key("p", "done")
+    times = {"actual_start": DATA_DATE - 50 * DAY, "actual_finish": DATA_DATE - 20 * DAY}
+    done = Activity(key, "", 10 * DAY, 0, status=Status.COMPLETE, **times)
+    found = monte_carlo.finished_durations(replace(network, activities={**network.activities, key: done}))
+    assert found == (["p"], [3.0])
+    assert reference_class(*found).log_ratios == pytest.approx([np.log(3)] * len(GRID))
+
+
 def test_a_forecast_of_an_activity_replaces_the_reference_class():
     slow = FinishDistribution((0.0, 60.0, 240.0), (0.0, 0.5, 1.0))
     usual = project_forecasts(chains(), WIDE, count=500)["p"]

@@ -127,3 +127,25 @@ def test_criticality_is_the_share_of_draws_on_the_path_that_sets_the_finish():
     assert result.critical("p")[[places.index(key) for key in keys]].tolist() == [0.9, 0.1, 1.0]
     assert result.path(0, places.index(keys[2])) == [(places.index(keys[0]), True), (places.index(keys[2]), True)]
     assert result.project_finish("p")[0].tolist() == [START + 600] * 9 + [START + 480]
+
+
+def test_work_that_waits_for_a_finish_on_its_own_calendar_ends_with_it():
+    keys = [Key("p", name) for name in ("long", "short", "next")]
+    activities = {key: Activity(key, "", 480, 480) for key in keys}
+    relations = [Relation(keys[0], keys[1], "FF", 0, ""), Relation(keys[1], keys[2], "FS", 0, "")]
+    network = Network({"p": Project(START)}, activities, relations, {"": OFFICE})
+    remaining = {keys[0]: np.array([2400, 240, 480], "int32")}
+    result = draws.run(compiled(network), remaining, 3)
+    for number, minutes in enumerate(remaining[keys[0]].tolist()):
+        one = replace(network, activities={**activities, keys[0]: replace(activities[keys[0]], remaining=minutes)})
+        dates = schedule(one).activities
+        assert {
+            node.activity.key: (start.at(number), finish.at(number))
+            for node, start, finish in zip(result.nodes, result.start, result.finish, strict=True)
+        } == {key: found[:2] for key, found in dates.items()}
+    place = [node.activity.key for node in result.nodes].index(keys[2])
+    # Where the longer one is waited for, the duration of what waits is no part of the path.
+    paths = [
+        [(result.nodes[at].activity.key.activity, counts) for at, counts in result.path(draw, place)] for draw in (0, 1)
+    ]
+    assert paths == [[("long", True), ("short", False), ("next", True)], [("short", True), ("next", True)]]
