@@ -14,6 +14,7 @@ from faults import worlds
 from faults.explore import Scenario, world
 from faults.injector import Fault
 from faults.table import TRIED
+from slipcast.features.activity import AHEAD_OF_ALL
 from slipcast.features.row import feature_row
 from slipcast_aws import storage
 from slipcast_aws.release import traffic, versions
@@ -84,7 +85,8 @@ def answered(request: dict[str, Any]) -> dict[str, Any]:
         body = {"sha256": found.sha256}
     else:
         asked = json.loads(event["body"])["activities"]
-        scores = GOLDEN["scores"] if asked == GOLDEN["activities"] else [0.4] * len(asked)
+        golden = [{**item, **AHEAD_OF_ALL} for item in GOLDEN["activities"]]
+        scores = GOLDEN["scores"] if asked == golden else [0.4] * len(asked)
         body = {"predictions": [{"probability": score} for score in scores]}
     answer = {"statusCode": 200, "body": json.dumps(body), "multiValueHeaders": {"Server-Timing": ["app;dur=4.0"]}}
     return {"Payload": io.BytesIO(json.dumps(answer).encode())}

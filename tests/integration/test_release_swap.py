@@ -21,7 +21,7 @@ def activities() -> list[dict]:
     for number, row in enumerate(records(feature_frame(40, seed=3))):
         found.append(
             {
-                **{"activity_id": f"A{number}", "start": "2026-01-05"},
+                **{"activity_id": f"A{number}", "start": "2026-01-05", "data_date": "2026-01-04"},
                 "baseline_duration_days": abs(row["baseline_duration_days"] or 0.0) + 1.0,
                 **{name: row[name] for name in CATEGORICAL},
                 "history": {name: row[name] for name in HISTORY if row[name] is not None},
