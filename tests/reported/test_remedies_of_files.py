@@ -176,6 +176,7 @@ CASES = (
         SHORT_TABLE,
         new={"profile": load_profile("name: own\nextends: canonical\nencoding: cp1251", "profiles/own.yaml")},
     ),
+    Case("Fill it in", XER.replace("\tA1\t", "\t\t"), XER),
     # XML
     Case("Remove the declaration <!DOCTYPE", f"{HEAD}?>{ENTITY}{BODY}", MSPDI),
     Case(MSP_AGAIN, MSPDI[: MSPDI.index("</Tasks>")], MSPDI),

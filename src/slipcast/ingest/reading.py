@@ -495,18 +495,21 @@ class _Reading:
         found = self.database.execute(f"SELECT {counts} FROM {query.checked()} WHERE NOT blank AND NOT filtered")
         for name, filled in zip(columns, one_row(found), strict=False):
             if not filled:
-                remedy = SCHEDULE_FIRST.get(self.text.kind, "Export it as well")
+                remedy = self._filling(name, "Export it as well")
                 if name == "baseline_finish":
                     remedy = "Assign a baseline in the scheduling tool and export its dates with the schedule"
                 raise ScheduleRefused(self.name, f"it is empty in all {rows} rows", remedy, self.found.line, name)
+
+    def _filling(self, column: str, otherwise: str) -> str:
+        """Return what fills an empty column: nobody can fill in the dates of an export, the tool computes them."""
+        return SCHEDULE_FIRST.get(self.text.kind, otherwise) if KINDS.get(column) == "date" else otherwise
 
     def _mostly_bad(self, rows: int, bad: int, line: int, column: str, value: Any, rule: Rule) -> ScheduleRefused:
         return ScheduleRefused(
             self.name,
             f"{bad} of {rows} rows are bad, at most {self.max_bad_share:.0%} may be; "
             f"the first: {_shown(value)!r} {rule.reason}",
-            # Nobody can fill in a cell of an export.
-            SCHEDULE_FIRST.get(self.text.kind, rule.remedy) if value is None else rule.remedy,
+            self._filling(column, rule.remedy) if value is None else rule.remedy,
             line,
             column or None,
         )
