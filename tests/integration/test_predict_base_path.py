@@ -22,6 +22,7 @@ INFER = {
 }
 DOORS = [
     ("POST", "/predictions", ACTIVITY),
+    ("POST", "/forecasts", ACTIVITY),
     ("POST", "/predictions?explain=true", {"activities": [ACTIVITY]}),
     ("GET", "/model", None),
     ("GET", "/health", None),
