@@ -13,6 +13,7 @@ from botocore.stub import Stubber
 from moto import mock_aws
 
 from faults import worlds
+from slipcast.features.activity import AHEAD_OF_ALL
 from slipcast.features.row import feature_row
 from slipcast_aws import storage
 from slipcast_aws.control import audit as control_audit
@@ -210,7 +211,13 @@ def test_verify_asks_the_version_itself_for_model_and_known_answers(release, ans
 
     assert answers["asked"] == [
         (FUNCTION, "2", "GET", "/model", None),
-        (FUNCTION, "2", "POST", "/predictions", {"activities": GOLDEN["activities"]}),
+        (
+            FUNCTION,
+            "2",
+            "POST",
+            "/predictions",
+            {"activities": [{**item, **AHEAD_OF_ALL} for item in GOLDEN["activities"]]},
+        ),
     ]
 
 
