@@ -147,6 +147,7 @@ def test_another_dataset_writes_what_changed_and_deletes_what_vanished(refresh):
     assert found.pop("phase=a&activity_name=a%200").days == []
     expected.pop("phase=a&activity_name=a%200")
     assert found == expected
+    # Of the two phases and names that are written, b is late and d is new; c vanishes with both of its keys.
     assert answer == {"keys": 9, "written": 7, "deleted": 2}
 
 
