@@ -118,15 +118,16 @@ def _store(
 
 
 def _forecast(search: dict[str, Any], live: versions.LiveModel | None, tolerance_days: int) -> Found:
+    champion = None if live is None else _champion_forecast(live, tolerance_days)
     if "model" not in search:
-        return Found(why=search["why"], search=search)
+        return Found(why=search["why"], search=search, champion=champion)
     parts = {name: dataset.from_bytes(_checked(item)) for name, item in search["tables"].items()}
     return Found(
         train=parts["train"],
         holdout=parts["holdout"],
         raw=_checked(search["model"]),
         search=search,
-        champion=None if live is None else _champion_forecast(live, tolerance_days),
+        champion=champion,
     )
 
 

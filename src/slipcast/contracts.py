@@ -292,9 +292,10 @@ class ForecastBacktest(TypedDict):
 class ForecastEvaluation(TypedDict):
     """``forecast`` in ``evaluation.json``: figures of the forecast and the decision on it.
 
-    ``why`` says the reason if there is none to judge. ``released`` is ``forecast`` (the new one), ``live forecast``
-    (that of the champion) or None. ``pinball`` compares the new one's loss with others by method: ``challenger``,
-    ``other``, ``less`` and its ``ci``. ``histogram`` has the shares of finishes by the stated probability.
+    ``why`` says the reason if there is no new one to judge. ``released`` is ``forecast`` (the new one), ``live
+    forecast`` (that of the champion) or None. ``pinball`` compares the new one's loss with others by method:
+    ``challenger``, ``other``, ``less`` and its ``ci``. ``histogram`` has the shares of finishes by the stated
+    probability.
     """
 
     why: str

@@ -397,7 +397,21 @@ def test_without_landmarks_the_evaluation_says_why_there_are_no_dates(event, eva
     verdict = evaluate(event)
 
     assert verdict["release"] is True
-    assert storage.read_json(verdict["evaluation_uri"])["forecast"]["reasons"] == ["no forecast: no landmarks"]
+    assert storage.read_json(verdict["evaluation_uri"])["forecast"]["reasons"] == ["no new forecast: no landmarks"]
+
+
+def test_a_forecast_that_could_not_be_fitted_leaves_the_live_one(dated, event, evaluate, champion, found_once):
+    first = evaluate(dated)["model"]
+    champion["model"] = live(first, "2020-01-01T00:00:00+00:00")
+    # The same search, of which the task that fits the forecast was lost.
+    lost = found_once[0] | {"forecast": {"why": "its task did not finish", "tables": {}, "points": []}}
+
+    verdict = evaluate(event | {"execution": "second", "search": put_search(lost)})
+
+    pinned = metadata(verdict["model"])["forecast"]
+    assert pinned == metadata(first)["forecast"]
+    assert artifact.digest(files_of_layer(verdict["model"])["slipcast_model/forecast.json"]) == pinned["sha256"]
+    assert storage.read_json(verdict["evaluation_uri"])["forecast"]["released"] == "live forecast"
 
 
 @pytest.mark.parametrize("what", ["train", "holdout", "model"])

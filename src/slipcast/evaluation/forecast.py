@@ -24,7 +24,7 @@ from slipcast.metrics.groups import project_codes
 
 CHALLENGER, CHAMPION = "forecast", "live forecast"
 PLAN, DELAY, SLIPS = "plan", "plan and delay so far", "slips of the past"
-FEW_LANDMARKS = 30
+FEW_FINISHES = 30
 SHOWN = 15
 STAGES = (Stage.NOT_STARTED, Stage.IN_PROGRESS, Stage.OVERDUE, Stage.ALREADY_LATE)
 # Each name of a part of the landmarks and the stages in it.
@@ -112,9 +112,9 @@ def assess(
     """
     rows, train = found.holdout, found.train
     if found.raw is None or rows is None or train is None:
-        return ForecastAssessment(None, None, _none(found, found.why))
-    if len(rows) < FEW_LANDMARKS or rows["remaining"].notna().sum() < FEW_LANDMARKS:
-        return ForecastAssessment(None, None, _none(found, f"fewer than {FEW_LANDMARKS} finishes could judge it"))
+        return _unjudged(found, found.why)
+    if _observed(rows).sum() < FEW_FINISHES:
+        return _unjudged(found, f"fewer than {FEW_FINISHES} finishes could judge it")
     said = {CHALLENGER: _forecasts(rows, found.raw, p_at_start(rows))}
     if found.champion is not None:
         p = None if champion_p_at_start is None else champion_p_at_start(rows)
@@ -147,11 +147,13 @@ def assess(
     return ForecastAssessment(released, improved, record)
 
 
-def _none(found: Found, why: str) -> ForecastEvaluation:
-    return {
+def _unjudged(found: Found, why: str) -> ForecastAssessment:
+    """Return the assessment without a forecast to judge: a task that was lost takes no dates from the live model."""
+    kept = found.champion is not None
+    record: ForecastEvaluation = {
         "why": why,
-        "released": None,
-        "reasons": [f"no forecast: {why}"],
+        "released": CHAMPION if kept else None,
+        "reasons": [f"no new forecast: {why}", *(["the live forecast stays"] if kept else [])],
         "limits": [],
         "pinball": {},
         "bounds": {},
@@ -161,6 +163,7 @@ def _none(found: Found, why: str) -> ForecastEvaluation:
         "histogram": [],
         "backtest": None,
     }
+    return ForecastAssessment(found.champion, None, record)
 
 
 def _forecasts(rows: pd.DataFrame, raw: bytes, p_at_start: np.ndarray | None) -> list[FinishDistribution]:

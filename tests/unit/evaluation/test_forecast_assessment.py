@@ -151,7 +151,11 @@ def test_too_few_finishes_judge_nothing(case):
     found = assessment.assess(few, half, None, OPEN, seed=1, champion_live=False)
 
     assert (found.released, found.record["released"]) == (None, None)
-    assert found.record["reasons"] == ["no forecast: fewer than 30 finishes could judge it"]
+    assert found.record["reasons"] == ["no new forecast: fewer than 30 finishes could judge it"]
+    # A live one stays: it takes more than a lost task to take the dates away.
+    few = Found(train, holdout[holdout["remaining"].notna()].head(20), raw, champion=b"{}")
+    kept = assessment.assess(few, half, None, OPEN, seed=1, champion_live=True)
+    assert (kept.released, kept.record["released"], kept.improved) == (b"{}", CHAMPION, None)
 
 
 def test_without_a_forecast_the_reason_is_the_searchs():

@@ -399,4 +399,4 @@ def test_the_forecast_is_shown_by_stage_with_its_charts(full):
 
 def test_a_release_without_a_forecast_says_why(pages):
     text = Page(pages["first_release"]).text
-    assert "None: no forecast: the dataset has no landmarks" in text
+    assert "No new forecast: the dataset has no landmarks." in text

@@ -94,8 +94,9 @@ def _calibration(record: dict[str, Any]) -> str:
 
 
 def _dates(forecast: dict[str, Any]) -> str:
-    if forecast["released"] is None:
-        return "None: " + "; ".join(clean(reason) for reason in forecast["reasons"]) + "."
+    if not forecast["stages"] or forecast["released"] is None:
+        said = "; ".join(clean(reason) for reason in forecast["reasons"])
+        return f"{said[:1].upper()}{said[1:]}."
     whole = forecast["stages"][-1]
     own = next(item for item in whole["methods"] if item["method"] == forecast["released"])
     which = "P10, P50, P80 and P90 of the finish of every open activity"
