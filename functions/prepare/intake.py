@@ -26,6 +26,8 @@ from slipcast_aws.control import datasets
 
 # Each attempt merges again with the dataset that another execution has just made the latest.
 ATTEMPTS = 20
+# Activities above which a network is not checked: two updates of it would not fit into the memory, next to duckdb.
+MOST_CHECKED = 60_000
 # Folder below incoming/, or below that of a profile, whose files are the baselines of their series.
 BASELINE = "baseline"
 
@@ -333,6 +335,12 @@ def _version(schedule: Schedule, source: dict[str, Any], workdir: Path, settings
 
 def _reviewed(schedule: Schedule, version: Version, workdir: Path) -> tuple[quality.Quality, Document | None]:
     """Return the quality of the update, and what changed since the last one of its projects."""
+    activities = network.counts(schedule.network, workdir)["activities"]
+    if activities > MOST_CHECKED:
+        why = (
+            f"{activities:,} activities, at most {MOST_CHECKED:,} are checked as a file is taken in; slipcast schedule"
+        )
+        return {"points": [], "failed": 0, "why": f"{why} checks any number of them on your machine"}, None
     now, before = network.updates(version.network, schedule.network, workdir)
     baseline = versions.baselines(version.table, schedule.table, workdir)
     ends = {Key(project, activity): day for project, activity, day in baseline}

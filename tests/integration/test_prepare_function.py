@@ -695,6 +695,20 @@ def test_an_update_that_comes_late_is_compared_with_the_one_before_its_data_date
     assert [row["activity_name"] for row in late["consumed"]][:1] == ["Design review and permits"]
 
 
+def test_a_network_that_does_not_fit_into_the_memory_is_taken_in_and_not_checked(prepare, s3, monkeypatch):
+    file = sorted(ANNEX.glob("*.xer"))[0]
+    prepare(file.read_bytes(), key=f"incoming/{file.name}")
+    from prepare import intake
+
+    monkeypatch.setattr(intake, "MOST_CHECKED", 29)
+    answer = prepare(file.read_bytes(), execution="again", key=f"incoming/{file.name}")
+
+    assert answer["upload"]["counts"]["accepted"] == 28
+    quality = json.loads(read(s3, "reports/again/intake.json"))["quality"]
+    assert (quality["points"], "at most 29 are checked" in quality["why"]) == ([], True)
+    assert "at most 29 are checked" in read(s3, "reports/again/intake.html").decode()
+
+
 def test_a_table_without_relations_has_no_network_to_check(prepare, s3):
     prepare(schedule())
 
