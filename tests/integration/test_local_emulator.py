@@ -66,7 +66,7 @@ EMF = {
 }
 
 
-def eventually(find, what, seconds=60):
+def eventually(find, what, seconds=180):
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if found := find():

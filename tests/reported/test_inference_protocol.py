@@ -6,6 +6,7 @@
 
 import pytest
 
+from predict.protocols import open_inference
 from support.predict_api import call, environment
 
 INFER = "/v2/models/slipcast/infer"
@@ -99,4 +100,4 @@ def test_a_shape_is_a_list_of_counts(app, shape):
 def test_no_wish_for_outputs_gives_all(app, outputs):
     answer = call(app, "POST", INFER, {"inputs": tensors(), "outputs": outputs}).json()
 
-    assert [item["name"] for item in answer["outputs"]] == ["probability", "at_risk"]
+    assert [item["name"] for item in answer["outputs"]] == [*open_inference.JUDGED]

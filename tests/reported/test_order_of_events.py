@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from slipcast.features.point_in_time import NEEDED_KEYS
+from slipcast.features.point_in_time import KEYS
 from slipcast.features.point_in_time_table import build_series
 from slipcast_aws import storage
 from slipcast_aws.control import datasets
@@ -125,7 +125,7 @@ def test_data_predictions_and_history_are_those_of_the_last_drops(preparing, sco
     last = preparing.last("hall")
     assert (last["data_date"], last["open"]["rows"]) == ("2025-06-30", 5)
     table = pd.DataFrame([{**row, "project_id": project} for (project, _), row in found.items()])
-    series = build_series(table, 30, NEEDED_KEYS)
+    series = build_series(table, 30, KEYS)
     assert feature_store.fetch("features", series) == series
 
 
