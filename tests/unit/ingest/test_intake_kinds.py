@@ -996,7 +996,7 @@ def test_a_file_without_a_data_date_says_it_in_its_name(read):
 
     with pytest.raises(ScheduleRefused, match=r"does not say which day it describes") as refused:
         read(raw, "hall.xer")
-    assert "name_2025-06-30" in refused.value.remedy
+    assert "put the data date into its name, as in name_2025-06-30" in refused.value.remedy
     assert read(raw, f"hall_{DAY}.xer").data_date == date(2025, 6, 30)
 
 
