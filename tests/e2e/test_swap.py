@@ -64,7 +64,7 @@ def assert_each_from_one_model(trials, load, activities) -> Counter:
 
 
 def test_a_release_under_load_loses_no_request_and_each_answer_is_of_one_model(trials, stack, activities, settings):
-    # How fast two equal versions are here depends on what else the machine does: slow ones are not the matter of this test.
+    # How fast two equal versions are depends on what else the machine does: slow versions have tests of their own.
     settings(MAX_LATENCY_RATIO="20", SHADOW_REQUESTS="20")
     settings(CANARY_STEPS="20,50", CANARY_MIN_REQUESTS="60", CANARY_MAX_MINUTES="2")
     old = stack.live_version()

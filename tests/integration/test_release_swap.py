@@ -75,7 +75,8 @@ def without_ids(trials) -> list:
     "none fails, each answer is wholly of one model",
 )
 def test_a_good_release_loses_nothing_and_each_answer_is_of_one_model(trials, settings):
-    settings(CANARY_STEPS="30,60", CANARY_MIN_REQUESTS="40")
+    # How fast two equal versions are depends on what else the machine does.
+    settings(CANARY_STEPS="30,60", CANARY_MIN_REQUESTS="40", MAX_LATENCY_RATIO="20")
     old = trials.stack.live_version()
     with Load(trials.stack, ACTIVITIES, RATE) as load:
         outcome = trials.stack.finish(trials.release(trials.model("better", shift=-0.3)))
