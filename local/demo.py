@@ -115,16 +115,24 @@ class Demo:
         table = read_example(name)
         still_open = table[table["status"] == "in_progress"]
         asked = still_open[still_open["start"] >= still_open["start"].max() - pd.DateOffset(months=12)]
-        answers = [answer for batch in _batches(requests(asked)) for answer in self.stack.predict(batch)["predictions"]]
+        today = str(table["data_date"].iloc[0])
+        sent = [item | {"data_date": today, "status": "in_progress"} for item in requests(asked)]
+        answers = [answer for batch in _batches(sent) for answer in self.stack.forecast(batch)["forecasts"]]
         described = asked.set_index("activity_id")
         version = self.stack.ask("/model")[1]["version"]
-        print(f"  {len(answers)} open activities that began in the last 12 months, by version {version}:")
-        for answer in sorted(answers, key=lambda item: -item["probability"])[:5]:
+        late = [answer for answer in answers if answer["stage"] == "already_late"]
+        others = sorted(
+            (answer for answer in answers if answer["stage"] != "already_late"),
+            key=lambda answer: -(answer["probability_late"] or 0.0),
+        )
+        print(f"  {len(answers)} activities that began in the last 12 months are open on {today}:")
+        print(f"  {len(late)} are late already; of the others, by version {version}, these most probably will be:")
+        for answer in others[:5]:
             row = described.loc[answer["activity_id"]]
-            mark = "AT RISK" if answer["at_risk"] else ""
-            what = f"{row['phase']:<7} {row['work_type']:<16} {str(row['activity_name'])[:48]:<48}"
-            print(f"    {answer['probability']:.2f}  {mark:<7}  {what}")
-        self.happened.setdefault("riskiest", {})[name] = sorted(answers, key=lambda item: -item["probability"])[:5]
+            what = f"{row['phase']:<7} {str(row['activity_name'])[:40]:<40}"
+            dates = f"P50 {answer['p50']}  P80 {answer['p80']}" if answer["p50"] else "no dates"
+            print(f"    {answer['probability_late'] or float('nan'):.2f}  {what}  {dates}")
+        self.happened.setdefault("riskiest", {})[name] = others[:5]
 
     def _trial(self, execution: str, load: Load) -> None:
         record = self.stack.document(f"reports/{execution}/release.json")

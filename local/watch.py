@@ -137,10 +137,17 @@ class Stack:
             return error.code, json.loads(error.read() or b"{}"), dict(error.headers)
 
     def predict(self, activities: list[dict[str, Any]]) -> dict[str, Any]:
-        """Return the API's answer for `activities`; anything but 200 is an error."""
-        status, answer, _ = self.ask("/predictions", {"activities": activities})
+        """Return the API's probabilities for `activities`; anything but 200 is an error."""
+        return self._post("/predictions", activities)
+
+    def forecast(self, activities: list[dict[str, Any]]) -> dict[str, Any]:
+        """Return the API's forecasts for `activities`; anything but 200 is an error."""
+        return self._post("/forecasts", activities)
+
+    def _post(self, path: str, activities: list[dict[str, Any]]) -> dict[str, Any]:
+        status, answer, _ = self.ask(path, {"activities": activities})
         if status != 200:
-            raise RuntimeError(f"POST /predictions answered {status}: {answer}")
+            raise RuntimeError(f"POST {path} answered {status}: {answer}")
         return answer
 
     def prediction_log(self, request_id: str) -> list[dict[str, Any]]:
