@@ -160,7 +160,9 @@ class Stack:
     def run(self, name: str, *arguments: str) -> str:
         """Run a command of ``slipcast`` on this stack, as a user does, and return what it printed."""
         command = [sys.executable, "-m", "slipcast_cli", name, "--stack", self.env["SLIPCAST_STACK"], *arguments]
-        done = subprocess.run(command, env=os.environ | self.env, capture_output=True, text=True, check=False)
+        # Without a terminal a table has 80 columns, and cuts its words.
+        env = os.environ | self.env | {"COLUMNS": "118"}
+        done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
         if done.returncode:
             raise RuntimeError(f"slipcast {name} failed: {done.stderr}")
         return done.stdout
