@@ -1,12 +1,9 @@
 """Rendering of the page from template, charts and a record."""
 
 from collections.abc import Iterable
-from functools import cache
 from typing import Any
 
-from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
-
-from slipcast.reports import formatting
+from slipcast.reports.environment import environment
 from slipcast.reports.monitoring import charts
 from slipcast.reports.monitoring.advice import BAD, HEADLINES, advice, feature, moved
 from slipcast.reports.monitoring.past import past
@@ -46,7 +43,7 @@ def render(record: dict[str, Any], earlier: Iterable[dict[str, Any]] = ()) -> st
     names, before = moved(record), past(record, earlier)
     shown = [(name, feature(record, name)) for name in names[:MOST_MOVED]]
     return (
-        _environment()
+        environment("slipcast.reports.monitoring")
         .get_template("monitor.html.j2")
         .render(
             r=record,
@@ -66,18 +63,3 @@ def render(record: dict[str, Any], earlier: Iterable[dict[str, Any]] = ()) -> st
             },
         )
     )
-
-
-@cache
-def _environment() -> Environment:
-    environment = Environment(
-        # Style and macros are shared with the training report.
-        loader=ChoiceLoader([PackageLoader("slipcast.reports.monitoring"), PackageLoader("slipcast.reports.training")]),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=lambda value: formatting.clean(value) if type(value) is str else value,
-    )
-    environment.filters |= formatting.FILTERS
-    return environment

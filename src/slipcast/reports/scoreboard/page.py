@@ -1,11 +1,8 @@
 """Rendering of the page from the template, charts and a scoreboard."""
 
-from functools import cache
 from typing import Any
 
-from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
-
-from slipcast.reports import formatting
+from slipcast.reports.environment import environment
 from slipcast.reports.scoreboard import charts
 
 # In the order of the page: column of the groups, heading, what a row is.
@@ -46,7 +43,7 @@ def render(board: dict[str, Any]) -> str:
         if board["groups"].get(name)
     ]
     return (
-        _environment()
+        environment("slipcast.reports.scoreboard")
         .get_template("scoreboard.html.j2")
         .render(
             b=board,
@@ -66,18 +63,3 @@ def _shown(name: str, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     if name == "data_date":
         return rows[::-1][:MOST]
     return sorted(rows, key=lambda row: (-row["p80_judged"], row[name]))[:MOST]
-
-
-@cache
-def _environment() -> Environment:
-    environment = Environment(
-        # Style and macros are shared with the training report.
-        loader=ChoiceLoader([PackageLoader("slipcast.reports.scoreboard"), PackageLoader("slipcast.reports.training")]),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=lambda value: formatting.clean(value) if type(value) is str else value,
-    )
-    environment.filters |= formatting.FILTERS
-    return environment

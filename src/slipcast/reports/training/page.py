@@ -1,11 +1,8 @@
 """Rendering of the page from templates, charts and an evaluation record."""
 
-from functools import cache
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
-from slipcast.reports import formatting
+from slipcast.reports.environment import environment
 from slipcast.reports.training import verdict
 from slipcast.reports.training.charts import candidates, confusion, curves, features, forecast, groups, search
 
@@ -51,7 +48,7 @@ def render(record: dict[str, Any], edge: dict[str, Any] | None = None) -> str:
     KeyError, jinja2.UndefinedError
         If the record lacks a field.
     """
-    template = _environment().get_template("page.html.j2")
+    template = environment("slipcast.reports.training").get_template("page.html.j2")
     return template.render(
         r=record,
         e=edge,
@@ -82,18 +79,3 @@ def _charts(record: dict[str, Any]) -> dict[str, Any]:
         "coverage": forecast.coverage(record),
         "fan": forecast.fan(record),
     }
-
-
-@cache
-def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("slipcast.reports.training"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        # Names from a file may contain characters that XML does not allow, wherever the name is written.
-        finalize=lambda value: formatting.clean(value) if type(value) is str else value,
-    )
-    environment.filters |= formatting.FILTERS
-    return environment
