@@ -1,5 +1,7 @@
 """From an object in ``incoming/`` to a dataset version, a quarantine file, a report and a list of open activities."""
 
+import gzip
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -8,7 +10,7 @@ from typing import Any
 
 from prepare.settings import Settings
 from slipcast import provenance
-from slipcast.contracts import DatasetRef, OpenActivities, Upload
+from slipcast.contracts import DatasetRef, OpenActivities, Reference, Upload
 from slipcast.datasets import network, versions
 from slipcast.ingest import report, schema_changes, understanding
 from slipcast.ingest.files import file_names
@@ -172,7 +174,8 @@ def _ingest(
         "profile": schedule.profile.name,
         "counts": schedule.counts,
         "changes": len(changes),
-        "open": _store_open(bucket, schedule, workdir, execution),
+        "open": _store(bucket, schedule, workdir, execution, "open", "actual_finish IS NULL"),
+        "activities": _store(bucket, schedule, workdir, execution, "activities"),
         "dropped": drop.origin["dropped"],
         # Batch scoring gives its reasons in the user's own names.
         "own_names": schedule.own_names,
@@ -189,17 +192,22 @@ def _ingest(
     }
     version = _version(schedule, object_, workdir, settings)
     reference, superseded = version.reference, version.superseded
+    upload |= {"execution": execution, "dataset_id": reference["dataset_id"]}
     labels = versions.outcomes(version.table, schedule.table, workdir, tolerance_days=settings.tolerance_days)
     understood = understanding.in_series(schedule.understood, version.table, schedule.table, workdir)
     document = report.accepted(schedule, understood, file=drop.name, labels=labels, changes=changes)
     if version.network and schedule.network:
-        document["quality"], changed = _reviewed(schedule, version, workdir)
+        document["quality"], changed, rows = _reviewed(schedule, version, workdir)
+        if counts := quality.counts(document["quality"]):
+            upload["quality"] = counts
+        if rows:
+            upload["network"] = _store_network(bucket, rows, execution)
         if changed is not None:
             document["comparison"] = report.shortened(changed)
             storage.write_json(f"s3://{bucket}/reports/{execution}/comparison.json", changed)
     if superseded:
         # A newer version of the object is in the dataset: nothing of this one counts, and nothing of it is scored.
-        upload["open"] = {"rows": 0}
+        upload["open"] = upload["activities"] = {"rows": 0}
         document["notes"] = [
             *document["notes"],
             f"superseded: a version of {drop.name} that was dropped later, {superseded.partition(' ')[0]}, was "
@@ -333,14 +341,16 @@ def _version(schedule: Schedule, source: dict[str, Any], workdir: Path, settings
     raise RuntimeError(f"{ATTEMPTS} times another file was faster: drop fewer files at once, this one is retried")
 
 
-def _reviewed(schedule: Schedule, version: Version, workdir: Path) -> tuple[quality.Quality, Document | None]:
-    """Return the quality of the update, and what changed since the last one of its projects."""
+def _reviewed(
+    schedule: Schedule, version: Version, workdir: Path
+) -> tuple[quality.Quality, Document | None, dict[str, list[dict[str, Any]]]]:
+    """Return the quality of the update, what changed since the last one of its projects, and its network by table."""
     activities = network.counts(schedule.network, workdir)["activities"]
     if activities > MOST_CHECKED:
         why = (
             f"{activities:,} activities, at most {MOST_CHECKED:,} are checked as a file is taken in; slipcast schedule"
         )
-        return {"points": [], "failed": 0, "why": f"{why} checks any number of them on your machine"}, None
+        return {"points": [], "failed": 0, "why": f"{why} checks any number of them on your machine"}, None, {}
     now, before = network.updates(version.network, schedule.network, workdir)
     baseline = versions.baselines(version.table, schedule.table, workdir)
     ends = {Key(project, activity): day for project, activity, day in baseline}
@@ -348,7 +358,7 @@ def _reviewed(schedule: Schedule, version: Version, workdir: Path) -> tuple[qual
     if changed is not None and version.before is not None:
         edits = versions.baseline_edits(version.before, schedule.table, workdir)
         changed |= {"baseline_changes": comparison.baselines(edits)}
-    return judged, changed
+    return judged, changed, now
 
 
 def _later(sources: list[dict[str, Any]], source: dict[str, Any]) -> list[dict[str, Any]]:
@@ -407,13 +417,24 @@ def _with(sources: list[dict[str, Any]], source: dict[str, Any]) -> list[dict[st
     return [*kept, source]
 
 
-def _store_open(bucket: str, schedule: Schedule, workdir: Path, execution: str) -> OpenActivities:
-    target = workdir / "open.jsonl.gz"
-    rows = versions.write_open(schedule.table, target, workdir)
-    uri = f"s3://{bucket}/runs/{execution}/open.jsonl.gz"
+def _store(
+    bucket: str, schedule: Schedule, workdir: Path, execution: str, name: str, where: str = "true"
+) -> OpenActivities:
+    """Store activities of a file; `where` as `versions.write_dated` takes it."""
+    target = workdir / f"{name}.jsonl.gz"
+    rows = versions.write_dated(schedule.table, target, workdir, where)
+    uri = f"s3://{bucket}/runs/{execution}/{name}.jsonl.gz"
     if rows:
         storage.upload(target, uri, "application/gzip")
     return {"rows": rows, "uri": uri, "sha256": versions.sha256(target)} if rows else {"rows": 0}
+
+
+def _store_network(bucket: str, rows: Mapping[str, list[dict[str, Any]]], execution: str) -> Reference:
+    """Store the network of a file by table, without what is empty."""
+    uri = f"s3://{bucket}/runs/{execution}/network.json.gz"
+    stored = {name: [network.stored(row) for row in table] for name, table in rows.items()}
+    raw = gzip.compress(json.dumps(stored, separators=(",", ":")).encode(), 6, mtime=0)
+    return {"uri": uri, "sha256": storage.write_bytes(uri, raw, "application/gzip")}
 
 
 def _write_report(bucket: str, execution: str, document: report.Accepted | report.Refused) -> None:

@@ -6,12 +6,14 @@ from collections import Counter
 from collections.abc import Iterator
 from datetime import date
 
+from score import project_documents
 from score.batch_log import BatchLog
 from score.settings import Settings
 from slipcast import redaction
 from slipcast.contracts import ScoreSummary, Upload
 from slipcast.forecast import batch, stage
 from slipcast.forecast.evaluator import Forecaster
+from slipcast.forecast.reasons import Explainer
 from slipcast.model.scorer import Scorer
 from slipcast_aws import storage
 from slipcast_aws.release.versions import LiveModel
@@ -49,7 +51,8 @@ def score(settings: Settings, upload: Upload, model: Scorer, live: LiveModel, ex
     hidden = redaction.from_text(settings.redact_columns, settings.id_salt)
     log = BatchLog(upload, live, str(model.metadata.get("data_date") or ""), hidden)
     said = upload["data_date"]
-    forecaster = _forecaster(model, live)
+    forecaster, explainer = _forecaster(model, live)
+    collected = project_documents.Collected(upload, explainer, model.metadata["tolerance_days"])
     rows = batch.score(
         activities,
         model,
@@ -61,8 +64,11 @@ def score(settings: Settings, upload: Upload, model: Scorer, live: LiveModel, ex
         own_names=upload.get("own_names"),
         explained=explained,
         log=log.add,
+        detail=collected.add,
     )
     log.store(bucket)
+    if said:
+        project_documents.store(settings, upload, rows, collected, live.version)
     if forecaster is not None:
         # Another model or data date has another name, so that every forecast that was given can be judged.
         name = f"forecasts/{upload['source']}/{said}/{live.sha256[:16]}.csv.gz"
@@ -85,13 +91,15 @@ def score(settings: Settings, upload: Upload, model: Scorer, live: LiveModel, ex
     }
 
 
-def _forecaster(model: Scorer, live: LiveModel) -> Forecaster | None:
-    """Return the forecast model next to the live model; None if its release has none."""
+def _forecaster(model: Scorer, live: LiveModel) -> tuple[Forecaster, Explainer] | tuple[None, None]:
+    """Return the forecast model next to the live model, and what explains it; None if its release has none."""
     pinned = model.metadata.get("forecast")
     if pinned is None:
-        return None
+        return None, None
     uri = f"{live.artefact_uri.rpartition('/')[0]}/forecast.json"
-    return Forecaster(json.loads(storage.read_bytes(uri, sha256=pinned["sha256"])))
+    document = json.loads(storage.read_bytes(uri, sha256=pinned["sha256"]))
+    forecaster = Forecaster(document)
+    return forecaster, Explainer(document, forecaster)
 
 
 def note(bucket: str, summary: ScoreSummary) -> None:

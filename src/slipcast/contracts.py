@@ -49,10 +49,18 @@ class OpenActivities(TypedDict):
     sha256: NotRequired[str]
 
 
+class CheckCounts(TypedDict):
+    """Checks of a schedule's network that passed and that were made."""
+
+    passed: int
+    checks: int
+
+
 class Upload(TypedDict):
     """The last schedule of a source; ``changes`` is the number of differences in kind from the one before.
 
-    Without ``own_names`` or ``dropped`` it was ingested by an older version.
+    Without ``own_names`` or ``dropped`` it was ingested by an older version. ``activities`` are all activities of the
+    file, ``network`` the rows of its network by table, ``quality`` how many of its checks passed.
     """
 
     source: str
@@ -63,6 +71,11 @@ class Upload(TypedDict):
     open: OpenActivities
     dropped: NotRequired[str]
     own_names: NotRequired[dict[str, str]]
+    activities: NotRequired[OpenActivities]
+    network: NotRequired[Reference]
+    quality: NotRequired[CheckCounts]
+    execution: NotRequired[str]
+    dataset_id: NotRequired[str]
 
 
 class ModelRef(TypedDict):

@@ -68,6 +68,12 @@ def read_bytes(uri: str, *, version_id: str | None = None, sha256: str | None = 
     return raw
 
 
+def read_range(uri: str, begin: int, length: int) -> bytes:
+    """Return `length` bytes of an object from `begin` on; fewer if it ends before."""
+    bucket, key = split_uri(uri)
+    return client().get_object(Bucket=bucket, Key=key, Range=f"bytes={begin}-{begin + length - 1}")["Body"].read()
+
+
 def _get(bucket: str, key: str, version_id: str | None) -> "GetObjectOutputTypeDef":
     if version_id:
         return client().get_object(Bucket=bucket, Key=key, VersionId=version_id)

@@ -50,6 +50,7 @@ OBJECTS = {
     "reports/e/report.html": {"read": {"TrackFunction", "ApproveFunction"}, "write": {"ReportFunction"}},
     "reports/e/approval.json": {"read": {"TrackFunction", "ApproveFunction"}, "write": {"ApproveFunction"}},
     "predictions/s/2025-01-01.csv": {"read": {"ScoreFunction"}, "write": {"ScoreFunction"}},
+    "projects/index.json": {"read": {"ScoreFunction", "ProjectsFunction"}, "write": {"ScoreFunction"}},
     "prediction-log/dt=2025-01-01/hour=01/x.jsonl.gz": {
         "read": {"CollectFunction", "MonitorFunction", "ReleaseFunction"},
         "write": {"CollectFunction", "MonitorFunction", "ScoreFunction"},

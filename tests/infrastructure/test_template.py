@@ -235,6 +235,7 @@ WRITERS = {
     "edge/": {"EdgeFunction"},
     "features/": {"RefreshFunction"},
     "predictions/": {"ScoreFunction"},
+    "projects/": {"ScoreFunction"},
     "sources/": {"PrepareFunction"},
     "quarantine/": {"PrepareFunction"},
     "prediction-log/": {"CollectFunction", "MonitorFunction", "ScoreFunction"},
@@ -320,7 +321,9 @@ def test_the_api_calls_the_alias_and_asks_for_a_key_where_it_should():
     open_paths = set()
     for path, methods in paths.items():
         for operation in methods.values():
-            function = "function:${AWS::StackName}-approve/" if "approvals" in path else "${LiveAlias}"
+            owners = {"approvals": "approve", "projects": "projects"}
+            owner = owners.get(path.split("/")[1])
+            function = f"function:${{AWS::StackName}}-{owner}/" if owner else "${LiveAlias}"
             assert function in operation["x-amazon-apigateway-integration"]["uri"]["Fn::Sub"]
             if not operation["security"]:
                 open_paths.add(path)

@@ -7,6 +7,7 @@ start never see it: remaining durations and computed dates are written after the
 import csv
 import json
 from collections.abc import Mapping
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -287,6 +288,12 @@ def _rows(database: Any, path: Path, dates: str) -> list[dict[str, Any]]:
             if row.get(column) is not None:
                 row[column] = f"{row['project_id']}/{row[column]}"
     return rows
+
+
+def stored(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a row as JSON takes it: moments as ISO 8601, nothing for what is empty."""
+    known = ((name, value) for name, value in row.items() if value is not None)
+    return {name: value.isoformat() if isinstance(value, date) else value for name, value in known}
 
 
 def counts(files: Mapping[str, Path], folder: Path) -> dict[str, int]:

@@ -234,7 +234,12 @@ def read_table(path: Path, where: str = "true") -> pd.DataFrame:
 
 
 def write_open(table: Path, target: Path, workdir: Path) -> int:
-    """Write the open activities of a schedule as gzipped JSON lines and return how many there are.
+    """Write the open activities of a schedule as gzipped JSON lines and return how many there are (`write_dated`)."""
+    return write_dated(table, target, workdir, "actual_finish IS NULL")
+
+
+def write_dated(table: Path, target: Path, workdir: Path, where: str = "true") -> int:
+    """Write the activities of a schedule that has dates as gzipped JSON lines and return how many there are.
 
     Parameters
     ----------
@@ -242,12 +247,14 @@ def write_open(table: Path, target: Path, workdir: Path) -> int:
         Parquet file of one schedule.
     target
         File to write; canonical columns, dates as ISO days, null where not known.
+    where
+        Condition of duckdb that they meet.
     """
     names = ", ".join(f'"{column.name}"' for column in COLUMNS)
     with connect(workdir) as database:
         rows = database.execute(
             f"COPY (SELECT {names} FROM read_parquet({literal(str(table))}) "
-            "WHERE data_date IS NOT NULL AND actual_finish IS NULL ORDER BY project_id, activity_id) "
+            f"WHERE data_date IS NOT NULL AND {where} ORDER BY project_id, activity_id) "
             f"TO {literal(str(target))} (FORMAT json, COMPRESSION gzip)"
         )
         return int(one_row(rows)[0])

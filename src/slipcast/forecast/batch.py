@@ -5,11 +5,12 @@ import gzip
 import io
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
-from typing import Any
+from typing import Any, NamedTuple
 
 from slipcast.csv_safety import neutral
 from slipcast.features.point_in_time import CURRENT, HISTORY
 from slipcast.forecast import serving
+from slipcast.forecast.distribution import FinishDistribution
 from slipcast.forecast.evaluator import Forecaster
 from slipcast.forecast.serving import Forecast
 from slipcast.forecast.stage import Known, Stage, as_of
@@ -34,6 +35,28 @@ CHUNK = 1_000
 EXPLAINED = 10_000
 BANDS = ("low", "medium", "high")
 LATE = "late"
+
+
+class Detail(NamedTuple):
+    """What a forecast of an open activity rests on.
+
+    Attributes
+    ----------
+    facts
+        what is known of the activity
+    features
+        features of its forecast, as `serving.features` returns them
+    judged
+        probability of delay, judged at the start
+    finish
+        distribution of the days from the data date to its finish
+    """
+
+    facts: Known
+    features: Mapping[str, Any]
+    judged: float
+    finish: FinishDistribution
+
 
 # Adds the point-in-time features of the given names to activities, as of their start.
 History = Callable[[Sequence[Mapping[str, Any]], Sequence[str]], Sequence[Mapping[str, Any]]]
@@ -67,6 +90,7 @@ def score(
     own_names: Mapping[str, str] | None = None,
     explained: int = EXPLAINED,
     log: Log | None = None,
+    detail: Callable[[Mapping[str, Any], Detail], None] | None = None,
 ) -> list[dict[str, Any]]:
     """Return a prediction and a forecast for each activity, the highest probability first.
 
@@ -89,6 +113,8 @@ def score(
     log
         called with activities, the features that the model saw, their probabilities and what is known of them, chunk by
         chunk in their order
+    detail
+        called with each open activity and what its forecast rests on; not without a forecaster
 
     Returns
     -------
@@ -113,7 +139,11 @@ def score(
         probabilities = list(map(Known.probability, facts, judged))
         if log:
             log(chunk, features, probabilities, facts)
-        forecasts = _forecasts(forecaster, history, dated, facts, features, judged, tolerance)
+        forecasts, details = _forecasts(forecaster, history, dated, facts, features, judged, tolerance)
+        if detail:
+            for activity, found in zip(chunk, details, strict=True):
+                if found is not None:
+                    detail(activity, found)
         for activity, row_features, known, probability, forecast in zip(
             chunk, features, facts, probabilities, forecasts, strict=True
         ):
@@ -157,20 +187,23 @@ def _forecasts(
     features: Sequence[Mapping[str, Any]],
     judged: Sequence[float],
     tolerance_days: int,
-) -> list[Forecast]:
+) -> tuple[list[Forecast], list[Detail | None]]:
+    """Return the forecasts of activities and what they rest on, None where that is no model."""
     if forecaster is None:
-        return [serving.forecast(None, {}, known, tolerance_days, 0.0) for known in facts]
+        return [serving.forecast(None, {}, known, tolerance_days, 0.0) for known in facts], [None] * len(facts)
     now = history([serving.current(*pair) for pair in zip(activities, facts, strict=True)], CURRENT)
-    return [
-        serving.forecast(
-            forecaster,
-            serving.features(row, activity, known, current["history"]),
-            known,
-            tolerance_days,
-            probability,
-        )
-        for row, activity, known, current, probability in zip(features, activities, facts, now, judged, strict=True)
-    ]
+    forecasts: list[Forecast] = []
+    details: list[Detail | None] = []
+    for at_start, activity, known, current, probability in zip(features, activities, facts, now, judged, strict=True):
+        if known.stage is Stage.COMPLETE:
+            forecasts.append(serving.forecast(forecaster, {}, known, tolerance_days, probability))
+            details.append(None)
+            continue
+        row = serving.features(at_start, activity, known, current["history"])
+        finish = serving.finish(forecaster, row, known, tolerance_days, probability)
+        forecasts.append(serving.stated(finish, row, known, tolerance_days))
+        details.append(Detail(known, row, probability, finish))
+    return forecasts, details
 
 
 def _urgency(row: Mapping[str, Any]) -> tuple[float, str, str]:

@@ -27,7 +27,7 @@ from slipcast.schedule.draws import Draws
 from slipcast.schedule.network import MILESTONES, Key, Network
 from slipcast.schedule.working_time import moment_of
 
-LEVELS = {"p50": 0.5, "p80": 0.8, "p90": 0.9}
+LEVELS = {"p10": 0.1, "p50": 0.5, "p80": 0.8, "p90": 0.9}
 DRAWS = 2000
 # Levels at which distributions of durations are kept, and their places on the scale of the normal distribution.
 GRID = (0.01, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99)
@@ -49,6 +49,7 @@ class Quantiles(TypedDict):
     """Dates (year-month-day) by which the probability is reached, and the date by the critical path method."""
 
     computed: str
+    p10: str
     p50: str
     p80: str
     p90: str
@@ -84,21 +85,25 @@ class GroupDays(TypedDict):
 class ProjectForecast(Quantiles):
     """Forecast of a project's completion.
 
-    ``reference`` says what the durations were learned from. ``groups`` has for each kind (such as WBS, location or
-    subcontractor) the days of its groups, ``other_days`` what is due to no single duration: paths that meet and
-    calendars. The days of all activities and ``other_days`` add up to the P80 of the draws less ``computed``.
-    ``driving_path`` is the path that most draws around the P80 go through, first to last.
+    ``reference`` says what the durations were learned from, ``reference_activities`` from how many. ``groups`` has for
+    each kind (such as WBS, location or subcontractor) the days of its groups, ``other_days`` what is due to no single
+    duration: paths that meet and calendars. The days of all activities and ``other_days`` add up to the P80 of the
+    draws less ``computed``. ``driving_path`` is the path that most draws around the P80 go through, first to last.
+    ``criticality`` and ``days`` are those of `Driver`, for every open activity where they are not 0.
     """
 
     project_id: str
     data_date: str
     draws: int
     reference: str
+    reference_activities: int
     milestones: list[Milestone]
     drivers: list[Driver]
     groups: dict[str, list[GroupDays]]
     other_days: float
     driving_path: list[str]
+    criticality: dict[str, float]
+    days: dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -337,15 +342,18 @@ class _Completion:
         drivers.sort(key=lambda item: (-item["days"], -item["criticality"], item["activity_id"]))
         return {
             "project_id": self.project,
-            "data_date": _day(self.data_date),
+            "data_date": day(self.data_date),
             **self._quantiles(self.finish, self.computed),
             "draws": self.result.count,
             "reference": str(reference),
+            "reference_activities": reference.activities,
             "milestones": self._milestones(),
             "drivers": drivers[:DRIVERS],
             "groups": {kind: self._group_days(days, names) for kind, names in groups.items()},
             "other_days": round((at_p80 - self.computed) / DAY - sum(days.values()), 2),
             "driving_path": self._driving_path(paths),
+            "criticality": {item["activity_id"]: item["criticality"] for item in drivers},
+            "days": {item["activity_id"]: item["days"] for item in drivers if item["days"]},
         }
 
     def _quantiles(self, finish: np.ndarray, computed: int) -> Quantiles:
@@ -353,8 +361,8 @@ class _Completion:
             self.data_date + round((quantile(finish, level) - self.data_date) * scale)
             for level, scale in zip(LEVELS.values(), self.scale, strict=True)
         ]
-        p50, p80, p90 = (_day(moment) for moment in np.maximum.accumulate(moments).tolist())
-        return {"computed": _day(computed), "p50": p50, "p80": p80, "p90": p90}
+        p10, p50, p80, p90 = (day(moment) for moment in np.maximum.accumulate(moments).tolist())
+        return {"computed": day(computed), "p10": p10, "p50": p50, "p80": p80, "p90": p90}
 
     def _milestones(self) -> list[Milestone]:
         found: list[Milestone] = []
@@ -432,6 +440,6 @@ def _rank(level: float, count: int) -> int:
     return max(math.ceil(level * count - 1e-9) - 1, 0)
 
 
-def _day(moment: int) -> str:
-    # Midnight is the end of the day before.
+def day(moment: int) -> str:
+    """Return the day of a moment, year-month-day; midnight is the end of the day before."""
     return date.isoformat(moment_of(moment - 1).date())

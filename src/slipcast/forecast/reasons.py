@@ -11,10 +11,15 @@ from typing import Any, NamedTuple
 from slipcast.forecast.evaluator import Forecaster
 from slipcast.forecast.stage import Stage
 from slipcast.model.evaluators import single
+from slipcast.model.explain import phrases
+from slipcast.model.explain.contributions import Contributions
+from slipcast.model.explain.phrases import Described
 from slipcast.model.explain.tree_shap import TreeShap
 
 # The distribution says another probability than the forest where it leaves nothing to scale on one side of the limit.
 SAME = 1e-9
+# Name of the probability judged at the start among the reasons.
+AT_START = "at_start"
 
 
 class LateReasons(NamedTuple):
@@ -33,6 +38,30 @@ class LateReasons(NamedTuple):
     base: float
     features: dict[str, float]
     at_start: float
+
+
+def described(
+    found: LateReasons,
+    features: Mapping[str, Any],
+    p_at_start: float,
+    own_names: Mapping[str, str] | None = None,
+    count: int = 5,
+) -> list[Described]:
+    """Return the largest parts of a probability in words, the probability judged at the start among them.
+
+    Parameters
+    ----------
+    found
+        parts as `Explainer.reasons` returns them
+    features, p_at_start
+        as they were explained
+    own_names
+        canonical column → name in the user's schedule
+    count
+        how many
+    """
+    parts = Contributions(found.base, {**found.features, AT_START: found.at_start})
+    return phrases.described(parts, {**features, AT_START: p_at_start}, own_names, count)
 
 
 class Explainer:

@@ -12,6 +12,7 @@ from slipcast.features.point_in_time import CURRENT, NOW
 from slipcast.forecast.stage import Known, Stage, iso_day, next_day
 
 if TYPE_CHECKING:
+    from slipcast.forecast.distribution import FinishDistribution
     from slipcast.forecast.evaluator import Forecaster
 
 # Why a forecast has a stage and no dates.
@@ -78,6 +79,32 @@ def features(
     return row
 
 
+def finish(
+    forecaster: "Forecaster", row: Mapping[str, Any], facts: Known, tolerance_days: int, judged: float
+) -> "FinishDistribution":
+    """Return the distribution of the days from the data date to the finish of an open activity.
+
+    Parameters are those of `forecast`.
+    """
+    return forecaster.forecast(row, facts.stage, row["to_finish"] + tolerance_days, judged)
+
+
+def stated(found: "FinishDistribution", row: Mapping[str, Any], facts: Known, tolerance_days: int) -> Forecast:
+    """Return what is said of the finish of an open activity, given its distribution (`finish`)."""
+    day, stage, days_late = facts[:3]
+    return Forecast(
+        day,
+        stage,
+        days_late,
+        1.0 if stage is Stage.ALREADY_LATE else found.p_late(row["to_finish"] + tolerance_days),
+        found.expected_days_late(row["to_finish"]),
+        found.finish_date(day, 0.1),
+        found.finish_date(day, 0.5),
+        found.finish_date(day, 0.8),
+        found.finish_date(day, 0.9),
+    )
+
+
 def forecast(
     forecaster: "Forecaster | None",
     row: Mapping[str, Any],
@@ -109,19 +136,6 @@ def forecast(
         return Forecast(
             day, stage, days_late, float(days_late > tolerance_days), float(days_late), fact, fact, fact, fact
         )
-    late_already = stage is Stage.ALREADY_LATE
     if forecaster is None:
-        return Forecast(day, stage, days_late, 1.0 if late_already else None)
-    limit = row["to_finish"] + tolerance_days
-    finish = forecaster.forecast(row, stage, limit, judged)
-    return Forecast(
-        day,
-        stage,
-        days_late,
-        1.0 if late_already else finish.p_late(limit),
-        finish.expected_days_late(row["to_finish"]),
-        finish.finish_date(day, 0.1),
-        finish.finish_date(day, 0.5),
-        finish.finish_date(day, 0.8),
-        finish.finish_date(day, 0.9),
-    )
+        return Forecast(day, stage, days_late, 1.0 if stage is Stage.ALREADY_LATE else None)
+    return stated(finish(forecaster, row, facts, tolerance_days, judged), row, facts, tolerance_days)

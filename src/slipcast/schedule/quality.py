@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple, NotRequired, TypedDict
 
+from slipcast.contracts import CheckCounts
 from slipcast.schedule.compiled import Link, Node
 from slipcast.schedule.engine import Dates, schedule
 from slipcast.schedule.network import MILESTONES, ConstraintKind, Key, Network, Status
@@ -217,6 +218,12 @@ METRICS = {
     "out of sequence": "OutOfSequence",
     "age of the data date": "DataDateAge",
 }
+
+
+def counts(found: Quality) -> CheckCounts | None:
+    """Return how many checks passed, of those that could be made; None if none could."""
+    made = [point["passed"] for point in found["points"] if point["passed"] is not None]
+    return {"passed": sum(made), "checks": len(made)} if made else None
 
 
 def metrics(found: Quality) -> dict[str, float]:

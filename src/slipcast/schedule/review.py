@@ -75,7 +75,7 @@ def _known(check: quality.Check, network: Network) -> quality.Check:
 def _computed(tables: Tables) -> tuple[Network, Dates] | str:
     """Return a network with its dates, or why it has none."""
     try:
-        network = network_of({**tables, "projects": _dated(tables)})
+        network = network_of({**tables, "projects": dated(tables)})
         return (network, schedule(network)) if network.activities else "there are no activities"
     except CycleError as error:
         return str(error)
@@ -83,11 +83,12 @@ def _computed(tables: Tables) -> tuple[Network, Dates] | str:
         return f"{error}; schedule the project once (in Primavera P6: F9)"
 
 
-def _dated(tables: Tables) -> list[dict[str, Any]]:
-    """Return the projects with a data date: where the tool says none, the end of the day that the file describes."""
+def dated(tables: Tables) -> list[dict[str, Any]]:
+    """Return rows of projects with a data date; where the tool says none, the end of the file's day."""
     days = {row["project_id"]: row["data_date"] for row in tables["activities"]}
     found = {row["project_id"]: dict(row) for row in tables["projects"]}
-    for name, day in days.items():
+    for name, said in days.items():
+        day = date.fromisoformat(said) if isinstance(said, str) else said
         project = found.setdefault(name, {"project_id": name})
         if project.get("data_time") is None:
             project["data_time"] = datetime.combine(day + timedelta(days=1), time.min)

@@ -42,7 +42,7 @@ def day(text):
 def test_without_spread_every_level_is_the_computed_date(network):
     computed = schedule(network).finish
     for name, found in project_forecasts(network, NOTHING, count=20).items():
-        assert {found[level] for level in ("computed", "p50", "p80", "p90")} == {monte_carlo._day(computed[name])}
+        assert {found[level] for level in ("computed", "p10", "p50", "p80", "p90")} == {monte_carlo.day(computed[name])}
         assert all(item["days"] == 0 for item in found["drivers"])
         assert found["other_days"] == 0
 
@@ -58,7 +58,7 @@ def test_a_longer_duration_makes_no_level_earlier(network, data):
     longer = replace(network, activities={**network.activities, key: replace(item, remaining=2 * item.remaining)})
     before, after = (project_forecasts(one, WIDE, count=50) for one in (network, longer))
     for name, found in before.items():
-        for level in ("computed", "p50", "p80", "p90"):
+        for level in ("computed", "p10", "p50", "p80", "p90"):
             assert after[name][level] >= found[level]
 
 
@@ -135,7 +135,7 @@ def test_a_forecast_of_an_activity_replaces_the_reference_class():
 
 
 def test_a_trained_completion_sets_the_levels_and_moves_the_milestones():
-    found = project_forecasts(chains(), WIDE, completion={"p": (50.0, 80.0, 100.0)}, count=500)["p"]
-    dates = [(date(1970, 1, 1) + timedelta(DATA_DATE // DAY + days - 1)).isoformat() for days in (50, 80, 100)]
-    assert [found[level] for level in ("p50", "p80", "p90")] == dates
-    assert [found["milestones"][0][level] for level in ("p50", "p80", "p90")] == dates
+    found = project_forecasts(chains(), WIDE, completion={"p": (45.0, 50.0, 80.0, 100.0)}, count=500)["p"]
+    dates = [(date(1970, 1, 1) + timedelta(DATA_DATE // DAY + days - 1)).isoformat() for days in (45, 50, 80, 100)]
+    assert [found[level] for level in monte_carlo.LEVELS] == dates
+    assert [found["milestones"][0][level] for level in monte_carlo.LEVELS] == dates

@@ -3,7 +3,7 @@
 import math
 from calendar import month_name
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from slipcast.features.row import MISSING
 from slipcast.model.explain.contributions import Contributions, Reason, top
@@ -22,12 +22,39 @@ _PLAIN = {
     "phase": "phase",
     "work_type": "work type",
     "location": "location",
+    # Of a forecast from a data date.
+    "elapsed": "days since the start",
+    "elapsed_share": "share of the planned duration that has passed",
+    "to_finish": "days to the planned finish",
+    "to_start": "days to the planned start",
+    "at_start": "probability of delay at the start",
 }
+# Features of a forecast that are known as of its data date.
+_NOW = "now_"
 _COLUMNS = {"log_budget": "budget"}
 # Columns read in the file's own unit and converted to days.
 _IN_DAYS = ("baseline_duration_days", "total_float_days")
 _SEASON = ("finish_season_sin", "finish_season_cos")
 _LONGEST = 80
+
+
+class Described(NamedTuple):
+    """A reason in words.
+
+    Attributes
+    ----------
+    feature
+        name of the feature
+    name, value
+        what a planner calls it, and its value
+    effect
+        its contribution
+    """
+
+    feature: str
+    name: str
+    value: str
+    effect: float
 
 
 def sentence(
@@ -44,11 +71,20 @@ def sentence(
     count
         how many
     """
-    merged, values = _one_season(found, features)
     return "; ".join(
-        f"{_name(reason.feature, own_names or {})} {_value(reason)} ({reason.contribution:+.2f})"
-        for reason in top(merged, values, count)
+        f"{item.name} {item.value} ({item.effect:+.2f})" for item in described(found, features, own_names, count)
     )
+
+
+def described(
+    found: Contributions, features: Mapping[str, Any], own_names: Mapping[str, str] | None = None, count: int = 3
+) -> list[Described]:
+    """Return the largest contributions in words; parameters are those of `sentence`."""
+    merged, values = _one_season(found, features)
+    return [
+        Described(reason.feature, _name(reason.feature, own_names or {}), _value(reason), reason.contribution)
+        for reason in top(merged, values, count)
+    ]
 
 
 def _one_season(found: Contributions, features: Mapping[str, Any]) -> tuple[Contributions, Mapping[str, Any]]:
@@ -67,7 +103,9 @@ def _one_season(found: Contributions, features: Mapping[str, Any]) -> tuple[Cont
 def _name(feature: str, own_names: Mapping[str, str]) -> str:
     own = own_names.get(_COLUMNS.get(feature, feature))
     if own is None:
-        return _PLAIN.get(feature, feature.replace("_", " "))
+        bare = feature.removeprefix(_NOW)
+        plain = _PLAIN.get(bare, bare.replace("_", " "))
+        return plain if bare == feature else f"{plain}, as of the data date"
     return f"{_short(own)} in days" if feature in _IN_DAYS else _short(own)
 
 

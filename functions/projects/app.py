@@ -1,0 +1,45 @@
+"""Projects: what the web application reads and asks - projects, activities, forecasts."""
+
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any
+
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from projects import access, reading, web
+from projects.settings import Settings
+from projects.web import Refusal, Request
+
+logger = Logger()
+ROUTES: dict[str, Callable[[str, Request, access.Caller], dict[str, Any]]] = {
+    "GET /projects": reading.list_projects,
+    "GET /projects/{id}": reading.show,
+    "GET /projects/{id}/activities": reading.activities,
+    "GET /projects/{id}/activities/{activity_id}": reading.activity,
+    "GET /projects/{id}/forecast": reading.forecast,
+    "GET /projects/{id}/updates": reading.updates,
+}
+UNEXPECTED = "unexpected error; the request id helps to find it in the log"
+
+
+# The event has tokens of callers: it is never logged, even if the environment enables event logging.
+@logger.inject_lambda_context(log_event=False)
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Answer a request of API Gateway (REST, Lambda proxy integration)."""
+    settings = Settings.from_environment()
+    request = Request.of(event)
+    request_id = (event.get("requestContext") or {}).get("requestId") or context.aws_request_id
+    try:
+        route = ROUTES.get(request.route)
+        if route is None:
+            raise Refusal(HTTPStatus.NOT_FOUND, "there is nothing for this method at this path")
+        found = route(settings.data_bucket, request, access.caller(event, settings.api_auth))
+    except Refusal as refusal:
+        found = web.problem(refusal, request_id)
+    except Exception:
+        logger.exception("unexpected error")
+        found = web.problem(Refusal(HTTPStatus.INTERNAL_SERVER_ERROR, UNEXPECTED), request_id)
+    found["headers"]["X-Request-Id"] = request_id
+    logger.info("projects", route=request.route, status=found["statusCode"])
+    return found

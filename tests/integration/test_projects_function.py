@@ -1,0 +1,253 @@
+"""The project API: what the score function stored is what a client reads."""
+
+import json
+from urllib.parse import quote
+
+import pytest
+
+from slipcast.forecast.projects import documents
+from slipcast_aws import projects as stored
+from slipcast_aws import storage
+from support import project_site as site
+
+PROJECT = site.SOURCE
+
+
+OBJECTS: dict[str, bytes] = {}
+
+
+def record_of(day: str) -> dict[str, str]:
+    return {"data_date": day, "dataset_version": f"dataset of {day}", "execution": "e", "model_version": "4"}
+
+
+@pytest.fixture
+def annex(s3):
+    """The three updates of the annex, as score stores them: stored once, then copied."""
+    stored.summary.cache_clear()
+    stored.directory.cache_clear()
+    for key, raw in OBJECTS.items():
+        s3.put_object(Bucket="data", Key=key, Body=raw)
+    for day in () if OBJECTS else site.DAYS:
+        update = site.update(day)
+        heads, parts = documents.documents(update, histories=stored.histories("data", site.SOURCE, day))
+        stored.store("data", site.SOURCE, record_of(day), heads, parts, documents.finished_ratios(update.tables))
+    OBJECTS.update(
+        (uri.removeprefix("s3://data/"), storage.read_bytes(uri)) for uri in storage.list_uris("s3://data/projects/")
+    )
+    return s3
+
+
+@pytest.fixture
+def ask(load_app, s3, lambda_context):
+    """A function that sends a request: method, resource, its parameters, and what else an event has."""
+    app = load_app("projects", DATA_BUCKET="data", API_AUTH="api_key")
+
+    def send(resource: str, *, method="GET", query=None, headers=None, claims=None, body=None, **parameters):
+        event = {
+            **{"httpMethod": method, "resource": resource, "pathParameters": parameters or None},
+            **{"queryStringParameters": query, "headers": headers, "body": body},
+            "requestContext": {"requestId": "r-1", "authorizer": {"claims": claims} if claims else None},
+        }
+        found = app.handler(event, lambda_context)
+        assert found["headers"]["X-Request-Id"] == "r-1"
+        found["document"] = json.loads(found["body"]) if found["body"] else None
+        return found
+
+    return send
+
+
+def get(ask, resource, **given):
+    found = ask(resource, **given)
+    assert found["statusCode"] == 200, found
+    return found["document"]
+
+
+def test_the_list_names_every_project_with_its_trend(ask, annex):
+    (project,) = get(ask, "/projects")["projects"]
+
+    assert (project["project_id"], project["name"], project["source"]) == (PROJECT, PROJECT, PROJECT)
+    assert project["data_date"] == "2026-03-31"
+    assert [point["data_date"] for point in project["trend"]] == list(site.DAYS)
+    assert project["trend"][-1]["p80"] == project["completion"]["p80"]
+    assert project["completion"].keys() == {"baseline", "planned", "p50", "p80", "p90"}
+    # With two milestones, one of them reached.
+    assert project["activities"] == 31
+    assert project["open"] == 15
+    assert project["quality"] == {"passed": 12, "checks": 14}
+
+
+def test_nothing_was_scored_yet(ask):
+    assert get(ask, "/projects") == {"projects": [], "next": None}
+
+
+def test_a_project_has_updates_phases_and_milestones(ask, annex):
+    project = get(ask, "/projects/{id}", id=PROJECT)
+
+    assert [item["dataset_version"] for item in project["updates"]] == [f"dataset of {day}" for day in site.DAYS]
+    assert project["phases"] == sorted({row["phase"] for row in site.read(site.DAYS[-1])[0] if row["phase"]})
+    assert project["locations"] == []
+    (last,) = [item for item in project["milestones"] if item["activity_id"] == "M1990"]
+    assert last["planned_finish"] == project["completion"]["planned"]
+    assert last["p80"] == project["completion"]["p80"]
+    assert get(ask, "/projects/{id}/updates", id=PROJECT)["updates"] == project["updates"]
+
+
+def test_activities_come_in_pages_that_are_the_whole(ask, annex):
+    found, token = [], None
+    while True:
+        query = {"limit": "10"} | ({"next": token} if token else {})
+        answer = get(ask, "/projects/{id}/activities", id=PROJECT, query=query)
+        found += answer["activities"]
+        token = answer["next"]
+        if token is None:
+            break
+    columns = get(ask, "/projects/{id}/activities", id=PROJECT, query={"layout": "columns"})["columns"]
+
+    assert [row["activity_id"] for row in found] == sorted(
+        row["activity_id"] for row in site.read(site.DAYS[-1])[1]["activities"]
+    )
+    assert columns == {name: [row[name] for row in found] for name in found[0]}
+
+
+def test_activities_are_chosen_by_stage_risk_and_text(ask, annex):
+    def ids(**query):
+        rows = get(ask, "/projects/{id}/activities", id=PROJECT, query=query)["activities"]
+        return {row["activity_id"]: row for row in rows}
+
+    everything = ids()
+    late = ids(stage="already_late")
+    assert late.keys() == {name for name, row in everything.items() if row["stage"] == "already_late"}
+    assert ids(at_risk="true").keys() == {name for name, row in everything.items() if row["at_risk"]}
+    assert ids(q="FOUNDATIONS").keys() == {"A1320"}
+    head = get(ask, "/projects")["projects"][0]
+    assert head["already_late"] == len(late)
+    assert head["at_risk"] == len(ids(at_risk="true"))
+
+
+def test_an_activity_has_distribution_reasons_history_and_neighbors(ask, annex):
+    row = get(ask, "/projects/{id}/activities", id=PROJECT, query={"q": "Foundations"})["activities"][0]
+    found = get(ask, "/projects/{id}/activities/{activity_id}", id=PROJECT, activity_id="A1320")
+
+    assert found.items() >= row.items()
+    levels = [item["probability"] for item in found["distribution"]]
+    assert levels == sorted(levels)
+    assert levels[-1] == 1.0
+    by = {item["date"]: item["probability"] for item in found["distribution"]}
+    assert max((day for day, share in by.items() if share <= 0.5), default="") <= found["p50"]
+    assert [item["data_date"] for item in found["history"]] == list(site.DAYS)
+    assert found["history"][-1]["p80"] == found["p80"]
+    relations = site.read(site.DAYS[-1])[1]["relations"]
+    assert {item["activity_id"] for item in found["predecessors"]} == {
+        item["predecessor_id"] for item in relations if item["successor_id"] == "A1320"
+    }
+    assert {item["activity_id"] for item in found["successors"]} == {
+        item["successor_id"] for item in relations if item["predecessor_id"] == "A1320"
+    }
+
+
+def test_reasons_say_what_makes_an_activity_late(ask, annex):
+    rows = get(ask, "/projects/{id}/activities", id=PROJECT, query={"stage": "not_started"})["activities"]
+    found = get(ask, "/projects/{id}/activities/{activity_id}", id=PROJECT, activity_id=rows[0]["activity_id"])
+
+    assert found["reasons"]
+    assert all(item.keys() == {"feature", "name", "value", "effect"} for item in found["reasons"])
+
+
+def test_the_forecast_names_completion_and_drivers(ask, annex):
+    found = get(ask, "/projects/{id}/forecast", id=PROJECT)
+
+    completion = found["completion"]
+    assert completion["cpm"] <= completion["p50"] <= completion["p80"] <= completion["p90"]
+    assert completion["p10"] <= completion["p50"]
+    rows = get(ask, "/projects/{id}/activities", id=PROJECT)["activities"]
+    criticality = {row["activity_id"]: row["criticality"] for row in rows}
+    assert found["drivers"]
+    assert all(criticality[item["activity_id"]] == item["criticality"] for item in found["drivers"])
+    assert {row["stage"] for row in rows if row["criticality"] is None} == {"complete"}
+    assert {item["column"] for item in found["groups"]} == {"phase"}
+    assert found["driving_path"][-1] in criticality
+    assert found["reference_class"] == {"n": 15, "text": "reference class: 1 like projects, 15 finished activities"}
+    assert found["basis"] == documents.NETWORK
+
+
+def test_a_document_that_the_client_has_is_not_sent_again(ask, annex):
+    first = ask("/projects/{id}/forecast", id=PROJECT)
+    tag = first["headers"]["ETag"]
+    again = ask("/projects/{id}/forecast", id=PROJECT, headers={"If-None-Match": f'W/"x", {tag}'})
+
+    assert (again["statusCode"], again["body"]) == (304, "")
+    # Another update, other documents: also where an older one is scored again.
+    heads, parts = documents.documents(site.update(site.DAYS[0]))
+    stored.store("data", site.SOURCE, record_of(site.DAYS[0]) | {"model_version": "5"}, heads, parts, [])
+    assert ask("/projects/{id}/forecast", id=PROJECT, headers={"If-None-Match": tag})["statusCode"] == 200
+
+
+@pytest.mark.parametrize(
+    ("resource", "given", "status"),
+    [
+        ("/projects/{id}", {"id": "nobody"}, 404),
+        ("/projects/{id}", {"id": "a/b"}, 404),
+        ("/projects/{id}", {"id": "ps118_annex~~other"}, 404),
+        ("/projects/{id}/activities/{activity_id}", {"id": PROJECT, "activity_id": "A9"}, 404),
+        ("/projects/{id}/activities", {"id": PROJECT, "query": {"limit": "0"}}, 422),
+        ("/projects/{id}/activities", {"id": PROJECT, "query": {"limit": "²"}}, 422),
+        ("/projects/{id}/activities", {"id": PROJECT, "query": {"at_risk": "perhaps"}}, 422),
+        ("/projects/{id}/activities", {"id": PROJECT, "query": {"stage": "later"}}, 422),
+        ("/projects/{id}/activities", {"id": PROJECT, "query": {"layout": "heap"}}, 422),
+        ("/projects/{id}/activities", {"id": PROJECT, "query": {"next": "%%"}}, 422),
+        ("/projects/{id}/activities", {"id": PROJECT, "query": {"order": "up"}}, 422),
+        ("/nothing", {}, 404),
+    ],
+)
+def test_what_cannot_be_answered_is_a_problem(ask, annex, resource, given, status):
+    found = ask(resource, **given)
+
+    assert found["statusCode"] == status
+    assert found["headers"]["Content-Type"] == "application/problem+json"
+    assert found["document"]["status"] == status
+    assert found["document"]["detail"]
+    assert bool(found["document"]["errors"]) == (status == 422)
+
+
+def test_an_escaped_id_is_the_same(ask, annex):
+    escaped = quote(PROJECT, safe="").replace("_", "%5F")
+
+    assert get(ask, "/projects/{id}", id=escaped)["project_id"] == PROJECT
+
+
+@pytest.fixture
+def signed_in(load_app, annex, lambda_context):
+    app = load_app("projects", DATA_BUCKET="data", API_AUTH="jwt")
+
+    def send(groups, resource, method="GET", **parameters):
+        claims = {"sub": "u"} if groups is None else {"cognito:groups": groups}
+        event = {
+            **{"httpMethod": method, "resource": resource, "pathParameters": parameters or None},
+            "requestContext": {"requestId": "r-1", "authorizer": {"claims": claims}},
+        }
+        found = app.handler(event, lambda_context)
+        return found["statusCode"], json.loads(found["body"])
+
+    return send
+
+
+def test_a_token_sees_the_projects_of_its_groups_alone(signed_in):
+    assert len(signed_in("viewer,projects:ps118", "/projects")[1]["projects"]) == 1
+    assert signed_in("[viewer projects:]", "/projects/{id}", id=PROJECT)[0] == 200
+    assert signed_in("viewer,projects:other", "/projects")[1]["projects"] == []
+    assert signed_in("viewer,projects:other", "/projects/{id}/activities", id=PROJECT)[0] == 404
+    assert signed_in("viewer", "/projects/{id}", id=PROJECT)[0] == 404
+    # Neither a prefix without a role nor another group opens anything.
+    assert signed_in("projects:", "/projects")[0] == 403
+    assert signed_in(None, "/projects/{id}", id=PROJECT)[0] == 403
+
+
+def test_an_unexpected_error_says_nothing_of_the_inside(ask, s3):
+    storage.write_bytes("s3://data/projects/index.json", b"no json")
+
+    found = ask("/projects")
+
+    assert (found["statusCode"], found["document"]["detail"]) == (
+        500,
+        "unexpected error; the request id helps to find it in the log",
+    )
