@@ -321,7 +321,7 @@ def test_the_api_calls_the_alias_and_asks_for_a_key_where_it_should():
     open_paths = set()
     for path, methods in paths.items():
         for operation in methods.values():
-            owners = {"approvals": "approve", "projects": "projects"}
+            owners = {"approvals": "approve", "desk": "desk", "projects": "projects"}
             owner = owners.get(path.split("/")[1])
             function = f"function:${{AWS::StackName}}-{owner}/" if owner else "${LiveAlias}"
             assert function in operation["x-amazon-apigateway-integration"]["uri"]["Fn::Sub"]
@@ -332,6 +332,8 @@ def test_the_api_calls_the_alias_and_asks_for_a_key_where_it_should():
     assert open_paths == {
         *("/health", "/openapi.json", "/approvals/{id}"),
         *("/v2/health/live", "/v2/health/ready", "/ping", "/version"),
+        # Files of the web application hold no data.
+        *("/desk", "/desk/{file}"),
     }
 
 

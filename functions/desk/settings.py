@@ -1,0 +1,16 @@
+"""Settings of the function; template.yaml gives them."""
+
+from dataclasses import dataclass
+
+from slipcast_aws.settings import FunctionSettings
+
+
+@dataclass(frozen=True)
+class Settings(FunctionSettings):
+    """How callers of the API sign in, and the origins that the page may talk to besides its own."""
+
+    api_auth: str
+    sign_in_domain: str
+    sign_in_client_id: str
+    scope: str
+    bucket_origin: str

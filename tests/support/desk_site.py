@@ -1,0 +1,149 @@
+"""A server with the real function of the web application and the project API's documents, for browser tests.
+
+    PYTHONPATH=src:functions:tests python -m support.desk_site [PORT]
+
+serves the example schedules for work on the pages; the API key is ``example``.
+"""
+
+import json
+import os
+import sys
+import threading
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
+
+ENVIRONMENT = {
+    "API_AUTH": "api-key",
+    "SIGN_IN_DOMAIN": "",
+    "SIGN_IN_CLIENT_ID": "",
+    "SCOPE": "",
+    "BUCKET_ORIGIN": "",
+}
+KEY = "example"
+STAGE = "/v1"
+type Answer = tuple[int, Any]
+# Method, parts of the path below the stage, query → status and document; None if this API has no such path.
+type Api = Callable[[str, list[str], dict[str, str], Any], Answer | None]
+
+
+class Site:
+    """The web application under a URL of this machine.
+
+    Parameters
+    ----------
+    api
+        answers below the stage
+    """
+
+    def __init__(self, api: Api, port: int = 0) -> None:
+        self.api = api
+        self.keys = {KEY}
+        self.asked: list[str] = []
+        handler = type("Handler", (_Handler,), {"site": self})
+        self.server = ThreadingHTTPServer(("127.0.0.1", port), handler)
+        self.origin = f"http://127.0.0.1:{self.server.server_port}"
+        self.url = f"{self.origin}{STAGE}/desk/index.html"
+
+    def __enter__(self) -> "Site":
+        threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.server.shutdown()
+        self.server.server_close()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    site: Site
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        self._answer("GET")
+
+    def do_POST(self) -> None:
+        self._answer("POST")
+
+    def _answer(self, method: str) -> None:
+        from desk import app
+
+        address = urlsplit(self.path)
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        parts = [unquote(part) for part in address.path.removeprefix(STAGE).split("/") if part]
+        self.site.asked.append(f"{method} {address.path.removeprefix(STAGE)}")
+        if parts[:1] == ["desk"] and len(parts) <= 2:
+            if parts[1:] == ["index.html"]:
+                # Built again if a source changed.
+                static()
+            event = {"path": address.path.removeprefix(STAGE), "headers": dict(self.headers)}
+            found = app.handler(event | {"pathParameters": {"file": parts[1]} if parts[1:] else None}, None)
+            self._send(found["statusCode"], found["headers"], found["body"].encode())
+            return
+        query = {name: values[-1] for name, values in parse_qs(address.query).items()}
+        answer: Answer | None
+        if self.headers.get("x-api-key") not in self.site.keys:
+            answer = 403, {"title": "Forbidden", "detail": "send a valid API key in the header x-api-key"}
+        else:
+            sent = json.loads(body) if body and "json" in (self.headers.get("Content-Type") or "") else body
+            answer = self.site.api(method, parts, query, sent)
+        status, document = answer or (404, {"title": "Not Found", "detail": "there is nothing at this path"})
+        kind = "application/json" if status < 400 else "application/problem+json"
+        self._send(status, {"Content-Type": kind, "Cache-Control": "no-store"}, json.dumps(document).encode())
+
+    def _send(self, status: int, headers: dict[str, str], body: bytes) -> None:
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Keep the output of tests to themselves."""
+
+
+def static() -> None:
+    """Make the function serve the files that are built now, without the rest of its package."""
+    from desk import site
+    from slipcast_desk.build import built
+
+    site.STATIC = built()
+    site.files.cache_clear()
+    os.environ.update(ENVIRONMENT)
+
+
+def of(portfolio: Any) -> Api:
+    """Return the API of a `support.desk_data.Portfolio`."""
+
+    def answer(method: str, parts: list[str], query: dict[str, str], body: Any) -> Answer | None:
+        match method, parts:
+            case "GET", ["projects"]:
+                return 200, portfolio.projects()
+            case "GET", ["projects", name, *_] if name not in portfolio.files:
+                return 404, {"title": "Not Found", "detail": f"there is no project {name!r}"}
+            case "GET", ["projects", name]:
+                return 200, portfolio.project(name)
+            case "GET", ["projects", name, "activities"]:
+                return 200, portfolio.columns(name)
+            case "GET", ["projects", name, "activities", activity]:
+                found = portfolio.activity(name, activity)
+                return None if found is None else (200, found)
+            case "GET", ["projects", name, "forecast"]:
+                return 200, portfolio.forecast(name)
+            case "GET", ["projects", name, "updates"]:
+                return 200, {"updates": portfolio.data_dates(name)}
+            case "GET", ["projects", name, "compare"]:
+                return 200, portfolio.compare(name, query["from"], query["to"])
+        return None
+
+    return answer
+
+
+if __name__ == "__main__":
+    from support.desk_data import Portfolio
+
+    static()
+    with Site(of(Portfolio()), int(sys.argv[1]) if len(sys.argv) > 1 else 8100) as running:
+        print(running.url, flush=True)
+        threading.Event().wait()
