@@ -22,8 +22,8 @@ WAYS: dict[str, tuple[str, ...]] = {
     "slipcast_store": runtime.PREDICT,
     "slipcast_store_sdk": runtime.PREDICT,
     "other_paths": runtime.PREDICT,
-    "scikit_learn": runtime.FALLBACK,
-    "pyfunc": runtime.FALLBACK,
+    "scikit_learn": runtime.TRAINING,
+    "pyfunc": runtime.TRAINING,
 }
 
 

@@ -81,7 +81,7 @@ def slipcast(case: models.Case, *, batches: bool = True, always: bool = False) -
             bucket = stack.enter_context(runtime.answering(case.model.read_bytes()))
             port = stack.enter_context(
                 runtime.function(
-                    "predict.batch.handler", [code, *runtime.layers(runtime.FALLBACK)], AWS_ENDPOINT_URL_S3=bucket
+                    "predict.batch.handler", [code, *runtime.layers(runtime.BATCH)], AWS_ENDPOINT_URL_S3=bucket
                 )
             )
             variables |= {"WORTH_A_CALL": "1"} if always else {}

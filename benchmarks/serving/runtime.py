@@ -28,7 +28,8 @@ RUNTIME = ROOT / ".cache" / "serving" / "runtime"
 IN_RUNTIME = ("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "urllib3", "six.py", "snapshot_restore_py.py")
 IN_RUNTIME += ("awslambdaric", "simplejson")
 PREDICT = ("powertools", "slipcast", "aws")
-FALLBACK = ("powertools", "training", "slipcast", "aws")
+BATCH = ("powertools", "serving", "slipcast", "aws")
+TRAINING = ("powertools", "training", "slipcast", "aws")
 REQUEST_SECONDS = 60
 
 

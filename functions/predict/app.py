@@ -58,6 +58,10 @@ def _resolve(call: routes.Call) -> routes.Answer:
 
 
 def _run(call: routes.Call) -> routes.Answer:
+    if call.serving.loaded is not None and offload.is_columnar(call.event, call.headers):
+        answer = offload.ask(call.event, call.context, call.serving.loaded)
+        if answer is not None:
+            return answer
     if routes.find(core.ROUTES, call.event["path"])[0] is not None:
         return routes.run(core.ROUTES, call)
     # Imported here: the API's own clients do not need it.

@@ -87,6 +87,7 @@ _NO_MODEL = {503: "No model is ready; try again later"}
 _KEY_REUSED = {422: "The Idempotency-Key came with another request before"}
 _NOT_FOUND = {404: "There is no such model or version"}
 _TABLE = {"type": "string"}
+_BINARY = {kind: {"schema": {"type": "string", "format": "binary"}} for kind in body.BINARY}
 
 
 class Operation(NamedTuple):
@@ -140,6 +141,7 @@ OPERATIONS = {
             body.JSON: {"schema": {"anyOf": [_ref(schemas.Activities), _ACTIVITY]}, "example": schemas.EXAMPLE},
             body.CSV: {"schema": _TABLE, "example": _CSV_EXAMPLE},
             body.LINES: {"schema": _TABLE, "example": json.dumps(schemas.EXAMPLE) + "\n"},
+            **_BINARY,
         },
         (_EXPLAIN,),
     ),
@@ -289,6 +291,8 @@ def _responses(path: str, method: str) -> dict[str, Any]:
             body.CSV: {"schema": {**_TABLE, "description": f"Columns: {', '.join(columns)}"}},
             body.LINES: {"schema": {**_TABLE, **lines}},
         }
+    if path == "/predictions":
+        success["content"] |= _BINARY
     if path == "/model":
         success["headers"] = _ETAG
         found["304"] = {"description": "Still the model of If-None-Match", "headers": _ETAG}

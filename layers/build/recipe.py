@@ -57,6 +57,7 @@ SPECIFICATIONS = {
     # The report has no contours.
     "reporting": Layer(without=frozenset({"contourpy"})),
     "edge": Layer(without=frozenset(IN_POWERTOOLS)),
+    "serving": Layer(without=frozenset(RUNTIME | IN_POWERTOOLS | {"prettytable", "wcwidth"})),
     # skops draws its tables with prettytable; nobody asks for one.
     "training": Layer(without=frozenset(RUNTIME | IN_POWERTOOLS | NOT_CALLED | {"prettytable", "wcwidth"})),
 }

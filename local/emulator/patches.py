@@ -556,13 +556,14 @@ def tasks_with_a_token() -> None:
 
 
 def gateway_responses_of_a_definition() -> None:
-    """An API's definition holds the gateway's own answers; the emulator reads its paths and callers only."""
+    """An API's definition holds the gateway's own answers and its binary types; the emulator reads the rest only."""
     from ministack.services import apigateway_v1
 
     paths_and_callers = apigateway_v1._import_rest_api
 
     def whole(spec: dict[str, Any], base_data: dict[str, Any] | None = None) -> str:
-        api_id = paths_and_callers(spec, base_data)
+        kinds = {"binaryMediaTypes": spec.get("x-amazon-apigateway-binary-media-types") or []}
+        api_id = paths_and_callers(spec, {**(base_data or {}), **kinds})
         for kind, response in (spec.get("x-amazon-apigateway-gateway-responses") or {}).items():
             status, _, body = apigateway_v1._put_gateway_response(api_id, kind, response)
             if status >= 400:

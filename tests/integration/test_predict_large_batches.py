@@ -1,9 +1,11 @@
 """Large batches: the other function answers as the version that asks would, and its failure costs time only."""
 
+import base64
 import importlib
 import io
 import json
 
+import pyarrow as pa
 import pytest
 from botocore.exceptions import EndpointConnectionError
 
@@ -156,3 +158,23 @@ def test_the_client_asks_once_and_gives_up_in_time_to_answer_here(load_app, aws_
 
     assert config.retries["total_max_attempts"] == 1
     assert config.read_timeout + config.connect_timeout <= 15
+
+
+def test_arrow_is_read_and_written_by_the_other_function(serving):
+    asked = event({"activities": activities(20)})
+    expected = serving.handler(asked)
+    columns = io.BytesIO()
+    rows = [{name: value for name, value in item.items() if name != "history"} for item in activities(20)]
+    with pa.ipc.new_stream(columns, (table := pa.Table.from_pylist(rows)).schema) as writer:
+        writer.write_table(table)
+    kind = "application/vnd.apache.arrow.stream"
+    headers = {"Content-Type": kind, "Accept": kind}
+    sent = {**asked, "headers": headers, "multiValueHeaders": None, "isBase64Encoded": True}
+    answer = serving.handler(sent | {"body": base64.b64encode(columns.getvalue()).decode()})
+
+    assert len(serving.calls) == 1
+    assert answer["isBase64Encoded"]
+    found = pa.ipc.open_stream(base64.b64decode(answer["body"])).read_all().to_pylist()
+    assert [row["probability"] for row in found] == pytest.approx(
+        [item["probability"] for item in json.loads(expected["body"])["predictions"]], abs=1e-12
+    )

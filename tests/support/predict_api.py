@@ -1,6 +1,8 @@
 """The predict function as its clients see it: requests of API Gateway in process, or HTTP on the loopback interface."""
 
+import base64
 import json
+import re
 import threading
 import uuid
 from collections.abc import Iterator
@@ -69,6 +71,8 @@ class Answer:
         return json.loads(self.text)
 
 
+# x-amazon-apigateway-binary-media-types of api/openapi.yaml.
+BINARY = ("application/vnd.apache.arrow.stream", "application/vnd.apache.parquet")
 GREEDY = "/v2/models/"
 
 
@@ -77,7 +81,7 @@ def proxy_event(
     target: str,
     *,
     headers: dict[str, str] | None = None,
-    body: str | None = None,
+    body: str | bytes | None = None,
     key_id: str = "key-1",
     base_path: str | None = None,
 ) -> dict[str, Any]:
@@ -86,6 +90,7 @@ def proxy_event(
     Parameters
     ----------
     target : path and query below the stage or the base path, as the client wrote them
+    body : bytes are what API Gateway knows as binary
     base_path : of the custom domain that the request comes through, such as ``/slipcast``; "" has none, None is the
         API's own domain, whose paths begin with the stage
     """
@@ -114,8 +119,8 @@ def proxy_event(
             "httpMethod": method,
             "identity": {"apiKeyId": key_id},
         },
-        "body": body,
-        "isBase64Encoded": False,
+        "body": base64.b64encode(body).decode() if isinstance(body, bytes) else body,
+        "isBase64Encoded": isinstance(body, bytes),
     }
 
 
@@ -125,7 +130,7 @@ def call(
     target: str,
     body: Any = None,
     *,
-    raw: str | None = None,
+    raw: str | bytes | None = None,
     headers: dict[str, str] | None = None,
     **options: Any,
 ) -> Answer:
@@ -141,6 +146,11 @@ def call(
         {name.lower(): ", ".join(values) for name, values in found["multiValueHeaders"].items()},
         found["body"] or "",
     )
+
+
+def _binary(announced: str | None) -> bool:
+    """Return whether API Gateway takes a body or an Accept for binary: by its first media type alone."""
+    return re.split("[,;]", announced or "")[0].strip().lower() in BINARY
 
 
 @contextmanager
@@ -160,11 +170,15 @@ def served(app: ModuleType, *, prefix: str = "") -> Iterator[str]:
                 self.command,
                 self.path.removeprefix(prefix),
                 headers=dict(self.headers.items()),
-                body=raw.decode("utf-8", "replace") if raw else None,
+                body=(raw if _binary(self.headers["Content-Type"]) else raw.decode("utf-8", "replace"))
+                if raw
+                else None,
             )
             with one_at_a_time:
                 found = app.handler(event, LambdaContext())
             payload = (found["body"] or "").encode()
+            if found["isBase64Encoded"] and _binary(self.headers["Accept"]):
+                payload = base64.b64decode(payload)
             self.send_response(found["statusCode"])
             for name, values in found["multiValueHeaders"].items():
                 for value in values:

@@ -4,3 +4,5 @@ import schemathesis
 
 # A text, as CSV is here.
 schemathesis.serializer.alias("application/x-ndjson", "text/plain")
+for kind in ("application/vnd.apache.arrow.stream", "application/vnd.apache.parquet"):
+    schemathesis.serializer.alias(kind, "application/octet-stream")

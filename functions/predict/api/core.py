@@ -1,9 +1,14 @@
 """The API's own routes: predictions, the model, readiness."""
 
+from http import HTTPStatus
+from importlib import import_module
+from types import ModuleType
+
 from predict.api import predictions, requests
 from predict.api.requests import Batch
 from predict.api.routes import Answer, Call, Routes, answer
-from predict.contract import MAX_EXPLAINED
+from predict.contract import MAX_EXPLAINED, RETRY_AFTER_SECONDS
+from predict.refusal import Refusal
 from predict.serving import log_writer
 from predict.transport import body
 
@@ -18,18 +23,24 @@ def predict(call: Call) -> Answer:
     or on the day after the data date if they have not started: nothing that became known later is used. Progress and
     unknown columns may be sent and are not read. Reasons are given where asked for.
 
-    Tables are taken and given too: CSV with a header, and lines of JSON with an activity or an answer each. The answer
-    has the form of the request unless Accept names another.
+    Tables are taken and given too: CSV with a header, lines of JSON with an activity or an answer each, Arrow IPC streams
+    and Parquet. The answer has the form of the request unless Accept names another; Arrow and Parquet are given where
+    Accept begins with them.
     """
     explain = _explain(call)
-    wanted, batch = _read(call)
+    wanted, batch = _read(call, body.BINARY)
     explain = explain or batch.explain
     if explain and len(batch.ids) > MAX_EXPLAINED:
         raise requests.invalid(
             "activities", "too_long", f"these are {len(batch.ids)}", f"with explain send at most {MAX_EXPLAINED}"
         )
     scored = predictions.score(call.request_id, call.serving.model(), batch)
-    if wanted != body.JSON:
+    if wanted in body.BINARY:
+        from predict.api import tables
+
+        written = _columnar().write(scored, scored.predictions, wanted, tables.PREDICTION)
+        found = {**answer(written, kind=wanted), "isBase64Encoded": True}
+    elif wanted != body.JSON:
         from predict.api import tables
 
         text = tables.write(scored, scored.predictions, wanted, tables.PREDICTION)
@@ -72,16 +83,29 @@ def forecast(call: Call) -> Answer:
     return given
 
 
-def _read(call: Call) -> tuple[str, Batch]:
-    """Return the media type of the answer, and the activities of a request."""
-    kind = body.media_type(call.headers, (body.JSON, body.CSV, body.LINES))
-    wanted = _wanted(call, kind)
+def _read(call: Call, binary: tuple[str, ...] = ()) -> tuple[str, Batch]:
+    """Return the media type of the answer, and the activities of a request; `binary` is taken and given as well."""
+    kind = body.media_type(call.headers, (body.JSON, body.CSV, body.LINES, *binary))
+    first = body.first_accepted(call.headers)
+    wanted = first if first in binary else _wanted(call, body.JSON if kind in binary else kind)
+    if kind in binary:
+        return wanted, _columnar().read(body.raw(call.event), kind)
     text = body.text(call.event)
     if kind == body.JSON:
         return wanted, requests.read(text)
     from predict.api import tables
 
     return wanted, tables.read(text, kind)
+
+
+def _columnar() -> ModuleType:
+    """Return the module for Arrow and Parquet, which only the function for large batches has the library for."""
+    try:
+        return import_module("predict.api.columnar")
+    except ImportError as error:
+        detail = "the function that reads Arrow and Parquet does not answer: try again, or send CSV"
+        headers = {"Retry-After": RETRY_AFTER_SECONDS}
+        raise Refusal(HTTPStatus.SERVICE_UNAVAILABLE, detail, headers=headers) from error
 
 
 def _wanted(call: Call, kind: str) -> str:

@@ -98,9 +98,7 @@ def write(scored: Scored, answers: Sequence[Any], kind: str, columns: Sequence[s
     columns
         fields of an answer, in the order of the table; ``error`` says why there is none
     """
-    wrong: dict[int, list[FieldError]] = {}
-    for item in scored.batch.refused:
-        wrong.setdefault(item.position or 0, []).append(FieldError(item.error.field, item.error.type, item.message))
+    wrong = reasons(scored.batch)
     placed = scored.in_place(answers)
     if kind == body.LINES:
         lines = [Line(errors=wrong[number]) if answer is None else answer for number, answer in enumerate(placed)]
@@ -112,6 +110,14 @@ def write(scored: Scored, answers: Sequence[Any], kind: str, columns: Sequence[s
         why = "; ".join(f"{item.field}: {item.message}" for item in wrong.get(number, ()))
         writer.writerow(neutral(why) if name == "error" else _cell(getattr(answer, name, None)) for name in columns)
     return buffer.getvalue()
+
+
+def reasons(batch: Batch) -> dict[int, list[FieldError]]:
+    """Return what is wrong with each refused activity, by its place in the request."""
+    wrong: dict[int, list[FieldError]] = {}
+    for item in batch.refused:
+        wrong.setdefault(item.position or 0, []).append(FieldError(item.error.field, item.error.type, item.message))
+    return wrong
 
 
 def _cell(value: Any) -> str:

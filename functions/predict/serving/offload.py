@@ -6,10 +6,12 @@ for any reason, the request is answered here.
 
 import json
 import os
+from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from predict.serving.model_store import LoadedModel
+from predict.transport import body as body_of
 from predict.transport import envelope
 
 if TYPE_CHECKING:
@@ -22,19 +24,29 @@ WORTH_A_CALL = int(os.environ.get("WORTH_A_CALL", "150000"))
 PAYLOAD_BYTES = 6 * 1024 * 1024
 
 
-def belongs(event: dict[str, Any], model: LoadedModel) -> bool:
-    """Return whether a request has enough activities for the other function."""
-    body = event.get("body")
+def is_columnar(event: dict[str, Any], headers: Mapping[str, str]) -> bool:
+    """Return whether a request comes or is to be answered as Arrow or Parquet: only the other function has the library."""
     return (
         bool(os.environ.get("BATCH_FUNCTION"))
         and event.get("httpMethod") == "POST"
         and event.get("path") == "/predictions"
+        and body_of.is_binary(headers)
+        and not envelope.too_large(event)
+    )
+
+
+def belongs(event: dict[str, Any], model: LoadedModel) -> bool:
+    """Return whether a request has enough activities for the other function, or comes or is answered as columns."""
+    if not os.environ.get("BATCH_FUNCTION") or event.get("httpMethod") != "POST" or event.get("path") != "/predictions":
+        return False
+    body, headers = event.get("body"), envelope.headers(event)
+    if body is None or "idempotency-key" in headers:
+        return False
+    return is_columnar(event, headers) or (
         # Counting takes 1 ms for the longest body, decoding it twenty times as long.
-        and body is not None
-        and body.count('"activity_id"') * model.scorer.steps >= WORTH_A_CALL
+        body.count('"activity_id"') * model.scorer.steps >= WORTH_A_CALL
         and not event.get("isBase64Encoded")
         and not event.get("queryStringParameters")
-        and "idempotency-key" not in envelope.headers(event)
         and not envelope.too_large(event)
     )
 
@@ -48,6 +60,8 @@ def ask(event: dict[str, Any], context: Any, model: LoadedModel) -> dict[str, An
         "headers": event.get("headers"),
         "multiValueHeaders": event.get("multiValueHeaders"),
         "body": event["body"],
+        "isBase64Encoded": bool(event.get("isBase64Encoded")),
+        "queryStringParameters": event.get("queryStringParameters"),
         "requestContext": {
             "requestId": asked.get("requestId") or context.aws_request_id,
             "stage": asked.get("stage"),

@@ -7,6 +7,9 @@ from typing import Any
 from predict.refusal import Refusal
 
 JSON, CSV, LINES = "application/json", "text/csv", "application/x-ndjson"
+ARROW, PARQUET = "application/vnd.apache.arrow.stream", "application/vnd.apache.parquet"
+# As API Gateway knows them: `x-amazon-apigateway-binary-media-types` of api/openapi.yaml.
+BINARY = (ARROW, PARQUET)
 # No route takes forms, but curl declares one by default, whatever the body is.
 FORM = "application/x-www-form-urlencoded"
 # Stands for bytes that are no UTF-8 where something on the way decoded the body.
@@ -44,6 +47,38 @@ def media_type(headers: Mapping[str, str], taken: Sequence[str] = (JSON,)) -> st
         detail = f"send the body with Content-Type: {' or '.join(taken)}, in UTF-8 where a charset is given"
         raise Refusal(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, detail, headers={"Accept-Post": ", ".join(taken)})
     return kind
+
+
+def first_accepted(headers: Mapping[str, str]) -> str:
+    """Return the first media type of Accept, by which API Gateway decides whether it decodes an answer."""
+    return headers.get("accept", "").partition(",")[0].partition(";")[0].strip().lower()
+
+
+def is_binary(headers: Mapping[str, str]) -> bool:
+    """Return whether a request comes or wants to be answered as one of `BINARY`."""
+    sent = headers.get("content-type", "")
+    if "vnd.apache" not in sent.lower() and "vnd.apache" not in headers.get("accept", "").lower():
+        return False
+    return sent.partition(";")[0].strip().lower() in BINARY or first_accepted(headers) in BINARY
+
+
+def raw(event: Mapping[str, Any]) -> bytes:
+    """Return the bytes of a body that is one of `BINARY`.
+
+    Raises
+    ------
+    Refusal
+        If it came as text, in which bytes are lost, or is no base64.
+    """
+    # Imported here: most bodies are text.
+    import base64
+
+    if not event.get("isBase64Encoded"):
+        raise Refusal(HTTPStatus.BAD_REQUEST, "the body came as text: send the bytes of the table")
+    try:
+        return base64.b64decode(event.get("body") or "", validate=True)
+    except ValueError as error:
+        raise Refusal(HTTPStatus.BAD_REQUEST, "the body is not base64") from error
 
 
 def text(event: Mapping[str, Any]) -> str:
