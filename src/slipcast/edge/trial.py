@@ -45,6 +45,17 @@ def check_host(folder: Path, files: Mapping[str, bytes], interpreter: str = sys.
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(raw)
+    return check_in_place(folder, interpreter)
+
+
+def check_in_place(folder: Path, interpreter: str = sys.executable) -> str:
+    """Run the self-check of the host of a portable bundle in `folder` and return its output.
+
+    Raises
+    ------
+    EdgeError
+        If it fails.
+    """
     # -m finds the host in the folder, which -I would forbid.
     command = [interpreter, "-E", "-s", "-S", "-B", "-m", "slipcast_host", "--check"]
     environment = {name: text for name, text in os.environ.items() if name in ("PATH", "SYSTEMROOT")}
