@@ -23,7 +23,7 @@ from samtranslator.yaml_helper import yaml_parse
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
-PACKAGES = ("slipcast", "slipcast_aws")
+PACKAGES = ("slipcast", "slipcast_aws", "slipcast_host")
 LINK = re.compile(r"\[([^\]\n]+)\]\((\.\.?/[^)\s#]+|[\w-]+\.[a-z]+)(#[^)]*)?\)")
 
 

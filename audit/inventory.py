@@ -92,7 +92,7 @@ def read_lock() -> dict:
 
 
 def _own(path: Path, folder: Path) -> Package:
-    if path.name not in ("slipcast", "slipcast_aws"):
+    if path.name not in ("slipcast", "slipcast_aws", "slipcast_host"):
         raise InventoryError(f"{folder}: nobody knows {path.name}")
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     name = path.name.replace("_", "-")

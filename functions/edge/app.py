@@ -1,4 +1,4 @@
-"""Edge: builds, tests and publishes the bundle of a released model for machines without network and packages."""
+"""Edge: builds, tests and publishes a released model for machines without network and for other platforms."""
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -12,7 +12,7 @@ logger = Logger()
 
 @logger.inject_lambda_context
 def handler(event: EdgeRequest, context: LambdaContext) -> EdgePublished:
-    """Publish the bundle of ``event["model"]``, released as ``event["version"]``; a repeat writes the same files.
+    """Publish the bundles of ``event["model"]``, released as ``event["version"]``; a repeat writes the same files.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Publication of a released model under ``edge/<version>-<model id>/``: the tested bundle and a record of the test."""
+"""Publication of a released model: the tested bundles under ``edge/`` and ``portable/``, and records of the tests."""
 
 import hashlib
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from aws_lambda_powertools import Logger
 
 from slipcast.contracts import EdgePublished, ModelRef
-from slipcast.edge import bundle, cli, trial
+from slipcast.edge import bundle, cli, portable, trial
 from slipcast.model import scorer
 from slipcast.model.scorer import Scorer
 from slipcast_aws import scratch, storage
@@ -15,7 +15,7 @@ logger = Logger()
 
 
 def publish(*, bucket: str, model: ModelRef, version: str, rows: int) -> EdgePublished:
-    """Build, test and store the bundle of a model.
+    """Build, test and store the bundles of a model: for machines without network, and for other platforms.
 
     Parameters
     ----------
@@ -29,9 +29,9 @@ def publish(*, bucket: str, model: ModelRef, version: str, rows: int) -> EdgePub
     Raises
     ------
     EdgeError
-        If the bundle cannot be made or fails its own check.
+        If a bundle cannot be made or fails its own check.
     SingleFileError
-        If the scorer cannot be written as a single file.
+        If the scorer cannot be written as a single file, or the host needs more than the standard library.
     """
     artefact = storage.read_bytes(model["artefact_uri"], sha256=model["sha256"])
     golden = storage.read_json(model["golden_uri"])
@@ -41,6 +41,9 @@ def publish(*, bucket: str, model: ModelRef, version: str, rows: int) -> EdgePub
     with scratch.folder() as place:
         checked = trial.check(place, files)
         measured = trial.measure(place, rows)
+    portable_files = portable.files(artefact, _forecast(loaded, model), loaded, golden, version=version, edge=files)
+    with scratch.folder() as place:
+        portable_checked = trial.check_host(place, portable_files)
     folder = f"{version}-{model['model_id']}"
     packed = bundle.archive(files, f"slipcast-edge-{folder}")
     prefix = f"s3://{bucket}/edge/{folder}"
@@ -61,9 +64,35 @@ def publish(*, bucket: str, model: ModelRef, version: str, rows: int) -> EdgePub
         "measured": measured,
         "onnx": onnx_record,
     }
+    record["portable"] = _store_portable(bucket, version, record, portable_files, portable_checked)
     # Written last: a bundle without a record is left over from a crash.
     storage.write_json(f"{prefix}/edge.json", record)
     return {"bundle_uri": uri, "record_uri": f"{prefix}/edge.json", "onnx": onnx_record}
+
+
+def _forecast(loaded: Scorer, model: ModelRef) -> bytes | None:
+    """Return the forecast model that the artifact pins; None if it pins none."""
+    pin = loaded.metadata.get("forecast")
+    return None if pin is None else storage.read_bytes(model["forecast_uri"], sha256=pin["sha256"])
+
+
+def _store_portable(
+    bucket: str, version: str, record: dict[str, Any], files: dict[str, bytes], checked: str
+) -> dict[str, Any]:
+    """Store the portable bundle and its record ``portable.json``, which is returned."""
+    name = f"slipcast-portable-{version}-{record['model_id']}"
+    packed = bundle.archive(files, name)
+    uri = f"s3://{bucket}/portable/{version}/{name}.zip"
+    found = {
+        **{key: record[key] for key in ("version", "model_id", "family", "dataset_id", "execution", "model_sha256")},
+        "bundle_uri": uri,
+        "sha256": storage.write_bytes(uri, packed, "application/zip"),
+        "bytes": len(packed),
+        "files": {path: hashlib.sha256(raw).hexdigest() for path, raw in sorted(files.items())},
+        "check": checked,
+    }
+    storage.write_json(f"s3://{bucket}/portable/{version}/portable.json", found)
+    return {key: found[key] for key in ("bundle_uri", "sha256", "bytes", "check")}
 
 
 def _onnx(loaded: Scorer, sha256: str, golden: dict[str, Any]) -> tuple[bytes | None, dict[str, Any]]:

@@ -62,9 +62,10 @@ def ingredients(name: str, machine: str) -> tuple[str, str]:
         requirements = wheels.pinned(lock, roots, specification.without)
         parts += [requirements, Path(strip_with[0]).name if strip_with else "unstripped"]
     else:
-        source = recipe.ROOT / "src" / specification.package
-        for path in own_files(source):
-            parts += [path.relative_to(source).as_posix(), hashlib.sha256(path.read_bytes()).hexdigest()]
+        for package in specification.packages:
+            source = recipe.ROOT / "src" / package
+            for path in own_files(source):
+                parts += [path.relative_to(source.parent).as_posix(), hashlib.sha256(path.read_bytes()).hexdigest()]
     return requirements, hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
@@ -111,7 +112,8 @@ def _build(name: str, machine: str, requirements: str, target: Path) -> None:
                 bytecode.compile_bytecode(folder, "-b", "-o", str(specification.optimize))
                 bytecode.drop_source(folder)
         else:
-            copy_own(recipe.ROOT / "src" / specification.package, folder)
+            for package in specification.packages:
+                copy_own(recipe.ROOT / "src" / package, folder)
         finish(work)
         total = shell.size(folder)
         if total > recipe.LIMIT:

@@ -23,15 +23,15 @@ class Layer:
     """Recipe of one layer.
 
     ``without``: packages that the lock has below our requirements and that stay out, because the Lambda runtime or
-    another layer holds them, or because no code in use imports them (test_layers.py proves that). ``package``: the
-    project's package, in src, that is the layer. ``optimize``: as for ``compileall -o``; None leaves the source where
+    another layer holds them, or because no code in use imports them (test_layers.py proves that). ``packages``: the
+    project's packages, in src, that are the layer. ``optimize``: as for ``compileall -o``; None leaves the source where
     it is. Not 2: MLflow formats docstrings when it is imported and registers no dataset source without them. Not 1: a
     library's assertions are worth their 0.1 MB.
     """
 
     without: frozenset[str] = frozenset()
     optimize: int | None = 0
-    package: str = ""
+    packages: tuple[str, ...] = ()
 
 
 RUNTIME = {"boto3", "botocore", "s3transfer"}
@@ -50,8 +50,8 @@ NOT_CALLED = {
 }
 SPECIFICATIONS = {
     # Ours, and small: tracebacks in the logs keep their source lines.
-    "slipcast": Layer(optimize=None, package="slipcast"),
-    "aws": Layer(optimize=None, package="slipcast_aws"),
+    "slipcast": Layer(optimize=None, packages=("slipcast", "slipcast_host")),
+    "aws": Layer(optimize=None, packages=("slipcast_aws",)),
     "powertools": Layer(),
     "preparation": Layer(without=frozenset(RUNTIME | IN_POWERTOOLS)),
     # The report has no contours.

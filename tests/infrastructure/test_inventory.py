@@ -44,12 +44,14 @@ def test_shared_libraries_that_came_in_a_wheel_are_in_the_bill(reporting):
         assert hashlib.sha256((reporting / path).read_bytes()).hexdigest() == sha256
 
 
-@pytest.mark.parametrize("layer", ["slipcast", "aws"])
-def test_our_own_packages_are_in_the_bill(layer):
+@pytest.mark.parametrize(("layer", "names"), [("slipcast", ["slipcast", "slipcast-host"]), ("aws", ["slipcast-aws"])])
+def test_our_own_packages_are_in_the_bill(layer, names):
     folder = assemble.built(layer, "x86_64") / "python"
-    (package,) = bills.inventory(layer, folder, LOCK, "x86_64")
+    packages = bills.inventory(layer, folder, LOCK, "x86_64")
 
-    assert package.sha256 == bills.content_digest(folder / package.name.replace("-", "_"))
+    assert sorted(package.name for package in packages) == names
+    for package in packages:
+        assert package.sha256 == bills.content_digest(folder / package.name.replace("-", "_"))
 
 
 @pytest.mark.parametrize("harm", ["another version", "a stranger"])

@@ -63,6 +63,7 @@ OBJECTS = {
     "monitoring/1.html": {"read": {"MonitorFunction"}, "write": {"MonitorFunction", "ReportFunction"}},
     "edge/m/bundle.zip": {"read": set(), "write": {"EdgeFunction"}},
     "edge/m/edge.json": {"read": {"ReportFunction"}, "write": {"EdgeFunction"}},
+    "portable/7/portable.json": {"read": set(), "write": {"EdgeFunction"}},
     "reports/e/release.json": {
         "read": {"ReleaseFunction", "TrackFunction", "ApproveFunction"},
         "write": {"ReleaseFunction"},

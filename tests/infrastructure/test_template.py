@@ -233,6 +233,7 @@ WRITERS = {
     "models/": {"EvaluateFunction"},
     "datasets/": {"PrepareFunction"},
     "edge/": {"EdgeFunction"},
+    "portable/": {"EdgeFunction"},
     "features/": {"RefreshFunction"},
     "predictions/": {"ScoreFunction"},
     "projects/": {"ScoreFunction"},

@@ -17,6 +17,7 @@ from slipcast.model.artifact import digest
 from slipcast.model.export.pipeline import export
 from slipcast_aws import storage
 from support.edge_records import leave_released_model
+from support.portable_bundle import ask, served
 from tests.support.serving_cases import fitted
 
 
@@ -31,7 +32,8 @@ def model(s3):
 
 
 def keys(s3):
-    return {item["Key"] for item in s3.list_objects_v2(Bucket="data", Prefix="edge/").get("Contents", [])}
+    listed = [s3.list_objects_v2(Bucket="data", Prefix=prefix) for prefix in ("edge/", "portable/")]
+    return {item["Key"] for page in listed for item in page.get("Contents", [])}
 
 
 def test_a_bundle_is_published_that_checks_itself_wherever_it_is_unpacked(
@@ -78,13 +80,40 @@ def onnx_props(path):
     return onnx.load(path).metadata_props
 
 
+def test_a_portable_bundle_is_published_that_serves_wherever_it_is_unpacked(edge, s3, lambda_context, tmp_path):
+    model = leave_released_model(forecast=True)
+    answer = edge.handler({"model": model, "version": "7"}, lambda_context)
+
+    record = storage.read_json("s3://data/portable/7/portable.json")
+    raw = storage.read_bytes(record["bundle_uri"], sha256=record["sha256"])
+    assert record["bundle_uri"] == "s3://data/portable/7/slipcast-portable-7-abc123.zip"
+    assert storage.read_json(answer["record_uri"])["portable"]["sha256"] == digest(raw)
+    with zipfile.ZipFile(io.BytesIO(raw)) as packed:
+        packed.extractall(tmp_path)
+    folder = tmp_path / "slipcast-portable-7-abc123"
+    assert {name: digest((folder / name).read_bytes()) for name in record["files"]} == record["files"]
+    with served(folder) as url:
+        row = {"start": "2030-01-01", "baseline_duration_days": 20, "data_date": "2029-12-01"}
+        (prediction,) = ask(f"{url}/invocations", {"dataframe_records": [row]}).json()["predictions"]
+    assert prediction["p80"] > "2029-12-01"
+
+
+def test_a_forecast_of_another_digest_is_not_published(edge, s3, lambda_context):
+    model = leave_released_model(forecast=True)
+    storage.write_bytes(model["forecast_uri"], b"{}")
+
+    with pytest.raises(storage.DigestMismatchError):
+        edge.handler({"model": model, "version": "7"}, lambda_context)
+    assert keys(s3) == set()
+
+
 def test_a_repeated_step_writes_the_same_bundle(edge, model, s3, lambda_context):
     first = edge.handler({"model": model, "version": "7"}, lambda_context)
     raw = storage.read_bytes(first["bundle_uri"])
 
     assert edge.handler({"model": model, "version": "7"}, lambda_context) == first
     assert storage.read_bytes(first["bundle_uri"]) == raw
-    assert len(keys(s3)) == 2
+    assert len(keys(s3)) == 4
 
 
 def test_a_scorer_that_computes_something_else_is_not_published(edge, model, s3, lambda_context):

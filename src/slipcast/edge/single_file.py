@@ -11,6 +11,8 @@ from pathlib import Path
 
 ENTRY = "slipcast.edge.cli"
 OLDEST = (3, 9)
+# Packages whose modules may be taken along.
+OWN = ("slipcast", "slipcast_host")
 
 _HEAD = '''#!/usr/bin/env python3
 """Score activities with one released Slipcast model: python score.py --help
@@ -110,7 +112,7 @@ def build(sha256: str) -> str:
 
 
 def modules(entry: str = ENTRY) -> dict[str, Path]:
-    """Return the modules of this package that `entry` needs and their files, each after those that it imports.
+    """Return our modules that `entry` needs and their files, each after those that it imports.
 
     Raises
     ------
@@ -131,7 +133,7 @@ def modules(entry: str = ENTRY) -> dict[str, Path]:
             raise SingleFileError(f"{name} is not a module in a file")
         path = Path(spec.origin)
         for line, wanted in _imports(name, path):
-            if wanted.partition(".")[0] == name.partition(".")[0]:
+            if wanted.partition(".")[0] in OWN:
                 visit(wanted)
             elif wanted.partition(".")[0] not in sys.stdlib_module_names:
                 raise SingleFileError(f"{name}, line {line}: {wanted} is not in the standard library")
@@ -157,7 +159,7 @@ def _imports(name: str, path: Path) -> list[tuple[int, str]]:
             wanted.append((node.lineno, node.module))
             for alias in node.names:
                 full = f"{node.module}.{alias.name}"
-                if node.module.partition(".")[0] == name.partition(".")[0] and _is_module(full):
+                if node.module.partition(".")[0] in OWN and _is_module(full):
                     wanted.append((node.lineno, full))
     return wanted
 

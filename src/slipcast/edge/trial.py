@@ -2,6 +2,7 @@
 
 import csv
 import io
+import os
 import subprocess
 import sys
 import time
@@ -29,6 +30,46 @@ def check(folder: Path, files: Mapping[str, bytes], interpreter: str = sys.execu
     done = _run(interpreter, folder, "--check")
     if done.returncode:
         raise bundle.EdgeError(f"score.py --check: {(done.stderr or done.stdout).strip()[-1000:]}")
+    return done.stdout.strip()
+
+
+def check_host(folder: Path, files: Mapping[str, bytes], interpreter: str = sys.executable) -> str:
+    """Write the portable bundle into `folder`, run the host's self-check there and return its output.
+
+    Raises
+    ------
+    EdgeError
+        If the self-check fails.
+    """
+    for name, raw in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(raw)
+    return check_in_place(folder, interpreter)
+
+
+def check_in_place(folder: Path, interpreter: str = sys.executable) -> str:
+    """Run the self-check of the host of a portable bundle in `folder` and return its output.
+
+    Raises
+    ------
+    EdgeError
+        If it fails.
+    """
+    # -m finds the host in the folder, which -I would forbid.
+    command = [interpreter, "-E", "-s", "-S", "-B", "-m", "slipcast_host", "--check"]
+    environment = {name: text for name, text in os.environ.items() if name in ("PATH", "SYSTEMROOT")}
+    done = subprocess.run(  # noqa: S603
+        command,
+        cwd=folder,
+        env=environment | {"SLIPCAST_MODEL_DIR": str(folder)},
+        capture_output=True,
+        text=True,
+        timeout=_TIMEOUT_SECONDS,
+        check=False,
+    )
+    if done.returncode:
+        raise bundle.EdgeError(f"slipcast_host --check: {(done.stderr or done.stdout).strip()[-1000:]}")
     return done.stdout.strip()
 
 

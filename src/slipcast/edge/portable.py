@@ -1,0 +1,160 @@
+"""Portable bundle: a released model with the host that serves it on any platform, in one zip file.
+
+The host's modules are those of `slipcast_host` and of this package as they are, so that there is one source of truth
+for every answer; :mod:`slipcast.edge.single_file` follows their imports.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from importlib.resources import files as resources
+from pathlib import Path
+from string import Template
+from typing import Any
+
+from slipcast.edge import bundle, single_file
+from slipcast.features.activity import AHEAD_OF_ALL
+from slipcast.model.scorer import Scorer
+
+HOST = "slipcast_host"
+# `__main__` and what it imports; the script of Azure's inference server is loaded by its path.
+ENTRY, SCRIPTS = f"{HOST}.__main__", (f"{HOST}.azureml",)
+MODEL, FORECAST, RELEASE, GOLDEN, SUMS = "model.json", "forecast.json", "release.json", "golden.json", "SHA256SUMS"
+SBOM, README = "sbom.cdx.json", "README.md"
+OLDEST = "3.12"
+FORMAT_VERSION = 1
+
+
+def sources() -> dict[str, bytes]:
+    """Return the modules of the host by their path in the bundle.
+
+    Raises
+    ------
+    SingleFileError
+        If one of them imports more than the standard library.
+    """
+    found: dict[str, bytes] = {}
+    for name, path in single_file.modules(ENTRY).items():
+        found[_path(name, path)] = path.read_bytes()
+    for name in SCRIPTS:
+        found[f"{name.replace('.', '/')}.py"] = resources(HOST).joinpath(f"{name.rpartition('.')[2]}.py").read_bytes()
+    return found
+
+
+def _path(name: str, path: Path) -> str:
+    folder = name.replace(".", "/")
+    return f"{folder}/__init__.py" if path.name == "__init__.py" else f"{folder}.py"
+
+
+def files(
+    artifact: bytes,
+    forecast: bytes | None,
+    scorer: Scorer,
+    golden: Mapping[str, Any],
+    *,
+    version: str,
+    edge: Mapping[str, bytes],
+) -> dict[str, bytes]:
+    """Return the files of the bundle by path.
+
+    Parameters
+    ----------
+    artifact, scorer
+        the model, and the scorer made from it
+    forecast
+        forecast model that the artifact pins; None if it pins none
+    golden
+        ``activities`` (prediction requests) and ``scores`` (their probabilities by scikit-learn)
+    version
+        version of the release
+    edge
+        the files of the edge bundle, whose scorer of one file comes along
+
+    Raises
+    ------
+    EdgeError
+        If the forecast is not the one that the artifact pins.
+    SingleFileError
+        If the host imports more than the standard library.
+    """
+    pin = scorer.metadata.get("forecast")
+    if (pin and pin["sha256"]) != (forecast and hashlib.sha256(forecast).hexdigest()):
+        raise bundle.EdgeError("the forecast is not the one that the model was released with")
+    digest = hashlib.sha256(artifact).hexdigest()
+    release = {
+        "format": "slipcast-portable",
+        "format_version": FORMAT_VERSION,
+        "version": version,
+        "model_id": scorer.metadata["model_id"],
+        "dataset_id": scorer.metadata["dataset_id"],
+        "family": scorer.family,
+        "threshold": scorer.threshold,
+        "model_sha256": digest,
+        "forecast_sha256": pin["sha256"] if pin else None,
+        "python": f">={OLDEST}",
+    }
+    # The day before all plans: so that the model answers, and not the state of the activity on the day of the check.
+    activities = [activity | AHEAD_OF_ALL for activity in golden["activities"]]
+    found = {
+        **sources(),
+        **{asset.name: asset.read_bytes() for asset in resources(HOST).joinpath("assets").iterdir()},
+        MODEL: artifact,
+        "score.py": edge[bundle.SCORER],
+        "golden.csv": edge["golden.csv"],
+        RELEASE: _json(release),
+        GOLDEN: _json({"activities": activities, "scores": golden["scores"]}),
+        README: _readme(release, scorer),
+    }
+    if forecast is not None:
+        found[FORECAST] = forecast
+    found[SBOM] = _json(sbom(found, release))
+    sums = "".join(f"{hashlib.sha256(raw).hexdigest()}  {name}\n" for name, raw in sorted(found.items()))
+    return found | {SUMS: sums.encode("ascii")}
+
+
+def sbom(contents: Mapping[str, bytes], release: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the bill of materials of the bundle as CycloneDX 1.6: the model, the host, its files; no other package."""
+    listed = [
+        {
+            "type": "file",
+            "bom-ref": f"file:{name}",
+            "name": name,
+            "hashes": [{"alg": "SHA-256", "content": hashlib.sha256(raw).hexdigest()}],
+        }
+        for name, raw in sorted(contents.items())
+    ]
+    model = {
+        "type": "machine-learning-model",
+        "bom-ref": "model",
+        "name": f"slipcast-{release['family']}",
+        "version": release["model_id"],
+        "hashes": [{"alg": "SHA-256", "content": release["model_sha256"]}],
+    }
+    python = {"type": "platform", "bom-ref": "python", "name": "python", "version": release["python"]}
+    host = {
+        "type": "application",
+        "bom-ref": "host",
+        "name": HOST.replace("_", "-"),
+        "version": release["version"],
+        "licenses": [{"license": {"id": "MIT"}}],
+    }
+    return {
+        "$schema": "http://cyclonedx.org/schema/bom-1.6.schema.json",
+        "bomFormat": "CycloneDX",
+        "specVersion": "1.6",
+        "version": 1,
+        "metadata": {"component": host},
+        "components": [model, python, *listed],
+        "dependencies": [{"ref": "host", "dependsOn": ["model", "python", *(item["bom-ref"] for item in listed)]}],
+    }
+
+
+def _readme(release: Mapping[str, Any], scorer: Scorer) -> bytes:
+    text = resources(HOST).joinpath("assets", README).read_text(encoding="utf-8")
+    names = ", ".join(f"`{name}`" for name in scorer.history) or "none"
+    values = {**release, "history": names, "forecast": "yes" if release["forecast_sha256"] else "no"}
+    return Template(text).substitute(values).encode()
+
+
+def _json(document: Mapping[str, Any]) -> bytes:
+    return (json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n").encode()

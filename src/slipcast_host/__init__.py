@@ -1,0 +1,1 @@
+"""Host of one released model for any platform: HTTP by the standard library, in the protocols of six serving stacks."""
