@@ -31,7 +31,7 @@ CANONICAL = {column.name: column for column in COLUMNS}
 HELPING = {
     "actual_start": "date",
     "planned_start": "date",
-    "planned_finish": "date",
+    "current_finish": "date",
     "activity_guid": "text",
 }
 # Mapped to one of these, a column that was written after the start would tell the model the outcome.
