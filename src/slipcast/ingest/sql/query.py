@@ -278,7 +278,16 @@ class Query:
     def _sources(self, name: str) -> list[tuple[str, Source]]:
         if isinstance(self.profile.columns[name], Join):
             return []
-        return [(expressions.only_if(self._cell(source.name), source), source) for source in self._found(name)]
+        return [(self._of_source(source), source) for source in self._found(name)]
+
+    def _of_source(self, source: Source) -> str:
+        text = expressions.only_if(self._cell(source.name), source)
+        conditions = [
+            f"lower({self._cell(header)}) IN {expressions.words(said)}"
+            for header, said in source.where.items()
+            if normal(header) in self._places
+        ]
+        return f"(CASE WHEN {' AND '.join(conditions)} THEN {text} END)" if conditions else text
 
     def _text(self, name: str) -> str:
         if name == "schedule_adherence" and self.profile.label.column is not None:
@@ -381,7 +390,7 @@ class Query:
     def _days(self) -> str:
         """The dates of the baseline count before a duration of working time, and calendar days before the dates."""
         both = INCLUSIVE.format(start="baseline_start")
-        either = INCLUSIVE.format(start="coalesce(baseline_start, start)")
+        either = INCLUSIVE.format(start=f"coalesce(baseline_start, {rules.PLANNED_START})")
         tests = []
         if "baseline_duration_days" in self.mapped and self.profile.role != "baseline":
             parts = [
