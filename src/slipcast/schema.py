@@ -58,6 +58,7 @@ COLUMNS = (
     Column("baseline_start", "date", False, "Start in the baseline"),
     Column("baseline_finish", "date", True, "Finish in the baseline"),
     Column("actual_finish", "date", False, "Finish; empty while the activity is open"),
+    Column("planned_finish", "date", False, "Finish that is planned on the data date; empty once it has finished"),
     Column(
         "baseline_duration_days",
         "number",
@@ -73,7 +74,9 @@ COLUMNS = (
 
 # Columns that record what happened after the start: with them a model reaches an AUC of .99, but they are unknown when
 # a prediction is needed.
-POST_HOC = frozenset({"status", "percent_complete", "actual_finish", "data_date", "is_late", "schedule_adherence"})
+POST_HOC = frozenset(
+    {"status", "percent_complete", "actual_finish", "planned_finish", "data_date", "is_late", "schedule_adherence"}
+)
 
 FEATURE_COLUMNS = (
     *("activity_id", "activity_name", "project_id", "phase", "work_type", "location"),

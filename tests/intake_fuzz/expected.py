@@ -30,6 +30,15 @@ def unpacked(raw: bytes) -> str | None:
     return decoded(raw)
 
 
+def members(raw: bytes) -> int:
+    """Return how many files were dropped: those of a zip file, else one."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(raw)) as archive:
+            return len(archive.namelist())
+    except Exception:
+        return 1
+
+
 def lines_of(text: str) -> list[str]:
     """Return the lines of text, which end with LF, CR LF, or CR alone."""
     return re.split(r"\r\n|\r|\n", text)

@@ -11,6 +11,7 @@ DATE_COLUMNS = (
     "baseline_start",
     "baseline_finish",
     "actual_finish",
+    "planned_finish",
     "label_known_at",
     "baseline_data_date",
     "landmark",

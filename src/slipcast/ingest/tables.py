@@ -29,7 +29,6 @@ def settle(database: duckdb.DuckDBPyConnection, table: Path, query: Query, *, as
     columns = {row[0] for row in database.execute(f"DESCRIBE SELECT * FROM {relation}").fetchall()}
     notes: list[str] = []
     changes: list[str] = []
-    left_out: list[str] = []
     if not query.profile.undated:
         notes += _baselines(database, relation)
         if renamed := _projects(database, relation, query):
@@ -37,11 +36,10 @@ def settle(database: duckdb.DuckDBPyConnection, table: Path, query: Query, *, as
     if _fractions(database, relation):
         changes.append("100 * percent_complete AS percent_complete")
         notes.append("per cent complete is written as a fraction: 0.5 is read as 50 %")
-    left_out += [name for name in ("unchanged", "planned_finish") if name in columns]
     if "unchanged" in columns and assigned:
         notes += _unassigned(database, relation)
-    if changes or left_out:
-        excluded = f" EXCLUDE ({', '.join(left_out)})" if left_out else ""
+    if changes or "unchanged" in columns:
+        excluded = " EXCLUDE (unchanged)" if "unchanged" in columns else ""
         replaced = f" REPLACE ({', '.join(changes)})" if changes else ""
         target = table.with_name("settled.parquet")
         database.execute(

@@ -15,7 +15,6 @@ from slipcast.ingest.mapping.codes import is_code
 from slipcast.ingest.mapping.detect import known
 from slipcast.ingest.mapping.profile import headers, normal
 from slipcast.ingest.sql.query import KINDS, Query
-from slipcast.ingest.sql.rules import LAST_DAY
 
 # Bars of the chart, rows of the quarantine and calendars that a page shows: it does not grow with the file.
 BARS, QUARANTINED, CALENDARS = 30, 10, 10
@@ -153,9 +152,12 @@ def columns(query: Query) -> list[Column]:
 def _column(query: Query, name: str) -> Column:
     found: list[str] = []
     how: How = "absent"
-    if query.has(name):
-        origins = query.origins(name)
-        found, how = [header.removeprefix("code:") for header, _ in origins], origins[0][1]
+    sources = [name]
+    if name == "planned_finish":
+        sources = [source for source in ("current_finish", name) if query.has(source)] or sources
+    if query.has(sources[0]):
+        origins = [origin for source in sources for origin in query.origins(source)]
+        found, how = list(dict.fromkeys(header.removeprefix("code:") for header, _ in origins)), origins[0][1]
     elif name == "data_date" and query.data_date is not None:
         how = "file name"
     elif name == "project_id":
@@ -263,10 +265,7 @@ def gantt(database: duckdb.DuckDBPyConnection, table: Path) -> Gantt | None:
     if found is None:
         return None
     project, day, activities, projects = found
-    names = {row[0] for row in database.execute(f"DESCRIBE SELECT * FROM {relation}").fetchall()}
-    planned = "NULL::DATE"
-    if "planned_finish" in names:
-        planned = f"CASE WHEN planned_finish BETWEEN start AND DATE '{LAST_DAY}' THEN planned_finish END"
+    planned = "CASE WHEN planned_finish >= start THEN planned_finish END"
     rows = database.execute(
         "SELECT activity_id, activity_name, status, baseline_start, baseline_finish, start, "
         f"coalesce(actual_finish, {planned}) AS finish, "

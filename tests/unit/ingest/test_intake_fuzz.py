@@ -90,7 +90,7 @@ def _another_id(schedule):
     ("change", "complaint"),
     [
         (_counts(read=3), "do not add up"),
-        (_counts(read=3, accepted=2), "the table does not hold 2 rows"),
+        (_counts(read=3, accepted=2), "the table holds 1 rows"),
         (_counts(read=1, rejected=0), "1 lines in quarantine"),
         (_counts(read=3, filtered=1), "2 rows below the header"),
         (_quarantine("'=1+1", "=1+1"), "=1\\+1"),

@@ -6,6 +6,7 @@ import zipfile
 from datetime import date, timedelta
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from slipcast.datasets import versions
@@ -579,6 +580,52 @@ def test_dates_count_before_a_duration_of_working_time(read):
     assert read(f"{P6}\n{row}\n", f"plan_{DAY}.csv").rows()[0]["baseline_duration_days"] == 12
 
 
+def test_the_start_of_what_has_started_is_not_that_of_its_baseline(read):
+    """It may even be after the baseline finish: such an activity is late, and not a fault of the file."""
+    header = "Activity ID,Activity Name,Activity Status,Start,Finish,BL Project Finish"
+    starts = {"A1": "12-Jan-25 A", "A2": "20-Feb-25 A", "A3": "10-Jan-25"}
+    rows = [
+        f"{name},Piles,{'In Progress' if day.endswith('A') else 'Not Started'},{day},31-Aug-25,17-Jan-25"
+        for name, day in starts.items()
+    ]
+
+    found = by_id(read("\n".join((header, *rows)), "plan_2025-02-28.csv"))
+
+    assert {name: row["baseline_duration_days"] for name, row in found.items()} == {"A1": None, "A2": None, "A3": 8}
+    assert {row["baseline_finish"] for row in found.values()} == {date(2025, 1, 17)}
+
+
+# --- The finish that is planned now ---
+
+
+def test_the_planners_own_finish_goes_along_until_the_activity_has_finished(read, merged):
+    running = OPEN | {"early_end_date": "2025-08-15 17:00"}
+    ahead = AHEAD | {"early_end_date": "2025-10-01 17:00"}
+    first = read(xer([task("A10", "2025-01-06", "2025-01-17"), AHEAD], [project("2025-01-01")]), "hall_2025-01-01.xer")
+    last = read(xer([DONE, running, ahead], [project(DAY)]))
+
+    rows, _ = merged(first, last)
+
+    planned = {name: row["planned_finish"] for name, row in rows.items()}
+    assert planned["A10"] is pd.NaT
+    assert (planned["A20"], planned["A40"]) == (pd.Timestamp("2025-08-15"), pd.Timestamp("2025-10-01"))
+    assert by_id(first)["A10"]["planned_finish"] == date(2025, 1, 17)
+    # It moves with the updates; the baseline does not.
+    assert rows["A40"]["baseline_finish"] == pd.Timestamp("2025-09-12")
+
+
+def test_a_canonical_table_says_what_is_planned_and_this_is_no_baseline(read):
+    header = "activity_id,start,baseline_finish,planned_finish,data_date"
+    finishes = {"A1": "2025-09-30", "A2": "", "A3": "2999-01-01", "A4": "soon"}
+    rows = [f"{name},2025-06-01,2025-08-01,{day},{DAY}" for name, day in finishes.items()]
+
+    schedule = read("\n".join((header, *rows, f"A5,2025-06-01,,2025-08-01,{DAY}")), "c.csv")
+
+    planned = {name: row["planned_finish"] for name, row in by_id(schedule).items()}
+    assert planned == {"A1": date(2025, 9, 30), "A2": None, "A3": None, "A4": None}
+    assert [(item["column"], item["reason"]) for item in schedule.problems] == [("baseline_finish", "is empty")]
+
+
 # --- Formats ---
 
 
@@ -962,10 +1009,26 @@ def test_costs_include_expenses(read):
         ({"complete_pct_type": "CP_Phys", "phys_complete_pct": "33"}, 33),
         ({"complete_pct_type": "CP_Units", "act_work_qty": "30", "remain_work_qty": "10"}, 75),
         ({"complete_pct_type": "CP_Drtn", "target_drtn_hr_cnt": "80", "remain_drtn_hr_cnt": "120"}, 0),
+        ({"complete_pct_type": "CP_Scope", "phys_complete_pct": "33"}, None),
     ],
 )
 def test_per_cent_complete_is_of_the_kind_that_the_activity_says(read, values, percent):
     assert by_id(read(xer([OPEN | values, AHEAD], [project(DAY)])))["A20"]["percent_complete"] == percent
+
+
+def test_per_cent_complete_of_a_table_is_of_the_kind_that_the_activity_says(read):
+    rows = {"Duration": "10,75%,,", "Physical": "10,75%,,", "Scope": "10,75%,40%,", "Units": "10,,40%,", "": "10,,,74%"}
+    lines = [
+        f"{kind or 'A'},x,In Progress,Task Dependent,9d,20-Jan-25 A,31-Jul-25,20-Jan-25,31-Jan-25,{kind},{cells}"
+        for kind, cells in rows.items()
+    ]
+    kinds = "Percent Complete Type,Physical % Complete,Duration % Complete,Scope % Complete,Activity % Complete"
+
+    schedule = read("\n".join((f"{P6},{kinds}", *lines)), f"plan_{DAY}.csv")
+
+    percent = {name: row["percent_complete"] for name, row in by_id(schedule).items()}
+    assert percent == {"Duration": 75, "Physical": 10, "Scope": 40, "Units": None, "A": 74}
+    assert schedule.understood["not_read"] == []
 
 
 @pytest.mark.parametrize(

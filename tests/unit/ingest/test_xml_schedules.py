@@ -30,6 +30,8 @@ def test_the_same_activity_has_the_same_numbers_in_xer_and_xml(tmp_path, content
     expected, found = by_name(read(tmp_path, XER, "hall.xer")), by_name(read(tmp_path, content, name))
 
     columns = ("status", "data_date", "baseline_start", "baseline_finish", "baseline_duration_days", "start")
+    # MS Project has no other finish than the planned one.
+    columns += ("planned_finish",) if "APIBusinessObjects" in content else ()
     for activity in ("Walls", "Roof"):
         for column in (*columns, "total_float_days", "percent_complete", "project_id"):
             assert found[activity][column] == expected[activity][column], (activity, column)

@@ -41,7 +41,12 @@ CODES = {
         "WBS Summary": "TT_WBS",
     },
     "status_code": {"Not Started": "TK_NotStart", "In Progress": "TK_Active", "Completed": "TK_Complete"},
-    "complete_pct_type": {"Physical": "CP_Phys", "Duration": "CP_Drtn", "Units": "CP_Units"},
+    "complete_pct_type": {
+        "Physical": "CP_Phys",
+        "Duration": "CP_Drtn",
+        "Units": "CP_Units",
+        "Scope": "CP_Scope",
+    },
     "pred_type": {
         "Finish to Start": "PR_FS",
         "Start to Start": "PR_SS",
@@ -113,6 +118,7 @@ FIELDS: dict[str, dict[str, str]] = {
         "Status": "status_code",
         "PercentCompleteType": "complete_pct_type",
         "PhysicalPercentComplete": "phys_complete_pct",
+        "ScopePercentComplete": "scope_complete_pct",
         "PlannedDuration": "target_drtn_hr_cnt",
         "RemainingDuration": "remain_drtn_hr_cnt",
         "PlannedStartDate": "target_start_date",
@@ -288,8 +294,9 @@ def _values(table: str, element: Element) -> Iterator[dict[str, str]]:
     elif table == "SCHEDOPTIONS":
         overridden = _text(element.fields, "OutOfSequenceScheduleType") == "Progress Override"
         values["sched_progress_override"] = "Y" if overridden else "N"
-    elif table == "TASK" and values.get("phys_complete_pct"):
-        values["phys_complete_pct"] = _percent(values["phys_complete_pct"])
+    elif table == "TASK":
+        for name in ("phys_complete_pct", "scope_complete_pct"):
+            values[name] = _percent(values[name]) if values[name] else ""
     yield values
 
 

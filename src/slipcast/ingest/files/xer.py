@@ -246,7 +246,10 @@ def _levels(tables: Tables, wbs_id: str) -> list[dict[str, str]]:
 
 
 def percent_complete(value: dict[str, str]) -> str:
-    """Return per cent complete as P6 shows it: of the duration, of the units or as somebody has judged it."""
+    """Return per cent complete as P6 shows it: of the duration, the units or the scope, or as somebody has judged it.
+
+    XER files do not hold that of the scope, so it is empty there: the physical one of such an activity is another.
+    """
     if value["status_code"] == "TK_Complete":
         return "100"
     if value["status_code"] == "TK_NotStart":
@@ -261,6 +264,8 @@ def percent_complete(value: dict[str, str]) -> str:
                 for kind in ("act", "remain")
             )
             return f"{100 * done / (done + left):.6g}" if done + left else ""
+        case "CP_Scope":
+            return value["scope_complete_pct"]
         case _:
             return value["phys_complete_pct"]
 

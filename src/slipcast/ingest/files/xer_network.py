@@ -18,7 +18,7 @@ TYPES = {
     "TT_WBS": "summary",
 }
 STATUSES = {"TK_NotStart": "not_started", "TK_Active": "in_progress", "TK_Complete": "complete"}
-PERCENT_TYPES = {"CP_Phys": "physical", "CP_Drtn": "duration", "CP_Units": "units"}
+PERCENT_TYPES = {"CP_Phys": "physical", "CP_Drtn": "duration", "CP_Units": "units", "CP_Scope": "scope"}
 CONSTRAINTS = {
     "CS_MSO": "start_on",
     "CS_MSOB": "start_on_or_before",

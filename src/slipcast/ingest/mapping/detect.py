@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from slipcast.ingest.mapping.profile import Profile, headers, normal
+from slipcast.ingest.mapping.profile import Join, Profile, headers, normal
 from slipcast.ingest.refusal import ScheduleRefused
 
 
@@ -165,6 +165,13 @@ def _has(profile: Profile, column: str, present: Collection[str]) -> bool:
 def known(profile: Profile) -> frozenset[str]:
     """Return the headers that a profile reads, as `normal` writes them."""
     names = {normal(header) for mapping in profile.columns.values() for header in headers(mapping)}
+    names |= {
+        normal(header)
+        for mapping in profile.columns.values()
+        if not isinstance(mapping, Join)
+        for source in mapping
+        for header in source.where
+    }
     names |= {normal(header) for header in profile.features}
     names |= {normal(item.column) for item in profile.filters}
     if profile.label.column is not None:

@@ -31,7 +31,7 @@ CANONICAL = {column.name: column for column in COLUMNS}
 HELPING = {
     "actual_start": "date",
     "planned_start": "date",
-    "planned_finish": "date",
+    "current_finish": "date",
     "activity_guid": "text",
 }
 # Mapped to one of these, a column that was written after the start would tell the model the outcome.
@@ -98,12 +98,16 @@ class Source(_Strict):
         The cell counts only if this regular expression (RE2) is found in it.
     count
         The cell is a list (``12FS;14``) of which the length is meant.
+    where
+        Header → words: the cell counts only in rows in which that column holds one of them. A column that the file
+        lacks says nothing.
     """
 
     name: Word
     unit: Literal["h", "d", "w", "ed"] | None = None
     matching: str | None = None
     count: bool = False
+    where: dict[Word, Words] = {}
 
 
 class Join(_Strict):

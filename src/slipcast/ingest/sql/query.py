@@ -78,8 +78,8 @@ class Query:
 
     @cached_property
     def mapped(self) -> list[str]:
-        """Canonical columns that the file has."""
-        return [name for name in self.profile.columns if name in KINDS and self.has(name)]
+        """Canonical columns that the file has, but for the plan: it is derived, and no cell of it is bad for itself."""
+        return [name for name in self.profile.columns if name in KINDS and name != "planned_finish" and self.has(name)]
 
     def has(self, column: str) -> bool:
         """Return whether the file has a column, canonical or helping."""
@@ -248,10 +248,10 @@ class Query:
     def table(self) -> str:
         """Return the select list of the dataset's columns over `checked`.
 
-        ``unchanged`` says whether the baseline finish of an open activity is what is planned now; it and
-        ``planned_finish`` are dropped once they have been looked at (`tables.settle`).
+        ``unchanged`` says whether the baseline finish of an open activity is what is planned now; it is dropped once it
+        has been looked at (`tables.settle`).
         """
-        derived = {"status": "known_status", "total_float_days": self._float()}
+        derived = {"status": "known_status", "total_float_days": self._float(), "planned_finish": self._now_planned()}
         columns = [f'{derived.get(name, f'"{name}"')} AS "{name}"' for name in KINDS]
         columns += [f'"{name}"' for name in self.features]
         columns.append(f"{database.literal(self.source)} AS source")
@@ -261,7 +261,6 @@ class Query:
         if self.has("planned_finish"):
             given = "actual_finish IS NULL AND baseline_source = 'file'"
             columns.append(f"CASE WHEN {given} THEN baseline_finish = planned_finish END AS unchanged")
-            columns.append("planned_finish")
         return ", ".join(columns)
 
     def _cell(self, header: str) -> str:
@@ -279,7 +278,16 @@ class Query:
     def _sources(self, name: str) -> list[tuple[str, Source]]:
         if isinstance(self.profile.columns[name], Join):
             return []
-        return [(expressions.only_if(self._cell(source.name), source), source) for source in self._found(name)]
+        return [(self._of_source(source), source) for source in self._found(name)]
+
+    def _of_source(self, source: Source) -> str:
+        text = expressions.only_if(self._cell(source.name), source)
+        conditions = [
+            f"lower({self._cell(header)}) IN {expressions.words(said)}"
+            for header, said in source.where.items()
+            if normal(header) in self._places
+        ]
+        return f"(CASE WHEN {' AND '.join(conditions)} THEN {text} END)" if conditions else text
 
     def _text(self, name: str) -> str:
         if name == "schedule_adherence" and self.profile.label.column is not None:
@@ -382,7 +390,7 @@ class Query:
     def _days(self) -> str:
         """The dates of the baseline count before a duration of working time, and calendar days before the dates."""
         both = INCLUSIVE.format(start="baseline_start")
-        either = INCLUSIVE.format(start="coalesce(baseline_start, start)")
+        either = INCLUSIVE.format(start=f"coalesce(baseline_start, {rules.PLANNED_START})")
         tests = []
         if "baseline_duration_days" in self.mapped and self.profile.role != "baseline":
             parts = [
@@ -399,6 +407,11 @@ class Query:
     def _float(self) -> str:
         # Once an activity has started its float tells how it goes, and it is empty when it is complete.
         return "CASE WHEN known_status = 'not_started' THEN total_float_days END"
+
+    def _now_planned(self) -> str:
+        # What has started keeps its first plan in Primavera's target dates: the finish that it computes counts before.
+        day = f"coalesce(current_finish, planned_finish) BETWEEN DATE '{rules.FIRST_DAY}' AND DATE '{rules.LAST_DAY}'"
+        return f"CASE WHEN known_status <> 'complete' AND {day} THEN coalesce(current_finish, planned_finish) END"
 
     def _blank(self) -> str:
         # They were left out already; what looks blank here may have cells beyond those of the header.

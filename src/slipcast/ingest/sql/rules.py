@@ -91,11 +91,13 @@ PLANNED = Rule(
     CALENDAR.reason,
     CALENDAR.remedy,
 )
+# The start of what has started is no plan, where the file tells that it is the actual one.
+PLANNED_START = "CASE WHEN text_actual_start IS NULL THEN start END"
 ROW_RULES = (
     # What starts and finishes on one day takes a day.
     Rule(
         "baseline_finish",
-        "text_baseline_duration_days IS NULL AND baseline_finish < coalesce(baseline_start, start)",
+        f"text_baseline_duration_days IS NULL AND baseline_finish < coalesce(baseline_start, {PLANNED_START})",
         "is before the start",
         "Check start and baseline finish",
     ),
