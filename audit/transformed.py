@@ -4,8 +4,8 @@ cfn-lint alone reads template.yaml with ``DefinitionUri`` and with both branches
 state machine and the API, and no resource as a stack with certain parameters has it. Here every parameter that switches
 a condition takes each of its values, in a region of each kind (audit/regions.yaml). Of all these stacks
 
-* so many are linted with cfn-lint that each form which a resource takes and each pair of conditions occurs in one, each
-  for all regions of its kind;
+* so many are looked at that each form which a resource takes and each pair of conditions occurs in one: cfn-lint gets
+  each form of a resource once, with all that it refers to, for all regions of its kind;
 * every single one is searched for references to resources, parameters and conditions that it does not have.
 
 Usage: ``python audit/transformed.py [--jobs 2]``
@@ -18,7 +18,7 @@ import logging
 import os
 import re
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import cache
@@ -276,13 +276,26 @@ class Stack:
                 found[name] = self.branches(item)
         return found
 
-    def resolved(self) -> dict[str, Any]:
-        """Return the template without conditions and without the parameters that are not used any more."""
+    def resolved(self, names: Collection[str] | None = None) -> dict[str, Any]:
+        """Return the template without conditions and without the parameters that are not used any more.
+
+        With `names` it has those resources and outputs and what they refer to, directly or not.
+        """
         made = {
             "AWSTemplateFormatVersion": "2010-09-09",
             "Resources": self.resources(),
             "Outputs": self._existing("Outputs"),
         }
+        if names is not None:
+            needed, waiting = set(), set(names)
+            while waiting:
+                needed |= waiting
+                parts = [
+                    made[section][name] for section in ("Resources", "Outputs") for name in waiting & set(made[section])
+                ]
+                waiting = {name for part in parts for name, _ in references(part)} - needed
+            for section in ("Resources", "Outputs"):
+                made[section] = {name: item for name, item in made[section].items() if name in needed}
         for name, item in made["Resources"].items():
             if "Definition" in item.get("Properties", {}):
                 self._substitute(name, item["Properties"])
@@ -416,17 +429,38 @@ def _branching(node: Any) -> set[str]:
 
 def chosen(template: dict[str, Any], vectors: Mapping[tuple[bool, ...], Setting]) -> list[Setting]:
     """Return settings in which every form of a resource and every pair of conditions occurs that occurs at all."""
-    items = {
-        vector: shapes | set(itertools.combinations(enumerate(vector), 2))
-        for vector, shapes in forms(template, vectors).items()
-    }
-    missing = set().union(*items.values())
+    # Sets as the bits of a number: there are thousands of them, with hundreds of elements each.
+    bits: dict[tuple, int] = {}
+    items = {}
+    for vector, shapes in forms(template, vectors).items():
+        own = 0
+        for item in itertools.chain(shapes, itertools.combinations(enumerate(vector), 2)):
+            own |= 1 << bits.setdefault(item, len(bits))
+        items[vector] = own
+    missing = (1 << len(bits)) - 1
     rows = []
     while missing:
-        best = max(items, key=lambda vector: len(items[vector] & missing))
-        missing -= items[best]
+        best = max(items, key=lambda vector: (items[vector] & missing).bit_count())
+        missing &= ~items[best]
         rows.append(vectors[best])
     return rows
+
+
+def unlinted(
+    template: dict[str, Any], vectors: Mapping[tuple[bool, ...], Setting], rows: Iterable[Setting]
+) -> list[tuple[Setting, set[str]]]:
+    """Return settings with the resources and outputs that have a form there which is new for its kind.
+
+    A stack takes ten seconds to lint, and most of it is the same in the next one.
+    """
+    shapes = {vectors[vector]: found for vector, found in forms(template, vectors).items() if vectors[vector] in rows}
+    seen: dict[str, set[tuple]] = {}
+    parts = []
+    for row in rows:
+        before = seen.setdefault(row.kind, set())
+        parts.append((row, {name for _, name, _ in shapes[row] - before}))
+        before |= shapes[row]
+    return [(row, names) for row, names in parts if names]
 
 
 def dangling(template: dict[str, Any], vectors: Mapping[tuple[bool, ...], Setting]) -> dict[str, list[Setting]]:
@@ -457,8 +491,10 @@ def dangling(template: dict[str, Any], vectors: Mapping[tuple[bool, ...], Settin
     return problems
 
 
-def lint(template: dict[str, Any], setting: Setting) -> list[str]:
+def lint(template: dict[str, Any], setting: Setting, names: Collection[str] | None = None) -> list[str]:
     """Return what cfn-lint finds in the stack of a setting in all regions of its kind, one line each.
+
+    With `names` it looks at those resources and outputs and at what they refer to.
 
     cfn-lint brings the schemas of AWS for each region, and one of Amazon States Language.
     """
@@ -467,7 +503,7 @@ def lint(template: dict[str, Any], setting: Setting) -> list[str]:
     from cfnlint.decode import decode_str
     from cfnlint.runner import Runner
 
-    made = stack(template, setting).resolved()
+    made = stack(template, setting).resolved(names)
     node, errors = decode_str(json.dumps(made))
     found = errors or Runner(ConfigMixIn(regions=REGIONS[setting.kind])).validate_template(node)
     return [
@@ -503,9 +539,9 @@ def _template(path: Path) -> dict[str, Any]:
     return transformed(source(path))
 
 
-def _lint_in_process(argument: tuple[Path, Setting]) -> list[str]:
-    path, setting = argument
-    return lint(_template(path), setting)
+def _lint_in_process(argument: tuple[Path, Setting, set[str]]) -> list[str]:
+    path, setting, names = argument
+    return lint(_template(path), setting, names)
 
 
 def main(path: Path = ROOT / "template.yaml") -> int:
@@ -521,11 +557,11 @@ def main(path: Path = ROOT / "template.yaml") -> int:
         print(f"error: {error}", file=sys.stderr)
         return 1
     vectors = distinct(template, every)
-    rows = chosen(template, vectors)
     problems = dangling(template, vectors)
+    parts = unlinted(template, vectors, chosen(template, vectors))
     with ProcessPoolExecutor(arguments.jobs) as pool:
-        found = pool.map(_lint_in_process, [(arguments.template, row) for row in rows])
-        for row, lines in zip(rows, found, strict=True):
+        found = pool.map(_lint_in_process, [(arguments.template, *part) for part in parts])
+        for (row, _), lines in zip(parts, found, strict=True):
             for line in lines:
                 problems.setdefault(line, []).append(row)
     for problem, where in problems.items():
@@ -533,7 +569,7 @@ def main(path: Path = ROOT / "template.yaml") -> int:
         print(f"{problem} ({where[0]}{more})", file=sys.stderr)
     print(
         f"{len(every)} combinations of parameters and kinds of regions, {len(vectors)} different stacks, "
-        f"{len(rows)} of them linted for {sum(map(len, REGIONS.values()))} regions: {len(problems)} problems"
+        f"each form of a resource linted for {sum(map(len, REGIONS.values()))} regions: {len(problems)} problems"
     )
     return 1 if problems else 0
 

@@ -49,6 +49,20 @@ def _name_once(aliaser: hooks.EventAliaser, event: str) -> str:
 
 hooks.EventAliaser._alias_event_name = _name_once
 
+# libyaml reads the same ten times as fast; its loader is given the constructors that the slow one has at the moment.
+_load = yaml.load
+
+
+def _load_fast(stream, Loader):
+    if Loader is not yaml.SafeLoader:
+        return _load(stream, Loader)
+    known = {name: getattr(Loader, name) for name in ("yaml_constructors", "yaml_multi_constructors")}
+    return _load(stream, type("Loader", (yaml.CSafeLoader,), known))
+
+
+if hasattr(yaml, "CSafeLoader"):
+    yaml.load = _load_fast
+
 # A busy machine is no bug: hypothesis gives an example 200 ms.
 settings.register_profile("slipcast", deadline=None)
 settings.load_profile("slipcast")

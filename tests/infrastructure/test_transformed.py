@@ -14,8 +14,8 @@ from audit import transformed
 
 SOURCE = transformed.source()
 TRANSFORMED = transformed.transformed(SOURCE)
-SETTINGS = transformed.settings(TRANSFORMED)
-STACKS = transformed.distinct(TRANSFORMED, SETTINGS)
+# cfn-lint takes ten seconds for a whole stack; `make lint` asks it about each form of each resource.
+lints = pytest.mark.slow
 
 
 def copied(node: Any) -> Any:
@@ -37,7 +37,22 @@ PLANTED = {
 
 
 @pytest.fixture(scope="module")
-def found() -> list[str]:
+def settings() -> list[transformed.Setting]:
+    return transformed.settings(TRANSFORMED)
+
+
+@pytest.fixture(scope="module")
+def stacks(settings) -> dict[tuple[bool, ...], transformed.Setting]:
+    return transformed.distinct(TRANSFORMED, settings)
+
+
+@pytest.fixture(scope="module")
+def rows(stacks) -> list[transformed.Setting]:
+    return transformed.chosen(TRANSFORMED, stacks)
+
+
+@pytest.fixture(scope="module")
+def found(settings) -> list[str]:
     template = copied(TRANSFORMED)
     for path, (value, _) in PLANTED.items():
         *steps, last = path.split("/")
@@ -45,17 +60,37 @@ def found() -> list[str]:
         for step in steps:
             node = node[int(step) if isinstance(node, list) else step]
         node[last] = value
-    return transformed.lint(template, SETTINGS[0])
+    return transformed.lint(template, settings[0])
 
 
+@lints
 @pytest.mark.parametrize("path", PLANTED)
 def test_what_aws_refuses_is_found_in_the_transformed_template(found, path):
     assert any(line.startswith(f"{PLANTED[path][1]} {path}: ") for line in found), found
 
 
-def test_the_template_is_fine_as_it_is():
+@lints
+def test_the_template_is_fine_as_it_is(settings):
     """For the defaults; `make lint` looks at all other combinations and regions."""
-    assert transformed.lint(TRANSFORMED, SETTINGS[0]) == []
+    assert transformed.lint(TRANSFORMED, settings[0]) == []
+
+
+def test_each_form_of_a_resource_is_linted_once_and_with_what_it_refers_to(stacks, rows):
+    shapes = transformed.forms(TRANSFORMED, stacks)
+    linted: dict[str, list[tuple]] = {}
+    for row, names in transformed.unlinted(TRANSFORMED, stacks, rows):
+        one = transformed.stack(TRANSFORMED, row)
+        linted.setdefault(row.kind, []).extend(form for form in shapes[one.conditions()] if form[1] in names)
+    # The last is one of few.
+    made = one.resolved(names)
+    there = set(made["Resources"]) | set(made["Parameters"])
+    assert names & set(one.resources()) <= there
+    assert {name for name, _ in transformed.references(made) if not name.startswith("AWS::")} <= there
+    assert len(made["Resources"]) < len(one.resources()) / 2
+
+    every = set().union(*shapes.values())
+    assert set().union(*linted.values()) == every
+    assert all(len(forms) == len(set(forms)) for forms in linted.values())
 
 
 @pytest.mark.parametrize(
@@ -77,32 +112,32 @@ def test_a_number_that_jsonata_computes_is_all_that_is_let_pass(kind, field, val
     assert not transformed._known(match, {"States": {"One": {"Type": kind, field: value}}})
 
 
-def test_every_combination_of_conditions_is_there_and_both_sides_of_each():
+def test_every_combination_of_conditions_is_there_and_both_sides_of_each(stacks, rows):
     order = list(TRANSFORMED["Conditions"])
-    rows = {transformed.stack(TRANSFORMED, row).conditions() for row in transformed.chosen(TRANSFORMED, STACKS)}
+    rows = {transformed.stack(TRANSFORMED, row).conditions() for row in rows}
 
     def pairs(vectors):
         places = [(i, j) for i in range(len(order)) for j in range(i)]
         return {(i, j, vector[i], vector[j]) for vector in vectors for i, j in places}
 
-    assert pairs(rows) == pairs(STACKS)
+    assert pairs(rows) == pairs(stacks)
     assert all({vector[i] for vector in rows} == {True, False} for i in range(len(order)))
-    shapes = transformed.forms(TRANSFORMED, STACKS)
+    shapes = transformed.forms(TRANSFORMED, stacks)
     assert set().union(*(shapes[row] for row in rows)) == set().union(*shapes.values())
 
 
-def test_no_stack_refers_to_what_it_does_not_have():
-    assert transformed.dangling(TRANSFORMED, STACKS) == {}
+def test_no_stack_refers_to_what_it_does_not_have(stacks):
+    assert transformed.dangling(TRANSFORMED, stacks) == {}
 
 
-def test_a_reference_is_followed_in_every_stack():
+def test_a_reference_is_followed_in_every_stack(stacks):
     """The stream is off and the composite alarm too: a pair of two conditions, a reference from one to the other."""
     template = copied(TRANSFORMED)
     template["Resources"]["ModelUnhealthyAlarm"]["DependsOn"] = "UpdatesAgeAlarm"
     template["Resources"]["TriggerFunction"]["Properties"]["Environment"]["Variables"]["QUEUE"] = {
         "Fn::If": ["CreateCompositeAlarm", {"Fn::Sub": "${UpdatesQueue.Arn}"}, "x"]
     }
-    problems = transformed.dangling(template, STACKS)
+    problems = transformed.dangling(template, stacks)
 
     assert set(problems) == {
         "Resources/ModelUnhealthyAlarm: DependsOn UpdatesAgeAlarm, which is not there",

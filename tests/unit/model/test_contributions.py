@@ -9,7 +9,6 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-import shap
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.tree import DecisionTreeClassifier
 
@@ -66,6 +65,8 @@ def test_base_and_contributions_are_the_log_odds(family, calibration):
 
 
 def by_shap(model, frame, rows, **options):
+    import shap  # three seconds, which only the process that runs this file has to spend
+
     explainer = shap.TreeExplainer(model.named_steps["model"], feature_perturbation="tree_path_dependent", **options)
     prepared = model.named_steps["prepare"].transform(rows)
     return np.asarray(explainer.shap_values(np.asarray(prepared))), np.ravel(explainer.expected_value)
@@ -124,6 +125,8 @@ def test_missing_values_go_where_boosting_sends_them():
 
 @pytest.mark.parametrize("family", ["logistic_regression", "linear_svc"])
 def test_linear_models_agree_with_the_shap_library(family):
+    import shap
+
     model, frame, _ = fitted(family)
     prepare, loaded = model.named_steps["prepare"], load(model, frame)
     described = loaded.document["model"]
