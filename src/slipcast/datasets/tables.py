@@ -11,7 +11,7 @@ DATE_COLUMNS = (
     "baseline_start",
     "baseline_finish",
     "actual_finish",
-    "label_known_at",
+    "matured_at",
     "baseline_data_date",
     "landmark",
 )
