@@ -101,7 +101,7 @@ def drawn(rows: int, candidates: list[Candidate]) -> tuple[SearchData, dict]:
     rng = np.random.default_rng(SEED)
     more = train.iloc[rng.integers(0, len(train), rows)].reset_index(drop=True)
     shift = pd.to_timedelta(rng.integers(-15, 16, rows), unit="D")
-    for name in ("start", "label_known_at"):
+    for name in ("start", "matured_at"):
         more[name] = more[name] + shift
     for name in more.select_dtypes("float64"):
         more[name] = more[name] * rng.normal(1.0, 0.02, rows)

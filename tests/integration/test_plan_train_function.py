@@ -153,7 +153,7 @@ def test_nothing_of_after_the_cut_is_in_the_training_table(plan):
     cut = pd.Timestamp(found["cut"])
     train, holdout = (table(found["tables"][name]) for name in ("train", "holdout"))
     assert train["start"].max() < cut
-    assert train["label_known_at"].max() < cut
+    assert train["matured_at"].max() < cut
     assert holdout["start"].min() >= cut
     assert (len(train), len(holdout)) == tuple(found["tables"][name]["rows"] for name in ("train", "holdout"))
     assert min(len(train), len(holdout)) > 100

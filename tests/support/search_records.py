@@ -44,7 +44,7 @@ def labelled_rows(n: int = 700, seed: int = 0) -> pd.DataFrame:
             "phase": rng.choice(["Scope", "Design"], n),
             "location": location,
             "budget": np.where(rng.random(n) < 0.1, np.nan, rng.uniform(1e3, 1e6, n)),
-            "label_known_at": finish + pd.Timedelta(days=30),
+            "matured_at": finish + pd.Timedelta(days=30),
             "is_late": late.astype(int),
         }
     )

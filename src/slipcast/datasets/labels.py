@@ -1,7 +1,12 @@
-"""Labels: activities that are known to be late or on time, and the day since when.
+"""Labels: activities that are known to be late or on time, and the day on which they matured.
 
 Only matured activities have a label. Completed rows alone would make recent activities look on time, because the late
 ones are still open.
+
+An activity matures on its last day in time, whatever its outcome. The day on which the outcome became known is no
+substitute: timely activities are known at their finish and late ones only on their last day in time, so what was known
+before any day holds too many timely ones. Whoever asks what was known on a day (split, folds, history, monitor, replay)
+compares ``matured_at`` with it.
 """
 
 from collections.abc import Collection
@@ -63,8 +68,7 @@ def label(table: pd.DataFrame, tolerance_days: int) -> pd.DataFrame:
     Returns
     -------
     pd.DataFrame
-        the matured rows with ``is_late`` (1 late, 0 on time) and ``label_known_at``: the first day on which the label
-        could be known, that is the finish of activities that finished in time, else the last day in time
+        the matured rows with ``is_late`` (1 late, 0 on time) and ``matured_at``, the last day in time
     """
     names = ("baseline_finish", "actual_finish", "data_date", "schedule_adherence")
     given = table[[name for name in names if name in table]]
@@ -73,10 +77,10 @@ def label(table: pd.DataFrame, tolerance_days: int) -> pd.DataFrame:
         database.register("given", given)
         outcome = database.execute(
             f"SELECT coalesce({found.matured}, false) AS matured, ({found.late})::BIGINT AS late, "
-            f"least(actual_finish, {found.limit})::TIMESTAMP AS known FROM given"
+            f"{found.limit}::TIMESTAMP AS matured_at FROM given"
         ).df()
     matured = table[outcome["matured"].to_numpy()].copy()
     kept = outcome[outcome["matured"]]
     matured["is_late"] = kept["late"].to_numpy(dtype="int64")
-    matured["label_known_at"] = kept["known"].to_numpy().astype(table["baseline_finish"].dtype)
+    matured["matured_at"] = kept["matured_at"].to_numpy().astype(table["baseline_finish"].dtype)
     return matured.reset_index(drop=True)

@@ -1,4 +1,4 @@
-"""Splits by time: training on labels that were known, holdout of activities that started later."""
+"""Splits by time: training on what had matured, holdout of activities that started later."""
 
 from datetime import date
 
@@ -23,11 +23,11 @@ def holdout_cut(data_date: date, months: int = 18) -> date:
 def split(labelled: pd.DataFrame, cut: date) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return training and holdout rows.
 
-    Training rows are those whose label was known before `cut`; holdout rows those that start on or after it. Rows that
-    started before and had no known label yet are in neither.
+    Training rows are those that had matured before `cut`, in time or not; holdout rows those that start on or after it.
+    Rows that started before and had not matured yet are in neither.
     """
     day = pd.Timestamp(cut)
-    train = labelled[(labelled["label_known_at"] < day) & (labelled["start"] < day)]
+    train = labelled[(labelled["matured_at"] < day) & (labelled["start"] < day)]
     holdout = labelled[labelled["start"] >= day]
     return train.reset_index(drop=True), holdout.reset_index(drop=True)
 

@@ -12,7 +12,7 @@ DATE_COLUMNS = (
     "baseline_finish",
     "actual_finish",
     "planned_finish",
-    "label_known_at",
+    "matured_at",
     "baseline_data_date",
     "landmark",
 )

@@ -15,20 +15,20 @@ def table(*rows: tuple[str, str | None]) -> pd.DataFrame:
 
 
 @pytest.mark.parametrize(
-    ("baseline_finish", "actual_finish", "late", "known"),
+    ("baseline_finish", "actual_finish", "late", "matured"),
     [
-        ("2024-01-01", "2023-12-01", 0, "2023-12-01"),
+        ("2024-01-01", "2023-12-01", 0, "2024-01-31"),
         ("2024-01-01", "2024-01-31", 0, "2024-01-31"),
         ("2024-01-01", "2024-02-01", 1, "2024-01-31"),
         ("2024-01-01", None, 1, "2024-01-31"),
         ("2024-05-31", None, 1, "2024-06-30"),
     ],
 )
-def test_a_matured_activity_is_late_after_the_tolerance(baseline_finish, actual_finish, late, known):
+def test_a_matured_activity_is_late_after_the_tolerance(baseline_finish, actual_finish, late, matured):
     row = label(table((baseline_finish, actual_finish)), 30).iloc[0]
 
     assert row["is_late"] == late
-    assert row["label_known_at"] == pd.Timestamp(known)
+    assert row["matured_at"] == pd.Timestamp(matured)
 
 
 @pytest.mark.parametrize("actual_finish", [None, "2024-06-01"])
@@ -36,10 +36,10 @@ def test_an_activity_whose_limit_is_ahead_has_no_label_finished_or_not(actual_fi
     assert label(table(("2024-06-01", actual_finish)), 30).empty
 
 
-def test_a_label_is_known_no_later_than_the_data_date():
+def test_a_label_matures_no_later_than_the_data_date():
     labelled = label(table(("2024-01-01", None), ("2024-05-31", None), ("2023-01-01", "2024-06-29")), 30)
 
-    assert (labelled["label_known_at"] <= pd.Timestamp(DAY)).all()
+    assert (labelled["matured_at"] <= pd.Timestamp(DAY)).all()
 
 
 def test_where_a_file_says_what_came_of_an_activity_that_is_its_label():

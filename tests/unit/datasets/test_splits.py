@@ -26,13 +26,13 @@ def labelled() -> pd.DataFrame:
     return pd.DataFrame(
         {
             "start": pd.to_datetime(["2023-01-01", "2023-12-31", "2024-01-01", "2023-06-01"]),
-            "label_known_at": pd.to_datetime(["2023-12-31", "2024-01-01", "2024-02-01", "2024-05-01"]),
+            "matured_at": pd.to_datetime(["2023-12-31", "2024-01-01", "2024-02-01", "2024-05-01"]),
             "is_late": [0, 1, 0, 1],
         }
     )
 
 
-def test_training_uses_only_labels_known_before_the_cut():
+def test_training_uses_only_what_matured_before_the_cut():
     train, holdout = split(labelled(), date(2024, 1, 1))
 
     assert train["start"].dt.strftime("%Y-%m-%d").tolist() == ["2023-01-01"]

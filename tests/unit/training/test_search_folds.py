@@ -17,21 +17,21 @@ def history(n: int = 400, seed: int = 0) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "start": start,
-            "label_known_at": start + pd.to_timedelta(days + 30, unit="D"),
+            "matured_at": start + pd.to_timedelta(days + 30, unit="D"),
             "project_id": [f"P{number}" for number in rng.integers(0, 150, n)],
             "is_late": late,
         }
     )
 
 
-def test_a_fold_trains_only_on_labels_known_before_it_begins():
+def test_a_fold_trains_only_on_what_matured_before_it_begins():
     labelled = history()
     folds = time_folds(labelled)
 
     assert len(folds) == 5
     for fold in folds:
         begins = labelled["start"].iloc[fold.test].min()
-        assert labelled["label_known_at"].iloc[fold.train].max() < begins
+        assert labelled["matured_at"].iloc[fold.train].max() < begins
         assert labelled["start"].iloc[fold.train].max() < begins
         assert pd.Timestamp(fold.begin) == begins
         assert labelled["start"].iloc[fold.test].max() < pd.Timestamp(fold.end)
@@ -92,13 +92,13 @@ def test_rows_that_cannot_be_shuffled_into_folds_are_an_error(late, message):
 
 
 def splitters(labelled: pd.DataFrame) -> list:
-    return [TimeProjectSplit(labelled["start"], labelled["label_known_at"], 4), ShuffledSplit(4, seed=1)]
+    return [TimeProjectSplit(labelled["start"], labelled["matured_at"], 4), ShuffledSplit(4, seed=1)]
 
 
 @pytest.mark.parametrize("which", [0, 1], ids=["time", "shuffled"])
 def test_a_grid_search_of_scikit_learn_takes_a_splitter(which):
     labelled = history()
-    features = (labelled["label_known_at"] - labelled["start"]).dt.days.to_numpy()[:, None]
+    features = (labelled["matured_at"] - labelled["start"]).dt.days.to_numpy()[:, None]
     splitter = splitters(labelled)[which]
     search = GridSearchCV(LogisticRegression(), {"C": [0.1, 1.0]}, cv=splitter, scoring="neg_brier_score")
     search.fit(features, labelled["is_late"], groups=labelled["project_id"])

@@ -99,15 +99,15 @@ class Splitter(ABC):
 class TimeProjectSplit(Splitter):
     """Expanding windows over the start dates.
 
-    A fold is trained on the labels that were known before its first test day, so no later information is used, and on
+    A fold is trained on what had matured before its first test day, so no later information is used, and on
     no activity of a project that it tests, so that no project is recognised (the purging of Lopez de Prado 2018,
     chapter 7, with projects in the place of overlapping labels). Folds whose training or test rows are all of one class
     are left out.
 
     Attributes
     ----------
-    start, known_at
-        start of each activity and the day on which its label was known, each of shape (n_activities,)
+    start, matured_at
+        start and last day in time of each activity, each of shape (n_activities,)
     n_splits
         number of test windows
 
@@ -120,11 +120,11 @@ class TimeProjectSplit(Splitter):
     """
 
     start: ArrayLike
-    known_at: ArrayLike
+    matured_at: ArrayLike
     n_splits: int = 5
 
     def folds(self, y: ArrayLike, groups: Sequence[Any] | None = None) -> list[Fold]:
-        start, known, late = np.asarray(self.start), np.asarray(self.known_at), np.asarray(y)
+        start, matured, late = np.asarray(self.start), np.asarray(self.matured_at), np.asarray(y)
         # An activity without a project forms its own group.
         project = np.full(len(late), -1) if groups is None else pd.factorize(np.asarray(groups, dtype=object))[0]
         ordered = np.sort(start)
@@ -133,7 +133,7 @@ class TimeProjectSplit(Splitter):
         cut = []
         for begin, end in pairwise(edges):
             test = np.flatnonzero((start >= begin) & (start < end))
-            before = np.flatnonzero((known < begin) & (start < begin))
+            before = np.flatnonzero((matured < begin) & (start < begin))
             tested = np.unique(project[test])
             train = before[~np.isin(project[before], tested[tested >= 0])]
             if all(len(np.unique(late[part])) == 2 for part in (train, test)):
@@ -177,7 +177,7 @@ def time_folds(labelled: pd.DataFrame, folds: int = 5, *, by_project: bool = Tru
     Parameters
     ----------
     labelled
-        DataFrame with ``start``, ``label_known_at`` and ``is_late``, perhaps ``project_id``
+        DataFrame with ``start``, ``matured_at`` and ``is_late``, perhaps ``project_id``
     folds
         number of test windows
     by_project
@@ -188,7 +188,7 @@ def time_folds(labelled: pd.DataFrame, folds: int = 5, *, by_project: bool = Tru
     FoldError
         If no fold has late and timely activities on both sides.
     """
-    splitter = TimeProjectSplit(labelled["start"].to_numpy(), labelled["label_known_at"].to_numpy(), folds)
+    splitter = TimeProjectSplit(labelled["start"].to_numpy(), labelled["matured_at"].to_numpy(), folds)
     projects = labelled["project_id"] if by_project and "project_id" in labelled else None
     return splitter.folds(labelled["is_late"].to_numpy(), projects)
 

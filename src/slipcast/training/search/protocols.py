@@ -21,7 +21,7 @@ PAPER_TEST_SHARE = 0.2
 # Columns that ingestion adds to those of the file.
 ADDED = (
     *("source", "source_sha256", "activity_guid", "baseline_source", "baseline_data_date"),
-    *("is_late", "label_known_at"),
+    *("is_late", "matured_at"),
 )
 
 
