@@ -135,7 +135,7 @@ _TAKEN: Mapping[str, frozenset[type]] = {
 
 
 def _value(value: Any, taken: frozenset[type]) -> Any:
-    """Return a value as JSON would hold it: days without their midnight, numbers of any kind, texts of whole numbers."""
+    """Return a value as JSON holds it: days without their midnight, plain numbers, texts of whole numbers."""
     # NaN is not equal to itself: what a data frame has for a missing value.
     if value is None or value != value:
         return None
