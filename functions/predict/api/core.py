@@ -24,8 +24,8 @@ def predict(call: Call) -> Answer:
     unknown columns may be sent and are not read. Reasons are given where asked for.
 
     Tables are taken and given too: CSV with a header, lines of JSON with an activity or an answer each, Arrow IPC
-    streams and Parquet. The answer has the form of the request unless Accept names another; Arrow and Parquet are given where
-    Accept begins with them.
+    streams and Parquet. The answer has the form of the request unless Accept names another; Arrow and Parquet are given
+    where Accept begins with them.
     """
     explain = _explain(call)
     wanted, batch = _read(call, body.BINARY)
