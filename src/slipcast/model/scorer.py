@@ -70,14 +70,14 @@ class Scorer:
         self.prepare = Preparation(names, document["preparation"])
         model, calibration = document["model"], document.get("calibration")
         if model["kind"] in evaluators.KINDS:
-            one = evaluators.KINDS[model["kind"]](model)
-            score = one if calibration is None else evaluators.calibrated(one, calibration)
-            self._score: Callable[[list[Row]], list[float]] = lambda rows: [score(row) for row in rows]
+            score = evaluators.many_rows(model)
         else:
             # By name: scikit-learn takes seconds to import, only its own models need it, and the single file of the
             # edge bundle, which contains the modules imported here, must not include it.
-            several = import_module("slipcast.model.sklearn_estimators").load(model)
-            self._score = several if calibration is None else evaluators.calibrated_list(several, calibration)
+            score = import_module("slipcast.model.sklearn_estimators").load(model)
+        self._score: Callable[[list[Row]], list[float]] = (
+            score if calibration is None else evaluators.calibrated(score, calibration)
+        )
 
     def features(self, activity: Mapping[str, Any]) -> dict[str, float | str | None]:
         """Return the features of one activity given by canonical columns, as the model sees them."""
