@@ -7,7 +7,7 @@ import os
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
-from itertools import accumulate, chain
+from itertools import chain
 from typing import Any
 
 FILE = "_trees.so"
@@ -18,8 +18,8 @@ PLACE = f"{os.path.dirname(__file__)}/{FILE}"  # noqa: PTH120
 
 
 @cache
-def function() -> Any:
-    """Return the compiled function, which is loaded once; None where there is none."""
+def library() -> Any:
+    """Return the library with the compiled functions, which is loaded once; None where there is none."""
     place = PLACE
     if not os.path.isfile(place) or array(_INT).itemsize != 4:  # noqa: PTH113
         return None
@@ -27,7 +27,8 @@ def function() -> Any:
     try:
         import ctypes
 
-        found = ctypes.CDLL(place).slipcast_trees
+        loaded = ctypes.CDLL(place)
+        found, columns = loaded.slipcast_trees, loaded.slipcast_columns
     except (ImportError, OSError, AttributeError):
         return None
     pointer, number = ctypes.c_void_p, ctypes.c_int
@@ -36,7 +37,8 @@ def function() -> Any:
         *(pointer, number, number, pointer, pointer),
     )
     found.restype = None
-    return found
+    columns.argtypes, columns.restype = (pointer, number, number, pointer, pointer), number
+    return loaded
 
 
 class Trees:
@@ -48,34 +50,38 @@ class Trees:
         trees of an artifact (:mod:`slipcast.model.artifact`), at least one
     single_precision
         whether rows are rounded to float32 first
+
+    Raises
+    ------
+    ValueError
+        If a tree names a node that it does not have: a descent would read anything at all.
     """
 
-    # An index that no array has is an exception in Python and anything at all in compiled code: all are checked here.
     def __init__(self, trees: Sequence[Mapping[str, Any]], *, single_precision: bool) -> None:
-        self._descend = function()
         self._single = int(single_precision)
-        lengths = [len(tree["feature"]) for tree in trees]
-        for tree, length in zip(trees, lengths, strict=True):
-            inside = min(tree["right"]) >= 0 and max(tree["right"]) < length and tree["feature"][-1] < 0
-            if not inside or not len(tree["number"]) == len(tree["right"]) == length:
-                raise ValueError("a tree of the model names a node that it does not have")
-        self._columns = 1 + max(max(tree["feature"]) for tree in trees)
-        roots = [0, *accumulate(lengths[:-1])]
-        left = bytearray(sum(lengths))
-        for root, tree in zip(roots, trees, strict=True):
-            for node in tree.get("missing_left", ()):
-                left[root + node] = 1
+        compiled = library()
+        self._descend = compiled.slipcast_trees
+        roots, feature, number, right = array(_INT), array(_INT), array("d"), array(_INT)
+        missing: list[int] = []
+        for tree in trees:
+            root = len(feature)
+            roots.append(root)
+            feature.fromlist(tree["feature"])
+            number.fromlist(tree["number"])
+            right.fromlist(tree["right"])
+            missing += [root + node for node in tree.get("missing_left", ())]
+        left = bytearray(len(feature))
+        for node in missing:
+            left[node] = 1
         self._count = len(roots)
         # The arrays stay here: the function gets their addresses alone.
-        self._arrays = (
-            array(_INT, roots),
-            array(_INT, [*chain.from_iterable(tree["feature"] for tree in trees)]),
-            array("d", [*chain.from_iterable(tree["number"] for tree in trees)]),
-            array(_INT, [*chain.from_iterable(tree["right"] for tree in trees)]),
-            array("B", left),
-        )
+        self._arrays = (roots, feature, number, right, array("B", left))
         at = [each.buffer_info()[0] for each in self._arrays]
         self._model = (at[0], self._count, *at[1:])
+        whole = len(feature) == len(number) == len(right)
+        self._columns = compiled.slipcast_columns(at[0], self._count, len(feature), at[1], at[3]) if whole else -1
+        if self._columns < 0:
+            raise ValueError("a tree of the model names a node that it does not have")
 
     def sums(self, rows: Sequence[Sequence[float]]) -> "array[float]":
         """Return for each row the sum over the trees of the value of its leaf."""

@@ -48,7 +48,7 @@ class Scorer:
     history
         those of them that are point-in-time features
     steps
-        approximate number of tree nodes that a row visits; 0 for models without trees
+        approximate number of tree nodes that a row visits, as the interpreter would take time for; 0 without trees
     document
         the artifact that it was made from (:mod:`slipcast.model.artifact`)
     prepare
@@ -66,7 +66,8 @@ class Scorer:
         self.names: tuple[str, ...] = (*names["numeric"], *names["categorical"])
         self.history = tuple(name for name in names["numeric"] if name in HISTORY)
         self.document = document
-        self.steps = sum(1 + len(tree["feature"]).bit_length() for tree in document["model"].get("trees", ()))
+        nodes = sum(1 + len(tree["feature"]).bit_length() for tree in document["model"].get("trees", ()))
+        self.steps = nodes if evaluators.compiled() is None else nodes // evaluators.COMPILED_GAIN
         self.prepare = Preparation(names, document["preparation"])
         model, calibration = document["model"], document.get("calibration")
         if model["kind"] in evaluators.KINDS:

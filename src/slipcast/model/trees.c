@@ -42,3 +42,25 @@ void slipcast_trees(const int32 *roots, int32 n_trees, const int32 *feature, con
         }
     }
 }
+
+/* The number of columns that the trees split by; -1 where a tree names a node or a column that it cannot have, so that
+   a descent would leave its arrays. n_nodes is the number of nodes of all trees. */
+int32 slipcast_columns(const int32 *roots, int32 n_trees, int32 n_nodes, const int32 *feature, const int32 *right)
+{
+    int32 columns = 0;
+    for (int32 tree = 0; tree < n_trees; tree++) {
+        int32 root = roots[tree], length = (tree + 1 < n_trees ? roots[tree + 1] : n_nodes) - root;
+        if (length < 1)
+            return -1;
+        for (int32 node = 0; node < length; node++) {
+            if (feature[root + node] < 0)
+                continue;
+            /* Children come after their parent: no descent goes on for ever. */
+            if (right[root + node] <= node + 1 || right[root + node] >= length)
+                return -1;
+            if (feature[root + node] >= columns)
+                columns = feature[root + node] + 1;
+        }
+    }
+    return columns;
+}

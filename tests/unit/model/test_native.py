@@ -33,11 +33,11 @@ def compiled(library, monkeypatch):
 
     def use(yes: bool) -> None:
         monkeypatch.setattr(native, "PLACE", library if yes else "/nowhere")
-        native.function.cache_clear()
-        assert (native.function() is not None) is yes
+        native.library.cache_clear()
+        assert (native.library() is not None) is yes
 
     yield use
-    native.function.cache_clear()
+    native.library.cache_clear()
 
 
 @functools.cache
@@ -104,6 +104,8 @@ def test_a_forecast_is_the_same(compiled):
         {"feature": [0, -1, -1], "number": [0.5, 1.0, 2.0], "right": [3, 0, 0]},
         {"feature": [0, -1, -1], "number": [0.5, 1.0, 2.0], "right": [-1, 0, 0]},
         {"feature": [0, -1, 0], "number": [0.5, 1.0, 2.0], "right": [2, 0, 1]},
+        {"feature": [0, -1, -1], "number": [0.5, 1.0, 2.0], "right": [0, 0, 0]},
+        {"feature": [], "number": [], "right": []},
         {"feature": [0, -1, -1], "number": [0.5, 1.0], "right": [2, 0, 0]},
     ],
 )
@@ -128,10 +130,10 @@ def test_a_row_without_a_column_that_trees_ask_for_is_refused(compiled):
 def test_a_file_that_is_no_library_is_not_used(tmp_path, monkeypatch):
     (tmp_path / native.FILE).write_bytes(b"no library")
     monkeypatch.setattr(native, "PLACE", str(tmp_path / native.FILE))
-    native.function.cache_clear()
+    native.library.cache_clear()
 
-    assert native.function() is None
-    native.function.cache_clear()
+    assert native.library() is None
+    native.library.cache_clear()
 
 
 @pytest.mark.parametrize("machine", ["x86_64", "aarch64"])
