@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from predict.api import answers, core, forecasts, schemas, tables
+from predict.api import answers, core, forecast_explanations, forecasts, schemas, tables
 from predict.api.routes import OPEN, Call
 from predict.contract import VERSION
 from predict.logged import encode
@@ -148,13 +148,14 @@ OPERATIONS = {
     "/forecasts": Operation(
         "When activities finish, from their data date",
         "Predictions",
-        (forecasts.ForecastResponse,),
+        (forecasts.ForecastResponse, forecast_explanations.ExplainedForecastResponse),
         {**_POSTED, **_NO_MODEL},
         {
             body.JSON: {"schema": {"anyOf": [_ref(schemas.Activities), _ACTIVITY]}, "example": schemas.EXAMPLE},
             body.CSV: {"schema": _TABLE, "example": _CSV_EXAMPLE},
             body.LINES: {"schema": _TABLE, "example": json.dumps(schemas.EXAMPLE) + "\n"},
         },
+        (_EXPLAIN,),
     ),
     "/model": Operation("The model that answers", "Predictions", (answers.Model,), parameters=(_IF_NONE_MATCH,)),
     "/health": Operation("Whether a model is ready", "Predictions", (answers.Health,)),

@@ -12,7 +12,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from layers.build import bytecode, recipe, shell, slim, wheels
+from layers.build import bytecode, native, recipe, shell, slim, wheels
 
 
 def copy_own(source: Path, folder: Path) -> None:
@@ -66,6 +66,8 @@ def ingredients(name: str, machine: str) -> tuple[str, str]:
             source = recipe.ROOT / "src" / package
             for path in own_files(source):
                 parts += [path.relative_to(source.parent).as_posix(), hashlib.sha256(path.read_bytes()).hexdigest()]
+        if specification.compiled:
+            parts += [*(native.compiler(machine) or ["no compiler"])]
     return requirements, hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
@@ -114,6 +116,8 @@ def _build(name: str, machine: str, requirements: str, target: Path) -> None:
         else:
             for package in specification.packages:
                 copy_own(recipe.ROOT / "src" / package, folder)
+            if specification.compiled:
+                native.build(folder / specification.compiled, machine)
         finish(work)
         total = shell.size(folder)
         if total > recipe.LIMIT:

@@ -24,14 +24,15 @@ class Layer:
 
     ``without``: packages that the lock has below our requirements and that stay out, because the Lambda runtime or
     another layer holds them, or because no code in use imports them (test_layers.py proves that). ``packages``: the
-    project's packages, in src, that are the layer. ``optimize``: as for ``compileall -o``; None leaves the source where
-    it is. Not 2: MLflow formats docstrings when it is imported and registers no dataset source without them. Not 1: a
-    library's assertions are worth their 0.1 MB.
+    project's packages, in src, that are the layer. ``compiled``: the file in them that is compiled from C. ``optimize``:
+    as for ``compileall -o``; None leaves the source where it is. Not 2: MLflow formats docstrings when it is imported and
+    registers no dataset source without them. Not 1: a library's assertions are worth their 0.1 MB.
     """
 
     without: frozenset[str] = frozenset()
     optimize: int | None = 0
     packages: tuple[str, ...] = ()
+    compiled: str = ""
 
 
 RUNTIME = {"boto3", "botocore", "s3transfer"}
@@ -50,7 +51,7 @@ NOT_CALLED = {
 }
 SPECIFICATIONS = {
     # Ours, and small: tracebacks in the logs keep their source lines.
-    "slipcast": Layer(optimize=None, packages=("slipcast", "slipcast_host")),
+    "slipcast": Layer(optimize=None, packages=("slipcast", "slipcast_host"), compiled="slipcast/model/_trees.so"),
     "aws": Layer(optimize=None, packages=("slipcast_aws",)),
     "powertools": Layer(),
     "preparation": Layer(without=frozenset(RUNTIME | IN_POWERTOOLS)),

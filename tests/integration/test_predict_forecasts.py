@@ -92,7 +92,6 @@ def test_a_wrong_activity_fails_no_other(app):
     ]
     refused = call(app, "POST", "/forecasts", OPEN | {"status": "begun"})
     assert (refused.status, refused.headers["content-type"]) == (422, "application/problem+json")
-    assert call(app, "POST", "/forecasts", OPEN | {"explain": True}).status == 422
 
 
 def test_tables_are_taken_and_given(app):
@@ -192,3 +191,55 @@ def test_other_protocols_carry_the_forecast(app):
     assert [item["name"] for item in described] == list(outputs)
     few = call(app, "POST", "/v2/models/slipcast/infer", {"inputs": tensors, "outputs": [{"name": "p80"}]}).json()
     assert few["outputs"] == [{"name": "p80", "shape": [1], "datatype": "BYTES", "data": [expected["p80"]]}]
+
+
+def test_reasons_are_parts_of_the_probability_of_being_late(app):
+    """All of them add up to it; the three largest are shown, with the probability judged at the start among them."""
+    late = OPEN | {"activity_id": "A2", "data_date": "2022-10-30"}
+    done = OPEN | {"activity_id": "A3", "status": "complete", "actual_finish": "2022-06-15"}
+    wrong = OPEN | {"status": "begun"}
+    activities = {"activities": [OPEN, late, wrong, done], "explain": True}
+    answer = call(app, "POST", "/forecasts", activities)
+    assert answer.status == 200, answer.text
+    explained = answer.json()
+    plain = forecast(app, OPEN, late, wrong, done)
+
+    first, second, third, fourth = explained["forecasts"]
+    assert third is None
+    assert [second["reasons"], fourth["reasons"], fourth["base"]] == [None, None, None]
+    assert 0 < first["base"] < 1
+    parts = [item["contribution"] for item in first["reasons"]]
+    assert 0 < len(parts) <= 3
+    assert sorted(parts, key=abs, reverse=True) == parts
+    assert explained["note"] is None
+    for with_reasons, without in zip(explained["forecasts"], plain["forecasts"], strict=True):
+        if without is not None:
+            same = {name: value for name, value in with_reasons.items() if name in without and name != "prediction_id"}
+            assert same == {name: value for name, value in without.items() if name != "prediction_id"}
+
+
+def test_all_reasons_of_a_forecast_add_up(app, monkeypatch):
+    monkeypatch.setattr("predict.api.forecast_explanations.SHOWN", 100)
+    (item,) = call(app, "POST", "/forecasts?explain=true", OPEN).json()["forecasts"]
+
+    assert len(item["reasons"]) > 3
+    total = item["base"] + sum(reason["contribution"] for reason in item["reasons"])
+    assert total == pytest.approx(item["probability_late"], abs=1e-9)
+    (at_start,) = [reason for reason in item["reasons"] if reason["feature"] == "probability_at_start"]
+    (judged,) = call(app, "POST", "/predictions", OPEN).json()["predictions"]
+    assert at_start["value"] == judged["probability"]
+
+
+def test_a_release_without_a_forecast_has_no_reasons_and_says_why(load_app, tmp_path):
+    app = load_app("predict.app", **environment(tmp_path))
+    answer = call(app, "POST", "/forecasts", OPEN | {"explain": True}).json()
+
+    assert answer["note"] == NO_MODEL
+    assert answer["forecasts"][0]["reasons"] is None
+
+
+def test_reasons_are_given_for_a_hundred_forecasts_at_most(app):
+    answer = call(app, "POST", "/forecasts", {"activities": [OPEN] * 101, "explain": True})
+
+    assert answer.status == 422
+    assert "at most 100" in answer.json()["errors"][0]["message"]

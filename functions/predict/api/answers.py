@@ -17,6 +17,16 @@ class Reason(Struct):
     contribution: Annotated[float, Meta(description="Change of the log-odds; above 0 it speaks for delay")]
 
 
+class ForecastReason(Struct):
+    """Effect of a feature on the probability of being late, or of the probability judged at the start."""
+
+    feature: Annotated[str, Meta(description="Feature of the forecast, or probability_at_start")]
+    value: Annotated[float | str | None, Meta(description="Its value; null where unknown")]
+    contribution: Annotated[
+        float, Meta(description="Change of the probability of being late; above 0 it speaks for delay")
+    ]
+
+
 class ExplainedPrediction(Prediction):
     """The answer for one activity, with its reasons."""
 

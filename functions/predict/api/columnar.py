@@ -54,7 +54,7 @@ def write(scored: Scored, answers: Sequence[Any], kind: str, columns: Sequence[s
     """Return the answers as a table in base64; parameters as of `tables.write`."""
     wrong = tables.reasons(scored.batch)
     placed = scored.in_place(answers)
-    found: dict[str, Array] = {}
+    found: dict[str, Any] = {}
     for name in columns:
         values = (
             [
@@ -80,7 +80,7 @@ def _columns(raw: bytes, kind: str) -> dict[str, list[Any]]:
     """Return the columns that an activity has, by name, as `activity.check` takes their values."""
     try:
         reader = _reader(raw, kind)
-        names = [field.name for field in reader.schema]
+        names = list(reader.schema.names)
         tables.check_names(names)
         taken = [
             (name, place) for place, name in enumerate(names) if name in activity.BY_NAME or name in activity.GIVEN
@@ -135,7 +135,7 @@ _TAKEN: Mapping[str, frozenset[type]] = {
 
 
 def _value(value: Any, taken: frozenset[type]) -> Any:
-    """Return a value as JSON holds it: days without their midnight, plain numbers, texts of whole numbers."""
+    """Return a value as JSON would hold it: days without midnight, numbers of any kind, texts of whole numbers."""
     # NaN is not equal to itself: what a data frame has for a missing value.
     if value is None or value != value:
         return None

@@ -23,17 +23,14 @@ def predict(call: Call) -> Answer:
     or on the day after the data date if they have not started: nothing that became known later is used. Progress and
     unknown columns may be sent and are not read. Reasons are given where asked for.
 
-    Tables are taken and given too: CSV with a header, lines of JSON with an activity or an answer each, Arrow IPC
-    streams and Parquet. The answer has the form of the request unless Accept names another; Arrow and Parquet are given
-    where Accept begins with them.
+    Tables are taken and given too: CSV with a header, lines of JSON with an activity or an answer each, streams of
+    Arrow IPC and Parquet. The answer has the form of the request unless Accept names another; Arrow and Parquet are
+    given where Accept begins with them, JSON otherwise.
     """
     explain = _explain(call)
     wanted, batch = _read(call, body.BINARY)
     explain = explain or batch.explain
-    if explain and len(batch.ids) > MAX_EXPLAINED:
-        raise requests.invalid(
-            "activities", "too_long", f"these are {len(batch.ids)}", f"with explain send at most {MAX_EXPLAINED}"
-        )
+    _check_explained(batch, explain)
     scored = predictions.score(call.request_id, call.serving.model(), batch)
     if wanted in body.BINARY:
         from predict.api import tables
@@ -63,16 +60,22 @@ def forecast(call: Call) -> Answer:
     others P10 to P90 are days by whose end the activity has finished with that probability. Activities are sent as to
     /predictions, alone, in a list or as a table, and answered likewise: a wrong one by null and an error that names the
     field. Point-in-time features as of the data date may be sent in history, under names that begin with now_.
-    A model that was released without a forecast answers stage and days late alone, and note says so.
+    A model that was released without a forecast answers stage and days late alone, and note says so. Reasons are given
+    where asked for, as parts of the probability of being late.
     """
     # Imported here, as the forecast model is: a probability needs neither.
     from predict.api import forecasts
 
+    explain = _explain(call)
     wanted, batch = _read(call)
-    if batch.explain:
-        raise requests.invalid("explain", "unsupported", "forecasts have no reasons", "ask /predictions for them")
+    explain = explain or batch.explain
+    _check_explained(batch, explain)
     found = forecasts.forecast(call.request_id, call.serving.model(), batch)
-    if wanted == body.JSON:
+    if wanted == body.JSON and explain:
+        from predict.api import forecast_explanations
+
+        given = answer(forecast_explanations.response(found))
+    elif wanted == body.JSON:
         given = answer(found.response())
     else:
         from predict.api import tables
@@ -112,6 +115,13 @@ def _wanted(call: Call, kind: str) -> str:
     accepted = call.headers.get("accept", "").lower()
     named = [item for item in (body.JSON, body.CSV, body.LINES) if item in accepted]
     return kind if kind in named or not named else named[0]
+
+
+def _check_explained(batch: Batch, explain: bool) -> None:
+    if explain and len(batch.ids) > MAX_EXPLAINED:
+        raise requests.invalid(
+            "activities", "too_long", f"these are {len(batch.ids)}", f"with explain send at most {MAX_EXPLAINED}"
+        )
 
 
 def _explain(call: Call) -> bool:

@@ -67,11 +67,14 @@ class Forecasts(NamedTuple):
         forecast of each activity
     note
         why there are no dates; None where there are
+    rows
+        features of each forecast; empty ones without a forecast model
     """
 
     scored: Scored
     items: list[Forecast]
     note: str | None
+    rows: Sequence[dict[str, Any]]
 
     def response(self) -> ForecastResponse:
         """Return the answer, with null and an error for each activity that was refused."""
@@ -118,7 +121,7 @@ def forecast(request_id: str, model: LoadedModel, batch: Batch) -> Forecasts:
         Forecast(prediction.prediction_id, prediction.activity_id, *item)
         for prediction, item in zip(scored.predictions, found, strict=True)
     ]
-    return Forecasts(scored, items, serving.NO_MODEL if forecaster is None else None)
+    return Forecasts(scored, items, serving.NO_MODEL if forecaster is None else None, rows)
 
 
 def _now(records: Sequence[Mapping[str, Any]], facts: Sequence[Known]) -> list[Mapping[str, float | None]]:

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Callable
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -12,6 +13,7 @@ from slipcast.model.artifact import ArtefactError
 
 if TYPE_CHECKING:
     from slipcast.forecast.evaluator import Forecaster
+    from slipcast.forecast.reasons import Explainer
 
 # Powertools and pydantic are imported where they are needed: most predictions do not need them (app.py).
 FOLDER, MODEL, FORECAST = "slipcast_model", "model.json", "forecast.json"
@@ -46,6 +48,16 @@ class LoadedModel(NamedTuple):
             If it cannot be read.
         """
         return forecaster(self.scorer.metadata["forecast"]["sha256"]) if self.has_forecast else None
+
+    def explainer(self) -> "Explainer | None":
+        """Return the explainer of the forecast model; None if the release has none.
+
+        Raises
+        ------
+        NoModelError
+            If it cannot be read.
+        """
+        return explainer(self.scorer.metadata["forecast"]["sha256"]) if self.has_forecast else None
 
 
 class Serving(NamedTuple):
@@ -93,11 +105,30 @@ def forecaster(sha256: str) -> "Forecaster":
     # Imported here: a probability does not need it.
     from slipcast.forecast.evaluator import Forecaster
 
+    return _with_forecast(sha256, Forecaster)
+
+
+@cache
+def explainer(sha256: str) -> "Explainer":
+    """Read the forecast model again, once, when its first reason is asked for.
+
+    Raises
+    ------
+    NoModelError
+        As for `forecaster`.
+    """
+    from slipcast.forecast.reasons import Explainer
+
+    evaluator = forecaster(sha256)
+    return _with_forecast(sha256, lambda document: Explainer(document, evaluator))
+
+
+def _with_forecast[T](sha256: str, make: Callable[[Any], T]) -> T:
     try:
         raw = _read(FORECAST)
         if artifact.digest(raw) != sha256:
             raise ArtefactError(f"the forecast model's SHA-256 is {artifact.digest(raw)}, not the released {sha256!r}")
-        return Forecaster(_parse(raw))
+        return make(_parse(raw))
     except (OSError, ValueError) as error:
         _count_refused(error, sha256)
         raise NoModelError("the forecast model of this version could not be read") from error

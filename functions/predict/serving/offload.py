@@ -25,7 +25,7 @@ PAYLOAD_BYTES = 6 * 1024 * 1024
 
 
 def is_columnar(event: dict[str, Any], headers: Mapping[str, str]) -> bool:
-    """Return whether a request or its answer is Arrow or Parquet: only the other function has the library."""
+    """Return whether a request comes or is to be answered as Arrow or Parquet, which only the other function reads."""
     return (
         bool(os.environ.get("BATCH_FUNCTION"))
         and event.get("httpMethod") == "POST"

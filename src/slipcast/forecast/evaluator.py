@@ -12,7 +12,7 @@ from typing import Any
 
 from slipcast.forecast.distribution import FinishDistribution
 from slipcast.forecast.stage import Stage
-from slipcast.model.evaluators import KINDS, single
+from slipcast.model.evaluators import compiled, many_rows, single
 
 # Bytes of a count in a packed leaf: the sum of up to 65,536 trees fits.
 _WIDTH = 4
@@ -42,13 +42,17 @@ class Forecaster:
         self._curves: Mapping[str, list[float]] = document["curves"]
         self._blend: Mapping[str, float] = document["blend"]
         late = document["late"]
-        self._late = None if late is None else KINDS[late["kind"]](late)
+        self._late = None if late is None else many_rows(late)
         self._roots: list[int] = []
         self._feature: list[int] = []
         self._number: list[Any] = []
         self._right: list[int] = []
         for tree in document["trees"]:
             self._add(tree)
+        native = compiled() if document["trees"] else None
+        self._compiled = (
+            None if native is None else native.Trees([*map(_splits, document["trees"])], single_precision=True)
+        )
 
     def forecast(
         self, features: Mapping[str, Any], stage: str, limit: float, p_at_start: float | None = None
@@ -71,7 +75,7 @@ class Forecaster:
         if self._late is None or stage == Stage.ALREADY_LATE or limit <= 0:
             return finish
         weight = self._blend.get(stage, 0.0) if p_at_start is not None else 0.0
-        return finish.reweighted(limit, (1 - weight) * self._late(row) + weight * (p_at_start or 0.0))
+        return finish.reweighted(limit, (1 - weight) * self._late([row])[0] + weight * (p_at_start or 0.0))
 
     def _cdf(self, row: list[float]) -> list[float]:
         packed = self._leaves(single(row))
@@ -97,6 +101,8 @@ class Forecaster:
         """Return the sum of the packed counts of the leaves that `row` falls into."""
         feature, number, right = self._feature, self._number, self._right
         total = 0
+        if self._compiled is not None:
+            return sum(number[node] for node in self._compiled.leaves(row))
         for node in self._roots:
             column = feature[node]
             while column >= 0:
@@ -125,6 +131,13 @@ class Forecaster:
                 own = array("I", counts[leaf * width : (leaf + 1) * width])
                 self._number.append(int.from_bytes(own.tobytes(), "little"))
                 leaf += 1
+
+
+def _splits(tree: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a tree with a number for each node, which is 0 at a leaf."""
+    thresholds = iter(tree["threshold"])
+    number = [next(thresholds) if column >= 0 else 0.0 for column in tree["feature"]]
+    return {"feature": tree["feature"], "right": tree["right"], "number": number}
 
 
 def _interpolated(value: float, knots: Sequence[float], targets: Sequence[float]) -> float:

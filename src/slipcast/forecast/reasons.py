@@ -81,6 +81,11 @@ class Explainer:
         late = document["late"]
         self._shap = None if late is None else TreeShap(late["trees"], 1 / len(late["trees"]))
 
+    @property
+    def explains(self) -> bool:
+        """Return whether the model has a forest of late or timely, without which there are no reasons."""
+        return self._shap is not None
+
     def reasons(
         self, features: Mapping[str, Any], stage: str, limit: float, p_at_start: float | None = None
     ) -> LateReasons | None:

@@ -1,14 +1,21 @@
-"""Evaluators by kind of model, with the standard library: functions from a prepared row to a probability."""
+"""Evaluators by kind of model, with the standard library: functions from prepared rows to probabilities.
+
+Trees are evaluated by compiled code where there is some (:mod:`slipcast.model.native`), with the same result.
+"""
 
 import math
 from array import array
 from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
 from typing import Any
 
 from slipcast.model.preprocessing import Row
 from slipcast.probability import expit, logit
 
 Model = Callable[[Row], float]
+# Of a large batch the interpreter takes this many times as long: benchmarks/trees.py.
+COMPILED_GAIN = 8
+ManyRows = Callable[[list[Row]], list[float]]
 
 
 def single(row: Row) -> Row:
@@ -16,16 +23,8 @@ def single(row: Row) -> Row:
     return array("f", row).tolist()
 
 
-def calibrated(model: Model, spec: Mapping[str, float]) -> Model:
+def calibrated(model: ManyRows, spec: Mapping[str, float]) -> ManyRows:
     """Return `model` with its log-odds recalibrated (Cox 1958)."""
-    link = log_odds(spec)
-    return lambda row: expit(link(model(row)))
-
-
-def calibrated_list(
-    model: Callable[[list[Row]], list[float]], spec: Mapping[str, float]
-) -> Callable[[list[Row]], list[float]]:
-    """Return the same as `calibrated`, for a model that takes all rows at once."""
     link = log_odds(spec)
     return lambda rows: [expit(link(probability)) for probability in model(rows)]
 
@@ -120,28 +119,46 @@ def _descend(
     return total
 
 
-def _forest(model: Mapping[str, Any]) -> Model:
-    arrays = _join(model["trees"])
-    count = len(model["trees"])
-    return lambda row: _descend(*arrays, single(row)) / count
+def compiled() -> Any:
+    """Return `slipcast.model.native` where its library is built, else None."""
+    # By name: the single file of the edge bundle contains the modules that are imported here, and has no library.
+    try:
+        native = import_module("slipcast.model.native")
+    except ImportError:
+        return None
+    return native if native.library() is not None else None
 
 
-def _boosting(model: Mapping[str, Any]) -> Model:
-    arrays = _join(model["trees"])
-    baseline = model["baseline"]
-    if model.get("single_precision"):
-        return lambda row: expit(baseline + _descend(*arrays, single(row)))
-    roots = arrays[0]
+def _sums(trees: Sequence[Mapping[str, Any]], *, single_precision: bool) -> Callable[[list[Row]], Sequence[float]]:
+    """Return the function from rows to the sums over the trees of the values of their leaves."""
+    native = compiled() if trees else None
+    if native is not None:
+        found: Callable[[list[Row]], Sequence[float]] = native.Trees(trees, single_precision=single_precision).sums
+        return found
+    arrays = _join(trees)
+    if single_precision:
+        return lambda rows: [_descend(*arrays, single(row)) for row in rows]
     missing_left = frozenset(
-        root + node for root, tree in zip(roots, model["trees"], strict=True) for node in tree["missing_left"]
+        root + node for root, tree in zip(arrays[0], trees, strict=True) for node in tree["missing_left"]
     )
 
-    def probability(row: Row) -> float:
+    def total(row: Row) -> float:
         complete = all(value == value for value in row)
-        total = _descend(*arrays, row) if complete else _descend_missing(*arrays, missing_left, row)
-        return expit(baseline + total)
+        return _descend(*arrays, row) if complete else _descend_missing(*arrays, missing_left, row)
 
-    return probability
+    return lambda rows: [total(row) for row in rows]
+
+
+def _forest(model: Mapping[str, Any]) -> ManyRows:
+    sums = _sums(model["trees"], single_precision=True)
+    count = len(model["trees"])
+    return lambda rows: [total / count for total in sums(rows)]
+
+
+def _boosting(model: Mapping[str, Any]) -> ManyRows:
+    sums = _sums(model["trees"], single_precision=model.get("single_precision", False))
+    baseline = model["baseline"]
+    return lambda rows: [expit(baseline + total) for total in sums(rows)]
 
 
 def _descend_missing(
@@ -165,10 +182,14 @@ def _descend_missing(
     return total
 
 
-KINDS: dict[str, Callable[[Mapping[str, Any]], Model]] = {
-    "linear": _linear,
-    "gaussian": _gaussian,
-    "mlp": _mlp,
-    "forest": _forest,
-    "boosting": _boosting,
-}
+_ROWS: dict[str, Callable[[Mapping[str, Any]], ManyRows]] = {"forest": _forest, "boosting": _boosting}
+_ROW: dict[str, Callable[[Mapping[str, Any]], Model]] = {"linear": _linear, "gaussian": _gaussian, "mlp": _mlp}
+KINDS = frozenset({*_ROWS, *_ROW})
+
+
+def many_rows(model: Mapping[str, Any]) -> ManyRows:
+    """Return the function from prepared rows to probabilities for a model of one of `KINDS`."""
+    if model["kind"] in _ROWS:
+        return _ROWS[model["kind"]](model)
+    one = _ROW[model["kind"]](model)
+    return lambda rows: [one(row) for row in rows]

@@ -48,7 +48,7 @@ class Scorer:
     history
         those of them that are point-in-time features
     steps
-        approximate number of tree nodes that a row visits; 0 for models without trees
+        approximate number of tree nodes that a row visits, as the interpreter would take time for; 0 without trees
     document
         the artifact that it was made from (:mod:`slipcast.model.artifact`)
     prepare
@@ -66,18 +66,19 @@ class Scorer:
         self.names: tuple[str, ...] = (*names["numeric"], *names["categorical"])
         self.history = tuple(name for name in names["numeric"] if name in HISTORY)
         self.document = document
-        self.steps = sum(1 + len(tree["feature"]).bit_length() for tree in document["model"].get("trees", ()))
+        nodes = sum(1 + len(tree["feature"]).bit_length() for tree in document["model"].get("trees", ()))
+        self.steps = nodes if evaluators.compiled() is None else nodes // evaluators.COMPILED_GAIN
         self.prepare = Preparation(names, document["preparation"])
         model, calibration = document["model"], document.get("calibration")
         if model["kind"] in evaluators.KINDS:
-            one = evaluators.KINDS[model["kind"]](model)
-            score = one if calibration is None else evaluators.calibrated(one, calibration)
-            self._score: Callable[[list[Row]], list[float]] = lambda rows: [score(row) for row in rows]
+            score = evaluators.many_rows(model)
         else:
             # By name: scikit-learn takes seconds to import, only its own models need it, and the single file of the
             # edge bundle, which contains the modules imported here, must not include it.
-            several = import_module("slipcast.model.sklearn_estimators").load(model)
-            self._score = several if calibration is None else evaluators.calibrated_list(several, calibration)
+            score = import_module("slipcast.model.sklearn_estimators").load(model)
+        self._score: Callable[[list[Row]], list[float]] = (
+            score if calibration is None else evaluators.calibrated(score, calibration)
+        )
 
     def features(self, activity: Mapping[str, Any]) -> dict[str, float | str | None]:
         """Return the features of one activity given by canonical columns, as the model sees them."""
