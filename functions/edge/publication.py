@@ -41,7 +41,15 @@ def publish(*, bucket: str, model: ModelRef, version: str, rows: int) -> EdgePub
     with scratch.folder() as place:
         checked = trial.check(place, files)
         measured = trial.measure(place, rows)
-    portable_files = portable.files(artefact, _forecast(loaded, model), loaded, golden, version=version, edge=files)
+    portable_files = portable.files(
+        artefact,
+        _forecast(loaded, model),
+        loaded,
+        golden,
+        version=version,
+        edge=files,
+        profile=storage.read_bytes(model["profile_uri"]) if "profile_uri" in model else None,
+    )
     with scratch.folder() as place:
         portable_checked = trial.check_host(place, portable_files)
     folder = f"{version}-{model['model_id']}"

@@ -14,6 +14,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from slipcast.evaluation.assessment import Assessment
 
 # Exit status of `evaluate` for a model that the gate keeps.
 KEPT = 3
@@ -110,8 +114,7 @@ def _train(options: argparse.Namespace) -> int:
     )
     assessed = trained.assessed
     sha256 = digest(assessed.artefact)
-    _write_bundle(options.out, assessed.artefact, assessed.forecast, assessed.golden, options.version)
-    (options.out / "profile.json").write_text(json.dumps(assessed.profile), encoding="utf-8")
+    _write_bundle(options.out, assessed, options.version)
     evaluation = {
         "model_id": assessed.model_id,
         "model_sha256": sha256,
@@ -139,16 +142,23 @@ def _dataset(data: Path) -> tuple[Path, str, date]:
     return table, manifest["dataset_id"], date.fromisoformat(str(manifest["data_date"])[:10])
 
 
-def _write_bundle(
-    out: Path, artefact: bytes, forecast: bytes | None, golden: Mapping[str, object], version: str
-) -> None:
+def _write_bundle(out: Path, assessed: "Assessment", version: str) -> None:
     from slipcast.edge import bundle, portable
     from slipcast.model import scorer
     from slipcast.model.artifact import digest
 
+    artefact, golden = assessed.artefact, assessed.golden
     loaded = scorer.load(artefact, digest(artefact))
-    edge = bundle.files(artefact, loaded, golden, None)
-    for name, raw in portable.files(artefact, forecast, loaded, golden, version=version, edge=edge).items():
+    contents = portable.files(
+        artefact,
+        assessed.forecast,
+        loaded,
+        golden,
+        version=version,
+        edge=bundle.files(artefact, loaded, golden, None),
+        profile=json.dumps(assessed.profile).encode(),
+    )
+    for name, raw in contents.items():
         path = out / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(raw)

@@ -346,6 +346,25 @@ def _done(text: str, as_json: bool) -> None:
     click.echo(json.dumps({"done": text}) if as_json else text)
 
 
+@cli.command()
+@click.argument(
+    "target", metavar="PLATFORM", type=click.Choice(["sagemaker", "azureml", "vertex", "kserve", "airflow"])
+)
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="New folder for the files.")
+@click.option(
+    "--bundle", type=click.Path(exists=True, path_type=Path), help="Portable bundle, zip or folder; no stack."
+)
+@click.option("--version", "model_version", help="Released version; the live one where absent.")
+@stack_option
+@aws_command
+def port(target: str, out: Path, bundle: Path | None, model_version: str | None, stack: str) -> None:
+    """Write what PLATFORM needs to serve and train a released model: sagemaker, azureml, vertex, kserve or airflow."""
+    from slipcast_cli.port import command
+
+    found = command.of_deployed(stack, model_version) if bundle is None else command.of_file(bundle)
+    click.echo(command.run(target, found, out))
+
+
 # --- Operator ----------------------------------------------------------------------------------------------------
 
 

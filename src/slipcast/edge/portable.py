@@ -54,6 +54,7 @@ def files(
     *,
     version: str,
     edge: Mapping[str, bytes],
+    profile: bytes | None = None,
 ) -> dict[str, bytes]:
     """Return the files of the bundle by path.
 
@@ -69,6 +70,8 @@ def files(
         version of the release
     edge
         the files of the edge bundle, whose scorer of one file comes along
+    profile
+        reference profile of the training data (``profile.json``), from which other stacks' monitors get their baseline
 
     Raises
     ------
@@ -107,6 +110,8 @@ def files(
     }
     if forecast is not None:
         found[FORECAST] = forecast
+    if profile is not None:
+        found["profile.json"] = profile
     found[SBOM] = _json(sbom(found, release))
     sums = "".join(f"{hashlib.sha256(raw).hexdigest()}  {name}\n" for name, raw in sorted(found.items()))
     return found | {SUMS: sums.encode("ascii")}
