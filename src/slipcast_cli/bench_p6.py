@@ -202,13 +202,21 @@ def completion(network: Network, name: str) -> dict[str, Any] | None:
 
 
 def run(folder: Path) -> list[Result]:
-    """Compare each XER and XML file of a folder; the same schedule under another name counts once."""
+    """Compare each XER and P6 XML file of a folder; the same schedule under another name counts once."""
     results: dict[str, Result] = {}
     for file in sorted(folder.iterdir()):
-        if file.suffix.lower() in (".xer", ".xml"):
+        if file.suffix.lower() == ".xer" or _is_pmxml(file):
             result = compare(file)
             results.setdefault(result.digest or result.file, result)
     return list(results.values())
+
+
+def _is_pmxml(file: Path) -> bool:
+    # MS Project's XML has the same ending, and other rules.
+    if file.suffix.lower() != ".xml":
+        return False
+    with file.open("rb") as stream:
+        return b"APIBusinessObjects" in stream.read(4096)
 
 
 # Heading → figure and its decimals.
