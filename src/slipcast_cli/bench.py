@@ -19,6 +19,7 @@ from slipcast.forecast.landmarks import landmark_table
 from slipcast.forecast.scores import Forecasts
 from slipcast.forecast.stage import Stage
 from slipcast.training import candidates, pipeline
+from slipcast_cli.bench_text import COLUMNS, markdown, plain
 
 TOLERANCE_DAYS = 30
 SEED = 0
@@ -189,13 +190,7 @@ def text(result: Result) -> str:
     """Return the tables as Markdown, without columns that are empty."""
     lines = []
     for name, table in result.tables().items():
-        columns = {heading: key for heading, key in COLUMNS.items() if key[0] in table and table[key[0]].notna().any()}
-        lines += [f"**{name.capitalize()} ({table['rows'].iloc[0]:,} landmarks)**", ""]
-        lines += ["| | " + " | ".join(columns) + " |", "|---" + "|--:" * len(columns) + "|"]
-        for row in table.to_dict("records"):
-            cells = [_cell(row[key], digits) for key, digits in columns.values()]
-            lines.append(f"| {row['method']} | " + " | ".join(cells) + " |")
-        lines.append("")
+        lines += markdown(f"{name} ({table['rows'].iloc[0]:,} landmarks)", table, COLUMNS)
     for item in result.differences():
         low, high = item["ci"]
         lines.append(
@@ -207,34 +202,9 @@ def text(result: Result) -> str:
 
 def document(result: Result) -> dict[str, Any]:
     """Return tables and differences as JSON values; undefined scores are None."""
-    tables = {
-        name: [
-            {key: None if value != value else value for key, value in row.items()} for row in table.to_dict("records")
-        ]
-        for name, table in result.tables().items()
-    }
+    tables = {name: plain(table) for name, table in result.tables().items()}
     return {"tables": tables, "differences": result.differences()}
-
-
-# Heading → score and its decimals.
-COLUMNS = {
-    "AUC": ("auc", 3),
-    "AUC within": ("auc_within", 3),
-    "Brier": ("brier", 3),
-    "CRPS": ("crps", 1),
-    "pinball": ("pinball", 2),
-    "P50": ("pinball_50", 1),
-    "P80": ("pinball_80", 1),
-    "P90": ("pinball_90", 1),
-    "≤ P80": ("held_80", 3),
-    "80 %": ("cover_80", 3),
-    "90 %": ("cover_90", 3),
-}
 
 
 def _percent(ratio: list[float] | None) -> str:
     return "" if ratio is None else f", in % [{100 * ratio[0]:+.0f}, {100 * ratio[1]:+.0f}]"
-
-
-def _cell(value: float, digits: int) -> str:
-    return "" if value != value else f"{value:.{digits}f}"

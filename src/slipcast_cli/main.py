@@ -424,7 +424,7 @@ def deploy(stage: str, stack: str) -> None:
 
 
 @cli.command()
-@click.argument("dataset", type=click.Choice(["nyc-sca", "nyc-snapshots", "dslib"]))
+@click.argument("dataset", type=click.Choice(["nyc-sca", "nyc-snapshots", "dslib", "p6"]))
 @click.argument("path", type=click.Path(exists=True, path_type=Path))
 @json_option
 def bench(dataset: str, path: Path, as_json: bool) -> None:
@@ -432,23 +432,32 @@ def bench(dataset: str, path: Path, as_json: bool) -> None:
 
     nyc-sca is a canonical CSV of the New York School Construction Authority, such as examples/nyc_sca_2025-06.csv.
     nyc-snapshots is the CSV of NYC Open Data's capital projects (95tx-snak). dslib is a folder with your download of
-    the workbooks of DSLIB. Each takes minutes.
+    the workbooks of DSLIB. Each takes minutes. p6 is a folder of XER and XML files of Primavera P6: computed dates
+    next to those that P6 stored, and the completion by each baseline.
     """
-    if path.is_dir() != (dataset == "dslib"):
-        raise Failed(f"{dataset} is read from a {'folder' if dataset == 'dslib' else 'file'}: {path} is none")
+    folder = dataset in ("dslib", "p6")
+    if path.is_dir() != folder:
+        raise Failed(f"{dataset} is read from a {'folder' if folder else 'file'}: {path} is none")
     found, text = _benchmark(dataset, path)
     click.echo(json.dumps(found) if as_json else text)
 
 
 def _benchmark(dataset: str, path: Path) -> tuple[dict[str, Any], str]:
     if dataset == "dslib":
-        from slipcast_cli import bench_dslib, dslib
+        from slipcast_cli import bench_dslib, bench_dslib_tables, dslib
 
         projects = list(dslib.read_folder(path))
         if not projects:
             raise Failed(f"{path} has no workbooks of DSLIB, whose names begin like C2011-05 and end in .xlsx")
-        judged = bench_dslib.run(bench_dslib.tables(projects))
+        judged = bench_dslib.run(bench_dslib_tables.tables(projects))
         return bench_dslib.document(judged), bench_dslib.text(judged)
+    if dataset == "p6":
+        from slipcast_cli import bench_p6
+
+        results = bench_p6.run(path)
+        if not results:
+            raise Failed(f"{path} has no XER or XML files")
+        return bench_p6.document(results), bench_p6.text(results)
     from slipcast_cli import bench as benchmark
     from slipcast_cli import bench_snapshots
 

@@ -14,7 +14,7 @@ from slipcast.forecast import completion, relative
 from slipcast.schedule.engine import schedule
 from slipcast.schedule.network import Key, Status
 from slipcast.schedule.working_time import minute_of, moment_of
-from slipcast_cli import bench_dslib, dslib
+from slipcast_cli import bench_dslib, bench_dslib_methods, bench_dslib_tables, dslib
 from slipcast_cli.main import cli
 
 BEGIN = datetime(2014, 3, 3, 8)
@@ -194,8 +194,10 @@ def test_durations_are_days_of_the_agenda(text, minutes):
 
 @pytest.mark.slow
 def test_the_benchmark_judges_every_method_on_the_same_rows(folder, monkeypatch):
-    for name, value in {"DRAWS": 20, "AT_START_TREES": 5, "FOLDS": 2, "COMPLETION_FOLDS": 2}.items():
-        monkeypatch.setattr(bench_dslib, name, value)
+    monkeypatch.setattr(bench_dslib_tables, "DRAWS", 20)
+    monkeypatch.setattr(bench_dslib_methods, "AT_START_TREES", 5)
+    monkeypatch.setattr(bench_dslib_methods, "COMPLETION_FOLDS", 2)
+    monkeypatch.setattr(bench_dslib, "FOLDS", 2)
     monkeypatch.setattr(relative, "TREES", 4)
     monkeypatch.setattr(completion, "FOLDS", 2)
     monkeypatch.setattr(completion, "ITERATIONS", 5)

@@ -202,7 +202,7 @@ def test_p6_writes_dates_in_many_ways(read, start, finish, status, actual):
 
 @pytest.mark.parametrize(("duration", "days"), [("10d", 14), ("80h", 14), ("2w", 14), ("10", 14), ("12,5d", 47)])
 def test_a_duration_with_a_comma_is_taken_from_the_dates(read, duration, days):
-    row = f'A1,x,In Progress,05-Jan-25 A,14-Jul-25,20-Feb-25,,"{duration}"'
+    row = f'A1,x,Not Started,05-Jan-25,14-Jul-25,20-Feb-25,,"{duration}"'
 
     assert read("p6_2025-06-30.csv", f"{P6}\n{row}\n").rows()[0]["baseline_duration_days"] == days
 

@@ -1,6 +1,4 @@
-"""Dates of `slipcast.schedule` next to those that Primavera P6 stored in the same file.
-
-    python -m benchmarks.schedule_engine FOLDER_OR_FILE... [--json FILE]
+"""Benchmark on files of Primavera P6: dates of `slipcast.schedule` next to P6's own, and completions by each baseline.
 
 Not every file can be reproduced: its dates may be older than its relations, or be those of a plan edited by hand. An
 activity contradicts itself if its stored early dates are not its remaining duration apart on its calendar, lie before
@@ -12,18 +10,23 @@ finish and total float.
 P6 leaves the early dates of completed work blank where logic is not retained. If they are blank in a project whose
 schedule options say retained logic, the dates are older than the options, and progress override is what they were made
 with.
+
+Completions are working days from the data date on the calendar that most activities have. The plan is that of the file:
+P6 keeps the planned dates of what has started, and moves those of what has not with the schedule.
 """
 
-import argparse
 import hashlib
-import json
 import statistics
-from collections.abc import Iterator
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from time import process_time
+from typing import Any
 
+import pandas as pd
+
+from slipcast.forecast import monte_carlo, network_state
 from slipcast.ingest.read_network import read_rows
 from slipcast.ingest.refusal import ScheduleRefused
 from slipcast.schedule.compiled import Node
@@ -32,6 +35,8 @@ from slipcast.schedule.network import SPANNING, CycleError, Key, Network, Status
 from slipcast.schedule.options import OutOfSequence
 from slipcast.schedule.tables import network_of
 from slipcast.schedule.working_time import minute_of
+from slipcast_cli.bench_dslib_tables import triangle
+from slipcast_cli.bench_text import markdown, plain
 
 DAY = 1440
 MEASURES = ("early_finish", "late_finish", "total_float")
@@ -55,6 +60,7 @@ class Result:
     seconds: float = 0.0
     digest: str = ""
     differences: list[Differences] = field(default_factory=list)
+    completions: list[dict[str, Any]] = field(default_factory=list)
 
     def within(self, name: str) -> float | None:
         """Return the share of activities within a day."""
@@ -157,61 +163,129 @@ def compare(path: Path) -> Result:
     result.differences = [differences(node, rows[node.activity.key], network) for node in nodes if not node.complete]
     if not result.differences:
         result.error = "no early dates of open activities"
+    result.completions = [found for name in network.projects if (found := completion(network, name)) is not None]
     return result
 
 
-def lines(results: list[Result]) -> Iterator[str]:
-    """Yield the table."""
-    for progressed in (False, True):
-        group = [result for result in results if not result.error and result.progressed is progressed]
-        yield ""
-        yield "progressed" if progressed else "unprogressed"
-        yield f"{'file':44} {'open':>6} {'links':>6} {'contr.':>7} {'EF':>7} {'LF':>7} {'TF':>7} {'CPU s':>6}"
-        for result in group:
-            yield (
-                f"{result.file[:43]:43}{'*' if result.overridden else ' '} {len(result.differences):6} "
-                f"{result.relations:6} {result.contradictions:7.1%} "
-                f"{' '.join(_percent(result.within(name)) for name in MEASURES)} {result.seconds:6.2f}"
-            )
-        for words, name in (
-            ("files that agree with themselves", "contradictions"),
-            ("files that agree with their calendars", "calendar_contradictions"),
-        ):
-            kept = [result for result in group if getattr(result, name) <= MOST_CONTRADICTIONS]
-            rows = [row for result in kept for row in result.differences]
-            shares = " ".join(f"{name} {_percent(_within(rows, name), 2).strip()}" for name in MEASURES)
-            yield f"{len(kept)} {words}, {len(rows)} open activities within a day: {shares}"
-    if any(result.overridden for result in results):
-        yield "* progress override, as the blank early dates of completed work say"
+def completion(network: Network, name: str) -> dict[str, Any] | None:
+    """Return the working days to the completion of a project by each method; None if it is not in progress."""
+    own = {key: item for key, item in network.activities.items() if key.project == name}
+    statuses = {item.status for item in own.values() if item.kind not in SPANNING}
+    if not statuses - {Status.NOT_STARTED} or statuses == {Status.COMPLETE}:
+        return None
+    relations = [item for item in network.relations if item.predecessor in own and item.successor in own]
+    alone = replace(network, projects={name: network.projects[name]}, activities=own, relations=relations)
+    try:
+        state = network_state.state(alone).project
+    except ValueError:
+        return None
+    drawn = triangle(alone, name)
+    latest, _ = drawn.project_finish(name)
+    nodes = [node for node in drawn.nodes if node.activity.planned_start is not None]
+    usual = Counter(node.activity.calendar for node in nodes).most_common(1)[0][0]
+    node = next(node for node in nodes if node.activity.calendar == usual)
+    quantiles = [
+        node.clock.between(node.data_date, monte_carlo.quantile(latest, level)) / node.clock.day_minutes
+        for level in (0.5, 0.8)
+    ]
+    return {
+        "method": name,
+        "complete": state["share_complete"],
+        "plan": state["plan_remaining"],
+        "delayed": state["plan_remaining"] + max(state["median_start_delay"], 0.0),
+        "critical_path": state["free_remaining"],
+        "earned": state["earned_remaining"],
+        "earned_pace": state["earned_remaining"] / max(state["performance"], 0.1),
+        "monte_carlo_50": quantiles[0],
+        "monte_carlo_80": quantiles[1],
+    }
 
 
-def _percent(share: float | None, digits: int = 1) -> str:
-    return "      -" if share is None else f"{share:7.{digits}%}"
-
-
-def main() -> None:
-    """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("paths", nargs="+", type=Path)
-    parser.add_argument("--json", type=Path, help="where to write the figures of each file")
-    arguments = parser.parse_args()
-    files = [file for path in arguments.paths for file in (sorted(path.iterdir()) if path.is_dir() else [path])]
+def run(folder: Path) -> list[Result]:
+    """Compare each XER and P6 XML file of a folder; the same schedule under another name counts once."""
     results: dict[str, Result] = {}
-    for file in files:
-        if file.suffix.lower() in (".xer", ".xml"):
+    for file in sorted(folder.iterdir()):
+        if file.suffix.lower() == ".xer" or _is_pmxml(file):
             result = compare(file)
-            # The same schedule under another name counts once.
             results.setdefault(result.digest or result.file, result)
-            if result.error:
-                print(f"{result.file[:43]:44} {result.error[:100]}")
-    print("\n".join(lines(list(results.values()))))
-    if arguments.json:
-        figures = [
-            {**vars(result), "differences": len(result.differences), **{name: result.within(name) for name in MEASURES}}
-            for result in results.values()
-        ]
-        arguments.json.write_text(json.dumps(figures, indent=1))
+    return list(results.values())
 
 
-if __name__ == "__main__":
-    main()
+def _is_pmxml(file: Path) -> bool:
+    # MS Project's XML has the same ending, and other rules.
+    if file.suffix.lower() != ".xml":
+        return False
+    with file.open("rb") as stream:
+        return b"APIBusinessObjects" in stream.read(4096)
+
+
+# Heading → figure and its decimals.
+COLUMNS = {
+    "open": ("open", 0),
+    "relations": ("relations", 0),
+    "contradictions, %": ("contradictions", 1),
+    "early finish, %": ("early_finish", 2),
+    "late finish, %": ("late_finish", 2),
+    "total float, %": ("total_float", 2),
+    "CPU, s": ("seconds", 2),
+}
+COMPLETIONS = {
+    "complete, %": ("complete", 0),
+    "plan": ("plan", 0),
+    "plan and delay so far": ("delayed", 0),
+    "critical path": ("critical_path", 0),
+    "earned schedule, PF = 1": ("earned", 0),
+    "earned schedule, SPI(t)": ("earned_pace", 0),
+    "Monte Carlo -10/+25 %, P50": ("monte_carlo_50", 0),
+    "P80": ("monte_carlo_80", 0),
+}
+
+
+def tables(results: list[Result]) -> dict[str, pd.DataFrame]:
+    """Return the shares of open activities within a day of P6's dates, by file and in total, and the completions."""
+    found = {}
+    for progressed, title in ((False, "not progressed"), (True, "progressed")):
+        group = [result for result in results if not result.error and result.progressed is progressed]
+        rows = [_row(result.file + " *" * result.overridden, [result]) for result in group]
+        for words, name in (("themselves", "contradictions"), ("their calendars", "calendar_contradictions")):
+            kept = [result for result in group if getattr(result, name) <= MOST_CONTRADICTIONS]
+            rows.append(_row(f"files that agree with {words}: {len(kept)}", kept))
+        found[f"{title}: open activities within a day of P6"] = pd.DataFrame(rows)
+    completions = [row for result in results for row in result.completions]
+    found["completion, working days from the data date"] = pd.DataFrame(
+        [{**row, "complete": 100 * row["complete"]} for row in completions]
+    )
+    return found
+
+
+def _row(name: str, results: list[Result]) -> dict[str, Any]:
+    differences = [row for result in results for row in result.differences]
+    alone = results[0] if len(results) == 1 else None
+    shares = {measure: _within(differences, measure) for measure in MEASURES}
+    return {
+        "method": name,
+        "open": len(differences),
+        "relations": sum(result.relations for result in results),
+        "contradictions": float("nan") if alone is None else 100 * alone.contradictions,
+        **{measure: float("nan") if share is None else 100 * share for measure, share in shares.items()},
+        "seconds": sum(result.seconds for result in results),
+    }
+
+
+def text(results: list[Result]) -> str:
+    """Return the tables as Markdown."""
+    lines = [f"Left out: {result.file}: {result.error[:100]}" for result in results if result.error]
+    for title, table in tables(results).items():
+        if len(table):
+            lines += markdown(title, table, COMPLETIONS if title.startswith("completion") else COLUMNS)
+    if any(result.overridden for result in results):
+        lines.append("\\* progress override, as the blank early dates of completed work say")
+    return "\n".join(lines)
+
+
+def document(results: list[Result]) -> dict[str, Any]:
+    """Return the tables as JSON values."""
+    return {
+        "left_out": {result.file: result.error for result in results if result.error},
+        "tables": {title: plain(table) for title, table in tables(results).items()},
+    }
