@@ -18,7 +18,7 @@ CUT = date(2021, 1, 1)
 
 @pytest.fixture(scope="module")
 def schedule() -> pd.DataFrame:
-    """Return activities of one kind, 30 % of them late whenever they start; timely ones finish early, as real ones do."""
+    """Return activities of one kind, 30 % of them late whenever they start; timely ones finish early."""
     rng = np.random.default_rng(4)
     n = 20_000
     start = pd.Timestamp("2016-01-01") + pd.to_timedelta(rng.integers(0, 2400, n), unit="D")
