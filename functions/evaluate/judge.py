@@ -44,6 +44,7 @@ def judge(event: EvaluateRequest, live: versions.LiveModel | None, settings: Set
             "training_cut": search["cut"],
         },
         forecast=_forecast(search["forecast"], live, settings.tolerance_days),
+        pending=tables.get("pending"),
     )
     model = _store(assessed, chosen.family, event, settings.data_bucket, now)
     evaluation = {

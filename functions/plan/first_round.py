@@ -35,7 +35,7 @@ def begin(execution: str, source: DatasetRef, settings: Settings) -> Planned:
     table = _read(source)
     prefix = f"s3://{settings.data_bucket}/runs/{execution}"
     seed = settings.random_seed
-    tracks, cut = _protocols(table, source, settings)
+    tracks, cut, pending = _protocols(table, source, settings)
     main = tracks[conduct.MAIN]
     declared = _declared(settings.data_bucket, OWN_CANDIDATES, candidates.load_candidates)
     plan: SearchPlan = {
@@ -50,9 +50,11 @@ def begin(execution: str, source: DatasetRef, settings: Settings) -> Planned:
             "numeric": list(main.data.features.select_dtypes("number").columns),
             "categorical": list(main.data.features.select_dtypes(exclude="number").columns),
         },
+        "fills": _fills(source),
         "tables": {
             name: _write_table(f"{prefix}/{name}.csv.gz", part)
-            for name, part in {"train": main.train, "holdout": main.holdout}.items()
+            for name, part in {"train": main.train, "holdout": main.holdout, "pending": pending}.items()
+            if part is not None
         },
         "tracks": {
             name: _write_track(f"{prefix}/search/{name}.npz", track, settings.train_memory_mb)
@@ -75,12 +77,18 @@ def _read(source: DatasetRef) -> pd.DataFrame:
 
 def _protocols(
     table: pd.DataFrame, source: DatasetRef, settings: Settings
-) -> tuple[dict[str, protocols.Protocol], str | None]:
+) -> tuple[dict[str, protocols.Protocol], str | None, pd.DataFrame | None]:
     data_date = source.get("data_date")
     if not data_date:
-        return {
-            conduct.MAIN: protocols.paper_protocol(protocols.undated_labels(table), settings.random_seed, dated=False)
-        }, None
+        return (
+            {
+                conduct.MAIN: protocols.paper_protocol(
+                    protocols.undated_labels(table), settings.random_seed, dated=False
+                )
+            },
+            None,
+            None,
+        )
     tolerance_days = settings.tolerance_days
     labelled = labels.label(table, tolerance_days)
     labelled = labelled.join(history_table(table, labelled, tolerance_days))
@@ -94,7 +102,15 @@ def _protocols(
     tracks = {conduct.MAIN: protocols.time_protocol(train, holdout)}
     if settings.paper_protocol:
         tracks[conduct.SIDE] = protocols.paper_protocol(labelled, settings.random_seed)
-    return tracks, cut.isoformat()
+    # What has no label yet shows which columns are filled in only as activities mature.
+    pending = labels.pending(table, tolerance_days)
+    return tracks, cut.isoformat(), pending.join(history_table(table, pending, tolerance_days))
+
+
+def _fills(source: DatasetRef) -> dict[str, dict[str, list[int]]]:
+    uri = source.get("manifest_uri")
+    counts: dict[str, dict[str, list[int]]] = storage.read_json(uri).get("fills", {}) if uri else {}
+    return counts
 
 
 def _forecast(table: pd.DataFrame, cut: str | None, prefix: str, settings: Settings) -> ForecastPlan:

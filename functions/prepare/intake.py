@@ -11,7 +11,7 @@ from typing import Any
 from prepare.settings import Settings
 from slipcast import provenance
 from slipcast.contracts import DatasetRef, OpenActivities, Reference, Upload
-from slipcast.datasets import network, versions
+from slipcast.datasets import network, updates, versions
 from slipcast.ingest import report, schema_changes, understanding
 from slipcast.ingest.files import file_names
 from slipcast.ingest.files.formats import Limits
@@ -318,6 +318,8 @@ def _version(schedule: Schedule, source: dict[str, Any], workdir: Path, settings
             manifest |= {"labels_uri": f"{prefix}/labels.csv.gz", "last_seen_uri": f"{prefix}/last_seen.csv.gz"}
         manifest |= {"sources": _with(sources, source), "code_version": provenance.code_version()}
         manifest |= {"tolerance_days": tolerance_days}
+        if old is not None:
+            manifest["fills"] = updates.added(before.get("fills", {}), updates.fills(old, new, folder))
         for name in links:
             manifest["network"][name]["uri"] = f"{prefix}/{name}.parquet"
         # Immutable: the same version is not written twice. Only the list of files that led to it grows.

@@ -24,9 +24,9 @@ class Layer:
 
     ``without``: packages that the lock has below our requirements and that stay out, because the Lambda runtime or
     another layer holds them, or because no code in use imports them (test_layers.py proves that). ``packages``: the
-    project's packages, in src, that are the layer. ``compiled``: the file in them that is compiled from C. ``optimize``:
-    as for ``compileall -o``; None leaves the source where it is. Not 2: MLflow formats docstrings when it is imported and
-    registers no dataset source without them. Not 1: a library's assertions are worth their 0.1 MB.
+    project's packages, in src, that are the layer. ``compiled``: the file in them that is compiled from C.
+    ``optimize``: as for ``compileall -o``; None leaves the source where it is. Not 2: MLflow formats docstrings when
+    it is imported and registers no dataset source without them. Not 1: a library's assertions are worth their 0.1 MB.
     """
 
     without: frozenset[str] = frozenset()

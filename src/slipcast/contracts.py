@@ -156,7 +156,10 @@ class ForecastPoint(TypedDict):
 
 
 class SearchPlan(TypedDict):
-    """A search before its first round; ``cut`` is None without dates, ``budget_seconds`` without a limit."""
+    """A search before its first round; ``cut`` is None without dates, ``budget_seconds`` without a limit.
+
+    ``fills`` are the counts of `datasets.updates`; ``tables`` are train, holdout and, with dates, pending.
+    """
 
     execution: str
     protocol: Literal["time", "paper"]
@@ -166,6 +169,7 @@ class SearchPlan(TypedDict):
     tolerated_share: float
     candidates: Any
     features: FeatureNames
+    fills: dict[str, dict[str, list[int]]]
     tables: dict[str, TableRef]
     tracks: dict[str, Track]
     forecast: ForecastPlan

@@ -84,3 +84,18 @@ def label(table: pd.DataFrame, tolerance_days: int) -> pd.DataFrame:
     matured["is_late"] = kept["late"].to_numpy(dtype="int64")
     matured["matured_at"] = kept["matured_at"].to_numpy().astype(table["baseline_finish"].dtype)
     return matured.reset_index(drop=True)
+
+
+def pending(table: pd.DataFrame, tolerance_days: int) -> pd.DataFrame:
+    """Return the activities that have started and not matured by their data date: those without a label.
+
+    Parameters
+    ----------
+    table
+        as for `label`, with ``start``
+    tolerance_days
+        calendar days after the baseline finish that still count as on time
+    """
+    limit = table["baseline_finish"] + pd.Timedelta(days=tolerance_days)
+    rows = table[(table["start"] <= table["data_date"]) & (limit > table["data_date"])]
+    return rows.reset_index(drop=True)

@@ -15,7 +15,7 @@ from slipcast.evaluation.data_profile import data_profile, moved
 from slipcast.evaluation.fairness import MEASURES, fairness_report
 from slipcast.evaluation.guardrails import fairness_limits, leakage_limits, protocol_limit
 from slipcast.evaluation.importance import dependence, permutation
-from slipcast.evaluation.leakage import leakage_report
+from slipcast.evaluation.leakage import Context, leakage_report
 from slipcast.evaluation.slices import slice_report
 from slipcast.evaluation.threshold import cost_threshold, threshold_report
 from slipcast.features.point_in_time import HISTORY
@@ -118,6 +118,7 @@ def assess(
     reason: str,
     metadata: Mapping[str, Any],
     forecast: forecasts.Found,
+    pending: pd.DataFrame | None = None,
 ) -> Assessment:
     """Measure candidates and champion on the holdout and decide.
 
@@ -140,6 +141,8 @@ def assess(
         the artifact's record of its origin; ``tolerance_days`` is that of the forecast
     forecast
         what the search found for the forecast
+    pending
+        activities that started and have no label, with the columns of `train`; None: not known
 
     Raises
     ------
@@ -163,7 +166,13 @@ def assess(
     model = CalibratedPipeline(challenger.pipeline, line.slope, line.intercept, line.clip)
     threshold = cost_threshold(policy.missed_delay_cost, policy.false_alarm_cost)
     prior = np.full(len(y), y_train.mean())
-    leakage = leakage_report(train_features, y_train, features, y, p, numeric=numeric, categorical=categorical)
+    context = None
+    if timed and pending is not None:
+        pending_features = feature_table(pending)[numeric + categorical]
+        context = Context(train, holdout, pending, pending_features, search.get("fills") or {})
+    leakage = leakage_report(
+        train_features, y_train, features, y, p, numeric=numeric, categorical=categorical, context=context
+    )
     fairness = fairness_report(
         holdout,
         y,

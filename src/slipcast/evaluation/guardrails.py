@@ -3,6 +3,7 @@
 from typing import Any
 
 from slipcast.evaluation.gate import Limit
+from slipcast.evaluation.leakage import KINDS
 
 UNDATED = (
     "the protocol has no time order: the dataset is undated and was split at random, so the figures do not say how the "
@@ -16,7 +17,7 @@ def protocol_limit(protocol: str) -> Limit:
 
 
 def leakage_limits(report: dict[str, Any]) -> list[Limit]:
-    """Return the limits on the AUC of the challenger and of the best single feature.
+    """Return the limits on the AUC of the challenger and of the best single feature, and those of each kind of sign.
 
     Parameters
     ----------
@@ -45,6 +46,21 @@ def leakage_limits(report: dict[str, Any]) -> list[Limit]:
                 f"{report['max_feature_auc']}; look whether it is written after the activity's start",
             )
         )
+    for kind, words in KINDS.items():
+        signs = [sign for sign in report["signs"] if sign["kind"] == kind]
+        if not signs:
+            found.append(Limit(words, None, None, False, ""))
+        for sign in signs:
+            found.append(
+                Limit(
+                    f"{words}: {sign['feature']}",
+                    sign["value"],
+                    sign["limit"],
+                    True,
+                    f"suspected leakage: {sign['evidence']}; leave the column out of the export or the profile, or "
+                    "export what it said at the start",
+                )
+            )
     return found
 
 

@@ -24,13 +24,15 @@ def test_scores_that_are_too_extreme_are_drawn_back():
     found, record = recalibrate(Y, extreme, FOLD)
 
     assert record["used"]
-    # The inverse of the distortion is slope 1 / 2.5 and intercept -.8 / 2.5.
-    assert found.slope == pytest.approx(0.4, abs=0.03)
-    assert found.intercept == pytest.approx(-0.32, abs=0.08)
+    assert record["kind"] == "slope and intercept"
+    # The inverse of the distortion is slope 1 / 2.5 and intercept -.8 / 2.5; 3,000 rows shrink it by a sixteenth.
+    assert found.slope == pytest.approx(0.4 + 0.6 / 16, abs=0.03)
+    assert found.intercept == pytest.approx(-0.32 * 15 / 16, abs=0.08)
     assert record["after"]["log_loss"] < record["before"]["log_loss"]
     assert record["after"]["brier"] < record["before"]["brier"]
     assert record["before"]["slope"] == pytest.approx(0.4, abs=0.03)
-    assert record["after"]["slope"] == pytest.approx(1, abs=0.03)
+    # What was fitted to one fold of 600 is shrunk by a quarter.
+    assert 0.75 < record["after"]["slope"] < 1
     assert roc_auc_score(Y, found.apply(extreme)) == pytest.approx(roc_auc_score(Y, extreme))
 
 
@@ -41,8 +43,34 @@ def test_what_is_calibrated_is_mostly_left_alone():
         y = (np.random.default_rng(seed).random(600) < p).astype(int)
         used.append(recalibrate(y, p, np.arange(600) // 100)[1]["used"])
 
-    # Two parameters that fit noise raise the log loss of the next fold more often than they lower it.
-    assert np.mean(used) < 0.4
+    # What fits noise raises the log loss of the next fold more often than it lowers it.
+    assert np.mean(used) < 0.1
+
+
+def test_a_level_that_is_wrong_all_along_is_shifted_and_nothing_else():
+    found, record = recalibrate(Y, Calibration(1.0, 0.7).apply(TRUTH), FOLD)
+
+    assert record["kind"] == "intercept"
+    assert found.slope == 1
+    assert found.intercept == pytest.approx(-0.7 * 15 / 16, abs=0.1)
+    assert record["after"]["brier"] < record["before"]["brier"]
+
+
+def test_what_helped_only_the_folds_that_it_was_fitted_to_is_not_used():
+    """A level that wanders: each fold seems to call for a shift, and the next one for another."""
+    used, lost = [], []
+    for seed in range(30):
+        rng = np.random.default_rng(seed)
+        shift = np.repeat(rng.normal(0, 0.5, 7), 200)
+        truth = Calibration(1.0, 1.0).apply(rng.uniform(0.05, 0.95, 1400))
+        y = (rng.random(1400) < (1 + np.tanh((log_odds(truth) + shift) / 2)) / 2).astype(int)
+        past, fold = slice(0, 1200), np.arange(1200) // 200
+        found, record = recalibrate(y[past], truth[past], fold)
+        used.append(record["used"])
+        lost.append(np.mean((found.apply(truth[1200:]) - y[1200:]) ** 2 - (truth[1200:] - y[1200:]) ** 2))
+
+    assert np.mean(used) < 0.2
+    assert np.mean(lost) < 0.001
 
 
 def test_a_line_that_serves_some_folds_and_harms_others_is_not_used():
@@ -55,9 +83,8 @@ def test_a_line_that_serves_some_folds_and_harms_others_is_not_used():
     without_the_last = recalibrate(y[~last], p[~last], FOLD[~last])[1]
 
     assert found == IDENTITY
-    assert record["gain"] < record["gain_error"]
+    assert not record["used"]
     assert without_the_last["used"]
-    assert without_the_last["gain"] > without_the_last["gain_error"]
 
 
 def test_the_identity_changes_no_bit():
