@@ -41,7 +41,7 @@ test-loop: bootstrap
 
 # Files in the order of tests/conftest.py, those that take longest first: else the last of them is waited for. They give
 # way to the local cloud of the same run, which has deadlines. The slow ones are those of `make faults`.
-FAST := tests/unit tests/integration tests/infrastructure tests/reported $(SMALL) -m "not slow" -n auto --dist loadfile --no-loadscope-reorder
+FAST := tests/unit tests/integration tests/infrastructure tests/reported tests/browser $(SMALL) -m "not slow" -n auto --dist loadfile --no-loadscope-reorder
 
 test-fast: bootstrap .cache/audit/runtime/made ## Unit, integration and infrastructure tests but the slow ones, which make faults runs
 	@$(OFFLINE) nice -n 5 $(PYTHON) -m pytest $(FAST)
@@ -97,7 +97,7 @@ promote: bootstrap ## Make a released version live once it gives its known answe
 	@slipcast promote $(ON) "$(VERSION)"
 
 # They do not need each other. The longest first: what begins last is waited for.
-LINTS := lint-stacks lint-types openapi docs lint-templates lint-code lint-machine lint-workflows
+LINTS := lint-stacks lint-types openapi docs lint-templates lint-code lint-machine lint-workflows lint-web
 .PHONY: $(LINTS)
 
 lint: bootstrap $(patsubst %,.cache/audit/%/made,actionlint asl docs openapi workflows) ## Check style, types, templates, state machine, workflows, docs
@@ -122,6 +122,10 @@ lint-templates:
 lint-machine:
 	@$(PYTHON) audit/definition.py statemachine/*.yaml
 	@.cache/audit/asl/bin/python audit/asl_parser.py statemachine/*.yaml
+
+lint-web:
+	@PYTHONPATH=src $(PYTHON) -c "from slipcast_desk import build; build.packages()"
+	@node .cache/desk/node_modules/typescript/bin/tsc -p src/slipcast_desk
 
 lint-workflows: actionlint
 	@.cache/audit/workflows/bin/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yaml

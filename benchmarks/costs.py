@@ -36,6 +36,8 @@ SEARCH_SECONDS, SEARCH_TASKS, OTHER_SECONDS, TRANSITIONS = 205.1, 20, 95, 80
 # For a request: log and answer in KB, units read from the feature store.
 LOG_KB, ANSWER_KB, READ_UNITS = 1.3, 1, 1.5
 LOG_MONTHS = 3
+# Views of the web application a day, and requests of each: its files, a project, its activities, a few of them opened.
+VIEWS, VIEW_REQUESTS = 20, 15
 # Reads for a delivery; each hour the monitor reads a window of 168 hours, and what else 365 days of labels take.
 READS, WINDOW_READS, LABEL_READS, CHECK_READS = 4.5, 168, 365, 90
 
@@ -199,6 +201,11 @@ def options() -> list[tuple[str, str, float]]:
             f"5 pollers × 3 a minute × {60 * HOURS:,} × {millions(p['sqs_fifo_request'])} + "
             f"{alarms} × {p['alarm']:.2f}",
             polls * p["sqs_fifo_request"] + alarms * p["alarm"],
+        ),
+        (
+            f"the web application: {VIEWS} views a day of {VIEW_REQUESTS} requests; 0 where nobody looks",
+            f"{VIEWS * DAYS} × {VIEW_REQUESTS} × {millions(p['api_request'])}",
+            VIEWS * DAYS * VIEW_REQUESTS * p["api_request"],
         ),
         ("`KmsKeyArn`", f"1 key × {p['kms_key']:.2f}, and its requests", p["kms_key"]),
     ]

@@ -36,6 +36,7 @@ def _up(cloud: LocalCloud) -> int:
     seconds = sum(cloud.seconds.values())
     print(f"""
 The local cloud is up{f", after {seconds:.0f} s" if seconds else ""}.
+  desk     {env["SLIPCAST_API_URL"]}/desk/index.html  (key: SLIPCAST_API_KEY)
   API      {env["SLIPCAST_API_URL"]}
   MLflow   {env["MLFLOW_TRACKING_URI"]}
   bucket   {env["SLIPCAST_BUCKET"]}

@@ -5,6 +5,7 @@ installed. `tests/integration/test_local_emulator.py` shows that each is still n
 """
 
 import functools
+import gzip
 import hashlib
 import json
 import logging
@@ -573,6 +574,30 @@ def gateway_responses_of_a_definition() -> None:
     apigateway_v1._import_rest_api = whole
 
 
+def compressed_answers() -> None:
+    """API Gateway compresses answers of at least the size in the definition, for clients that take gzip."""
+    from ministack.services import apigateway_v1
+
+    import_api, execute = apigateway_v1._import_rest_api, apigateway_v1._handle_execute_in_scope
+
+    def with_size(spec: dict[str, Any], base_data: dict[str, Any] | None = None) -> str:
+        api_id = import_api(spec, base_data)
+        size = spec.get("x-amazon-apigateway-minimum-compression-size")
+        apigateway_v1._rest_apis[api_id]["minimumCompressionSize"] = size
+        return api_id
+
+    async def compressed(api_id: str, stage: str, method: str, path: str, headers: dict[str, Any], *more: Any) -> Any:
+        status, found, body = await execute(api_id, stage, method, path, headers, *more)
+        least = (apigateway_v1._rest_apis.get(api_id) or {}).get("minimumCompressionSize")
+        accepted = apigateway_v1._header_ci(headers, "accept-encoding")
+        if least is not None and len(body) >= int(least) and "gzip" in accepted:
+            return status, {**found, "Content-Encoding": "gzip"}, gzip.compress(body, 6)
+        return status, found, body
+
+    apigateway_v1._import_rest_api = with_size
+    apigateway_v1._handle_execute_in_scope = compressed
+
+
 def distributed_maps_in_jsonata() -> None:
     """A Distributed Map reads its JSONata: items, what a child is given, limits, output; children see no variables.
 
@@ -630,4 +655,5 @@ PATCHES = (
     tasks_with_a_token,
     distributed_maps_in_jsonata,
     gateway_responses_of_a_definition,
+    compressed_answers,
 )

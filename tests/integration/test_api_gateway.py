@@ -1,5 +1,6 @@
 """The API of template.yaml on the emulator: who is let in, what is refused, and in what words."""
 
+import gzip
 import io
 import json
 import time
@@ -156,6 +157,20 @@ def is_problem(answer: tuple[int, dict, dict[str, str]], status: int) -> None:
     assert "arn:" not in text
     assert "/var/" not in text
     assert not [name for name in headers if name.lower().startswith("access-control-")]
+
+
+def test_a_long_answer_is_compressed_for_a_client_that_takes_it(by_key):
+    url, key = by_key
+    long, headers = f"{url}/v2/models/{'a' * 2000}", {"x-api-key": key, "Accept-Encoding": "gzip, br"}
+
+    with DIRECT.open(Request(long, headers=headers), timeout=20) as answer:  # noqa: S310
+        packed, encoding = answer.read(), answer.headers["Content-Encoding"]
+    with DIRECT.open(Request(f"{url}/ping", headers=headers), timeout=20) as answer:  # noqa: S310
+        short = answer.headers["Content-Encoding"]
+
+    assert (encoding, short) == ("gzip", None)
+    assert json.loads(gzip.decompress(packed))["path"].endswith("a" * 2000)
+    assert ask(url, f"/v2/models/{'a' * 2000}", x_api_key=key)[2].get("Content-Encoding") is None
 
 
 CLOSED = [

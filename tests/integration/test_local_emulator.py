@@ -607,6 +607,7 @@ def test_every_patch_is_still_needed():
         "logs_with_an_end": knows(lambda_runtime.Worker._drain_stderr_bounded, "first_line_wait"),
         "tasks_with_a_token": not knows(stepfunctions._invoke_with_callback, "jsonata"),
         "gateway_responses_of_a_definition": not knows(apigateway_v1, "x-amazon-apigateway-gateway-responses"),
+        "compressed_answers": not knows(apigateway_v1, "minimum-compression-size"),
         "yaml_state_machines": not knows(provisioners._sfn_definition, "yaml.safe_load"),
     }
 

@@ -34,7 +34,7 @@ EXAMPLES = {
 TOLERANCE_DAYS = 30
 AT_RISK = 1 / 3
 MODEL_VERSION = "7"
-COUNT = 400
+COUNT = 200
 
 
 def _day(moment: int) -> str:

@@ -82,11 +82,16 @@ class _Handler(BaseHTTPRequestHandler):
             return
         query = {name: values[-1] for name, values in parse_qs(address.query).items()}
         answer: Answer | None
-        if self.headers.get("x-api-key") not in self.site.keys:
+        if parts[0] != "bucket" and self.headers.get("x-api-key") not in self.site.keys:
             answer = 403, {"title": "Forbidden", "detail": "send a valid API key in the header x-api-key"}
         else:
             sent = json.loads(body) if body and "json" in (self.headers.get("Content-Type") or "") else body
-            answer = self.site.api(method, parts, query, sent)
+            try:
+                answer = self.site.api(method, parts, query, sent)
+            except ConnectionAbortedError:
+                # As when the network goes away: no answer.
+                self.close_connection = True
+                return
         status, document = answer or (404, {"title": "Not Found", "detail": "there is nothing at this path"})
         kind = "application/json" if status < 400 else "application/problem+json"
         self._send(status, {"Content-Type": kind, "Cache-Control": "no-store"}, json.dumps(document).encode())

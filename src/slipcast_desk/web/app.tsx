@@ -8,7 +8,9 @@ import { chooseLanguage, language, LANGUAGES, t } from "./i18n";
 import { Icon } from "./parts";
 import { Portfolio } from "./screens/portfolio";
 import { ProjectScreen } from "./screens/project";
+import { Model } from "./screens/model";
 import { SignIn } from "./screens/signin";
+import { Upload } from "./screens/upload";
 
 const NAMES: Record<string, string> = { en: "English", de: "Deutsch", es: "Español" };
 const THEME = "slipcast.theme";
@@ -24,6 +26,8 @@ function switchTheme(): void {
 function Screen({ path, query }: ReturnType<typeof useRoute>) {
   const [screen, id, tab] = path;
   if (screen === "projects" && id) return <ProjectScreen key={id} id={id} tab={tab ?? "gantt"} query={query} />;
+  if (screen === "upload" && may("planner")) return <Upload />;
+  if (screen === "model") return <Model />;
   return <Portfolio />;
 }
 
@@ -36,7 +40,7 @@ function App({ config }: { config: Config }) {
     setInside(false);
   }), []);
   const [screen] = route.path;
-  const links: [string, string, boolean][] = [["", t("nav.portfolio"), true]];
+  const links: [string, string, boolean][] = [["", t("nav.portfolio"), true], ["upload", t("nav.upload"), may("planner")], ["model", t("nav.model"), true]];
   return (
     <>
       <a class="skip" href="#main" onClick={(event) => { event.preventDefault(); document.getElementById("main")?.focus(); }}>{t("skip")}</a>
@@ -71,4 +75,3 @@ void (async () => {
   await finishSignIn();
   render(<App config={config} />, root);
 })();
-void may;

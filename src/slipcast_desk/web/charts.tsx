@@ -57,7 +57,7 @@ export function Trend({ series, baseline, label }: { series: Series[]; baseline?
             {item.points.map((point) => (
               <circle key={point.at} cx={x(moment(point.at))} cy={y(moment(point.value))} r="3.5"><title>{`${item.name}, ${day(point.at)}: ${day(point.value)}`}</title></circle>
             ))}
-            {item.points.length > 0 && <text x={x(moment(item.points.at(-1)!.at)) + 8} y={y(moment(item.points.at(-1)!.value))} dy="0.32em">{item.name}</text>}
+            {item.points.length > 0 && <text x={x(moment(item.points.at(-1)!.at)) + 8} y={y(moment(item.points.at(-1)!.value))} dy={item.class === "p80" ? "-0.1em" : "0.8em"}>{item.name}</text>}
           </g>
         ))}
       </svg>

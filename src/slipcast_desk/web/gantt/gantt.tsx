@@ -41,7 +41,7 @@ export function Gantt({ rows, activities, dataDate, selected, path, onSelect, on
     const measure = () => {
       side.current = parseFloat(getComputedStyle(box.current!).getPropertyValue("--side"));
       room.current = box.current!.clientWidth - side.current;
-      setPixels((now) => now ?? fit());
+      setPixels((now) => now ?? first());
     };
     const seen = new ResizeObserver(measure);
     seen.observe(box.current!);
@@ -49,6 +49,17 @@ export function Gantt({ rows, activities, dataDate, selected, path, onSelect, on
     return () => seen.disconnect();
   }, []);
   const fit = () => Math.max(room.current, 200) / ((to - from) / DAYS);
+  // What remains fills the width at first, with a little of what has been before it.
+  const first = () => {
+    const ahead = activities.filter((item) => item.status !== "complete").flatMap((item) => [item.p90, item.finish]).filter((item) => item != null).map(moment);
+    const begin = moment(dataDate);
+    const last = ahead.length ? Math.max(...ahead) : begin;
+    const span = ((last - begin) * 1.5) / DAYS + 60;
+    const wanted = Math.min(Math.max(room.current, 200) / span, ZOOMS.at(-1)!);
+    if (wanted <= fit()) return fit();
+    anchor.current = last + 25 * DAYS - (room.current / wanted / 2) * DAYS;
+    return wanted;
+  };
   const scale = pixels ?? 1;
   const x = (at: number) => ((at - from) / DAYS) * scale;
   const width = Math.max(Math.round(x(to)), 1);
@@ -60,13 +71,17 @@ export function Gantt({ rows, activities, dataDate, selected, path, onSelect, on
     setPixels(wanted);
   };
   useLayoutEffect(() => {
-    if (anchor.current === null) return;
+    if (anchor.current === null || pixels === null) return;
     box.current!.scrollLeft = x(anchor.current) - room.current / 2;
     anchor.current = null;
   }, [pixels]);
   const closer = () => zoom(ZOOMS.find((step) => step > scale * 1.01) ?? ZOOMS.at(-1)!);
   const farther = () => zoom(Math.max(ZOOMS.findLast((step) => step < scale * 0.99) ?? ZOOMS[0]!, Math.min(fit(), ZOOMS[0]!)));
 
+  useEffect(() => {
+    const place = rows.findIndex((row) => row.kind === "activity" && row.activity.status !== "complete");
+    if (!selected && place > 12) virtual.scrollToIndex(place, { align: "start" });
+  }, []);
   useEffect(() => {
     if (active >= rows.length) setActive(Math.max(rows.length - 1, 0));
   }, [rows.length]);

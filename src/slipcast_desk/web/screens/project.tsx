@@ -6,10 +6,13 @@ import { finishedGroups, groupKeys, matching, rows as rowsOf, type Grouping } fr
 import { href, useGet, useLoaded } from "../hooks";
 import { between, day, number, percent, signed, t, type Key } from "../i18n";
 import { SortedTable, Tile, Waiting } from "../parts";
+import { Compare } from "./compare";
+import { Export } from "./export";
 import { Panel } from "./panel";
 import { Slip } from "./portfolio";
+import { WhatIf } from "./whatif";
 
-const TABS = ["gantt", "drivers"] as const;
+const TABS = ["gantt", "drivers", "compare", "what-if", "export"] as const;
 
 export function ProjectScreen({ id, tab, query }: { id: string; tab: string; query: URLSearchParams }) {
   const project = useGet<Project>(`projects/${segment(id)}`);
@@ -37,9 +40,17 @@ function Loaded({ project, tab, query }: { project: Project; tab: string; query:
       <nav class="tabs" aria-label={t("project.parts")}>
         {TABS.map((name) => <a key={name} href={href("projects", project.project_id, name)} aria-current={tab === name ? "page" : undefined}>{t(`tab.${name}` as Key)}</a>)}
       </nav>
-      {tab === "drivers" ? <Drivers project={project} /> : <Schedule project={project} query={query} />}
+      <Part project={project} tab={tab} query={query} />
     </>
   );
+}
+
+function Part({ project, tab, query }: { project: Project; tab: string; query: URLSearchParams }) {
+  if (tab === "drivers") return <Drivers project={project} />;
+  if (tab === "compare") return <Compare project={project} />;
+  if (tab === "what-if") return <WhatIf project={project} />;
+  if (tab === "export") return <Export project={project} />;
+  return <Schedule project={project} query={query} />;
 }
 
 function Schedule({ project, query }: { project: Project; query: URLSearchParams }) {

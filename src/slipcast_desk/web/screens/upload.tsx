@@ -1,0 +1,165 @@
+// A schedule straight into the bucket, and what the pipeline makes of it.
+import { useEffect, useRef, useState } from "preact/hooks";
+import { BASE, Problem, request, segment } from "../api";
+import { signedIn } from "../auth";
+import { number, percent, t, word, type Key } from "../i18n";
+import { Icon, ProblemNote } from "../parts";
+
+interface Form { url: string; fields: Record<string, string>; key: string }
+interface Step { name: string; status: string; started: string | null; ended: string | null }
+interface Execution { execution_id?: string; id?: string; status: string; steps: Step[]; intake_url: string | null; outcome: unknown }
+type Phase = { at: "idle" } | { at: "sending"; share: number } | { at: "lost" } | { at: "waiting"; key: string } | { at: "running"; key: string; run: Execution } | { at: "failed"; problem: Problem };
+
+const KEY = "slipcast.upload";
+const ENDED = ["SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED"];
+const EVERY = 1500;
+
+export function Upload() {
+  const [file, setFile] = useState<File | null>(null);
+  const [phase, setPhase] = useState<Phase>({ at: "idle" });
+  const [over, setOver] = useState(false);
+  const sending = useRef<XMLHttpRequest | null>(null);
+  const input = useRef<HTMLInputElement>(null);
+  useEffect(() => { document.title = `${t("nav.upload")} · Slipcast`; }, []);
+
+  // A page that is loaded again goes on watching.
+  useEffect(() => {
+    const key = sessionStorage.getItem(KEY);
+    if (key) setPhase({ at: "waiting", key });
+    return () => sending.current?.abort();
+  }, []);
+  const watched = phase.at === "waiting" || phase.at === "running" ? phase.key : null;
+  useEffect(() => {
+    if (!watched) return;
+    const control = new AbortController();
+    let timer = 0;
+    const look = async () => {
+      try {
+        const found = await request<Execution>(`executions?key=${segment(watched)}`, undefined, control.signal);
+        setPhase({ at: "running", key: watched, run: found });
+        if (ENDED.includes(found.status.toUpperCase())) {
+          sessionStorage.removeItem(KEY);
+          return;
+        }
+      } catch (error) {
+        if (control.signal.aborted || !signedIn()) return;
+        // Not there yet, or a hole in the network: asked again. What is forbidden stays so.
+        if (error instanceof Problem && ![0, 404, 429].includes(error.status) && error.status < 500) {
+          setPhase({ at: "failed", problem: error });
+          return;
+        }
+      }
+      timer = window.setTimeout(look, EVERY);
+    };
+    void look();
+    return () => { control.abort(); clearTimeout(timer); };
+  }, [watched]);
+
+  const choose = (chosen: File | null | undefined) => {
+    if (!chosen) return;
+    setFile(chosen);
+    void send(chosen);
+  };
+  const send = async (chosen: File) => {
+    setPhase({ at: "sending", share: 0 });
+    try {
+      const form = await request<Form>("uploads", { name: chosen.name, size: chosen.size });
+      await post(form, chosen);
+      sessionStorage.setItem(KEY, form.key);
+      setPhase({ at: "waiting", key: form.key });
+    } catch (error) {
+      if (error instanceof Problem && error.status !== 0) setPhase({ at: "failed", problem: error });
+      else setPhase({ at: "lost" });
+    }
+  };
+  const post = ({ url, fields }: Form, chosen: File) => new Promise<void>((done, failed) => {
+    const body = new FormData();
+    for (const [name, value] of Object.entries(fields)) body.append(name, value);
+    body.append("file", chosen);
+    const sent = new XMLHttpRequest();
+    sending.current = sent;
+    sent.upload.onprogress = (event) => event.lengthComputable && setPhase({ at: "sending", share: event.loaded / event.total });
+    sent.onerror = () => failed(new Problem(0, "", null));
+    sent.onload = () => {
+      if (sent.status >= 200 && sent.status < 300) return done();
+      const message = /<Message>([^<]*)<\/Message>/.exec(sent.responseText)?.[1] ?? "";
+      failed(new Problem(sent.status, message, sent.getResponseHeader("x-amz-request-id")));
+    };
+    sent.open("POST", new URL(url, BASE));
+    sent.send(body);
+  });
+  const reset = () => {
+    sessionStorage.removeItem(KEY);
+    setFile(null);
+    setPhase({ at: "idle" });
+  };
+  const busy = phase.at === "sending" || phase.at === "waiting" || (phase.at === "running" && !ENDED.includes(phase.run.status.toUpperCase()));
+  return (
+    <>
+      <div class="title"><h1>{t("nav.upload")}</h1><p class="muted">{t("upload.lead")}</p></div>
+      {!busy && phase.at !== "running" && (
+        <div class={`card drop ${over ? "over" : ""}`}
+          onDragOver={(event) => { event.preventDefault(); setOver(true); }} onDragLeave={() => setOver(false)}
+          onDrop={(event) => { event.preventDefault(); setOver(false); choose(event.dataTransfer?.files[0]); }}>
+          <Icon name="up" />
+          <p><strong>{t("upload.drop")}</strong></p>
+          <p class="muted">{t("upload.formats")}</p>
+          <input ref={input} id="file" class="unseen" type="file" onChange={(event) => choose(event.currentTarget.files?.[0])} />
+          <label for="file" class="button">{t("upload.choose")}</label>
+        </div>
+      )}
+      {phase.at === "lost" && file && (
+        <div class="problem" role="alert">
+          <strong>{t("upload.lost")}</strong>
+          <p>{t("upload.lost.help", { name: file.name })}</p>
+          <button type="button" class="main" onClick={() => send(file)}>{t("upload.again")}</button>
+        </div>
+      )}
+      {phase.at === "failed" && <ProblemNote problem={phase.problem} />}
+      {phase.at === "sending" && (
+        <section class="card" role="status">
+          <h2>{t("upload.sending", { name: file?.name ?? "" })}</h2>
+          <progress value={phase.share} max={1} aria-label={t("upload.sending", { name: file?.name ?? "" })} />
+          <p class="muted">{percent(phase.share)}{file && ` · ${t("upload.size", { n: file.size / 1e6 })}`}</p>
+        </section>
+      )}
+      {phase.at === "waiting" && <section class="card" role="status"><h2>{t("upload.waiting")}</h2><p class="muted">{phase.key}</p><progress aria-label={t("upload.waiting")} /></section>}
+      {phase.at === "running" && <Run run={phase.run} upload={phase.key} again={reset} />}
+    </>
+  );
+}
+
+function Run({ run, upload, again }: { run: Execution; upload: string; again: () => void }) {
+  const over = ENDED.includes(run.status.toUpperCase());
+  const good = run.status.toUpperCase() === "SUCCEEDED";
+  const outcome = typeof run.outcome === "string" ? run.outcome : run.outcome && typeof run.outcome === "object" ? String((run.outcome as Record<string, unknown>).why ?? (run.outcome as Record<string, unknown>).outcome ?? "") : "";
+  return (
+    <>
+      <section class="card" aria-live="polite">
+        <h2>{over ? t(good ? "upload.done" : "upload.failed") : t("upload.running")}</h2>
+        <p class="muted">{upload}</p>
+        {outcome && <p class="sentence">{word("outcome", outcome)}</p>}
+        <ol class="steps">
+          {run.steps.map((step, place) => (
+            <li key={`${step.name} ${place}`} class={step.status.toLowerCase()}>
+              <span class="dot" aria-hidden="true" /><span>{step.name}</span>
+              <small>{t(`step.${state(step.status)}` as Key)}{step.started && step.ended && ` · ${t("seconds", { n: number((Date.parse(step.ended) - Date.parse(step.started)) / 1000) })}`}</small>
+            </li>
+          ))}
+        </ol>
+        {over && <p><a class="button" href="#/">{t("upload.see")}</a> <button type="button" onClick={again}>{t("upload.another")}</button></p>}
+      </section>
+      {run.intake_url && (
+        <section class="card">
+          <h2>{t("intake.title")}</h2>
+          <p class="muted">{t("intake.help")} <a href={run.intake_url} target="_blank" rel="noopener">{t("intake.open")}</a></p>
+          <iframe class="intake" title={t("intake.title")} src={run.intake_url} sandbox="allow-downloads" />
+        </section>
+      )}
+    </>
+  );
+}
+const state = (status: string): "done" | "failed" | "running" | "waiting" => {
+  const name = status.toUpperCase();
+  return name.includes("SUCCE") || name === "DONE" ? "done" : name.includes("FAIL") || name.includes("ABORT") || name.includes("TIMED") ? "failed" : name.includes("RUN") || name.includes("START") ? "running" : "waiting";
+};

@@ -1,0 +1,102 @@
+"""The web application in a real browser: Chromium of the machine, driven by Playwright."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from slipcast_desk import build
+from support import desk_data, desk_site
+
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+ANNEX = "ps118_annex"
+# A busy machine takes long; what does not come at all is an error all the same.
+PATIENCE = 60_000
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    found = next(filter(None, map(shutil.which, NAMES)), None)
+    if found is None:
+        pytest.skip(f"no browser: install one of {', '.join(NAMES)}")
+    expect.set_options(timeout=PATIENCE)
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=found, args=FLAGS)
+        yield running
+        running.close()
+
+
+@pytest.fixture(scope="session")
+def axe() -> str:
+    """Source of the accessibility checker, at the version of the lock."""
+    return (build.packages() / "axe-core" / "axe.min.js").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="session")
+def portfolio() -> desk_data.Portfolio:
+    found = desk_data.Portfolio({ANNEX: desk_data.EXAMPLES[ANNEX]})
+    # Computed once, here: the threads of a server would each begin to.
+    found.projects()
+    return found
+
+
+@pytest.fixture
+def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., desk_site.Site]]:
+    """Serve an API and the web application; everything ends with the test."""
+    running: list[desk_site.Site] = []
+
+    def start(api: desk_site.Api, **environment: str) -> desk_site.Site:
+        for name, value in {**desk_site.ENVIRONMENT, **environment}.items():
+            monkeypatch.setenv(name, value)
+        desk_site.static()
+        running.append(desk_site.Site(api).__enter__())
+        return running[-1]
+
+    yield start
+    for site in running:
+        site.__exit__()
+
+
+@pytest.fixture
+def site(serve, portfolio) -> desk_site.Site:
+    return serve(desk_site.of(portfolio))
+
+
+@pytest.fixture
+def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
+    """Open a page; an error in its console or script fails the test, as does what the policy forbids."""
+    contexts: list[Any] = []
+    errors: list[str] = []
+
+    def opened(
+        url: str, *, width: int = 1280, height: int = 800, scheme: str = "light", key: str | None = desk_site.KEY
+    ) -> Page:
+        context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme, locale="en-GB")
+        contexts.append(context)
+        context.set_default_timeout(PATIENCE)
+        page = context.new_page()
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on("console", lambda line: errors.append(line.text) if _unexpected(line) else None)
+        if key is not None:
+            page.add_init_script(f"sessionStorage.setItem('slipcast.key', {key!r})")
+        page.goto(url)
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+    assert errors == []
+
+
+def _unexpected(line: Any) -> bool:
+    # The browser notes every answer that is no success; what the page makes of it is what a test looks at.
+    return line.type in ("error", "warning") and not line.text.startswith("Failed to load resource")
+
+
+def screenshots() -> Path:
+    """Return the folder of the pictures in the documentation."""
+    return Path(__file__).resolve().parents[2] / "docs" / "desk"
