@@ -16,6 +16,7 @@ from predict.contract import VERSION
 from predict.logged import encode
 from predict.protocols import mlflow, open_inference
 from predict.transport import body, gateway
+from slipcast.forecast.projects import openapi as projects
 
 PROBLEM = "application/problem+json"
 # Security schemes by the template's parameter ApiAuth.
@@ -228,6 +229,9 @@ def _document(server: str) -> str:
         for path, methods in ROUTES.items()
         if path in OPERATIONS
     }
+    # The project API, which another function answers, is part of the same document.
+    paths |= projects.paths(_ref(answers.Problem))
+    components |= projects.SCHEMAS
     described = {
         "openapi": "3.1.0",
         "info": {
@@ -242,6 +246,7 @@ def _document(server: str) -> str:
             {"name": "Predictions", "description": "The API's own requests"},
             {"name": _V2, "description": "The Open Inference Protocol, version 2"},
             {"name": _MLFLOW, "description": "MLflow's scoring protocol"},
+            projects.TAG,
         ],
         "security": [{"caller": []}],
         "paths": paths,

@@ -1,4 +1,4 @@
-"""Projects: what the web application reads and asks - projects, activities, forecasts."""
+"""Projects: what the web application reads and asks - projects, activities, forecasts, what-if, uploads."""
 
 from collections.abc import Callable
 from http import HTTPStatus
@@ -7,7 +7,7 @@ from typing import Any
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from projects import access, reading, web
+from projects import access, asking, exporting, reading, uploading, web
 from projects.settings import Settings
 from projects.web import Refusal, Request
 
@@ -19,6 +19,12 @@ ROUTES: dict[str, Callable[[str, Request, access.Caller], dict[str, Any]]] = {
     "GET /projects/{id}/activities/{activity_id}": reading.activity,
     "GET /projects/{id}/forecast": reading.forecast,
     "GET /projects/{id}/updates": reading.updates,
+    "GET /projects/{id}/compare": asking.compare,
+    "POST /projects/{id}/what-if": asking.what_if,
+    "GET /projects/{id}/export": exporting.export,
+    "POST /uploads": uploading.upload,
+    "GET /executions": uploading.by_key,
+    "GET /executions/{id}": uploading.by_name,
 }
 UNEXPECTED = "unexpected error; the request id helps to find it in the log"
 
@@ -29,7 +35,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Answer a request of API Gateway (REST, Lambda proxy integration)."""
     settings = Settings.from_environment()
     request = Request.of(event)
-    request_id = (event.get("requestContext") or {}).get("requestId") or context.aws_request_id
+    request_id = request.request_id or context.aws_request_id
     try:
         route = ROUTES.get(request.route)
         if route is None:
@@ -40,6 +46,6 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     except Exception:
         logger.exception("unexpected error")
         found = web.problem(Refusal(HTTPStatus.INTERNAL_SERVER_ERROR, UNEXPECTED), request_id)
-    found["headers"]["X-Request-Id"] = request_id
+    found["multiValueHeaders"]["X-Request-Id"] = [request_id]
     logger.info("projects", route=request.route, status=found["statusCode"])
     return found

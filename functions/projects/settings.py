@@ -10,4 +10,12 @@ class Settings(FunctionSettings):
     """Settings as they are during one call."""
 
     data_bucket: str
+    control_table: str
+    state_machine_arn: str
     api_auth: str
+    max_file_megabytes: float
+
+    @property
+    def max_bytes(self) -> int:
+        """Return the bytes that a file may have."""
+        return round(self.max_file_megabytes * 1_000_000)

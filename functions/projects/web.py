@@ -86,6 +86,19 @@ class Request:
             event,
         )
 
+    @property
+    def request_id(self) -> str:
+        """Return the id of the request; empty if API Gateway gave none."""
+        return (self.event.get("requestContext") or {}).get("requestId") or ""
+
+    @property
+    def user(self) -> str:
+        """Return who asks, for the audit trail: the user of a token, the caller that signed, or the id of a key."""
+        context = self.event.get("requestContext") or {}
+        claims = (context.get("authorizer") or {}).get("claims") or {}
+        identity = context.get("identity") or {}
+        return str(claims.get("sub") or identity.get("userArn") or identity.get("apiKeyId") or "unknown")
+
     def known(self, *names: str) -> Mapping[str, str]:
         """Return the parameters of the query, which must have these names.
 
@@ -185,4 +198,9 @@ def _response(status: HTTPStatus, body: str, kind: str, tag: str | None) -> dict
         headers["Content-Type"] = kind
     if tag:
         headers["ETag"] = tag
-    return {"statusCode": status.value, "headers": headers, "body": body, "isBase64Encoded": False}
+    return {
+        "statusCode": status.value,
+        "multiValueHeaders": {name: [value] for name, value in headers.items()},
+        "body": body,
+        "isBase64Encoded": False,
+    }

@@ -20,6 +20,8 @@ from slipcast_aws import projects, storage
 
 # Activities of an update whose forecasts get reasons, those that are most probably late: each takes some 25 ms.
 EXPLAINED = 1_000
+# Reasons of an activity in the table of predictions.
+WORDED = 3
 
 
 class Collected:
@@ -58,7 +60,9 @@ class Collected:
         """Return for each activity its distribution and the reasons for its probability of being late."""
         found = {key: Basis(finish) for key, finish in self.finishes.items()}
         own_names = self.upload.get("own_names")
-        for _, _, key, (facts, features, judged, finish) in self._urgent if self.explainer else ():
+        if self.explainer is None:
+            return found
+        for _, _, key, (facts, features, judged, finish) in self._urgent:
             limit = features["to_finish"] + self.tolerance_days
             parts = self.explainer.reasons(features, facts.stage, limit, judged)
             if parts is not None:
@@ -97,11 +101,16 @@ def store(
         quality=upload.get("quality"),
     )
     finished = projects.finished(bucket, source)
+    for key, basis in update.details.items():
+        predictions[key]["late_reasons"] = "; ".join(
+            f"{item['name']} {item['value']} ({item['effect']:+.2f})" for item in basis.reasons[:WORDED]
+        )
     heads, parts = documents.documents(update, finished, projects.histories(bucket, source, day))
     record = {
         "data_date": day,
         "dataset_version": upload.get("dataset_id"),
         "execution": upload.get("execution"),
         "model_version": model_version,
+        "file": upload.get("file"),
     }
     projects.store(bucket, source, record, heads, parts, documents.finished_ratios(tables))

@@ -60,7 +60,8 @@ class Upload(TypedDict):
     """The last schedule of a source; ``changes`` is the number of differences in kind from the one before.
 
     Without ``own_names`` or ``dropped`` it was ingested by an older version. ``activities`` are all activities of the
-    file, ``network`` the rows of its network by table, ``quality`` how many of its checks passed.
+    file, ``network`` the rows of its network by table, ``quality`` how many of its checks passed,
+    ``file`` the object by ``uri`` and ``version_id``.
     """
 
     source: str
@@ -76,6 +77,7 @@ class Upload(TypedDict):
     quality: NotRequired[CheckCounts]
     execution: NotRequired[str]
     dataset_id: NotRequired[str]
+    file: NotRequired[dict[str, str]]
 
 
 class ModelRef(TypedDict):

@@ -312,6 +312,29 @@ def scoreboard(by: tuple[str, ...], csv_file: Path | None, stack: str, as_json: 
         board.print_table(table, by)
 
 
+@cli.command()
+@click.argument("project_id", required=False)
+@click.option("--format", "name", type=click.Choice(["xer", "pmxml", "mspdi", "csv", "xlsx"]), default="xlsx")
+@click.option("--file", "own", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Your own file.")
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="File to write.")
+@click.option("--list", "listed", is_flag=True, help="Name the projects.")
+@stack_option
+@aws_command
+def export(project_id: str | None, name: str, own: Path | None, out: Path | None, listed: bool, stack: str) -> None:
+    """Write the forecast of a project into a file: your own of P6 or MS Project, or a table.
+
+    Formats xer, pmxml and mspdi are the file that was dropped, or FILE, with the forecast in user-defined fields.
+    """
+    from slipcast_cli import export as files
+    from slipcast_cli.stack import find
+
+    bucket = find(stack).output("DataBucketName")
+    if listed or project_id is None:
+        click.echo("\n".join(files.ids(bucket)))
+        return
+    click.echo(files.write(bucket, project_id, name, own, out))
+
+
 by_option = click.option("--by", default=getpass.getuser, show_default="user name", help="Name for the audit trail.")
 
 

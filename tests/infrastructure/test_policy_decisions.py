@@ -13,7 +13,7 @@ PREDICT = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{STACK}-predict"
 
 # The whole of it: which role may read and write what in the data bucket.
 OBJECTS = {
-    "incoming/a.csv": {"read": {"PrepareFunction"}, "write": set()},
+    "incoming/a.csv": {"read": {"PrepareFunction", "ProjectsFunction"}, "write": {"ProjectsFunction"}},
     "profiles/own.yaml": {"read": {"PrepareFunction"}, "write": set()},
     "config/candidates.json": {"read": {"PlanFunction"}, "write": set()},
     "datasets/d/table.parquet": {
@@ -25,6 +25,7 @@ OBJECTS = {
         "write": {"PrepareFunction"},
     },
     "sources/s/latest.json": {"read": {"PrepareFunction", "ScoreFunction"}, "write": {"PrepareFunction"}},
+    "exports/d/annex.xer": {"read": {"ProjectsFunction"}, "write": {"ProjectsFunction"}},
     "quarantine/e/rejected.csv": {"read": set(), "write": {"PrepareFunction"}},
     "features/index.json.gz": {"read": {"RefreshFunction"}, "write": {"RefreshFunction"}},
     "runs/e/search/plan.json": {
@@ -40,7 +41,7 @@ OBJECTS = {
     },
     "reports/e/intake.json": {"read": {"TrackFunction", "ApproveFunction"}, "write": {"PrepareFunction"}},
     "reports/e/intake.html": {
-        "read": {"TrackFunction", "ApproveFunction", "NotifyFunction"},
+        "read": {"TrackFunction", "ApproveFunction", "NotifyFunction", "ProjectsFunction"},
         "write": {"PrepareFunction"},
     },
     "reports/e/evaluation.json": {
@@ -90,7 +91,9 @@ RECORDS = {
     "APPROVAL": {"dynamodb:GetItem": {"ApproveFunction"}, "dynamodb:PutItem": {"ApproveFunction"}},
     "AUDIT": {
         "dynamodb:GetItem": set(),
-        "dynamodb:PutItem": {"TriggerFunction", "NotifyFunction", "ApproveFunction", "ReleaseFunction"},
+        "dynamodb:PutItem": {
+            *("TriggerFunction", "NotifyFunction", "ApproveFunction", "ReleaseFunction", "ProjectsFunction"),
+        },
         "dynamodb:UpdateItem": set(),
         "dynamodb:DeleteItem": set(),
     },
@@ -132,7 +135,10 @@ def test_no_role_writes_what_it_could_not_know_of(role):
 @pytest.mark.parametrize("prefix", ["models/", "incoming/", "prediction-log/", "reports/"])
 def test_names_are_listed_by_these_alone(prefix):
     everything = {"CollectFunction", "MonitorFunction", "ReleaseFunction", "MlflowRole"}
-    listers = {"reports/": {"TrackFunction", "ApproveFunction"}, "models/": {"EvaluateFunction"}}.get(prefix, set())
+    listers = {
+        "reports/": {"TrackFunction", "ApproveFunction", "ProjectsFunction"},
+        "models/": {"EvaluateFunction"},
+    }.get(prefix, set())
 
     assert who_may("s3:ListBucket", BUCKET, s3_prefix=prefix) == everything | listers
     assert who_may("s3:ListBucket", BUCKET) == everything

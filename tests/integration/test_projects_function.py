@@ -3,14 +3,25 @@
 import json
 from urllib.parse import quote
 
+import boto3
 import pytest
+import requests
 
+from conftest import LambdaContext
 from slipcast.forecast.projects import documents
 from slipcast_aws import projects as stored
 from slipcast_aws import storage
+from slipcast_aws.control import audit
 from support import project_site as site
 
 PROJECT = site.SOURCE
+MACHINE = "arn:aws:states:us-east-1:123456789012:stateMachine:slipcast-pipeline"
+ENVIRONMENT = {
+    "DATA_BUCKET": "data",
+    "CONTROL_TABLE": "control",
+    "STATE_MACHINE_ARN": MACHINE,
+    "MAX_FILE_MEGABYTES": "1",
+}
 
 
 OBJECTS: dict[str, bytes] = {}
@@ -40,7 +51,7 @@ def annex(s3):
 @pytest.fixture
 def ask(load_app, s3, lambda_context):
     """A function that sends a request: method, resource, its parameters, and what else an event has."""
-    app = load_app("projects", DATA_BUCKET="data", API_AUTH="api_key")
+    app = load_app("projects", **ENVIRONMENT, API_AUTH="api_key")
 
     def send(resource: str, *, method="GET", query=None, headers=None, claims=None, body=None, **parameters):
         event = {
@@ -49,7 +60,8 @@ def ask(load_app, s3, lambda_context):
             "requestContext": {"requestId": "r-1", "authorizer": {"claims": claims} if claims else None},
         }
         found = app.handler(event, lambda_context)
-        assert found["headers"]["X-Request-Id"] == "r-1"
+        assert found["multiValueHeaders"]["X-Request-Id"] == ["r-1"]
+        found["headers"] = {name: values[0] for name, values in found["multiValueHeaders"].items()}
         found["document"] = json.loads(found["body"]) if found["body"] else None
         return found
 
@@ -217,7 +229,7 @@ def test_an_escaped_id_is_the_same(ask, annex):
 
 @pytest.fixture
 def signed_in(load_app, annex, lambda_context):
-    app = load_app("projects", DATA_BUCKET="data", API_AUTH="jwt")
+    app = load_app("projects", **ENVIRONMENT, API_AUTH="jwt")
 
     def send(groups, resource, method="GET", **parameters):
         claims = {"sub": "u"} if groups is None else {"cognito:groups": groups}
@@ -251,3 +263,121 @@ def test_an_unexpected_error_says_nothing_of_the_inside(ask, s3):
         500,
         "unexpected error; the request id helps to find it in the log",
     )
+
+
+def test_the_latest_two_updates_are_compared_unless_others_are_named(ask, annex):
+    latest = get(ask, "/projects/{id}/compare", id=PROJECT)
+    whole = get(ask, "/projects/{id}/compare", id=PROJECT, query={"from": site.DAYS[0], "to": site.DAYS[2]})
+
+    assert (latest["from"], latest["to"]) == site.DAYS[1:]
+    assert whole["finish_days"][PROJECT] > latest["finish_days"][PROJECT] > 0
+    assert whole["counts"]["added"] == len(whole["added"])
+    for query in ({"from": "2020-01-01"}, {"to": site.DAYS[0]}, {"from": site.DAYS[1], "to": site.DAYS[1]}):
+        assert ask("/projects/{id}/compare", id=PROJECT, query=query)["statusCode"] == 422
+
+
+def test_what_if_answers_and_stores_nothing(ask, annex):
+    before = {item["Key"] for item in annex.list_objects_v2(Bucket="data")["Contents"]}
+    body = json.dumps({"changes": [{"activity_id": "A1430", "remaining_duration_days": 150}]})
+    found = get(ask, "/projects/{id}/what-if", method="POST", id=PROJECT, body=body)
+
+    assert found["after"]["p80"] > found["before"]["p80"]
+    assert found["before"]["cpm"] == get(ask, "/projects/{id}/forecast", id=PROJECT)["completion"]["cpm"]
+    assert {item["Key"] for item in annex.list_objects_v2(Bucket="data")["Contents"]} == before
+    for wrong, status in (
+        ("{", 400),
+        ("[]", 422),
+        ('{"changes": [{"activity_id": "A9", "start": "2026-06-01"}]}', 422),
+    ):
+        assert ask("/projects/{id}/what-if", method="POST", id=PROJECT, body=wrong)["statusCode"] == status
+
+
+def test_a_viewer_asks_no_what_if_and_uploads_nothing(signed_in):
+    assert signed_in("viewer,projects:", "/projects/{id}/what-if", "POST", id=PROJECT)[0] == 403
+    assert signed_in("approver,projects:", "/uploads", "POST")[0] == 403
+
+
+@pytest.fixture
+def pipeline(control_table):
+    """A state machine that stands for the pipeline; an execution of it is done at once."""
+    role = boto3.client("iam").create_role(RoleName="states", AssumeRolePolicyDocument="{}")["Role"]["Arn"]
+    return boto3.client("stepfunctions").create_state_machine(
+        name="slipcast-pipeline",
+        definition=json.dumps({"StartAt": "Prepare", "States": {"Prepare": {"Type": "Succeed"}}}),
+        roleArn=role,
+    )["stateMachineArn"]
+
+
+def upload(ask, **document):
+    """Ask for a form."""
+    return ask("/uploads", method="POST", body=json.dumps(document))
+
+
+def test_an_upload_goes_straight_to_the_bucket_and_its_execution_is_found_by_its_key(ask, s3, control_table, trigger):
+    s3.put_bucket_versioning(Bucket="data", VersioningConfiguration={"Status": "Enabled"})
+    raw = b"%T\tPROJECT"
+    found = upload(ask, name="tower_2026-03-31.xer", size=len(raw))
+    assert found["statusCode"] == 201, found
+    form = found["document"]
+    key = form["key"]
+    assert key == "incoming/tower_2026-03-31.xer"
+    missing = ask("/executions", query={"key": key})
+    assert missing["statusCode"] == 404
+
+    posted = requests.post(form["url"], data=form["fields"], files={"file": raw}, timeout=10)
+
+    assert posted.status_code < 300
+    assert s3.get_object(Bucket="data", Key=key)["Body"].read() == raw
+    assert get(ask, "/executions", query={"key": key})["status"] == "PENDING"
+    version = s3.head_object(Bucket="data", Key=key)["VersionId"]
+    detail = {"bucket": {"name": "data"}, "object": {"key": key, "version-id": version, "sequencer": "0A"}}
+    trigger.handler({"detail-type": "Object Created", "detail": detail}, LambdaContext())
+    started = get(ask, "/executions", query={"key": key})
+    assert started["status"] in ("RUNNING", "SUCCEEDED")
+    assert started["intake_url"] is None
+    storage.write_bytes(f"s3://data/reports/{started['execution']}/intake.html", b"<html>")
+    again = get(ask, "/executions/{id}", id=started["execution"])
+    assert again["intake_url"].startswith("https://")
+    (entry,) = [item for item in audit.audit_trail("control") if item["what"] == "upload"]
+    assert entry["detail"] == f"s3://data/{key}"
+
+
+@pytest.mark.parametrize(
+    ("document", "field"),
+    [
+        ({"name": "a.xer"}, "size"),
+        ({"name": "a.xer", "size": 2_000_000}, "size"),
+        ({"name": "a.xer", "size": True}, "size"),
+        ({"name": "../a.xer", "size": 5}, "name"),
+        ({"name": ".a.xer", "size": 5}, "name"),
+        ({"name": "", "size": 5}, "name"),
+        ({"name": "a.xer", "size": 5, "source": "a/b"}, "source"),
+        ({"name": "a.xer", "size": 5, "source": ".."}, "source"),
+        ({"name": "a.xer", "size": 5, "acl": "public"}, "acl"),
+    ],
+)
+def test_an_upload_that_would_not_be_taken_is_refused_at_once(ask, s3, document, field):
+    found = upload(ask, **document)
+
+    assert found["statusCode"] == 422
+    assert [item["field"] for item in found["document"]["errors"]] == [field]
+
+
+def test_a_planner_uploads_to_projects_of_its_own_groups(load_app, s3, control_table, lambda_context):
+    app = load_app("projects", **ENVIRONMENT, API_AUTH="jwt")
+
+    def status(groups, name):
+        event = {
+            **{"httpMethod": "POST", "resource": "/uploads", "body": json.dumps({"name": name, "size": 5})},
+            "requestContext": {"requestId": "r", "authorizer": {"claims": {"cognito:groups": groups}}},
+        }
+        return app.handler(event, lambda_context)["statusCode"]
+
+    assert status("planner,projects:tower", "tower_2026-03-31.xer") == 201
+    assert status("planner,projects:tower", "bridge_2026-03-31.xer") == 403
+
+
+def test_there_is_no_such_execution(ask, pipeline):
+    assert ask("/executions/{id}", id="nothing")["statusCode"] == 404
+    assert ask("/executions/{id}", id="a b")["statusCode"] == 404
+    assert ask("/executions", query={"key": "models/m"})["statusCode"] == 422

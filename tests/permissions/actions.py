@@ -85,6 +85,8 @@ def operations(service: str, method: str, first: str | None = None) -> tuple[str
         return (_model(service)[str(first)],)
     if method == "get_waiter":
         return (_waiter(service, str(first)),)
+    if method == "generate_presigned_post":
+        return ("PutObject",)
     if (service, method) in SDK_METHODS:
         return SDK_METHODS[service, method]
     return (_model(service)[method],)

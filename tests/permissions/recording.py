@@ -10,6 +10,7 @@ from functools import cache, wraps
 from typing import Any
 
 import botocore.client
+import botocore.signers
 import pytest
 
 from permissions.actions import Need, needs
@@ -66,10 +67,19 @@ class Recorder:
 
         def signed(client: Any, api_params: dict[str, Any], operation_model: Any, *rest: Any, **named: Any) -> Any:
             # A request that is made outside a call is one that is signed for somebody else.
-            if not getattr(calling, "depth", 0):
+            # That of a form is made up by the SDK: `posted` sees what the form allows.
+            if not getattr(calling, "depth", 0) and operation_model.name != "CreateBucket":
                 self._saw(client, operation_model.name, api_params)
             return prepare(client, api_params, operation_model, *rest, **named)
 
+        form = botocore.signers.S3PostPresigner.generate_presigned_post
+
+        def posted(presigner: Any, *, fields: dict[str, str], conditions: list[Any], **named: Any) -> Any:
+            bucket = next(item["bucket"] for item in conditions if isinstance(item, dict) and "bucket" in item)
+            self._noted("s3", "PutObject", {"Bucket": bucket, "Key": fields["key"]})
+            return form(presigner, fields=fields, conditions=conditions, **named)
+
+        monkeypatch.setattr(botocore.signers.S3PostPresigner, "generate_presigned_post", posted)
         monkeypatch.setattr(botocore.client.BaseClient, "_make_api_call", seen)
         monkeypatch.setattr(botocore.client.BaseClient, "_convert_to_request_dict", signed)
 
@@ -97,9 +107,12 @@ class Recorder:
             self.asked.setdefault(function, []).append(Need(action, resource, json.loads(context)))
 
     def _saw(self, client: Any, operation: str, given: dict[str, Any]) -> None:
+        self._noted(client.meta.service_model.service_name, operation, given)
+
+    def _noted(self, service: str, operation: str, given: dict[str, Any]) -> None:
         function = None if self.paused else _on_the_stack() or (self.at_work[-1] if self.at_work else None)
         if function:
-            self._judge(function, client.meta.service_model.service_name, operation, given)
+            self._judge(function, service, operation, given)
 
     def _judge(self, function: str, service: str, operation: str, given: dict[str, Any]) -> None:
         names = tuple(sorted((NAMES | _names(function)).items()))

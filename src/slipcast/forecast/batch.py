@@ -23,6 +23,7 @@ COLUMNS = (
     *GIVEN,
     *("probability", "risk_band", "at_risk", "reasons", "model_version", "model_id"),
     *Forecast._fields,
+    *("criticality", "completion_days", "late_reasons"),
 )
 # Columns of the table of forecasts that are kept, to be judged when the finishes are known.
 KEPT = (
@@ -120,7 +121,8 @@ def score(
     -------
     list[dict[str, Any]]
         rows with `COLUMNS` and ``planned_finish``; ``reasons`` is empty if the model gives none; ``risk_band`` is
-        `LATE` for what is late already, otherwise as `risk_band` says
+        `LATE` for what is late already, otherwise as `risk_band` says; ``criticality``, ``completion_days`` and
+        ``late_reasons`` are None
     """
     rows: list[dict[str, Any]] = []
     chunk: list[Mapping[str, Any]] = []
@@ -157,6 +159,8 @@ def score(
                 "model_version": model_version,
                 "model_id": scorer.metadata["model_id"],
                 **forecast._asdict(),
+                # What the project of an activity says of it: `projects.documents` knows.
+                **dict.fromkeys(("criticality", "completion_days", "late_reasons")),
                 "planned_finish": activity.get("planned_finish"),
             }
             rows.append(row)
@@ -220,6 +224,8 @@ def to_csv(rows: Iterable[Mapping[str, Any]]) -> bytes:
         cells["at_risk"] = "yes" if row["at_risk"] else "no"
         cells |= {name: _digits(row[name], 4) for name in ("probability", "probability_late")}
         cells["expected_days_late"] = _digits(row["expected_days_late"], 1)
+        cells["criticality"] = _digits(row["criticality"], 4)
+        cells["completion_days"] = _digits(row["completion_days"], 1)
         writer.writerow(cells.values())
     return buffer.getvalue().encode()
 

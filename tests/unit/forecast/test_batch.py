@@ -72,6 +72,7 @@ def test_every_activity_has_a_row_with_all_columns():
         **{"reasons": "", "model_version": "7", "model_id": "abc", "planned_finish": None},
         **{"data_date": date(2024, 1, 31), "stage": "not_started", "days_late": 0},
         **dict.fromkeys(("probability_late", "expected_days_late", "p10", "p50", "p80", "p90")),
+        **dict.fromkeys(("criticality", "completion_days", "late_reasons")),
     }
 
 

@@ -7,10 +7,11 @@ too early, and the document says so.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 
+from slipcast.contracts import CheckCounts
 from slipcast.forecast import monte_carlo
 from slipcast.forecast.distribution import FinishDistribution
 from slipcast.forecast.projects import sections
@@ -63,12 +64,12 @@ class Update:
     source: str
     data_date: date
     activities: Sequence[Mapping[str, Any]]
-    predictions: Mapping[Key, Mapping[str, Any]]
+    predictions: Mapping[Key, dict[str, Any]]
     details: Mapping[Key, "Basis"]
     tables: Mapping[str, Sequence[Mapping[str, Any]]]
     model_version: str
     tolerance_days: int
-    quality: Mapping[str, int] | None = None
+    quality: CheckCounts | None = None
 
 
 class Basis(NamedTuple):
@@ -102,6 +103,9 @@ def documents(
 ) -> tuple[dict[str, dict[str, Any]], list[tuple[str, dict[str, Any]]]]:
     """Return the heads of an update's projects, and their parts for `sections.pack`.
 
+    Predictions of activities on a path that sets the completion get ``criticality`` and ``completion_days``, the days
+    that they add to its P80.
+
     Parameters
     ----------
     update
@@ -124,6 +128,7 @@ def documents(
     projects = _projects(update, _planned(update.tables))
     found: dict[str, monte_carlo.ProjectForecast] = {}
     why = "" if network else str(linked)
+    reference = monte_carlo.NOTHING
     if network is not None:
         groups = {
             column: {
@@ -136,7 +141,8 @@ def documents(
         }
         try:
             work = {key: basis.finish for key, basis in update.details.items()}
-            found = _simulated(network, finished, work, groups)
+            reference = reference_of(network, finished)
+            found = _simulated(network, reference, work, groups)
         except CycleError as error:
             why = str(error)
     for key, row in _lone_milestones(update).items():
@@ -144,6 +150,11 @@ def documents(
     tables = _by_project(update.tables)
     heads: dict[str, dict[str, Any]] = {}
     parts: list[tuple[str, dict[str, Any]]] = []
+    for name, simulated in found.items():
+        for identifier, criticality in simulated["criticality"].items():
+            if prediction := update.predictions.get(Key(name, identifier)):
+                prediction["criticality"] = criticality
+                prediction["completion_days"] = simulated["days"].get(identifier, 0.0)
     for name, item in projects.items():
         item.rows.sort(key=lambda row: row["activity_id"])
         if name in found:
@@ -162,7 +173,7 @@ def documents(
                     sections.ROWS: {column: [row[column] for row in item.rows] for column in COLUMNS},
                     sections.DETAILS: _details(update, item),
                     sections.HISTORY: _history(update, item, (histories or {}).get(name, {})),
-                    sections.NETWORK: tables.get(name, {}),
+                    sections.NETWORK: {**tables.get(name, {}), "reference": asdict(reference)},
                     sections.FORECAST: forecast,
                 },
             )
@@ -190,16 +201,20 @@ def _network(tables: Mapping[str, Sequence[Mapping[str, Any]]]) -> Network | str
 
 def _simulated(
     network: Network,
-    finished: Sequence[tuple[str, float]],
+    reference: monte_carlo.Reference,
     finishes: Mapping[Key, FinishDistribution],
     groups: Mapping[str, Mapping[Key, str]],
 ) -> dict[str, monte_carlo.ProjectForecast]:
-    own = zip(*monte_carlo.finished_durations(network), strict=True)
-    known = [*finished, *own]
-    reference = monte_carlo.reference_class([name for name, _ in known], [ratio for _, ratio in known])
     size = max(len(network.activities), 1)
     count = max(min(monte_carlo.DRAWS, DRAWN // size), FEWEST_DRAWS)
     return monte_carlo.project_forecasts(network, reference, under_way(network, finishes), groups=groups, count=count)
+
+
+def reference_of(network: Network, finished: Sequence[tuple[str, float]]) -> monte_carlo.Reference:
+    """Return the reference class of a network and of what other sources have finished."""
+    own = zip(*monte_carlo.finished_durations(network), strict=True)
+    known = [*finished, *own]
+    return monte_carlo.reference_class([name for name, _ in known], [ratio for _, ratio in known])
 
 
 def under_way(network: Network, finishes: Mapping[Key, FinishDistribution]) -> dict[Key, FinishDistribution]:
@@ -353,6 +368,7 @@ def _forecast(
     }
     return {
         "completion": completion,
+        "tolerance_days": update.tolerance_days,
         "basis": basis,
         "note": note,
         "milestones": _milestones(rows),

@@ -1,7 +1,6 @@
 """Answers about a project from its stored parts. Standard library only."""
 
 import base64
-import binascii
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any, NamedTuple
@@ -33,7 +32,7 @@ def key_of_token(text: str) -> str:
     """
     try:
         return base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True).decode()
-    except (binascii.Error, UnicodeDecodeError) as error:
+    except ValueError as error:
         raise ValueError("not a token of a page") from error
 
 
