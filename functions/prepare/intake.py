@@ -192,8 +192,8 @@ def _ingest(
     }
     version = _version(schedule, object_, workdir, settings)
     reference, superseded = version.reference, version.superseded
-    file = {name: object_[name] for name in ("uri", "version_id") if object_.get(name)}
-    upload |= {"execution": execution, "dataset_id": reference["dataset_id"], "file": file}
+    dropped = {name: object_[name] for name in ("uri", "version_id") if object_.get(name)}
+    upload |= {"execution": execution, "dataset_id": reference["dataset_id"], "file": dropped}
     labels = versions.outcomes(version.table, schedule.table, workdir, tolerance_days=settings.tolerance_days)
     understood = understanding.in_series(schedule.understood, version.table, schedule.table, workdir)
     document = report.accepted(schedule, understood, file=drop.name, labels=labels, changes=changes)

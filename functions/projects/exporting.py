@@ -33,9 +33,12 @@ def export(bucket: str, request: Request, caller: Caller) -> dict[str, Any]:
         raise invalid("query.format", f"send one of {', '.join(FORMATS)}")
     project = find(bucket, request, caller)
     update, kind = project.update, FORMATS[name]
-    columns = stored.part(bucket, update, project.name, sections.ROWS)
+    columns, forecast = (
+        stored.part(bucket, update, project.name, section) for section in (sections.ROWS, sections.FORECAST)
+    )
     try:
-        raw = exported(name, columns, project.head, _own(update.get("file") or {}) if kind.into else None)
+        own = _own(update.get("file") or {}) if kind.into else None
+        raw = exported(name, columns, project.head, own, forecast)
     except NotTheFileError as error:
         raise invalid("query.format", str(error)) from error
     digest = hashlib.sha256(raw).hexdigest()[:16]

@@ -37,7 +37,9 @@ def write(bucket: str, project_id: str, name: str, own: Path | None, out: Path |
     if head is None:
         raise RuntimeError(f"there is no project {project_id}: slipcast export --list names them")
     update = next(item for item in portfolio.updates_of(summary, found[1]) if item["data_date"] == head["data_date"])
-    columns = projects.part(bucket, update, found[1], sections.ROWS)
+    columns, forecast = (
+        projects.part(bucket, update, found[1], section) for section in (sections.ROWS, sections.FORECAST)
+    )
     raw = None
     if FORMATS[name].into:
         file = update.get("file") or {}
@@ -47,7 +49,7 @@ def write(bucket: str, project_id: str, name: str, own: Path | None, out: Path |
             raw = storage.read_bytes(file["uri"], version_id=file.get("version_id"))
     target = out or Path(f"{head['source']}_{head['data_date']}_forecast{FORMATS[name].suffix}")
     try:
-        target.write_bytes(exported(name, columns, head, raw))
+        target.write_bytes(exported(name, columns, head, raw, forecast))
     except NotTheFileError as error:
         raise RuntimeError(str(error)) from error
     return target

@@ -314,7 +314,7 @@ def scoreboard(by: tuple[str, ...], csv_file: Path | None, stack: str, as_json: 
 
 @cli.command()
 @click.argument("project_id", required=False)
-@click.option("--format", "name", type=click.Choice(["xer", "pmxml", "mspdi", "csv", "xlsx"]), default="xlsx")
+@click.option("--format", "name", type=click.Choice(["xer", "pmxml", "mspdi", "csv", "xlsx", "html"]), default="xlsx")
 @click.option("--file", "own", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Your own file.")
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="File to write.")
 @click.option("--list", "listed", is_flag=True, help="Name the projects.")

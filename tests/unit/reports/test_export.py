@@ -184,3 +184,25 @@ def test_the_workbook_has_dates_numbers_and_colors():
 
 def test_every_format_has_a_writer():
     assert {name for name, kind in FORMATS.items() if kind.into} == {"xer", "pmxml", "mspdi"}
+
+
+def test_the_page_says_what_moved_the_completion_and_what_drives_it():
+    trend = [{"data_date": day, "p50": p50, "p80": p80} for day, p50, p80 in (
+        ("2025-12-31", "2026-12-10", "2027-01-11"), ("2026-03-31", "2027-01-04", "2027-02-01"),
+    )]  # fmt: skip
+    head = {**HEAD, "trend": trend, "open": 2, "activities": 3, "already_late": 0, "at_risk": 1, "model_version": "4"}
+    driver = {"activity_id": "A1430", "name": "Finishes <b>", "criticality": 0.8, "days": 12.34}
+    forecast = {
+        **{"completion": {**HEAD["completion"], "cpm": "2026-12-20"}, "note": "", "milestones": []},
+        **{"drivers": [driver], "reference_class": {"n": 15, "text": "15 finished activities"}},
+    }
+    text = exported("html", columns("A1430"), head, forecast=forecast).decode()
+
+    assert "Completion P80 2027-02-01: 3 weeks later than said on 2025-12-31" in text
+    assert "Finishes &lt;b&gt;" in text
+    assert "12.3" in text
+    assert "80 %" in text
+    # One file without scripts and without addresses.
+    assert "<script" not in text
+    assert not re.search(r"(src|href)=", text)
+    assert text.count("<polyline") == 2

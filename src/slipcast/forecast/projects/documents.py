@@ -352,7 +352,8 @@ def _forecast(
         quantiles |= dict.fromkeys(LEVELS, _last(row["finish"] for row in rows))
         basis, note = FINISHED, "every activity is complete"
     elif simulated is not None:
-        quantiles |= {"cpm": simulated["computed"], **{level: simulated[level] for level in LEVELS}}
+        quantiles["cpm"] = simulated["computed"]
+        quantiles |= {level: simulated[level] for level in LEVELS}  # type: ignore[literal-required]
         basis = NETWORK
     else:
         finishes = [update.details[key].finish for key in project.open if key in update.details]

@@ -13,7 +13,7 @@ STAGES = ("complete", "already_late", "overdue", "in_progress", "not_started")
 RELATION_TYPES = ("FS", "SS", "FF", "SF")
 # Largest numbers that a request may send.
 MOST_PROJECTS, MOST_ROWS, MOST_COLUMNS, MOST_CHANGES, LONGEST_DAYS = 1_000, 1_000, 10_000, 200, 36_500
-FORMATS = ("xer", "pmxml", "mspdi", "csv", "xlsx")
+FORMATS = ("xer", "pmxml", "mspdi", "csv", "xlsx", "html")
 
 type Schema = dict[str, Any]
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from slipcast.reports import project
 from slipcast.reports.export import tables, xer, xml
 from slipcast.reports.export.fields import NotTheFileError, forecasts
 
@@ -29,6 +30,7 @@ FORMATS = {
     "xer": Format(".xer", "application/octet-stream", True),
     "pmxml": Format(".xml", "application/xml", True),
     "mspdi": Format(".xml", "application/xml", True),
+    "html": Format(".html", "text/html; charset=utf-8", False),
     "csv": Format(".csv", "text/csv; charset=utf-8", False),
     "xlsx": Format(".xlsx", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", False),
 }
@@ -36,7 +38,13 @@ _WRITERS = {"xer": xer.write, "pmxml": xml.write_pmxml, "mspdi": xml.write_mspdi
 __all__ = ["FORMATS", "Format", "NotTheFileError", "exported"]
 
 
-def exported(name: str, columns: Mapping[str, Any], head: Mapping[str, Any], own: bytes | None = None) -> bytes:
+def exported(
+    name: str,
+    columns: Mapping[str, Any],
+    head: Mapping[str, Any],
+    own: bytes | None = None,
+    forecast: Mapping[str, Any] | None = None,
+) -> bytes:
     """Return the forecast of a project in a format.
 
     Parameters
@@ -46,15 +54,19 @@ def exported(name: str, columns: Mapping[str, Any], head: Mapping[str, Any], own
     columns
         activities column by column, as they are stored
     head
-        ``name``, ``data_date`` and ``completion`` of the project
+        what a list says of the project
     own
         the user's file, for a format that is written into it
+    forecast
+        the part `sections.FORECAST`, for the page
 
     Raises
     ------
     NotTheFileError
         If there is no such file, or it is not of the format or the project.
     """
+    if name == "html":
+        return project.render(head, forecast or {}, columns).encode()
     if not FORMATS[name].into:
         return tables.to_csv(columns) if name == "csv" else tables.to_xlsx(columns, head)
     if own is None:
