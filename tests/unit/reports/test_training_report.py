@@ -11,6 +11,7 @@ import jinja2
 import pytest
 
 from slipcast.reports import formatting
+from slipcast.reports.training import page as training_page
 from slipcast.reports.training import render
 from slipcast.reports.training.page import SECTIONS
 from slipcast.reports.training.verdict import words as verdict
@@ -35,6 +36,17 @@ def pages() -> dict[str, str]:
 @pytest.fixture(scope="module")
 def full(pages) -> Page:
     return Page(pages["full"])
+
+
+@pytest.fixture(scope="module")
+def charts() -> dict[str, Any]:
+    return training_page._charts(record())
+
+
+@pytest.fixture
+def without_charts(monkeypatch, charts) -> None:
+    """For tests of what stands next to the charts, which take seconds to draw: all pages have the same ones."""
+    monkeypatch.setattr(training_page, "_charts", lambda _: charts)
 
 
 def hostile(value: Any, key: str = "") -> Any:
@@ -278,7 +290,7 @@ EDGE = {
 }
 
 
-def test_the_bundle_of_a_released_model_has_its_sizes_on_the_page(pages):
+def test_the_bundle_of_a_released_model_has_its_sizes_on_the_page(pages, without_charts):
     page = Page(render(record(), EDGE))
 
     assert page.problems == []
@@ -288,14 +300,14 @@ def test_the_bundle_of_a_released_model_has_its_sizes_on_the_page(pages):
     assert "Edge bundle" not in pages["full"]
 
 
-def test_a_bundle_without_onnx_says_why():
+def test_a_bundle_without_onnx_says_why(without_charts):
     page = render(record(), EDGE | {"onnx": {"published": False, "why": HOSTILE}})
 
     assert Page(page).problems == []
     assert "not published: &lt;/title&gt;" in page
 
 
-def test_a_record_that_lacks_a_field_is_refused():
+def test_a_record_that_lacks_a_field_is_refused(without_charts):
     found = record()
     del found["threshold"]["cost_never_warn"]
 
@@ -330,7 +342,7 @@ def test_reasons_and_the_rule_stand_in_full(full):
     ("licence", "said"),
     [({"licence": "NYC Open Data"}, "Licence of the data NYC Open Data."), ({}, "not stated by the dataset")],
 )
-def test_the_licence_of_the_data_is_stated_where_it_is_known(licence, said):
+def test_the_licence_of_the_data_is_stated_where_it_is_known(licence, said, without_charts):
     found = record()
     found["dataset"] |= licence
 
