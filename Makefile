@@ -53,11 +53,11 @@ mutants: bootstrap ## Change the code that decides in one place at a time: its t
 	@$(OFFLINE) $(PYTHON) tests/mutants
 
 test-e2e: bootstrap ## The template on the local cloud, from a dropped file to a second version
-	@$(OFFLINE) $(PYTHON) -m pytest tests/e2e
+	@$(OFFLINE) SLIPCAST_BUDGET=large $(PYTHON) -m pytest tests/e2e
 
 # Not by file as the other tests: the faults of one function are a file.
 faults: bootstrap ## Try every fault and write what came of it to docs/reliability.md
-	@$(OFFLINE) FAULTS=all $(PYTHON) -m pytest tests/integration tests/infrastructure -m "fault or slow" -n auto --dist worksteal \
+	@$(OFFLINE) FAULTS=all $(PYTHON) -m pytest tests/unit tests/integration tests/infrastructure tests/reported -m "fault or slow" -n auto --dist worksteal \
 	  --faults-into=.cache/faults.json
 	@$(PYTHON) tests/faults/table.py .cache/faults.json
 
@@ -117,7 +117,6 @@ lint-stacks:
 
 lint-templates:
 	@cfn-lint template.yaml cicd/codepipeline.yaml cicd/deploy-roles.yaml cicd/oidc.yaml
-	@sam validate --lint
 
 lint-machine:
 	@$(PYTHON) audit/definition.py statemachine/*.yaml

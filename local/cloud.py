@@ -299,7 +299,7 @@ class LocalCloud:
         config = self.home / "work" / "samconfig.toml"
         config.write_text("version = 0.1\n")
         servers = tuple(self.children)
-        arguments = ["sam", command, "--config-file", str(config), *options]
+        arguments = [sys.executable, str(ROOT / "local" / "sam.py"), command, "--config-file", str(config), *options]
         # On record like the servers: `down` must find it if this process is killed.
         sam = self._start(f"sam-{command}", arguments, self._environment(), 0, cwd=ROOT)
         try:

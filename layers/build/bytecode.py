@@ -10,8 +10,8 @@ from pathlib import Path
 
 from layers.build import shell
 
-# Part of the recipe, whatever the machine: see compile_bytecode.
-COMPILERS = 4
+# Part of the recipe, whatever the machine: see compile_bytecode. A function has fewer files than a share is worth.
+COMPILERS, SHARE = 4, 50
 
 
 def compile_bytecode(folder: Path, *arguments: str, opt: str = "/opt/python") -> None:
@@ -31,8 +31,9 @@ def compile_bytecode(folder: Path, *arguments: str, opt: str = "/opt/python") ->
     def compile_share(share: list[str]) -> None:
         subprocess.run(command, input="\n".join(share), text=True, env=environment, check=False)  # noqa: S603
 
-    with ThreadPoolExecutor(COMPILERS) as pool:
-        list(pool.map(compile_share, filter(None, (sources[first::COMPILERS] for first in range(COMPILERS)))))
+    compilers = min(COMPILERS, len(sources) // SHARE + 1)
+    with ThreadPoolExecutor(compilers) as pool:
+        list(pool.map(compile_share, filter(None, (sources[first::compilers] for first in range(compilers)))))
 
 
 def drop_source(folder: Path) -> None:

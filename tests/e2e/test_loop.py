@@ -18,7 +18,6 @@ from local.demo import NEWER, OLDER, PLAYED_YEARS, read_example, requests
 from local.watch import Stack, until
 from slipcast.features.point_in_time import HISTORY
 from slipcast.features.point_in_time_table import history_table
-from slipcast.training.candidates import load_candidates
 from support.families import search_all_families, search_only
 from support.schedules import example
 
@@ -52,7 +51,7 @@ def test_before_the_first_release_the_api_says_so(stack, story, cloud):
     assert "Retry-After" in headers
 
 
-def test_a_dropped_file_becomes_a_live_model(stack, story):
+def test_a_dropped_file_becomes_a_live_model(stack, story, families):
     outcome = drop(stack, OLDER)
 
     assert outcome["status"] == "SUCCEEDED", outcome
@@ -156,7 +155,7 @@ def test_model_health_and_openapi_answer(stack, story):
     assert "/predictions" in document["paths"]
 
 
-def test_mlflow_has_the_runs_the_model_and_the_alias(stack, story, monkeypatch):
+def test_mlflow_has_the_runs_the_model_and_the_alias(stack, story, families, monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", stack.env["MLFLOW_TRACKING_URI"])
     mlflow.set_tracking_uri(stack.env["MLFLOW_TRACKING_URI"])
     client = MlflowClient()
@@ -169,7 +168,7 @@ def test_mlflow_has_the_runs_the_model_and_the_alias(stack, story, monkeypatch):
     parents = [run for run in runs if "execution" in run.data.tags]
     children = [run for run in runs if run.data.tags.get("execution_of") == story["first"]["name"]]
     assert len(parents) == 1
-    assert {run.data.tags["family"] for run in children} == {candidate.name for candidate in load_candidates()}
+    assert {run.data.tags["family"] for run in children} == families
     assert parents[0].inputs.dataset_inputs[0].dataset.digest == version.tags["dataset_id"]
     assert parents[0].data.metrics["auc"] > 0.5
     assert stack.keys("tracking/pending/") == []

@@ -5,7 +5,6 @@ import urllib.error
 import urllib.request
 import uuid
 import warnings
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -21,17 +20,12 @@ with warnings.catch_warnings():
     warnings.filterwarnings("ignore", ".*Any type hint", UserWarning)
     from mlflow.utils.proto_json_utils import dump_input_data
 
-EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 pytestmark = pytest.mark.e2e
 
 
 @pytest.fixture(scope="module")
-def api(stack) -> Stack:
-    if stack.ask("/health", key=False)[0] != 200:
-        before = stack.executions()
-        stack.drop(OLDER, (EXAMPLES / OLDER).read_bytes())
-        assert stack.finish(stack.new_execution(before))["output"]["outcome"] == "released"
-    return stack
+def api(released) -> Stack:
+    return released
 
 
 @pytest.fixture(scope="module")

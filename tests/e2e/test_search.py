@@ -7,7 +7,7 @@ import pytest
 from slipcast.training.candidates import load_candidates
 
 EXPORTS = Path(__file__).resolve().parents[2] / "examples" / "exports"
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
 
 @pytest.fixture

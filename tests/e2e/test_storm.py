@@ -17,7 +17,7 @@ from local.watch import Stack, until
 from support.families import search_all_families, search_only
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 MESSAGES, DISTINCT = 500, 400
 BURST = 10
 # An execution lets go of its claim in its last state but one.

@@ -2,14 +2,12 @@
 
 import json
 import uuid
-from pathlib import Path
 
 import pytest
 
 from local.demo import OLDER, read_example, requests
 from local.watch import Stack, until
 
-EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 pytestmark = pytest.mark.e2e
 
 
@@ -54,15 +52,8 @@ class Updates:
 
 
 @pytest.fixture(scope="module")
-def updates(cloud):
-    updates = Updates(cloud)
-    if updates.stack.ask("/health", key=False)[0] != 200:
-        before = updates.stack.executions()
-        updates.stack.drop(OLDER, (EXAMPLES / OLDER).read_bytes())
-        outcome = updates.stack.finish(updates.stack.new_execution(before))
-        assert outcome["status"] == "SUCCEEDED", outcome
-        assert outcome["output"]["outcome"] == "released", outcome
-    return updates
+def updates(cloud, released):
+    return Updates(cloud)
 
 
 def test_updates_are_answered_in_the_order_of_their_group_by_the_live_version(updates):

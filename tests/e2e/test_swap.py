@@ -5,7 +5,6 @@ Bad canaries of each kind are rolled back in tests/integration/test_release_swap
 
 import math
 from collections import Counter
-from pathlib import Path
 
 import pytest
 from mlflow.tracking import MlflowClient
@@ -15,7 +14,6 @@ from local.load import Load
 from local.watch import until
 from support.release_trials import Trials
 
-EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 pytestmark = pytest.mark.e2e
 RATE = 40
 
@@ -27,12 +25,8 @@ def activities() -> list[dict]:
 
 
 @pytest.fixture(scope="module")
-def trials(stack) -> Trials:
-    if stack.ask("/health", key=False)[0] != 200:
-        before = stack.executions()
-        stack.drop(OLDER, (EXAMPLES / OLDER).read_bytes())
-        assert stack.finish(stack.new_execution(before))["output"]["outcome"] == "released"
-    return Trials(stack)
+def trials(released) -> Trials:
+    return Trials(released)
 
 
 @pytest.fixture
@@ -98,6 +92,7 @@ def test_a_release_under_load_loses_no_request_and_each_answer_is_of_one_model(t
         assert abs(ours / n - share) <= 5 * math.sqrt(share * (1 - share) / n) + 1 / n
 
 
+@pytest.mark.slow
 def test_a_deploy_during_a_canary_moves_nothing(trials, stack, cloud):
     live = stack.live_version()
     found = stack.lambdas.get_alias(FunctionName=trials.function, Name="live")

@@ -7,7 +7,8 @@ import json
 import os
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -240,10 +241,11 @@ def _environment(function: str) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def imported(built: dict[str, Path], runtime: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """For each function the names of the modules that its import loads as JSON, or what went wrong."""
+def imported(built: dict[str, Path], runtime: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], str]:
+    """A function that returns the names of the modules that a handler's import loads as JSON, or what went wrong."""
     places = tmp_path_factory.mktemp("functions")
 
+    @cache
     def run(function: str) -> str:
         code = shipped(function, places / function)
         path = [code, *(built[layer] for layer in layers_of(function)), runtime]
@@ -253,13 +255,18 @@ def imported(built: dict[str, Path], runtime: Path, tmp_path_factory: pytest.Tem
         handler = FUNCTIONS[function]["Handler"]
         return _alone(import_with_deferred, [ours, handler], path, _environment(function))
 
-    with ThreadPoolExecutor(2) as pool:
-        return dict(zip(FUNCTIONS, pool.map(run, FUNCTIONS), strict=True))
+    return run
 
 
-@pytest.mark.parametrize("function", FUNCTIONS)
-def test_function_imports_with_its_layers_alone(function: str, imported: dict[str, str]) -> None:
-    assert not imported[function].startswith("FAILED"), imported[function]
+# Seconds of imports each; they run on the local cloud with their layers alone (tests/e2e) with each change, too.
+HEAVY = [name for name in FUNCTIONS if {"TrainingLayer", "EdgeLayer", "ReportingLayer"} & {*layers_of(name)}]
+
+
+@pytest.mark.parametrize(
+    "function", [pytest.param(name, marks=[pytest.mark.slow] * (name in HEAVY)) for name in FUNCTIONS]
+)
+def test_function_imports_with_its_layers_alone(function: str, imported: Callable[[str], str]) -> None:
+    assert not imported(function).startswith("FAILED"), imported(function)
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
@@ -269,9 +276,9 @@ def test_function_and_layers_fit_into_lambda(function: str, built: dict[str, Pat
     assert len(layers_of(function)) <= 5 - (function == "PredictFunction"), "a release adds the model's layer"
 
 
-def test_predict_starts_without_heavy_packages(imported: dict[str, str]) -> None:
-    assert not imported["PredictFunction"].startswith("FAILED"), imported["PredictFunction"]
-    assert NOT_IN_PREDICT & set(json.loads(imported["PredictFunction"])) == set()
+def test_predict_starts_without_heavy_packages(imported: Callable[[str], str]) -> None:
+    assert not imported("PredictFunction").startswith("FAILED"), imported("PredictFunction")
+    assert NOT_IN_PREDICT & set(json.loads(imported("PredictFunction"))) == set()
 
 
 def test_predict_and_its_layers_are_small(built: dict[str, Path], tmp_path: Path) -> None:
@@ -303,7 +310,7 @@ def answer(event: str) -> None:
     print(json.dumps([item["probability"] for item in json.loads(answered["body"])["predictions"]]))
 
 
-@pytest.mark.parametrize("name", ["k_nearest_neighbours", "rbf_svc"])
+@pytest.mark.parametrize("name", [pytest.param("k_nearest_neighbours", marks=pytest.mark.slow), "rbf_svc"])
 def test_a_version_with_scikit_learns_layer_answers_as_scikit_learn(
     name: str, built: dict[str, Path], runtime: Path, tmp_path: Path
 ) -> None:
@@ -357,6 +364,7 @@ def test_a_missing_layer_is_noticed(built: dict[str, Path], runtime: Path, tmp_p
     assert "ModuleNotFoundError" in outcome
 
 
+@pytest.mark.slow
 def test_training_layer_trains_and_logs(built: dict[str, Path], runtime: Path, tmp_path: Path) -> None:
     path = [built["PowertoolsLayer"], built["TrainingLayer"], runtime]
     outcome = _alone(train_and_save, [str(tmp_path)], path, {"HOME": str(tmp_path)})

@@ -221,7 +221,8 @@ def document(table: pd.DataFrame, model_id: str) -> dict[str, Any]:
     -------
     dict[str, Any]
         ``verdict``, ``metrics``, ``as_of`` (last day that was seen), ``total`` (`summary` of all forecasts) and
-        ``groups`` (by column of `GROUPS`, the rows of `summary`); ``total`` is None before the first forecast
+        ``groups`` (by column of `GROUPS`, the rows of `summary`, horizons from the nearest on); ``total`` is None
+        before the first forecast
     """
     found = verdict(table, model_id)
     if not len(table):
@@ -231,8 +232,15 @@ def document(table: pd.DataFrame, model_id: str) -> dict[str, Any]:
         "metrics": metrics(found),
         "as_of": table["as_of"].max().date().isoformat(),
         "total": _Figures(table).of(np.arange(len(table))),
-        "groups": {name: _rows(summary(table, [name])) for name in GROUPS},
+        "groups": {name: _rows(_ordered(summary(table, [name]), name)) for name in GROUPS},
     }
+
+
+def _ordered(table: pd.DataFrame, name: str) -> pd.DataFrame:
+    if name != "horizon":
+        return table
+    order = {horizon: place for place, horizon in enumerate([*HORIZONS.values(), BEYOND])}
+    return table.sort_values(name, key=lambda column: column.map(order), ignore_index=True)
 
 
 def _rows(table: pd.DataFrame) -> list[dict[str, Any]]:

@@ -124,6 +124,9 @@ def test_groups_add_up():
         assert parts["p80_judged"].sum() == total["p80_judged"] == 2
         assert parts["finished"].sum() == 3
     assert summary(table, ["horizon"])["horizon"].tolist() == ["91 to 180 days", "over 365 days", "up to 30 days"]
+    # A page shows them as they come.
+    horizons = [row["horizon"] for row in document(table, "m1")["groups"]["horizon"]]
+    assert horizons == ["up to 30 days", "91 to 180 days", "over 365 days"]
     two = summary(table, ["project_id", "model_id"])
     assert two[["project_id", "model_id"]].values.tolist() == [["P1", "m1"], ["P2", "m1"], ["P2", "m2"]]
 

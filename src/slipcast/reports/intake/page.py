@@ -1,18 +1,13 @@
 """Rendering of the page from the template and the report of a dropped file."""
 
-from functools import cache
-from pathlib import Path
 from typing import Any
-
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from slipcast.csv_safety import neutral
 from slipcast.ingest.report import Accepted, Refused
 from slipcast.reports import formatting
+from slipcast.reports.environment import environment
 from slipcast.reports.intake import chart
 
-# Style and macros are shared with the training report, whose package is not imported: it needs matplotlib.
-HERE = Path(__file__).parent
 # Names and notes that a page shows: it does not grow with the file.
 MOST = 100
 HOW = {
@@ -62,7 +57,7 @@ def render(report: Accepted | Refused) -> str:
     accepted = report["outcome"] == "accepted"
     gantt = report["understood"]["gantt"] if report["outcome"] == "accepted" else None
     return (
-        _environment()
+        environment("intake", _safe)
         .get_template("intake.html.j2")
         .render(
             r=report,
@@ -93,17 +88,3 @@ def _number(count: int, one: str, many: str = "") -> str:
 def _safe(value: Any) -> Any:
     """Return text that is valid XML, and no formula once it is pasted into a spreadsheet."""
     return neutral(formatting.clean(value)) if type(value) is str else value
-
-
-@cache
-def _environment() -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader([folder / "templates" for folder in (HERE, HERE.with_name("training"))]),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=_safe,
-    )
-    environment.filters |= formatting.FILTERS
-    return environment

@@ -43,7 +43,7 @@ def render(record: dict[str, Any], earlier: Iterable[dict[str, Any]] = ()) -> st
     names, before = moved(record), past(record, earlier)
     shown = [(name, feature(record, name)) for name in names[:MOST_MOVED]]
     return (
-        environment("slipcast.reports.monitoring")
+        environment("monitoring")
         .get_template("monitor.html.j2")
         .render(
             r=record,

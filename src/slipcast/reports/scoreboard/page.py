@@ -16,7 +16,6 @@ SECTIONS = (
 )
 # Rows of a table: a page does not grow with the portfolio.
 MOST = 60
-HORIZONS = ("up to 30 days", "31 to 90 days", "91 to 180 days", "181 to 365 days", "over 365 days")
 
 
 def render(board: dict[str, Any]) -> str:
@@ -43,7 +42,7 @@ def render(board: dict[str, Any]) -> str:
         if board["groups"].get(name)
     ]
     return (
-        environment("slipcast.reports.scoreboard")
+        environment("scoreboard")
         .get_template("scoreboard.html.j2")
         .render(
             b=board,
@@ -57,9 +56,9 @@ def render(board: dict[str, Any]) -> str:
 
 
 def _shown(name: str, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the rows of a table: horizons in their order, data dates newest first, others with most judged first."""
+    """Return the rows of a table: horizons as they are, data dates newest first, others with most judged first."""
     if name == "horizon":
-        return sorted(rows, key=lambda row: HORIZONS.index(row[name]))
+        return rows
     if name == "data_date":
         return rows[::-1][:MOST]
     return sorted(rows, key=lambda row: (-row["p80_judged"], row[name]))[:MOST]

@@ -48,7 +48,7 @@ def render(record: dict[str, Any], edge: dict[str, Any] | None = None) -> str:
     KeyError, jinja2.UndefinedError
         If the record lacks a field.
     """
-    template = environment("slipcast.reports.training").get_template("page.html.j2")
+    template = environment("training").get_template("page.html.j2")
     return template.render(
         r=record,
         e=edge,
