@@ -2,7 +2,6 @@
 
 import shutil
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +12,6 @@ from support import desk_data, desk_site
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-ANNEX = "ps118_annex"
 # A busy machine takes long; what does not come at all is an error all the same.
 PATIENCE = 60_000
 
@@ -37,11 +35,9 @@ def axe() -> str:
 
 
 @pytest.fixture(scope="session")
-def portfolio() -> desk_data.Portfolio:
-    found = desk_data.Portfolio({ANNEX: desk_data.EXAMPLES[ANNEX]})
-    # Computed once, here: the threads of a server would each begin to.
-    found.projects()
-    return found
+def portfolio() -> Iterator[desk_data.Portfolio]:
+    with desk_data.Portfolio({desk_data.ANNEX: desk_data.FILES[desk_data.ANNEX]}) as found:
+        yield found
 
 
 @pytest.fixture
@@ -63,7 +59,7 @@ def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., desk_site.S
 
 @pytest.fixture
 def site(serve, portfolio) -> desk_site.Site:
-    return serve(desk_site.of(portfolio))
+    return serve(portfolio.api)
 
 
 @pytest.fixture
@@ -95,8 +91,3 @@ def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
 def _unexpected(line: Any) -> bool:
     # The browser notes every answer that is no success; what the page makes of it is what a test looks at.
     return line.type in ("error", "warning") and not line.text.startswith("Failed to load resource")
-
-
-def screenshots() -> Path:
-    """Return the folder of the pictures in the documentation."""
-    return Path(__file__).resolve().parents[2] / "docs" / "desk"

@@ -2,7 +2,7 @@
 
     PYTHONPATH=src:functions:tests python -m support.desk_site [PORT]
 
-serves the example schedules for work on the pages; the API key is ``example``.
+serves the example schedules for work on the pages, built again as their sources change; the API key is ``example``.
 """
 
 import json
@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 ENVIRONMENT = {
-    "API_AUTH": "api-key",
+    "API_AUTH": "api_key",
     "SIGN_IN_DOMAIN": "",
     "SIGN_IN_CLIENT_ID": "",
     "SCOPE": "",
@@ -109,46 +109,19 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def static() -> None:
-    """Make the function serve the files that are built now, without the rest of its package."""
+    """Make the function serve the files that are built now."""
     from desk import site
     from slipcast_desk.build import built
 
     site.STATIC = built()
     site.files.cache_clear()
-    os.environ.update(ENVIRONMENT)
-
-
-def of(portfolio: Any) -> Api:
-    """Return the API of a `support.desk_data.Portfolio`."""
-
-    def answer(method: str, parts: list[str], query: dict[str, str], body: Any) -> Answer | None:
-        match method, parts:
-            case "GET", ["projects"]:
-                return 200, portfolio.projects()
-            case "GET", ["projects", name, *_] if name not in portfolio.files:
-                return 404, {"title": "Not Found", "detail": f"there is no project {name!r}"}
-            case "GET", ["projects", name]:
-                return 200, portfolio.project(name)
-            case "GET", ["projects", name, "activities"]:
-                return 200, portfolio.columns(name)
-            case "GET", ["projects", name, "activities", activity]:
-                found = portfolio.activity(name, activity)
-                return None if found is None else (200, found)
-            case "GET", ["projects", name, "forecast"]:
-                return 200, portfolio.forecast(name)
-            case "GET", ["projects", name, "updates"]:
-                return 200, {"updates": portfolio.data_dates(name)}
-            case "GET", ["projects", name, "compare"]:
-                return 200, portfolio.compare(name, query["from"], query["to"])
-        return None
-
-    return answer
 
 
 if __name__ == "__main__":
-    from support.desk_data import Portfolio
+    from support.desk_data import FILES, Portfolio
 
+    os.environ.update(ENVIRONMENT)
     static()
-    with Site(of(Portfolio()), int(sys.argv[1]) if len(sys.argv) > 1 else 8100) as running:
+    with Portfolio(FILES) as portfolio, Site(portfolio.api, int(sys.argv[1]) if sys.argv[1:] else 8100) as running:
         print(running.url, flush=True)
         threading.Event().wait()

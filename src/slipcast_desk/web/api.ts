@@ -72,7 +72,7 @@ export interface Driver { activity_id: string; name: string; criticality: number
 export interface Forecast {
   project_id: string; data_date: string; completion: Completion | null; milestones: Milestone[]; drivers: Driver[];
   groups: { column: string; value: string; days: number }[]; driving_path: string[];
-  reference_class: { n: number; text: string } | null; model_version: string | null; reason?: string | null;
+  reference_class: { n: number; text: string } | null; model_version: string | null; basis?: string; note?: string;
 }
 
 // All activities in one answer, by column: a tenth of the bytes of rows, and quicker to read.

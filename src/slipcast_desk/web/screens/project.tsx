@@ -137,6 +137,7 @@ function Drivers({ project }: { project: Project }) {
               <Trend label={t("trend.title")} baseline={project.completion?.baseline} series={(["p50", "p80"] as const).map((level) => ({
                 name: level.toUpperCase(), class: level, points: project.trend.filter((point) => point[level]).map((point) => ({ at: point.data_date, value: point[level] })),
               }))} />
+              {forecast.note && <p>{forecast.note}</p>}
               {forecast.reference_class && <p class="muted">{forecast.reference_class.text}</p>}
             </section>
             <section class="card">

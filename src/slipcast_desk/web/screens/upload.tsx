@@ -7,7 +7,7 @@ import { Icon, ProblemNote } from "../parts";
 
 interface Form { url: string; fields: Record<string, string>; key: string }
 interface Step { name: string; status: string; started: string | null; ended: string | null }
-interface Execution { execution_id?: string; id?: string; status: string; steps: Step[]; intake_url: string | null; outcome: unknown }
+interface Execution { status: string; steps: Step[]; intake_url: string | null; outcome: unknown }
 type Phase = { at: "idle" } | { at: "sending"; share: number } | { at: "lost" } | { at: "waiting"; key: string } | { at: "running"; key: string; run: Execution } | { at: "failed"; problem: Problem };
 
 const KEY = "slipcast.upload";
