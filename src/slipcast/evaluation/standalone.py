@@ -128,7 +128,7 @@ def train(
         if document["kind"] != "search":
             break
         document = _json(rounds.next_round(plan, document, results))
-    shared = {name: plan[name] for name in ("protocol", "seed", "cut", "tables", "features")}  # type: ignore[literal-required]
+    shared = {name: plan[name] for name in ("protocol", "seed", "cut", "tables", "features")}
     search = _json({**shared, **rounds.conclude(plan, document, results)})
     chosen = challenger.choose(search, lambda item: _loaded(objects, item["model"]), lambda item: _oof(objects, item))
     report(f"challenger: {chosen.family}")
