@@ -91,13 +91,11 @@ PLANNED = Rule(
     CALENDAR.reason,
     CALENDAR.remedy,
 )
-# The start of what has started is no plan, where the file tells that it is the actual one.
-PLANNED_START = "CASE WHEN text_actual_start IS NULL THEN start END"
-ROW_RULES = (
-    # What starts and finishes on one day takes a day.
+# What starts and finishes on one day takes a day.
+BEFORE_START = (
     Rule(
         "baseline_finish",
-        f"text_baseline_duration_days IS NULL AND baseline_finish < coalesce(baseline_start, {PLANNED_START})",
+        "text_baseline_duration_days IS NULL AND baseline_finish < coalesce(baseline_start, start)",
         "is before the start",
         "Check start and baseline finish",
     ),
@@ -107,6 +105,12 @@ ROW_RULES = (
         "is before the baseline start",
         "Check the baseline",
     ),
+)
+# Where the file tells actual starts from planned ones, what starts after its baseline finish is late and no fault.
+BEFORE_BASELINE_START = (
+    Rule("baseline_finish", "baseline_finish < baseline_start", "is before the baseline start", "Check the baseline"),
+)
+ROW_RULES = (
     Rule(
         "baseline_duration_days",
         "text_baseline_duration_days IS NOT NULL AND baseline_duration_days <= 0",
