@@ -39,7 +39,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     try:
         route = ROUTES.get(request.route)
         if route is None:
-            raise Refusal(HTTPStatus.NOT_FOUND, "there is nothing for this method at this path")
+            raise _no_route(event.get("resource"))
         found = route(settings.data_bucket, request, access.caller(event, settings.api_auth))
     except Refusal as refusal:
         found = web.problem(refusal, request_id)
@@ -49,3 +49,11 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     found["multiValueHeaders"]["X-Request-Id"] = [request_id]
     logger.info("projects", route=request.route, status=found["statusCode"])
     return found
+
+
+def _no_route(resource: str | None) -> Refusal:
+    allowed = sorted(route.partition(" ")[0] for route in ROUTES if route.partition(" ")[2] == resource)
+    if not allowed:
+        return Refusal(HTTPStatus.NOT_FOUND, "there is nothing at this path")
+    listed = ", ".join(allowed)
+    return Refusal(HTTPStatus.METHOD_NOT_ALLOWED, f"this path takes {listed}", headers={"Allow": listed})

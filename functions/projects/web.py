@@ -34,11 +34,19 @@ class Refusal(Exception):
         what is wrong and what to do about it
     errors
         ``field``, ``type`` and ``message`` of each wrong field
+    headers
+        further headers of the answer
     """
 
-    def __init__(self, status: HTTPStatus, detail: str, errors: Iterable[Mapping[str, str]] = ()) -> None:
+    def __init__(
+        self,
+        status: HTTPStatus,
+        detail: str,
+        errors: Iterable[Mapping[str, str]] = (),
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
         super().__init__(detail)
-        self.status, self.detail, self.errors = status, detail, list(errors)
+        self.status, self.detail, self.errors, self.headers = status, detail, list(errors), headers or {}
 
 
 def invalid(name: str, message: str) -> Refusal:
@@ -189,7 +197,9 @@ def problem(refusal: Refusal, request_id: str) -> dict[str, Any]:
         "request_id": request_id,
         "errors": refusal.errors,
     }
-    return _response(refusal.status, sections.encode(document).decode(), PROBLEM, None)
+    found = _response(refusal.status, sections.encode(document).decode(), PROBLEM, None)
+    found["multiValueHeaders"] |= {name: [value] for name, value in refusal.headers.items()}
+    return found
 
 
 def _response(status: HTTPStatus, body: str, kind: str, tag: str | None) -> dict[str, Any]:

@@ -4,10 +4,12 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import boto3
 import pytest
 
+from support import project_site
 from support.budgets import examples
 from support.predict_api import environment, served
 
@@ -26,8 +28,16 @@ def base_url(load_app, tmp_path, mocked_aws):
         AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
         KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
     )
-    app = load_app("predict.app", **environment(tmp_path), IDEMPOTENCY_TABLE="answers")
-    with served(app, prefix="/v1") as url:
+    boto3.client("s3").create_bucket(Bucket="data")
+    projects = project_site.app(load_app, "data")
+    predict = load_app("predict.app", **environment(tmp_path), IDEMPOTENCY_TABLE="answers")
+
+    def handler(event, context):
+        # As API Gateway chooses the function: by the paths of api/openapi.yaml.
+        routed = project_site.routed(projects, event)
+        return predict.handler(event, context) if routed is None else projects.handler(routed, context)
+
+    with served(SimpleNamespace(handler=handler), prefix="/v1") as url:
         yield url
 
 

@@ -2,19 +2,27 @@
 
 import gzip
 import json
+import re
 import tempfile
+from collections.abc import Callable
 from datetime import date
 from functools import cache
 from pathlib import Path
+from types import ModuleType
 from typing import Any
+from urllib.parse import unquote
+
+import boto3
 
 from slipcast.datasets import network, versions
 from slipcast.forecast import serving
 from slipcast.forecast.distribution import FinishDistribution
+from slipcast.forecast.projects import documents
 from slipcast.forecast.projects.documents import Basis, Update
 from slipcast.forecast.stage import as_of
 from slipcast.ingest.schedule import read_schedule
 from slipcast.schedule.network import Key
+from slipcast_aws import projects as stored
 
 FOLDER = Path(__file__).resolve().parents[2] / "examples" / "annex"
 DAYS = ("2025-02-28", "2025-08-29", "2026-03-31")
@@ -83,3 +91,38 @@ def update(day: str, *, linked: bool = True, forecast: bool = True) -> Update:
         tolerance_days=TOLERANCE_DAYS,
         quality={"passed": 12, "checks": 14},
     )
+
+
+def store(bucket: str, day: str) -> None:
+    """Store an update of the annex, as score does."""
+    found = update(day)
+    heads, parts = documents.documents(found, histories=stored.histories(bucket, SOURCE, day))
+    record = {"data_date": day, "dataset_version": f"dataset of {day}", "execution": "e", "model_version": "4"}
+    stored.store(bucket, SOURCE, record, heads, parts, documents.finished_ratios(found.tables))
+
+
+def app(load_app: Callable[..., ModuleType], bucket: str) -> ModuleType:
+    """Return the projects function with two updates of the annex, and a pipeline that never ran."""
+    stored.summary.cache_clear()
+    stored.directory.cache_clear()
+    for day in DAYS[1:]:
+        store(bucket, day)
+    boto3.client("dynamodb").create_table(
+        TableName="control",
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in ("pk", "sk")],
+        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
+    )
+    machine = "arn:aws:states:us-east-1:123456789012:stateMachine:slipcast-pipeline"
+    environment = {"DATA_BUCKET": bucket, "CONTROL_TABLE": "control", "STATE_MACHINE_ARN": machine}
+    return load_app("projects.app", **environment, MAX_FILE_MEGABYTES="1", API_AUTH="api_key")
+
+
+def routed(projects: ModuleType, event: dict[str, Any]) -> dict[str, Any] | None:
+    """Return the event as API Gateway passes it to the projects function; None if the path is another function's."""
+    for resource in sorted({route.partition(" ")[2] for route in projects.ROUTES}):
+        match = re.fullmatch(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", resource), event["path"])
+        if match:
+            parameters = {name: unquote(value) for name, value in match.groupdict().items()}
+            return {**event, "resource": resource, "pathParameters": parameters or None}
+    return None

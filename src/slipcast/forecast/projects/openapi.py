@@ -238,8 +238,13 @@ _PATHS: dict[str, Schema] = {
     "id": {
         "description": "Id of the project, as a list of projects gives it",
         "schema": {"type": "string", "minLength": 1},
+        "example": "ps118_annex",
     },
-    "activity_id": {"description": "Id of the activity", "schema": {"type": "string", "minLength": 1}},
+    "activity_id": {
+        "description": "Id of the activity",
+        "schema": {"type": "string", "minLength": 1},
+        "example": "A1430",
+    },
 }
 
 
