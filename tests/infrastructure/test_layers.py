@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from layers.build import assemble, shell
+from layers.build import assemble, native, shell
 from support.template_text import template
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -286,6 +286,37 @@ def test_predict_and_its_layers_are_small(built: dict[str, Path], tmp_path: Path
     folders = [tmp_path, *(built[layer] for layer in layers_of("PredictFunction"))]
 
     assert sum(shell.size(folder) for folder in folders) <= 7_000_000
+
+
+def read_and_write_tables() -> None:
+    """Read an Arrow stream and a Parquet file with the reader of the function for large batches."""
+    import io
+
+    from arro3 import io as arrow
+    from arro3.core import Array, DataType, Table
+
+    from predict.api import columnar
+    from predict.transport import body
+    from slipcast.model import native
+
+    texts = {"activity_id": ["A"], "start": ["2025-03-03"], "baseline_finish": ["2025-04-03"]}
+    table = Table.from_pydict({name: Array(values, DataType.utf8()) for name, values in texts.items()})
+    for kind, write in ((body.ARROW, arrow.write_ipc_stream), (body.PARQUET, arrow.write_parquet)):
+        buffer = io.BytesIO()
+        write(table, buffer)
+        assert columnar.read(buffer.getvalue(), kind).columns["baseline_duration_days"] == [32.0]
+    print(native.library() is not None)
+
+
+def test_predict_batch_reads_tables_and_trees_are_compiled(
+    built: dict[str, Path], runtime: Path, tmp_path: Path
+) -> None:
+    layers = [built[layer] for layer in layers_of("PredictBatchFunction")]
+    path = [shipped("PredictBatchFunction", tmp_path / "code"), *layers, runtime]
+    outcome = _alone(read_and_write_tables, [], path, _environment("PredictBatchFunction"))
+
+    compiler = native.compiler("x86_64")
+    assert outcome.strip() == str(compiler is not None), outcome
 
 
 def test_a_release_may_add_scikit_learn_and_the_largest_model_to_predict(built: dict[str, Path]) -> None:

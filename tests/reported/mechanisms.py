@@ -288,6 +288,12 @@ def _short(test: str) -> str:
     return name or Path(path).name
 
 
+def existing(test: str) -> bool:
+    """Return whether the file of a test is there and has it."""
+    path, _, name = test.partition("::")
+    return (ROOT / path).is_file() and f"def {name}" in (ROOT / path).read_text(encoding="utf-8")
+
+
 def main() -> int:
     """Print what the arguments ask for; return 1 if a fault that was brought back is not noticed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
