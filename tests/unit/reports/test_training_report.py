@@ -389,11 +389,13 @@ def test_each_page_is_drawn_by_one_function_and_only_report_loads_matplotlib():
     assert drawing == {
         ("functions/approve/page.py", "slipcast.reports.approval"),
         ("functions/prepare/intake.py", "slipcast.reports.intake"),
+        ("functions/projects/exporting.py", "slipcast.reports.export"),
         ("functions/report/app.py", "slipcast.reports.training"),
         ("functions/report/monitoring.py", "slipcast.reports.monitoring"),
         ("functions/report/scoreboard.py", "slipcast.reports.scoreboard"),
+        ("src/slipcast_cli/export.py", "slipcast.reports.export"),
     }
-    loads = "import sys, slipcast.reports.approval, slipcast.reports.intake; sys.exit('matplotlib' in sys.modules)"
+    loads = "import sys, slipcast.reports.approval, slipcast.reports.export, slipcast.reports.intake; sys.exit('matplotlib' in sys.modules)"
     subprocess.run([sys.executable, "-c", loads], check=True, timeout=60)
 
 
