@@ -395,7 +395,8 @@ def test_each_page_is_drawn_by_one_function_and_only_report_loads_matplotlib():
         ("functions/report/scoreboard.py", "slipcast.reports.scoreboard"),
         ("src/slipcast_cli/export.py", "slipcast.reports.export"),
     }
-    loads = "import sys, slipcast.reports.approval, slipcast.reports.export, slipcast.reports.intake; sys.exit('matplotlib' in sys.modules)"
+    pages = ", ".join(f"slipcast.reports.{page}" for page in ("approval", "export", "intake"))
+    loads = f"import sys, {pages}; sys.exit('matplotlib' in sys.modules)"
     subprocess.run([sys.executable, "-c", loads], check=True, timeout=60)
 
 
