@@ -28,5 +28,6 @@ def build(target: Path, machine: str) -> bool:
     if command is None:
         shell.say(f"no C compiler for {machine} here: models of trees take ten times as long for an activity")
         return False
+    target.parent.mkdir(parents=True, exist_ok=True)
     shell.run([*command, *FLAGS, str(SOURCE), "-o", str(target)])
     return True
