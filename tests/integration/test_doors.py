@@ -7,6 +7,7 @@ from importlib import import_module
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from slipcast.edge import cli
@@ -134,6 +135,18 @@ def tensors(rows: list[dict]) -> dict:
     }
 
 
+def columnar(rows: list[dict]) -> tuple[bytes, bytes]:
+    """Return the rows as a stream of Arrow, and as Parquet with days as days."""
+    frame = pd.DataFrame(rows)
+    dated = frame.assign(**{name: pd.to_datetime(frame[name]) for name in activity.DAYS if name in frame})
+    stream, file = io.BytesIO(), io.BytesIO()
+    table = pa.Table.from_pandas(frame)
+    with pa.ipc.new_stream(stream, table.schema) as writer:
+        writer.write_table(table)
+    dated.to_parquet(file)
+    return stream.getvalue(), file.getvalue()
+
+
 def doors(app, rows: list[dict], raw: bytes) -> dict[str, list[float]]:
     """Return the probabilities by door."""
     stream, predictions = import_module("predict.stream.message"), import_module("predict.api.predictions")
@@ -148,6 +161,7 @@ def doors(app, rows: list[dict], raw: bytes) -> dict[str, list[float]]:
 
     loaded = scorer.load(raw, digest(raw))
     split = pd.DataFrame(rows).astype(object).where(lambda table: table.notna(), None).to_dict(orient="split")
+    arrow, parquet = columnar(rows)
     lines = "".join(f"{json.dumps(row, ensure_ascii=False)}\n" for row in rows)
     scored = batch.score(
         [activity.check(row)[0] for row in rows],
@@ -175,6 +189,8 @@ def doors(app, rows: list[dict], raw: bytes) -> dict[str, list[float]]:
             json.loads(line)["probability"]
             for line in post("/predictions", text=lines, kind="application/x-ndjson").text.splitlines()
         ],
+        "API, Arrow": listed(post("/predictions", text=arrow, kind="application/vnd.apache.arrow.stream")),
+        "API, Parquet": listed(post("/predictions", text=parquet, kind="application/vnd.apache.parquet")),
         "V2": post("/v2/models/slipcast/infer", tensors(rows)).json()["outputs"][0]["data"],
         "MLflow, CSV": listed(post("/invocations", text=in_csv(rows), kind="text/csv")),
         "MLflow, JSON": listed(post("/invocations", {"dataframe_split": split})),
