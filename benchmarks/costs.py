@@ -212,8 +212,8 @@ def options() -> list[tuple[str, str, float]]:
         ),
         (
             f"their answers by the projects function, {VIEW_ANSWERS} a view",
-            f"{VIEWS * DAYS} × {VIEW_ANSWERS} × ({millions(p['lambda_request'])} + {ANSWER_MS} ms × {answering:.2f} GB × "
-            f"{plain(p['lambda_gb_second'])})",
+            f"{VIEWS * DAYS} × {VIEW_ANSWERS} × ({millions(p['lambda_request'])} + {ANSWER_MS} ms × "
+            f"{answering:.2f} GB × {plain(p['lambda_gb_second'])})",
             VIEWS * DAYS * VIEW_ANSWERS * (p["lambda_request"] + ANSWER_MS / 1000 * answering * p["lambda_gb_second"]),
         ),
         ("`KmsKeyArn`", f"1 key × {p['kms_key']:.2f}, and its requests", p["kms_key"]),
