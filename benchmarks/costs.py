@@ -38,6 +38,8 @@ LOG_KB, ANSWER_KB, READ_UNITS = 1.3, 1, 1.5
 LOG_MONTHS = 3
 # Views of the web application a day, and requests of each: its files, a project, its activities, a few of them opened.
 VIEWS, VIEW_REQUESTS = 20, 15
+# Of them those that the projects function answers, and for how long: the others are static files.
+VIEW_ANSWERS, ANSWER_MS = 5, 300
 # Reads for a delivery; each hour the monitor reads a window of 168 hours, and what else 365 days of labels take.
 READS, WINDOW_READS, LABEL_READS, CHECK_READS = 4.5, 168, 365, 90
 
@@ -188,6 +190,7 @@ def options() -> list[tuple[str, str, float]]:
     stack = Stack(Streaming="true", MlflowTrackingUri="none")
     release = stack.resources["ReleaseFunction"][1]["Environment"]["Variables"]
     gb, kept = int(release["SCIKIT_LEARN_MEMORY_MB"]) / 1024, int(release["KEEP_VERSIONS"])
+    answering = stack.resources["ProjectsFunction"][1]["MemorySize"] / 1024
     seconds = HOURS * 3600
     snapshot = gb * seconds * p["snapstart_cache_gb_second"]
     polls = 5 * 3 * 60 * HOURS
@@ -206,6 +209,12 @@ def options() -> list[tuple[str, str, float]]:
             f"the web application: {VIEWS} views a day of {VIEW_REQUESTS} requests; 0 where nobody looks",
             f"{VIEWS * DAYS} × {VIEW_REQUESTS} × {millions(p['api_request'])}",
             VIEWS * DAYS * VIEW_REQUESTS * p["api_request"],
+        ),
+        (
+            f"their answers by the projects function, {VIEW_ANSWERS} a view",
+            f"{VIEWS * DAYS} × {VIEW_ANSWERS} × ({millions(p['lambda_request'])} + {ANSWER_MS} ms × "
+            f"{answering:.2f} GB × {plain(p['lambda_gb_second'])})",
+            VIEWS * DAYS * VIEW_ANSWERS * (p["lambda_request"] + ANSWER_MS / 1000 * answering * p["lambda_gb_second"]),
         ),
         ("`KmsKeyArn`", f"1 key × {p['kms_key']:.2f}, and its requests", p["kms_key"]),
     ]

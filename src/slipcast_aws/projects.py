@@ -32,7 +32,7 @@ def index(bucket: str) -> dict[str, Any]:
 @lru_cache(KEPT)
 def summary(bucket: str, key: str) -> Mapping[str, Any]:
     """Return the portfolio of a source by the key that the index gives."""
-    found: Mapping[str, Any] = sections.unpack(storage.read_bytes(f"s3://{bucket}/{key}"))
+    found: Mapping[str, Any] = sections.unpack(_read(bucket, key))
     return found
 
 
@@ -72,7 +72,7 @@ def histories(bucket: str, source: str, data_date: str) -> dict[str, Mapping[str
         return {}
     update = before[-1]
     places = directory(bucket, update["key"], *update["directory"])
-    raw = storage.read_bytes(f"s3://{bucket}/{update['key']}")
+    raw = _read(bucket, update["key"])
     found = {}
     for project, own in places.items():
         begin, length = own[sections.HISTORY]
@@ -114,7 +114,19 @@ def store(
     storage.change_json(f"s3://{bucket}/{INDEX}", changed)
 
 
+def _read(bucket: str, key: str) -> bytes:
+    """Return a whole object, whose name has the digest of its bytes. Of a part the check sum of gzip is looked at."""
+    raw = storage.read_bytes(f"s3://{bucket}/{key}")
+    if _digest(raw) != key.rpartition("/")[2].partition(".")[0]:
+        raise storage.DigestMismatchError(f"s3://{bucket}/{key} has other bytes than its name says: it is not used")
+    return raw
+
+
+def _digest(raw: bytes) -> str:
+    return hashlib.sha256(raw).hexdigest()[:16]
+
+
 def _write(bucket: str, prefix: str, raw: bytes) -> str:
-    key = f"{prefix}/{hashlib.sha256(raw).hexdigest()[:16]}.json.gz"
+    key = f"{prefix}/{_digest(raw)}.json.gz"
     storage.write_bytes(f"s3://{bucket}/{key}", raw, "application/gzip")
     return key

@@ -381,3 +381,13 @@ def test_there_is_no_such_execution(ask, pipeline):
     assert ask("/executions/{id}", id="nothing")["statusCode"] == 404
     assert ask("/executions/{id}", id="a b")["statusCode"] == 404
     assert ask("/executions", query={"key": "models/m"})["statusCode"] == 422
+
+
+def test_a_portfolio_with_other_bytes_than_its_name_says_is_not_used(ask, annex):
+    key = stored.index("data")[site.SOURCE]["key"]
+    raw = annex.get_object(Bucket="data", Key=key)["Body"].read()
+    annex.put_object(Bucket="data", Key=key, Body=raw[:-9] + bytes([raw[-9] ^ 1]) + raw[-8:])
+
+    with pytest.raises(storage.DigestMismatchError, match="other bytes"):
+        stored.summary("data", key)
+    assert ask("/projects")["statusCode"] == 500

@@ -20,9 +20,10 @@ from slipcast.forecast import batch
 from slipcast.model import scorer
 from slipcast.model.artifact import ArtefactError, digest
 from slipcast.model.export.pipeline import export
-from slipcast_aws import storage
+from slipcast_aws import projects, storage
 from slipcast_aws.release import versions as releases
 from slipcast_aws.serving import feature_store
+from support import project_site
 from support.forecast_models import forecast_json, with_forecast
 from support.schedules import example
 from support.scoring_records import model_of_the_example
@@ -461,6 +462,33 @@ def test_forecasts_stand_in_the_table_and_are_kept_by_data_date_and_model(score,
     score()
     found = s3.list_objects_v2(Bucket="data", Prefix="forecasts/")["Contents"]
     assert {item["Key"].rpartition("/")[2] for item in found} == {f"{one[:16]}.csv.gz" for one in (sha256, other)}
+
+
+def test_the_projects_of_an_upload_are_stored_with_what_their_network_says(score, s3, live, trained):
+    live(with_forecast(trained))
+    storage.write_bytes("s3://data/models/3/forecast.json", forecast_json())
+    activities, tables = project_site.read(project_site.DAYS[-1])
+    still_open = listed(*(row for row in activities if row["actual_finish"] is None))
+    upload = upload_of(still_open, source="ps118_annex", data_date=project_site.DAYS[-1])
+    for name, raw in (("activities", listed(*activities)), ("network", gzip.compress(json.dumps(tables).encode()))):
+        uri = f"s3://data/runs/annex/{name}.gz"
+        upload[name] = {"uri": uri, "sha256": storage.write_bytes(uri, raw)}
+    upload["activities"]["rows"] = len(activities)
+
+    (summary,) = score(upload)["scored"]
+
+    known = projects.summary("data", projects.index("data")["ps118_annex"]["key"])
+    head = known["projects"]["ps118_annex"]
+    forecast = projects.part("data", known["updates"][-1], "ps118_annex", "forecast")
+    assert head["completion"]["p80"] == forecast["completion"]["p80"] >= forecast["completion"]["cpm"]
+    details = projects.part("data", known["updates"][-1], "ps118_annex", "details")
+    rows = {row["activity_id"]: row for row in predictions(summary)}
+    assert details.keys() == rows.keys()
+    driver = next(item for item in forecast["drivers"] if item["activity_id"] in rows)
+    assert float(rows[driver["activity_id"]]["criticality"]) == driver["criticality"]
+    reasons = {name: item["reasons"] for name, item in details.items()}
+    assert all(bool(reasons[name]) == (row["stage"] != "already_late") for name, row in rows.items())
+    assert all(REASONS.fullmatch(row["late_reasons"]) for row in rows.values() if row["late_reasons"])
 
 
 def test_a_forecast_model_with_another_digest_is_refused(score, s3, live, trained):

@@ -41,15 +41,18 @@ def test_what_the_gateway_answers_is_there(operations):
 
 
 def test_no_impossible_error_is_there(operations):
-    for (method, _), operation in operations.items():
+    for (method, path), operation in operations.items():
         if method != "POST":
-            assert not {"400", "409", "413", "415", "422"} & operation["responses"].keys()
+            # Parameters of the query can be wrong, and the file that an export writes into too large.
+            possible = {"422"} if operation["tags"] == ["Projects"] else set()
+            possible |= {"413"} if path.endswith("/export") else set()
+            assert not ({"400", "409", "413", "415", "422"} - possible) & operation["responses"].keys()
 
 
 def test_every_operation_has_a_description_and_a_name(operations):
     names = [operation["operationId"] for operation in operations.values()]
 
-    assert len({*names}) == len(names) == 21
+    assert len({*names}) == len(names) == 33
     assert all(len(operation["description"]) > 10 for operation in operations.values())
 
 
