@@ -1,6 +1,7 @@
 """Fixtures that every layer of the tests shares."""
 
 import functools
+import gc
 import importlib
 import itertools
 import json
@@ -252,6 +253,17 @@ def event():
         return json.loads((ROOT / "events" / f"{name}.json").read_text())
 
     return read
+
+
+def pytest_collection_finish() -> None:
+    """Leave what is there once all tests are collected out of the garbage collector's rounds: it stays to the end."""
+    gc.collect()
+    gc.freeze()
+
+
+def pytest_unconfigure() -> None:
+    """Let the collector have it all at the end: libraries report what is left as leaks."""
+    gc.unfreeze()
 
 
 # Those that take longest, longest first: what begins last is waited for by the other workers.

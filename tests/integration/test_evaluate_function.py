@@ -314,6 +314,8 @@ def test_a_champion_that_was_changed_is_not_used_but_replaced(event, evaluate, c
     assert evaluation["champion"]["version"] == "3"
 
 
+# Two whole evaluations; what a verdict makes of it has its test in tests/reported/test_unreadable_model.py.
+@pytest.mark.slow
 def test_a_champion_whose_artifact_is_gone_is_replaced(event, evaluate, champion):
     champion["model"] = live(evaluate(event)["model"])
     storage.delete(champion["model"].artefact_uri)
