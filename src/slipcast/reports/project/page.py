@@ -24,7 +24,7 @@ def render(head: Mapping[str, Any], forecast: Mapping[str, Any], columns: Mappin
         the parts `sections.FORECAST` and `sections.ROWS` of its latest update
     """
     return (
-        environment("slipcast.reports.project")
+        environment("project")
         .get_template("project.html.j2")
         .render(
             head=head,
