@@ -44,9 +44,12 @@ def judge(event: EvaluateRequest, live: versions.LiveModel | None, settings: Set
             "training_cut": search["cut"],
         },
         forecast=_forecast(search["forecast"], live, settings.tolerance_days),
+        between=tables.get("between"),
         pending=tables.get("pending"),
     )
     model = _store(assessed, chosen.family, event, settings.data_bucket, now)
+    if assessed.refitted is not None:
+        assessed.record["refit"]["model"] = _store_pipeline(assessed.refitted, event["search"]["uri"])
     evaluation = {
         "execution": event["execution"],
         "reason": event["reason"],
@@ -112,10 +115,20 @@ def _store(
         "trained_at": now.isoformat(timespec="seconds"),
         "execution": event["execution"],
     }
+    if assessed.twin is not None:
+        storage.write_bytes(versions.twin_uri(model["artefact_uri"]), assessed.twin, "application/json")
     if assessed.forecast is not None:
         model["forecast_uri"] = f"{prefix}/forecast.json"
         storage.write_bytes(model["forecast_uri"], assessed.forecast, "application/json")
     return model
+
+
+def _store_pipeline(pipeline: Any, search_uri: str) -> Reference:
+    """Store the pipeline of a release next to its search, for MLflow."""
+    buffer = io.BytesIO()
+    joblib.dump(pipeline, buffer, compress=3)
+    uri = f"{search_uri.rsplit('/', 1)[0]}/refitted.joblib"
+    return {"uri": uri, "sha256": storage.write_bytes(uri, buffer.getvalue())}
 
 
 def _forecast(search: dict[str, Any], live: versions.LiveModel | None, tolerance_days: int) -> Found:
@@ -154,14 +167,26 @@ def _champion(live: versions.LiveModel, now: datetime) -> assessment.Champion:
     # The scorer compares the digest before it opens the bytes. A champion whose bytes are gone or were changed is no
     # model to compare with, like one of another scikit-learn: the gate says so.
     artefact = storage.read_bytes(live.artefact_uri) if storage.exists(live.artefact_uri) else b""
+    pin = _twin_pin(artefact, live.sha256)
     return assessment.Champion(
         version=live.version,
         model_id=live.model_id,
         sha256=live.sha256,
         artefact=artefact,
+        twin=storage.read_bytes(live.twin_uri) if pin and storage.exists(live.twin_uri) else b"",
+        twin_sha256=pin,
         profile=storage.read_json(live.profile_uri) if storage.exists(live.profile_uri) else None,
         age_days=age,
     )
+
+
+def _twin_pin(artefact: bytes, sha256: str) -> str:
+    """Return the digest of a model's held-out twin; empty if it has none, or cannot be read."""
+    try:
+        pin: dict[str, str] = artifact.decode(artefact, sha256)["metadata"].get("twin", {})
+    except artifact.ArtefactError:
+        return ""
+    return pin.get("sha256", "")
 
 
 def _checked(item: Reference) -> bytes:

@@ -35,7 +35,7 @@ def begin(execution: str, source: DatasetRef, settings: Settings) -> Planned:
     table = _read(source)
     prefix = f"s3://{settings.data_bucket}/runs/{execution}"
     seed = settings.random_seed
-    tracks, cut, pending = _protocols(table, source, settings)
+    tracks, cut, rest = _protocols(table, source, settings)
     main = tracks[conduct.MAIN]
     declared = _declared(settings.data_bucket, OWN_CANDIDATES, candidates.load_candidates)
     plan: SearchPlan = {
@@ -53,8 +53,7 @@ def begin(execution: str, source: DatasetRef, settings: Settings) -> Planned:
         "fills": _fills(source),
         "tables": {
             name: _write_table(f"{prefix}/{name}.csv.gz", part)
-            for name, part in {"train": main.train, "holdout": main.holdout, "pending": pending}.items()
-            if part is not None
+            for name, part in {"train": main.train, "holdout": main.holdout, **rest}.items()
         },
         "tracks": {
             name: _write_track(f"{prefix}/search/{name}.npz", track, settings.train_memory_mb)
@@ -77,7 +76,8 @@ def _read(source: DatasetRef) -> pd.DataFrame:
 
 def _protocols(
     table: pd.DataFrame, source: DatasetRef, settings: Settings
-) -> tuple[dict[str, protocols.Protocol], str | None, pd.DataFrame | None]:
+) -> tuple[dict[str, protocols.Protocol], str | None, dict[str, pd.DataFrame]]:
+    """Return the tracks, the cut, and the tables that no search sees."""
     data_date = source.get("data_date")
     if not data_date:
         return (
@@ -104,7 +104,11 @@ def _protocols(
         tracks[conduct.SIDE] = protocols.paper_protocol(labelled, settings.random_seed)
     # What has no label yet shows which columns are filled in only as activities mature.
     pending = labels.pending(table, tolerance_days)
-    return tracks, cut.isoformat(), pending.join(history_table(table, pending, tolerance_days))
+    rest = {
+        "between": splits.between(labelled, cut),
+        "pending": pending.join(history_table(table, pending, tolerance_days)),
+    }
+    return tracks, cut.isoformat(), rest
 
 
 def _fills(source: DatasetRef) -> dict[str, dict[str, list[int]]]:

@@ -11,7 +11,7 @@ from typing import Any
 from prepare.settings import Settings
 from slipcast import provenance
 from slipcast.contracts import DatasetRef, OpenActivities, Reference, Upload
-from slipcast.datasets import network, updates, versions
+from slipcast.datasets import network, overlap, updates, versions
 from slipcast.ingest import report, schema_changes, understanding
 from slipcast.ingest.files import file_names
 from slipcast.ingest.files.formats import Limits
@@ -206,6 +206,16 @@ def _ingest(
         if changed is not None:
             document["comparison"] = report.shortened(changed)
             storage.write_json(f"s3://{bucket}/reports/{execution}/comparison.json", changed)
+    if version.before is not None and not superseded:
+        shared = overlap.other_ids(version.before, schedule.table, workdir)
+        gone = overlap.vanished(
+            version.before,
+            schedule.table,
+            workdir,
+            source=schedule.source,
+            tolerance_days=settings.tolerance_days,
+        )
+        document["notes"] = [*document["notes"], *(item.note for item in (shared, gone) if item.note)]
     if superseded:
         # A newer version of the object is in the dataset: nothing of this one counts, and nothing of it is scored.
         upload["open"] = upload["activities"] = {"rows": 0}

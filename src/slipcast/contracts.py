@@ -160,7 +160,8 @@ class ForecastPoint(TypedDict):
 class SearchPlan(TypedDict):
     """A search before its first round; ``cut`` is None without dates, ``budget_seconds`` without a limit.
 
-    ``fills`` are the counts of `datasets.updates`; ``tables`` are train, holdout and, with dates, pending.
+    ``fills`` are the counts of `datasets.updates`; ``tables`` are train, holdout and, with dates,
+    between (started before the cut, matured after it) and pending (no label yet).
     """
 
     execution: str

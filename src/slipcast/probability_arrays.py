@@ -29,3 +29,23 @@ def log_odds(p: np.ndarray, clip: float = CLIP) -> np.ndarray:
     held = np.clip(p, clip, 1 - clip)
     values: np.ndarray = np.log(held / (1 - held))
     return values
+
+
+def level_shift(logits: np.ndarray, rate: float) -> float:
+    """Return what has to be added to log-odds so that the mean probability becomes `rate`, within [-5, 5]."""
+    low, high = -5.0, 5.0
+    for _ in range(50):
+        middle = (low + high) / 2
+        if float(np.mean((1 + np.tanh((logits + middle) / 2)) / 2)) < rate:
+            low = middle
+        else:
+            high = middle
+    return (low + high) / 2
+
+
+def shifted(p: np.ndarray, offset: float) -> np.ndarray:
+    """Return probabilities with `offset` added to their log-odds; 0 changes no bit."""
+    p = np.asarray(p, dtype="float64")
+    if not offset:
+        return p
+    return (1 + np.tanh((log_odds(p) + offset) / 2)) / 2

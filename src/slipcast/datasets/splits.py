@@ -32,6 +32,16 @@ def split(labelled: pd.DataFrame, cut: date) -> tuple[pd.DataFrame, pd.DataFrame
     return train.reset_index(drop=True), holdout.reset_index(drop=True)
 
 
+def between(labelled: pd.DataFrame, cut: date) -> pd.DataFrame:
+    """Return what `split` leaves out: rows that started before `cut` and matured on it or later.
+
+    Next to the holdout they are what a model learns from once it has been judged.
+    """
+    day = pd.Timestamp(cut)
+    rows = labelled[(labelled["start"] < day) & (labelled["matured_at"] >= day)]
+    return rows.reset_index(drop=True)
+
+
 def random_split(labelled: pd.DataFrame, share: float, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return a shuffled split with `share` of the rows in the second part: too optimistic, for comparison only."""
     order = np.random.default_rng(seed).permutation(len(labelled))

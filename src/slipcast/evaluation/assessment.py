@@ -1,5 +1,6 @@
 """Assessment of one execution: candidates on the holdout, challenger, gate's decision, files of a release."""
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -7,6 +8,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from sklearn.base import clone
+from sklearn.pipeline import Pipeline
 
 from slipcast.evaluation import forecast as forecasts
 from slipcast.evaluation import gate
@@ -32,6 +35,8 @@ from slipcast.training.search.protocols import own_features
 
 GOLDEN_ROWS = 20
 TOP_FEATURES = 6
+# A refit that would take longer is left out: the function that evaluates has 900 s for everything.
+MAX_REFIT_SECONDS = 300.0
 # Stored probabilities of the challenger and those of its pipeline may differ in the last bits only.
 SAME = 1e-9
 
@@ -67,12 +72,18 @@ class Policy:
 
 @dataclass(frozen=True)
 class Champion:
-    """Live model: artifact with digest, profile of its training rows, and age if known."""
+    """Live model: artifact with digest, held-out twin, profile of its training rows, and age if known.
+
+    A model that was fitted again after its evaluation has seen labels of the holdout. `twin` is the one that was
+    evaluated, `twin_sha256` its digest; empty if the live model is that model itself.
+    """
 
     version: str
     model_id: str
     sha256: str
     artefact: bytes
+    twin: bytes = b""
+    twin_sha256: str = ""
     profile: dict[str, Any] | None = None
     age_days: float | None = None
 
@@ -87,7 +98,11 @@ class Assessment:
         first 12 hex digits of the SHA-256 of the artifact without metadata: the same data, code and seed give the same
         id
     artefact
-        the serving artifact
+        the serving artifact: of a release, fitted to all matured labels
+    twin
+        artifact of the model that was evaluated, for the comparison with later challengers; None if it is `artefact`
+    refitted
+        pipeline of `artefact`; None if it is the challenger's own
     profile
         reference for the monitor, from the training table
     golden
@@ -100,6 +115,8 @@ class Assessment:
 
     model_id: str
     artefact: bytes
+    twin: bytes | None
+    refitted: Pipeline | None
     profile: dict[str, Any]
     golden: dict[str, Any]
     forecast: bytes | None
@@ -118,12 +135,14 @@ def assess(
     reason: str,
     metadata: Mapping[str, Any],
     forecast: forecasts.Found,
+    between: pd.DataFrame | None = None,
     pending: pd.DataFrame | None = None,
 ) -> Assessment:
-    """Measure candidates and champion on the holdout and decide.
+    """Measure candidates and champion on the holdout, decide, and fit what is released to all matured labels.
 
     The challenger is chosen by cross-validation and recalibrated by out-of-fold probabilities, both on the training
-    table alone, so the holdout's figures are those of a model that has not seen it.
+    table alone, so the holdout's figures are those of a model that has not seen it. A champion is compared by its own
+    twin, which has not seen it either.
 
     Parameters
     ----------
@@ -141,6 +160,8 @@ def assess(
         the artifact's record of its origin; ``tolerance_days`` is that of the forecast
     forecast
         what the search found for the forecast
+    between
+        labelled activities of neither table (`splits.between`); None: nothing is fitted again
     pending
         activities that started and have no label, with the columns of `train`; None: not known
 
@@ -241,28 +262,87 @@ def assess(
             "sha256": sha256(dates.released).hexdigest(),
             "tolerance_days": metadata["tolerance_days"],
         }
-    model_id, artefact = _artefact(challenger, line, train_features, threshold, measured, {**metadata, **pinned})
+    described = {**metadata, **pinned, "metrics": measured}
+    model_id, artefact = _artefact(challenger, challenger.pipeline, line, train_features, threshold, described)
+    learned = _Learned(train, train_features, y_train, oof["row"], line.apply(oof["p"]), p)
+    twin, refitted = None, None
+    record["refit"] = {"why": "nothing is released" if not decision.release else "the search left no further labels"}
+    if decision.release and between is not None:
+        fitted = next(item for item in search["families"] if item["family"] == challenger.family)
+        every = pd.concat([train, between, holdout], ignore_index=True)
+        expected = float(fitted["fit_seconds"]) * (len(every) / len(train)) ** 2
+        record["refit"] = {"why": f"it would take about {expected:.0f} s, more than {MAX_REFIT_SECONDS:.0f} s"}
+        if expected <= MAX_REFIT_SECONDS:
+            # To the refitted model the holdout is one more window of the past.
+            windows = (np.append(y_train[oof["row"]], y), np.append(oof["p"], raw), _with_holdout(oof["fold"], len(y)))
+            line, calibration = recalibrate(*windows)
+            began = time.perf_counter()
+            refitted = clone(challenger.pipeline)
+            all_features, outcomes = feature_table(every)[numeric + categorical], every["is_late"].to_numpy()
+            refitted.fit(all_features, outcomes)
+            record["refit"] = {
+                "why": "",
+                "rows": len(every),
+                "seconds": time.perf_counter() - began,
+                "calibration": calibration,
+            }
+            twin = artefact
+            pins = {"twin": {"sha256": sha256(twin).hexdigest(), "training_rows": len(train)}}
+            model_id, artefact = _artefact(challenger, refitted, line, all_features, threshold, {**described, **pins})
+            held = np.arange(len(every) - len(y), len(every))
+            released_p = line.apply(refitted.predict_proba(features)[:, 1])
+            scored = np.append(oof["row"], held)
+            learned = _Learned(every, all_features, outcomes, scored, line.apply(windows[1]), released_p)
     return Assessment(
         model_id,
         artefact,
+        twin,
+        refitted,
         {
             "data_date": metadata.get("data_date"),
             **profile(
-                train_features,
-                line.apply(oof["p"]),
-                y_train,
+                learned.features,
+                learned.scores,
+                learned.y,
                 numeric=numeric,
                 categorical=categorical,
-                days=train.get("start"),
-                projects=train.get("project_id"),
-                score_rows=oof["row"],
+                days=learned.table.get("start"),
+                projects=learned.table.get("project_id"),
+                score_rows=learned.score_rows,
                 holdout=measured,
             ),
         },
-        _golden(holdout, p) if timed else {"activities": [], "scores": []},
+        _golden(holdout, learned.holdout_p) if timed else {"activities": [], "scores": []},
         dates.released,
         record,
     )
+
+
+@dataclass(frozen=True)
+class _Learned:
+    """What the released model learned from, with probabilities of models that had not seen the activity.
+
+    Attributes
+    ----------
+    table, features, y
+        of shape (n_activities, ...)
+    score_rows, scores
+        positions of the activities with such probabilities, and those
+    holdout_p
+        the released model's own probabilities of the holdout
+    """
+
+    table: pd.DataFrame
+    features: pd.DataFrame
+    y: np.ndarray
+    score_rows: np.ndarray
+    scores: np.ndarray
+    holdout_p: np.ndarray
+
+
+def _with_holdout(fold: np.ndarray, n: int) -> np.ndarray:
+    values: np.ndarray = np.append(np.asarray(fold, dtype="int64"), np.full(n, int(np.max(fold)) + 1))
+    return values
 
 
 def _candidate(item: Mapping[str, Any], y: np.ndarray, p: np.ndarray, seed: int) -> dict[str, Any]:
@@ -283,13 +363,26 @@ def _failed(search: Mapping[str, Any], unservable: Mapping[str, str]) -> list[di
     ]
 
 
+def _held_out(champion: Champion) -> Any:
+    """Return the scorer of the champion as it was evaluated.
+
+    Raises
+    ------
+    slipcast.model.artifact.ArtefactError
+        If its bytes are gone or were changed.
+    """
+    if champion.twin_sha256:
+        return scorer.load(champion.twin, champion.twin_sha256)
+    return scorer.load(champion.artefact, champion.sha256)
+
+
 def _champion_p(champion: Champion, holdout: pd.DataFrame) -> np.ndarray:
-    return np.asarray(scorer.load(champion.artefact, champion.sha256).predict_proba(_requests(holdout)))
+    return np.asarray(_held_out(champion).predict_proba(_requests(holdout)))
 
 
 def _scorer(champion: Champion) -> Callable[[pd.DataFrame], np.ndarray]:
     def p_at_start(rows: pd.DataFrame) -> np.ndarray:
-        return np.asarray(scorer.load(champion.artefact, champion.sha256).score(rows.to_dict("records")))
+        return np.asarray(_held_out(champion).score(rows.to_dict("records")))
 
     return p_at_start
 
@@ -303,28 +396,28 @@ def _drift(champion: Champion | None, features: pd.DataFrame, scores: np.ndarray
 
 def _artefact(
     challenger: Challenger,
+    pipeline: Pipeline,
     line: Calibration,
-    train_features: pd.DataFrame,
+    features: pd.DataFrame,
     threshold: float,
-    measured: dict[str, Any],
     metadata: Mapping[str, Any],
 ) -> tuple[str, bytes]:
+    """Return the id and the artifact of a pipeline that was fitted to `features`."""
     shared: dict[str, Any] = {
         "family": challenger.family,
         "threshold": threshold,
         "calibration": line,
-        "training": train_features,
+        "training": features,
     }
-    model_id = sha256(export(challenger.pipeline, metadata={}, **shared)).hexdigest()[:12]
+    model_id = sha256(export(pipeline, metadata={}, **shared)).hexdigest()[:12]
     described = {
         **metadata,
         "model_id": model_id,
         "family": challenger.family,
         "params": challenger.best_params,
-        "training_rows": len(train_features),
-        "metrics": measured,
+        "training_rows": len(features),
     }
-    return model_id, export(challenger.pipeline, metadata=described, **shared)
+    return model_id, export(pipeline, metadata=described, **shared)
 
 
 def _golden(holdout: pd.DataFrame, p: np.ndarray) -> dict[str, Any]:

@@ -486,7 +486,7 @@ class _Reading:
         for cell in worst:
             self._show(query, cell)
         line, column, value, rule, _ = worst[0]
-        raise self._mostly_bad(rows, bad, line, column, value, rule)
+        raise self._mostly_bad(rows, bad, line, column, value, rule, self._all_bad(query))
 
     def _refuse_empty_column(self, query: Query, rows: int) -> None:
         """A schedule without a baseline is no file of bad rows: nothing can be late against nothing."""
@@ -504,11 +504,30 @@ class _Reading:
         """Return what fills an empty column: nobody can fill in the dates of an export, the tool computes them."""
         return SCHEDULE_FIRST.get(self.text.kind, otherwise) if KINDS.get(column) == "date" else otherwise
 
-    def _mostly_bad(self, rows: int, bad: int, line: int, column: str, value: Any, rule: Rule) -> ScheduleRefused:
+    def _all_bad(self, query: Query) -> str:
+        """Return every column with bad cells and how many of them there are by reason; empty if all are of one kind."""
+        found = self.database.execute(
+            f"SELECT problems, count(*) FROM {query.checked(query.numbered())} "
+            "WHERE bad AND NOT blank AND NOT filtered GROUP BY problems"
+        ).fetchall()
+        tally: Counter[Rule] = Counter()
+        for problems, count in found:
+            tally.update({rule: count for position, rule in enumerate(query.rules) if problems >> position & 1})
+        if len(tally) < 2:
+            return ""
+        said = [
+            f"{query.own_names.get(rule.column, rule.column) or 'row'}: {cells:,} × {rule.reason}"
+            for rule, cells in tally.most_common()
+        ]
+        return f"; in all: {'; '.join(said)}"
+
+    def _mostly_bad(
+        self, rows: int, bad: int, line: int, column: str, value: Any, rule: Rule, others: str = ""
+    ) -> ScheduleRefused:
         return ScheduleRefused(
             self.name,
             f"{bad} of {rows} rows are bad, at most {self.max_bad_share:.0%} may be; "
-            f"the first: {_shown(value)!r} {rule.reason}",
+            f"the first: {_shown(value)!r} {rule.reason}{others}",
             self._filling(column, rule.remedy) if value is None else rule.remedy,
             line,
             column or None,

@@ -16,7 +16,7 @@ from sklearn.pipeline import Pipeline
 
 from slipcast.metrics.scores import brier, logistic, losses
 from slipcast.probability import CLIP
-from slipcast.probability_arrays import log_odds
+from slipcast.probability_arrays import level_shift, log_odds
 
 # Number of blocks if no folds were recorded.
 BLOCKS = 5
@@ -73,18 +73,6 @@ def fit_level(y: np.ndarray, p: np.ndarray) -> Calibration:
     if not 0 < y.mean() < 1:
         return IDENTITY
     return Calibration(1.0, level_shift(logits, float(y.mean())))
-
-
-def level_shift(logits: np.ndarray, rate: float) -> float:
-    """Return what has to be added to log-odds so that the mean probability becomes `rate`, within [-5, 5]."""
-    low, high = -5.0, 5.0
-    for _ in range(50):
-        middle = (low + high) / 2
-        if float(np.mean((1 + np.tanh((logits + middle) / 2)) / 2)) < rate:
-            low = middle
-        else:
-            high = middle
-    return (low + high) / 2
 
 
 # From the simplest on: of two that gain the same the first is taken.

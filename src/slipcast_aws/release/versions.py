@@ -58,6 +58,11 @@ class LiveModel:
         """Where the forecast of the model is; the model's metadata say whether it has one, and with which digest."""
         return f"{self.artefact_uri.rsplit('/', 1)[0]}/forecast.json"
 
+    @property
+    def twin_uri(self) -> str:
+        """Where the held-out twin is, if the model was fitted again for its release; its metadata pin the digest."""
+        return twin_uri(self.artefact_uri)
+
     def variables(self) -> dict[str, str]:
         """Return the environment variables that pin the model to a version."""
         return {
@@ -79,6 +84,11 @@ class Answer:
     body: Any
     milliseconds: float | None
     around: float
+
+
+def twin_uri(artefact_uri: str) -> str:
+    """Return where the held-out twin of an artifact is."""
+    return f"{artefact_uri.rsplit('/', 1)[0]}/twin.json"
 
 
 @cache

@@ -301,11 +301,15 @@ def _log_candidate(client: MlflowClient, found: dict[str, Any], item: dict[str, 
             if challenger:
                 _register(client, found, found["model"]["artefact_uri"])
             return
-        model = joblib.load(io.BytesIO(storage.read_bytes(item["model"]["uri"], sha256=item["model"]["sha256"])))
+        # A release was fitted again to all matured labels: that is what answers, and what the registry holds.
+        stored, line = item["model"], found["calibration"]
+        if challenger and "model" in found.get("refit", {}):
+            stored, line = found["refit"]["model"], found["refit"]["calibration"]
+        model = joblib.load(io.BytesIO(storage.read_bytes(stored["uri"], sha256=stored["sha256"])))
         signature = _signature(model)
         model = _for_tables(model)
         if challenger:
-            model = _as_served(model, found["calibration"])
+            model = _as_served(model, line)
         with _by_value(calibration, probability_arrays, table):
             logged = mlflow.sklearn.log_model(
                 model,
@@ -315,7 +319,7 @@ def _log_candidate(client: MlflowClient, found: dict[str, Any], item: dict[str, 
                 serialization_format="cloudpickle",
                 pyfunc_predict_fn="predict_proba",
                 signature=signature,
-                metadata={"sha256_joblib": item["model"]["sha256"]},
+                metadata={"sha256_joblib": stored["sha256"]},
             )
         if challenger:
             _register(client, found, logged.model_uri)

@@ -15,7 +15,7 @@ from slipcast.evaluation.assessment import Assessment, Champion, Policy, assess
 from slipcast.evaluation.challenger import AssessmentError, choose, ranked
 from slipcast.model import artifact, scorer, sklearn_estimators
 from slipcast.schema import POST_HOC
-from support.search_records import in_memory, search_record, tables
+from support.search_records import in_memory, labelled_rows, search_record, tables
 
 POLICY = Policy(2, 1, ("location",), dict.fromkeys(("selection_rate", "false_negative_rate", "calibration_gap"), 1.0))
 FAMILIES = ("decision_tree", "logistic_regression", "k_nearest_neighbours")
@@ -178,6 +178,38 @@ def test_the_figures_are_those_of_the_recalibrated_challenger(case):
     assert json.loads(found.artefact)["calibration"]["slope"] == calibration["slope"]
     loaded = scorer.load(found.artefact, hashlib.sha256(found.artefact).hexdigest())
     np.testing.assert_allclose(loaded.predict_proba(found.golden["activities"]), found.golden["scores"], atol=1e-9)
+
+
+@pytest.fixture(scope="module")
+def refitted(case) -> Assessment:
+    """The first verdict where some labels matured between training and holdout."""
+    return case.verdict(between=labelled_rows(150, seed=9))
+
+
+def test_what_is_released_has_learned_from_all_labels_and_its_twin_is_kept(case, first, refitted):
+    rows = sum(len(part) for part in case.parts.values()) + 150
+
+    assert refitted.record["metrics"] == first.record["metrics"]
+    assert refitted.record["refit"]["rows"] == rows
+    assert refitted.twin is not None
+    twin, released = (json.loads(raw)["metadata"] for raw in (refitted.twin, refitted.artefact))
+    assert (twin["training_rows"], released["training_rows"]) == (len(case.parts["train"]), rows)
+    assert released["twin"]["sha256"] == hashlib.sha256(refitted.twin).hexdigest()
+    known = scorer.load(refitted.artefact, hashlib.sha256(refitted.artefact).hexdigest())
+    assert known.predict_proba(refitted.golden["activities"]) == pytest.approx(refitted.golden["scores"])
+    assert refitted.golden["scores"] != first.golden["scores"]
+
+
+def test_a_champion_is_compared_by_its_twin_which_has_not_seen_the_holdout(case, refitted):
+    digest = hashlib.sha256(refitted.twin).hexdigest()
+    again = case.verdict(champion=champion(refitted, twin=refitted.twin, twin_sha256=digest))
+    gone = case.verdict(champion=champion(refitted, twin=b"", twin_sha256=digest))
+
+    assert not again.record["decision"]["release"]
+    assert "gives the same probabilities" in again.record["decision"]["reasons"][0]
+    assert again.twin is None
+    assert again.record["refit"] == {"why": "nothing is released"}
+    assert "cannot be read" in gone.record["decision"]["reasons"][0]
 
 
 def test_the_same_model_again_is_not_released_not_even_if_it_is_needed(case, first):

@@ -42,6 +42,8 @@ AFTER_THE_START = re.compile(
     r"\b(actual|act|remaining|remain|complete|completed|completion|pct|spent|spend|spending|eac|etc|forecast|status"
     r"|variance|slip|slippage|delay|delayed|late|finish|finished|elapsed|to date|at completion|adherence|outcome)\b"
 )
+# One value for all rows would make all of them one activity, or say nothing.
+NOT_CONSTANT = frozenset({"activity_id", "activity_name", "status"})
 # In a schedule that is under way these hold what became of the plan.
 CURRENT = frozenset({"duration", "cost", "work", "total float at completion"})
 # A baseline that follows the activity is none.
@@ -150,12 +152,15 @@ class Dates(_Strict):
         Marks after a date that mean nothing for the day (``A`` actual, ``*`` constraint).
     formats
         Further ``strptime`` formats, tried first.
+    month
+        The day that a month alone means (``2025-06``, ``06/2025``, ``Jun 2025``); without it such cells are bad.
     """
 
     order: Literal["auto", "DMY", "MDY", "YMD"] = "auto"
     months: Annotated[Words, Field(min_length=12, max_length=12)] | None = None
     suffixes: Words = []
     formats: Words = []
+    month: Literal["first", "last"] | None = None
 
 
 class Numbers(_Strict):
@@ -187,6 +192,36 @@ class Durations(_Strict):
     unit: Literal["h", "d", "w"] = "d"
     hours_per_day: Annotated[float, Field(gt=0, le=24)] = 8
     days_per_week: Annotated[float, Field(gt=0, le=7)] = 7
+
+
+class Band(_Strict):
+    """Name of the numbers up to a limit; the last band has none.
+
+    Attributes
+    ----------
+    name
+        Value of the column.
+    to
+        Largest number of the band.
+    """
+
+    name: Word
+    to: float | None = None
+
+
+class Several(_Strict):
+    """Cells that hold several values.
+
+    Attributes
+    ----------
+    separator
+        What stands between them.
+    take
+        The value that counts.
+    """
+
+    separator: Annotated[str, Field(min_length=1)]
+    take: Literal["first", "last"] = "first"
 
 
 class Filter(_Strict):
@@ -283,6 +318,14 @@ class Profile(_Strict):
         Headers without which a file is not of this kind, next to the required canonical columns.
     needs
         Canonical columns of which a file of this kind has at least one source.
+    constants
+        Values of text columns that the file does not have.
+    values
+        By column of text or amounts, the value that a cell's text stands for (case does not matter); others stay.
+    bands
+        By text column, names of the ranges of a number, in ascending order.
+    several
+        By column of text or amounts, which value of a cell with several counts.
     missing
         Words that mean "not known", in any cell (case does not matter).
     status
@@ -311,6 +354,10 @@ class Profile(_Strict):
     dates: Dates = Dates()
     numbers: Numbers = Numbers()
     durations: Durations = Durations()
+    constants: dict[str, Word] = {}
+    values: dict[str, dict[Word, Word]] = {}
+    bands: dict[str, Annotated[list[Band], Field(min_length=2)]] = {}
+    several: dict[str, Several] = {}
     missing: Words = []
     status: dict[Literal["not_started", "in_progress", "complete"], Words] = {}
     filters: list[Filter] = []
@@ -338,6 +385,7 @@ class Profile(_Strict):
                     _refuse_moved(header, column)
         for header in self.features:
             _refuse_post_hoc(header, "features")
+        self._check_cells()
         if self.encoding is not None and not _is_text_encoding(self.encoding):
             raise ValueError(f"encoding: {self.encoding!r} is no encoding of text; write one such as cp1251 or utf-8")
         if complaint := self._try_out():
@@ -347,6 +395,29 @@ class Profile(_Strict):
         if self.features and self.label.column is None:
             raise ValueError("features: only a file with a label column may bring features of its own")
         return self
+
+    def _check_cells(self) -> None:
+        """Refuse rules for the cells of columns that they do not fit."""
+        for column in self.constants:
+            if CANONICAL.get(column) is None or CANONICAL[column].kind != "text" or column in NOT_CONSTANT:
+                raise ValueError(f"constants: {column} is no text column of which all rows may have one value")
+            if column in self.columns:
+                raise ValueError(f"constants: {column} stands under columns as well; keep one of them")
+        for entry, columns, allowed in (
+            ("values", self.values, {"text", "amount"}),
+            ("several", self.several, {"text", "amount"}),
+            ("bands", self.bands, {"text"}),
+        ):
+            for column in columns:
+                kind = "amount" if column == "budget" else getattr(CANONICAL.get(column), "kind", None)
+                if kind not in allowed or column == "status":
+                    raise ValueError(f"{entry}: {column} is not a column that it fits")
+                if column not in self.columns:
+                    raise ValueError(f"{entry}: {column} does not stand under columns")
+        for column, bands in self.bands.items():
+            limits = [band.to for band in bands]
+            if limits[-1] is not None or None in limits[:-1] or limits[:-1] != sorted(set(limits[:-1])):  # type: ignore[type-var]
+                raise ValueError(f"bands: {column} needs ascending limits (to), and a last band without one")
 
     def _try_out(self) -> str | None:
         """Return what duckdb, which will read the cells with them, says against a pattern or a format of dates."""
@@ -432,11 +503,33 @@ def load_profile(text: str, file: str) -> Profile:
     try:
         return Profile.model_validate(document)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"] if part not in ("list[Source]", "Join")) or None
-        reason = first["msg"].removeprefix("Value error, ")
+        found = error.errors()
+        where = [".".join(str(part) for part in item["loc"] if part not in ("list[Source]", "Join")) for item in found]
+        # All at once: who corrects a profile entry by entry gives up.
+        others = zip(where[1:], found[1:], strict=True)
+        reason = "; ".join([_plain(found[0]), *(f"{place or 'profile'}: {_plain(item)}" for place, item in others)])
         remedy = f"See {', '.join(sorted(p.stem for p in BUILT_IN.glob('*.yaml')))} among the built-in profiles"
-        raise ScheduleRefused(file, reason, remedy, column=where) from error
+        raise ScheduleRefused(file, reason, remedy, column=where[0] or None) from error
+
+
+# The validator's words for what people write wrong, as `_plain` says them.
+PLAIN = {
+    "extra_forbidden": "there is no such entry",
+    "missing": "it is missing",
+    "dict_type": "it needs entries of the form name: value",
+    "model_type": "it needs entries of the form name: value",
+    "list_type": "it needs a list, such as [a, b]",
+    "string_type": "it needs a word in quotes",
+    "bool_type": "it needs true or false",
+}
+
+
+def _plain(error: Any) -> str:
+    """Return what is wrong with an entry, without the validator's terms."""
+    if error["type"] == "literal_error":
+        return f"{error['input']!r} is not one of {error['ctx']['expected']}"
+    said: str = PLAIN.get(error["type"]) or error["msg"].removeprefix("Value error, ")
+    return said
 
 
 def _document(text: str, file: str) -> Any:

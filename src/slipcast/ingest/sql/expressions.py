@@ -4,11 +4,11 @@ Cells are named by position, and every word of a profile goes through `literal`:
 is read as SQL.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from slipcast.datasets.database import literal
 from slipcast.ingest.files.grid import WHITE
-from slipcast.ingest.mapping.profile import Dates, Durations, Numbers, Source
+from slipcast.ingest.mapping.profile import Band, Dates, Durations, Numbers, Several, Source
 from slipcast.schema import LARGEST_NUMBER
 
 SEPARATED = {
@@ -83,12 +83,37 @@ def day(text: str, dates: Dates, order: str) -> str:
         ``YMD``, ``DMY`` or ``MDY``; year first is always understood.
     """
     read = _day(text, dates, order)
+    if dates.month is not None:
+        read = f"coalesce({read}, {month(text, dates.month)})"
     if order == "YMD" and not (dates.formats or dates.suffixes or dates.months):
         # A cast is twice as fast as strptime, but knows the words epoch and infinity.
         fast = f"CASE WHEN strlen({text}) BETWEEN 8 AND 10 THEN try_cast({text} AS DATE) "
         fast += f"WHEN strlen({text}) IN (16, 19) THEN try_cast({text} AS TIMESTAMP)::DATE END"
         return f"coalesce({fast}, {read})"
     return read
+
+
+# A month without a day. "06-2025" is no day of any order, and "Jun 25" would be the 25th of June.
+MONTH_ONLY = ("%Y-%m", "%Y/%m", "%m/%Y", "%m-%Y", "%m.%Y", "%b %Y", "%B %Y", "%b-%Y", "%B-%Y")
+
+
+def month(text: str, which: str) -> str:
+    """Return the first or the last day of a month from text that names a month and a year; NULL where it does not."""
+    first = f"try_strptime({text}, [{', '.join(map(literal, MONTH_ONLY))}])::DATE"
+    return f"last_day({first})" if which == "last" else first
+
+
+def one_of_several(text: str, several: Several) -> str:
+    """Return the first or the last value of a cell that holds several."""
+    values = f"list_filter(string_split({text}, {literal(several.separator)}), lambda x: trim(x) <> '')"
+    return f"nullif(trim({values}[{1 if several.take == 'first' else -1}]), '')"
+
+
+def band(text: str, bands: Sequence[Band], numbers: Numbers) -> str:
+    """Return the name of the band that the number in a text is in; the text itself where it is no number."""
+    value = number(text, numbers)
+    cases = " ".join(f"WHEN {value} <= {item.to!r} THEN {literal(item.name)}" for item in bands if item.to is not None)
+    return f"(CASE WHEN {value} IS NULL THEN {text} {cases} ELSE {literal(bands[-1].name)} END)"
 
 
 def _day(text: str, dates: Dates, order: str) -> str:

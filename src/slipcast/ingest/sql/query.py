@@ -298,8 +298,28 @@ class Query:
             return self._cell(self.profile.label.column)
         if name == "activity_id" and self.profile.undated and name not in self.mapped:
             return "'row-' || line"
+        if name in self.profile.constants:
+            return database.literal(self.profile.constants[name])
         if not self.has(name):
             return "NULL::VARCHAR"
+        return self._translated(name, self._read(name))
+
+    def _translated(self, name: str, text: str) -> str:
+        """Return what the profile says that the text of a cell stands for."""
+        profile = self.profile
+        if (several := profile.several.get(name)) is not None:
+            text = expressions.one_of_several(text, several)
+        if (bands := profile.bands.get(name)) is not None:
+            text = expressions.band(text, bands, profile.numbers)
+        if values := profile.values.get(name):
+            cases = " ".join(
+                f"WHEN {database.literal(said.strip().lower())} THEN {database.literal(meant)}"
+                for said, meant in values.items()
+            )
+            text = f"(CASE lower({text}) {cases} ELSE {text} END)"
+        return text
+
+    def _read(self, name: str) -> str:
         mapping = self.profile.columns[name]
         if isinstance(mapping, Join):
             parts = ", ".join(self._cell(header) for header in mapping.join if normal(header) in self._places)
@@ -309,6 +329,8 @@ class Query:
 
     def _value(self, name: str) -> str:
         text = f"text_{name}"
+        if name in self.profile.constants:
+            return text
         if not self.has(name) and not (name == "schedule_adherence" and self._given_label()):
             return text if name == "activity_id" else f"NULL::{TYPES[READ[name]]}"
         if name == "status":

@@ -76,7 +76,8 @@ def card(record: dict[str, Any]) -> dict[str, str]:
         window = f"{rows} activities without dates, so their years are unknown"
     model = record["model"]
     return {
-        "what": f"Scikit-learn's {plain(record['challenger'])}, {_calibration(record)}; model {model['model_id']}.",
+        "what": f"Scikit-learn's {plain(record['challenger'])}, {_calibration(record)}; model {model['model_id']}."
+        f"{_refit(record)}",
         "late": late,
         "window": window,
         "held": _held(record),
@@ -91,6 +92,17 @@ def _calibration(record: dict[str, Any]) -> str:
         return "without recalibration"
     slope, intercept = compact(calibration["slope"]), compact(calibration["intercept"])
     return f"recalibrated on the log-odds (slope {slope}, intercept {intercept})"
+
+
+def _refit(record: dict[str, Any]) -> str:
+    """Return what the released model learned beyond the one that was measured; empty if it is the same."""
+    refit = record.get("refit", {})
+    if not refit.get("rows"):
+        return ""
+    return (
+        f" After the evaluation it was fitted again to all {number(refit['rows'])} matured activities; every figure "
+        "here is of its twin, which had not seen the holdout."
+    )
 
 
 def _dates(forecast: dict[str, Any]) -> str:
