@@ -80,15 +80,8 @@ def _protocols(
     """Return the tracks, the cut, and the tables that no search sees."""
     data_date = source.get("data_date")
     if not data_date:
-        return (
-            {
-                conduct.MAIN: protocols.paper_protocol(
-                    protocols.undated_labels(table), settings.random_seed, dated=False
-                )
-            },
-            None,
-            None,
-        )
+        undated = protocols.undated_labels(table)
+        return {conduct.MAIN: protocols.paper_protocol(undated, settings.random_seed, dated=False)}, None, {}
     tolerance_days = settings.tolerance_days
     labelled = labels.label(table, tolerance_days)
     labelled = labelled.join(history_table(table, labelled, tolerance_days))

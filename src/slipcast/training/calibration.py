@@ -94,8 +94,8 @@ def recalibrate(y: np.ndarray, p: np.ndarray, fold: np.ndarray) -> tuple[Calibra
     p
         out-of-fold probabilities of the same activities
     fold
-        fold of each activity, ascending in time; with fewer than three folds the rows are cut into five blocks in their
-        order
+        fold of each activity, ascending in time; with fewer than four folds, of which two would judge, the rows are cut
+        into five blocks in their order
 
     Returns
     -------
@@ -106,7 +106,7 @@ def recalibrate(y: np.ndarray, p: np.ndarray, fold: np.ndarray) -> tuple[Calibra
         the log loss of a fold, and the standard error of that
     """
     y, p, fold = np.asarray(y), np.asarray(p, dtype="float64"), np.asarray(fold)
-    if len(np.unique(fold)) < 3:
+    if len(np.unique(fold)) < 4:
         fold = np.arange(len(y)) * BLOCKS // len(y)
     numbers = np.unique(fold)
     judged = fold > numbers[0]
