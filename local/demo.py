@@ -216,9 +216,9 @@ class Demo:
             if row.get("p80"):
                 found[code] = {level: row[level] for level in ("p50", "p80")}
                 print(f"    {code} {row['activity_name']}: P50 {row['p50']}, P80 {row['p80']}, {row['stage']}")
-        completion = self.stack.ask(f"/projects/{SERIES}/forecast")[1]["completion"]
-        found["completion_p80"] = completion["p80"]
-        print(f"    the project is complete by {completion['p80']} with 80 %, baseline {completion['baseline']}")
+        if completion := self.stack.ask(f"/projects/{SERIES}/forecast")[1]["completion"]:
+            found["completion_p80"] = completion["p80"]
+            print(f"    the project is complete by {completion['p80']} with 80 %, baseline {completion['baseline']}")
         self.happened.setdefault("updates", []).append(found)
 
     def _scoreboard(self) -> None:

@@ -40,6 +40,10 @@ class Bucket:
     def keys(self, prefix):
         return [key for key in self.objects if key.startswith(prefix)]
 
+    def ask(self, path):
+        assert path == "/projects/ps118_annex/forecast"
+        return 200, {"completion": {"baseline": "2027-01-29", "p80": f"2027-0{len(self.dropped) + 4}-22"}}, 1.0
+
     def drop(self, name: str, raw: bytes) -> None:
         work = self.folder / name
         work.mkdir()
@@ -82,5 +86,6 @@ def test_the_updates_say_how_far_the_finish_moved_because_of_what_and_the_p80(pl
     said = capsys.readouterr().out
     assert "because of A1320 Foundations" in said
     assert "A1450 Punch list: P50 2027-02-01, P80 2027-06-01, not_started" in said
+    assert "the project is complete by 2027-07-22 with 80 %, baseline 2027-01-29" in said
     played._scoreboard()
     assert "the live model has no forecast" in capsys.readouterr().out
