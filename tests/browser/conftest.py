@@ -13,7 +13,7 @@ from support import desk_data, desk_site
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 # A busy machine takes long; what does not come at all is an error all the same.
-PATIENCE = 60_000
+PATIENCE = 180_000
 
 
 @pytest.fixture(scope="session")

@@ -1,11 +1,14 @@
 """What a planner does in the web application, against documents that the domain computes from the example schedules."""
 
 import itertools
+import json
 import re
+import time
 
 import pytest
 from playwright.sync_api import Page, expect
 
+from slipcast_desk import build
 from support import desk_data, desk_site
 
 ANNEX = desk_data.ANNEX
@@ -236,3 +239,46 @@ def test_the_page_speaks_german_and_remembers_it(site, open_page):
     expect(page.locator("html")).to_have_attribute("lang", "de")
     page.reload()
     expect(page.get_by_text("31 von 31 Vorgängen")).to_be_visible()
+
+
+SCROLL = """() => new Promise((done) => {
+  const chart = document.querySelector('[role=treegrid]'), times = [], began = performance.now();
+  const step = (now) => {
+    times.push(now);
+    chart.scrollTop += 120;
+    if (now - began < 3000) requestAnimationFrame(step);
+    else done({frames: times.length, seconds: (times.at(-1) - times[0]) / 1000});
+  };
+  requestAnimationFrame(step);
+})"""
+
+
+@pytest.mark.slow
+def test_the_budget_of_ten_thousand_activities(serve, open_page, portfolio):
+    """Bytes are judged; time to the first view and frames of a scroll are written down: they are the machine's too."""
+    page = open_page("about:blank")
+    session = page.context.new_cdp_session(page)
+    received: list[float] = []
+    session.on("Network.loadingFinished", lambda event: received.append(event["encodedDataLength"]))
+    session.send("Network.enable")
+    session.send("Performance.enable", {"timeDomain": "threadTicks"})
+    site = serve(large(portfolio, 10_000))
+
+    began = time.monotonic()
+    page.goto(at(site, f"projects/{ANNEX}"))
+    expect(chart(page).get_by_role("row").nth(5)).to_be_visible()
+    first_view = time.monotonic() - began
+    page.wait_for_load_state("networkidle")
+    busy = {item["name"]: item["value"] for item in session.send("Performance.getMetrics")["metrics"]}
+    scroll = page.evaluate(SCROLL)
+    after = {item["name"]: item["value"] for item in session.send("Performance.getMetrics")["metrics"]}
+
+    found = {
+        "bytes": sum(received),
+        "first_view_seconds": round(first_view, 2),
+        "first_view_processor_seconds": round(busy["TaskDuration"], 2),
+        "frames_per_second": round(scroll["frames"] / scroll["seconds"], 1),
+        "processor_ms_per_frame": round((after["TaskDuration"] - busy["TaskDuration"]) * 1000 / scroll["frames"], 1),
+    }
+    (build.CACHE / "budget.json").write_text(json.dumps(found, indent=1))
+    assert found["bytes"] <= 400_000, found

@@ -5,6 +5,7 @@
 serves the example schedules for work on the pages, built again as their sources change; the API key is ``example``.
 """
 
+import gzip
 import json
 import os
 import sys
@@ -97,6 +98,9 @@ class _Handler(BaseHTTPRequestHandler):
         self._send(status, {"Content-Type": kind, "Cache-Control": "no-store"}, json.dumps(document).encode())
 
     def _send(self, status: int, headers: dict[str, str], body: bytes) -> None:
+        # As API Gateway does, from the size in api/openapi.yaml on.
+        if len(body) >= 1024 and "gzip" in (self.headers.get("Accept-Encoding") or ""):
+            headers, body = {**headers, "Content-Encoding": "gzip"}, gzip.compress(body, 6)
         self.send_response(status)
         for name, value in headers.items():
             self.send_header(name, value)

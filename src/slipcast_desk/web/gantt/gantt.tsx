@@ -79,10 +79,6 @@ export function Gantt({ rows, activities, dataDate, selected, path, onSelect, on
   const farther = () => zoom(Math.max(ZOOMS.findLast((step) => step < scale * 0.99) ?? ZOOMS[0]!, Math.min(fit(), ZOOMS[0]!)));
 
   useEffect(() => {
-    const place = rows.findIndex((row) => row.kind === "activity" && row.activity.status !== "complete");
-    if (!selected && place > 12) virtual.scrollToIndex(place, { align: "start" });
-  }, []);
-  useEffect(() => {
     if (active >= rows.length) setActive(Math.max(rows.length - 1, 0));
   }, [rows.length]);
   useEffect(() => {

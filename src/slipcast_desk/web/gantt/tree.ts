@@ -62,7 +62,10 @@ class Branch {
     const open = !closed.has(this.key);
     if (this.depth >= 0) out.push(this.summary(open));
     if (this.depth >= 0 && !open) return;
-    for (const child of this.children.values()) child.write(out, closed);
+    const without = t("group.without");
+    // Those without a group come last.
+    for (const child of this.children.values()) if (child.label !== without) child.write(out, closed);
+    this.children.get(without)?.write(out, closed);
     for (const activity of this.own) out.push({ kind: "activity", key: activity.activity_id, depth: this.depth + 1, activity });
   }
 

@@ -59,13 +59,15 @@ function Schedule({ project, query }: { project: Project; query: URLSearchParams
   return <Waiting of={loaded}>{(found) => <Chart project={project} all={found} forecast={forecast.data} selected={query.get("activity")} />}</Waiting>;
 }
 
+const MANY = 40;
 const GROUPINGS: Grouping[] = ["phase", "wbs", "location", "none"];
 function Chart({ project, all, forecast, selected }: { project: Project; all: Activity[]; forecast: Forecast | null; selected: string | null }) {
   const groupings = GROUPINGS.filter((name) => name === "none" || all.some((item) => item[name]));
   const [by, setBy] = useState<Grouping>(groupings[0]!);
   const [text, setText] = useState("");
   const [atRisk, setAtRisk] = useState(false);
-  const [open, setOpen] = useState(false);
+  // Of a project that has finished a lot, what remains is shown at first.
+  const [open, setOpen] = useState(() => project.activities - project.open > MANY && project.open > 0);
   const [driving, setDriving] = useState(false);
   const [closed, setClosed] = useState<ReadonlySet<string>>(() => finishedGroups(all, groupings[0]!));
   const path = useMemo(() => new Set(forecast?.driving_path ?? []), [forecast]);

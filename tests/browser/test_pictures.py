@@ -1,0 +1,53 @@
+"""Pictures of the documentation, each taken after the page says what it is to show.
+
+They show the example schedules with the forecasts of small models. In a shell with the variables of a local cloud
+(``source .local/env``) on which ``make demo`` has run they show what that cloud says.
+"""
+
+import os
+import re
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+
+from support import desk_data, desk_site
+
+DOCS = Path(__file__).resolve().parents[2] / "docs" / "desk"
+ANNEX = f"projects/{desk_data.ANNEX}"
+WIDE, PHONE = (1440, 900), (390, 844)
+# Name → path of the screen, size, scheme, a text that is there when it is complete.
+PICTURES = {
+    "portfolio": ("", (1440, 620), "light", desk_data.ANNEX),
+    "gantt": (f"{ANNEX}/gantt", WIDE, "light", "Finishes"),
+    "activity-dark": (f"{ANNEX}/gantt?activity=A1430", (1440, 1300), "dark", "When will it finish"),
+    "drivers": (f"{ANNEX}/drivers", (1440, 1000), "light", "Where the days come from"),
+    "compare": (f"{ANNEX}/compare", (1440, 1000), "light", "Finishes that moved"),
+    "what-if": (f"{ANNEX}/what-if", (1440, 700), "light", "Nothing is stored"),
+    "upload": ("upload", (1440, 560), "light", "Drop a schedule here"),
+    "phone": (f"{ANNEX}/gantt", PHONE, "light", "Finishes"),
+}
+
+
+@pytest.fixture(scope="module")
+def examples():
+    chosen = (desk_data.ANNEX, "p6_highbridge", "msproject_canarsie")
+    with desk_data.Portfolio({name: desk_data.FILES[name] for name in chosen}) as found:
+        yield found
+
+
+@pytest.mark.slow
+def test_the_pictures_of_the_documentation_are_taken(examples, serve, open_page):
+    cloud = os.environ.get("SLIPCAST_API_URL")
+    url = f"{cloud}/desk/index.html" if cloud else serve(examples.api).url
+    key = os.environ["SLIPCAST_API_KEY"] if cloud else desk_site.KEY
+    DOCS.mkdir(exist_ok=True)
+
+    for name, (path, (width, height), scheme, text) in PICTURES.items():
+        page = open_page(f"{url}#/{path}", width=width, height=height, scheme=scheme, key=key)
+        expect(page.get_by_text(re.compile(text)).first).to_be_attached()
+        page.wait_for_load_state("networkidle")
+        page.screenshot(path=DOCS / f"{name}.png", animations="disabled")
+        page.context.close()
+
+    assert {path.stem for path in DOCS.glob("*.png")} == PICTURES.keys()
