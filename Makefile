@@ -14,7 +14,7 @@ OFFLINE := env -u AWS_PROFILE -u AWS_ENDPOINT_URL
 # Of the sandbox what takes seconds.
 SMALL := tests/sandbox/test_environment.py tests/sandbox/test_small_functions.py
 
-.PHONY: help bootstrap demo verify test test-fast test-e2e up down status deploy-local lineage history rollback promote \
+.PHONY: help bootstrap browser demo verify test test-fast test-e2e up down status deploy-local lineage history rollback promote \
   dead-letters redrive faults coverage mutants lint audit sandbox sbom jsonata format build deploy preflight smoke \
   bootstrap-cicd clean
 
@@ -27,7 +27,7 @@ bootstrap:
 demo: bootstrap ## The whole loop on the local cloud with real data: schedule in, model live, alarm, retraining
 	@$(OFFLINE) $(PYTHON) -m local.demo
 
-verify: lint audit sbom sandbox jsonata faults coverage test-e2e mutants ## Everything that is checked before a release, large budgets
+verify: lint audit sbom sandbox jsonata faults coverage browser test-e2e mutants ## Everything that is checked before a release, large budgets
 
 # The local cloud waits for itself most of the time, so both together take little longer than one.
 test: bootstrap .cache/audit/runtime/made ## All tests but the slow ones of the local cloud, which make verify runs
@@ -54,6 +54,9 @@ mutants: bootstrap ## Change the code that decides in one place at a time: its t
 
 test-e2e: bootstrap ## The template on the local cloud, from a dropped file to a second version
 	@$(OFFLINE) SLIPCAST_BUDGET=large $(PYTHON) -m pytest tests/e2e
+
+browser: bootstrap ## The web application in Chromium: every screen, accessibility, budget, pictures of the docs
+	@$(OFFLINE) $(PYTHON) -m pytest tests/browser
 
 # Not by file as the other tests: the faults of one function are a file.
 faults: bootstrap ## Try every fault and write what came of it to docs/reliability.md

@@ -81,6 +81,7 @@ def test_what_is_at_risk_is_found_and_opened_by_keyboard_alone(site, open_page, 
     expect(chart(page)).to_be_focused()
 
 
+@pytest.mark.slow
 def test_groups_close_and_open_and_the_chart_says_what_its_bars_show(site, open_page):
     page = open_page(at(site, f"projects/{ANNEX}"))
     construction = page.get_by_role("row", name=re.compile("Construction"))
@@ -92,6 +93,7 @@ def test_groups_close_and_open_and_the_chart_says_what_its_bars_show(site, open_
     expect(page.get_by_role("row", name=re.compile("A1430"))).to_have_count(0)
 
 
+@pytest.mark.slow
 def test_two_updates_are_compared(site, open_page):
     page = open_page(at(site, f"projects/{ANNEX}/compare"))
 
@@ -101,6 +103,22 @@ def test_two_updates_are_compared(site, open_page):
     expect(page.get_by_text("Asbestos abatement").first).to_be_visible()
 
 
+@pytest.mark.slow
+def test_a_longer_activity_moves_the_completion_and_nothing_is_stored(site, open_page, portfolio):
+    before = portfolio.get("projects", ANNEX, "forecast")
+    page = open_page(at(site, f"projects/{ANNEX}/what-if"))
+
+    page.get_by_label("Find an activity").fill("A1430 – Finishes")
+    page.get_by_role("button", name="Change it").click()
+    page.get_by_label("Remaining duration").fill("300")
+    page.get_by_role("button", name="Compute").click()
+
+    expect(page.get_by_role("row").filter(has_text=re.compile("^P80"))).to_contain_text("later")
+    expect(page.get_by_role("row").filter(has_text="Punch list")).to_contain_text("later")
+    assert portfolio.get("projects", ANNEX, "forecast") == before
+
+
+@pytest.mark.slow
 def test_a_project_of_ten_thousand_activities_has_the_rows_in_view_alone(serve, open_page, portfolio):
     many = 10_000
     page = open_page(at(serve(large(portfolio, many)), f"projects/{ANNEX}"))
@@ -113,6 +131,7 @@ def test_a_project_of_ten_thousand_activities_has_the_rows_in_view_alone(serve, 
     assert 10 < page.get_by_role("row").count() < 80
 
 
+@pytest.mark.slow
 def test_an_expired_session_asks_to_sign_in_again_and_returns_to_the_place(serve, open_page, portfolio):
     states = itertools.chain([200, 401], itertools.repeat(200))
 
@@ -131,6 +150,7 @@ def test_an_expired_session_asks_to_sign_in_again_and_returns_to_the_place(serve
     expect(page.get_by_role("heading", name="What if")).to_be_visible()
 
 
+@pytest.mark.slow
 def test_what_a_caller_may_not_see_is_said(serve, open_page):
     page = open_page(at(serve(lambda *_: (403, {"detail": "the project is not yours"})), f"projects/{ANNEX}"))
 
@@ -231,6 +251,7 @@ def test_on_a_phone_nothing_is_wider_than_the_screen(site, open_page):
     assert {path: width for path, width in wide.items() if width > 390} == {}
 
 
+@pytest.mark.slow
 def test_the_page_speaks_german_and_remembers_it(site, open_page):
     page = open_page(at(site, f"projects/{ANNEX}"))
 

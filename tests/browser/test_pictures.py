@@ -31,7 +31,7 @@ PICTURES = {
 
 @pytest.fixture(scope="module")
 def examples():
-    chosen = (desk_data.ANNEX, "p6_highbridge", "msproject_canarsie")
+    chosen = (desk_data.ANNEX, "p6_highbridge")
     with desk_data.Portfolio({name: desk_data.FILES[name] for name in chosen}) as found:
         yield found
 

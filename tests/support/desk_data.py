@@ -6,6 +6,7 @@ import os
 import tempfile
 from collections.abc import Mapping, Sequence
 from datetime import date
+from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -22,12 +23,13 @@ from slipcast.forecast.reasons import Explainer, described
 from slipcast.ingest.schedule import read_schedule
 from slipcast.model import scorer
 from slipcast.model.artifact import digest
+from slipcast.model.export.pipeline import export
 from slipcast.schedule.engine import schedule as computed
 from slipcast.schedule.network import Key
 from slipcast.schedule.quality import assess
 from slipcast.schedule.tables import network_of
 from support.forecast_models import forecast_json, with_forecast
-from support.predict_api import artefact
+from support.serving_cases import fitted
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 ANNEX = "ps118_annex"
@@ -135,6 +137,14 @@ class Portfolio:
         return answer[1]
 
 
+@cache
+def released() -> bytes:
+    """Return a small model as a release stores it."""
+    metadata = {"model_id": "example", "dataset_id": "example", "tolerance_days": 30}
+    family = "logistic_regression"
+    return export(fitted(family, 0)[0], family=family, threshold=1 / 3, metadata=metadata)
+
+
 def scored(path: Path, source: str) -> Update:
     """Return an update as prepare reads it and score judges it, by small models."""
     with tempfile.TemporaryDirectory() as name:
@@ -150,7 +160,7 @@ def scored(path: Path, source: str) -> Update:
     document = json.loads(forecast_json())
     forecaster = Forecaster(document)
     explainer = Explainer(document, forecaster)
-    raw = with_forecast(artefact())
+    raw = with_forecast(released())
     details: dict[Key, Basis] = {}
 
     def keep(activity: Mapping[str, Any], detail: batch.Detail) -> None:
