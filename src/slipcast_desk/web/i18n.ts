@@ -33,11 +33,13 @@ const DAY = new Intl.DateTimeFormat(language, { day: "numeric", month: "short", 
 const MONTH = new Intl.DateTimeFormat(language, { month: "short", year: "numeric", timeZone: "UTC" });
 const SHORT_MONTH = new Intl.DateTimeFormat(language, { month: "short", timeZone: "UTC" });
 const NUMBER = new Intl.NumberFormat(language, { maximumFractionDigits: 1 });
+const SMALL = new Intl.NumberFormat(language, { maximumSignificantDigits: 2 });
 const SIGNED = new Intl.NumberFormat(language, { maximumFractionDigits: 1, signDisplay: "exceptZero" });
 const PERCENT = new Intl.NumberFormat(language, { style: "percent", maximumFractionDigits: 0 });
 
 export const NONE = "–";
 export const number = (value: number): string => NUMBER.format(value);
+export const small = (value: number): string => SMALL.format(value);
 export const signed = (value: number): string => SIGNED.format(value);
 export const monthYear = (moment: number): string => MONTH.format(moment);
 export const shortMonth = (moment: number): string => SHORT_MONTH.format(moment);

@@ -3,7 +3,7 @@ import { useEffect, useRef } from "preact/hooks";
 import { segment, type Detail, type Link, type Project, type Reason } from "../api";
 import { Distribution, Trend } from "../charts";
 import { useGet } from "../hooks";
-import { between, day, number, percent, span, t, word } from "../i18n";
+import { between, day, number, percent, small, span, t, word } from "../i18n";
 import { Chance, Icon, Waiting } from "../parts";
 
 export function Panel({ project, id, close, select }: { project: Project; id: string; close: () => void; select: (id: string) => void }) {
@@ -91,7 +91,7 @@ function Reasons({ reasons }: { reasons: Reason[] }) {
     </ul>
   );
 }
-const shown = (value: unknown): string => (typeof value === "number" ? number(value) : /^\d{4}-\d\d-\d\d$/.test(String(value)) ? day(String(value)) : String(value));
+const shown = (value: unknown): string => (typeof value === "number" ? (Math.abs(value) < 1 ? small(value) : number(value)) : /^\d{4}-\d\d-\d\d$/.test(String(value)) ? day(String(value)) : String(value));
 
 function Links({ title, links, select }: { title: string; links: Link[]; select: (id: string) => void }) {
   if (links.length === 0) return null;
