@@ -41,6 +41,16 @@ def test_the_same_activity_has_the_same_numbers_in_xer_and_xml(tmp_path, content
     assert expected["Walls"]["baseline_duration_days"] == 14
 
 
+def test_per_cent_of_the_scope_is_a_share_of_its_own(tmp_path):
+    physical = "<PercentCompleteType>Duration</PercentCompleteType><PlannedDuration>40<"
+    text = p6().replace("\n<PlannedDuration>40<", "<PlannedDuration>40<")
+    assert physical in text
+    scope = "<PercentCompleteType>Scope</PercentCompleteType><PhysicalPercentComplete>0.1</PhysicalPercentComplete>"
+    text = text.replace(physical, f"{scope}<ScopePercentComplete>0.4</ScopePercentComplete><PlannedDuration>40<")
+
+    assert by_name(read(tmp_path, text))["Roof"]["percent_complete"] == 40
+
+
 @pytest.mark.parametrize("packed", ["plain", "gzip", "zip"])
 @pytest.mark.parametrize(("content", "profile"), [(p6(), "p6_xer"), (msp(), "msproject_xml")], ids=["pmxml", "mspdi"])
 def test_the_content_says_what_a_file_is_and_not_its_name(tmp_path, packed, content, profile):
