@@ -15,7 +15,7 @@ from slipcast.ingest.files.formats import Limits
 from slipcast.ingest.mapping.profile import built_in, load_profile
 from slipcast.ingest.refusal import ScheduleRefused
 from slipcast.ingest.schedule import read_schedule
-from slipcast.ingest.sql.rules import PLANNED, ROW_RULES, cell_rules
+from slipcast.ingest.sql.rules import BEFORE_BASELINE_START, BEFORE_START, PLANNED, ROW_RULES, cell_rules
 from slipcast.schema import COLUMNS
 
 HEADER = (
@@ -130,7 +130,7 @@ def test_a_cell_that_is_corrected_as_told_is_accepted(read, case):
 
 def test_each_remedy_for_a_cell_is_carried_out():
     mapped = [column.name for column in COLUMNS if column.name != "schedule_adherence"]
-    rules = [*cell_rules(mapped, ["start"]), PLANNED, *ROW_RULES]
+    rules = [*cell_rules(mapped, ["start"]), PLANNED, *BEFORE_START, *BEFORE_BASELINE_START, *ROW_RULES]
 
     assert {rule.remedy for rule in rules} <= {case.remedy for case in CELLS}
 
