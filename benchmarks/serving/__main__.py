@@ -17,7 +17,7 @@ warnings.filterwarnings("ignore")
 
 from benchmarks.serving import cold, crossover, evaluators, loopback, models, warm  # noqa: E402 - the path is set above
 
-PARTS = ("cold", "warm", "http", "crossover", "evaluators")
+PARTS = ("cold", "warm", "http", "own", "crossover", "evaluators")
 
 
 def main() -> None:
@@ -34,6 +34,7 @@ def main() -> None:
         "cold": lambda case: cold.measure(case, rows, 3 if arguments.quick else 11),
         "warm": lambda case: warm.measure(case, rows, share),
         "http": lambda case: loopback.measure(case, rows, share),
+        "own": lambda case: loopback.own(case, rows, share),
         "crossover": lambda case: crossover.measure(case, rows, 3 if arguments.quick else 9),
         "evaluators": lambda case: evaluators.measure(case, rows, share),
     }

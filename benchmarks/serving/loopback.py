@@ -52,6 +52,21 @@ def measure(case: models.Case, rows: pd.DataFrame, share: float = 1.0) -> dict[i
     return found
 
 
+def own(case: models.Case, rows: pd.DataFrame, share: float = 1.0) -> dict[int, dict[str, tuple[float, float]]]:
+    """Return the same for Slipcast and the constant alone: neither needs the environment of the others."""
+    found = {}
+    bare = runtime.function("bare.handler", [runtime.ROOT / "benchmarks" / "load" / "bare"])
+    with slipcast(case, batches=False) as own, bare as constant:
+        ports = {"slipcast": own, "bare": constant}
+        for count, calls in CALLS.items():
+            event = json.dumps(runtime.event(models.body(rows.head(count)))).encode()
+            requests = dict.fromkeys(ports, (runtime.INVOKE, event, None))
+            times = _in_turn(ports, requests, max(3, round(calls * share)))
+            ratio = times["slipcast"][0] / times["bare"][0]
+            found[count] = times | {"slipcast ÷ bare": (ratio, ratio)}
+    return found
+
+
 def _in_turn(ports: dict[str, int], requests: dict[str, Any], calls: int) -> dict[str, tuple[float, float]]:
     times: dict[str, list[float]] = {name: [] for name in requests}
     first = {name: runtime.ask(ports[name], path, body) for name, (path, body, _) in requests.items()}
