@@ -27,7 +27,7 @@ bootstrap:
 demo: bootstrap ## The whole loop on the local cloud with real data: schedule in, model live, alarm, retraining
 	@$(OFFLINE) $(PYTHON) -m local.demo
 
-verify: lint audit sbom sandbox jsonata faults coverage test-e2e mutants ## Everything that is checked before a release, large budgets
+verify: lint audit sbom sandbox jsonata port-check faults coverage test-e2e mutants ## Everything that is checked before a release, large budgets
 
 # The local cloud waits for itself most of the time, so both together take little longer than one.
 test: bootstrap .cache/audit/runtime/made ## All tests but the slow ones of the local cloud, which make verify runs
@@ -153,6 +153,17 @@ actionlint: .cache/audit/actionlint/made
 .PHONY: openapi
 openapi: bootstrap .cache/audit/openapi/made
 	@$(PYTHON) audit/openapi/lint.py .cache/audit/openapi/node_modules/.bin
+
+VENDORS := airflow azureml azureml-server checks kfp kserve sagemaker sagemaker-inference vertex
+.cache/vendors/%/made: tests/vendors/uv.lock | bootstrap
+	@echo "Setting up the vendor's packages of tests/vendors/pyproject.toml, group $*"
+	@UV_PROJECT_ENVIRONMENT=$(CURDIR)/.cache/vendors/$* uv sync --quiet --locked --project tests/vendors --only-group $* \
+	  --python "$$($(PYTHON) -c 'import sys; print(f"{sys.base_prefix}/bin/python3.13")')"
+	@touch $@
+
+.PHONY: port-check
+port-check: bootstrap $(patsubst %,.cache/vendors/%/made,$(VENDORS)) ## Judge what slipcast port writes by each vendor's own client or server
+	@$(OFFLINE) $(PYTHON) -m pytest tests/vendors -rP
 
 # The version that AWS documents: https://docs.aws.amazon.com/step-functions/latest/dg/transforming-data.html
 jsonata: bootstrap .cache/audit/jsonata/made ## Judge the engine that walks the state machine by the reference engine

@@ -1,0 +1,165 @@
+"""`slipcast port`: what it writes for each platform, without the vendors' code (tests/vendors has it)."""
+
+import ast
+import gzip
+import io
+import json
+import re
+import tarfile
+
+import pytest
+import yaml
+from botocore.session import Session
+from botocore.validate import ParamValidator
+from click.testing import CliRunner
+
+from slipcast_cli.main import cli
+from slipcast_cli.port import baseline, bundle, command, write
+from support import portable_bundle
+
+
+@pytest.fixture(scope="module")
+def unpacked(tmp_path_factory):
+    return portable_bundle.unpack(tmp_path_factory.mktemp("bundle"))
+
+
+@pytest.fixture(scope="module")
+def written(unpacked, tmp_path_factory):
+    out = tmp_path_factory.mktemp("port")
+    for stack in write.STACKS:
+        command.run(stack, command.of_file(unpacked), out / stack)
+    return out
+
+
+@pytest.mark.parametrize("stack", write.STACKS)
+def test_every_file_is_readable_by_its_kind_and_has_no_hole(written, stack):
+    own = [path for path in (written / stack).rglob("*") if path.is_file() and "image" not in path.parts]
+    assert len(own) >= 4
+    for path in own:
+        if path.suffix == ".gz":
+            continue
+        text = path.read_text()
+        assert "<<" not in text, path
+        assert "<%" not in text, path
+        if path.suffix == ".py":
+            ast.parse(text)
+        elif path.suffix in (".yaml", ".yml"):
+            assert all(isinstance(item, dict) for item in yaml.safe_load_all(text) if item is not None), path
+        elif path.suffix == ".json":
+            json.loads(text)
+
+
+def test_the_model_archive_of_sagemaker_is_the_pinned_model_and_the_same_bytes_every_time(written, unpacked, tmp_path):
+    raw = (written / "sagemaker/model.tar.gz").read_bytes()
+    command.run("sagemaker", command.of_file(unpacked), tmp_path / "again")
+
+    assert (tmp_path / "again/model.tar.gz").read_bytes() == raw
+    with tarfile.open(fileobj=io.BytesIO(gzip.decompress(raw))) as packed:
+        assert packed.extractfile("model.json").read() == (unpacked / "model.json").read_bytes()
+        assert {"release.json", "forecast.json", "code/inference.py", "code/slipcast_host/engine.py"} <= {
+            *packed.getnames()
+        }
+
+
+def test_requests_of_sagemaker_have_the_apis_shape(written):
+    model = Session().get_service_model("sagemaker")
+    operations = {name.lower(): name for name in model.operation_names}
+    parameters = {**json.loads((written / "sagemaker/parameters.json").read_text()), "version": "7-abc"}
+    for path in (written / "sagemaker/requests").glob("*.json"):
+        name = operations[path.stem.replace("_serverless", "").replace("_", "")]
+        request = json.loads(re.sub(r"\$\{(\w+)\}", lambda match: parameters[match[1]], path.read_text()))
+        report = ParamValidator().validate(request, model.operation_model(name).input_shape)
+        assert not report.has_errors(), f"{path.name}: {report.generate_report()}"
+
+
+def test_katib_tries_every_point_of_the_declared_grids(written):
+    experiments = [item for item in yaml.safe_load_all((written / "kserve/katib.yaml").read_text()) if item]
+    names = {item["metadata"]["name"] for item in experiments}
+
+    assert "slipcast-random-forest" in names
+    for item in experiments:
+        spec = item["spec"]
+        lists = [parameter["feasibleSpace"]["list"] for parameter in spec["parameters"]]
+        points = 1
+        for values in lists:
+            points *= len(values)
+        assert spec["maxTrialCount"] == points
+        container = spec["trialTemplate"]["trialSpec"]["spec"]["template"]["spec"]["containers"][0]
+        text = container["env"][0]["value"]
+        for parameter, values in zip(spec["parameters"], lists, strict=True):
+            text = text.replace(f"${{trialParameters.{parameter['name']}}}", values[0])
+        (family,) = json.loads(text)
+        assert f"slipcast-{family['name'].replace('_', '-')}" == item["metadata"]["name"]
+
+
+@pytest.mark.parametrize("stack", ["sagemaker", "azureml", "kserve", "vertex"])
+def test_each_deployment_pins_the_digest(written, stack):
+    texts = [
+        path.read_text() for path in (written / stack).glob("*.*") if path.suffix in (".yml", ".yaml", ".py", ".json")
+    ]
+    texts += [path.read_text() for path in (written / stack).glob("requests/*.json")]
+    digest = json.loads((written / stack / "image/release.json").read_text())["model_sha256"]
+
+    assert any("MODEL_SHA256" in text and digest in text for text in texts)
+
+
+PROFILE = {
+    "n": 10,
+    "features": {
+        "budget": {
+            **{"kind": "numeric", "edges": [2.0, 5.0], "counts": [3, 4, 2, 1]},
+            **{"min": 0.0, "max": 9.0, "mean": 4.0, "sd": 2.0},
+        },
+        "phase": {
+            **{"kind": "categorical", "categories": ["Design", "Scope"], "counts": [5, 3, 2]},
+            "seen": ["Design", "Scope", "CM"],
+        },
+    },
+}
+
+
+def test_the_monitors_baseline_says_what_the_profile_says():
+    numeric, text = baseline.statistics(PROFILE)["features"]
+    rules = {item["name"]: item for item in baseline.constraints(PROFILE)["features"]}
+
+    assert numeric["numerical_statistics"]["common"] == {"num_present": 9, "num_missing": 1}
+    buckets = numeric["numerical_statistics"]["distribution"]["kll"]["buckets"]
+    assert [(item["lower_bound"], item["upper_bound"], item["count"]) for item in buckets] == [
+        *((0.0, 2.0, 3), (2.0, 5.0, 4), (5.0, 9.0, 2))
+    ]
+    assert text["string_statistics"]["common"] == {"num_present": 10, "num_missing": 0}
+    assert rules["budget"]["completeness"] == 0.9
+    assert rules["budget"]["num_constraints"] == {"is_non_negative": True}
+    assert rules["phase"]["string_constraints"] == {"domains": ["Design", "Scope", "CM"]}
+
+
+def test_a_zip_and_its_folder_are_the_same_bundle(unpacked):
+    from slipcast.edge import bundle as archives
+
+    packed = archives.archive(portable_bundle.files(), "slipcast-portable-7-abc123")
+
+    assert bundle.of_zip(packed) == bundle.of_folder(unpacked)
+
+
+def test_a_changed_bundle_and_a_used_folder_are_refused_in_words(unpacked, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/mine").write_text("")
+    (tmp_path / "other").mkdir()
+    run = CliRunner().invoke
+    used = run(cli, ["port", "kserve", "--out", str(tmp_path / "out"), "--bundle", str(unpacked)])
+    none = run(cli, ["port", "kserve", "--out", str(tmp_path / "new"), "--bundle", str(tmp_path / "other")])
+    contents = dict(portable_bundle.files()) | {"model.json": b"{}"}
+
+    assert (used.exit_code, none.exit_code) == (1, 1)
+    assert "is not empty" in used.output
+    assert "no portable bundle" in none.output
+    assert not (tmp_path / "new").exists()
+    with pytest.raises(bundle.PortError, match=r"model\.json is not the published file"):
+        bundle._checked(contents)
+
+
+def test_the_command_lists_what_it_wrote(unpacked, tmp_path):
+    done = CliRunner().invoke(cli, ["port", "airflow", "--out", str(tmp_path / "a"), "--bundle", str(unpacked)])
+
+    assert done.exit_code == 0, done.output
+    assert "dags/slipcast_steps.py" in done.output

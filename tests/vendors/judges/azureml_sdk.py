@@ -1,0 +1,48 @@
+"""Azure ML: azure-ai-ml loads and validates every YAML file."""
+
+import sys
+from pathlib import Path
+
+folder = Path(sys.argv[1])
+
+from azure.ai.ml import (  # noqa: E402
+    load_batch_deployment,
+    load_batch_endpoint,
+    load_environment,
+    load_job,
+    load_model,
+    load_online_deployment,
+    load_online_endpoint,
+)
+from azure.ai.ml.entities._load_functions import load_schedule  # noqa: E402
+
+loaders = {
+    "environment.yml": load_environment,
+    "model.yml": load_model,
+    "online-endpoint.yml": load_online_endpoint,
+    "online-deployment.yml": load_online_deployment,
+    "batch-endpoint.yml": load_batch_endpoint,
+    "batch-deployment.yml": load_batch_deployment,
+    "pipeline.yml": load_job,
+    "schedule.yml": load_schedule,
+    "monitor.yml": load_schedule,
+}
+there = {path.name for path in folder.glob("*.yml")} - {"azure-pipelines.yml"}
+assert there == loaders.keys(), there ^ loaders.keys()
+for name, load in loaders.items():
+    found = load(folder / name)
+    if name == "pipeline.yml":
+        result = found._validate()
+        assert result.passed, result.error_messages
+        assert [*found.jobs] == ["prepare", "train", "evaluate"]
+wrong = folder / "wrong.yml"
+wrong.write_text((folder / "online-deployment.yml").read_text().replace("instance_count: 1", "instance_count: many"))
+try:
+    load_online_deployment(wrong)
+except Exception as error:
+    assert "instance_count" in str(error), error
+else:
+    raise AssertionError("a wrong value was not refused")
+finally:
+    wrong.unlink()
+print(f"{len(loaders)} files")
