@@ -14,7 +14,10 @@ from azure.ai.ml import (  # noqa: E402
     load_online_deployment,
     load_online_endpoint,
 )
-from azure.ai.ml.entities._load_functions import load_schedule  # noqa: E402
+from azure.ai.ml.entities._load_functions import load_common  # noqa: E402
+from azure.ai.ml.entities._monitoring.schedule import MonitorSchedule  # noqa: E402
+from azure.ai.ml.entities._schedule.schedule import JobSchedule  # noqa: E402
+
 
 loaders = {
     "environment.yml": load_environment,
@@ -24,8 +27,8 @@ loaders = {
     "batch-endpoint.yml": load_batch_endpoint,
     "batch-deployment.yml": load_batch_deployment,
     "pipeline.yml": load_job,
-    "schedule.yml": load_schedule,
-    "monitor.yml": load_schedule,
+    "schedule.yml": lambda path: load_common(JobSchedule, path, None, None),
+    "monitor.yml": lambda path: load_common(MonitorSchedule, path, None, None),
 }
 there = {path.name for path in folder.glob("*.yml")} - {"azure-pipelines.yml"}
 assert there == loaders.keys(), there ^ loaders.keys()
