@@ -18,7 +18,6 @@ from azure.ai.ml.entities._load_functions import load_common  # noqa: E402
 from azure.ai.ml.entities._monitoring.schedule import MonitorSchedule  # noqa: E402
 from azure.ai.ml.entities._schedule.schedule import JobSchedule  # noqa: E402
 
-
 loaders = {
     "environment.yml": load_environment,
     "model.yml": load_model,
