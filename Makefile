@@ -160,7 +160,7 @@ openapi: bootstrap .cache/audit/openapi/made
 VENDORS := airflow azureml azureml-server checks kfp kserve sagemaker sagemaker-inference vertex
 .cache/vendors/%/made: tests/vendors/uv.lock | bootstrap
 	@echo "Setting up the vendor's packages of tests/vendors/pyproject.toml, group $*"
-	@UV_PROJECT_ENVIRONMENT=$(CURDIR)/.cache/vendors/$* uv sync --quiet --locked --project tests/vendors --only-group $* \
+	@UV_PROJECT_ENVIRONMENT=$(CURDIR)/.cache/vendors/$* uv sync --quiet --locked --compile-bytecode --project tests/vendors --only-group $* \
 	  --python "$$($(PYTHON) -c 'import sys; print(f"{sys.base_prefix}/bin/python3.13")')"
 	@touch $@
 

@@ -54,8 +54,11 @@ def judge(environment, script, *arguments, **variables):
         pytest.fail(f"there is no environment {environment}: make port-check sets it up")
     began = time.perf_counter()
     done = subprocess.run(
-        [python, "-B", JUDGES / f"{script}.py", *map(str, arguments)],
-        env={name: text for name, text in os.environ.items() if not name.startswith("AWS_")} | variables,
+        [python, JUDGES / f"{script}.py", *map(str, arguments)],
+        env={name: text for name, text in os.environ.items() if not name.startswith("AWS_")}
+        # Without bytecode the clients compile for minutes.
+        | {"PYTHONDONTWRITEBYTECODE": ""}
+        | variables,
         capture_output=True,
         text=True,
         check=False,
