@@ -439,4 +439,4 @@ def test_columns_are_known_by_their_own_names(export):
     assert schedule.own_names.keys() == set(schedule.mapped)
     assert {name for text in schedule.own_names.values() for name in text.split(" / ")} <= set(schedule.header)
     assert schedule.own_names["phase"] == "Project Phase Name"
-    assert schedule.own_names["project_id"] == "Project Building Identifier / DSF Number(s) / Project Description"
+    assert schedule.own_names["project_id"] == "Project Building Identifier / DSF Number(s)"
