@@ -55,7 +55,7 @@ def test_a_wrong_key_is_refused_and_the_right_one_opens_the_portfolio(site, open
     page.get_by_label("API key").fill(desk_site.KEY)
     page.get_by_role("button", name="Sign in").click()
 
-    row = page.get_by_role("row").filter(has_text="PS118-ANNEX")
+    row = page.get_by_role("row").filter(has_text=ANNEX)
     expect(row).to_contain_text("later")
 
 
