@@ -21,6 +21,8 @@ from sagemaker.workflow.pipeline_context import PipelineSession  # noqa: E402
 
 keys = {"aws_access_key_id": "x", "aws_secret_access_key": "x", "region_name": "us-east-1"}
 session = PipelineSession(boto3.Session(**keys), default_bucket="my-sagemaker-bucket")
+# The SDK asks S3 whether the bucket is there, unless it has asked before.
+session._default_bucket = "my-sagemaker-bucket"
 session.boto_session.client("s3").meta.events.register("before-send", no_call)
 definition = json.loads(pipeline.build(session).definition())
 steps = {step["Name"]: step for step in definition["Steps"]}
