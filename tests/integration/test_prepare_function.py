@@ -124,8 +124,13 @@ def test_a_good_file_becomes_a_dataset_version(prepare, s3):
         "incoming/plan ü.csv",
         "reports/new-data-1/intake.html",
         "reports/new-data-1/intake.json",
+        "runs/new-data-1/activities.jsonl.gz",
         "sources/plan_ü/latest.json",
     ]
+    # For the project API: all activities of the file, and which object it was.
+    listed = gzip.decompress(read(s3, "runs/new-data-1/activities.jsonl.gz")).splitlines()
+    assert len(listed) == upload["activities"]["rows"] == 30
+    assert upload["file"]["uri"] == "s3://data/incoming/plan ü.csv"
     manifest = json.loads(read(s3, f"{prefix}/manifest.json"))
     assert versions.reference(manifest) == dataset
     assert datasets.latest_dataset("control") == dataset
