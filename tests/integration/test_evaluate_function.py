@@ -16,7 +16,7 @@ from slipcast_aws.release import versions
 from slipcast_aws.tracking import outbox
 from support.forecast_portfolio import landmarks
 from support.once import once
-from support.search_records import in_memory, search_record, tables
+from support.search_records import in_memory, labelled_rows, search_record, tables
 
 SETTINGS = {
     **{"DATA_BUCKET": "data", "PREDICT_FUNCTION": "slipcast-predict", "TOLERANCE_DAYS": "30"},
@@ -145,6 +145,27 @@ def test_artefact_layer_profile_and_golden_answers_are_stored(event, evaluate, s
     found = scorer.load(artefact, model["sha256"]).predict_proba(golden["activities"])
     assert list(found) == pytest.approx(golden["scores"], abs=1e-9)
     assert not {"actual_finish", "is_late", "status"} & {name for row in golden["activities"] for name in row}
+
+
+def test_a_release_is_fitted_again_and_the_next_challenger_meets_its_twin(event, evaluate, champion, found_once):
+    part = labelled_rows(120, seed=5)
+    uri = "s3://data/runs/first/between.csv.gz"
+    between = {"uri": uri, "sha256": storage.write_bytes(uri, dataset.to_bytes(part)), "rows": len(part)}
+    search = found_once[0] | {"tables": found_once[0]["tables"] | {"between": between}}
+    first = evaluate(event | {"search": put_search(search)})
+    refit = storage.read_json(first["evaluation_uri"])["refit"]
+
+    assert refit["rows"] == sum(item["rows"] for item in search["tables"].values())
+    assert refit["model"]["uri"] == "s3://data/runs/first/search/refitted.joblib"
+    storage.read_bytes(refit["model"]["uri"], sha256=refit["model"]["sha256"])
+    pin = json.loads(storage.read_bytes(first["model"]["artefact_uri"]))["metadata"]["twin"]
+    storage.read_bytes(versions.twin_uri(first["model"]["artefact_uri"]), sha256=pin["sha256"])
+
+    champion["model"] = live(first["model"])
+    again = evaluate(event | {"search": put_search(search), "execution": "second"})
+
+    assert again["release"] is False
+    assert "gives the same probabilities" in again["why"]
 
 
 def test_the_evaluation_holds_what_report_and_mlflow_need(event, evaluate, found_once):

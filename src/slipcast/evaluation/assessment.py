@@ -265,7 +265,8 @@ def assess(
     described = {**metadata, **pinned, "metrics": measured}
     model_id, artefact = _artefact(challenger, challenger.pipeline, line, train_features, threshold, described)
     learned = _Learned(train, train_features, y_train, oof["row"], line.apply(oof["p"]), p)
-    twin, refitted = None, None
+    twin: bytes | None = None
+    refitted: Pipeline | None = None
     record["refit"] = {"why": "nothing is released" if not decision.release else "the search left no further labels"}
     if decision.release and between is not None:
         fitted = next(item for item in search["families"] if item["family"] == challenger.family)

@@ -18,7 +18,7 @@ def matured(n: int, shift: float, seed: int) -> tuple[np.ndarray, np.ndarray, pd
 
 
 def test_a_level_that_moved_is_followed_and_the_steps_are_bounded():
-    late, p, projects, days = matured(600, -1.2, 1)
+    late, p, projects, days = matured(600, -0.9, 1)
     offset, steps = 0.0, []
     while (found := step(late, p, offset, projects, days)) is not None:
         steps.append(found.size)
