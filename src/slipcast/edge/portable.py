@@ -13,16 +13,25 @@ from string import Template
 from typing import Any
 
 from slipcast.edge import bundle, single_file
-from slipcast.features.activity import AHEAD_OF_ALL
+from slipcast.features.activity import AHEAD_OF_ALL, FIELDS, GIVEN, NUMBER
 from slipcast.model.scorer import Scorer
 
 HOST = "slipcast_host"
-# `__main__` and what it imports; the script of Azure's inference server is loaded by its path.
-ENTRY, SCRIPTS = f"{HOST}.__main__", (f"{HOST}.azureml",)
+# `__main__` and what it imports; Azure's inference server and MLflow load modules of their own, by path and by name.
+ENTRY, SCRIPTS = f"{HOST}.__main__", (f"{HOST}.azureml", f"{HOST}.mlflow_model")
 MODEL, FORECAST, RELEASE, GOLDEN, SUMS = "model.json", "forecast.json", "release.json", "golden.json", "SHA256SUMS"
 SBOM, README = "sbom.cdx.json", "README.md"
 OLDEST = "3.12"
 FORMAT_VERSION = 1
+# Fields of the host's answer (`slipcast_host.engine`), which this package must not import; a test compares them.
+OUTPUTS = {
+    **{"activity_id": "BYTES", "probability": "FP64", "at_risk": "BOOL", "prediction_id": "BYTES"},
+    **{"data_date": "BYTES", "stage": "BYTES", "days_late": "INT64"},
+}
+FORECAST_OUTPUTS = {
+    **{"probability_late": "FP64", "expected_days_late": "FP64"},
+    **dict.fromkeys(("p10", "p50", "p80", "p90"), "BYTES"),
+}
 
 
 def sources() -> dict[str, bytes]:
@@ -107,6 +116,7 @@ def files(
         RELEASE: _json(release),
         GOLDEN: _json({"activities": activities, "scores": golden["scores"]}),
         README: _readme(release, scorer),
+        **_mlflow(release, activities[0], has_forecast=forecast is not None),
     }
     if forecast is not None:
         found[FORECAST] = forecast
@@ -115,6 +125,50 @@ def files(
     found[SBOM] = _json(sbom(found, release))
     sums = "".join(f"{hashlib.sha256(raw).hexdigest()}  {name}\n" for name, raw in sorted(found.items()))
     return found | {SUMS: sums.encode("ascii")}
+
+
+def _mlflow(release: Mapping[str, Any], example: Mapping[str, Any], *, has_forecast: bool) -> dict[str, bytes]:
+    """Return the files that make the bundle an MLflow model: signature over canonical columns, example, environment.
+
+    https://mlflow.org/docs/latest/ml/model: ``MLmodel`` is YAML, of which JSON is a part.
+    """
+    # Numbers of any type: pandas reads whole numbers as int64, which MLflow would not take for a double.
+    kinds = {field.name: "any" if field.kind == NUMBER else "string" for field in FIELDS} | dict.fromkeys(GIVEN, "any")
+    inputs = [{"type": kind, "name": name, "required": False} for name, kind in kinds.items()]
+    types = {"BYTES": "string", "FP64": "double", "BOOL": "boolean", "INT64": "long"}
+    given = {**OUTPUTS, **(FORECAST_OUTPUTS if has_forecast else {})}
+    outputs = [{"type": types[kind], "name": name, "required": True} for name, kind in given.items()]
+    row = {name: value for name, value in example.items() if name != "history"} | dict(example.get("history") or {})
+    split = {"columns": [*row], "data": [[*row.values()]]}
+    document = {
+        "flavors": {
+            "python_function": {
+                "code": ".",
+                "data": ".",
+                "env": {"virtualenv": "python_env.yaml"},
+                "loader_module": f"{HOST}.mlflow_model",
+                "python_version": "3.13.0",
+            }
+        },
+        "metadata": {"slipcast_version": release["version"], "model_sha256": release["model_sha256"]},
+        "mlflow_version": "3.0.0",
+        "model_uuid": release["model_sha256"][:32],
+        "saved_input_example_info": {
+            "artifact_path": "input_example.json",
+            "pandas_orient": "split",
+            "serving_input_path": "serving_input_example.json",
+            "type": "dataframe",
+        },
+        "signature": {"inputs": json.dumps(inputs), "outputs": json.dumps(outputs), "params": None},
+        "utc_time_created": "1980-01-01 00:00:00.000000",
+    }
+    return {
+        "MLmodel": _json(document),
+        "python_env.yaml": _json({"python": "3.13", "build_dependencies": [], "dependencies": ["-r requirements.txt"]}),
+        "requirements.txt": b"mlflow\npandas\n",
+        "input_example.json": _json(split),
+        "serving_input_example.json": _json({"dataframe_split": split}),
+    }
 
 
 def sbom(contents: Mapping[str, bytes], release: Mapping[str, Any]) -> dict[str, Any]:

@@ -29,7 +29,7 @@ subprocess.run([str(Path(sys.executable).parent / "airflow"), "db", "migrate"], 
 
 from airflow.dag_processing.dagbag import DagBag  # noqa: E402
 
-bag = DagBag(dag_folder=str(folder / "dags"), include_examples=False)
+bag = DagBag(dag_folder=str(folder / "dags"))
 assert not bag.import_errors, bag.import_errors
 assert {*bag.dags} == {"slipcast_stack", "slipcast_steps"}, bag.dags
 if run != "-":
