@@ -270,12 +270,14 @@ def all_fits(history: History, cache: Path) -> dict[pd.Timestamp, Fits]:
     for day in history.days:
         file = cache / f"{history.name}-{day.date()}.pickle"
         if not file.exists():
-            file.write_bytes(pickle.dumps(fit(history, day)))
+            fits = fit(history, day)
+            # As a dict: another script has another __main__.
+            file.write_bytes(pickle.dumps(None if fits is None else vars(fits)))
             print(f"fitted {file.stem}", flush=True)
         # Written by this very script.
-        fits = pickle.loads(file.read_bytes())  # noqa: S301
-        if fits is not None:
-            found[day] = fits
+        stored = pickle.loads(file.read_bytes())  # noqa: S301
+        if stored is not None:
+            found[day] = Fits(**stored)
     return found
 
 
