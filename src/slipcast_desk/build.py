@@ -80,6 +80,7 @@ def packages() -> Path:
     stamp, wanted = CACHE / "installed", hashlib.sha256(lock).hexdigest()
     if not stamp.exists() or stamp.read_text() != wanted:
         print("Setting up the tools of src/slipcast_desk/package.json", file=sys.stderr)
+        CACHE.mkdir(parents=True, exist_ok=True)
         for name in ("package.json", "package-lock.json"):
             shutil.copyfile(HERE / name, CACHE / name)
         run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=CACHE)
