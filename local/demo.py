@@ -352,6 +352,7 @@ def main() -> int:
     print(f"""
 The whole loop ran in {demo.happened["total_seconds"]:.0f} s. It is still up, look around.
 Its budget of {TRAININGS} trainings is used: after make down, make up starts one with the default budget.
+  desk     {cloud.env["SLIPCAST_API_URL"]}/desk/index.html (key: SLIPCAST_API_KEY of {cloud.home / "env"})
   API      {cloud.env["SLIPCAST_API_URL"]}
            source {cloud.home / "env"}; curl -H "x-api-key: $SLIPCAST_API_KEY" $SLIPCAST_API_URL/model
   MLflow   {cloud.env["MLFLOW_TRACKING_URI"]}
