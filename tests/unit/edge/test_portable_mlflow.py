@@ -1,6 +1,7 @@
 """The portable bundle as an MLflow model that takes activities, loaded by MLflow itself."""
 
 import json
+import sys
 
 import mlflow
 import pandas as pd
@@ -24,7 +25,12 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def model(folder):
-    return mlflow.pyfunc.load_model(str(folder))
+    """The model; MLflow leaves its code importable, where ``score`` would stand before the function of that name."""
+    path = list(sys.path)
+    yield mlflow.pyfunc.load_model(str(folder))
+    sys.path[:] = path
+    for name in [name for name, module in sys.modules.items() if str(folder) in str(getattr(module, "__file__", ""))]:
+        del sys.modules[name]
 
 
 def test_the_signature_has_the_hosts_answers():
