@@ -97,8 +97,10 @@ def take_in(name: str, previous: Path | None, folder: Path) -> tuple[dict, Path]
     versions.merge(previous, schedule.table, version, workdir)
     described = versions.describe(version, workdir, tolerance_days=int(os.environ["TOLERANCE_DAYS"]))
     uri = f"s3://data/datasets/{described['dataset_id']}/table.parquet"
+    manifest = uri.replace("table.parquet", "manifest.json")
     storage.write_bytes(uri, version.read_bytes())
-    return {**described, "uri": uri, "manifest_uri": uri, "profile": schedule.profile.name}, version
+    storage.write_json(manifest, described)
+    return {**described, "uri": uri, "manifest_uri": manifest, "profile": schedule.profile.name}, version
 
 
 def judged(apps: dict, dataset: dict, live: releases.LiveModel | None) -> dict:
