@@ -22,7 +22,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from xml.sax.saxutils import escape
 
-from slipcast.datasets.network import TABLES
+from slipcast.datasets.network_columns import TABLES
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "tests")]

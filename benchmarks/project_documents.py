@@ -24,7 +24,7 @@ SHARES = ((0.0, 0.0), (0.5, 0.1), (1.0, 0.4), (1.5, 0.7), (3.0, 0.95), (6.0, 1.0
 
 
 def tables(plan: Network) -> dict[str, list[dict[str, Any]]]:
-    """Return a network as rows of `slipcast.datasets.network.TABLES`."""
+    """Return a network as rows of `slipcast.datasets.network_columns.TABLES`."""
     day = moment_of(DATA_DATE).date()
 
     def text(minute: int | None) -> str | None:

@@ -10,7 +10,7 @@ from slipcast.schedule.tables import network_of, read_folder
 
 
 def read_rows(path: Path) -> dict[str, list[dict[str, str]]]:
-    """Return the rows of the network's tables (`slipcast.datasets.network.TABLES`) of a file of P6 or MS Project.
+    """Return the rows of the network's tables (`network_columns.TABLES`) of a file of P6 or MS Project.
 
     Raises
     ------

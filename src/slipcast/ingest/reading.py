@@ -66,7 +66,7 @@ class Schedule:
     own_names
         Canonical columns that the file has → how its header calls them.
     network
-        Parquet files of activities, relations and calendars (`network.TABLES`); empty if the file has none.
+        Parquet files of activities, relations and calendars (`network_columns.TABLES`); empty if the file has none.
     understood
         What the report shows of how the file was read.
     quarantined

@@ -29,7 +29,8 @@ def review(
     Parameters
     ----------
     now, before
-        rows of `slipcast.datasets.network.TABLES`, with their ``data_date``; `before` has no rows for a first update
+        rows of `slipcast.datasets.network_columns.TABLES`, with their ``data_date``; `before` has none for a first
+        update
     baseline
         baseline finish of activities; that of others is their planned finish
     today

@@ -7,8 +7,8 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
-from slipcast.datasets import network as tables
 from slipcast.datasets.calendars import Calendar
+from slipcast.datasets.network_columns import TABLES
 from slipcast.schedule.network import (
     Activity,
     Constraint,
@@ -35,14 +35,14 @@ _YEARS = range(1950, 2150)
 def read_folder(folder: Path) -> dict[str, list[dict[str, str]]]:
     """Return the rows by table that a `slipcast.datasets.network.Writer` has written."""
     rows = {}
-    for name, columns in tables.TABLES.items():
+    for name, columns in TABLES.items():
         with (folder / f"{name}.csv").open(encoding="utf-8", newline="") as source:
             rows[name] = list(csv.DictReader(source, ("project_id", *columns)))
     return rows
 
 
 def network_of(rows: Mapping[str, Iterable[Row]]) -> Network:
-    """Return a network from rows of `slipcast.datasets.network.TABLES`, text or typed.
+    """Return a network from rows of `slipcast.datasets.network_columns.TABLES`, text or typed.
 
     A status that contradicts the actual dates gives way to them. Relations of an unknown kind count as FS. The lag of a
     relation in per cent counts on the duration of its predecessor.

@@ -3,7 +3,7 @@
 import pytest
 
 from benchmarks import intake_formats
-from slipcast.datasets.network import TABLES
+from slipcast.datasets.network_columns import TABLES
 
 
 @pytest.mark.parametrize("name", intake_formats.FORMATS)

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from slipcast.datasets import network as tables
 from slipcast.datasets.database import connect
+from slipcast.datasets.network_columns import TABLES
 from slipcast.ingest.read_network import read_network, read_rows
 from slipcast.ingest.refusal import ScheduleRefused
 from slipcast.ingest.schedule import read_schedule
@@ -81,7 +81,7 @@ def test_the_tables_of_a_dataset_version_are_the_network_of_the_file(tmp_path):
 
     version, file = network_of(rows), read_network(path)
 
-    assert rows.keys() == tables.TABLES.keys()
+    assert rows.keys() == TABLES.keys()
     (project,) = version.projects
     assert version.projects[project] == file.projects["HALL"]
     assert [

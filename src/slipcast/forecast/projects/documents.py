@@ -52,7 +52,7 @@ class Update:
     details
         what the forecast of an open activity rests on
     tables
-        rows of `slipcast.datasets.network.TABLES` by table, as JSON takes them; empty without a network
+        rows of `slipcast.datasets.network_columns.TABLES` by table, as JSON takes them; empty without a network
     model_version
         version of the function that serves the model
     tolerance_days
