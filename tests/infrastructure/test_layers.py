@@ -258,13 +258,7 @@ def imported(built: dict[str, Path], runtime: Path, tmp_path_factory: pytest.Tem
     return run
 
 
-# Seconds of imports each; they run on the local cloud with their layers alone (tests/e2e) with each change, too.
-HEAVY = [name for name in FUNCTIONS if {"TrainingLayer", "EdgeLayer", "ReportingLayer"} & {*layers_of(name)}]
-
-
-@pytest.mark.parametrize(
-    "function", [pytest.param(name, marks=[pytest.mark.slow] * (name in HEAVY)) for name in FUNCTIONS]
-)
+@pytest.mark.parametrize("function", FUNCTIONS)
 def test_function_imports_with_its_layers_alone(function: str, imported: Callable[[str], str]) -> None:
     assert not imported(function).startswith("FAILED"), imported(function)
 
