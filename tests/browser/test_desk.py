@@ -141,7 +141,7 @@ def test_an_expired_session_asks_to_sign_in_again_and_returns_to_the_place(serve
         return portfolio.api(method, parts, query, body)
 
     page = open_page(at(serve(api), f"projects/{ANNEX}"))
-    expect(page.get_by_text("29 of 31 activities")).to_be_visible()
+    expect(page.get_by_text("31 of 31 activities")).to_be_visible()
     page.get_by_role("link", name="What if").click()
     expect(page.get_by_role("alert")).to_contain_text("Your session has expired")
     page.get_by_label("API key").fill(desk_site.KEY)

@@ -162,6 +162,23 @@ def test_the_live_version_predicts_by_both_doors(asked):
     assert [len(item["reasons"]) for item in json.loads(explained["body"])["predictions"]] == [3, 3]
 
 
+@pytest.fixture(scope="module")
+def shown(first, account) -> dict[str, dict[str, Any]]:
+    """Answers to the web application: its page, and the projects of the dropped file."""
+    event = sample("api_get_model")
+
+    def get(function: str, path: str) -> dict[str, Any]:
+        asked = event | {"path": path, "resource": path}
+        return account.invoke(function, asked | {"requestContext": event["requestContext"] | {"resourcePath": path}})
+
+    return {"page": get("DeskFunction", "/desk"), "projects": get("ProjectsFunction", "/projects")}
+
+
+def test_the_web_application_and_the_projects_are_answered(shown):
+    assert [answer["statusCode"] for answer in shown.values()] == [200, 200], shown
+    assert json.loads(shown["projects"]["body"])["projects"]
+
+
 def test_the_live_version_reads_the_history_of_a_place_from_the_store(asked, account):
     """By the request that it signs itself, which it does with the credentials of a role alone: they have a token."""
     line = next(found for found in map(json.loads, prediction_lines(account)) if found["items"])
@@ -309,7 +326,7 @@ def test_a_workbook_is_read_by_a_process_of_its_own(account):
     assert answer["upload"]["profile"] == "p6"
 
 
-def test_every_function_ran_within_its_memory_and_wrote_to_tmp_alone(first, second, asked, monitored, account):
+def test_every_function_ran_within_its_memory_and_wrote_to_tmp_alone(first, second, asked, shown, monitored, account):
     """Last, when all the others ran."""
     too_much = {
         name: f"{peak:.0f} of {number_of(name, 'MemorySize')} MB"

@@ -15,6 +15,8 @@ from slipcast.edge import bundle, cli
 # Isolated and without site-packages: only the standard library is available.
 ALONE = ("-I", "-S")
 _TIMEOUT_SECONDS = 240
+# Lambda's interpreter finds its own library by the last.
+CARRIED = ("PATH", "SYSTEMROOT", "LD_LIBRARY_PATH")
 
 
 def check(folder: Path, files: Mapping[str, bytes], interpreter: str = sys.executable) -> str:
@@ -58,7 +60,7 @@ def check_in_place(folder: Path, interpreter: str = sys.executable) -> str:
     """
     # -m finds the host in the folder, which -I would forbid.
     command = [interpreter, "-E", "-s", "-S", "-B", "-m", "slipcast_host", "--check"]
-    environment = {name: text for name, text in os.environ.items() if name in ("PATH", "SYSTEMROOT")}
+    environment = {name: text for name, text in os.environ.items() if name in CARRIED}
     done = subprocess.run(  # noqa: S603
         command,
         cwd=folder,
