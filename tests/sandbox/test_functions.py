@@ -164,7 +164,7 @@ def test_the_live_version_predicts_by_both_doors(asked):
 
 @pytest.fixture(scope="module")
 def shown(first, account) -> dict[str, dict[str, Any]]:
-    """Answers to the web application: its page, and the projects of the dropped file."""
+    """Answers to the web application: where its page is, and the projects of the dropped file."""
     event = sample("api_get_model")
 
     def get(function: str, path: str) -> dict[str, Any]:
@@ -175,7 +175,7 @@ def shown(first, account) -> dict[str, dict[str, Any]]:
 
 
 def test_the_web_application_and_the_projects_are_answered(shown):
-    assert [answer["statusCode"] for answer in shown.values()] == [200, 200], shown
+    assert {name: answer["statusCode"] for name, answer in shown.items()} == {"page": 302, "projects": 200}, shown
     assert json.loads(shown["projects"]["body"])["projects"]
 
 
