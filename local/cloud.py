@@ -110,7 +110,7 @@ class LocalCloud:
             mlflow = self._start_mlflow()
             self._build_and_deploy()
             with self._step("MLflow server"):
-                processes.wait_until(lambda: _answers(f"http://127.0.0.1:{mlflow.port}/health"), mlflow, seconds=180)
+                processes.wait_until(lambda: _answers(f"http://127.0.0.1:{mlflow.port}/health"), mlflow, seconds=600)
             for child in self.children:
                 processes.ensure_alive(child)
             self._write_env()
@@ -139,7 +139,7 @@ class LocalCloud:
             if child.alive():
                 stopped.append(child.name)
             processes.stop(child)
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 120
         while stopped and (busy := [c.port for c in self.children if c.port and processes.listening(c.port)]):
             if time.monotonic() > deadline:
                 raise LocalCloudError(f"stopped {', '.join(stopped)}, but port {busy[0]} on 127.0.0.1 is still open")
@@ -214,7 +214,7 @@ class LocalCloud:
         child = self._start("emulator", [sys.executable, str(ROOT / "local" / "emulator" / "process.py")], env, port)
         try:
             # Four seconds of processor time, which a busy machine stretches to a minute.
-            processes.wait_until(lambda: _answers(f"{self._endpoint()}/_ministack/health"), child, seconds=180)
+            processes.wait_until(lambda: _answers(f"{self._endpoint()}/_ministack/health"), child, seconds=600)
         except BaseException:
             self._stop_all()
             raise
@@ -230,7 +230,7 @@ class LocalCloud:
         """Start the tracking server again where it was."""
         port = int(self.env["MLFLOW_TRACKING_URI"].rsplit(":", 1)[-1])
         child = self._mlflow(port)
-        processes.wait_until(lambda: _answers(f"http://127.0.0.1:{port}/health"), child, seconds=120)
+        processes.wait_until(lambda: _answers(f"http://127.0.0.1:{port}/health"), child, seconds=600)
 
     def _child(self, name: str) -> Child:
         return next(child for child in self.children if child.name == name)

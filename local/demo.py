@@ -175,7 +175,7 @@ class Demo:
             return report if report and report.get("n", 0) >= wanted else None
 
         print("  waiting for the schedule (the monitor runs every minute here)")
-        report = until(seen, seconds=150, what="monitor run that has seen the played activities")
+        report = until(seen, seconds=600, what="monitor run that has seen the played activities")
         self.happened["monitoring"] = report
         print(f"  {report['conclusion']}, {report['n']} predictions in the window")
         print(f"  mean score {report['score_mean']:.3f}, in training {report['score_reference_mean']:.3f}")
@@ -183,7 +183,7 @@ class Demo:
         for name, item in moved:
             mark = "drifted" if item["drifted"] else ""
             print(f"    {name:<28} PSI {item['psi']:.3f}  p {item['p_value']:.1e}  {mark}")
-        until(lambda: self.stack.alarm_state() == "ALARM" or None, seconds=90, what="alarm state ALARM")
+        until(lambda: self.stack.alarm_state() == "ALARM" or None, seconds=600, what="alarm state ALARM")
         self.happened["alarm_transitions"] = self.stack.alarm_transitions()
         for item in self.happened["alarm_transitions"]:
             print(f"  {item['at'][11:19]} {self.stack.env['SLIPCAST_DRIFT_ALARM']}: {item['from']} -> {item['to']}")

@@ -56,13 +56,13 @@ class Stack:
         pages = self.states.get_paginator("list_executions").paginate(stateMachineArn=self.machine)
         return {item["executionArn"]: item["status"] for page in pages for item in page["executions"]}
 
-    def new_execution(self, before: dict[str, str], *, seconds: float = 60) -> str:
+    def new_execution(self, before: dict[str, str], *, seconds: float = 300) -> str:
         """Return the ARN of the execution that was not there `before`."""
         return until(
             lambda: next(iter(self.executions().keys() - before.keys()), None), seconds=seconds, what="new execution"
         )
 
-    def states_passed(self, arn: str, *, seconds: float = 600) -> Iterator[str]:
+    def states_passed(self, arn: str, *, seconds: float = 1800) -> Iterator[str]:
         """Yield the states of an execution as it enters them, until it ends."""
         deadline, seen = time.monotonic() + seconds, 0
         while time.monotonic() < deadline:
@@ -99,7 +99,7 @@ class Stack:
                 spent[name] = round(spent.get(name, 0.0) + seconds, 3)
         return spent
 
-    def finish(self, arn: str, *, seconds: float = 600) -> dict[str, Any]:
+    def finish(self, arn: str, *, seconds: float = 1800) -> dict[str, Any]:
         """Wait until an execution has ended and return its description, the output parsed."""
         # The status alone: looking at the history takes as much of a processor as a small function.
         until(

@@ -70,7 +70,7 @@ def test_a_request_with_a_key_is_answered_and_logged_once(api, activities):
     assert again[2]["Idempotency-Replayed"] == "true"
     assert other[2]["Content-Type"] == "application/problem+json"
     request = json.loads(first[1])["request_id"]
-    logged = until(lambda: api.prediction_log(request) or None, seconds=60, what="line of the log")
+    logged = until(lambda: api.prediction_log(request) or None, seconds=300, what="line of the log")
     assert len(logged) == len(activities)
 
 

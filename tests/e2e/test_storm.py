@@ -71,7 +71,7 @@ class Storm:
             self._answered(before + place)
 
     def _answered(self, wanted: int) -> None:
-        until(lambda: len(self.asked("alarm")) >= wanted or None, seconds=240, what=f"{wanted} answers", every=0.2)
+        until(lambda: len(self.asked("alarm")) >= wanted or None, seconds=600, what=f"{wanted} answers", every=0.2)
 
     def manual(self) -> str:
         request = json.dumps({"reason": "manual", "id": self.name, "detail": "a person, in the middle of it"})
@@ -127,7 +127,7 @@ def test_of_a_storm_one_retraining_runs_the_rest_is_coalesced_and_no_file_is_los
 
     answers = until(
         lambda: found if len(found := storm.asked("alarm")) >= MESSAGES else None,
-        seconds=240,
+        seconds=600,
         what=f"Answers of the trigger to each of {MESSAGES} messages",
         every=2,
     )
@@ -148,7 +148,7 @@ def test_of_a_storm_one_retraining_runs_the_rest_is_coalesced_and_no_file_is_los
     # Both files were taken in by executions of their own, and started no training.
     new = until(
         lambda: found if len(found := stack.executions().keys() - before.keys()) >= 3 else None,
-        seconds=60,
+        seconds=300,
         what="three executions",
     )
     ended = {arn: stack.finish(arn) for arn in new}

@@ -26,7 +26,7 @@ class Updates:
             QueueUrl=self.queue, MessageBody=text, MessageGroupId=group, MessageDeduplicationId=uuid.uuid4().hex
         )["MessageId"]
 
-    def read(self, url, count, seconds=60):
+    def read(self, url, count, seconds=300):
         """Return the next `count` messages of a queue, in their order, and delete them."""
         found = []
 
@@ -41,7 +41,7 @@ class Updates:
 
         return until(find, seconds=seconds, what=f"{count} messages in {url}")
 
-    def answers(self, count, seconds=60):
+    def answers(self, count, seconds=300):
         return [json.loads(message["Body"]) for message in self.read(self.results, count, seconds)]
 
     def redrive(self):
@@ -72,7 +72,9 @@ def test_updates_are_answered_in_the_order_of_their_group_by_the_live_version(up
     by_id = {answer["request_id"]: answer["predictions"][0] for answer in answers}
     asked = updates.stack.predict(activities)["predictions"]
     assert [by_id[message]["probability"] for message in ids] == [item["probability"] for item in asked]
-    logged = until(lambda: updates.stack.prediction_log(ids[-1]) or None, seconds=60, what="the log of the last update")
+    logged = until(
+        lambda: updates.stack.prediction_log(ids[-1]) or None, seconds=300, what="the log of the last update"
+    )
     assert [row["prediction_id"] for row in logged] == [f"{ids[-1]}:0"]
 
 
@@ -84,7 +86,7 @@ def test_what_no_retry_can_help_is_set_aside_and_comes_back_by_redrive_alone(upd
 
     assert len(updates.answers(2)) == 2
     listed = until(
-        lambda: text if "1 set aside" in (text := updates.set_aside()) else None, seconds=20, what="dead letter"
+        lambda: text if "1 set aside" in (text := updates.set_aside()) else None, seconds=180, what="dead letter"
     )
     assert "invalid activity: start: '01/03/2022' is no day; write the day as year-month-day" in listed
     assert "fix start and send it again" in listed
@@ -118,10 +120,10 @@ def test_while_answers_cannot_be_sent_updates_wait_in_their_order(updates):
         found = updates.sqs.get_queue_attributes(QueueUrl=updates.queue, AttributeNames=["All"])["Attributes"]
         return True if int(found["ApproximateNumberOfMessagesNotVisible"]) == 3 else None
 
-    until(tried, seconds=30, what="updates that wait")
+    until(tried, seconds=180, what="updates that wait")
     updates.sqs.create_queue(
         QueueName=updates.results.rpartition("/")[2], Attributes={name: attributes[name] for name in kept}
     )
 
-    assert [answer["request_id"] for answer in updates.answers(3, seconds=90)] == ids
+    assert [answer["request_id"] for answer in updates.answers(3)] == ids
     assert updates.set_aside() == "0 set aside\n"

@@ -117,7 +117,7 @@ def test_a_rollback_by_hand_goes_to_the_version_before_and_only_once_more_if_the
     with Load(stack, activities, RATE / 2, connections=4) as load:
         said = stack.run("rollback", "--by", "Ann")
         until(
-            lambda: stack.predict(activities[:1])["model"]["version"] == before or None, seconds=20, what="old answer"
+            lambda: stack.predict(activities[:1])["model"]["version"] == before or None, seconds=180, what="old answer"
         )
 
     assert f"version {before}" in said

@@ -224,7 +224,7 @@ def _alone(probe: Any, arguments: list[Any], path: list[Path], environment: dict
         cwd=path[0],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
         check=False,
     )
     return done.stdout if done.returncode == 0 else f"FAILED\n{done.stderr[-3000:]}"

@@ -75,7 +75,7 @@ def reference(asked: list[tuple[str, dict[str, Any]]]) -> list[dict[str, Any]]:
         capture_output=True,
         text=True,
         check=True,
-        timeout=120,
+        timeout=600,
     )
     return [json.loads(line) for line in found.stdout.splitlines()]
 

@@ -36,7 +36,7 @@ def shell(load_app, tmp_path, mocked_aws):
         def run(command: list[str]) -> str:
             kept = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
             told = {"SLIPCAST_API_URL": url, "SLIPCAST_API_KEY": "any"}
-            done = subprocess.run(command, env=kept | told, capture_output=True, text=True, check=False, timeout=120)
+            done = subprocess.run(command, env=kept | told, capture_output=True, text=True, check=False, timeout=300)
             assert done.returncode == 0, f"{command[-1]}\n{done.stdout}\n{done.stderr}"
             return done.stdout
 

@@ -313,7 +313,7 @@ def test_of_many_decisions_at_once_one_gets_through(approve, told, monkeypatch):
     together, one_by_one, decide = Barrier(8), Lock(), approvals.decide
 
     def decide_together(*args, **options):
-        together.wait(timeout=30)
+        together.wait(timeout=180)
         # DynamoDB writes an item once at a time; moto checks the condition of one write during another.
         with one_by_one:
             return decide(*args, **options)

@@ -6,6 +6,7 @@ import io
 import json
 import re
 import sys
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import boto3
@@ -161,16 +162,25 @@ def lambda_letter(site, event):
     )
 
 
-def test_each_event_is_listed_with_source_reason_age_and_remedy_and_stays(site, event, capsys):
+def test_each_event_is_listed_with_source_reason_age_and_remedy_and_stays(site, event, capsys, monkeypatch):
     first = rule_letter(site, event("s3_object_created"))
     second = lambda_letter(site, event("scheduled_event"))
+    sent = {letter.message_id: letter.sent for letter in map(dead_letters.read, redrive.listed(site.queue))}
 
+    class Later(datetime):
+        """Three hours after the first event was sent."""
+
+        @classmethod
+        def now(cls, tz=None):
+            return sent[first] + timedelta(hours=3)
+
+    monkeypatch.setattr(redrive, "datetime", Later)
     status, text = site.run(capsys, "--list")
 
     assert status == 0
     assert "2 set aside" in text
     block = text[text.index(first) :].split("event ")[0]
-    assert " 0 s old" in block
+    assert " 3 h old" in block
     assert "object created: s3://slipcast-data-123456789012/incoming/nyc_sca_2022-12.csv" in block
     assert "to      slipcast-trigger\n" in block
     assert "reason  NO_PERMISSIONS: User is not authorized to perform: lambda:InvokeFunction" in block

@@ -102,13 +102,13 @@ def test_a_start_that_is_told_to_end_tidies_up(tmp_path, template):
     home = tmp_path / "cloud"
     arguments = [sys.executable, "-m", "local", "--home", str(home), "--template", str(template), "up"]
     up = subprocess.Popen(arguments, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 180
     while "sam build ..." not in up.stdout.readline():
         assert time.monotonic() < deadline
     started = eventually_started(home, 3)
 
     up.terminate()
-    _, errors = up.communicate(timeout=30)
+    _, errors = up.communicate(timeout=180)
 
     assert up.returncode == 130
     assert errors == "interrupted, nothing is left running\n"
@@ -117,7 +117,7 @@ def test_a_start_that_is_told_to_end_tidies_up(tmp_path, template):
 
 
 def eventually_started(home: Path, number: int) -> list[Child]:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 180
     while time.monotonic() < deadline:
         items = json.loads((home / "run.json").read_text())["children"]
         if len(items) == number:

@@ -45,7 +45,7 @@ print("init phase")
 def handler(event, context):
     seen.append(event["number"])
     open(os.path.join(event["folder"], str(os.getpid())), "w").close()
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 150
     while len(os.listdir(event["folder"])) < event.get("together", 0) and time.monotonic() < deadline:
         time.sleep(0.01)
     if event.get("exit"):
@@ -92,7 +92,8 @@ class Site:
             Role=ROLE,
             Handler="index.handler",
             Code={"ZipFile": packed.getvalue()},
-            **settings,
+            # Not the three seconds of Lambda, which a busy machine may need by itself.
+            **{"Timeout": 180, **settings},
         )
 
     def invoke(self, name, event=None, **options):
@@ -222,9 +223,13 @@ def test_lines_of_a_moment_are_delivered_together(site):
         logGroupName="/site/many", filterName="all", filterPattern="", destinationArn=target["FunctionArn"]
     )
 
-    for number in range(20):
-        line = {"timestamp": int(time.time() * 1000), "message": f"line {number}"}
-        site.logs.put_log_events(logGroupName="/site/many", logStreamName="s", logEvents=[line])
+    lines = []
+
+    def put():
+        for _ in range(20):
+            lines.append(f"line {len(lines)}")
+            event = {"timestamp": int(time.time() * 1000), "message": lines[-1]}
+            site.logs.put_log_events(logGroupName="/site/many", logStreamName="s", logEvents=[event])
 
     def delivered():
         group = f"/aws/lambda/{target['FunctionName']}"
@@ -234,11 +239,16 @@ def test_lines_of_a_moment_are_delivered_together(site):
             return None
         data = [event["message"].split()[1] for event in events if event["message"].startswith("GOT ")]
         batches = [json.loads(gzip.decompress(base64.b64decode(item)))["logEvents"] for item in data]
-        return batches if sum(map(len, batches)) == 20 else None
+        return batches if sum(map(len, batches)) == len(lines) else None
 
-    batches = eventually(delivered, "delivery of all lines")
-    assert len(batches) < 20
-    assert sorted(event["message"] for batch in batches for event in batch) == sorted(f"line {n}" for n in range(20))
+    def together():
+        # On a slow machine each of them may have a moment of its own.
+        put()
+        batches = eventually(delivered, "delivery of all lines")
+        return batches if len(batches) < len(lines) else None
+
+    batches = eventually(together, "lines that are delivered together")
+    assert sorted(event["message"] for batch in batches for event in batch) == sorted(lines)
 
 
 def test_the_event_of_a_versioned_bucket_names_the_version(site):

@@ -3,7 +3,7 @@
 import gzip
 import json
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ from slipcast.monitoring import pending_outcomes
 from slipcast_aws import storage
 from slipcast_aws.control import datasets
 from support import kept_forecasts
-from support.monitoring_site import folder, log, logged, predictions, reports
+from support.monitoring_site import NOW, folder, log, logged, predictions, reports
 
 
 def test_before_the_first_release_the_run_is_counted_and_nothing_compared(monitor, s3, live):
@@ -37,9 +37,8 @@ def test_run_by_hand_it_is_counted_and_leaves_its_record(monitor, s3):
 
 
 def test_a_shorter_window_reads_less_of_the_log(monitor, s3, monkeypatch):
-    now = datetime.now(UTC)
     log(s3, predictions(300))
-    log(s3, predictions(300, seed=9, at=now - timedelta(hours=40), name="old"), name="old")
+    log(s3, predictions(300, seed=9, at=NOW - timedelta(hours=40), name="old"), name="old")
     assert monitor()[0]["n"] == 600
 
     monkeypatch.setenv("MONITOR_WINDOW_HOURS", "24")
@@ -98,7 +97,7 @@ def test_drift_is_reported_with_its_metrics(monitor, s3):
 
 def earlier(s3, record: dict, hours: float, **changed) -> None:
     """A record of a window that ended so many hours ago."""
-    until = datetime.now(UTC) - timedelta(hours=hours)
+    until = NOW - timedelta(hours=hours)
     storage.write_json(
         f"s3://data/monitoring/{until:%Y-%m-%dT%H-%M-%S}.json", record | {"until": until.isoformat()} | changed
     )
@@ -217,8 +216,7 @@ def test_a_dataset_of_an_earlier_version_has_no_labels_to_read(monitor, s3):
 
 def test_what_was_asked_weeks_ago_meets_its_outcome(monitor, s3):
     """Days that are over are kept apart from the log, those that the window missed are caught up on."""
-    now = datetime.now(UTC)
-    old = [predictions(30, at=now - timedelta(days=day), name=f"d{day}") for day in (10, 9, 8)]
+    old = [predictions(30, at=NOW - timedelta(days=day), name=f"d{day}") for day in (10, 9, 8)]
     for number, rows in enumerate(old):
         rows = [row | {"activity_id": f"A{number * 30 + at}"} for at, row in enumerate(rows)]
         log(s3, rows, name=f"old{number}")
@@ -231,12 +229,12 @@ def test_what_was_asked_weeks_ago_meets_its_outcome(monitor, s3):
     assert counts == sorted(counts)
     assert counts[-1] == 120
     kept = [item["Key"] for item in s3.list_objects_v2(Bucket="data", Prefix="asked/")["Contents"]]
-    assert f"asked/dt={(now - timedelta(days=9)):%Y-%m-%d}.npz" in kept
-    assert f"asked/dt={now:%Y-%m-%d}.npz" not in kept
+    assert f"asked/dt={(NOW - timedelta(days=9)):%Y-%m-%d}.npz" in kept
+    assert f"asked/dt={NOW:%Y-%m-%d}.npz" not in kept
     assert sum(len(pending_outcomes.unpack(s3.get_object(Bucket="data", Key=key)["Body"].read())) for key in kept) == 90
     # What is kept is enough: the log itself may be gone.
     for key in logged(s3):
-        if f"dt={now:%Y-%m-%d}" not in key and f"dt={now - timedelta(hours=1):%Y-%m-%d}" not in key:
+        if f"dt={NOW:%Y-%m-%d}" not in key and f"dt={NOW - timedelta(hours=1):%Y-%m-%d}" not in key:
             s3.delete_object(Bucket="data", Key=key)
     assert monitor()[0]["realised"]["n"] == 120
 
@@ -253,13 +251,12 @@ def test_a_prediction_that_was_delivered_twice_counts_once(monitor, s3):
 
 
 def test_predictions_outside_the_window_are_left_out(monitor, s3):
-    now = datetime.now(UTC)
     log(s3, predictions(300), name="inside")
     # In the folder of the window's first hour, before its minute.
-    begin = now - timedelta(hours=48)
+    begin = NOW - timedelta(hours=48)
     log(s3, predictions(300, shift=5.0, at=begin - timedelta(seconds=1), name="old"), name="edge", at=begin)
-    log(s3, predictions(300, shift=5.0, at=now - timedelta(days=9), name="older"), name="long-ago")
-    log(s3, predictions(300, shift=5.0, at=now + timedelta(minutes=9), name="next"), name="ahead", at=now)
+    log(s3, predictions(300, shift=5.0, at=NOW - timedelta(days=9), name="older"), name="long-ago")
+    log(s3, predictions(300, shift=5.0, at=NOW + timedelta(minutes=9), name="next"), name="ahead", at=NOW)
 
     record, _ = monitor()
 
@@ -268,11 +265,10 @@ def test_predictions_outside_the_window_are_left_out(monitor, s3):
 
 
 def test_every_day_of_the_window_is_read(monitor, s3):
-    now = datetime.now(UTC)
     for day in (0, 1):
-        at = now - timedelta(days=day, minutes=1)
+        at = NOW - timedelta(days=day, minutes=1)
         log(s3, predictions(120, seed=day + 5, at=at, name=f"day{day}"))
-    log(s3, predictions(120, seed=9, at=now - timedelta(hours=47, minutes=59), name="first"), name="first")
+    log(s3, predictions(120, seed=9, at=NOW - timedelta(hours=47, minutes=59), name="first"), name="first")
 
     record, _ = monitor()
 
@@ -301,7 +297,7 @@ def test_predictions_of_another_version_are_left_out(monitor, s3):
     "put aside as it is, counted for the alarm, the others are used",
 )
 def test_an_object_that_cannot_be_read_is_put_aside_and_counted(monitor, s3, raw):
-    hour = folder(datetime.now(UTC))
+    hour = folder(NOW)
     s3.put_object(Bucket="data", Key=f"{hour}/x.jsonl.gz", Body=raw)
     log(s3, predictions(300))
 
@@ -368,7 +364,7 @@ def test_an_error_of_the_bucket_puts_nothing_aside(monitor, s3, monkeypatch):
 
 
 def test_the_same_prediction_under_two_hours_and_two_days_counts_once(monitor, s3):
-    midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    midnight = NOW.replace(hour=0, minute=0, second=0, microsecond=0)
     rows = predictions(300, at=midnight + timedelta(seconds=1) - timedelta(days=1))
     log(s3, rows, name="first", at=midnight - timedelta(days=1))
     # With other features, so that nothing but the id tells.
@@ -383,7 +379,7 @@ def test_the_same_prediction_under_two_hours_and_two_days_counts_once(monitor, s
 
 
 def test_the_objects_of_an_hour_that_is_over_become_one(monitor, s3):
-    hour = datetime.now(UTC).replace(minute=30) - timedelta(hours=5)
+    hour = NOW.replace(minute=30) - timedelta(hours=5)
     rows = predictions(300, at=hour)
     for number in range(3):
         log(s3, rows[number * 100 : number * 100 + 100], name=f"part{number}")
@@ -405,7 +401,7 @@ def test_the_objects_of_an_hour_that_is_over_become_one(monitor, s3):
 
 
 def test_what_comes_late_is_put_to_the_others(monitor, s3):
-    hour = datetime.now(UTC).replace(minute=30) - timedelta(hours=5)
+    hour = NOW.replace(minute=30) - timedelta(hours=5)
     rows = predictions(300, at=hour)
     log(s3, rows[:100], name="a")
     log(s3, rows[100:200], name="b")
@@ -419,7 +415,7 @@ def test_what_comes_late_is_put_to_the_others(monitor, s3):
 
 
 def test_an_object_that_another_run_has_just_put_together_is_no_error(monitor, s3, monkeypatch):
-    hour = datetime.now(UTC).replace(minute=30) - timedelta(hours=5)
+    hour = NOW.replace(minute=30) - timedelta(hours=5)
     log(s3, predictions(300, at=hour), name="here")
     from slipcast_aws import storage
 
@@ -431,13 +427,12 @@ def test_an_object_that_another_run_has_just_put_together_is_no_error(monitor, s
 
 
 def test_the_objects_of_an_hour_under_way_stay(monitor, s3):
-    now = datetime.now(UTC)
-    rows = predictions(200, at=now)
-    log(s3, rows[:100], name="a", at=now)
-    log(s3, rows[100:], name="b", at=now)
+    rows = predictions(200, at=NOW)
+    log(s3, rows[:100], name="a", at=NOW)
+    log(s3, rows[100:], name="b", at=NOW)
 
     assert monitor()[0]["n"] == 200
-    assert logged(s3) == [f"{folder(now)}/a.jsonl.gz", f"{folder(now)}/b.jsonl.gz"]
+    assert logged(s3) == [f"{folder(NOW)}/a.jsonl.gz", f"{folder(NOW)}/b.jsonl.gz"]
 
 
 def forecast_dataset() -> None:

@@ -68,6 +68,7 @@ class Pipeline:
                 Role=ROLE,
                 Handler="index.handler",
                 Code={"ZipFile": packed.getvalue()},
+                Timeout=180,
                 Environment={"Variables": {"STANDS_FOR": name}},
             )
         self.arn = self.states.create_state_machine(
@@ -86,7 +87,7 @@ class Pipeline:
             found = self.states.describe_execution(executionArn=arn)
             return found if found["status"] != "RUNNING" else None
 
-        found = until(ended, seconds=180, what="end of the execution", every=0.1)
+        found = until(ended, seconds=300, what="end of the execution", every=0.1)
         pages = self.states.get_paginator("get_execution_history").paginate(executionArn=arn)
         entered = [event.get("stateEnteredEventDetails") for page in pages for event in page["events"]]
         top = walks.definition()["States"]

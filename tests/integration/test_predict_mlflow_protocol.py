@@ -43,7 +43,7 @@ def probabilities(found: list[dict]) -> list[float]:
 
 
 def test_mlflows_client_finds_the_server_ready(client):
-    client.wait_server_ready(timeout=10)
+    client.wait_server_ready(timeout=120)
     client.ping()
     assert client.get_version()
 

@@ -324,7 +324,7 @@ def test_an_upload_goes_straight_to_the_bucket_and_its_execution_is_found_by_its
     missing = ask("/executions", query={"key": key})
     assert missing["statusCode"] == 404
 
-    posted = requests.post(form["url"], data=form["fields"], files={"file": raw}, timeout=10)
+    posted = requests.post(form["url"], data=form["fields"], files={"file": raw}, timeout=120)
 
     assert posted.status_code < 300
     assert s3.get_object(Bucket="data", Key=key)["Body"].read() == raw

@@ -143,7 +143,7 @@ def sending(body: bytes, length: int, stall: Event | None = None) -> Iterator[st
             connection.recv(65536)
             connection.sendall(f"HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n".encode() + body)
             if stall:
-                stall.wait(30)
+                stall.wait(120)
 
     with socket.create_server(("127.0.0.1", 0)) as server:
         thread = Thread(target=serve)

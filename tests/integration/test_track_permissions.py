@@ -56,7 +56,7 @@ def tracking_server(tmp_path):
     uri = f"http://127.0.0.1:{port}"
     responses_mock.add_passthru(uri)
     try:
-        processes.wait_until(lambda: processes.listening(port), child, seconds=120)
+        processes.wait_until(lambda: processes.listening(port), child, seconds=300)
         yield uri
     finally:
         processes.stop(child)

@@ -39,12 +39,12 @@ def server(tmp_path_factory):
 
     def answers() -> bool:
         try:
-            return requests.get(f"{url}/health", timeout=5).status_code == 200
-        except requests.ConnectionError:
+            return requests.get(f"{url}/health", timeout=120).status_code == 200
+        except requests.RequestException:
             return False
 
     try:
-        processes.wait_until(answers, child, seconds=120)
+        processes.wait_until(answers, child, seconds=300)
         yield url
     finally:
         processes.stop(child)

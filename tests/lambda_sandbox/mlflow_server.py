@@ -10,7 +10,7 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
-SECONDS = 180
+SECONDS = 600
 # A proxy of the machine's is for the world outside.
 DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 

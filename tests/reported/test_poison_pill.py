@@ -21,7 +21,7 @@ from slipcast.monitoring.window import Sketch
 from slipcast.reports.monitoring import render
 from slipcast_aws import storage
 from slipcast_aws.serving import prediction_log, queues
-from support.monitoring_site import features, folder, log, logged, predictions, reference, reports
+from support.monitoring_site import NOW, features, folder, log, logged, predictions, reference, reports
 from support.predict_api import ACTIVITY, call, environment
 
 LARGEST = 1.7976931348623157e308
@@ -80,7 +80,7 @@ def conclusions(record: dict) -> dict:
 
 
 def test_hostile_lines_of_the_log_leave_record_page_and_compaction_as_they_were(monitor, profiled):
-    at = datetime.now(UTC) - timedelta(hours=3)
+    at = NOW - timedelta(hours=3)
     log(profiled, predictions(1500, at=at), at=at)
     honest, _ = monitor()
     bad = [{**row, **change} for row, change in zip(hostile(FIELDS | {}), FIELDS.values(), strict=True)]
@@ -149,7 +149,7 @@ def test_what_the_api_accepts_the_monitor_bears(load_app, tmp_path, monitor, pro
 
     assert statuses <= {200, 400, 422}
     rows = [
-        {name: found for name, found in line.items() if name != "items"} | item
+        {name: found for name, found in line.items() if name != "items"} | item | {"at": NOW.isoformat()}
         for line in map(json.loads, lines)
         for item in line.get("items", ())
     ]
@@ -195,7 +195,7 @@ def test_what_a_queue_brings_the_monitor_bears(queue, monitor, profiled, capsys)
         answered |= {record["messageId"] for record in event["Records"]} - queue.deliver(event)
     lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith('{"log":"prediction"')]
     rows = [
-        {name: found for name, found in line.items() if name != "items"} | item
+        {name: found for name, found in line.items() if name != "items"} | item | {"at": NOW.isoformat()}
         for line in map(json.loads, lines)
         for item in line.get("items", ())
     ]
@@ -212,8 +212,10 @@ def test_what_a_queue_brings_the_monitor_bears(queue, monitor, profiled, capsys)
 
 def test_what_a_dropped_file_brings_the_monitor_bears(preparing, scoring, monitor, profiled):
     """The same numbers in the cells of a file: intake, list of open activities, batch scoring, log, monitor."""
-    log(profiled, predictions(300))
-    honest, _ = monitor()
+    # Scoring writes its log by the clock of the machine.
+    now = datetime.now(UTC)
+    log(profiled, predictions(300, at=now - timedelta(hours=1)))
+    honest, _ = monitor(at=now)
     cells = [{name: value} for name in NUMBERS[1:] for value in WRITTEN] + [{"phase": value} for value in CATEGORIES]
     rows = [{"phase": "Design"} for _ in range(300)] + cells
     out = io.StringIO()
@@ -231,7 +233,7 @@ def test_what_a_dropped_file_brings_the_monitor_bears(preparing, scoring, monito
     assert counts["rejected"] + counts["accepted"] == len(rows)
     assert 5 * (len(NUMBERS) - 1) < counts["rejected"] < 7 * (len(NUMBERS) - 1)
     (summary,) = scoring(answer["upload"])
-    record, _ = monitor()
+    record, _ = monitor(at=datetime.now(UTC))
 
     assert summary["rows"] == counts["accepted"]
     assert record["predictions"] == honest["n"] + summary["rows"]
@@ -251,7 +253,7 @@ def test_sums_of_a_window_stay_finite():
 
 
 def test_a_prediction_of_another_zone_is_counted_at_its_moment(monitor, profiled):
-    at = datetime.now(UTC) - timedelta(hours=1)
+    at = NOW - timedelta(hours=1)
     rows = predictions(300, at=at)
     for row, hours in zip(rows, (-5, 5.5, -12, 14), strict=False):
         row["at"] = (at + timedelta(hours=hours)).replace(tzinfo=None).isoformat() + (
@@ -263,16 +265,15 @@ def test_a_prediction_of_another_zone_is_counted_at_its_moment(monitor, profiled
 
 
 def test_damaged_records_and_pending_outcomes_stop_nothing(monitor, profiled):
-    now = datetime.now(UTC)
     log(profiled, predictions(300))
     # The first day of the model: a run makes up for the oldest days that are missing.
-    day = (now - timedelta(days=20)).date()
+    day = (NOW - timedelta(days=20)).date()
     for key, raw in {
         f"asked/dt={day}.npz": b"no archive",
         "asked/notes.txt": b"",
-        f"monitoring/{now - timedelta(hours=49):%Y-%m-%dT%H-%M-%S}.json": b"{",
+        f"monitoring/{NOW - timedelta(hours=49):%Y-%m-%dT%H-%M-%S}.json": b"{",
         # The page of a record from later on the same day than a window before this one begins.
-        f"monitoring/{now - timedelta(hours=48):%Y-%m-%dT}23-59-59.html": b"<!doctype html>",
+        f"monitoring/{NOW - timedelta(hours=48):%Y-%m-%dT}23-59-59.html": b"<!doctype html>",
     }.items():
         profiled.put_object(Bucket="data", Key=key, Body=raw)
 

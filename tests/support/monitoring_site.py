@@ -4,6 +4,7 @@ import gzip
 import json
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,8 @@ from slipcast_aws import storage
 from slipcast_aws.release import versions
 
 PROFILE_URI = "s3://data/models/m/profile.json"
+# The monitor's time: in the middle of an hour of a day, whenever the tests run and however long they take.
+NOW = datetime(2026, 11, 3, 12, 40, 20, tzinfo=UTC)
 
 
 def features(rows: int, seed: int, shift: float = 0.0) -> pd.DataFrame:
@@ -31,7 +34,7 @@ def scores(rows: int, seed: int) -> np.ndarray:
 
 
 def predictions(rows: int, *, seed: int = 2, shift: float = 0.0, at=None, version="4", name="r") -> list[dict]:
-    at = at or datetime.now(UTC) - timedelta(hours=1)
+    at = at or NOW - timedelta(hours=1)
     return [
         {
             **{"prediction_id": f"{name}:{number}", "activity_id": f"A{number}", "model_version": version},
@@ -71,7 +74,7 @@ def live(monkeypatch):
             artefact_uri="-",
             profile_uri=PROFILE_URI,
             dataset_id="d",
-            trained_at=(datetime.now(UTC) - timedelta(days=20)).isoformat(),
+            trained_at=(NOW - timedelta(days=20)).isoformat(),
         )
     }
     monkeypatch.setattr(versions, "live_model", lambda function: state["model"])
@@ -79,7 +82,7 @@ def live(monkeypatch):
 
 
 @pytest.fixture
-def monitor(load_app, profiled, live, control_table, lambda_context, capsys):
+def monitor(load_app, profiled, live, control_table, lambda_context, capsys, monkeypatch):
     app = load_app(
         "monitor",
         DATA_BUCKET="data",
@@ -94,9 +97,13 @@ def monitor(load_app, profiled, live, control_table, lambda_context, capsys):
         DRIFT_FALSE_ALARMS="1",
         CALIBRATION_TOLERANCE="0.05",
     )
+    seconds = count()
 
-    def run(event: dict | None = None) -> tuple[dict, dict]:
+    def run(event: dict | None = None, at: datetime = NOW) -> tuple[dict, dict]:
         """The report, and the metrics that CloudWatch reads off the log."""
+        # A second later at each run: records are named by the second.
+        moment = at + timedelta(seconds=next(seconds))
+        monkeypatch.setattr(app, "datetime", type("Clock", (datetime,), {"now": lambda tz=None: moment}))
         capsys.readouterr()
         record = app.handler({"detail-type": "Scheduled Event"} if event is None else event, lambda_context)
         lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]

@@ -100,7 +100,7 @@ def ask(
         url, raw, {"Content-Type": kind, **named} if raw is not None else named, method=method
     )
     try:
-        found = urllib.request.urlopen(request, timeout=30)  # noqa: S310
+        found = urllib.request.urlopen(request, timeout=180)  # noqa: S310
     except urllib.error.HTTPError as error:
         found = error
     with found:
@@ -129,7 +129,7 @@ def served(folder: Path, *command: str, **environment: str) -> Iterator[str]:
         yield f"http://127.0.0.1:{line.rsplit(' ', 1)[1].strip()}"
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(180)
         if reader is not None:
-            reader.join(10)
+            reader.join(180)
         process.stderr.close()

@@ -1,7 +1,6 @@
 """No call to AWS waits for longer than the function that makes it: the SDK's own defaults are a minute, five times."""
 
 import ast
-import time
 from pathlib import Path
 
 import boto3
@@ -142,7 +141,5 @@ def test_a_deadline_that_is_over_lets_one_attempt_pass():
     attempts = waiting.Deadline(-1).attempts("anything")
 
     assert next(attempts) == 0
-    began = time.monotonic()
     with pytest.raises(waiting.NotReadyError, match="anything: not within"):
         next(attempts)
-    assert time.monotonic() - began < 60

@@ -375,7 +375,7 @@ def test_an_alarm_that_wakes_nobody_fails(session, alarms, said):
 
 
 def test_a_new_alarm_may_have_no_state_yet(session):
-    wired(session, [alarm(StateValue="INSUFFICIENT_DATA", AlarmConfigurationUpdatedTimestamp=NOW)])
+    wired(session, [alarm(StateValue="INSUFFICIENT_DATA", AlarmConfigurationUpdatedTimestamp=datetime.now(UTC))])
 
     assert [item.status for item in checks(session).wiring()] == [PASS, PASS]
 

@@ -81,7 +81,7 @@ def folder(made, tmp_path):
 
 def run(folder, *arguments, interpreter=sys._base_executable, text=None):
     command = [interpreter, "-I", "-S", str(folder / "score.py"), *arguments]
-    done = subprocess.run(command, capture_output=True, cwd=folder, input=text, check=False, timeout=60)
+    done = subprocess.run(command, capture_output=True, cwd=folder, input=text, check=False, timeout=300)
     return done.returncode, done.stdout.decode(), done.stderr.decode()
 
 

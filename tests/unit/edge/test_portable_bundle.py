@@ -61,7 +61,7 @@ def test_another_model_is_not_served(folder, tmp_path):
     (tmp_path / "b/model.json").write_bytes(portable_bundle.artifact("logistic_regression"))
     command = [sys._base_executable, "-S", "-m", "slipcast_host", "--port", "0"]
 
-    done = subprocess.run(command, cwd=tmp_path / "b", capture_output=True, text=True, check=False, timeout=30)
+    done = subprocess.run(command, cwd=tmp_path / "b", capture_output=True, text=True, check=False, timeout=180)
 
     assert done.returncode == 2
     assert "not the released" in done.stderr
@@ -136,7 +136,7 @@ def test_the_images_files_serve_for_nobody_without_writing(folder):
             answer = ask(f"{url}/invocations", {"instances": golden["activities"]}).json()
         finally:
             process.terminate()
-            assert process.wait(20) == 0
+            assert process.wait(180) == 0
             process.stderr.close()
     finally:
         for path in (folder, *before):

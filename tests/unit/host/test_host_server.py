@@ -23,7 +23,7 @@ class Echo(Application):
     def answer(self, method, target, headers, body):
         if target == "/slow":
             self.entered.set()
-            assert self.go_on.wait(10)
+            assert self.go_on.wait(180)
         return Reply(
             json.dumps([method, target, headers.get("x-a", ""), len(body)]).encode(), headers={"X-Request-Id": "1"}
         )
@@ -39,7 +39,7 @@ def running(application):
     finally:
         application.go_on.set()
         found.stop()
-        thread.join(10)
+        thread.join(180)
         assert not thread.is_alive()
 
 
@@ -51,7 +51,7 @@ def host():
 
 def talk(host, *parts, answers=1):
     """Send parts and return what came back until the connection closes or so many answers are there."""
-    with socket.create_connection(("127.0.0.1", host.port), timeout=10) as connection:
+    with socket.create_connection(("127.0.0.1", host.port), timeout=180) as connection:
         received = b""
         for part in parts:
             connection.sendall(part)
@@ -146,7 +146,7 @@ def test_what_is_no_http_is_refused_and_the_connection_closed(host, sent, status
 
 def test_a_client_that_leaves_harms_nobody(host):
     for part in (b"", b"GET", request("POST /x HTTP/1.1", "Content-Length: 10", body=b"abc")):
-        with socket.create_connection(("127.0.0.1", host.port), timeout=10) as connection:
+        with socket.create_connection(("127.0.0.1", host.port), timeout=180) as connection:
             connection.sendall(part)
 
     assert b"200 OK" in talk(host, request("GET /a HTTP/1.1"))
@@ -154,12 +154,12 @@ def test_a_client_that_leaves_harms_nobody(host):
 
 def test_a_request_that_was_begun_is_answered_before_the_end():
     application = Echo()
-    with running(application) as host, socket.create_connection(("127.0.0.1", host.port), timeout=10) as connection:
+    with running(application) as host, socket.create_connection(("127.0.0.1", host.port), timeout=180) as connection:
         connection.sendall(request("GET /slow HTTP/1.1"))
-        assert application.entered.wait(10)
+        assert application.entered.wait(180)
         stopping = threading.Thread(target=host.stop)
         stopping.start()
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 180
         while True:
             try:
                 socket.create_connection(("127.0.0.1", host.port), timeout=1).close()
@@ -167,6 +167,6 @@ def test_a_request_that_was_begun_is_answered_before_the_end():
                 break
             assert time.monotonic() < deadline
         application.go_on.set()
-        stopping.join(10)
+        stopping.join(180)
 
         assert b"200 OK" in connection.recv(65536)

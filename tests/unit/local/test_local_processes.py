@@ -16,16 +16,16 @@ FAMILY = """
 import signal, subprocess, sys, time
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
 child = subprocess.Popen(
-    [sys.executable, "-c", "import time; print('ready', flush=True); time.sleep(60)"], stdout=subprocess.PIPE
+    [sys.executable, "-c", "import time; print('ready', flush=True); time.sleep(600)"], stdout=subprocess.PIPE
 )
 signal.signal(signal.SIGTERM, signal.SIG_DFL)
 child.stdout.readline()
 print(child.pid, flush=True)
-time.sleep(60)
+time.sleep(600)
 """
 
 
-def wait_for(find, seconds=10):
+def wait_for(find, seconds=180):
     deadline = time.monotonic() + seconds
     while not (found := find()):
         assert time.monotonic() < deadline, "waited in vain"
@@ -99,7 +99,7 @@ def test_stop_ends_a_family_that_lost_its_head(started, tmp_path):
 
 
 def test_a_process_that_got_the_id_of_another_is_left_alone(started):
-    child = started("import time; time.sleep(60)")
+    child = started("import time; time.sleep(600)")
     namesake = Child("older", child.pid, "1", 1, "log")
 
     assert not namesake.alive()
@@ -121,11 +121,11 @@ def test_waiting_for_a_process_that_ends_shows_its_last_words(started):
     child = started("raise SystemExit('out of luck')")
 
     with pytest.raises(LocalCloudError, match="out of luck"):
-        processes.wait_until(lambda: False, child, seconds=10)
+        processes.wait_until(lambda: False, child, seconds=180)
 
 
 def test_waiting_has_an_end(started):
-    child = started("import time; time.sleep(60)")
+    child = started("import time; time.sleep(600)")
 
     with pytest.raises(LocalCloudError, match="did not answer on port 1"):
         processes.wait_until(lambda: False, child, seconds=0.2)
@@ -139,7 +139,7 @@ def test_finish_returns_the_exit_code_and_keeps_the_output(started, tmp_path):
 
 
 def test_finish_ends_a_process_when_another_one_dies(started):
-    dead, child = started("raise SystemExit('gone')"), started("import time; time.sleep(60)")
+    dead, child = started("raise SystemExit('gone')"), started("import time; time.sleep(600)")
 
     with pytest.raises(LocalCloudError, match="child ended unasked"):
         processes.finish(child, beside=[dead])
