@@ -325,7 +325,7 @@ def _check_order(activity: Mapping[str, Any], errors: list[FieldError]) -> None:
     if finish is None:
         errors.append(FieldError("baseline_finish", "missing", "it is empty", "give it, or baseline_duration_days"))
     elif finish < activity.get("baseline_start", activity["start"]):
-        remedy = "look whether the two dates are mixed up"
+        remedy = "look whether the two dates are mixed up; if it starts after its baseline, give baseline_start"
         errors.append(FieldError("baseline_finish", "date_order", "it is before the start", remedy))
 
 

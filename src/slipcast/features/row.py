@@ -27,7 +27,8 @@ def feature_row(activity: Mapping[str, Any]) -> dict[str, float | str | None]:
     activity
         canonical columns; dates as `datetime.date` or ISO 8601 text, numbers as numbers; absent means unknown;
         ``history`` holds the result of `point_in_time.history_features`; duration, finish and season of the finish are
-        derived where absent
+        derived where absent, the duration from ``duration_from``, else the baseline start, else the start; where that
+        lies after the finish it is unknown
 
     Returns
     -------
@@ -46,7 +47,7 @@ def feature_row(activity: Mapping[str, Any]) -> dict[str, float | str | None]:
     (11.0, 'Design', '(missing)')
     """
     days = _number(activity.get("baseline_duration_days"))
-    begin = _date(activity.get("baseline_start")) or _date(activity.get("start"))
+    begin = next(filter(None, map(_date, map(activity.get, ("duration_from", "baseline_start", "start")))), None)
     finish = _date(activity.get("baseline_finish"))
     if days is None:
         days = _days(begin, finish)
@@ -98,4 +99,4 @@ def calendar_days(begin: date, end: date) -> float:
 
 
 def _days(begin: date | None, end: date | None) -> float | None:
-    return calendar_days(begin, end) if begin and end else None
+    return calendar_days(begin, end) if begin and end and begin <= end else None

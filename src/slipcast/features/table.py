@@ -28,10 +28,11 @@ def feature_table(table: pd.DataFrame) -> pd.DataFrame:
     """
     begin = _dates(table, "baseline_start").fillna(_dates(table, "start"))
     days = _numbers(table, "baseline_duration_days")
-    # Both days included, as `features.calendar_days` counts.
+    # Both days included, as `row.calendar_days` counts; a start after the baseline finish is none of the baseline.
     finish = _dates(table, "baseline_finish")
     season = _season(finish, begin, days)
-    days = days.fillna((finish - begin).dt.days.astype("float64") + 1)
+    counted = (finish - begin).dt.days.astype("float64") + 1
+    days = days.fillna(counted.where(counted >= 1))
     budget = _numbers(table, "budget")
     out = pd.DataFrame(
         {

@@ -206,7 +206,8 @@ def as_of(activity: Mapping[str, Any], data_date: date, tolerance_days: int) -> 
     """Return an activity as the features take it, and what is known of it.
 
     Duration and finish are derived from each other before the start becomes `Known.feature_day`, from which the
-    point-in-time features count.
+    point-in-time features count; ``duration_from`` keeps the day that the duration counts from. Where that lies after the
+    baseline finish, the duration is unknown.
 
     Parameters
     ----------
@@ -238,7 +239,12 @@ def as_of(activity: Mapping[str, Any], data_date: date, tolerance_days: int) -> 
         status=activity.get("status"),
         actual_finish=day["actual_finish"],
     )
-    dated = {"start": found.feature_day, "baseline_duration_days": days, "baseline_finish": finish}
+    dated = {
+        "start": found.feature_day,
+        "duration_from": begin,
+        "baseline_duration_days": days,
+        "baseline_finish": finish,
+    }
     return {**activity, **dated}, found
 
 

@@ -1,6 +1,7 @@
 """Kinds of files that planners have, as their tools write them: each is read rightly, or refused with a way out."""
 
 import io
+import math
 import tempfile
 import zipfile
 from datetime import date, timedelta
@@ -10,6 +11,10 @@ import pandas as pd
 import pytest
 
 from slipcast.datasets import versions
+from slipcast.features.activity import baseline, check
+from slipcast.features.row import feature_row
+from slipcast.features.table import feature_table
+from slipcast.forecast.stage import as_of
 from slipcast.ingest.mapping.profile import load_profile
 from slipcast.ingest.refusal import ScheduleRefused
 from slipcast.ingest.schedule import Schedule, read_schedule
@@ -580,8 +585,8 @@ def test_dates_count_before_a_duration_of_working_time(read):
     assert read(f"{P6}\n{row}\n", f"plan_{DAY}.csv").rows()[0]["baseline_duration_days"] == 12
 
 
-def test_the_start_of_what_has_started_is_not_that_of_its_baseline(read):
-    """It may even be after the baseline finish: such an activity is late, and not a fault of the file."""
+def test_a_duration_without_a_baseline_start_is_the_same_by_every_door(read):
+    """It counts from the start, unless that is after the baseline finish: such an activity is late, not a fault."""
     header = "Activity ID,Activity Name,Activity Status,Start,Finish,BL Project Finish"
     starts = {"A1": "12-Jan-25 A", "A2": "20-Feb-25 A", "A3": "10-Jan-25", "A4": "01-Apr-25"}
     rows = [
@@ -591,10 +596,27 @@ def test_the_start_of_what_has_started_is_not_that_of_its_baseline(read):
 
     found = by_id(read("\n".join((header, *rows)), "plan_2025-02-28.csv"))
 
-    assert {name: row["baseline_duration_days"] for name, row in found.items()} == dict(
-        zip(starts, (None, None, 8, None), strict=True)
-    )
+    days = dict(zip(starts, (6, None, 8, None), strict=True))
+    assert {name: row["baseline_duration_days"] for name, row in found.items()} == days
     assert {row["baseline_finish"] for row in found.values()} == {date(2025, 1, 17)}
+    for name, activity in found.items():
+        dates = {column: activity[column] for column in ("start", "baseline_start", "baseline_finish")}
+        told = {"activity_id": name, "status": activity["status"], **dates}
+        # Batch scoring and the edge, with the number of the dataset and without it.
+        for sent in (told, told | {"baseline_duration_days": activity["baseline_duration_days"]}):
+            assert feature_row(as_of(sent, date(2025, 2, 28), 30)[0])["baseline_duration_days"] == days[name]
+        # Training.
+        table = pd.DataFrame([told]).assign(**{column: pd.to_datetime([day]) for column, day in dates.items()})
+        (trained,) = feature_table(table)["baseline_duration_days"]
+        assert trained == days[name] or (days[name] is None and math.isnan(trained))
+        # API and host; a start after the finish may be a mistake there, and the remedy says what else it may be.
+        sent, errors = check(told)
+        if errors:
+            assert (days[name], errors[0].type) == (None, "date_order")
+            assert not check(told | {"baseline_start": date(2025, 1, 6)})[1]
+            assert "baseline_start" in errors[0].remedy
+        else:
+            assert baseline(sent["start"], None, sent["baseline_finish"]).days == days[name]
 
 
 # --- The finish that is planned now ---

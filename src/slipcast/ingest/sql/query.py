@@ -27,8 +27,8 @@ ORIGIN = ("source", "source_sha256", "activity_guid", "baseline_source", "baseli
 # Calendar days from the first to the last day of the baseline, both included: the rule of the API and of training.
 INCLUSIVE = "date_diff('day', {start}, baseline_finish) + 1"
 
-# The start of what has started is no plan, nor is one that was moved past the baseline.
-PLANNED_START = "CASE WHEN text_actual_start IS NULL AND start <= baseline_finish THEN start END"
+# A start that was moved past the baseline is none of the baseline. `features.row` and `forecast.stage` count in the same way.
+START = "CASE WHEN start <= baseline_finish THEN start END"
 
 
 @dataclass(frozen=True)
@@ -416,7 +416,7 @@ class Query:
     def _days(self) -> str:
         """The dates of the baseline count before a duration of working time, and calendar days before the dates."""
         both = INCLUSIVE.format(start="baseline_start")
-        either = INCLUSIVE.format(start=f"coalesce(baseline_start, {PLANNED_START})")
+        either = INCLUSIVE.format(start=f"coalesce(baseline_start, {START})")
         tests = []
         if "baseline_duration_days" in self.mapped and self.profile.role != "baseline":
             parts = [
