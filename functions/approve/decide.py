@@ -39,6 +39,8 @@ def decide(
 def invoked(event: dict[str, Any]) -> dict[str, Any]:
     """Step ``decide``: a decision by a caller that may invoke this function; IAM replaces the key.
 
+    The function `projects` is one: it knows the person by a token or a signature.
+
     Raises
     ------
     LookupError
@@ -51,7 +53,7 @@ def invoked(event: dict[str, Any]) -> dict[str, Any]:
         raise LookupError(f"execution {event['execution']} asked for no approval")
     if not event.get("name"):
         raise ValueError("name is missing: say who decides")
-    decided = decide(approval, event, via="invoke")
+    decided = decide(approval, event, via="invoke", source_ip=event.get("source_ip") or "")
     return {"status": decided.status, "delivery": decided.delivery, "decided_at": decided.decided_at}
 
 

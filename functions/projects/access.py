@@ -4,7 +4,7 @@ With an API key or an AWS signature the caller may do everything: key and policy
 (``ApiAuth=jwt``) says by the groups of its user what is allowed:
 
 - ``viewer``, ``planner`` and ``approver`` are roles; a planner may also ask what-if questions and upload, an approver
-  sees what a viewer sees and decides on releases by the link that approve sends;
+  sees what a viewer sees and decides on releases;
 - ``projects:<prefix>`` names the projects whose id begins so; ``projects:`` names all.
 
 A token without a role, or without projects, sees nothing.
@@ -39,6 +39,11 @@ class Caller:
     def sees(self, project_id: str) -> bool:
         """Return whether the caller may see a project."""
         return project_id.startswith(self.prefixes)
+
+    @property
+    def sees_all(self) -> bool:
+        """Return whether no project is kept from the caller."""
+        return "" in self.prefixes
 
     def require(self, *roles: str) -> None:
         """Refuse a caller that has none of these roles.

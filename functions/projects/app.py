@@ -7,7 +7,7 @@ from typing import Any
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from projects import access, asking, exporting, reading, uploading, web
+from projects import access, asking, exporting, monitoring, reading, releases, uploading, web
 from projects.settings import Settings
 from projects.web import Refusal, Request
 
@@ -25,6 +25,9 @@ ROUTES: dict[str, Callable[[str, Request, access.Caller], dict[str, Any]]] = {
     "POST /uploads": uploading.upload,
     "GET /executions": uploading.by_key,
     "GET /executions/{id}": uploading.by_name,
+    "GET /releases": releases.waiting_releases,
+    "POST /releases/{id}/decision": releases.decide,
+    "GET /monitoring": monitoring.state,
 }
 UNEXPECTED = "unexpected error; the request id helps to find it in the log"
 

@@ -13,6 +13,8 @@ class Settings(FunctionSettings):
     control_table: str
     state_machine_arn: str
     api_auth: str
+    predict_function: str
+    approve_function: str
     max_file_megabytes: float
 
     @property

@@ -107,6 +107,17 @@ class Request:
         identity = context.get("identity") or {}
         return str(claims.get("sub") or identity.get("userArn") or identity.get("apiKeyId") or "unknown")
 
+    @property
+    def person(self) -> str:
+        """Return who asks, for people: the mail address or name of a token's user if it has one."""
+        claims = ((self.event.get("requestContext") or {}).get("authorizer") or {}).get("claims") or {}
+        return str(claims.get("email") or claims.get("cognito:username") or claims.get("username") or self.user)[:100]
+
+    @property
+    def source_ip(self) -> str:
+        """Return the address that the request came from; empty if API Gateway gave none."""
+        return ((self.event.get("requestContext") or {}).get("identity") or {}).get("sourceIp") or ""
+
     def known(self, *names: str) -> Mapping[str, str]:
         """Return the parameters of the query, which must have these names.
 

@@ -13,7 +13,7 @@ from support import desk_data, desk_site
 
 ANNEX = desk_data.ANNEX
 SCREENS = ["", f"projects/{ANNEX}", f"projects/{ANNEX}/drivers", f"projects/{ANNEX}/compare", "upload"]
-SCREENS += [f"projects/{ANNEX}/what-if", f"projects/{ANNEX}/export", f"projects/{ANNEX}/gantt?activity=A1430"]
+SCREENS += [f"projects/{ANNEX}/what-if", f"projects/{ANNEX}/export", f"projects/{ANNEX}/gantt?activity=A1430", "model"]
 
 
 def at(site: desk_site.Site, path: str) -> str:
@@ -218,6 +218,33 @@ def test_a_wrong_file_is_refused_with_the_reason(serve, open_page):
 
     expect(page.get_by_role("heading", name="The file was not taken in")).to_be_visible()
     expect(page.get_by_text(why)).to_be_visible()
+
+
+@pytest.mark.slow
+def test_an_approver_rejects_a_release_that_waits_and_the_picture_says_what_held(serve, open_page, portfolio):
+    decided: list[dict] = []
+
+    def api(method, parts, query, body):
+        if (method, parts[:1]) == ("POST", ["releases"]):
+            decided.append(body)
+            return 200, {"execution": parts[1], "status": "rejected", "delivery": "delivered", "decided_at": "2026"}
+        status, document = portfolio.api(method, parts, query, body) or (404, {})
+        if parts == ["releases"]:
+            closed = [{**document["waiting"][0], "status": "rejected", "decided_at": None, "by": "Ann", "comment": ""}]
+            lists = {"waiting": [], "decided": closed} if decided else {"waiting": document["waiting"]}
+            document = {**document, **lists, "may_decide": True}
+        return status, document
+
+    page = open_page(at(serve(api), "model"))
+    picture = page.get_by_role("img", name="What was said, and what happened")
+    expect(picture.locator(".given circle")).to_have_count(4)
+    expect(picture.locator(".late circle")).to_have_count(10)
+    expect(page.get_by_text("AUC (higher is better)")).to_be_visible()
+    page.get_by_label("Comment").fill("wait for the audit")
+    page.get_by_role("button", name="Reject").click()
+
+    expect(page.get_by_text("None waits.")).to_be_visible()
+    assert decided == [{"decision": "reject", "comment": "wait for the audit"}]
 
 
 @pytest.mark.slow

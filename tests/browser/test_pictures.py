@@ -25,6 +25,7 @@ PICTURES = {
     "compare": (f"{ANNEX}/compare", (1440, 1000), "light", "Finishes that moved"),
     "what-if": (f"{ANNEX}/what-if", (1440, 700), "light", "Nothing is stored"),
     "upload": ("upload", (1440, 560), "light", "Drop a schedule here"),
+    "model": ("model", (1440, 1500), "light", "Trainings"),
     "phone": (f"{ANNEX}/gantt", PHONE, "light", "Finishes"),
 }
 

@@ -45,10 +45,13 @@ OBJECTS = {
         "write": {"PrepareFunction"},
     },
     "reports/e/evaluation.json": {
-        "read": {"ReportFunction", "TrackFunction", "ApproveFunction"},
+        "read": {"ReportFunction", "TrackFunction", "ApproveFunction", "ProjectsFunction"},
         "write": {"EvaluateFunction"},
     },
-    "reports/e/report.html": {"read": {"TrackFunction", "ApproveFunction"}, "write": {"ReportFunction"}},
+    "reports/e/report.html": {
+        "read": {"TrackFunction", "ApproveFunction", "ProjectsFunction"},
+        "write": {"ReportFunction"},
+    },
     "reports/e/approval.json": {"read": {"TrackFunction", "ApproveFunction"}, "write": {"ApproveFunction"}},
     "predictions/s/2025-01-01.csv": {"read": {"ScoreFunction"}, "write": {"ScoreFunction"}},
     "projects/index.json": {"read": {"ScoreFunction", "ProjectsFunction"}, "write": {"ScoreFunction"}},
@@ -60,8 +63,14 @@ OBJECTS = {
         "read": {"ReleaseFunction"},
         "write": {"CollectFunction"},
     },
-    "monitoring/1.json": {"read": {"MonitorFunction", "ReportFunction"}, "write": {"MonitorFunction"}},
-    "monitoring/1.html": {"read": {"MonitorFunction"}, "write": {"MonitorFunction", "ReportFunction"}},
+    "monitoring/1.json": {
+        "read": {"MonitorFunction", "ReportFunction", "ProjectsFunction"},
+        "write": {"MonitorFunction"},
+    },
+    "monitoring/1.html": {
+        "read": {"MonitorFunction", "ProjectsFunction"},
+        "write": {"MonitorFunction", "ReportFunction"},
+    },
     "edge/m/bundle.zip": {"read": set(), "write": {"EdgeFunction"}},
     "edge/m/edge.json": {"read": {"ReportFunction"}, "write": {"EdgeFunction"}},
     "portable/7/portable.json": {"read": set(), "write": {"EdgeFunction"}},
@@ -165,8 +174,8 @@ def test_a_release_deletes_versions_and_never_the_function():
     assert who_may("lambda:DeleteFunction", PREDICT) == set()
 
 
-# Large batches are handed on.
-CALLERS = {"PredictBatchFunction": {"PredictFunction"}}
+# Large batches are handed on, and so are decisions on a release.
+CALLERS = {"PredictBatchFunction": {"PredictFunction"}, "ApproveFunction": {"Pipeline", "ProjectsFunction"}}
 
 
 @pytest.mark.parametrize("function", [name for name in FUNCTIONS if name != "PredictFunction"])
@@ -195,7 +204,9 @@ def test_a_record_of_the_control_table_is_written_by_these_alone(kind):
     for action, roles in RECORDS[kind].items():
         assert who_may(action, table, dynamodb_LeadingKeys=kind) == roles
     # Without a partition key the conditions would hold of everything.
-    for action in ("Scan", "Query", "PartiQLSelect", "ExportTableToPointInTime", "DeleteTable"):
+    listers = {"ProjectsFunction"} if kind in ("APPROVAL", "AUDIT") else set()
+    assert who_may("dynamodb:Query", table, dynamodb_LeadingKeys=kind) == listers
+    for action in ("Scan", "PartiQLSelect", "ExportTableToPointInTime", "DeleteTable"):
         assert who_may(f"dynamodb:{action}", table, dynamodb_LeadingKeys=kind) == set()
 
 

@@ -21,6 +21,8 @@ ENVIRONMENT = {
     "CONTROL_TABLE": "control",
     "STATE_MACHINE_ARN": MACHINE,
     "MAX_FILE_MEGABYTES": "1",
+    "PREDICT_FUNCTION": "slipcast-predict",
+    "APPROVE_FUNCTION": "slipcast-approve",
 }
 
 

@@ -5,13 +5,14 @@ import json
 import os
 import tempfile
 from collections.abc import Mapping, Sequence
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import boto3
+import numpy as np
 from moto import mock_aws
 
 from slipcast.datasets import network, versions
@@ -21,6 +22,7 @@ from slipcast.forecast.projects import documents
 from slipcast.forecast.projects.documents import Basis, Update
 from slipcast.forecast.reasons import Explainer, described
 from slipcast.ingest.schedule import read_schedule
+from slipcast.metrics.curves import curves
 from slipcast.model import scorer
 from slipcast.model.artifact import digest
 from slipcast.model.export.pipeline import export
@@ -28,6 +30,11 @@ from slipcast.schedule.engine import schedule as computed
 from slipcast.schedule.network import Key
 from slipcast.schedule.quality import assess
 from slipcast.schedule.tables import network_of
+from slipcast_aws import storage
+from slipcast_aws.control import audit
+from slipcast_aws.control import table as control
+from slipcast_aws.release import approvals
+from support import approval_records, monitor_records
 from support.forecast_models import forecast_json, with_forecast
 from support.serving_cases import fitted
 
@@ -40,6 +47,7 @@ FILES = {
     "msproject_canarsie": sorted((EXAMPLES / "exports").glob("msproject_canarsie_*.xml")),
 }
 BUCKET = "data"
+EXECUTION = approval_records.EXECUTION
 ENVIRONMENT = {
     "AWS_ACCESS_KEY_ID": "test",
     "AWS_SECRET_ACCESS_KEY": "test",
@@ -52,6 +60,8 @@ ENVIRONMENT = {
     "STATE_MACHINE_ARN": "arn:aws:states:us-east-1:000000000000:stateMachine:slipcast-pipeline",
     "MAX_FILE_MEGABYTES": "100",
     "MAX_BYTES": "100000000",
+    "PREDICT_FUNCTION": "slipcast-predict",
+    "APPROVE_FUNCTION": "slipcast-approve",
 }
 # Below the stage, as api/openapi.yaml names them.
 PATHS = (
@@ -63,6 +73,9 @@ PATHS = (
     "/projects/{id}/updates",
     "/projects/{id}/compare",
     "/projects/{id}/what-if",
+    "/monitoring",
+    "/releases",
+    "/releases/{id}/decision",
 )
 
 
@@ -94,6 +107,7 @@ class Portfolio:
                 heads, parts = documents.documents(update, stored.finished(BUCKET, source), histories)
                 record = {"data_date": day, "dataset_version": path.stem, "execution": "e", "model_version": "4"}
                 stored.store(BUCKET, source, record, heads, parts, documents.finished_ratios(update.tables))
+        _leave_live_model()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -135,6 +149,74 @@ class Portfolio:
         assert answer is not None
         assert answer[0] == 200, answer
         return answer[1]
+
+
+def _leave_live_model() -> None:
+    """Leave a live version as a release does, and what evaluate, monitor and notify wrote of it."""
+    role = boto3.client("iam").create_role(RoleName="predict", AssumeRolePolicyDocument="{}")["Role"]["Arn"]
+    model = {"MODEL_ID": "46563b0165b1", "MODEL_SHA256": "9" * 64, "MODEL_TRAINED_AT": "2026-04-01T06:12:00+00:00"}
+    model |= {"MODEL_URI": "s3://data/models/m", "MODEL_PROFILE_URI": "s3://data/models/p", "MODEL_DATASET_ID": "d1"}
+    functions = boto3.client("lambda")
+    functions.create_function(
+        FunctionName=ENVIRONMENT["PREDICT_FUNCTION"],
+        Runtime="python3.13",
+        Role=role,
+        Handler="app.handler",
+        Code={"ZipFile": b"code"},
+        Environment={"Variables": {**model, "MODEL_EXECUTION": EXECUTION}},
+    )
+    version = functions.publish_version(FunctionName=ENVIRONMENT["PREDICT_FUNCTION"])["Version"]
+    functions.create_alias(FunctionName=ENVIRONMENT["PREDICT_FUNCTION"], Name="live", FunctionVersion=version)
+    boto3.client("dynamodb").create_table(
+        TableName=ENVIRONMENT["CONTROL_TABLE"],
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in ("pk", "sk")],
+        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
+    )
+    generator = np.random.default_rng(1)
+    probability = generator.beta(1.2, 2.5, 700)
+    late = generator.random(700) < probability
+    evaluation = approval_records.evaluation(
+        execution=EXECUTION,
+        curves=curves(late, probability),
+        forecast={"histogram": [0.11, 0.09, 0.1, 0.12, 0.08, 0.1, 0.1, 0.09, 0.1, 0.11]},
+        prior={"brier": 0.231},
+    )
+    storage.write_json(approval_records.EVALUATION_URI, evaluation)
+    now = datetime.now(UTC)
+    monitored = {**monitor_records.record().as_dict(), "at": now.isoformat()}
+    storage.write_json(f"s3://{BUCKET}/monitoring/{now:%Y-%m-%dT%H-%M-%S}.json", monitored)
+    for key in (f"reports/{EXECUTION}/report.html", f"monitoring/{now:%Y-%m-%dT%H-%M-%S}.html"):
+        storage.write_bytes(f"s3://{BUCKET}/{key}", b"<!doctype html>", "text/html")
+    held = {"p10": (0.12, 0.09, 0.16), "p50": (0.47, 0.42, 0.52), "p80": (0.78, 0.74, 0.82), "p90": (0.88, 0.85, 0.91)}
+    total = {
+        key: value
+        for name, (share, low, high) in held.items()
+        for key, value in (
+            *((f"{name}_held", share), (f"{name}_low", low), (f"{name}_high", high), (f"{name}_judged", 412)),
+        )
+    }
+    storage.write_json(f"s3://{BUCKET}/reports/scoreboard/scoreboard.json", {"total": total})
+    for days, reason, outcome in ((40, "new_data", "released"), (9, "alarm", "kept")):
+        record = {"what": "pipeline", "execution": EXECUTION, "reason": reason, "outcome": outcome, "dataset_id": "d1"}
+        record |= {"version": "1"} if outcome == "released" else {"detail": "not better than the live model"}
+        audit.audit("control", identity=reason, record=record, now=now - timedelta(days=days))
+    wait_for_approval(now)
+
+
+def wait_for_approval(now: datetime) -> None:
+    """Store a request for the approval of a model, as the state AskApproval leaves it."""
+    asked = approvals.Approval(
+        execution=EXECUTION,
+        status="pending",
+        asked_at=control.timestamp(now),
+        expires_at=control.timestamp(now + timedelta(hours=72)),
+        evaluation_uri=approval_records.EVALUATION_URI,
+        model_id=approval_records.MODEL["model_id"],
+        model_sha256=approval_records.MODEL["sha256"],
+        key_sha256=approvals.digest("key"),
+    )
+    approvals.ask(ENVIRONMENT["CONTROL_TABLE"], asked)
 
 
 @cache

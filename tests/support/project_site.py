@@ -23,6 +23,7 @@ from slipcast.forecast.stage import as_of
 from slipcast.ingest.schedule import read_schedule
 from slipcast.schedule.network import Key
 from slipcast_aws import projects as stored
+from support import release_records
 
 FOLDER = Path(__file__).resolve().parents[2] / "examples" / "annex"
 DAYS = ("2025-02-28", "2025-08-29", "2026-03-31")
@@ -113,8 +114,10 @@ def app(load_app: Callable[..., ModuleType], bucket: str) -> ModuleType:
         AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in ("pk", "sk")],
         KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
     )
+    release_records.make_function()
     machine = "arn:aws:states:us-east-1:123456789012:stateMachine:slipcast-pipeline"
     environment = {"DATA_BUCKET": bucket, "CONTROL_TABLE": "control", "STATE_MACHINE_ARN": machine}
+    environment |= {"PREDICT_FUNCTION": "slipcast-predict", "APPROVE_FUNCTION": "slipcast-approve"}
     return load_app("projects.app", **environment, MAX_FILE_MEGABYTES="1", API_AUTH="api_key")
 
 

@@ -33,3 +33,15 @@ def audit_trail(table: str) -> list[dict[str, str]]:
     return [
         {name: value["S"] for name, value in item.items() if name != "pk"} for page in pages for item in page["Items"]
     ]
+
+
+def latest(table: str, limit: int) -> list[dict[str, str]]:
+    """Return the last audit entries, newest first, at most `limit` of them."""
+    found = client().query(
+        TableName=table,
+        KeyConditionExpression="pk = :pk",
+        ExpressionAttributeValues={":pk": {"S": "AUDIT"}},
+        ScanIndexForward=False,
+        Limit=limit,
+    )
+    return [{name: value["S"] for name, value in item.items() if name != "pk"} for item in found["Items"]]

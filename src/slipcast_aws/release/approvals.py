@@ -139,6 +139,27 @@ def read(table: str, execution: str) -> Approval | None:
     return Approval(execution=execution, **{k: v["S"] for k, v in found.items() if k in Approval.__dataclass_fields__})
 
 
+def every(table: str) -> list[Approval]:
+    """Return all requests without token and key, which stay in the table."""
+    names = [name for name in Approval.__dataclass_fields__ if name not in ("execution", "task_token", "key_sha256")]
+    pages = (
+        control.client()
+        .get_paginator("query")
+        .paginate(
+            TableName=table,
+            KeyConditionExpression="pk = :pk",
+            ExpressionAttributeValues={":pk": {"S": PK}},
+            ProjectionExpression=", ".join(["sk", *(f"#{name}" for name in names)]),
+            ExpressionAttributeNames={f"#{name}": name for name in names},
+        )
+    )
+    return [
+        Approval(execution=item["sk"]["S"], **{name: item[name]["S"] for name in names if name in item})
+        for page in pages
+        for item in page["Items"]
+    ]
+
+
 def existing(table: str, execution: str) -> Approval:
     """Return the request of an execution that has one.
 

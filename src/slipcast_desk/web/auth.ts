@@ -40,7 +40,7 @@ export function claims(): Claims | null {
 export function may(role: "planner" | "approver"): boolean {
   const groups = claims()?.["cognito:groups"];
   const roles = groups?.filter((name) => ["viewer", "planner", "approver"].includes(name)) ?? [];
-  return roles.length === 0 || roles.includes(role) || (role === "planner" && roles.includes("approver"));
+  return roles.length === 0 || roles.includes(role);
 }
 
 const encoded = (bytes: Uint8Array): string =>

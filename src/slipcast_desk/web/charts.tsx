@@ -121,6 +121,54 @@ export function Distribution({ points, marks, label }: {
   );
 }
 
+export interface Point { said: number; held: number; low?: number | null; high?: number | null; n?: number | null }
+export interface Judged { name: string; class: string; points: Point[] }
+// What was said against what happened: on the diagonal 80 % are 80 %. Bars are 95 % intervals.
+export function Calibration({ series, label }: { series: Judged[]; label: string }) {
+  const [box, width] = useSize<HTMLDivElement>();
+  const size = Math.min(Math.max(width, 240), 440);
+  const scale = { x: scaleLinear([0, 1], [46, size - RIGHT]), y: scaleLinear([0, 1], [size - 42, 10]) };
+  const ticks = [0, 0.25, 0.5, 0.75, 1];
+  return (
+    <figure class="chart" ref={box}>
+      <svg role="img" aria-label={label} width={size} height={size}>
+        <g class="axis">
+          {ticks.map((tick) => (
+            <g key={tick}>
+              <line x1={scale.x(0)} x2={scale.x(1)} y1={scale.y(tick)} y2={scale.y(tick)} />
+              <line y1={scale.y(0)} y2={scale.y(1)} x1={scale.x(tick)} x2={scale.x(tick)} />
+              <text x={scale.x(0) - 6} y={scale.y(tick)} dy="0.32em" text-anchor="end">{percent(tick)}</text>
+              <text x={scale.x(tick)} y={scale.y(0) + 16} text-anchor="middle">{percent(tick)}</text>
+            </g>
+          ))}
+          <text x={scale.x(0.5)} y={size - 6} text-anchor="middle">{t("calibration.said")}</text>
+          <text transform={`translate(12,${scale.y(0.5)}) rotate(-90)`} text-anchor="middle">{t("calibration.held")}</text>
+        </g>
+        <g class="baseline"><line x1={scale.x(0)} y1={scale.y(0)} x2={scale.x(1)} y2={scale.y(1)} /></g>
+        {series.map((item) => (
+          <g key={item.name} class={item.class}>
+            <path d={line<Point>((point) => scale.x(point.said), (point) => scale.y(point.held))(item.points)!} />
+            {item.points.map((point) => (
+              <g key={point.said}>
+                {point.low != null && point.high != null && <line class="whisker" x1={scale.x(point.said)} x2={scale.x(point.said)} y1={scale.y(point.low)} y2={scale.y(point.high)} />}
+                <circle cx={scale.x(point.said)} cy={scale.y(point.held)} r="4"><title>{`${item.name}: ${percent(point.said)} → ${percent(point.held)}`}</title></circle>
+              </g>
+            ))}
+          </g>
+        ))}
+      </svg>
+      <p class="legend">{series.map((item) => <span key={item.name} class="entry"><i class={`key dot ${item.class}`} aria-hidden="true" />{item.name}</span>)}</p>
+      <details>
+        <summary>{t("as.table")}</summary>
+        <table>
+          <thead><tr><th scope="col">{t("calibration.what")}</th><th scope="col" class="n">{t("calibration.said")}</th><th scope="col" class="n">{t("calibration.held")}</th><th scope="col" class="n">{t("calibration.n")}</th></tr></thead>
+          <tbody>{series.flatMap((item) => item.points.map((point) => <tr key={item.name + point.said}><th scope="row">{item.name}</th><td class="n">{percent(point.said)}</td><td class="n">{percent(point.held)}</td><td class="n">{point.n ?? "–"}</td></tr>))}</tbody>
+        </table>
+      </details>
+    </figure>
+  );
+}
+
 // P50 to P90 of a completion against its baseline, on a scale that all rows of a table share.
 export function Range({ completion, from, to }: { completion: Completion; from: number; to: number }) {
   const x = scaleLinear([from, to], [3, 97]).clamp(true);

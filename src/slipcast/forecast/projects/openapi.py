@@ -143,6 +143,64 @@ SCHEMAS: dict[str, Schema] = {
         }
     ),
     "ProjectExport": _object({"url": _TEXT, "name": _TEXT, "bytes": _COUNT, "expires_at": _TEXT}),
+    "Monitoring": _object(
+        {
+            "live": _or_null(_object({"version": _TEXT, "model_id": _TEXT, "trained_at": _TEXT, "execution": _TEXT})),
+            "evaluation": _or_null(_ANY_ROW),
+            "monitor": _or_null(_ANY_ROW),
+            "scoreboard": _list(
+                _object(
+                    {
+                        "level": _PROBABILITY,
+                        "held": _PROBABILITY,
+                        "judged": _or_null(_COUNT),
+                        **dict.fromkeys(("low", "high"), _or_null(_PROBABILITY)),
+                    }
+                )
+            ),
+            "trainings": _list(
+                _object(
+                    {
+                        "at": _TEXT,
+                        **dict.fromkeys(
+                            ("execution", "reason", "outcome", "version", "detail", "report_url"), _TEXT_OR_NULL
+                        ),
+                    }
+                )
+            ),
+            "pages": _object(dict.fromkeys(("training", "monitoring", "scoreboard"), _TEXT_OR_NULL)),
+        }
+    ),
+    "Releases": _object(
+        {
+            "may_decide": _FLAG,
+            "waiting": _list(
+                _object(
+                    {
+                        **dict.fromkeys(("execution", "asked_at", "expires_at", "model_id", "model_sha256"), _TEXT),
+                        "facts": _list(_object({"name": _TEXT, "value": _TEXT})),
+                        "figures": _list(_object({"measure": _TEXT, "challenger": _TEXT, "champion": _TEXT})),
+                        "report_url": _TEXT_OR_NULL,
+                    }
+                )
+            ),
+            "decided": _list(
+                _object(
+                    {
+                        "execution": _TEXT,
+                        "status": {"enum": ["approved", "rejected", "expired"]},
+                        **dict.fromkeys(("decided_at", "by", "comment", "outcome", "model_id"), _TEXT_OR_NULL),
+                    }
+                )
+            ),
+        }
+    ),
+    "Decision": _object(
+        {"decision": {"enum": ["approve", "reject"]}, "comment": {"type": "string", "maxLength": 1000}},
+        optional=("comment",),
+        additionalProperties=False,
+    ),
+    "Decided": _object({"execution": _TEXT, "status": _TEXT, "delivery": _TEXT, "decided_at": _TEXT}),
     "ProjectUpdates": _object({"updates": _list(_UPDATE)}),
     "ProjectComparison": _object(
         {
@@ -334,6 +392,23 @@ _GET: dict[str, tuple[str, Schema, list[Schema], dict[int, str], str]] = {
         "A link that holds for 15 minutes. xer, pmxml and mspdi are the dropped file with the forecast in user-defined "
         "fields, csv is a table for P6's import of spreadsheets.",
     ),
+    "/monitoring": (
+        "The live model, and what monitoring says of it",
+        _ref("Monitoring"),
+        [],
+        _QUERY,
+        "Probabilities and dates against what happened: on the holdout of its training and since then. The last run of "
+        "the monitor, trainings, and links to the pages, which hold for 15 minutes and only callers who may see every "
+        "project get.",
+    ),
+    "/releases": (
+        "Releases that wait for approval",
+        _ref("Releases"),
+        [],
+        _QUERY,
+        "Those that wait, the earliest to expire first, and the last that were decided. may_decide says whether the "
+        "caller may.",
+    ),
     "/executions": (
         "The execution of an upload",
         _ref("Execution"),
@@ -365,6 +440,21 @@ _POST: dict[str, tuple[str, Schema, str, Schema, dict[int, str], str, dict[str, 
         {**_NOT_FOUND, **_BODY},
         "Completion and activities before and after, by the same draws. Nothing is stored. Takes the role planner.",
         _EXAMPLE_CHANGE,
+    ),
+    "/releases/{id}/decision": (
+        "A decision on a release",
+        _ref("Decision"),
+        "200",
+        _ref("Decided"),
+        {
+            **_BODY,
+            404: "The execution has asked for no approval",
+            409: "It is decided already, or has expired",
+            503: "The decision is recorded, but the pipeline could not be notified: send it again",
+        },
+        "In the name of the caller. Takes the role approver, and a token or a signature: an API key does not say which "
+        "person decides.",
+        {"decision": "approve", "comment": "seen with the team"},
     ),
     "/uploads": (
         "A form for an upload",
@@ -423,7 +513,7 @@ def _path_parameters(path: str) -> list[Schema]:
             "name": name,
             "in": "path",
             "required": True,
-            **(executions if path.startswith("/executions") else _PATHS[name]),
+            **(executions if path.startswith(("/executions", "/releases")) else _PATHS[name]),
         }
         for name in re.findall(r"\{(\w+)\}", path)
     ]

@@ -1,84 +1,108 @@
-// The live model, and decisions on releases.
-import { useEffect, useState } from "preact/hooks";
-import { Problem, request } from "../api";
-import { may } from "../auth";
+// The live model: what it said against what happened, drift, trainings, and releases that wait for a decision.
+import { useEffect } from "preact/hooks";
+import { Calibration, type Judged } from "../charts";
 import { useGet } from "../hooks";
-import { day, number, t, word } from "../i18n";
-import { Field, ProblemNote, Tile, Waiting } from "../parts";
+import { day, number, percent, small, t, word } from "../i18n";
+import { SortedTable, Tile, Waiting } from "../parts";
+import { Releases } from "./releases";
 
-interface Live { version?: string; model_id?: string; family?: string; algorithm?: string; trained_at?: string; threshold?: number; metrics?: Record<string, number>; [name: string]: unknown }
+interface Level { level: number; held: number; judged?: number | null; low?: number | null; high?: number | null }
+interface Feature { name: string; psi: number | null; psi_limit: number | null; drifted: boolean | null; confirmed: boolean | null }
+interface Training { at: string; execution: string | null; reason: string | null; outcome: string | null; version: string | null; detail: string | null; report_url: string | null }
+interface State {
+  live: { version: string; model_id: string; trained_at: string; execution: string } | null;
+  evaluation: {
+    family: string | null; data_date: string | null; rows: number | null; brier: number | null; prior_brier: number | null; auc: number | null;
+    reliability: { mean_score: number; late_rate: number; late_rate_ci: [number, number]; n: number }[]; backtest: Level[]; reasons: string[];
+  } | null;
+  monitor: {
+    at: string; conclusion: string; reasons: string[]; n: number | null;
+    drift: { state: string | null; max_psi: number | null; features: Feature[] };
+    realised: { state: string | null; n: number | null; late_rate: number | null; mean_score: number | null };
+  } | null;
+  scoreboard: Level[]; trainings: Training[]; pages: Record<"training" | "monitoring" | "scoreboard", string | null>;
+}
 
 export function Model() {
-  const live = useGet<Live>("model");
+  const state = useGet<State>("monitoring");
   useEffect(() => { document.title = `${t("nav.model")} · Slipcast`; }, []);
   return (
     <>
       <div class="title"><h1>{t("nav.model")}</h1><p class="muted">{t("model.lead")}</p></div>
-      <Waiting of={live}>{(model) => <Card model={model} />}</Waiting>
-      {may("approver") && <Decision />}
+      <Releases />
+      <Waiting of={state}>{(found) => <Live state={found} />}</Waiting>
     </>
   );
 }
 
-const shown = (value: unknown): string =>
-  typeof value === "number" ? number(value) : /^\d{4}-\d\d-\d\dT/.test(String(value)) ? day(String(value)) : String(value);
+const TONES: Record<string, string> = { healthy: "good", ok: "good", drift: "warn", miscalibrated: "bad", degraded: "bad" };
+const PAGES = ["training", "monitoring", "scoreboard"] as const;
 
-function Card({ model }: { model: Live }) {
-  const plain = Object.entries(model).filter(([, value]) => ["string", "number", "boolean"].includes(typeof value));
+function Live({ state }: { state: State }) {
+  const { live, evaluation, monitor, scoreboard, trainings, pages } = state;
+  if (!live) return <section class="card"><h2>{t("model.none")}</h2><p class="muted">{t("model.none.help")}</p></section>;
+  const p80 = scoreboard.find((item) => item.level === 0.8);
+  const linked = PAGES.filter((name) => pages[name]);
   return (
     <>
       <dl class="tiles">
-        <Tile label={t("model.version")} value={String(model.version ?? "–")} />
-        {(model.family ?? model.algorithm) && <Tile label={t("model.family")} value={word("family", String(model.family ?? model.algorithm))} />}
-        {model.trained_at && <Tile label={t("model.trained")} value={day(model.trained_at)} />}
-        {model.threshold != null && <Tile label={t("model.threshold")} value={number(model.threshold * 100) + " %"} />}
+        <Tile label={t("model.version")} value={live.version} note={live.model_id} />
+        {evaluation?.family && <Tile label={t("model.family")} value={word("family", evaluation.family)} note={evaluation.rows == null ? undefined : t("model.holdout", { n: evaluation.rows })} />}
+        {live.trained_at && <Tile label={t("model.trained")} value={day(live.trained_at)} note={evaluation?.data_date ? t("as.of", { day: day(evaluation.data_date) }) : undefined} />}
+        {monitor && <Tile label={t("model.monitor")} value={<span class={`state ${TONES[monitor.conclusion] ?? ""}`}>{word("conclusion", monitor.conclusion)}</span>} note={t("as.of", { day: day(monitor.at) })} />}
+        {p80 && <Tile label={t("model.p80")} value={percent(p80.held)} note={t("model.judged", { n: p80.judged ?? 0 })} />}
       </dl>
-      <section class="card">
-        <h2>{t("model.facts")}</h2>
-        <dl class="facts">{plain.map(([name, value]) => <><dt key={name}>{name.replace(/_/g, " ")}</dt><dd>{shown(value)}</dd></>)}</dl>
-      </section>
+      {linked.length > 0 && <ul class="pages">{linked.map((name) => <li key={name}><a class="button" href={pages[name]!} target="_blank" rel="noopener">{t(`page.${name}`)}</a></li>)}</ul>}
+      <div class="grid">
+        <section class="card">
+          <h2>{t("calibration.title")}</h2>
+          <p class="muted">{t("calibration.help")}</p>
+          {evaluation && <Calibration label={t("calibration.title")} series={judged(state)} />}
+        </section>
+        <section class="card">
+          <h2>{t("drift.title")}</h2>
+          {!monitor && <p class="muted">{t("drift.none")}</p>}
+          {monitor && <Drift monitor={monitor} />}
+        </section>
+        <section class="card wide">
+          <h2>{t("trainings.title")}</h2>
+          {trainings.length === 0 && <p class="muted">{t("trainings.none")}</p>}
+          {trainings.length > 0 && (
+            <SortedTable caption={t("trainings.title")} first="-at" keyOf={(item) => item.at + item.execution} rows={trainings} columns={[
+              { name: "at", label: t("trainings.at"), sort: (item) => item.at, cell: (item) => <>{day(item.at)}<small>{item.execution}</small></> },
+              { name: "reason", label: t("trainings.reason"), cell: (item) => word("reason", item.reason) },
+              { name: "outcome", label: t("trainings.outcome"), cell: (item) => <>{word("outcome", item.outcome)}{item.version && ` · ${t("model.version.n", { n: item.version })}`}{item.detail && <small>{item.detail}</small>}</> },
+              { name: "report", label: t("page.training"), cell: (item) => (item.report_url ? <a href={item.report_url} target="_blank" rel="noopener">{t("trainings.open")}</a> : "–") },
+            ]} />
+          )}
+        </section>
+      </div>
     </>
   );
 }
 
-interface Asked { execution?: string; status?: string; title?: string; detail?: string; [name: string]: unknown }
-// The link of the mail opens one request: whoever has it may decide, here as on the page behind it.
-function Decision() {
-  const [link, setLink] = useState("");
-  const [asked, setAsked] = useState<Asked | null>(null);
-  const [name, setName] = useState("");
-  const [comment, setComment] = useState("");
-  const [problem, setProblem] = useState<Problem | null>(null);
-  const [done, setDone] = useState<Asked | null>(null);
-  const found = /approvals\/([^?/#]+)\?.*\bkey=([^&#]+)/.exec(link);
-  const path = found ? `approvals/${found[1]}?key=${found[2]}` : null;
-  const attempt = async (body?: unknown) => {
-    setProblem(null);
-    try {
-      const answer = await request<Asked>(path!, body);
-      if (body) setDone(answer);
-      else setAsked(answer);
-    } catch (error) {
-      setProblem(error instanceof Problem ? error : new Problem(-1, String(error), null));
-    }
-  };
-  const decide = (decision: "approve" | "reject") => attempt({ decision, name, comment, key: decodeURIComponent(found![2]!) });
+function judged({ evaluation, scoreboard }: State): Judged[] {
+  return [
+    { name: t("calibration.late"), class: "late", points: evaluation!.reliability.map((bin) => ({ said: bin.mean_score, held: bin.late_rate, low: bin.late_rate_ci[0], high: bin.late_rate_ci[1], n: bin.n })) },
+    { name: t("calibration.backtest"), class: "backtest", points: evaluation!.backtest.map((item) => ({ said: item.level, held: item.held })) },
+    { name: t("calibration.given"), class: "given", points: scoreboard.map((item) => ({ said: item.level, held: item.held, low: item.low, high: item.high, n: item.judged })) },
+  ].filter((item) => item.points.length > 0);
+}
+
+function Drift({ monitor }: { monitor: NonNullable<State["monitor"]> }) {
+  const { drift, realised } = monitor;
   return (
-    <section class="card">
-      <h2>{t("approve.title")}</h2>
-      <p class="muted">{t("approve.help")}</p>
-      <Field label={t("approve.link")}><input type="url" value={link} onInput={(event) => { setLink(event.currentTarget.value); setAsked(null); setDone(null); }} /></Field>
-      <button type="button" disabled={!path} onClick={() => attempt()}>{t("approve.open")}</button>
-      {problem && <ProblemNote problem={problem} />}
-      {asked && !done && (
-        <>
-          <dl class="facts">{Object.entries(asked).filter(([, value]) => ["string", "number", "boolean"].includes(typeof value)).map(([key, value]) => <><dt key={key}>{key.replace(/_/g, " ")}</dt><dd>{shown(value)}</dd></>)}</dl>
-          <Field label={t("approve.name")}><input type="text" required value={name} onInput={(event) => setName(event.currentTarget.value)} /></Field>
-          <Field label={t("approve.comment")}><textarea value={comment} onInput={(event) => setComment(event.currentTarget.value)} /></Field>
-          <p><button type="button" class="main" disabled={!name.trim()} onClick={() => decide("approve")}>{t("approve.yes")}</button> <button type="button" disabled={!name.trim()} onClick={() => decide("reject")}>{t("approve.no")}</button></p>
-        </>
+    <>
+      <p><span class={`state ${TONES[drift.state ?? ""] ?? ""}`}>{word("drift", drift.state)}</span> {monitor.n != null && <small>{t("drift.n", { n: monitor.n })}</small>}</p>
+      {realised.late_rate != null && realised.mean_score != null && <p>{t("drift.realised", { n: realised.n ?? 0, late: percent(realised.late_rate), said: percent(realised.mean_score) })}</p>}
+      {monitor.reasons.map((reason) => <p key={reason}>{reason}</p>)}
+      {drift.features.length > 0 && (
+        <SortedTable caption={t("drift.title")} first="-psi" keyOf={(item) => item.name} rows={drift.features} columns={[
+          { name: "name", label: t("drift.feature"), sort: (item) => item.name, cell: (item) => <>{item.name.replace(/_/g, " ")}{item.drifted && <small class="state bad">{t(item.confirmed ? "drift.confirmed" : "drift.once")}</small>}</> },
+          { name: "psi", label: t("drift.psi"), numeric: true, sort: (item) => item.psi, cell: (item) => (item.psi == null ? "–" : small(item.psi)) },
+          { name: "limit", label: t("drift.limit"), numeric: true, cell: (item) => (item.psi_limit == null ? "–" : number(item.psi_limit)) },
+        ]} />
       )}
-      {done && <p role="status"><strong>{String(done.title ?? word("outcome", String(done.status ?? "")))}</strong></p>}
-    </section>
+    </>
   );
 }
