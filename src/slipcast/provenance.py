@@ -39,6 +39,7 @@ def source_digest(folder: Path) -> str:
     return digest.hexdigest()
 
 
+@cache
 def code_version() -> str:
     """Return the version of this package with the digest of its source, e.g. ``0.1.0+3f2a…``."""
     return f"{slipcast.__version__}+{source_digest(Path(slipcast.__file__).parent)[:12]}"

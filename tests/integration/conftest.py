@@ -15,6 +15,7 @@ from permissions.template import FUNCTIONS
 from slipcast_aws import storage
 from slipcast_aws.control import table as control
 from slipcast_aws.serving import feature_store
+from support import quick_aws
 from support.monitoring_site import live, monitor, profiled  # noqa: F401 - fixtures of several files
 
 HERE = Path(__file__).parent
@@ -74,7 +75,7 @@ def pytest_testnodedown(node) -> None:
 @pytest.fixture
 def mocked_aws(aws_environment):
     """AWS without an account; adapters forget the clients of the test before, and of this one."""
-    with mock_aws():
+    with mock_aws(), quick_aws.clients_once():
         for adapter in (storage, control):
             adapter.client.cache_clear()
         yield

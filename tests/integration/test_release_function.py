@@ -23,6 +23,7 @@ from slipcast_aws.release import traffic
 from slipcast_aws.release import versions as releases
 from slipcast_aws.tracking import outbox
 from slipcast_cli import switch
+from support import quick_aws
 from support.release_records import (
     FUNCTION,
     GOLDEN,
@@ -42,7 +43,7 @@ CLIENTS = (storage.client, releases.client, control.client)
 def cloud(aws_environment, monkeypatch):
     """The predict function as the stack makes it, and two models that are not released yet."""
     behave_as_aws(monkeypatch)
-    with mock_aws():
+    with mock_aws(), quick_aws.clients_once():
         boto3.client("s3").create_bucket(Bucket="data")
         make_function()
         for function in CLIENTS:
