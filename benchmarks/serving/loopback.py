@@ -23,7 +23,9 @@ from benchmarks.serving import models, runtime
 
 HERE = Path(__file__).parent
 OWN = models.FOLDER / "environment"
-CALLS = {1: 200, 100: 40, 1000: 15, 10_000: 5}
+CALLS = {1: 400, 100: 40, 1000: 25, 10_000: 9}
+# Rows from which a request comes as a table too.
+TABLES_FROM = 1000
 BOOT_SECONDS = 180
 
 
@@ -32,7 +34,7 @@ def environment() -> Path:
     return runtime.python_of(HERE / "requirements.txt", OWN)
 
 
-def measure(case: models.Case, rows: pd.DataFrame, share: float = 1.0) -> dict[int, dict[str, tuple[float, float]]]:
+def measure(case: models.Case, rows: pd.DataFrame, share: float = 1.0) -> dict[int, dict[str, tuple[float, ...]]]:
     """Return median and 99th percentile in ms of each server by number of rows."""
     found = {}
     bare = runtime.function("bare.handler", [runtime.ROOT / "benchmarks" / "load" / "bare"])
@@ -48,8 +50,21 @@ def measure(case: models.Case, rows: pd.DataFrame, share: float = 1.0) -> dict[i
                 "mlflow": ("/invocations", _records(frame), _of_mlflow),
                 "mlserver": ("/v2/models/model/infer", _v2(frame), _of_v2),
             }
-            found[count] = _in_turn(ports, requests, max(3, round(calls * share)))
+            if count >= TABLES_FROM:
+                as_csv = json.dumps(runtime.event(models.table(chosen).to_csv(index=False), runtime.CSV)).encode()
+                as_arrow = json.dumps(runtime.event(models.arrow(chosen), runtime.ARROW)).encode()
+                requests["slipcast, CSV"] = (runtime.INVOKE, as_csv, runtime.predictions)
+                requests["slipcast, Arrow"] = (runtime.INVOKE, as_arrow, runtime.predictions)
+            times = _in_turn({name: ports[name.partition(",")[0]] for name in requests}, requests, _calls(calls, share))
+            for name in [name for name in times if name.startswith("slipcast")]:
+                for other in ("bare", "mlserver"):
+                    times[f"{name} ÷ {other}"] = (times[name][0] / times[other][0],)
+            found[count] = times
     return found
+
+
+def _calls(calls: int, share: float) -> int:
+    return max(3, round(calls * share))
 
 
 def own(case: models.Case, rows: pd.DataFrame, share: float = 1.0) -> dict[int, dict[str, tuple[float, float]]]:
@@ -61,7 +76,7 @@ def own(case: models.Case, rows: pd.DataFrame, share: float = 1.0) -> dict[int, 
         for count, calls in CALLS.items():
             event = json.dumps(runtime.event(models.body(rows.head(count)))).encode()
             requests = dict.fromkeys(ports, (runtime.INVOKE, event, None))
-            times = _in_turn(ports, requests, max(3, round(calls * share)))
+            times = _in_turn(ports, requests, _calls(calls, share))
             ratio = times["slipcast"][0] / times["bare"][0]
             found[count] = times | {"slipcast ÷ bare": (ratio, ratio)}
     return found

@@ -129,6 +129,22 @@ def body(rows: pd.DataFrame) -> str:
     return json.dumps({"activities": activities} if len(activities) > 1 else activities[0])
 
 
+def table(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the same request as a table: a column for each field and each point-in-time feature."""
+    activities = [activity(row) for row in rows.to_dict("records")]
+    return pd.DataFrame([{**item, **item.pop("history")} for item in activities])
+
+
+def arrow(rows: pd.DataFrame) -> bytes:
+    """Return the same table as an Arrow IPC stream."""
+    import pyarrow
+
+    found, sink = pyarrow.Table.from_pandas(table(rows), preserve_index=False), pyarrow.BufferOutputStream()
+    with pyarrow.ipc.new_stream(sink, found.schema) as writer:
+        writer.write_table(found)
+    return sink.getvalue().to_pybytes()
+
+
 def frame(rows: pd.DataFrame) -> pd.DataFrame:
     """Return the features of rows, as the pipelines take them."""
     return feature_table(rows)[[*NUMERIC, *CATEGORICAL]]

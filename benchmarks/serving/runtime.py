@@ -1,8 +1,11 @@
 """The Lambda runtime on this machine: interface emulator and awslambdaric, with the code and the layers as built."""
 
+import base64
 import contextlib
+import csv
 import http.client
 import importlib.util
+import io
 import json
 import os
 import signal
@@ -75,15 +78,19 @@ def size(folders: list[Path]) -> int:
     return sum(shell.size(folder) for folder in folders)
 
 
-def event(body: str) -> dict[str, Any]:
-    """Return the event of API Gateway for a request for predictions."""
-    headers = {"Content-Type": "application/json"}
+JSON, CSV, ARROW = "application/json", "text/csv", "application/vnd.apache.arrow.stream"
+
+
+def event(body: str | bytes, kind: str = JSON) -> dict[str, Any]:
+    """Return the event of API Gateway for a request for predictions that comes and is answered as `kind`."""
+    headers = {"Content-Type": kind, "Accept": kind}
     return {
         **{"httpMethod": "POST", "path": "/predictions", "resource": "/predictions", "headers": headers},
-        **{"multiValueHeaders": {"Content-Type": ["application/json"]}, "queryStringParameters": None},
+        **{"multiValueHeaders": {name: [value] for name, value in headers.items()}, "queryStringParameters": None},
         **{"multiValueQueryStringParameters": None, "pathParameters": None, "stageVariables": None},
         "requestContext": {"stage": "v1", "requestId": "0d9b3a52-benchmark", "path": "/v1/predictions"},
-        **{"body": body, "isBase64Encoded": False},
+        "body": base64.b64encode(body).decode() if isinstance(body, bytes) else body,
+        "isBase64Encoded": isinstance(body, bytes),
     }
 
 
@@ -201,4 +208,11 @@ def predictions(raw: bytes) -> list[float]:
     answer = json.loads(raw)
     if answer.get("statusCode") != 200:
         raise RuntimeError(f"the function answered {raw[:500]!r}")
-    return [item["probability"] for item in json.loads(answer["body"])["predictions"]]
+    kind, body = answer["multiValueHeaders"]["Content-Type"][0].partition(";")[0], answer["body"]
+    if kind == CSV:
+        return [float(row["probability"]) for row in csv.DictReader(io.StringIO(body))]
+    if kind == ARROW:
+        import pyarrow
+
+        return pyarrow.ipc.open_stream(base64.b64decode(body)).read_all()["probability"].to_pylist()
+    return [item["probability"] for item in json.loads(body)["predictions"]]

@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from functools import lru_cache
+from http import HTTPStatus
 from typing import Any, NamedTuple
 
 import msgspec
@@ -13,6 +14,7 @@ import msgspec
 from predict.api import answers, core, forecast_explanations, forecasts, schemas, tables
 from predict.api.routes import OPEN, Call
 from predict.contract import VERSION
+from predict.jobs import types as jobs
 from predict.logged import encode
 from predict.protocols import mlflow, open_inference
 from predict.transport import body, gateway
@@ -200,6 +202,47 @@ OPERATIONS = {
         mlflow.CONTENT,
     ),
 }
+# Batch jobs, which another function answers: summary, description, status and type of the answer, further errors.
+_JOB = "Batch jobs"
+_JOBS: dict[str, dict[str, tuple[str, str, int, type | None, dict[int, str]]]] = {
+    "/batch": {
+        "post": (
+            "Predict a file of any size",
+            "Without a key the answer has a form by which the file is uploaded, and its arrival begins the work. A "
+            "file that is in the data bucket already, below batch-input/, is named by its key. The result has the "
+            "columns of a table of /predictions and a row for each row of the file, in its order; one model gives all "
+            "of it. Ask for the job until it has ended.",
+            201,
+            jobs.BatchJob,
+            {
+                400: "The body is not JSON in UTF-8",
+                415: "The body is announced as something that is not read, or encoded",
+                422: "A field is missing or wrong, errors names it",
+                **_NO_MODEL,
+            },
+        )
+    },
+    "/batch/{id}": {
+        "get": (
+            "A batch job",
+            "How far it is, and a link to its result once it has succeeded.",
+            200,
+            jobs.BatchJob,
+            {404: "There is no such job, it is of another caller, or it has expired"},
+        ),
+        "delete": (
+            "Cancel or delete a batch job",
+            "A job that is cancelled leaves nothing: what was uploaded and written is deleted. One that has ended is "
+            "deleted with its result.",
+            204,
+            None,
+            {
+                404: "There is no such job, it is of another caller, or it has expired",
+                409: "The result is being completed: ask again",
+            },
+        ),
+    },
+}
 # Columns of an answer as CSV, and the schema of one as a line of JSON.
 _TABLES: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
     "/predictions": (tables.PREDICTION, _ref(answers.Line)),
@@ -218,6 +261,7 @@ def document(call: Call) -> str:
 def _document(server: str) -> str:
     types = {kind for operation in OPERATIONS.values() for kind in operation.answers}
     types |= {schemas.Activities, answers.Problem, answers.Line, open_inference.InferRequest}
+    types |= {jobs.BatchRequest, jobs.BatchJob}
     ordered = sorted(types, key=lambda kind: kind.__name__)
     _, components = msgspec.json.schema_components(ordered, ref_template="#/components/schemas/{name}")
     _allow_wrong_activities(components)
@@ -229,6 +273,7 @@ def _document(server: str) -> str:
         for path, methods in ROUTES.items()
         if path in OPERATIONS
     }
+    paths |= {path: _jobs(path) for path in _JOBS}
     # The project API, which another function answers, is part of the same document.
     paths |= projects.paths(_ref(answers.Problem))
     components |= projects.SCHEMAS
@@ -244,6 +289,7 @@ def _document(server: str) -> str:
         "servers": [{"url": server}],
         "tags": [
             {"name": "Predictions", "description": "The API's own requests"},
+            {"name": _JOB, "description": "Files of any size"},
             {"name": _V2, "description": "The Open Inference Protocol, version 2"},
             {"name": _MLFLOW, "description": "MLflow's scoring protocol"},
             projects.TAG,
@@ -309,6 +355,33 @@ def _responses(path: str, method: str) -> dict[str, Any]:
             found[str(status)]["content"] = {PROBLEM: {"schema": _ref(answers.Problem)}}
         if status in (429, 503):
             found[str(status)]["headers"] = _RETRY
+    return found
+
+
+def _jobs(path: str) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for method, (summary, text, status, kind, problems) in _JOBS[path].items():
+        success: dict[str, Any] = {"description": "Success"}
+        if kind is not None:
+            success["content"] = {body.JSON: {"schema": _ref(kind)}}
+        if status == HTTPStatus.CREATED:
+            success["headers"] = {"Location": {"description": "Path of the job", "schema": {"type": "string"}}}
+        responses: dict[str, Any] = {str(status): success}
+        for code, meaning in sorted({**_ALWAYS, **problems}.items()):
+            responses[str(code)] = {"description": meaning, "content": {PROBLEM: {"schema": _ref(answers.Problem)}}}
+            if code in (409, 429, 503):
+                responses[str(code)]["headers"] = _RETRY
+        found[method] = {
+            "operationId": "_".join([method, *re.findall(r"\w+", path)]),
+            **{"summary": summary, "description": text, "tags": [_JOB], "responses": responses},
+        }
+        if method == "post":
+            example = {"content_type": body.CSV, "accept": body.PARQUET}
+            content = {body.JSON: {"schema": _ref(jobs.BatchRequest), "example": example}}
+            found[method]["requestBody"] = {"required": True, "content": content}
+        else:
+            described = {"description": "Id of the job", "schema": {"type": "string", "minLength": 1}}
+            found[method]["parameters"] = [{"name": "id", "in": "path", "required": True, **described}]
     return found
 
 

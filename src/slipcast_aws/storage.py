@@ -68,10 +68,13 @@ def read_bytes(uri: str, *, version_id: str | None = None, sha256: str | None = 
     return raw
 
 
-def read_range(uri: str, begin: int, length: int) -> bytes:
+def read_range(uri: str, begin: int, length: int, *, version_id: str | None = None) -> bytes:
     """Return `length` bytes of an object from `begin` on; fewer if it ends before."""
     bucket, key = split_uri(uri)
-    return client().get_object(Bucket=bucket, Key=key, Range=f"bytes={begin}-{begin + length - 1}")["Body"].read()
+    span = f"bytes={begin}-{begin + length - 1}"
+    if version_id:
+        return client().get_object(Bucket=bucket, Key=key, VersionId=version_id, Range=span)["Body"].read()
+    return client().get_object(Bucket=bucket, Key=key, Range=span)["Body"].read()
 
 
 def _get(bucket: str, key: str, version_id: str | None) -> "GetObjectOutputTypeDef":
@@ -203,6 +206,15 @@ def delete(uri: str) -> None:
     """Delete the object at `uri`; in a versioned bucket its older versions stay."""
     bucket, key = split_uri(uri)
     client().delete_object(Bucket=bucket, Key=key)
+
+
+def delete_versions(prefix_uri: str, *, but: str | None = None) -> None:
+    """Delete the objects whose URI begins with `prefix_uri`, and all their versions, but the object `but`."""
+    bucket, prefix = split_uri(prefix_uri)
+    for page in client().get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=prefix):
+        for item in [*page.get("Versions", []), *page.get("DeleteMarkers", [])]:
+            if f"s3://{bucket}/{item['Key']}" != but:
+                client().delete_object(Bucket=bucket, Key=item["Key"], VersionId=item["VersionId"])
 
 
 def list_uris(prefix_uri: str, *, modified_since: datetime | None = None) -> Iterator[str]:

@@ -69,10 +69,14 @@ class Api:
 
     def post(self, path: str, document: Any) -> Answer:
         """Send a document as JSON and return the answer, whatever its status."""
-        body, url = json.dumps(document).encode(), f"{self.url}{path}"
+        return self.ask("POST", path, document)
+
+    def ask(self, method: str, path: str, document: Any = None) -> Answer:
+        """Send a request, with a document as JSON or without, and return the answer, whatever its status."""
+        body, url = None if document is None else json.dumps(document).encode(), f"{self.url}{path}"
         headers = {"Content-Type": "application/json", **self._headers}
         if self._auth == "iam":
-            request = AWSRequest(method="POST", url=url, data=body, headers=headers)
+            request = AWSRequest(method=method, url=url, data=body, headers=headers)
             credentials = self._session.get_credentials()
             if credentials is None:
                 raise NoCredentialsError()
@@ -81,7 +85,7 @@ class Api:
         try:
             # The address is the stack's own output.
             with urllib.request.urlopen(  # noqa: S310
-                urllib.request.Request(url, body, headers),  # noqa: S310
+                urllib.request.Request(url, body, headers, method=method),  # noqa: S310
                 timeout=TIMEOUT_SECONDS,
             ) as answer:
                 return Answer(answer.status, _parsed(answer.read()))

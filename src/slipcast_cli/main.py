@@ -141,7 +141,7 @@ def drop(file: Path, folder: str, wait: bool, minutes: float, top: int, stack: s
 def predict(file: Path, out: str, profile: str, stack: str) -> None:
     """Ask the API for the open activities of a schedule FILE and write CSV.
 
-    Nothing is stored but the prediction log.
+    More than 10,000 activities are predicted by a batch job. Nothing is stored but the prediction log.
     """
     from slipcast_cli import predict as prediction
     from slipcast_cli import show

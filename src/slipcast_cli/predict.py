@@ -1,11 +1,16 @@
 """Predictions of the API for the open activities of a schedule file, as CSV."""
 
 import csv
+import io
+import json
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import date
 from pathlib import Path
 from typing import IO, Any
+
+import urllib3
 
 from slipcast.csv_safety import neutral
 from slipcast.ingest.mapping.profile import Profile, built_in, load_profile
@@ -24,10 +29,14 @@ COLUMNS = (
 )
 # Small enough for the time limit of the function on any machine, large enough to need few requests.
 BATCH = 1_000
+# Number of activities from which a batch job predicts them: as many as one request may have.
+LARGE = 10_000
+POLL_SECONDS = 2.0
+FINISHED = ("succeeded", "failed", "cancelled")
 
 
 class PredictionError(Exception):
-    """The API refused or did not answer a batch; the message says why and what to do."""
+    """The API refused or did not answer; the message says why and what to do."""
 
 
 def profile_of(text: str) -> Profile:
@@ -87,6 +96,9 @@ def predict(api: Api, rows: Sequence[dict[str, Any]], asked: Callable[[int], Non
     PredictionError
         If the API refuses a whole batch or does not answer.
     """
+    if len(rows) > LARGE:
+        yield from _by_job(api, rows, asked)
+        return
     for first in range(0, len(rows), BATCH):
         batch = rows[first : first + BATCH]
         body = {"activities": [request_of(row) for row in batch]}
@@ -108,6 +120,48 @@ def predict(api: Api, rows: Sequence[dict[str, Any]], asked: Callable[[int], Non
                 **{name: (forecast or {}).get(name) for name in FORECAST},
             }
         asked(len(batch))
+
+
+def _by_job(api: Api, rows: Sequence[dict[str, Any]], asked: Callable[[int], None]) -> Iterator[dict[str, Any]]:
+    """Yield what `predict` does, by a batch job. A job that is interrupted here is cancelled."""
+    answer = api.post("/batch", {"content_type": "application/x-ndjson", "outputs": "forecasts"})
+    if answer.status != 201:
+        raise PredictionError(_refusal(answer, 0, len(rows), "/batch"))
+    job = answer.body
+    path = f"/batch/{job['id']}"
+    try:
+        lines = "".join(f"{json.dumps(request_of(row))}\n" for row in rows).encode()
+        form = {**job["upload"]["fields"], "file": ("activities.ndjson", lines)}
+        sent = urllib3.request("POST", job["upload"]["url"], fields=form)
+        if sent.status >= 300:
+            raise PredictionError(f"the bucket answered {sent.status} to the upload: {sent.data[:300]!r}")
+        done = 0
+        while job["state"] not in FINISHED:
+            time.sleep(POLL_SECONDS)
+            answer = api.ask("GET", path)
+            if answer.status != 200:
+                raise PredictionError(_refusal(answer, 0, len(rows), path))
+            job = answer.body
+            now = round(job["progress"] * len(rows))
+            asked(now - done)
+            done = now
+        if job["state"] != "succeeded":
+            raise PredictionError(f"the job {job['id']} has {job['state']}: {job['why']}")
+        result = urllib3.request("GET", job["result"]["url"], preload_content=False)
+        # Only line feeds end a line of JSON.
+        answers = map(json.loads, io.TextIOWrapper(io.BufferedReader(result), encoding="utf-8", newline="\n"))
+        for row, found in zip(rows, answers, strict=True):
+            errors = [f"{item['field']}: {item['message']}" for item in found.get("errors") or []]
+            yield {
+                **{name: row.get(name) for name in COLUMNS[:6]},
+                **{name: found.get(name) for name in ("probability", "at_risk", "threshold")},
+                "model_version": None if errors else job["model"]["version"],
+                "error": "; ".join(errors),
+                **{name: found.get(name) for name in FORECAST},
+            }
+    finally:
+        # Done or given up: nothing of it stays.
+        api.ask("DELETE", path)
 
 
 def _forecasts(api: Api, body: dict[str, Any], first: int) -> list[dict[str, Any] | None]:

@@ -1,5 +1,6 @@
 """The API's other protocols, Idempotency-Key and refusals on the deployed stack, by the clients that people use."""
 
+import io
 import json
 import urllib.error
 import urllib.request
@@ -9,6 +10,7 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
+import requests as requests_of_http
 import tritonclient.http as triton
 
 from local.cloud import DIRECT
@@ -130,3 +132,25 @@ def test_what_the_gateway_refuses_is_a_problem(api, path, method, status):
     assert found == status
     assert headers["Content-Type"] == "application/problem+json"
     assert json.loads(body)["detail"]
+
+
+def test_a_file_is_uploaded_predicted_by_a_job_and_fetched(api, activities):
+    asked = {"content_type": "application/x-ndjson", "accept": "text/csv", "outputs": "forecasts"}
+    status, job, headers = api.ask("/batch", asked)
+    assert (status, headers["Location"]) == (201, f"/batch/{job['id']}")
+    raw = "".join(f"{json.dumps(item)}\n" for item in [*activities, {"start": 1}])
+    form = job["upload"]
+    sent = requests_of_http.post(form["url"], data=form["fields"], files={"file": raw.encode()}, timeout=60)
+    assert sent.status_code == 204, sent.text
+
+    def ended():
+        found = api.ask(f"/batch/{job['id']}")[1]
+        return found if found["state"] in ("succeeded", "failed") else None
+
+    found = until(ended, seconds=120, what="end of the batch job")
+    assert (found["state"], found["rows"], found["refused"]) == ("succeeded", len(activities) + 1, 1), found
+    table = pd.read_csv(io.StringIO(requests_of_http.get(found["result"]["url"], timeout=60).text))
+    predicted = api.ask("/predictions", {"activities": activities})[1]["predictions"]
+    assert table["probability"].tolist()[:-1] == pytest.approx([item["probability"] for item in predicted], abs=1e-12)
+    assert send(api, f"/batch/{job['id']}", method="DELETE")[0] == 204
+    assert send(api, f"/batch/{job['id']}")[0] == 404

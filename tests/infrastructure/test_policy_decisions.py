@@ -25,6 +25,8 @@ OBJECTS = {
         "write": {"PrepareFunction"},
     },
     "sources/s/latest.json": {"read": {"PrepareFunction", "ScoreFunction"}, "write": {"PrepareFunction"}},
+    "batch-input/j": {"read": {"BatchFunction"}, "write": {"BatchFunction"}},
+    "batch/j/result.csv": {"read": {"BatchFunction"}, "write": {"BatchFunction"}},
     "exports/d/annex.xer": {"read": {"ProjectsFunction"}, "write": {"ProjectsFunction"}},
     "quarantine/e/rejected.csv": {"read": set(), "write": {"PrepareFunction"}},
     "features/index.json.gz": {"read": {"RefreshFunction"}, "write": {"RefreshFunction"}},
@@ -35,7 +37,7 @@ OBJECTS = {
     "models/m/1/model.json": {
         "read": {
             *("EvaluateFunction", "ReleaseFunction", "ScoreFunction", "MonitorFunction"),
-            *("EdgeFunction", "PredictBatchFunction"),
+            *("EdgeFunction", "PredictBatchFunction", "BatchFunction"),
         },
         "write": {"EvaluateFunction"},
     },
@@ -57,7 +59,7 @@ OBJECTS = {
     "projects/index.json": {"read": {"ScoreFunction", "ProjectsFunction"}, "write": {"ScoreFunction"}},
     "prediction-log/dt=2025-01-01/hour=01/x.jsonl.gz": {
         "read": {"CollectFunction", "MonitorFunction", "ReleaseFunction"},
-        "write": {"CollectFunction", "MonitorFunction", "ScoreFunction"},
+        "write": {"CollectFunction", "MonitorFunction", "ScoreFunction", "BatchFunction"},
     },
     "failed-requests/dt=2025-01-01/hour=01/x.jsonl.gz": {
         "read": {"ReleaseFunction"},
@@ -97,6 +99,11 @@ RECORDS = {
         "dynamodb:GetItem": {"MonitorFunction", "PrepareFunction", "RefreshFunction"},
         "dynamodb:PutItem": {"PrepareFunction"},
     },
+    "BATCH": {
+        "dynamodb:GetItem": {"BatchFunction"},
+        "dynamodb:PutItem": {"BatchFunction"},
+        "dynamodb:DeleteItem": {"BatchFunction"},
+    },
     "APPROVAL": {"dynamodb:GetItem": {"ApproveFunction"}, "dynamodb:PutItem": {"ApproveFunction"}},
     "AUDIT": {
         "dynamodb:GetItem": set(),
@@ -129,8 +136,9 @@ def test_an_object_is_deleted_by_these_alone(key):
     }
 
     assert who_may("s3:DeleteObject", f"{BUCKET}/{key}") == deleters.get(key.split("/")[0], set())
-    # What a version holds stays.
-    assert who_may("s3:DeleteObjectVersion", f"{BUCKET}/{key}") == set()
+    # What a version holds stays, but for jobs: of a cancelled one nothing does.
+    jobs = {"BatchFunction"} if key.startswith("batch") else set()
+    assert who_may("s3:DeleteObjectVersion", f"{BUCKET}/{key}") == jobs
 
 
 @pytest.mark.parametrize("role", ROLES)
@@ -174,8 +182,12 @@ def test_a_release_deletes_versions_and_never_the_function():
     assert who_may("lambda:DeleteFunction", PREDICT) == set()
 
 
-# Large batches are handed on, and so are decisions on a release.
-CALLERS = {"PredictBatchFunction": {"PredictFunction"}, "ApproveFunction": {"Pipeline", "ProjectsFunction"}}
+# Large batches are handed on, a job goes on in another invocation, and decisions on a release are handed on.
+CALLERS = {
+    "PredictBatchFunction": {"PredictFunction"},
+    "BatchFunction": {"BatchFunction"},
+    "ApproveFunction": {"Pipeline", "ProjectsFunction"},
+}
 
 
 @pytest.mark.parametrize("function", [name for name in FUNCTIONS if name != "PredictFunction"])

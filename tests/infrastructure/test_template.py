@@ -239,7 +239,9 @@ WRITERS = {
     "projects/": {"ScoreFunction"},
     "sources/": {"PrepareFunction"},
     "quarantine/": {"PrepareFunction"},
-    "prediction-log/": {"CollectFunction", "MonitorFunction", "ScoreFunction"},
+    "prediction-log/": {"CollectFunction", "MonitorFunction", "ScoreFunction", "BatchFunction"},
+    "batch/": {"BatchFunction"},
+    "batch-input/": {"BatchFunction"},
     "failed-requests/": {"CollectFunction"},
     "monitoring/": {"MonitorFunction"},
     "asked/": {"MonitorFunction"},
@@ -323,7 +325,7 @@ def test_the_api_calls_the_alias_and_asks_for_a_key_where_it_should():
     open_paths = set()
     for path, methods in paths.items():
         for operation in methods.values():
-            owners = {"approvals": "approve", "desk": "desk"}
+            owners = {"approvals": "approve", "desk": "desk", "batch": "batch"}
             owners |= dict.fromkeys(("projects", "uploads", "executions", "monitoring", "releases"), "projects")
             owner = owners.get(path.split("/")[1])
             function = f"function:${{AWS::StackName}}-{owner}/" if owner else "${LiveAlias}"
@@ -549,7 +551,7 @@ def test_every_rule_schedule_and_topic_has_a_dead_letter_queue():
     topics = [event["Properties"] for event in events if event["Type"] == "SNS"]
 
     assert {event["Type"] for event in events} <= {"Schedule", "EventBridgeRule", "SNS"}
-    assert (len(timed), len(topics)) == (7, 1)
+    assert (len(timed), len(topics)) == (8, 1)
     assert all(event["DeadLetterConfig"] == {"Arn": queue} for event in timed)
     assert all(event["RedrivePolicy"] == {"deadLetterTargetArn": queue} for event in topics)
     # Any rule or schedule of its own would have to be looked at here.

@@ -1,5 +1,6 @@
 """The OpenAPI document is true: schemathesis asks for what it promises and for what it forbids, over HTTP."""
 
+import importlib
 import os
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import boto3
 import pytest
 
 from support import project_site
+from support.batch_site import BatchSite
 from support.budgets import examples
 from support.predict_api import environment, served
 
@@ -21,7 +23,7 @@ LEFT_OUT = "ignored_auth,positive_data_acceptance"
 
 
 @pytest.fixture
-def base_url(load_app, tmp_path, mocked_aws):
+def base_url(load_app, tmp_path, mocked_aws, monkeypatch):
     boto3.client("dynamodb").create_table(
         TableName="answers",
         BillingMode="PAY_PER_REQUEST",
@@ -30,12 +32,16 @@ def base_url(load_app, tmp_path, mocked_aws):
     )
     boto3.client("s3").create_bucket(Bucket="data")
     projects = project_site.app(load_app, "data")
-    predict = load_app("predict.app", **environment(tmp_path), IDEMPOTENCY_TABLE="answers")
+    load_app("predict.app", **environment(tmp_path), IDEMPOTENCY_TABLE="answers")
+    jobs = BatchSite(load_app, monkeypatch).app
+    predict = importlib.import_module("predict.app")
 
     def handler(event, context):
         # As API Gateway chooses the function: by the paths of api/openapi.yaml.
         routed = project_site.routed(projects, event)
-        return predict.handler(event, context) if routed is None else projects.handler(routed, context)
+        if routed is not None:
+            return projects.handler(routed, context)
+        return (jobs if event["path"].startswith("/batch") else predict).handler(event, context)
 
     with served(SimpleNamespace(handler=handler), prefix="/v1") as url:
         yield url

@@ -23,6 +23,7 @@ ASKED = {
     "s3:ListObjectsV2": ("s3:ListBucket",),
     "s3:ListObjects": ("s3:ListBucket",),
     "s3:HeadBucket": ("s3:ListBucket",),
+    "s3:ListObjectVersions": ("s3:ListBucketVersions",),
     "s3:CopyObject": ("s3:GetObject", "s3:PutObject"),
     "s3:UploadPartCopy": ("s3:GetObject", "s3:PutObject"),
     "s3:CreateMultipartUpload": ("s3:PutObject",),
@@ -97,8 +98,8 @@ def actions(service: str, operation: str, given: Mapping[str, Any] | set[str] = 
     prefix = PREFIXES.get(service, service)
     operation = operation[0].upper() + operation[1:]
     found = set(ASKED.get(f"{prefix}:{operation}", (f"{prefix}:{operation}",)))
-    if "VersionId" in given and "s3:GetObject" in found:
-        found = {"s3:GetObjectVersion" if action == "s3:GetObject" else action for action in found}
+    if "VersionId" in given:
+        found = {f"{action}Version" if action in ("s3:GetObject", "s3:DeleteObject") else action for action in found}
     if operation == "UpdateFunctionConfiguration" and {"Layers", UNKNOWN} & set(given):
         found.add("lambda:GetLayerVersion")
     if operation == "PublishLayerVersion" and "S3Key" in str(given):

@@ -42,7 +42,8 @@ class Recorder:
 
         @wraps(handler)
         def at_work(*arguments: Any, **named: Any) -> Any:
-            function = function_in(folder)
+            # Functions may share a folder.
+            function = by_code(handler) or function_in(folder)
             self.at_work.append(function)
             try:
                 return handler(*arguments, **named)
@@ -135,6 +136,12 @@ def _file(function: str) -> str:
 
 
 ENTRIES = {(_file(name), entry(name)[1]): name for name in FUNCTIONS}
+
+
+def by_code(handler: Callable) -> str | None:
+    """Return the function whose handler this is; None if it is none, or hidden by a decorator."""
+    code = getattr(handler, "__code__", None)
+    return ENTRIES.get((code.co_filename, handler.__name__)) if code else None
 
 
 def _on_the_stack() -> str | None:

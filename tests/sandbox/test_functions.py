@@ -6,6 +6,7 @@ handed, and each event comes as its service sends it. `make sandbox` prints the 
 
 import base64
 import gzip
+import io
 import json
 import re
 import sys
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import pyarrow.parquet as pq
 import pytest
 
 from lambda_sandbox import mlflow_server
@@ -205,6 +207,38 @@ def test_a_large_batch_is_answered_by_the_other_function(first, account):
     assert "PredictBatchFunction" in account.peaks
 
 
+@pytest.fixture(scope="module")
+def predicted(first, account) -> dict[str, Any]:
+    """A batch job whose file has arrived, as its caller sees it, and its result."""
+    event = sample("api_post_predictions") | {"path": "/batch", "resource": "/batch"}
+
+    def asked(**more: Any) -> dict[str, Any]:
+        answer = account.invoke("BatchFunction", event | more)
+        assert answer["statusCode"] in (200, 201), answer
+        return json.loads(answer["body"])
+
+    table = "application/vnd.apache.parquet"
+    job = asked(body=json.dumps({"content_type": "text/csv", "accept": table, "outputs": "forecasts"}))
+    raw = b"activity_id,start,baseline_finish\n" + b"A1,2025-03-03,2025-09-30\n" * 3
+    key = job["upload"]["fields"]["key"]
+    put = account.client("s3").put_object(Bucket=account.bucket, Key=key, Body=raw)
+    arrived = sample("s3_object_created")
+    arrived["detail"]["bucket"]["name"] = account.bucket
+    arrived["detail"]["object"] |= {"key": key, "size": len(raw), "version-id": put["VersionId"]}
+    account.invoke("BatchFunction", arrived)
+    path = {"resource": "/batch/{id}", "path": f"/batch/{job['id']}", "pathParameters": {"id": job["id"]}}
+    found = asked(httpMethod="GET", body=None, **path)
+    key = f"batch/{job['id']}/result.parquet"
+    return found | {"raw": account.client("s3").get_object(Bucket=account.bucket, Key=key)["Body"].read()}
+
+
+def test_a_file_is_predicted_by_a_job(predicted):
+    rows = pq.read_table(io.BytesIO(predicted["raw"])).to_pylist()
+
+    assert (predicted["state"], predicted["rows"], predicted["refused"]) == ("succeeded", 3, 0), predicted
+    assert all(0 <= row["probability"] <= 1 and row["p80"] for row in rows)
+
+
 def test_updates_of_the_queue_are_answered_or_set_aside(first, account):
     event = sample("sqs_updates")
     for record in event["Records"]:
@@ -326,7 +360,9 @@ def test_a_workbook_is_read_by_a_process_of_its_own(account):
     assert answer["upload"]["profile"] == "p6"
 
 
-def test_every_function_ran_within_its_memory_and_wrote_to_tmp_alone(first, second, asked, shown, monitored, account):
+def test_every_function_ran_within_its_memory_and_wrote_to_tmp_alone(
+    first, second, asked, predicted, shown, monitored, account
+):
     """Last, when all the others ran."""
     too_much = {
         name: f"{peak:.0f} of {number_of(name, 'MemorySize')} MB"

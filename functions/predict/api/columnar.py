@@ -5,10 +5,10 @@ Only the function for large batches has the library (`slipcast-serving` layer): 
 
 import base64
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime, time
 from decimal import Decimal
-from typing import Any
+from typing import IO, Any
 
 from arro3 import io as arrow
 from arro3.core import Array, DataType, RecordBatchReader, Table
@@ -16,6 +16,7 @@ from arro3.core import Array, DataType, RecordBatchReader, Table
 from predict.api import requests, tables
 from predict.api.predictions import Scored
 from predict.api.requests import Batch, invalid
+from predict.api.schemas import FieldError
 from predict.contract import MAX_ACTIVITIES
 from predict.transport import body
 from slipcast.features import activity
@@ -24,7 +25,9 @@ _FILE = b"ARROW1"
 _EPOCH = date(1970, 1, 1).toordinal()
 _TYPES = {
     **{"probability": DataType.float64(), "threshold": DataType.float64(), "at_risk": DataType.bool()},
-    **{"days_late": DataType.int64(), "data_date": DataType.date32()},
+    **{"probability_late": DataType.float64(), "expected_days_late": DataType.float64()},
+    "days_late": DataType.int64(),
+    **dict.fromkeys(("data_date", "p10", "p50", "p80", "p90"), DataType.date32()),
 }
 
 
@@ -36,64 +39,54 @@ def read(raw: bytes, kind: str) -> Batch:
     InvalidRequest
         If the table is none, or none of its activities can be scored.
     """
-    columns = _columns(raw, kind)
-    given = {name: values for name, values in columns.items() if name in activity.GIVEN}
-    own = [name for name in columns if name in activity.BY_NAME]
-    records: list[dict[str, Any]] = [
-        dict(zip(own, values, strict=True)) for values in zip(*(columns[name] for name in own), strict=True)
-    ]
-    if given:
-        for record, values in zip(records, zip(*given.values(), strict=True), strict=True):
-            known = {name: value for name, value in zip(given, values, strict=True) if value is not None}
-            if known:
-                record["history"] = known
-    return requests.from_records(records)
+    columns: dict[str, list[Any]] = {}
+    rows = 0
+    for part in parts(io.BytesIO(raw), kind, MAX_ACTIVITIES):
+        for name, values in part.items():
+            columns.setdefault(name, []).extend(values)
+        rows += len(next(iter(part.values())))
+        if rows > MAX_ACTIVITIES:
+            found = f"these are more than {MAX_ACTIVITIES} rows"
+            raise invalid("body", "too_long", found, f"send at most {MAX_ACTIVITIES} at once")
+    return requests.from_records(records(columns))
 
 
-def write(scored: Scored, answers: Sequence[Any], kind: str, columns: Sequence[str]) -> str:
-    """Return the answers as a table in base64; parameters as of `tables.write`."""
-    wrong = tables.reasons(scored.batch)
-    placed = scored.in_place(answers)
-    found: dict[str, Any] = {}
-    for name in columns:
-        values = (
-            [
-                "; ".join(f"{item.field}: {item.message}" for item in wrong.get(number, ())) or None
-                for number in range(len(placed))
-            ]
-            if name == "error"
-            else [getattr(answer, name, None) for answer in placed]
-        )
-        found[name] = _array(values, _TYPES.get(name, DataType.utf8()))
-    buffer = io.BytesIO()
-    (arrow.write_ipc_stream if kind == body.ARROW else arrow.write_parquet)(Table.from_pydict(found), buffer)
-    return base64.b64encode(buffer.getvalue()).decode("ascii")
+def parts(file: IO[bytes], kind: str, most: int, begin: int = 0) -> Iterator[dict[str, list[Any]]]:
+    """Yield the columns that an activity has, by name, as `activity.check` takes their values.
 
+    Parameters
+    ----------
+    file
+        table, which is read as it is needed
+    kind
+        its media type; an Arrow file is read as a stream is
+    most
+        rows that are yielded at a time
+    begin
+        rows that are passed over
 
-def _array(values: Sequence[Any], kind: DataType) -> Array:
-    if kind == DataType.date32():
-        return Array([None if day is None else day.toordinal() - _EPOCH for day in values], DataType.int32()).cast(kind)
-    return Array([*values], kind)
-
-
-def _columns(raw: bytes, kind: str) -> dict[str, list[Any]]:
-    """Return the columns that an activity has, by name, as `activity.check` takes their values."""
+    Raises
+    ------
+    InvalidRequest
+        If the table is none, or names no field of an activity.
+    """
     try:
-        reader = _reader(raw, kind)
+        reader = _reader(file, kind)
         names = list(reader.schema.names)
         tables.check_names(names)
         taken = [
             (name, place) for place, name in enumerate(names) if name in activity.BY_NAME or name in activity.GIVEN
         ]
-        columns: dict[str, list[Any]] = {name: [] for name, _ in taken}
-        rows = 0
+        if not taken:
+            raise invalid(
+                "header", "missing", "it names no field of an activity", "name the columns as activity_id, start, …"
+            )
         # Batch by batch: a few bytes may stand for any number of rows.
         for batch in reader:
-            rows += batch.num_rows
-            if rows > MAX_ACTIVITIES:
-                break
-            for name, place in taken:
-                columns[name] += batch.column(place).to_pylist()
+            for first in range(min(begin, batch.num_rows), batch.num_rows, most):
+                part = batch.slice(first, min(most, batch.num_rows - first))
+                yield {name: _values(name, list(part.column(place).to_pylist())) for name, place in taken}
+            begin = max(0, begin - batch.num_rows)
     except requests.InvalidRequest:
         raise
     except BaseException as error:
@@ -103,21 +96,59 @@ def _columns(raw: bytes, kind: str) -> dict[str, list[Any]]:
         form = "an Arrow IPC stream" if kind == body.ARROW else "a Parquet file"
         reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
         raise invalid("body", "table", f"it is not {form} ({reason})", f"send {form} as Content-Type says") from error
-    if rows > MAX_ACTIVITIES:
-        raise invalid(
-            "body", "too_long", f"these are more than {MAX_ACTIVITIES} rows", f"send at most {MAX_ACTIVITIES} at once"
-        )
-    if not columns:
-        raise invalid(
-            "header", "missing", "it names no field of an activity", "name the columns as activity_id, start, …"
-        )
-    return {name: _values(name, values) for name, values in columns.items()}
 
 
-def _reader(raw: bytes, kind: str) -> RecordBatchReader:
+def records(columns: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
+    """Return columns as records, as `requests.from_records` takes them."""
+    given = {name: values for name, values in columns.items() if name in activity.GIVEN}
+    own = [name for name in columns if name in activity.BY_NAME]
+    count = len(next(iter(columns.values()), ()))
+    found: list[dict[str, Any]] = (
+        [dict(zip(own, values, strict=True)) for values in zip(*(columns[name] for name in own), strict=True)]
+        if own
+        else [{} for _ in range(count)]
+    )
+    if given:
+        for record, values in zip(found, zip(*given.values(), strict=True), strict=True):
+            known = {name: value for name, value in zip(given, values, strict=True) if value is not None}
+            if known:
+                record["history"] = known
+    return found
+
+
+def write(scored: Scored, answers: Sequence[Any], kind: str, columns: Sequence[str]) -> str:
+    """Return the answers as a table in base64; parameters as of `tables.write`."""
+    buffer = io.BytesIO()
+    table = answered(scored.in_place(answers), tables.reasons(scored.batch), columns)
+    (arrow.write_ipc_stream if kind == body.ARROW else arrow.write_parquet)(table, buffer)
+    return base64.b64encode(buffer.getvalue()).decode("ascii")
+
+
+def answered(placed: Sequence[Any], wrong: Mapping[int, list[FieldError]], columns: Sequence[str]) -> Table:
+    """Return answers at their places as a table; parameters as of `tables.rows`."""
+    found: dict[str, Any] = {}
+    for name in columns:
+        values = (
+            [tables.told(wrong.get(number, ())) or None for number in range(len(placed))]
+            if name == "error"
+            else [getattr(answer, name, None) for answer in placed]
+        )
+        found[name] = _array(values, _TYPES.get(name, DataType.utf8()))
+    return Table.from_pydict(found)
+
+
+def _array(values: Sequence[Any], kind: DataType) -> Array:
+    if kind == DataType.date32():
+        return Array([None if day is None else day.toordinal() - _EPOCH for day in values], DataType.int32()).cast(kind)
+    return Array([*values], kind)
+
+
+def _reader(file: IO[bytes], kind: str) -> RecordBatchReader:
     if kind == body.PARQUET:
-        return arrow.read_parquet(io.BytesIO(raw))
-    return (arrow.read_ipc if raw.startswith(_FILE) else arrow.read_ipc_stream)(io.BytesIO(raw))
+        return arrow.read_parquet(file)
+    magic = file.read(len(_FILE))
+    file.seek(0)
+    return (arrow.read_ipc if magic == _FILE else arrow.read_ipc_stream)(file)
 
 
 def _values(name: str, values: list[Any]) -> list[Any]:

@@ -92,8 +92,8 @@ class Forecasts(NamedTuple):
         return self.scored.logged()._replace(forecasts=self.items)
 
 
-def forecast(request_id: str, model: LoadedModel, batch: Batch) -> Forecasts:
-    """Return the forecasts for the activities of a request.
+def forecast(request_id: str, model: LoadedModel, batch: Batch, first: int = 0) -> Forecasts:
+    """Return the forecasts for the activities of a request; `first` as of `predictions.score`.
 
     Raises
     ------
@@ -103,7 +103,7 @@ def forecast(request_id: str, model: LoadedModel, batch: Batch) -> Forecasts:
         If the model gives a score that is no probability.
     """
     forecaster = model.forecaster()
-    scored = predictions.score(request_id, model, batch, None if forecaster is None else HISTORY)
+    scored = predictions.score(request_id, model, batch, None if forecaster is None else HISTORY, first)
     tolerance: int = model.scorer.metadata["tolerance_days"]
     records = batch.records()
     if forecaster is None:

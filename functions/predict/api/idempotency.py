@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from predict.contract import RETRY_AFTER_SECONDS
 from predict.refusal import Refusal
+from predict.transport import envelope
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.idempotency import DynamoDBPersistenceLayer
@@ -102,7 +103,7 @@ def answer(event: dict[str, Any], context: Any, key: str, respond: Callable[[], 
         key_prefix="request",
     )
     try:
-        found = _unpack(kept(request={"key": f"{_caller(event)} {key}", "fingerprint": _fingerprint(event)}))
+        found = _unpack(kept(request={"key": f"{envelope.caller(event)} {key}", "fingerprint": _fingerprint(event)}))
     except _NotKept as error:
         return error.found
     except exceptions.IdempotencyValidationError as error:
@@ -124,16 +125,6 @@ def _store(table: str) -> "DynamoDBPersistenceLayer":
 
     config = Config(connect_timeout=1, read_timeout=2, retries={"mode": "standard", "total_max_attempts": 3})
     return DynamoDBPersistenceLayer(table, boto_config=config)
-
-
-def _caller(event: dict[str, Any]) -> str:
-    """Return the caller's identity: keys of different callers are independent."""
-    context = event.get("requestContext") or {}
-    identity = context.get("identity") or {}
-    claims = (context.get("authorizer") or {}).get("claims") or {}
-    return str(
-        claims.get("sub") or claims.get("client_id") or identity.get("userArn") or identity.get("apiKeyId") or ""
-    )
 
 
 def _fingerprint(event: dict[str, Any]) -> str:

@@ -84,13 +84,17 @@ class Scored(NamedTuple):
         )
 
 
-def score(request_id: str, model: LoadedModel, batch: Batch, history: tuple[str, ...] | None = None) -> Scored:
+def score(
+    request_id: str, model: LoadedModel, batch: Batch, history: tuple[str, ...] | None = None, first: int = 0
+) -> Scored:
     """Return the predictions for the activities of a request.
 
     Parameters
     ----------
     history
         point-in-time features that are looked up; those of the model where absent
+    first
+        number of the first activity, from which those in the ids are counted
 
     Raises
     ------
@@ -106,7 +110,7 @@ def score(request_id: str, model: LoadedModel, batch: Batch, history: tuple[str,
     predictions = list(
         map(
             Prediction,
-            [f"{request_id}:{number}" for number in batch.positions],
+            [f"{request_id}:{first + number}" for number in batch.positions],
             batch.ids,
             scores,
             [score >= threshold for score in scores],

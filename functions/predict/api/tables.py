@@ -2,13 +2,13 @@
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from predict.api import requests
 from predict.api.answers import Line
 from predict.api.predictions import Scored
-from predict.api.requests import Batch, invalid
+from predict.api.requests import Batch, Refused, invalid
 from predict.api.schemas import FieldError
 from predict.logged import encode
 from predict.transport import body
@@ -34,13 +34,9 @@ def read(text: str, kind: str) -> Batch:
         If the table is none, or none of its activities can be scored.
     """
     if kind == body.CSV:
-        header, rows = cells(text)
-        known = {*activity.BY_NAME, *activity.GIVEN}
-        if not known.intersection(header):
-            raise invalid(
-                "header", "missing", "it names no field of an activity", "begin with a line such as activity_id,start"
-            )
-        return requests.from_records([activity.from_cells(dict(zip(header, row, strict=True))) for row in rows])
+        header, found = cells(text)
+        check_header(header)
+        return requests.from_records([activity.from_cells(dict(zip(header, row, strict=True))) for row in found])
     return requests.from_records([requests.parse(line) for line in text.split("\n") if line.strip()])
 
 
@@ -52,21 +48,49 @@ def cells(text: str) -> tuple[list[str], list[list[str]]]:
     InvalidRequest
         If it is no CSV, a row has another length, or a column is named twice.
     """
+    reader = records(io.StringIO(text, newline=""))
+    return next(reader, []), [*reader]
+
+
+def records(lines: Iterable[str]) -> Iterator[list[str]]:
+    """Yield the header of a CSV table and its rows, as `cells` returns them.
+
+    Raises
+    ------
+    InvalidRequest
+        As `cells`.
+    """
+    reader = csv.reader(lines, strict=True)
+    names: list[str] | None = None
     try:
-        reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-        header = next((row for row in reader if row), [])
-        names = [name.strip() for name in header]
-        rows = []
         for row in reader:
-            if row and len(row) != len(names):
+            if not row:
+                continue
+            if names is None:
+                names = [name.strip() for name in row]
+                check_names(names)
+                yield names
+                continue
+            if len(row) != len(names):
                 found = f"line {reader.line_num} has {len(row)} cells, the header {len(names)}"
                 raise invalid("body", "csv", found, "put a cell that holds a comma between double quotes")
-            if row:
-                rows.append(row)
+            yield row
     except csv.Error as error:
         raise invalid("body", "csv", f"it is no CSV ({error})", "send a header and a line for each activity") from error
-    check_names(names)
-    return names, rows
+
+
+def check_header(names: Iterable[str]) -> None:
+    """Check that a table names a field of an activity.
+
+    Raises
+    ------
+    InvalidRequest
+        If it names none.
+    """
+    if not {*activity.BY_NAME, *activity.GIVEN}.intersection(names):
+        raise invalid(
+            "header", "missing", "it names no field of an activity", "begin with a line such as activity_id,start"
+        )
 
 
 def check_names(names: list[str]) -> None:
@@ -98,24 +122,57 @@ def write(scored: Scored, answers: Sequence[Any], kind: str, columns: Sequence[s
     columns
         fields of an answer, in the order of the table; ``error`` says why there is none
     """
-    wrong = reasons(scored.batch)
-    placed = scored.in_place(answers)
+    return rows(scored.in_place(answers), reasons(scored.batch), kind, columns)
+
+
+def rows(
+    placed: Sequence[Any],
+    wrong: Mapping[int, list[FieldError]],
+    kind: str,
+    columns: Sequence[str],
+    *,
+    header: bool = True,
+) -> str:
+    """Return answers at their places as a table.
+
+    Parameters
+    ----------
+    placed
+        answer for each row, None for one that was refused
+    wrong
+        what is wrong with each of those, by its place
+    kind, columns
+        as of `write`
+    header
+        whether a table of CSV begins with its header
+    """
     if kind == body.LINES:
         lines = [Line(errors=wrong[number]) if answer is None else answer for number, answer in enumerate(placed)]
         return "".join(f"{encode(line).decode()}\n" for line in lines)
     buffer = io.StringIO(newline="")
     writer = csv.writer(buffer, lineterminator="\r\n")
-    writer.writerow(columns)
+    if header:
+        writer.writerow(columns)
     for number, answer in enumerate(placed):
-        why = "; ".join(f"{item.field}: {item.message}" for item in wrong.get(number, ()))
+        why = told(wrong.get(number, ()))
         writer.writerow(neutral(why) if name == "error" else _cell(getattr(answer, name, None)) for name in columns)
     return buffer.getvalue()
 
 
+def told(errors: Iterable[FieldError]) -> str:
+    """Return errors as the cell of a table."""
+    return "; ".join(f"{item.field}: {item.message}" for item in errors)
+
+
 def reasons(batch: Batch) -> dict[int, list[FieldError]]:
     """Return what is wrong with each refused activity, by its place in the request."""
+    return errors(batch.refused)
+
+
+def errors(refused: Iterable[Refused]) -> dict[int, list[FieldError]]:
+    """Return errors by the place of their activity in the request."""
     wrong: dict[int, list[FieldError]] = {}
-    for item in batch.refused:
+    for item in refused:
         wrong.setdefault(item.position or 0, []).append(FieldError(item.error.field, item.error.type, item.message))
     return wrong
 

@@ -117,6 +117,20 @@ def write_lines(columns: Columns, timing: dict[str, Any] | None = None, source: 
 
     Redacted values are left out here: they never reach CloudWatch. Without `source`, the request came from the API.
     """
+    start = _start(columns, source, timing)
+    for line in _lines(map(_item, _items(columns))):
+        sys.stdout.write(f'{start},"items":[{",".join(line)}]}}\n')
+    count({"Predictions": len(columns.scores), "AtRisk": columns.at_risk})
+
+
+def rows(columns: Columns, source: str) -> Iterator[str]:
+    """Yield predictions as lines of an object of the prediction log (`slipcast_aws.serving.prediction_log`)."""
+    start = _start(columns, source, None)
+    yield from (f"{start},{_item(item)[1:]}" for item in _items(columns))
+
+
+def _start(columns: Columns, source: str | None, more: dict[str, Any] | None) -> str:
+    """Return what the predictions have in common, as the beginning of an object of JSON."""
     head = {
         "log": "prediction",
         "v": 1,
@@ -125,25 +139,25 @@ def write_lines(columns: Columns, timing: dict[str, Any] | None = None, source: 
         "model_version": columns.model["version"],
         "model_id": columns.model["model_id"],
         **({"source": source} if source else {}),
-        **(timing or {}),
+        **(more or {}),
+        **(kept.head() if kept else {}),
     }
+    return encode(head).decode().removesuffix("}")
+
+
+def _items(columns: Columns) -> Iterator[Logged]:
     activity_ids, project_ids = columns.activity_ids, columns.project_ids
     rows: Iterable[Any] = map(Features, *columns.features.values())
     if kept:
-        head |= kept.head()
         activity_ids = [kept.identity("activity_id", value) for value in activity_ids]
         project_ids = [kept.identity("project_id", value) for value in project_ids]
         rows = [kept.features(to_builtins(row)) for row in rows]
     dates, stages = ([getattr(item, name) for item in columns.facts] for name in ("data_date", "stage"))
     common = (columns.prediction_ids, activity_ids, project_ids, rows, columns.scores, dates, stages)
-    items: Iterable[Logged] = map(Logged, *common)
-    if columns.forecasts is not None:
-        given = ([getattr(item, name) for item in columns.forecasts] for name in FORECAST)
-        items = map(LoggedForecast, *common, *given)
-    start = encode(head).decode().removesuffix("}")
-    for line in _lines(map(_item, items)):
-        sys.stdout.write(f'{start},"items":[{",".join(line)}]}}\n')
-    count({"Predictions": len(columns.scores), "AtRisk": columns.at_risk})
+    if columns.forecasts is None:
+        return map(Logged, *common)
+    given = ([getattr(item, name) for item in columns.forecasts] for name in FORECAST)
+    return map(LoggedForecast, *common, *given)
 
 
 def _item(logged: Logged) -> str:

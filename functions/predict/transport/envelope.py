@@ -46,6 +46,16 @@ def request_id(event: dict[str, Any], context: Any) -> str:
     return text
 
 
+def caller(event: Mapping[str, Any]) -> str:
+    """Return who sent a request: what one caller has begun is no other one's."""
+    context = event.get("requestContext") or {}
+    identity = context.get("identity") or {}
+    claims = (context.get("authorizer") or {}).get("claims") or {}
+    return str(
+        claims.get("sub") or claims.get("client_id") or identity.get("userArn") or identity.get("apiKeyId") or ""
+    )
+
+
 def finish(
     found: dict[str, Any],
     event: dict[str, Any],

@@ -2,8 +2,8 @@
 
 One table, keys ``pk`` and ``sk``: ``LEASE/training`` (written by the state machine), ``GATE/last_start`` (cooldown and
 the one running execution that alarms, schedules and people may have), ``GATE/alarms`` (alarms that no release has
-answered), ``GATE/last_training``, ``BUDGET/<UTC month>``, ``DATASET/latest``, ``RELEASE/<version>``, ``AUDIT/<UTC
-time>#<identity>``.
+answered), ``GATE/last_training``, ``BUDGET/<UTC month>``, ``DATASET/latest``, ``RELEASE/<version>``, ``BATCH/<id
+of a job>``, ``AUDIT/<UTC time>#<identity>``.
 """
 
 from collections.abc import Callable
