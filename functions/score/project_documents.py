@@ -20,8 +20,6 @@ from slipcast_aws import projects, storage
 
 # Activities of an update whose forecasts get reasons, those that are most probably late: each takes some 25 ms.
 EXPLAINED = 1_000
-# Reasons of an activity in the table of predictions.
-WORDED = 3
 
 
 class Collected:
@@ -88,12 +86,11 @@ def store(
     tables = (
         json.loads(gzip.decompress(storage.read_bytes(network["uri"], sha256=network["sha256"]))) if network else {}
     )
-    predictions = {key_of(row, source): row for row in rows}
     update = Update(
         source=source,
         data_date=date.fromisoformat(day),
         activities=[json.loads(line) for line in gzip.decompress(raw).splitlines()],
-        predictions=predictions,
+        predictions={key_of(row, source): row for row in rows},
         details=collected.details(),
         tables=tables,
         model_version=model_version,
@@ -101,10 +98,6 @@ def store(
         quality=upload.get("quality"),
     )
     finished = projects.finished(bucket, source)
-    for key, basis in update.details.items():
-        predictions[key]["late_reasons"] = "; ".join(
-            f"{item['name']} {item['value']} ({item['effect']:+.2f})" for item in basis.reasons[:WORDED]
-        )
     heads, parts = documents.documents(update, finished, projects.histories(bucket, source, day))
     record = {
         "data_date": day,

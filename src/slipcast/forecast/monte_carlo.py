@@ -3,7 +3,8 @@
 Each draw gives every open activity a duration and runs the network. The durations of a project are not independent: an
 activity's position in its distribution is the sum of a factor that the project shares and a part of its own (a Gaussian
 copula with one factor; Li 2000, "On default correlation", uses the same). What the project has finished so far tells
-of its factor, and shrinks toward the portfolio while that is little.
+of its factor, and shrinks toward the portfolio while that is little. A second factor moves all open work of a project
+alike: what no duration tells.
 
 Where a model of completions was trained, its quantiles replace those of the draws, and milestones move with them:
 durations that vary as much as activities do make a project vary more than projects do (docs/forecast.md).
@@ -20,6 +21,7 @@ from typing import TypedDict
 import numpy as np
 
 from slipcast.datasets.calendars import DAY
+from slipcast.forecast import consistent
 from slipcast.forecast.distribution import FinishDistribution
 from slipcast.schedule import backward, draws, forward
 from slipcast.schedule.compiled import Compiled, Node, compiled
@@ -36,6 +38,9 @@ SCORES = np.array([NormalDist().inv_cdf(level) for level in GRID])
 LARGEST = 2.3
 # Share of the logarithms' spread that is drawn: see the module. Measured on DSLIB (docs/forecast.md).
 DAMPING = 0.3
+# Standard deviation of the logarithm of what moves all open work of a project alike (weather, approvals, crews): the
+# error of completions that durations do not explain. Measured on DSLIB (docs/forecast.md).
+SYSTEMATIC = 0.25
 # Scores are looked up in tables of this many steps on either side, up to this score.
 STEPS, WIDEST = 512, 4.0
 # Finished activities of a project that count at most: they are not as independent as the model takes them for.
@@ -89,7 +94,8 @@ class ProjectForecast(Quantiles):
     each kind (such as WBS, location or subcontractor) the days of its groups, ``other_days`` what is due to no single
     duration: paths that meet and calendars. The days of all activities and ``other_days`` add up to the P80 of the
     draws less ``computed``. ``driving_path`` is the path that most draws around the P80 go through, first to last.
-    ``criticality`` and ``days`` are those of `Driver`, for every open activity where they are not 0.
+    ``criticality`` and ``days`` are those of `Driver`, for every open activity where they are not 0; ``finishes`` the
+    distributions of the days from the data date to the finish of each open activity (`slipcast.forecast.consistent`).
     """
 
     project_id: str
@@ -104,6 +110,7 @@ class ProjectForecast(Quantiles):
     driving_path: list[str]
     criticality: dict[str, float]
     days: dict[str, float]
+    finishes: dict[str, FinishDistribution]
 
 
 @dataclass(frozen=True)
@@ -193,6 +200,7 @@ def project_forecasts(
     *,
     groups: Mapping[str, Mapping[Key, str]] | None = None,
     completion: Mapping[str, Sequence[float]] | None = None,
+    stated: Mapping[Key, FinishDistribution] | None = None,
     count: int = DRAWS,
     seed: int = 0,
 ) -> dict[str, ProjectForecast]:
@@ -205,9 +213,11 @@ def project_forecasts(
     reference
         durations of finished activities of the portfolio (`reference_class`)
     work
-        for some open activities the distribution of the calendar days that their remaining work takes from the moment
-        it can go on: for work in progress its forecast, for the others one as if they started on the data date.
-        Activities without one take the reference class
+        for some work in progress the distribution of the calendar days from the data date to its finish. Other
+        activities take the reference class
+    stated
+        for some open activities the distribution of the days from the data date to the finish, by a model that knows
+        the network; where an activity has none, the draws say it
     groups
         for each kind of group the group of each activity
     completion
@@ -229,12 +239,28 @@ def project_forecasts(
     backward.run(nodes)
     drawn = durations(nodes, reference, work or {}, count, seed)
     result = draws.run(nodes, drawn, count)
-    return {
-        project: _Completion(
-            nodes, result, drawn, project, computed[project], (completion or {}).get(project)
-        ).forecast(reference, groups or {})
+    projects = {
+        project: _Completion(nodes, result, drawn, project, computed[project], (completion or {}).get(project))
         for project in computed
     }
+    finishes = consistent.finishes(
+        result.nodes,
+        _moments(result, projects),
+        {project: item.levels() for project, item in projects.items()},
+        stated or {},
+        {project: consistent.end_of_day(item.data_date) for project, item in projects.items()},
+    )
+    return {project: item.forecast(reference, groups or {}, finishes) for project, item in projects.items()}
+
+
+def _moments(result: Draws, projects: "Mapping[str, _Completion]") -> np.ndarray:
+    """Return the finishes by the draws at `consistent.LEVELS`, moved as the completion of their project is."""
+    moments = activity_quantiles(result, consistent.LEVELS).astype("float64")
+    for place, node in enumerate(result.nodes):
+        item = projects.get(node.activity.key.project)
+        if item is not None and item.scale is not None:
+            moments[place] = item.moved(moments[place])
+    return moments
 
 
 def durations(
@@ -253,6 +279,9 @@ def durations(
         return np.exp(DAMPING * np.interp(scores, SCORES, log_ratios)).astype("float32")
 
     usual = table(reference.log_ratios)
+    # Without a finished activity nothing is known of any spread.
+    spread = SYSTEMATIC if reference.activities else 0.0
+    whole = {name: np.exp(spread * rng.standard_normal(count)).astype("float32") for name in factors}
     drawn = {}
     for node in nodes.scheduled():
         key = node.activity.key
@@ -261,7 +290,8 @@ def durations(
         score = common * factors[key.project] + own * rng.standard_normal(count, dtype="float32")
         place = (score * (STEPS / WIDEST) + STEPS).astype("int32")
         ratios = table(_log_ratios(node, work[key])) if key in work else usual
-        drawn[key] = np.maximum(node.remaining * ratios.take(place, mode="clip") + 0.5, 1).astype("int32")
+        minutes = node.remaining * ratios.take(place, mode="clip") * whole[key.project]
+        drawn[key] = np.maximum(minutes + 0.5, 1).astype("int32")
     return drawn
 
 
@@ -319,12 +349,37 @@ class _Completion:
         self.finish, self.ends = result.project_finish(project)
         self.order = np.argsort(self.finish, kind="stable")
         # How much later than the draws the trained model puts each level, relative to the time that remains.
-        own = [max(quantile(self.finish, level) - self.data_date, 1) for level in LEVELS.values()]
-        self.scale = (
-            [1.0] * len(own) if model is None else [days * DAY / time for days, time in zip(model, own, strict=True)]
-        )
+        self.scale: np.ndarray | None = None
+        if model is not None:
+            own = [max(quantile(self.finish, level) - self.data_date, 1) for level in LEVELS.values()]
+            self.scale = np.array([days * DAY / time for days, time in zip(model, own, strict=True)])
 
-    def forecast(self, reference: Reference, groups: Mapping[str, Mapping[Key, str]]) -> ProjectForecast:
+    def levels(self) -> np.ndarray:
+        """Return the completion at `consistent.LEVELS`, minutes since 1970."""
+        return self.moved(np.array([quantile(self.finish, level) for level in consistent.LEVELS]))
+
+    def moved(self, moments: np.ndarray) -> np.ndarray:
+        """Return moments at `consistent.LEVELS` as the trained model puts them."""
+        if self.scale is None:
+            return moments
+        levels = [*LEVELS.values()]
+        scale = np.interp(consistent.LEVELS, levels, self.scale)
+        found = self.data_date + np.round((moments - self.data_date) * scale)
+        # The levels of the model stand; those between them lie between them.
+        fixed = [consistent.LEVELS.index(level) for level in levels]
+        stated = np.maximum.accumulate(found[fixed])
+        after = np.searchsorted(fixed, np.arange(len(found)))
+        bounds = np.concatenate([[-np.inf], stated, [np.inf]])
+        within = np.clip(found, bounds[after], bounds[after + 1])
+        within[fixed] = stated
+        return np.maximum.accumulate(within)
+
+    def forecast(
+        self,
+        reference: Reference,
+        groups: Mapping[str, Mapping[Key, str]],
+        finishes: Mapping[Key, FinishDistribution],
+    ) -> ProjectForecast:
         paths = self._paths()
         days = self._days(paths)
         criticality = self.result.critical(self.project)
@@ -343,38 +398,38 @@ class _Completion:
         return {
             "project_id": self.project,
             "data_date": day(self.data_date),
-            **self._quantiles(self.finish, self.computed),
+            **self._quantiles(self.computed),
             "draws": self.result.count,
             "reference": str(reference),
             "reference_activities": reference.activities,
-            "milestones": self._milestones(),
+            "milestones": self._milestones(finishes),
             "drivers": drivers[:DRIVERS],
             "groups": {kind: self._group_days(days, names) for kind, names in groups.items()},
             "other_days": round((at_p80 - self.computed) / DAY - sum(days.values()), 2),
             "driving_path": self._driving_path(paths),
             "criticality": {item["activity_id"]: item["criticality"] for item in drivers},
             "days": {item["activity_id"]: item["days"] for item in drivers if item["days"]},
+            "finishes": {key.activity: item for key, item in finishes.items() if key.project == self.project},
         }
 
-    def _quantiles(self, finish: np.ndarray, computed: int) -> Quantiles:
-        moments = [
-            self.data_date + round((quantile(finish, level) - self.data_date) * scale)
-            for level, scale in zip(LEVELS.values(), self.scale, strict=True)
-        ]
-        p10, p50, p80, p90 = (day(moment) for moment in np.maximum.accumulate(moments).tolist())
+    def _quantiles(self, computed: int) -> Quantiles:
+        at = dict(zip(consistent.LEVELS, self.levels().tolist(), strict=True))
+        p10, p50, p80, p90 = (day(round(at[level])) for level in LEVELS.values())
         return {"computed": day(computed), "p10": p10, "p50": p50, "p80": p80, "p90": p90}
 
-    def _milestones(self) -> list[Milestone]:
+    def _milestones(self, finishes: Mapping[Key, FinishDistribution]) -> list[Milestone]:
+        today = date.fromisoformat(day(self.data_date))
         found: list[Milestone] = []
-        for place, node in enumerate(self.result.nodes):
+        for node in self.result.nodes:
             key = node.activity.key
             if key.project == self.project and node.activity.kind in MILESTONES and not node.complete:
-                finish = self.result.finishes(place)
+                levels = [finishes[key].finish_date(today, level).isoformat() for level in LEVELS.values()]
                 found.append(
                     {
                         "activity_id": key.activity,
                         "activity_name": node.activity.name,
-                        **self._quantiles(finish, node.early_finish),
+                        "computed": day(node.early_finish),
+                        **dict(zip(LEVELS, levels, strict=True)),  # type: ignore[typeddict-item]
                     }
                 )
         return found

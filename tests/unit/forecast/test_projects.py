@@ -8,6 +8,7 @@ import pytest
 
 from slipcast.forecast.distribution import FinishDistribution
 from slipcast.forecast.projects import changes, documents, identity, portfolio, sections, views, what_if
+from slipcast.forecast.stage import as_of
 from slipcast.schedule.network import Key
 from support import project_site as site
 
@@ -90,11 +91,52 @@ def test_with_a_network_the_completion_comes_from_it(annex):
 
     assert forecast["basis"] == documents.NETWORK
     completion = forecast["completion"]
-    assert completion["cpm"] <= completion["p10"] <= completion["p50"] <= completion["p80"] <= completion["p90"]
+    assert completion["p10"] < completion["p50"] < completion["p80"] < completion["p90"]
+    assert completion["p10"] < completion["cpm"] < completion["p80"]
     last = rows["activity_id"].index("M1990")
     assert rows["is_milestone"][last]
     assert rows["p80"][last] == completion["p80"]
     assert 0 < max(filter(None, rows["criticality"])) <= 1
+
+
+@pytest.mark.parametrize("day", site.DAYS)
+def test_ranges_of_activities_agree_with_the_network_and_the_completion(day):
+    update = site.update(day)
+    planned_finish = {
+        Key(row["project_id"], row["activity_id"]): as_of(row, update.data_date, site.TOLERANCE_DAYS)[0][
+            "baseline_finish"
+        ]
+        for row in update.activities
+    }
+    rows, parts = update.predictions, parts_of(update)
+    columns, completion = parts["rows"], parts["forecast"]["completion"]
+    table = {
+        name: dict(zip(columns["activity_id"], columns[name], strict=True)) for name in (*documents.LEVELS, "stage")
+    }
+    opened = [name for name, stage in table["stage"].items() if stage != "complete"]
+    held = 0
+    for level in documents.LEVELS:
+        assert all(day < table[level][name] <= completion[level] for name in opened)
+        for row in parts["network"]["relations"]:
+            before, after = row["predecessor_id"], row["successor_id"]
+            waits = row.get("relation_type", "FS") in ("FS", "FF") and (row.get("lag_minutes") or 0) >= 0
+            if waits and before in opened and after in opened:
+                held += 1
+                assert table[level][before] <= table[level][after]
+    assert held
+    for key, basis in update.details.items():
+        # What the table says, the distribution says; and the table of predictions says the same.
+        row, detail = rows[key], parts["details"][key.activity]
+        finish = FinishDistribution(*zip(*detail["distribution"], strict=True))
+        assert row["p80"].isoformat() == table["p80"][key.activity]
+        assert abs((finish.finish_date(update.data_date, 0.8) - row["p80"]).days) <= 1
+        planned = planned_finish[key]
+        if row["stage"] != "already_late" and planned is not None:
+            limit = (planned - update.data_date).days + site.TOLERANCE_DAYS
+            assert row["probability_late"] == pytest.approx(finish.p_late(limit), abs=1e-3)
+            effects = {item["feature"]: item["effect"] for item in detail["reasons"]}
+            change = row["probability_late"] - basis.finish.p_late(limit)
+            assert effects.get("network", 0.0) == pytest.approx(change, abs=documents.LEAST_EFFECT)
 
 
 def test_without_a_network_the_last_finish_counts_as_if_activities_were_independent():

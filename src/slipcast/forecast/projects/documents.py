@@ -7,7 +7,7 @@ too early, and the document says so.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -30,6 +30,10 @@ GROUPED = ("phase", "location")
 DRAWN = 40_000_000
 FEWEST_DRAWS = 200
 MINUTES_PER_DAY = 480
+# Reasons of an activity in the table of predictions.
+WORDED = 3
+# Change of P(late) by the network that is a reason.
+LEAST_EFFECT = 0.005
 # Updates of an activity that its history names, the latest ones.
 HISTORY = 24
 LEVELS = monte_carlo.LEVELS
@@ -103,8 +107,9 @@ def documents(
 ) -> tuple[dict[str, dict[str, Any]], list[tuple[str, dict[str, Any]]]]:
     """Return the heads of an update's projects, and their parts for `sections.pack`.
 
-    Predictions of activities on a path that sets the completion get ``criticality`` and ``completion_days``, the days
-    that they add to its P80.
+    Predictions of activities in a network get what its draws say: P10 to P90, ``probability_late`` and
+    ``expected_days_late``; those on a path that sets the completion ``criticality`` and ``completion_days``, the days
+    that they add to its P80. All get ``late_reasons``.
 
     Parameters
     ----------
@@ -125,26 +130,23 @@ def documents(
     """
     linked = _network(update.tables)
     network = linked if isinstance(linked, Network) else None
-    projects = _projects(update, _planned(update.tables))
     found: dict[str, monte_carlo.ProjectForecast] = {}
     why = "" if network else str(linked)
     reference = monte_carlo.NOTHING
+    work: dict[Key, FinishDistribution] = {}
     if network is not None:
+        work = under_way(network, {key: basis.finish for key, basis in update.details.items()})
         groups = {
-            column: {
-                Key(item.name, row["activity_id"]): row[column]
-                for item in projects.values()
-                for row in item.rows
-                if row[column]
-            }
+            column: {_key(update, row): row[column] for row in update.activities if row.get(column)}
             for column in GROUPED
         }
         try:
-            work = {key: basis.finish for key, basis in update.details.items()}
             reference = reference_of(network, finished)
             found = _simulated(network, reference, work, groups)
         except CycleError as error:
             why = str(error)
+    update = replace(update, details=_by_network(update, found))
+    projects = _projects(update, _planned(update.tables))
     for key, row in _lone_milestones(update).items():
         projects.setdefault(key.project, _Project(key.project)).rows.append(row)
     tables = _by_project(update.tables)
@@ -171,7 +173,7 @@ def documents(
                 name,
                 {
                     sections.ROWS: {column: [row[column] for row in item.rows] for column in COLUMNS},
-                    sections.DETAILS: _details(update, item),
+                    sections.DETAILS: _details(update, item, work),
                     sections.HISTORY: _history(update, item, (histories or {}).get(name, {})),
                     sections.NETWORK: {**tables.get(name, {}), "reference": asdict(reference)},
                     sections.FORECAST: forecast,
@@ -179,6 +181,48 @@ def documents(
             )
         )
     return heads, parts
+
+
+def _key(update: Update, activity: Mapping[str, Any]) -> Key:
+    """Return project and id of an activity; without a project that of the source."""
+    return Key(str(activity.get("project_id") or update.source), str(activity["activity_id"]))
+
+
+def _by_network(update: Update, found: Mapping[str, monte_carlo.ProjectForecast]) -> dict[Key, Basis]:
+    """Return what the forecasts rest on, where there is a network the draws of it, and state it in the predictions."""
+    details = dict(update.details)
+    for activity in update.activities:
+        key = _key(update, activity)
+        prediction, basis = update.predictions.get(key), details.get(key)
+        if prediction is None:
+            continue
+        finish = found[key.project]["finishes"].get(key.activity) if key.project in found else None
+        if finish is not None and (basis is None or finish is not basis.finish):
+            dates, facts = as_of(activity, update.data_date, update.tolerance_days)
+            planned = iso_day(dates["baseline_finish"])
+            prediction |= {name: finish.finish_date(update.data_date, level) for name, level in LEVELS.items()}
+            reasons: Sequence[Mapping[str, Any]] = basis.reasons if basis is not None else ()
+            if planned is not None:
+                days = (planned - update.data_date).days
+                limit = days + update.tolerance_days
+                late = 1.0 if facts.stage is Stage.ALREADY_LATE else finish.p_late(limit)
+                prediction |= {"probability_late": late, "expected_days_late": finish.expected_days_late(days)}
+                if basis is not None:
+                    reasons = _with_network(reasons, late - basis.finish.p_late(limit), prediction["p50"])
+            details[key] = basis = Basis(finish, reasons)
+        if basis is not None:
+            prediction["late_reasons"] = "; ".join(
+                f"{item['name']} {item['value']} ({item['effect']:+.2f})" for item in basis.reasons[:WORDED]
+            )
+    return details
+
+
+def _with_network(reasons: Sequence[Mapping[str, Any]], effect: float, p50: date) -> Sequence[Mapping[str, Any]]:
+    """Return the reasons with the one that the network is: the difference that it makes to P(late)."""
+    if not reasons or abs(effect) < LEAST_EFFECT:
+        return reasons
+    said = {"feature": "network", "name": "P50 by the network", "value": p50.isoformat(), "effect": effect}
+    return sorted([*reasons, said], key=lambda item: -abs(item["effect"]))
 
 
 def finished_ratios(tables: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[tuple[str, float]]:
@@ -202,12 +246,12 @@ def _network(tables: Mapping[str, Sequence[Mapping[str, Any]]]) -> Network | str
 def _simulated(
     network: Network,
     reference: monte_carlo.Reference,
-    finishes: Mapping[Key, FinishDistribution],
+    work: Mapping[Key, FinishDistribution],
     groups: Mapping[str, Mapping[Key, str]],
 ) -> dict[str, monte_carlo.ProjectForecast]:
     size = max(len(network.activities), 1)
     count = max(min(monte_carlo.DRAWS, DRAWN // size), FEWEST_DRAWS)
-    return monte_carlo.project_forecasts(network, reference, under_way(network, finishes), groups=groups, count=count)
+    return monte_carlo.project_forecasts(network, reference, work, groups=groups, count=count)
 
 
 def reference_of(network: Network, finished: Sequence[tuple[str, float]]) -> monte_carlo.Reference:
@@ -254,9 +298,8 @@ def _day(moment: Any, *, end: bool) -> str | None:
 def _projects(update: Update, planned: Mapping[Key, Mapping[str, Any]]) -> dict[str, _Project]:
     found: dict[str, _Project] = {}
     for activity in update.activities:
-        name = str(activity.get("project_id") or update.source)
-        project = found.setdefault(name, _Project(name))
-        key = Key(name, str(activity["activity_id"]))
+        key = _key(update, activity)
+        project = found.setdefault(key.project, _Project(key.project))
         row = _row(update, activity, key, planned.get(key, {}))
         project.rows.append(row)
         if row["stage"] != Stage.COMPLETE:
@@ -353,7 +396,9 @@ def _forecast(
         basis, note = FINISHED, "every activity is complete"
     elif simulated is not None:
         quantiles["cpm"] = simulated["computed"]
-        quantiles |= {level: simulated[level] for level in LEVELS}  # type: ignore[literal-required]
+        # What is open does not finish on the data date.
+        first = (update.data_date + timedelta(days=1)).isoformat()
+        quantiles |= {level: max(simulated[level], first) for level in LEVELS}  # type: ignore[literal-required]
         basis = NETWORK
     else:
         finishes = [update.details[key].finish for key in project.open if key in update.details]
@@ -454,18 +499,24 @@ def _head(update: Update, project: _Project, forecast: Mapping[str, Any]) -> dic
     }
 
 
-def _details(update: Update, project: _Project) -> dict[str, Any]:
-    """Return distribution and reasons of the open activities, by activity."""
+def _details(update: Update, project: _Project, work: Mapping[Key, FinishDistribution]) -> dict[str, Any]:
+    """Return distribution and reasons of the open activities, by activity.
+
+    ``work`` is the distribution that was drawn of work in progress, where the network has changed it.
+    """
     found = {}
     for key in project.open:
         if key in update.details:
             basis = update.details[key]
-            knots = zip(basis.finish.days, basis.finish.probability, strict=True)
-            found[key.activity] = {
-                "distribution": [[round(days, 2), round(probability, 4)] for days, probability in knots],
-                "reasons": list(basis.reasons),
-            }
+            found[key.activity] = {"distribution": _knots(basis.finish), "reasons": list(basis.reasons)}
+            if key in work and work[key] is not basis.finish:
+                found[key.activity]["work"] = _knots(work[key])
     return found
+
+
+def _knots(finish: FinishDistribution) -> list[list[float]]:
+    pairs = zip(finish.days, finish.probability, strict=True)
+    return [[round(days, 2), round(probability, 4)] for days, probability in pairs]
 
 
 def _history(

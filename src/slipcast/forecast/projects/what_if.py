@@ -235,7 +235,7 @@ def _under_way(stored: Stored, network: Network) -> dict[Key, FinishDistribution
     for identifier, detail in stored.details.items():
         item = network.activities.get(Key(stored.project, identifier))
         if item is not None and item.status is Status.IN_PROGRESS:
-            found[item.key] = _distribution(detail["distribution"])
+            found[item.key] = _distribution(detail.get("work", detail["distribution"]))
     return found
 
 
