@@ -48,6 +48,7 @@ EXAMPLES = {
     ],
     "NotificationEmail": ["planning@example.com"],
     "PredictReservedConcurrency": ["50"],
+    "ReportSchedule": ["rate(7 days)"],
     "PublicBaseUrl": ["https://slipcast.example.com"],
 }
 LOCAL = ("CodeUri", "ContentUri")

@@ -40,6 +40,8 @@ LOG_MONTHS = 3
 VIEWS, VIEW_REQUESTS = 20, 15
 # Of them those that the projects function answers, and for how long: the others are static files.
 VIEW_ANSWERS, ANSWER_MS = 5, 300
+# People who sign in to it within a month.
+PEOPLE = 20
 # Reads for a delivery; each hour the monitor reads a window of 168 hours, and what else 365 days of labels take.
 READS, WINDOW_READS, LABEL_READS, CHECK_READS = 4.5, 168, 365, 90
 
@@ -215,6 +217,11 @@ def options() -> list[tuple[str, str, float]]:
             f"{VIEWS * DAYS} × {VIEW_ANSWERS} × ({millions(p['lambda_request'])} + {ANSWER_MS} ms × "
             f"{answering:.2f} GB × {plain(p['lambda_gb_second'])})",
             VIEWS * DAYS * VIEW_ANSWERS * (p["lambda_request"] + ANSWER_MS / 1000 * answering * p["lambda_gb_second"]),
+        ),
+        (
+            f"`ApiAuth=jwt` with the pool of the stack: {PEOPLE} people who sign in; 0 where nobody does",
+            f"{PEOPLE} × {plain(p['user_pool_person'])}",
+            PEOPLE * p["user_pool_person"],
         ),
         ("`KmsKeyArn`", f"1 key × {p['kms_key']:.2f}, and its requests", p["kms_key"]),
     ]

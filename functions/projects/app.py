@@ -7,9 +7,10 @@ from typing import Any
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from projects import access, asking, exporting, monitoring, reading, releases, uploading, web
+from projects import access, asking, exporting, mailing, monitoring, reading, releases, scenarios, uploading, web
 from projects.settings import Settings
 from projects.web import Refusal, Request
+from slipcast_aws import waiting
 
 logger = Logger()
 ROUTES: dict[str, Callable[[str, Request, access.Caller], dict[str, Any]]] = {
@@ -21,6 +22,9 @@ ROUTES: dict[str, Callable[[str, Request, access.Caller], dict[str, Any]]] = {
     "GET /projects/{id}/updates": reading.updates,
     "GET /projects/{id}/compare": asking.compare,
     "POST /projects/{id}/what-if": asking.what_if,
+    "GET /projects/{id}/scenarios": scenarios.saved,
+    "POST /projects/{id}/scenarios": scenarios.save,
+    "DELETE /projects/{id}/scenarios/{scenario_id}": scenarios.delete,
     "GET /projects/{id}/export": exporting.export,
     "POST /uploads": uploading.upload,
     "GET /executions": uploading.by_key,
@@ -35,8 +39,10 @@ UNEXPECTED = "unexpected error; the request id helps to find it in the log"
 # The event has tokens of callers: it is never logged, even if the environment enables event logging.
 @logger.inject_lambda_context(log_event=False)
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Answer a request of API Gateway (REST, Lambda proxy integration)."""
+    """Answer a request of API Gateway (REST, Lambda proxy integration), or mail what a schedule asks for."""
     settings = Settings.from_environment()
+    if event.get("task") == "mail":
+        return waiting.retriable(mailing.mail)(settings)
     request = Request.of(event)
     request_id = request.request_id or context.aws_request_id
     try:

@@ -15,6 +15,8 @@ class Settings(FunctionSettings):
     api_auth: str
     predict_function: str
     approve_function: str
+    topic_arn: str
+    public_base_url: str
     max_file_megabytes: float
 
     @property

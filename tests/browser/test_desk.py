@@ -116,6 +116,15 @@ def test_a_longer_activity_moves_the_completion_and_nothing_is_stored(site, open
     expect(page.get_by_role("row").filter(has_text=re.compile("^P80"))).to_contain_text("later")
     expect(page.get_by_role("row").filter(has_text="Punch list")).to_contain_text("later")
     assert portfolio.get("projects", ANNEX, "forecast") == before
+    page.get_by_label("Name of the scenario").fill("one crew")
+    page.get_by_role("button", name="Save as scenario").click()
+    expect(page.get_by_role("button", name="Delete: one crew")).to_be_visible()
+    page.reload()
+    page.get_by_role("button", name="Open: one crew").click()
+    expect(page.get_by_label("Remaining duration")).to_have_value("300")
+    expect(page.get_by_role("row").filter(has_text="Punch list")).to_contain_text("later")
+    page.get_by_role("button", name="Delete: one crew").click()
+    expect(page.get_by_text("None is saved.")).to_be_visible()
 
 
 @pytest.mark.slow

@@ -23,7 +23,7 @@ PICTURES = {
     "activity-dark": (f"{ANNEX}/gantt?activity=A1430", (1440, 1300), "dark", "When will it finish"),
     "drivers": (f"{ANNEX}/drivers", (1440, 1000), "light", "Where the days come from"),
     "compare": (f"{ANNEX}/compare", (1440, 1000), "light", "Finishes that moved"),
-    "what-if": (f"{ANNEX}/what-if", (1440, 700), "light", "Nothing is stored"),
+    "what-if": (f"{ANNEX}/what-if", (1440, 700), "light", "None is saved"),
     "upload": ("upload", (1440, 560), "light", "Drop a schedule here"),
     "model": ("model", (1440, 1500), "light", "Trainings"),
     "phone": (f"{ANNEX}/gantt", PHONE, "light", "Finishes"),

@@ -57,6 +57,10 @@ OBJECTS = {
     "reports/e/approval.json": {"read": {"TrackFunction", "ApproveFunction"}, "write": {"ApproveFunction"}},
     "predictions/s/2025-01-01.csv": {"read": {"ScoreFunction"}, "write": {"ScoreFunction"}},
     "projects/index.json": {"read": {"ScoreFunction", "ProjectsFunction"}, "write": {"ScoreFunction"}},
+    "projects/s/scenarios/p.json": {
+        "read": {"ScoreFunction", "ProjectsFunction"},
+        "write": {"ScoreFunction", "ProjectsFunction"},
+    },
     "prediction-log/dt=2025-01-01/hour=01/x.jsonl.gz": {
         "read": {"CollectFunction", "MonitorFunction", "ReleaseFunction"},
         "write": {"CollectFunction", "MonitorFunction", "ScoreFunction", "BatchFunction"},

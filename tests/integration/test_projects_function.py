@@ -9,6 +9,7 @@ import requests
 
 from conftest import LambdaContext
 from slipcast.forecast.projects import documents
+from slipcast.reports.project import headline
 from slipcast_aws import projects as stored
 from slipcast_aws import storage
 from slipcast_aws.control import audit
@@ -23,6 +24,8 @@ ENVIRONMENT = {
     "MAX_FILE_MEGABYTES": "1",
     "PREDICT_FUNCTION": "slipcast-predict",
     "APPROVE_FUNCTION": "slipcast-approve",
+    "TOPIC_ARN": "arn:aws:sns:us-east-1:123456789012:slipcast",
+    "PUBLIC_BASE_URL": "https://x.example/v1",
 }
 
 
@@ -393,3 +396,101 @@ def test_a_portfolio_with_other_bytes_than_its_name_says_is_not_used(ask, annex)
     with pytest.raises(storage.DigestMismatchError, match="other bytes"):
         stored.summary("data", key)
     assert ask("/projects")["statusCode"] == 500
+
+
+QUESTION = {"changes": [{"activity_id": "A1430", "remaining_duration_days": 60}]}
+SCENARIOS = "/projects/{id}/scenarios"
+
+
+def save(ask, name="two crews", question=QUESTION, **given):
+    return ask(SCENARIOS, method="POST", body=json.dumps({"name": name, "question": question}), id=PROJECT, **given)
+
+
+def test_a_scenario_is_saved_listed_and_deleted(ask, annex, control_table):
+    tag = ask(SCENARIOS, id=PROJECT)["headers"]["ETag"]
+    saved = save(ask)
+    listed = ask(SCENARIOS, id=PROJECT, headers={"If-None-Match": tag})
+
+    assert saved["statusCode"] == 201
+    assert listed["document"] == {"scenarios": [saved["document"]]}
+    assert saved["document"]["question"] == QUESTION
+    assert saved["document"]["data_date"] == site.DAYS[-1]
+    again = ask(SCENARIOS, id=PROJECT, headers={"If-None-Match": listed["headers"]["ETag"]})
+    assert again["statusCode"] == 304
+    one = "/projects/{id}/scenarios/{scenario_id}"
+    gone = ask(one, method="DELETE", id=PROJECT, scenario_id=saved["document"]["id"])
+    assert gone["document"] == {"scenarios": []}
+    assert ask(one, method="DELETE", id=PROJECT, scenario_id="0")["statusCode"] == 404
+    trail = [(entry["what"], entry["outcome"], entry["detail"]) for entry in audit.audit_trail("control")]
+    assert ("scenario", "deleted", f"{PROJECT}: two crews") in trail
+
+
+@pytest.mark.parametrize(
+    ("name", "question", "field"),
+    [
+        (" ", QUESTION, "name"),
+        ("n" * 101, QUESTION, "name"),
+        ("a", [], "question"),
+        ("a", {"changes": []}, "question.changes"),
+        ("a", {"changes": [{"activity_id": "A1430", "start": "soon"}]}, "question.changes.0.start"),
+    ],
+)
+def test_what_cannot_be_asked_is_not_saved(ask, annex, control_table, name, question, field):
+    refused = save(ask, name, question)
+
+    assert (refused["statusCode"], refused["document"]["errors"][0]["field"]) == (422, field)
+    assert get(ask, SCENARIOS, id=PROJECT) == {"scenarios": []}
+
+
+def test_a_name_is_taken_once_and_only_a_planner_saves(ask, annex, control_table, monkeypatch):
+    assert save(ask)["statusCode"] == 201
+    assert save(ask, "Two Crews")["statusCode"] == 409
+    monkeypatch.setenv("API_AUTH", "jwt")
+    viewer = {"cognito:groups": "viewer,projects:"}
+
+    assert save(ask, "other", claims=viewer)["statusCode"] == 403
+    assert len(get(ask, SCENARIOS, id=PROJECT, claims=viewer)["scenarios"]) == 1
+    assert ask(SCENARIOS, id=PROJECT, claims={"cognito:groups": "viewer,projects:other"})["statusCode"] == 404
+
+
+def test_the_mail_says_of_each_open_project_what_happened_to_its_completion_and_why(load_app, annex, lambda_context):
+    topic = boto3.client("sns").create_topic(Name="slipcast")["TopicArn"]
+    queue = boto3.client("sqs").create_queue(QueueName="mail")["QueueUrl"]
+    arn = boto3.client("sqs").get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"][
+        "QueueArn"
+    ]
+    boto3.client("sns").subscribe(
+        TopicArn=topic, Protocol="sqs", Endpoint=arn, Attributes={"FilterPolicy": json.dumps({"outcome": ["report"]})}
+    )
+    app = load_app("projects", **{**ENVIRONMENT, "TOPIC_ARN": topic}, API_AUTH="api_key")
+    from projects import mailing
+
+    mailing.client.cache_clear()
+
+    assert app.handler({"task": "mail"}, lambda_context) == {"projects": 1}
+
+    (message,) = boto3.client("sqs").receive_message(QueueUrl=queue)["Messages"]
+    sent = json.loads(message["Body"])
+    assert sent["Subject"] == "Slipcast: completion of 1 project"
+    (head,) = portfolio_heads()
+    assert f"  {headline(head)}\n" in sent["Message"]
+    forecast = stored_forecast()
+    assert len([line for line in sent["Message"].splitlines() if " days  " in line]) == min(5, len(forecast["drivers"]))
+    assert f"https://x.example/v1/desk/index.html#/projects/{PROJECT}" in sent["Message"]
+
+
+def portfolio_heads():
+    (entry,) = stored.index("data").values()
+    return list(stored.summary("data", entry["key"])["projects"].values())
+
+
+def stored_forecast():
+    (entry,) = stored.index("data").values()
+    update = stored.summary("data", entry["key"])["updates"][-1]
+    return stored.part("data", update, PROJECT, "forecast")
+
+
+def test_no_mail_is_sent_without_an_open_project(load_app, s3, lambda_context):
+    app = load_app("projects", **ENVIRONMENT, API_AUTH="api_key")
+
+    assert app.handler({"task": "mail"}, lambda_context) == {"projects": 0}

@@ -62,6 +62,8 @@ ENVIRONMENT = {
     "MAX_BYTES": "100000000",
     "PREDICT_FUNCTION": "slipcast-predict",
     "APPROVE_FUNCTION": "slipcast-approve",
+    "TOPIC_ARN": "arn:aws:sns:us-east-1:123456789012:slipcast",
+    "PUBLIC_BASE_URL": "https://x.example/v1",
 }
 # Below the stage, as api/openapi.yaml names them.
 PATHS = (
@@ -73,6 +75,8 @@ PATHS = (
     "/projects/{id}/updates",
     "/projects/{id}/compare",
     "/projects/{id}/what-if",
+    "/projects/{id}/scenarios",
+    "/projects/{id}/scenarios/{scenario_id}",
     "/monitoring",
     "/releases",
     "/releases/{id}/decision",
@@ -90,6 +94,8 @@ class Portfolio:
 
     def __init__(self, files: Mapping[str, Sequence[Path]]) -> None:
         self.files = files
+        # Of the caller's token, where ApiAuth is jwt.
+        self.claims: dict[str, str] = {}
         self._mock = mock_aws()
 
     def __enter__(self) -> "Portfolio":
@@ -135,7 +141,7 @@ class Portfolio:
             "queryStringParameters": query or None,
             "headers": {"content-type": "application/json"},
             "body": json.dumps(body) if body else None,
-            "requestContext": {"requestId": "r-1"},
+            "requestContext": {"requestId": "r-1", "authorizer": {"claims": self.claims}},
         }
         context = SimpleNamespace(
             aws_request_id="r-1", function_name="projects", memory_limit_in_mb=512, invoked_function_arn="arn"

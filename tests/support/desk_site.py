@@ -63,6 +63,9 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self._answer("GET")
 
+    def do_DELETE(self) -> None:
+        self._answer("DELETE")
+
     def do_POST(self) -> None:
         self._answer("POST")
 
@@ -83,7 +86,11 @@ class _Handler(BaseHTTPRequestHandler):
             return
         query = {name: values[-1] for name, values in parse_qs(address.query).items()}
         answer: Answer | None
-        if parts[0] != "bucket" and self.headers.get("x-api-key") not in self.site.keys:
+        by_token = os.environ["API_AUTH"] == "jwt"
+        known = self.headers.get("Authorization" if by_token else "x-api-key") in self.site.keys
+        if parts[0] != "bucket" and not known and by_token:
+            answer = 401, {"title": "Unauthorized", "detail": "send a valid token in the header Authorization"}
+        elif parts[0] != "bucket" and not known:
             answer = 403, {"title": "Forbidden", "detail": "send a valid API key in the header x-api-key"}
         else:
             sent = json.loads(body) if body and "json" in (self.headers.get("Content-Type") or "") else body

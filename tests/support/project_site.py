@@ -118,6 +118,7 @@ def app(load_app: Callable[..., ModuleType], bucket: str) -> ModuleType:
     machine = "arn:aws:states:us-east-1:123456789012:stateMachine:slipcast-pipeline"
     environment = {"DATA_BUCKET": bucket, "CONTROL_TABLE": "control", "STATE_MACHINE_ARN": machine}
     environment |= {"PREDICT_FUNCTION": "slipcast-predict", "APPROVE_FUNCTION": "slipcast-approve"}
+    environment |= {"TOPIC_ARN": "arn:aws:sns:us-east-1:123456789012:slipcast", "PUBLIC_BASE_URL": "https://x.example"}
     return load_app("projects.app", **environment, MAX_FILE_MEGABYTES="1", API_AUTH="api_key")
 
 

@@ -1,5 +1,5 @@
 // The project API, below the same stage as this page.
-import { authorization, signOut } from "./auth";
+import { authorization, forget, renew } from "./auth";
 
 export const BASE = new URL("..", document.baseURI);
 
@@ -15,17 +15,11 @@ export function onExpired(callback: Expired): void {
   expired = callback;
 }
 
-export async function request<T>(path: string, body?: unknown, signal?: AbortSignal): Promise<T> {
-  const headers: Record<string, string> = { Accept: "application/json", ...authorization() };
-  if (body !== undefined) headers["Content-Type"] = "application/json";
-  let answer: Response;
-  try {
-    const method = body === undefined ? "GET" : "POST";
-    answer = await fetch(new URL(path, BASE), { method, headers, body: body === undefined ? undefined : JSON.stringify(body), signal });
-  } catch (error) {
-    if (signal?.aborted) throw error;
-    throw new Problem(0, "", null);
-  }
+export async function request<T>(path: string, body?: unknown, signal?: AbortSignal, method = body === undefined ? "GET" : "POST"): Promise<T> {
+  await renew();
+  let answer = await sent(path, body, signal, method);
+  // A token that the API refuses before its time, such as after a change of the clock: another one, once.
+  if (answer.status === 401 && (await renew(true))) answer = await sent(path, body, signal, method);
   if (answer.ok) return (await answer.json()) as T;
   const text = await answer.text();
   let detail = "";
@@ -37,10 +31,21 @@ export async function request<T>(path: string, body?: unknown, signal?: AbortSig
   }
   const problem = new Problem(answer.status, detail, answer.headers.get("x-request-id"));
   if (answer.status === 401) {
-    signOut();
+    forget();
     expired();
   }
   throw problem;
+}
+
+async function sent(path: string, body: unknown, signal: AbortSignal | undefined, method: string): Promise<Response> {
+  const headers: Record<string, string> = { Accept: "application/json", ...authorization() };
+  if (body !== undefined) headers["Content-Type"] = "application/json";
+  try {
+    return await fetch(new URL(path, BASE), { method, headers, body: body === undefined ? undefined : JSON.stringify(body), signal });
+  } catch (error) {
+    if (signal?.aborted) throw error;
+    throw new Problem(0, "", null);
+  }
 }
 
 export const segment = encodeURIComponent;

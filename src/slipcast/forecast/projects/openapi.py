@@ -95,6 +95,11 @@ _LINK = _object(
     optional=("type", "lag_days"),
     additionalProperties=False,
 )
+_SCENARIO: dict[str, Schema] = {
+    **dict.fromkeys(("id", "name", "by", "saved_at"), _TEXT),
+    "data_date": _DAY,
+    "question": {"$ref": "#/components/schemas/WhatIfQuestion"},
+}
 SCHEMAS: dict[str, Schema] = {
     "ProjectHead": _object(_HEAD),
     "ProjectList": _object({"projects": _list(_ref("ProjectHead")), "next": _TOKEN}),
@@ -257,6 +262,12 @@ SCHEMAS: dict[str, Schema] = {
             ),
         }
     ),
+    "Scenario": _object(_SCENARIO),
+    "ScenarioRequest": _object(
+        {"name": {"type": "string", "minLength": 1, "maxLength": 100}, "question": _ref("WhatIfQuestion")},
+        additionalProperties=False,
+    ),
+    "Scenarios": _object({"scenarios": _list(_ref("Scenario"))}),
     "UploadRequest": _object(
         {
             "name": {"type": "string", "minLength": 1, "maxLength": 200},
@@ -297,6 +308,11 @@ _PATHS: dict[str, Schema] = {
         "description": "Id of the project, as a list of projects gives it",
         "schema": {"type": "string", "minLength": 1},
         "example": "ps118_annex",
+    },
+    "scenario_id": {
+        "description": "Id of the scenario, as the list of scenarios gives it",
+        "schema": {"type": "string", "minLength": 1},
+        "example": "0123456789abcdef",
     },
     "activity_id": {
         "description": "Id of the activity",
@@ -384,6 +400,13 @@ _GET: dict[str, tuple[str, Schema, list[Schema], dict[int, str], str]] = {
         {**_NOT_FOUND, **_QUERY},
         "The latest two unless others are named. counts has the length of each list before it was cut.",
     ),
+    "/projects/{id}/scenarios": (
+        "Scenarios of a project",
+        _ref("Scenarios"),
+        [],
+        {**_NOT_FOUND, **_QUERY},
+        "What-if questions that somebody saved, the latest first.",
+    ),
     "/projects/{id}/export": (
         "The forecast of a project as a file",
         _ref("ProjectExport"),
@@ -441,6 +464,16 @@ _POST: dict[str, tuple[str, Schema, str, Schema, dict[int, str], str, dict[str, 
         "Completion and activities before and after, by the same draws. Nothing is stored. Takes the role planner.",
         _EXAMPLE_CHANGE,
     ),
+    "/projects/{id}/scenarios": (
+        "Save a what-if question",
+        _ref("ScenarioRequest"),
+        "201",
+        _ref("Scenario"),
+        {**_NOT_FOUND, **_BODY, 409: "The project has a scenario of this name, or too many"},
+        "Under a name that the project does not have yet. The question is stored, not its answer. Takes the role "
+        "planner.",
+        {"name": "two crews", "question": _EXAMPLE_CHANGE},
+    ),
     "/releases/{id}/decision": (
         "A decision on a release",
         _ref("Decision"),
@@ -493,6 +526,18 @@ def paths(problem: Schema) -> dict[str, Any]:
                 "content": {"application/json": {"schema": asked, "example": example}},
             },
         }
+    path = "/projects/{id}/scenarios/{scenario_id}"
+    success = {"description": "Success", "content": {"application/json": {"schema": _ref("Scenarios")}}}
+    problems = {**_NOT_FOUND, **_QUERY}
+    found[path] = {
+        "delete": {
+            **_described(
+                *("delete", path, "Delete a scenario", "Answers with those that remain. Takes the role planner."),
+                {"200": success, **_problems(problems, problem)},
+            ),
+            "parameters": _path_parameters(path),
+        }
+    }
     return found
 
 

@@ -1,5 +1,6 @@
-"""One page about a project, to send: completion, what moved it, what drives it."""
+"""One page about a project, to send: completion, what moved it, what drives it. And the mail about all of them."""
 
-from slipcast.reports.project.page import render
+from slipcast.reports.project.mail import compose
+from slipcast.reports.project.page import headline, render
 
-__all__ = ["render"]
+__all__ = ["compose", "headline", "render"]

@@ -4,7 +4,7 @@ import { BASE, Problem, request, segment, type Project } from "../api";
 import { t, type Key } from "../i18n";
 import { ProblemNote } from "../parts";
 
-const FORMATS = ["xer", "pmxml", "mspdi", "csv", "xlsx"] as const;
+const FORMATS = ["xer", "pmxml", "mspdi", "csv", "xlsx", "html"] as const;
 
 export function Export({ project }: { project: Project }) {
   const [problem, setProblem] = useState<Problem | null>(null);

@@ -1,6 +1,6 @@
 import { useState } from "preact/hooks";
 import { Problem, request } from "../api";
-import { signIn, signOut, useKey, type Config } from "../auth";
+import { forget, signIn, useKey, type Config } from "../auth";
 import { t } from "../i18n";
 import { Field, ProblemNote } from "../parts";
 
@@ -17,7 +17,7 @@ export function SignIn({ config, lost, done }: { config: Config; lost: boolean; 
       await request("projects?limit=1");
       done();
     } catch (error) {
-      signOut();
+      forget();
       setProblem(error instanceof Problem ? error : new Problem(-1, String(error), null));
     }
     setBusy(false);

@@ -1,7 +1,8 @@
-// Other dates, durations and relations, and what the forecast makes of them. Nothing is stored.
+// Other dates, durations and relations, and what the forecast makes of them. Nothing is stored unless it is saved as a scenario.
 import { useMemo, useState } from "preact/hooks";
+import { may } from "../auth";
 import { activities, Problem, request, segment, type Activity, type Completion, type Project } from "../api";
-import { href, useLoaded } from "../hooks";
+import { href, useGet, useLoaded } from "../hooks";
 import { between, day, percent, t } from "../i18n";
 import { Chance, Field, ProblemNote, SortedTable, Waiting } from "../parts";
 import { Slip } from "./portfolio";
@@ -11,6 +12,11 @@ interface Answer {
   before: Completion; after: Completion;
   activities: { activity_id: string; late_probability: Pair<number>; p50: Pair<string>; p80: Pair<string> }[];
 }
+interface Asked {
+  changes: { activity_id: string; start?: string; remaining_duration_days?: number }[];
+  relations: Record<"add" | "remove", { predecessor_id: string; successor_id: string; type?: string; lag_days?: number }[]>;
+}
+interface Scenario { id: string; name: string; by: string; saved_at: string; data_date: string; question: Partial<Asked> }
 interface Edit { activity_id: string; start: string; remaining: string }
 interface Relation { kind: "add" | "remove"; predecessor_id: string; successor_id: string; type: string; lag: string }
 
@@ -38,26 +44,38 @@ function Questions({ project, all }: { project: Project; all: Activity[] }) {
   };
   const change = (place: number, part: Partial<Edit>) => setEdits(edits.map((edit, index) => (index === place ? { ...edit, ...part } : edit)));
   const relate = (place: number, part: Partial<Relation>) => setRelations(relations.map((item, index) => (index === place ? { ...item, ...part } : item)));
-  const ask = async (event: Event) => {
-    event.preventDefault();
-    setBusy(true);
-    setProblem(null);
+  const asked = (): Asked => {
     const id = (text: string) => text.split(" – ")[0]!.trim();
     const links = (kind: string) => relations.filter((item) => item.kind === kind && item.predecessor_id && item.successor_id).map((item) => ({
       predecessor_id: id(item.predecessor_id), successor_id: id(item.successor_id), type: item.type, lag_days: Number(item.lag || 0),
     }));
+    return {
+      changes: edits.filter((edit) => edit.start || edit.remaining).map((edit) => ({
+        activity_id: edit.activity_id, ...(edit.start ? { start: edit.start } : {}), ...(edit.remaining ? { remaining_duration_days: Number(edit.remaining) } : {}),
+      })),
+      relations: { add: links("add"), remove: links("remove") },
+    };
+  };
+  const compute = async (question: Partial<Asked>) => {
+    setBusy(true);
+    setProblem(null);
     try {
-      setAnswer(await request<Answer>(`projects/${segment(project.project_id)}/what-if`, {
-        changes: edits.filter((edit) => edit.start || edit.remaining).map((edit) => ({
-          activity_id: edit.activity_id, ...(edit.start ? { start: edit.start } : {}), ...(edit.remaining ? { remaining_duration_days: Number(edit.remaining) } : {}),
-        })),
-        relations: { add: links("add"), remove: links("remove") },
-      }));
+      setAnswer(await request<Answer>(`projects/${segment(project.project_id)}/what-if`, question));
     } catch (error) {
       setAnswer(null);
       setProblem(error instanceof Problem ? error : new Problem(-1, String(error), null));
     }
     setBusy(false);
+  };
+  const ask = (event: Event) => {
+    event.preventDefault();
+    void compute(asked());
+  };
+  const reopen = ({ question }: Scenario) => {
+    // Of an earlier update: an activity may be finished by now, or gone. The API says so.
+    setEdits((question.changes ?? []).filter((item) => names.has(item.activity_id)).map((item) => ({ activity_id: item.activity_id, start: item.start ?? "", remaining: item.remaining_duration_days == null ? "" : String(item.remaining_duration_days) })));
+    setRelations((["add", "remove"] as const).flatMap((kind) => (question.relations?.[kind] ?? []).map((item) => ({ kind, predecessor_id: item.predecessor_id, successor_id: item.successor_id, type: item.type ?? "FS", lag: String(item.lag_days ?? 0) }))));
+    void compute(question);
   };
   const nothing = edits.every((edit) => !edit.start && !edit.remaining) && relations.length === 0;
   const label = (id: string) => names.get(id)?.activity_name || id;
@@ -96,6 +114,7 @@ function Questions({ project, all }: { project: Project; all: Activity[] }) {
         ))}
         <button class="main" disabled={busy || nothing}>{busy ? t("whatif.busy") : t("whatif.ask")}</button>
         {problem && <ProblemNote problem={problem} />}
+        <Scenarios project={project} asked={nothing ? null : asked} open={reopen} />
       </form>
       <section class="card" aria-live="polite">
         <h2>{t("whatif.result")}</h2>
@@ -121,5 +140,54 @@ function Questions({ project, all }: { project: Project; all: Activity[] }) {
         )}
       </section>
     </div>
+  );
+}
+
+// Questions that somebody saved. Opened, they are asked of the latest update.
+function Scenarios({ project, asked, open }: { project: Project; asked: (() => Asked) | null; open: (scenario: Scenario) => void }) {
+  const path = `projects/${segment(project.project_id)}/scenarios`;
+  const list = useGet<{ scenarios: Scenario[] }>(path);
+  const [name, setName] = useState("");
+  const [problem, setProblem] = useState<Problem | null>(null);
+  const attempt = async (work: () => Promise<unknown>) => {
+    setProblem(null);
+    try {
+      await work();
+      list.again();
+    } catch (error) {
+      setProblem(error instanceof Problem ? error : new Problem(-1, String(error), null));
+    }
+  };
+  const save = () => attempt(async () => {
+    await request(path, { name, question: asked!() });
+    setName("");
+  });
+  return (
+    <section class="scenarios">
+      <h3>{t("scenarios.title")}</h3>
+      {may("planner") && (
+        <div class="filters">
+          <label class="search"><span class="unseen">{t("scenarios.name")}</span><input type="text" maxLength={100} placeholder={t("scenarios.name")} value={name} onInput={(event) => setName(event.currentTarget.value)} /></label>
+          <button type="button" disabled={!asked || !name.trim()} onClick={save}>{t("scenarios.save")}</button>
+        </div>
+      )}
+      {problem && <ProblemNote problem={problem} />}
+      <Waiting of={list}>
+        {({ scenarios }) => (
+          <ul class="links">
+            {scenarios.map((item) => (
+              <li key={item.id}>
+                <span>{item.name} <small>{t("scenarios.by", { by: item.by, day: day(item.saved_at), data: day(item.data_date) })}</small></span>
+                <span class="actions">
+                  <button type="button" class="link" aria-label={`${t("scenarios.open")}: ${item.name}`} onClick={() => open(item)}>{t("scenarios.open")}</button>
+                  {may("planner") && <button type="button" class="link" aria-label={`${t("scenarios.delete")}: ${item.name}`} onClick={() => attempt(() => request(`${path}/${segment(item.id)}`, undefined, undefined, "DELETE"))}>{t("scenarios.delete")}</button>}
+                </span>
+              </li>
+            ))}
+            {scenarios.length === 0 && <li class="muted">{t("scenarios.none")}</li>}
+          </ul>
+        )}
+      </Waiting>
+    </section>
   );
 }

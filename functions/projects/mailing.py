@@ -1,0 +1,47 @@
+"""Mail about the completion of all projects, on the schedule of the parameter ReportSchedule."""
+
+from collections.abc import Mapping
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import boto3
+
+from projects.settings import Settings
+from slipcast.forecast.projects import portfolio, sections
+from slipcast.reports.project import compose
+from slipcast_aws import projects as stored
+from slipcast_aws import waiting
+
+if TYPE_CHECKING:
+    from mypy_boto3_sns import SNSClient
+
+
+@cache
+def client() -> "SNSClient":
+    """Return the SNS client of this execution environment."""
+    return boto3.client("sns", config=waiting.QUICK)
+
+
+def mail(settings: Settings) -> dict[str, int]:
+    """Publish the text to the topic if there is an open project; subscribers filter by the attribute outcome."""
+    bucket, found = settings.data_bucket, []
+    for entry in stored.index(bucket).values():
+        summary = stored.summary(bucket, entry["key"])
+        for name, head in summary["projects"].items():
+            if head["open"]:
+                found.append((head, _forecast(bucket, summary, name, head)))
+    if found:
+        subject, text = compose(found, f"{settings.public_base_url.rstrip('/')}/desk/index.html")
+        client().publish(
+            TopicArn=settings.topic_arn,
+            Subject=subject,
+            Message=text,
+            MessageAttributes={"outcome": {"DataType": "String", "StringValue": "report"}},
+        )
+    return {"projects": len(found)}
+
+
+def _forecast(bucket: str, summary: Mapping[str, Any], name: str, head: Mapping[str, Any]) -> Mapping[str, Any]:
+    (update,) = [item for item in portfolio.updates_of(summary, name) if item["data_date"] == head["data_date"]]
+    forecast: Mapping[str, Any] = stored.part(bucket, update, name, sections.FORECAST)
+    return forecast

@@ -1,0 +1,69 @@
+"""A planner's way through the deployed stack in a browser: upload, watch, Gantt, compare, what if, export."""
+
+import re
+import urllib.request
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from support.chromium import PATIENCE, chromium
+
+ANNEX = "ps118_annex"
+FILES = sorted((Path(__file__).resolve().parents[2] / "examples" / "annex").glob("*.xer"))[-2:]
+# An execution takes minutes on a busy machine.
+EXECUTION = 900_000
+pytestmark = [pytest.mark.e2e, pytest.mark.slow]
+
+
+def uploaded(page: Page, path: Path) -> None:
+    """Upload a file and wait until the page says that its execution has ended well."""
+    page.get_by_role("link", name="Upload").click()
+    page.locator("#file").set_input_files(path)
+    expect(page.get_by_role("heading", name="The pipeline is at work")).to_be_visible()
+    expect(page.get_by_role("heading", name="The file is taken in")).to_be_visible(timeout=EXECUTION)
+    expect(page.get_by_role("listitem").filter(has_text="Score")).to_contain_text("done")
+
+
+def test_a_planner_uploads_two_updates_and_takes_the_forecast_back(released):
+    with chromium() as browser:
+        context = browser.new_context(viewport={"width": 1440, "height": 900}, locale="en-GB")
+        context.set_default_timeout(PATIENCE)
+        page = context.new_page()
+        failed: list[str] = []
+        page.on("pageerror", lambda error: failed.append(str(error)))
+        page.goto(f"{released.env['SLIPCAST_API_URL']}/desk")
+        page.get_by_label("API key").fill(released.env["SLIPCAST_API_KEY"])
+        page.get_by_role("button", name="Sign in").click()
+
+        for path in FILES:
+            uploaded(page, path)
+        expect(page.frame_locator("iframe").get_by_text(FILES[-1].name).first).to_be_visible()
+
+        page.get_by_role("link", name="Portfolio").click()
+        page.get_by_role("link", name=ANNEX).click()
+        expect(page.get_by_text("31 of 31 activities")).to_be_visible()
+        page.get_by_role("row", name=re.compile("A1430")).click()
+        expect(page.get_by_role("complementary").get_by_role("heading", name="Why?")).to_be_visible()
+
+        page.get_by_role("link", name="Updates compared").click()
+        expect(page.get_by_role("row").filter(has_text="Punch list").first).to_be_visible()
+
+        page.get_by_role("link", name="What if").click()
+        page.get_by_label("Find an activity").fill("A1430 – Finishes")
+        page.get_by_role("button", name="Change it").click()
+        page.get_by_label("Remaining duration").fill("300")
+        page.get_by_role("button", name="Compute").click()
+        expect(page.get_by_role("row").filter(has_text=re.compile("^P80"))).to_contain_text("later")
+
+        page.get_by_role("link", name="Export", exact=True).click()
+        with page.expect_response(re.compile(r"/export\?format=xer")) as answer:
+            page.get_by_role("button", name=re.compile("XER")).click()
+        with urllib.request.urlopen(answer.value.json()["url"]) as file:  # noqa: S310
+            text = file.read().decode("cp1252")
+
+    assert text.startswith("ERMHDR")
+    # The user-defined fields that P6 imports on top of the project.
+    assert "%T\tUDFTYPE" in text
+    assert "%T\tUDFVALUE" in text
+    assert failed == []
