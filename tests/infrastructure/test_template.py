@@ -551,7 +551,7 @@ def test_every_rule_schedule_and_topic_has_a_dead_letter_queue():
     topics = [event["Properties"] for event in events if event["Type"] == "SNS"]
 
     assert {event["Type"] for event in events} <= {"Schedule", "EventBridgeRule", "SNS"}
-    assert (len(timed), len(topics)) == (8, 1)
+    assert (len(timed), len(topics)) == (9, 1)
     assert all(event["DeadLetterConfig"] == {"Arn": queue} for event in timed)
     assert all(event["RedrivePolicy"] == {"deadLetterTargetArn": queue} for event in topics)
     # Any rule or schedule of its own would have to be looked at here.
