@@ -31,7 +31,7 @@ NO_PERSON = (
     "ApiAuth=jwt or iam"
 )
 # Class of an error of approve → status of the answer.
-_REFUSED = {
+_REFUSED: dict[str, HTTPStatus] = {
     "ClosedError": HTTPStatus.CONFLICT,
     "LookupError": HTTPStatus.NOT_FOUND,
     "ValueError": HTTPStatus.UNPROCESSABLE_ENTITY,
@@ -103,7 +103,7 @@ def decide(bucket: str, request: Request, caller: Caller) -> dict[str, Any]:
     }
     found = _functions().invoke(FunctionName=settings.approve_function, Payload=json.dumps(sent).encode())
     result = json.loads(found["Payload"].read())
-    if "FunctionError" in found:
+    if found.get("FunctionError"):
         status = _REFUSED.get(result.get("errorType", ""))
         if status is None:
             raise RuntimeError(f"approve failed: {result.get('errorType')}")

@@ -54,8 +54,10 @@ def save(bucket: str, request: Request, caller: Caller) -> dict[str, Any]:
         raise invalid(f"question.{error.field}", error.message) from error
     name, now = name.strip(), datetime.now(UTC)
     identity = hashlib.sha256(name.casefold().encode()).hexdigest()[:16]
-    scenario = {"id": identity, "name": name, "by": request.person, "saved_at": now.isoformat(timespec="seconds")}
-    scenario |= {"data_date": project.head["data_date"], "question": question}
+    scenario = {
+        **{"id": identity, "name": name, "by": request.person, "saved_at": now.isoformat(timespec="seconds")},
+        **{"data_date": project.head["data_date"], "question": question},
+    }
 
     def added(found: Scenarios) -> Scenarios:
         if identity in found:

@@ -28,7 +28,7 @@ _BELOW = 1e-9
 def finishes(
     nodes: Sequence[Node],
     drawn: np.ndarray,
-    completion: Mapping[str, Sequence[float]],
+    completion: Mapping[str, np.ndarray],
     stated: Mapping[Key, FinishDistribution],
     end_of_today: Mapping[str, int],
 ) -> dict[Key, FinishDistribution]:

@@ -27,7 +27,8 @@ ORIGIN = ("source", "source_sha256", "activity_guid", "baseline_source", "baseli
 # Calendar days from the first to the last day of the baseline, both included: the rule of the API and of training.
 INCLUSIVE = "date_diff('day', {start}, baseline_finish) + 1"
 
-# A start that was moved past the baseline is none of the baseline. `features.row` and `forecast.stage` count in the same way.
+# A start that was moved past the baseline is none of the baseline. `features.row` and `forecast.stage` count in the
+# same way.
 START = "CASE WHEN start <= baseline_finish THEN start END"
 
 
