@@ -206,8 +206,8 @@ def as_of(activity: Mapping[str, Any], data_date: date, tolerance_days: int) -> 
     """Return an activity as the features take it, and what is known of it.
 
     Duration and finish are derived from each other before the start becomes `Known.feature_day`, from which the
-    point-in-time features count; ``duration_from`` keeps the day that the duration counts from. Where that lies after the
-    baseline finish, the duration is unknown.
+    point-in-time features count; ``duration_from`` keeps the day that the duration counts from. Where that lies after
+    the baseline finish, the duration is unknown.
 
     Parameters
     ----------
