@@ -49,6 +49,7 @@ COLUMNS = (
     Column("activity_id", "text", True, "Identifier, unique in the file"),
     Column("activity_name", "text", False, "What is done"),
     Column("project_id", "text", False, "Project; the file's name where absent"),
+    Column("wbs", "text", False, "Place in the work breakdown structure; of a path, ' > ' stands between the levels"),
     Column("phase", "text", False, "Phase of the project"),
     Column("work_type", "text", False, "Kind of work or programme"),
     Column("location", "text", False, "Place, as coarse as it matters"),

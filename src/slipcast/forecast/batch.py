@@ -18,7 +18,7 @@ from slipcast.model.explain import contributions
 from slipcast.model.explain.phrases import sentence
 from slipcast.model.scorer import Scorer
 
-GIVEN = ("project_id", "activity_id", "activity_name", "status", "start", "baseline_finish")
+GIVEN = ("project_id", "activity_id", "activity_name", "wbs", "status", "start", "baseline_finish")
 COLUMNS = (
     *GIVEN,
     *("probability", "risk_band", "at_risk", "reasons", "model_version", "model_id"),

@@ -78,18 +78,10 @@ def write(database: duckdb.DuckDBPyConnection, query: Query, folder: Path, notes
     notes
         What cannot be read is added.
     """
-    places = {normal(cell): place for place, cell in reversed(list(enumerate(query.header)))}
-    before, after = _column(places, PREDECESSORS), _column(places, SUCCESSORS)
-    named = before if before is not None else after
-    if named is None:
+    found = cells(query)
+    if not found:
         return False
-    number = None
-    # MS Project's links name lines, but for the columns that say Unique ID.
-    if not normal(query.header[named]).startswith("unique id"):
-        number = _column(places, NUMBERS)
-    columns = {name: _column(places, headers) for name, headers in (TEXTS | DATES).items()}
-    cells = {"number": number, "before": before, "after": after, **columns}
-    found = {f"network_{name}": _cell(query, place) for name, place in cells.items()}
+    columns = _columns(query)
     # Once, for all that follows: the SQL of a profile is long.
     database.execute(
         f"CREATE OR REPLACE TEMP TABLE network_rows AS SELECT coalesce(project_id, '') AS project, activity_id, "
@@ -100,6 +92,30 @@ def write(database: duckdb.DuckDBPyConnection, query: Query, folder: Path, notes
         return _write(database, query, columns, folder, notes)
     finally:
         database.execute("DROP TABLE network_rows")
+
+
+def cells(query: Query) -> dict[str, str]:
+    """Return the cells that a network is read from, by name, as `Query.checked` takes them; none without relations."""
+    places = _places(query)
+    before, after = _column(places, PREDECESSORS), _column(places, SUCCESSORS)
+    named = before if before is not None else after
+    if named is None:
+        return {}
+    number = None
+    # MS Project's links name lines, but for the columns that say Unique ID.
+    if not normal(query.header[named]).startswith("unique id"):
+        number = _column(places, NUMBERS)
+    found = {"number": number, "before": before, "after": after, **_columns(query)}
+    return {f"network_{name}": _cell(query, place) for name, place in found.items()}
+
+
+def _places(query: Query) -> dict[str, int]:
+    return {normal(cell): place for place, cell in reversed(list(enumerate(query.header)))}
+
+
+def _columns(query: Query) -> dict[str, int | None]:
+    places = _places(query)
+    return {name: _column(places, headers) for name, headers in (TEXTS | DATES).items()}
 
 
 def _write(

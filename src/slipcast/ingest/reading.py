@@ -17,13 +17,13 @@ from slipcast.ingest import network_text, tables, understanding
 from slipcast.ingest.files import file_names
 from slipcast.ingest.files import grid as layout
 from slipcast.ingest.files.formats import Limits, Text, open_upload
-from slipcast.ingest.files.grid import Grid, Outline, Record
+from slipcast.ingest.files.grid import Grid, Groups, Outline, Record
 from slipcast.ingest.mapping.detect import Found, detect
 from slipcast.ingest.mapping.detect import known as known_headers
 from slipcast.ingest.mapping.profile import Profile, built_in, normal
 from slipcast.ingest.refusal import ScheduleRefused
 from slipcast.ingest.sql import expressions
-from slipcast.ingest.sql.query import DURATIONS, KINDS, Query
+from slipcast.ingest.sql.query import DURATIONS, KINDS, ROWS, TEXTS, Query
 from slipcast.ingest.sql.rules import Rule
 from slipcast.ingest.understanding import Problem, QuarantinedRow, Understood
 from slipcast.schema import STATUSES
@@ -32,6 +32,8 @@ REJECTED_COLUMNS = ("line", "column", "value", "reason", "remedy")
 BATCH = 10_000
 # Rows that are kept in the database while they are counted and written, instead of being read again.
 SMALL = 200_000
+# Rows whose texts are kept as well, so that the SQL of a profile, which takes longer than such a file, runs once.
+KEPT = 20_000
 # Line, canonical column, text, what is wrong with it, and whose it is: id and name of the activity.
 type BadCell = tuple[int, str, Any, Rule, tuple[str, str]]
 GOOD = "NOT blank AND NOT filtered AND NOT bad"
@@ -196,12 +198,12 @@ class _Reading:
             query = self._query(self._grid())
             try:
                 try:
-                    return self._read(self._without_marks(query))
+                    return self._read(query)
                 except duckdb.Error:
                     # Bad quotes, ragged rows, overlong lines: what duckdb refuses is read line by line.
                     if query.grid.numbered:
                         raise
-                    return self._read(self._without_marks(replace(query, grid=self._numbered())))
+                    return self._read(replace(query, grid=self._numbered()))
             except ScheduleRefused as refusal:
                 # The report on a refusal says as much as is known.
                 refusal.understood, refusal.quarantined = understanding.columns(query), tuple(self.quarantined)
@@ -209,7 +211,8 @@ class _Reading:
 
     def _grid(self) -> Grid:
         plain = None
-        if not self.text.numbered and not self.found.profile.undated and not self._outline().shows:
+        whole = not self.found.profile.undated and self.found.profile.unpivot is None
+        if whole and not self.text.numbered and not self._outline().shows:
             plain = layout.plain(self.text.path, self.header.line, self.found.delimiter)
         if plain is None:
             return self._numbered()
@@ -220,6 +223,8 @@ class _Reading:
     def _outline(self) -> Outline:
         """Return where the outline shows, for a file in which no column says which rows sum up others."""
         outline = self.found.profile.outline
+        if self.found.profile.unpivot is not None:
+            return Outline()
         places: dict[str, int] = {}
         for place, cell in enumerate(self.header.cells[self.text.numbered :]):
             places.setdefault(normal(cell), place)
@@ -245,10 +250,30 @@ class _Reading:
             target,
             numbered=self.text.numbered,
             outline=self._outline(),
+            groups=self._groups(),
         )
 
+    def _groups(self) -> Groups | None:
+        """Return the groups of cells of which the profile makes a row each."""
+        unpivot = self.found.profile.unpivot
+        if unpivot is None:
+            return None
+        header = [cell.strip() for cell in self.header.cells[self.text.numbered :]]
+        places = {normal(cell): place for place, cell in reversed(list(enumerate(header)))}
+        made = list(dict.fromkeys(name for group in unpivot.rows.values() for name in group))
+        taken = {normal(unpivot.column), *map(normal, made)}
+        taken |= {normal(source) for group in unpivot.rows.values() for source in group.values()}
+        common = tuple(place for place, cell in enumerate(header) if normal(cell) not in taken)
+        cells = {
+            name: tuple(places[normal(group[new])] if new in group else None for new in made)
+            for name, group in unpivot.rows.items()
+        }
+        return Groups((*(header[place] for place in common), unpivot.column, *made), common, cells)
+
     def _query(self, grid: Grid) -> Query:
+        groups = self._groups()
         header = tuple(cell.strip() for cell in self.header.cells[self.text.numbered :])
+        header = groups.header if groups is not None else header
         day = None if self.found.profile.undated else file_names.data_date(self.name)
         return Query(grid, self.found.profile, header, "YMD", day, self.source, self.sha256)
 
@@ -259,12 +284,25 @@ class _Reading:
             return query
         counts = ", ".join(f"count(text_{name})" for name in names)
         found = one_row(self.database.execute(f"SELECT {counts} FROM {query.checked()}"))
-        return replace(query, absent=frozenset(name for name, count in zip(names, found, strict=True) if not count))
+        absent = frozenset(name for name, count in zip(names, found, strict=True) if not count)
+        return self._with_texts(replace(query, absent=query.absent | absent)) if absent else query
+
+    def _with_texts(self, query: Query) -> Query:
+        """Keep the texts of the cells of a small file in the database."""
+        query = replace(query, kept="")
+        if (query.grid.records if query.grid.numbered else self.tally["lines"]) > KEPT:
+            return query
+        further = {} if query.profile.undated or self.text.network else network_text.cells(query)
+        self.database.execute(f"CREATE OR REPLACE TABLE {TEXTS} AS {query.texts(query.numbered(), further)}")
+        return replace(query, kept=TEXTS)
 
     def _read(self, query: Query) -> Schedule:
-        query = self._with_order(query)
+        query = self._with_order(self._without_marks(self._with_texts(query)))
         if "data_date" not in query.mapped and query.data_date is None and not query.profile.undated:
             query = replace(query, data_date=self._last_finish(query))
+        if query.kept:
+            self.database.execute(f"CREATE OR REPLACE TABLE {ROWS} AS SELECT * FROM {query.checked()}")
+            query = replace(query, kept=ROWS)
         table = self.workdir / "table.parquet"
         small = query.grid.numbered or self.tally["lines"] <= SMALL
         accepted = self._materialise(query, table) if small else self._copy(query, query.checked(), GOOD, table)
@@ -366,6 +404,10 @@ class _Reading:
     def _notes(self, query: Query) -> Iterator[str]:
         if self.found.above:
             yield f"not read: {self.found.above} line{'s' * (self.found.above > 1)} above the header"
+        if query.profile.unpivot is not None and query.grid.records is not None:
+            names = list(query.profile.unpivot.rows)
+            lines = query.grid.records // len(names)
+            yield f"{lines:,} lines became {query.grid.records:,} rows, one for each of {', '.join(names)}"[:500]
         if query.order in ("DMY", "MDY") and "order" not in self.tally:
             yield f"numeric dates read as {query.order}"
         if query.absent & {"actual_start", "actual_finish"}:
@@ -425,17 +467,19 @@ class _Reading:
         if not columns:
             return query
         relation = query.checked()
-        either = [
-            (expressions.day(f"text_{name}", dates, "DMY"), expressions.day(f"text_{name}", dates, "MDY"))
-            for name in columns
-        ]
-        sums = [
-            f"count(*) FILTER ({dmy} IS NULL AND {mdy} IS NOT NULL), "
-            f"count(*) FILTER ({mdy} IS NULL AND {dmy} IS NOT NULL), count(*) FILTER ({dmy} <> {mdy})"
-            for dmy, mdy in either
-        ]
-        found = one_row(self.database.execute(f"SELECT {', '.join(sums)} FROM {relation} WHERE NOT filtered"))
-        not_dmy, not_mdy, differ = (sum(found[offset::3]) for offset in range(3))
+        # Each text once: columns of dates repeat them.
+        every = ", ".join(f"text_{name}" for name in columns)
+        names = ", ".join(map(literal, columns))
+        dmy, mdy = (expressions.day("text", dates, order) for order in ("DMY", "MDY"))
+        rows = self.database.execute(
+            f"SELECT name, coalesce(sum(n) FILTER (dmy IS NULL AND mdy IS NOT NULL), 0)::BIGINT, "
+            "coalesce(sum(n) FILTER (mdy IS NULL AND dmy IS NOT NULL), 0)::BIGINT, "
+            f"coalesce(sum(n) FILTER (dmy <> mdy), 0)::BIGINT FROM (SELECT name, n, {dmy} AS dmy, {mdy} AS mdy FROM "
+            f"(SELECT name, text, count(*) AS n FROM (SELECT unnest([{names}]) AS name, unnest([{every}]) AS text "
+            f"FROM {relation} WHERE NOT filtered) WHERE text IS NOT NULL GROUP BY ALL)) GROUP BY ALL"
+        ).fetchall()
+        differing = {name: differ for name, _, _, differ in rows}
+        not_dmy, not_mdy, differ = (sum(row[place] for row in rows) for place in (1, 2, 3))
         if not_dmy == not_mdy == differ == 0:
             self.tally["order"] = 0
             return replace(query, order="YMD" if not (dates.formats or dates.suffixes or dates.months) else "DMY")
@@ -444,7 +488,7 @@ class _Reading:
             for order in orders:
                 orders[order] = self._count(replace(query, order=order))[2]
         if orders["DMY"] == orders["MDY"]:
-            column = columns[max(range(len(columns)), key=lambda index: found[3 * index + 2])]
+            column = max(columns, key=lambda name: differing.get(name, 0))
             raise ScheduleRefused(
                 self.name,
                 "the dates may be day/month or month/day, the file fits both",
@@ -537,7 +581,8 @@ class _Reading:
         rules = query.rules
         texts = list(dict.fromkeys(["activity_id", "activity_name", *(rule.column for rule in rules if rule.column)]))
         shown = ", ".join(f'left("text_{name}", 201)' for name in texts)
-        found = self.database.cursor().execute(
+        # Not a cursor: it would not see a table that is kept. Nothing else is asked until all rows are fetched.
+        found = self.database.execute(
             f"SELECT line, problems, {shown} FROM {query.checked(query.numbered())} "
             f"WHERE bad AND NOT blank AND NOT filtered {tail}"
         )
@@ -553,7 +598,7 @@ class _Reading:
         """Keep a bad cell for the report, if it is of one of the first rows."""
         line, column, value, rule, (activity_id, activity_name) = cell
         rows = self.quarantined
-        if not rows or rows[-1]["line"] != line:
+        if not rows or (rows[-1]["line"], rows[-1]["activity_id"]) != (line, activity_id):
             if len(rows) == understanding.QUARANTINED:
                 return
             rows.append(
@@ -646,7 +691,9 @@ class _Reading:
                         self._show(query, (line, rule.column, value, rule, (_shown(value), _shown(name))))
                         writer.writerow([line, rule.column, neutral(_shown(value)), rule.reason, rule.remedy])
             problems = [*problems, {**_problem(_twice(None), dropped), "reason": "stands in another line already"}]
-        self._copy(query, relation, f"{GOOD} AND line NOT IN (SELECT line FROM repeated)", table)
+        self._copy(
+            query, relation, f"{GOOD} AND (line, activity_id) NOT IN (SELECT line, activity_id FROM repeated)", table
+        )
         return dropped, rejected, problems
 
     def _nothing(self, read: int, filtered: int) -> ScheduleRefused:

@@ -61,13 +61,14 @@ def test_risk_bands_begin_at_the_threshold_and_half_of_it(probability, threshold
 
 
 def test_every_activity_has_a_row_with_all_columns():
-    given = activity("A", 0.4, activity_name="Roof", status="not_started", start="2024-01-01", budget=5.0)
+    given = activity("A", 0.4, activity_name="Roof", wbs="Shell > Roof", status="not_started", start="2024-01-01")
 
     (row,) = score([given], scorer(), as_they_are)
 
     assert tuple(row) == (*batch.COLUMNS, "planned_finish")
     assert row == {
         **{"project_id": "p", "activity_id": "A", "activity_name": "Roof", "status": "not_started"},
+        **{"wbs": "Shell > Roof"},
         **{"start": "2024-01-01", "baseline_finish": None, "probability": 0.4, "risk_band": "high", "at_risk": True},
         **{"reasons": "", "model_version": "7", "model_id": "abc", "planned_finish": None},
         **{"data_date": date(2024, 1, 31), "stage": "not_started", "days_late": 0},

@@ -1194,3 +1194,34 @@ def test_the_tolerance_counts_from_the_planned_finish(read, merged):
     rows, _ = merged(read(first, "hall_2025-01-01.xer"), read(second))
 
     assert rows["A10"]["actual_finish"] - rows["A10"]["baseline_finish"] == timedelta(days=45)
+
+
+# --- The work breakdown structure ---
+
+
+@pytest.mark.parametrize(
+    ("header", "cells", "wbs"),
+    [
+        ("WBS Path,WBS", ("Structure > Level 1,HALL.S.1", ",HALL.S.2"), ["Structure > Level 1", "HALL.S.2"]),
+        ("WBS Name", ("Level 1", ""), ["Level 1", None]),
+    ],
+)
+def test_a_table_of_p6_has_its_wbs_as_it_was_exported(read, header, cells, wbs):
+    dates = ",".join(("01-Sep-25", "12-Sep-25") * 2)
+    lines = [f"A{place},Piles,Not Started,{dates},{cell}" for place, cell in enumerate(cells)]
+    first = "Activity ID,Activity Name,Activity Status,Start,Finish,BL Project Start,BL Project Finish"
+
+    schedule = read("\n".join((f"{first},{header}", *lines)), f"plan_{DAY}.csv")
+
+    assert [row["wbs"] for row in schedule.rows()] == wbs
+
+
+def test_a_task_of_ms_project_is_below_its_summary_task(read):
+    """The outline number is that of the task itself: no two have the same."""
+    header = "Nr.;Vorgangsname;PSP-Code;Anfang;Ende;Geplanter Anfang;Geplantes Ende;Aktuelles Ende;Sammelvorgang"
+    dates = "01.09.25;12.09.25;01.09.25;12.09.25;NV"
+    rows = [f"1;Rohbau;1;{dates};Ja", f"2;Wände;1.2.1;{dates};Nein", f"3;Dach;7;{dates};Nein"]
+
+    schedule = read("\n".join((header, *rows)), f"plan_{DAY}.csv")
+
+    assert [row["wbs"] for row in schedule.rows()] == ["1.2", None]

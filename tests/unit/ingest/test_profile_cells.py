@@ -120,3 +120,93 @@ def test_all_that_is_wrong_with_a_profile_is_said_at_once_in_plain_words():
     assert "title: it is missing" in str(refused.value)
     assert "colour: there is no such entry" in str(refused.value)
     assert "dates.order: 'XYZ' is not one of 'auto', 'DMY', 'MDY' or 'YMD'" in str(refused.value)
+
+
+# --- Phases in columns ---
+
+PARKS = """
+name: parks
+title: Tracker with the phases of a project in columns
+unpivot:
+  column: Phase
+  rows:
+    Design: { Begin: DesignStart, Due: DesignProjectedCompletion, Done: DesignActualCompletion }
+    Construction: { Begin: ConstructionStart, Due: ConstructionProjectedCompletion, Done: ConstructionActualCompletion }
+columns:
+  activity_id: { join: [TrackerID, Phase], separator: "-" }
+  activity_name: Title
+  project_id: TrackerID
+  phase: Phase
+  location: Borough
+  start: Begin
+  baseline_finish: Due
+  actual_finish: Done
+dates: { order: MDY }
+"""
+PHASES = ("Start", "ProjectedCompletion", "ActualCompletion")
+PARKS_HEADER = ",".join(
+    ["TrackerID", "Title", "Borough", *(f"{phase}{name}" for phase in ("Design", "Construction") for name in PHASES)]
+)
+
+
+@pytest.fixture
+def read_parks(tmp_path):
+    def run(*lines: str, profile: str = PARKS):
+        work = tmp_path / "work"
+        work.mkdir()
+        (tmp_path / "dropped").write_text("\n".join([PARKS_HEADER, *lines, ""]))
+        found = load_profile(profile, "parks.yaml")
+        return read_schedule(
+            tmp_path / "dropped", "parks_2024-12-31.csv", profile=found, workdir=work, max_bad_share=0.4
+        )
+
+    return run
+
+
+def test_each_phase_of_a_line_is_an_activity_and_all_rows_add_up(read_parks):
+    schedule = read_parks(
+        "P1,Playground,Queens,01/10/2023,06/30/2023,08/15/2023,03/01/2024,12/01/2024,",
+        "P2,Fields,Bronx,02/01/2024,09/30/2024,,,,",
+        "P3,Pool,Bronx,05/01/2024,13/45/2024,,06/01/2024,12/30/2024,",
+        "P4,Courts,Queens,02/01/2024,09/30/2024,,,,",
+        "P4,Courts again,Queens,02/01/2024,09/30/2024,,,,",
+    )
+
+    rows = {row["activity_id"]: row for row in schedule.rows()}
+    assert sorted(rows) == ["P1-Construction", "P1-Design", "P2-Design", "P3-Construction", "P4-Design"]
+    assert {row["phase"] for row in rows.values()} == {"Design", "Construction"}
+    assert rows["P1-Design"]["actual_finish"] == date(2023, 8, 15)
+    assert (rows["P1-Construction"]["location"], rows["P1-Construction"]["start"]) == ("Queens", date(2024, 3, 1))
+    # Five lines of two phases each: three have no construction yet, one date is none, one id stands twice.
+    counts = {name: schedule.counts[name] for name in ("read", "accepted", "rejected", "filtered")}
+    assert counts == {"read": 10, "accepted": 5, "rejected": 2, "filtered": 3}
+    assert schedule.understood["left_out"] == [{"header": "Phase", "value": "Construction", "rows": 3}]
+    assert "5 lines became 10 rows, one for each of Design, Construction" in schedule.notes
+    assert [(row["line"], row["activity_id"]) for row in schedule.quarantined] == [(4, "P3-Design"), (6, "P4-Design")]
+
+
+def test_a_line_of_another_width_is_bad(read_parks):
+    good = [f"P{n},Fields,Bronx,02/01/2024,09/30/2024,,03/01/2024,12/01/2024," for n in range(9)]
+
+    schedule = read_parks(*good, "P9,Fields,Bronx,02/01/2024")
+
+    assert (schedule.counts["accepted"], schedule.counts["rejected"], schedule.counts["filtered"]) == (18, 1, 1)
+    assert schedule.quarantined[0]["cells"][0]["reason"] == "the row has not 9 cells as the header"
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ((', Phase], separator: "-"', "]"), "all rows of a line would have the same id"),
+        (("Begin: ConstructionStart", "Begin: DesignStart"), "'designstart' stands in two groups"),
+        (("Due: DesignProjectedCompletion", "Due: DesignForecastCompletion"), "follows what happened"),
+    ],
+)
+def test_groups_of_columns_that_make_no_rows_are_refused(change, complaint):
+    with pytest.raises(ScheduleRefused, match=complaint):
+        load_profile(PARKS.replace(*change), "parks.yaml")
+
+
+def test_a_file_that_lacks_a_column_of_a_group_is_refused_by_its_name(read_parks):
+    with pytest.raises(ScheduleRefused, match="misses Design Begin"):
+        read_parks("P1,a,b", profile=PARKS.replace("DesignStart", "Design Begin"))

@@ -80,11 +80,13 @@ def test_an_activity_is_joined_with_its_tables(read, feed):
     assert {name: text for name, text in first.items() if text} == {
         **{"#line": "25", "task_code": "A1", "task_name": 'Lay "cable", east', "status_code": "TK_NotStart"},
         **{"proj_short_name": "Tower", "wbs_path": "TWR.B.F2", "wbs_name": "Floor 2", "wbs_top_name": "Build"},
+        "wbs_names": "Build > Floor 2",
         **{"target_start_date": "2025-05-01 08:00", "predecessor_count": "2", "day_hr_cnt": "10", "complete_pct": "0"},
         **{"target_cost": "312.8", "last_recalc_date": "2025-05-19 00:00"},
         **{"code:Trade": "Electrical", "code:Area, side": "N"},
     }
     assert (second["wbs_path"], second["wbs_name"], second["wbs_top_name"]) == ("TWR", "The tower", "")
+    assert second["wbs_names"] == ""
     assert (second["predecessor_count"], second["target_cost"], second["code:Trade"]) == ("0", "", "")
     assert "code:Unused" not in first
 

@@ -45,6 +45,8 @@ class Grid:
         Whether only the line stands before the cells of a numbered grid, all records being whole and none a sum.
     records
         How many records of a numbered grid were written.
+    columns
+        Cells of the file's own header, where each line was made several records.
     """
 
     path: Path
@@ -55,6 +57,32 @@ class Grid:
     bare: bool = False
     lined: bool = False
     records: int | None = None
+    columns: int | None = None
+
+
+@dataclass(frozen=True)
+class Groups:
+    """Groups of cells of which each becomes a record of its own.
+
+    Attributes
+    ----------
+    header
+        Of the records: the headers of all groups, that of the group's name, and those of its cells.
+    common
+        Positions of the cells that all records of a line have.
+    cells
+        By name of the group the positions of its cells, in the order of the header; None where it has none.
+    """
+
+    header: tuple[str, ...]
+    common: tuple[int, ...]
+    cells: dict[str, tuple[int | None, ...]]
+
+    def records(self, cells: list[str]) -> Iterator[tuple[bool, list[str]]]:
+        """Yield each record of a line, and whether the group has nothing in it."""
+        for name, places in self.cells.items():
+            own = [_cell(cells, place) for place in places]
+            yield not any(own), [*(cells[place] if place < len(cells) else "" for place in self.common), name, *own]
 
 
 @dataclass(frozen=True)
@@ -210,12 +238,20 @@ def _indentation(cells: list[str], place: int) -> int:
 
 
 def number(
-    path: Path, delimiter: str, header: Record, target: Path, *, numbered: bool, outline: Outline | None = None
+    path: Path,
+    delimiter: str,
+    header: Record,
+    target: Path,
+    *,
+    numbered: bool,
+    outline: Outline | None = None,
+    groups: Groups | None = None,
 ) -> Grid:
     """Write the records after the header so that each has the header's width and knows its line.
 
     Blank records are left out. `numbered` says that the first cell already is the line in the dropped file. `outline`
-    is how summary records are known.
+    is how summary records are known. Of `groups` each line becomes as many records; a record of an empty group has 2
+    where a summary record has 1.
     """
     width, written = len(header.cells) - numbered, 0
     with target.open("w", encoding="utf-8", newline="") as file:
@@ -227,9 +263,18 @@ def number(
                 summary = outline is not None and bool(cells) and outline.sums_up(current, cells)
                 count = len(current)
                 current = [cell if len(cell) <= MAX_CELL else cell[: MAX_CELL + 1] for cell in current[:width]]
+                for empty, made in groups.records(current) if groups is not None else ():
+                    whole = len(made) if count == width else len(made) + 1
+                    writer.writerow([place, whole, 2 * empty, *made])
+                    written += 1
+                if groups is not None:
+                    waiting = line, cells
+                    continue
                 writer.writerow([place, count, int(summary), *current, *[""] * (width - len(current))])
                 written += 1
             waiting = line, cells
+    if groups is not None:
+        return Grid(target, ",", 0, len(groups.header), True, records=written, columns=width)
     return Grid(target, ",", 0, width, True, records=written)
 
 

@@ -24,10 +24,13 @@ from slipcast.ingest.refusal import ScheduleRefused
 AGAIN = "Save the XML file again (In MS Project: File > Save As > XML Format)"
 COLUMNS = (
     *("#line", "Unique ID", "ID", "Name", "Project", "Outline Parent", "Outline Level", "WBS", "Status Date"),
+    "Outline Path",
     *("Start", "Finish", "Actual Start", "Actual Finish", "Baseline Start", "Baseline Finish", "Baseline Duration"),
     *("Baseline Days", "Float Days", "Remaining Duration", "Total Slack", "Predecessors", "Predecessor Count"),
     *("Baseline Cost", "% Complete", "Summary", "Milestone", "Active", "GUID"),
 )
+# Longest path of names of summary tasks, in characters.
+MAX_PATH = 1_000
 # Other names of these columns: a custom field of such a name would be taken for them.
 OTHER_NAMES = ("Task Name", "Duration", "Start Date", "Finish Date", "Project Name", "Data Date", "Percent Complete")
 LINKS = {"0": "FF", "1": "FS", "2": "SF", "3": "SS"}
@@ -167,7 +170,7 @@ class _Table:
             self._foreign += 1
             return None
         level = int(_text(task, "OutlineLevel")) if _text(task, "OutlineLevel").isdecimal() else 0
-        parent = next((self._above[depth] for depth in range(level - 1, 0, -1) if depth in self._above), "")
+        above = [self._above[depth] for depth in sorted(self._above) if 0 < depth < level]
         self._above = {depth: above for depth, above in self._above.items() if depth < level}
         if _text(task, "Summary") == "1":
             self._above[level] = _text(task, "Name")
@@ -178,7 +181,8 @@ class _Table:
             self._derived += actual != (_text(task, "ActualStart"), _text(task, "ActualFinish"))
         return [
             *(str(element.line), _text(task, "UID"), _text(task, "ID"), _text(task, "Name")),
-            *(_text(self._project, "Title"), parent, str(level), _text(task, "WBS"), self._status_date),
+            *(_text(self._project, "Title"), above[-1] if above else "", str(level), _text(task, "WBS")),
+            *(self._status_date, " > ".join(filter(None, above))[:MAX_PATH]),
             *(_moment(text) for text in (_text(task, "Start"), _text(task, "Finish"), *actual)),
             *(_moment(_text(baseline, name)) for name in ("Start", "Finish")),
             *(hours(_text(baseline, "Duration")), _days(task, baseline, calendar), _float(task, calendar)),

@@ -26,13 +26,16 @@ FROM_TASK = (
     *("phys_complete_pct", "guid"),
 )
 COLUMNS = (
-    *("#line", "task_code", "task_name", "status_code", "proj_short_name", "wbs_path", "wbs_name", "wbs_top_name"),
+    *("#line", "task_code", "task_name", "status_code", "proj_short_name"),
+    *("wbs_path", "wbs_name", "wbs_top_name", "wbs_names"),
     *FROM_TASK,
     *("complete_pct", "predecessor_count", "day_hr_cnt", "target_cost", "last_recalc_date"),
     *("bl_start_date", "bl_finish_date", "bl_days", "float_days"),
 )
 REQUIRED = {"PROJECT": ("proj_id",), "TASK": ("task_code", "proj_id")}
 MAX_DEPTH = 100
+# Longest path of names of the WBS, in characters.
+MAX_PATH = 1_000
 type Reader = XerReader | PmxmlReader
 NO_CALENDAR = Calendar()
 
@@ -72,10 +75,10 @@ def to_csv(
         CSV to write, UTF-8: ``#line`` (line in the file), P6's field names, and ``code:<type>`` for every type of
         activity code that is assigned. ``wbs_path`` joins P6's WBS codes with dots, ``wbs_name`` is the name of the
         deepest level, ``wbs_top_name`` that of the first level below the project (a phase, in many schedules; empty for
-        activities of the project itself). ``*_hr_cnt`` are hours of work, ``day_hr_cnt`` those in a
-        day of the activity's calendar, ``complete_pct`` per cent by the activity's
-        ``complete_pct_type``, ``target_cost`` the sum over its resources and expenses, ``last_recalc_date`` the data
-        date of its project. ``bl_start_date`` and ``bl_finish_date`` come from a baseline project in the same file,
+        activities of the project itself), ``wbs_names`` joins the names from there on with `` > ``. ``*_hr_cnt``
+        are hours of work, ``day_hr_cnt`` those in a day of the activity's calendar, ``complete_pct`` per cent by the
+        activity's ``complete_pct_type``, ``target_cost`` the sum over its resources and expenses, ``last_recalc_date``
+        the data date of its project. ``bl_start_date`` and ``bl_finish_date`` come from a baseline project in the file,
         joined by task_code. ``bl_days`` are the calendar days of the baseline, or of the plan while the activity has
         not started, both ends included; ``float_days`` the calendar days of its total float, by its own calendar.
     name
@@ -195,7 +198,7 @@ class _Rows:
         self, tables: Tables, baseline_dates: dict[tuple[str, str], tuple[str, str]], headings: list[str]
     ) -> None:
         self._tables, self._baseline_dates, self._headings = tables, baseline_dates, headings
-        self._levels: dict[str, tuple[str, str, str]] = {}
+        self._levels: dict[str, tuple[str, str, str, str]] = {}
         self._left_out = tables.behind | tables.stubs
         self.header = [*COLUMNS, *(f"code:{heading}" for heading in headings)]
 
@@ -219,14 +222,15 @@ class _Rows:
             cells += self._codes(task)
         return clean_all(cells)
 
-    def _wbs(self, wbs_id: str) -> tuple[str, str, str]:
-        """Return path, deepest name, and name of the first level below the project."""
+    def _wbs(self, wbs_id: str) -> tuple[str, str, str, str]:
+        """Return path of codes, deepest name, name of the first level below the project, and path of names below it."""
         if wbs_id not in self._levels:
             levels = _levels(self._tables, wbs_id)
             below = [level for level in levels if level.get("proj_node_flag") != "Y"]
             path = ".".join(level.get("wbs_short_name", "") for level in levels)
             name = levels[-1].get("wbs_name", "") if levels else ""
-            self._levels[wbs_id] = path, name, below[0].get("wbs_name", "") if below else ""
+            names = [level.get("wbs_name", "") for level in below]
+            self._levels[wbs_id] = path, name, names[0] if names else "", " > ".join(filter(None, names))[:MAX_PATH]
         return self._levels[wbs_id]
 
     def _codes(self, task: str) -> Iterator[str]:

@@ -142,6 +142,12 @@ def _joined(upper: Sequence[str], lower: Sequence[str], names: frozenset[str]) -
 
 def _missing(profile: Profile, present: Collection[str]) -> list[str]:
     """Return what a record lacks to be the header of a profile."""
+    if profile.unpivot is not None:
+        sources = [header for group in profile.unpivot.rows.values() for header in group.values()]
+        if lost := [header for header in sources if normal(header) not in present]:
+            return lost
+        made = {normal(name) for group in profile.unpivot.rows.values() for name in group}
+        present = {*present, normal(profile.unpivot.column), *made}
     missing = [header for header in profile.requires if normal(header) not in present]
     for column in (*profile.required, *profile.needs):
         if not _has(profile, column, present):
@@ -172,6 +178,8 @@ def known(profile: Profile) -> frozenset[str]:
         for source in mapping
         for header in source.where
     }
+    if profile.unpivot is not None:
+        names |= {normal(header) for group in profile.unpivot.rows.values() for header in group.values()}
     names |= {normal(header) for header in profile.features}
     names |= {normal(item.column) for item in profile.filters}
     if profile.label.column is not None:

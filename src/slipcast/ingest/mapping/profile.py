@@ -100,6 +100,8 @@ class Source(_Strict):
         The cell counts only if this regular expression (RE2) is found in it.
     count
         The cell is a list (``12FS;14``) of which the length is meant.
+    parent
+        The cell is an outline number or code (``1.2.3``) of which the part above the last dot is meant.
     where
         Header → words: the cell counts only in rows in which that column holds one of them. A column that the file
         lacks says nothing.
@@ -109,6 +111,7 @@ class Source(_Strict):
     unit: Literal["h", "d", "w", "ed"] | None = None
     matching: str | None = None
     count: bool = False
+    parent: bool = False
     where: dict[Word, Words] = {}
 
 
@@ -224,6 +227,37 @@ class Several(_Strict):
     take: Literal["first", "last"] = "first"
 
 
+class Unpivot(_Strict):
+    """Groups of columns of which each becomes a row of its own, such as the phases of a project.
+
+    Attributes
+    ----------
+    column
+        Header that gets the name of the group.
+    rows
+        By name of the group: header that its rows get → header in the export.
+    """
+
+    column: Word
+    rows: Annotated[dict[Word, dict[Word, Word]], Field(min_length=2)]
+
+    @model_validator(mode="after")
+    def _distinct(self) -> "Unpivot":
+        groups = [{normal(header) for header in group.values()} for group in self.rows.values()]
+        if not all(groups):
+            raise ValueError("a group without columns makes no rows")
+        for place, group in enumerate(groups):
+            if both := group.intersection(*groups[:place]) if place == 1 else group & set().union(*groups[:place]):
+                raise ValueError(f"{min(both)!r} stands in two groups; take it out of both, and every row has it")
+        return self
+
+    def sources(self, header: str) -> list[str]:
+        """Return the headers of the export that a header of the rows comes from."""
+        return [
+            source for group in self.rows.values() for new, source in group.items() if normal(new) == normal(header)
+        ]
+
+
 class Filter(_Strict):
     """Rows that are not activities, or not of interest: left out and counted, not quarantined.
 
@@ -326,6 +360,8 @@ class Profile(_Strict):
         By text column, names of the ranges of a number, in ascending order.
     several
         By column of text or amounts, which value of a cell with several counts.
+    unpivot
+        Groups of columns of which each becomes a row of its own; the entries after it are about these rows.
     missing
         Words that mean "not known", in any cell (case does not matter).
     status
@@ -358,6 +394,7 @@ class Profile(_Strict):
     values: dict[str, dict[Word, Word]] = {}
     bands: dict[str, Annotated[list[Band], Field(min_length=2)]] = {}
     several: dict[str, Several] = {}
+    unpivot: Unpivot | None = None
     missing: Words = []
     status: dict[Literal["not_started", "in_progress", "complete"], Words] = {}
     filters: list[Filter] = []
@@ -378,14 +415,15 @@ class Profile(_Strict):
                 known = ", ".join((*CANONICAL, *HELPING))
                 raise ValueError(f"columns: {column} is not a canonical column; they are {known}")
             if column in PREDICTING:
-                for header in headers(mapping):
+                for header in self._of_export(mapping):
                     _refuse_post_hoc(header, column)
             if column.startswith("baseline_"):
-                for header in headers(mapping):
+                for header in self._of_export(mapping):
                     _refuse_moved(header, column)
         for header in self.features:
             _refuse_post_hoc(header, "features")
         self._check_cells()
+        self._check_unpivot()
         if self.encoding is not None and not _is_text_encoding(self.encoding):
             raise ValueError(f"encoding: {self.encoding!r} is no encoding of text; write one such as cp1251 or utf-8")
         if complaint := self._try_out():
@@ -395,6 +433,23 @@ class Profile(_Strict):
         if self.features and self.label.column is None:
             raise ValueError("features: only a file with a label column may bring features of its own")
         return self
+
+    def _of_export(self, mapping: Join | list[Source]) -> list[str]:
+        """Return the headers of a mapping, and those that they have in the export."""
+        found = headers(mapping)
+        further = [source for header in found for source in self.unpivot.sources(header)] if self.unpivot else []
+        return [*found, *further]
+
+    def _check_unpivot(self) -> None:
+        """Refuse rows of one line that could not be told from each other."""
+        if self.unpivot is None:
+            return
+        mapping = self.columns.get("activity_id")
+        if not isinstance(mapping, Join) or normal(self.unpivot.column) not in map(normal, mapping.join):
+            said = f"activity_id: {{ join: [<id>, {self.unpivot.column}] }}"
+            raise ValueError(f"unpivot: all rows of a line would have the same id; write {said}")
+        if self.undated or self.role == "baseline":
+            raise ValueError("unpivot: only for files with dates that are no baseline")
 
     def _check_cells(self) -> None:
         """Refuse rules for the cells of columns that they do not fit."""
@@ -469,8 +524,13 @@ def headers(mapping: Join | list[Source]) -> list[str]:
     return mapping.join if isinstance(mapping, Join) else [source.name for source in mapping]
 
 
+def words_of(header: str) -> str:
+    """Return a header as `normal` does, with the words of ``DesignActualCompletion`` apart."""
+    return normal(re.sub(r"(?<=[a-z])(?=[A-Z])", " ", header))
+
+
 def _refuse_post_hoc(header: str, column: str) -> None:
-    if AFTER_THE_START.search(normal(header)) or normal(header) in CURRENT | {normal(name) for name in POST_HOC}:
+    if AFTER_THE_START.search(words_of(header)) or normal(header) in CURRENT | {normal(name) for name in POST_HOC}:
         raise ValueError(
             f"{column}: {header!r} is written after the activity started and would tell the outcome; "
             "map a column that is known before"
@@ -478,7 +538,7 @@ def _refuse_post_hoc(header: str, column: str) -> None:
 
 
 def _refuse_moved(header: str, column: str) -> None:
-    if MOVED.search(normal(header)):
+    if MOVED.search(words_of(header)):
         raise ValueError(
             f"{column}: {header!r} follows what happened, so nothing would ever be late; map the date of the baseline"
         )

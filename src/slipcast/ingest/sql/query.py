@@ -19,6 +19,9 @@ READ = KINDS | HELPING
 DURATIONS = frozenset({"baseline_duration_days", "total_float_days"})
 # duckdb's own size; left to itself it would shrink with the longest line.
 BUFFER = 32 << 20
+# Tables of the database that hold the first step of `Query.checked`, and all of it.
+TEXTS: Literal["texts"] = "texts"
+ROWS: Literal["rows"] = "rows"
 # Values of filtered cells that are counted one by one.
 MOST_VALUES = 20
 TYPES = {"text": "VARCHAR", "date": "DATE", "number": "DOUBLE"}
@@ -27,8 +30,7 @@ ORIGIN = ("source", "source_sha256", "activity_guid", "baseline_source", "baseli
 # Calendar days from the first to the last day of the baseline, both included: the rule of the API and of training.
 INCLUSIVE = "date_diff('day', {start}, baseline_finish) + 1"
 
-# A start that was moved past the baseline is none of the baseline. `features.row` and `forecast.stage` count in the
-# same way.
+# A start that was moved past the baseline is none of it; `features.row` and `forecast.stage` count in the same way.
 START = "CASE WHEN start <= baseline_finish THEN start END"
 
 
@@ -54,6 +56,9 @@ class Query:
         Of the dropped object.
     absent
         Columns that the file has, but with nothing in them that would say something.
+    kept
+        Which steps of `checked` stand in a table of the database, so that they are not computed again: of `TEXTS` the
+        first, of `ROWS` all.
     """
 
     grid: Grid
@@ -64,6 +69,7 @@ class Query:
     source: str
     sha256: str
     absent: frozenset[str] = frozenset()
+    kept: Literal["", "texts", "rows"] = ""
 
     @cached_property
     def _places(self) -> dict[str, int]:
@@ -158,7 +164,10 @@ class Query:
     def rules(self) -> list[rules.Rule]:
         """What is checked, in the order of the mask's bits; the first is the number of cells."""
         wrong = rules.Rule(
-            "", "false", f"the row has not {self.grid.width} cells as the header", "Put quotes around what holds commas"
+            "",
+            "false",
+            f"the row has not {self.grid.columns or self.grid.width} cells as the header",
+            "Put quotes around what holds commas",
         )
         mapped = [*self.mapped, *self._given_label(), *self.features]
         if self.profile.undated:
@@ -227,13 +236,13 @@ class Query:
         """Return the relation of all rows: what is read of them, their texts, ``blank``, ``filtered``, ``bad``.
 
         With `cells` from `numbered` it has ``line`` and ``problems`` as well, the mask of the broken rules.
-        `further` are cells to keep as they are: name → expression of `expressions.cell`.
+        `further` are cells to keep as they are: name → expression of `expressions.cell`. What is kept in a table has
+        all of this.
         """
-        lines = "line, cells, " if self.grid.numbered or cells is not None else ""
-        texts = [f"{self._text(name)} AS text_{name}" for name in READ]
+        if self.kept == ROWS:
+            return ROWS
+        lines = self.grid.numbered or cells is not None or self.kept == TEXTS
         values = [f'{self._value(name)} AS "{name}"' for name in READ]
-        texts += [f'{self._cell(header)} AS "text_{name}"' for name, header in self.features.items()]
-        texts += [f"{cell} AS {name}" for name, cell in (further or {}).items()]
         numbers = self.profile.numbers
         values += [f'{expressions.number(f'"text_{name}"', numbers)} AS "{name}"' for name in self.features]
         found = f"{rules.any_broken(self.rules)} AS bad"
@@ -241,14 +250,24 @@ class Query:
             found = f"(cells <> {self.grid.width} OR {rules.any_broken(self.rules)}) AS bad"
             mask = f"CASE WHEN cells <> {self.grid.width} THEN 1 ELSE {rules.mask(self.rules)} END"
             found += f", {mask} AS problems"
-        inner = f"SELECT {lines}{self._blank()} AS blank, {self._filtered()} AS filtered, {', '.join(texts)}, "
-        inner += ", ".join(self._parts()) or "1 AS no_parts"
-        inner += f" FROM {cells or (self.numbered() if self.grid.numbered else self.cells())}"
-        relation = f"SELECT *, {', '.join(values)} FROM ({inner})"
+        inner = TEXTS if self.kept == TEXTS else f"({self.texts(cells, further)})"
+        relation = f"SELECT *, {', '.join(values)} FROM {inner}"
         # Each step stands on what the one before it has derived.
         for step in (self._origin(), self._finish(), self._known_status(), self._baseline(), self._days()):
             relation = f"SELECT {step} FROM ({relation})"
         return f"(SELECT *, {found} FROM ({relation}))"
+
+    def texts(self, cells: str | None = None, further: Mapping[str, str] | None = None) -> str:
+        """Return the query of the first step of `checked`: the texts of the cells, ``blank`` and ``filtered``."""
+        lines = "line, cells, " if self.grid.numbered or cells is not None else ""
+        texts = [f"{self._text(name)} AS text_{name}" for name in READ]
+        texts += [f'{self._cell(header)} AS "text_{name}"' for name, header in self.features.items()]
+        texts += [f"{cell} AS {name}" for name, cell in (further or {}).items()]
+        texts += self._parts() or ["1 AS no_parts"]
+        return (
+            f"SELECT {lines}{self._blank()} AS blank, {self._filtered()} AS filtered, {', '.join(texts)} "
+            f"FROM {cells or (self.numbered() if self.grid.numbered else self.cells())}"
+        )
 
     def table(self) -> str:
         """Return the select list of the dataset's columns over `checked`.
@@ -287,6 +306,8 @@ class Query:
 
     def _of_source(self, source: Source) -> str:
         text = expressions.only_if(self._cell(source.name), source)
+        if source.parent:
+            text = f"nullif(regexp_replace({text}, '[.]?[^.]*[.]?$', ''), '')"
         conditions = [
             f"lower({self._cell(header)}) IN {expressions.words(said)}"
             for header, said in source.where.items()
@@ -471,6 +492,9 @@ class Query:
     def _filters(self) -> list[tuple[str, str, str]]:
         """Return header, cell and condition of each filter; a cell as the file has it."""
         conditions = [("", "''", "summary = '1'")] if self.grid.numbered else []
+        if (unpivot := self.profile.unpivot) is not None:
+            position = self._places[normal(unpivot.column)]
+            conditions.append((self.header[position], f"c{position}", "summary = '2'"))
         for item in self.profile.filters:
             position = self._places.get(normal(item.column))
             if position is None or any(normal(header) in self._places for header in item.unless):
