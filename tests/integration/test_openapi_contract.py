@@ -20,6 +20,7 @@ EXAMPLES = examples(1, 20)
 # ignored_auth: API Gateway asks for the key, before the function (test_api_gateway.py). positive_data_acceptance: no
 # schema can say that a finish follows a start or that shapes and values of a tensor fit; such requests are refused.
 LEFT_OUT = "ignored_auth,positive_data_acceptance"
+SEARCHING = ("fuzzing", "coverage")
 
 
 @pytest.fixture
@@ -47,8 +48,8 @@ def base_url(load_app, tmp_path, mocked_aws, monkeypatch):
         yield url
 
 
-# The limits of each field of each operation one by one: thousands of requests.
-@pytest.mark.parametrize("phases", ["examples,fuzzing", pytest.param("coverage", marks=pytest.mark.slow)])
+# Then requests at random, and the limits of each field of each operation one by one: thousands.
+@pytest.mark.parametrize("phases", ["examples", *(pytest.param(name, marks=pytest.mark.slow) for name in SEARCHING)])
 def test_what_the_document_says_is_true(base_url, tmp_path, phases):
     command = [
         *(str(Path(sys.executable).parent / "schemathesis"), "run", f"{base_url}/openapi.json"),

@@ -20,6 +20,8 @@ from slipcast_aws.release import versions as releases
 from support import hall
 from support.p6_files import project, started, task, xer
 
+# Numbers of bad rows and of repeated ones that each take another way; the slow tests try all pairs.
+ROWS_IN_SHORT = {(0, 1), (2, 1), (6, 0), (30, 0)}
 COLUMNS = ("activity_id", "data_date", "start", "baseline_finish", "actual_finish", "budget")
 
 
@@ -191,8 +193,14 @@ def test_bad_rows_go_to_quarantine_with_line_column_and_reason(prepare, s3):
     "none, one, some or too many of them are bad, or stand there twice",
     "each is in exactly one of dataset, quarantine or refusal",
 )
-@pytest.mark.parametrize("bad", [(), (0,), (29,), (3, 7), (1, 2, 3, 4, 5, 6), tuple(range(10)), tuple(range(30))])
-@pytest.mark.parametrize("twice", [0, 1])
+@pytest.mark.parametrize(
+    ("bad", "twice"),
+    [
+        pytest.param(bad, twice, marks=() if (len(bad), twice) in ROWS_IN_SHORT else pytest.mark.slow)
+        for twice in (0, 1)
+        for bad in [(), (0,), (29,), (3, 7), (1, 2, 3, 4, 5, 6), tuple(range(10)), tuple(range(30))]
+    ],
+)
 def test_every_row_is_in_exactly_one_of_dataset_quarantine_and_refusal(prepare, s3, bad, twice):
     raw = schedule(bad=bad)
     last = raw.splitlines(keepends=True)[-1]
@@ -440,8 +448,8 @@ PLAN = xer(
     [
         "incoming/hall_2024-01-01.xer",
         "incoming/baseline/hall.xer",
-        "incoming/p6_xer/baseline/Hall baseline.xer",
-        "incoming/hall/baseline/export.xer",
+        pytest.param("incoming/p6_xer/baseline/Hall baseline.xer", marks=pytest.mark.slow),
+        pytest.param("incoming/hall/baseline/export.xer", marks=pytest.mark.slow),
     ],
 )
 def test_a_baseline_gives_an_outcome_to_what_had_started(prepare, key):

@@ -360,6 +360,8 @@ def test_what_was_kept_out_says_by_which_limit(track_for_real, mlflow_store):
     assert tags["slipcast.needed"] == "drift alarm"
 
 
+# Seconds of a bare interpreter that loads MLflow and scikit-learn.
+@pytest.mark.slow
 def test_the_registered_model_gives_the_served_probabilities_without_slipcast(track_for_real, mlflow_store, tmp_path):
     evaluation = leave_execution()
     track_for_real()

@@ -10,15 +10,24 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from slipcast.evaluation import assessment, importance
 from slipcast.evaluation import forecast as forecasts
 from slipcast.evaluation.assessment import Assessment, Champion, Policy, assess
 from slipcast.evaluation.challenger import AssessmentError, choose, ranked
 from slipcast.model import artifact, scorer, sklearn_estimators
 from slipcast.schema import POST_HOC
+from support.once import once
 from support.search_records import in_memory, labelled_rows, search_record, tables
 
 POLICY = Policy(2, 1, ("location",), dict.fromkeys(("selection_rate", "false_negative_rate", "calibration_gap"), 1.0))
 FAMILIES = ("decision_tree", "logistic_regression", "k_nearest_neighbours")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def computed_once():
+    """Those seconds are of test_importance.py."""
+    with once((assessment, "permutation"), (assessment, "dependence")):
+        yield
 
 
 class Case:
@@ -311,7 +320,10 @@ def test_probabilities_of_another_model_are_noticed(case):
         case.verdict(search, holdout_p={"decision_tree": np.full(245, 0.5)})
 
 
-def test_the_same_data_and_seed_give_the_same_bytes(case, first):
+def test_the_same_data_and_seed_give_the_same_bytes(case, first, monkeypatch):
+    # Computed again.
+    monkeypatch.setattr(assessment, "permutation", importance.permutation)
+    monkeypatch.setattr(assessment, "dependence", importance.dependence)
     second = case.verdict()
 
     assert first.model_id == second.model_id

@@ -12,6 +12,7 @@ from slipcast.features.row import CATEGORICAL, NUMERIC
 from slipcast.model import bulk_scorer, scorer
 from slipcast.model.artifact import ArtefactError, decode, digest
 from slipcast.model.export.pipeline import export
+from support.budgets import examples
 from tests.support.serving_cases import ESTIMATORS, feature_frame, fitted, late, pipeline, records
 
 TREES = ("decision_tree", "random_forest", "extra_trees", "gradient_boosting", "ada_boost", "hist_gradient_boosting")
@@ -24,7 +25,7 @@ def _both(model, **options):
 
 
 @settings(
-    max_examples=8,
+    max_examples=examples(3, 8),
     deadline=None,
     derandomize=True,
     phases=[Phase.explicit, Phase.generate],

@@ -25,6 +25,7 @@ from slipcast.features.row import CATEGORICAL, NUMERIC, feature_row
 from slipcast.model import scorer
 from slipcast.model.artifact import ArtefactError, decode, digest, encode
 from slipcast.model.export.pipeline import export
+from support.budgets import examples
 from tests.support.serving_cases import ESTIMATORS, feature_frame, fitted, late, pipeline, records
 
 TOLERANCE = 1e-9
@@ -53,7 +54,7 @@ def _thresholds(model) -> list[tuple[int, float]]:
 
 # Without shrinking: a smaller case tells no more here, and each attempt fits a model.
 @settings(
-    max_examples=12,
+    max_examples=examples(4, 12),
     deadline=None,
     derandomize=True,
     phases=[Phase.explicit, Phase.generate],
