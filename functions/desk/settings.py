@@ -7,7 +7,7 @@ from slipcast_aws.settings import FunctionSettings
 
 @dataclass(frozen=True)
 class Settings(FunctionSettings):
-    """How callers of the API sign in, and the origins that the page may talk to besides its own."""
+    """Sign-in of the API's callers, and the origins that the page may talk to besides its own."""
 
     api_auth: str
     sign_in_domain: str

@@ -1,4 +1,4 @@
-"""What every answer gets, whichever function gives it: headers, limits, a problem for each error, a line in the log."""
+"""Parts of every answer, whichever function gives it: headers, limits, a problem for each error, a line in the log."""
 
 import gc
 import time

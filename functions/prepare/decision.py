@@ -1,4 +1,4 @@
-"""Whether to train: facts for the rules, from the control table, the live model and its dataset."""
+"""Decision whether to train: facts for the rules, from the control table, the live model and its dataset."""
 
 from datetime import UTC, datetime
 

@@ -1,4 +1,4 @@
-"""Who may see and do what: roles, and the projects that a group may see.
+"""Access: roles, and the projects that a group may see.
 
 With an API key or an AWS signature the caller may do everything: key and policy decide. A token of the user pool
 (``ApiAuth=jwt``) says by the groups of its user what is allowed:

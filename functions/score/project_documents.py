@@ -23,7 +23,7 @@ EXPLAINED = 1_000
 
 
 class Collected:
-    """What the forecasts of an upload rest on.
+    """Basis of the forecasts of an upload.
 
     Parameters
     ----------

@@ -298,7 +298,7 @@ class ForecastStage(TypedDict):
 
 
 class ForecastBacktest(TypedDict):
-    """What was said of one project's open activities at one landmark, and what came of it.
+    """Forecast of one project's open activities at one landmark, and its outcome.
 
     Each activity has ``activity_id``, ``stage``, ``baseline_finish``, ``p10``, ``p50``, ``p80``, ``p90``, ``finish``
     (None if it was open when it was ``last_seen``); days are ISO 8601.

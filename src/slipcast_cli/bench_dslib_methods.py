@@ -1,4 +1,4 @@
-"""What each method of the benchmark on DSLIB says of activities and completions; learned from other projects alone."""
+"""Methods of the benchmark on DSLIB: their forecasts of activities and completions, learned from other projects alone."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ AT_START = ("duration", "position", "predecessors", "successors", "value_share",
 
 @dataclass(frozen=True)
 class Said:
-    """What a method says of each row: P(late), quantiles at `LEVELS` in working days, and an order of lateness."""
+    """Forecast of a method for each row: P(late), quantiles at `LEVELS` in working days, and an order of lateness."""
 
     p_late: np.ndarray | None
     quantiles: np.ndarray | None

@@ -37,7 +37,7 @@ class BundleError(RuntimeError):
 
 
 class Refused(NamedTuple):
-    """What is wrong with an activity of a request: its place, from 0, and the error of the contract."""
+    """Fault of an activity of a request: its place, from 0, and the error of the contract."""
 
     position: int
     error: activity.FieldError

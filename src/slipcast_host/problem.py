@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 
 class FieldProblem(NamedTuple):
-    """What is wrong with one value of a request.
+    """Fault of one value of a request.
 
     Attributes
     ----------

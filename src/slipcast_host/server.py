@@ -155,7 +155,7 @@ def _parsed(head: bytes) -> tuple[str, str, str, dict[str, str]]:
 
 
 class _Reader:
-    """What a connection sends, in the parts of HTTP."""
+    """Request of a connection, in the parts of HTTP."""
 
     def __init__(self, connection: socket.socket) -> None:
         self._connection, self._buffer = connection, bytearray()

@@ -46,7 +46,7 @@ class Calendar:
 
     @property
     def works(self) -> bool:
-        """Whether some weekday is known to be worked; without one there is nothing to count with."""
+        """True if some weekday is known to be worked; without one there is nothing to count with."""
         return any(self._minutes)
 
     @property

@@ -1,4 +1,4 @@
-"""What a new file has in common with the dataset so far: activities under other ids, and rows that left the source."""
+"""Overlap of a new file with the dataset so far: activities under other ids, and rows that left the source."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

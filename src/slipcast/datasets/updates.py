@@ -1,4 +1,4 @@
-"""What the updates of a series tell of its columns: which values come with the finish of an activity."""
+"""Facts that the updates of a series tell of its columns: which values come with the finish of an activity."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path

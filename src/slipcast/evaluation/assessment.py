@@ -321,7 +321,7 @@ def assess(
 
 @dataclass(frozen=True)
 class _Learned:
-    """What the released model learned from, with probabilities of models that had not seen the activity.
+    """Rows that the released model learned from, with probabilities of models that had not seen the activity.
 
     Attributes
     ----------

@@ -74,7 +74,7 @@ class Sign:
 
 @dataclass(frozen=True)
 class Context:
-    """What is known beyond the labelled features.
+    """Facts beyond the labelled features.
 
     Attributes
     ----------

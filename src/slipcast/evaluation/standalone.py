@@ -36,7 +36,7 @@ from slipcast.training.search.worker import Worker
 
 @dataclass(frozen=True)
 class Settings:
-    """What the stack's parameters say, with their defaults.
+    """Settings that the stack's parameters give, with their defaults.
 
     Attributes
     ----------

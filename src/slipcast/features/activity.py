@@ -97,7 +97,7 @@ _HISTORY = frozenset(GIVEN)
 
 
 class FieldError(NamedTuple):
-    """What is wrong with a field.
+    """Fault of a field.
 
     Attributes
     ----------

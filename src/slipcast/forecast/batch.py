@@ -39,7 +39,7 @@ LATE = "late"
 
 
 class Detail(NamedTuple):
-    """What a forecast of an open activity rests on.
+    """Basis of the forecast of an open activity.
 
     Attributes
     ----------

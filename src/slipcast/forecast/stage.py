@@ -43,7 +43,7 @@ class State(NamedTuple):
 
     @property
     def late(self) -> bool | None:
-        """Whether the activity is late where that is a fact; None where it is open."""
+        """Lateness of the activity where that is a fact; None where it is open."""
         return True if self.stage is Stage.ALREADY_LATE else None
 
 

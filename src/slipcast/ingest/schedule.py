@@ -1,4 +1,4 @@
-"""What is dropped becomes one checked table: a file, or all files of a zip file of one series."""
+"""One checked table of what is dropped: a file, or all files of a zip file of one series."""
 
 import csv
 from collections import Counter

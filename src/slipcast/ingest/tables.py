@@ -1,4 +1,4 @@
-"""What all rows of a file together tell: whose project they are, what per cent means, what their baseline is."""
+"""Facts that all rows of a file tell together: whose project they are, what per cent means, what their baseline is."""
 
 from collections import Counter
 from collections.abc import Iterator

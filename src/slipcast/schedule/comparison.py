@@ -1,4 +1,4 @@
-"""What changed from one update of a schedule to the next."""
+"""Changes from one update of a schedule to the next."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace

@@ -1,4 +1,4 @@
-"""What is scheduled: projects, activities, relations and calendars."""
+"""Network of a schedule: projects, activities, relations and calendars."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field

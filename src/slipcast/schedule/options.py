@@ -5,7 +5,7 @@ from enum import StrEnum
 
 
 class OutOfSequence(StrEnum):
-    """What becomes of work that has started before its predecessors allow it.
+    """Treatment of work that has started before its predecessors allow it.
 
     Attributes
     ----------
@@ -20,7 +20,7 @@ class OutOfSequence(StrEnum):
 
 
 class FloatKind(StrEnum):
-    """How total float is counted: from late to early finish, from late to early start, or the smaller of both."""
+    """Definition of total float: from late to early finish, from late to early start, or the smaller of both."""
 
     FINISH = "finish"
     START = "start"
@@ -29,7 +29,7 @@ class FloatKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What a project is scheduled with; the defaults are P6's.
+    """Options that a project is scheduled with; the defaults are P6's.
 
     Attributes
     ----------

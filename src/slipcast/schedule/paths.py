@@ -1,4 +1,4 @@
-"""What drives a date: driving relations, driving paths and the longest path."""
+"""Drivers of a date: driving relations, driving paths and the longest path."""
 
 from collections.abc import Iterator
 

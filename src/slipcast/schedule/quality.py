@@ -1,4 +1,4 @@
-"""Whether a schedule can be trusted: the 14-point assessment of the DCMA, and what a forecast needs as well.
+"""Quality of a schedule: the 14-point assessment of the DCMA, and what a forecast needs as well.
 
 Formulas and limits are those of the Defense Contract Management Agency's Earned Value Management System Program
 Analysis Pamphlet (DCMA-EA PAM 200.1, October 2012), section 4. Activities that span others (level of effort, summaries)
@@ -32,7 +32,7 @@ _HARD = frozenset(
 
 
 class Definition(NamedTuple):
-    """What a check counts.
+    """Count of a check.
 
     Attributes
     ----------
@@ -93,7 +93,7 @@ class Point(TypedDict):
 
 
 class Quality(TypedDict):
-    """Whether a schedule can be forecast: all checks, or ``why`` they could not be made."""
+    """Verdict on whether a schedule can be forecast: all checks, or ``why`` they could not be made."""
 
     points: list[Point]
     failed: int

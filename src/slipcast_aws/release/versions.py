@@ -55,12 +55,12 @@ class LiveModel:
 
     @property
     def forecast_uri(self) -> str:
-        """Where the forecast of the model is; the model's metadata say whether it has one, and with which digest."""
+        """Address of the model's forecast; the model's metadata say whether it has one, and with which digest."""
         return f"{self.artefact_uri.rsplit('/', 1)[0]}/forecast.json"
 
     @property
     def twin_uri(self) -> str:
-        """Where the held-out twin is, if the model was fitted again for its release; its metadata pin the digest."""
+        """Address of the held-out twin, if the model was fitted again for its release; its metadata pin the digest."""
         return twin_uri(self.artefact_uri)
 
     def variables(self) -> dict[str, str]:

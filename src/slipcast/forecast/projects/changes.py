@@ -1,4 +1,4 @@
-"""What changed from one stored update of a project to another. Standard library only."""
+"""Changes from one stored update of a project to another. Standard library only."""
 
 from collections.abc import Mapping, Sequence
 from datetime import date

@@ -77,7 +77,7 @@ class Update:
 
 
 class Basis(NamedTuple):
-    """What the forecast of an open activity rests on, as it is kept.
+    """Basis of the forecast of an open activity, as it is kept.
 
     Attributes
     ----------
@@ -93,7 +93,7 @@ class Basis(NamedTuple):
 
 @dataclass
 class _Project:
-    """What is collected of a project."""
+    """Parts of a project's documents, as they are collected."""
 
     name: str
     rows: list[dict[str, Any]] = field(default_factory=list)

@@ -73,7 +73,7 @@ class Evidence:
 
     @property
     def enough(self) -> bool:
-        """Whether there is as much text as is looked at: more would say the same."""
+        """True if there is as much text as is looked at: more would say the same."""
         return self._size >= MAX_EVIDENCE
 
     def damaged(self) -> bool:

@@ -1,4 +1,4 @@
-"""What a file's name says: the series it belongs to, and the day it describes."""
+"""Facts in a file's name: the series it belongs to, and the day it describes."""
 
 import calendar
 import hashlib

@@ -17,7 +17,7 @@ CONVERTED, NETWORK = "converted", "network"
 
 @dataclass(frozen=True)
 class Limits:
-    """What one upload may take.
+    """Limits of one upload.
 
     Attributes
     ----------

@@ -203,7 +203,7 @@ def lines(path: Path) -> int:
 
 @dataclass(frozen=True)
 class Outline:
-    """Where the outline of a table shows: positions of cells that hold its level, its number, or indented text.
+    """Outline of a table: positions of cells that hold its level, its number, or indented text.
 
     Of several the first that is there in all records counts. A record sums up others if the next one lies deeper.
     """
@@ -214,7 +214,7 @@ class Outline:
 
     @property
     def shows(self) -> bool:
-        """Whether there is anything to tell it from."""
+        """True if there is anything to tell it from."""
         return self.level is not None or self.number is not None or bool(self.indented)
 
     def sums_up(self, cells: list[str], following: list[str]) -> bool:

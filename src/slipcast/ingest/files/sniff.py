@@ -1,4 +1,4 @@
-"""What a file is that is no schedule export, told from its first bytes."""
+"""Kind of a file that is no schedule export, by its first bytes."""
 
 import re
 from pathlib import Path

@@ -17,7 +17,7 @@ AROUND_TASK = frozenset(
 
 @dataclass
 class Tables:
-    """What is known next to the activities, by P6's identifiers.
+    """Tables next to the activities, by P6's identifiers.
 
     Attributes
     ----------

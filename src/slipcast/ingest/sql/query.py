@@ -36,7 +36,7 @@ START = "CASE WHEN start <= baseline_finish THEN start END"
 
 @dataclass(frozen=True)
 class Query:
-    """How one file is read.
+    """Reading of one file, as SQL.
 
     Attributes
     ----------
@@ -97,7 +97,7 @@ class Query:
 
     @property
     def used_codes(self) -> dict[str, tuple[str, ...]]:
-        """What `codes` holds of the columns that the profile takes from activity codes by their meaning."""
+        """Parts of `codes` for the columns that the profile takes from activity codes by their meaning."""
         return {column: found for column, found in self.codes.items() if found and self._uses_codes(column)}
 
     def _uses_codes(self, column: str) -> bool:
@@ -125,7 +125,7 @@ class Query:
 
     @property
     def hints(self) -> list[str]:
-        """What the profile says about columns that the file lacks."""
+        """Remarks of the profile on columns that the file lacks."""
         return [
             hint.text
             for hint in self.profile.hints
@@ -162,7 +162,7 @@ class Query:
 
     @property
     def rules(self) -> list[rules.Rule]:
-        """What is checked, in the order of the mask's bits; the first is the number of cells."""
+        """Checks, in the order of the mask's bits; the first is the number of cells."""
         wrong = rules.Rule(
             "",
             "false",

@@ -1,4 +1,4 @@
-"""What is wrong with a row: one rule for each thing that can be, as a condition that duckdb evaluates.
+"""Faults of a row: one rule for each, as a condition that duckdb evaluates.
 
 Conditions see the typed canonical columns, and the text of each cell as ``text_<column>``.
 """

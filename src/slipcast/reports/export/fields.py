@@ -1,4 +1,4 @@
-"""What a forecast adds to an activity in a file of a scheduling tool. Standard library only."""
+"""Fields that a forecast adds to an activity in a file of a scheduling tool. Standard library only."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
