@@ -1,4 +1,4 @@
-"""Methods of the benchmark on DSLIB: their forecasts of activities and completions, learned from other projects alone."""
+"""Methods of the benchmark on DSLIB, learned from other projects alone, and their forecasts."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
