@@ -16,8 +16,8 @@ from benchmarks.serving import models, runtime
 FIRST = Path(__file__).with_name("first.py")
 WAYS: dict[str, tuple[str, ...]] = {
     "bare": (),
-    "powertools": ("powertools",),
-    "powertools_validated": ("powertools",),
+    "powertools": (),
+    "powertools_validated": (),
     "slipcast": runtime.PREDICT,
     "slipcast_store": runtime.PREDICT,
     "slipcast_store_sdk": runtime.PREDICT,
@@ -55,7 +55,15 @@ def _measure(case: models.Case, rows: pd.DataFrame, rounds: int, store: str) -> 
         TYPES=json.dumps(dict.fromkeys(frame.select_dtypes("number"), "float64")),
         MLFLOW_DISABLE_TELEMETRY="true",
     )
-    paths = {way: [code, *runtime.layers(layers), runtime.packages()] for way, layers in WAYS.items()}
+    paths = {
+        way: [
+            code,
+            *runtime.layers(layers),
+            *([runtime.powertools()] if way.startswith("powertools") else []),
+            runtime.packages(),
+        ]
+        for way, layers in WAYS.items()
+    }
     found: dict[str, dict[str, list[float]]] = {way: {"warm": [], "processor": [], "dropped": []} for way in WAYS}
     environments = {way: common | special.get(way, {}) for way in WAYS}
     for way in WAYS:

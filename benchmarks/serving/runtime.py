@@ -30,6 +30,9 @@ RUNTIME = ROOT / ".cache" / "serving" / "runtime"
 # What the Lambda runtime for Python brings along.
 IN_RUNTIME = ("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "urllib3", "six.py", "snapshot_restore_py.py")
 IN_RUNTIME += ("awslambdaric", "simplejson")
+# What a function needs that routes and validates by Powertools: more than our layer has of it.
+POWERTOOLS = ("aws_lambda_powertools", "typing_extensions.py", "pydantic", "pydantic_core", "annotated_types")
+POWERTOOLS += ("typing_inspection",)
 PREDICT = ("powertools", "slipcast", "aws")
 BATCH = ("powertools", "serving", "slipcast", "aws")
 TRAINING = ("powertools", "training", "slipcast", "aws")
@@ -52,14 +55,23 @@ def code() -> Path:
 
 def packages() -> Path:
     """Return a folder with the packages of the Lambda runtime and no others."""
-    RUNTIME.mkdir(parents=True, exist_ok=True)
-    installed = Path(importlib.util.find_spec("boto3").origin).parents[1]
     # The client of the runtime API is an extension module.
-    for source in [*(installed / name for name in IN_RUNTIME), *installed.glob("runtime_client*.so")]:
-        link = RUNTIME / source.name
+    return _linked(RUNTIME, IN_RUNTIME, "runtime_client*.so")
+
+
+def powertools() -> Path:
+    """Return a folder with all of Powertools, as its own layer has it."""
+    return _linked(RUNTIME.with_name("powertools"), POWERTOOLS)
+
+
+def _linked(folder: Path, names: tuple[str, ...], pattern: str = "") -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    installed = Path(importlib.util.find_spec("boto3").origin).parents[1]
+    for source in [*(installed / name for name in names), *(installed.glob(pattern) if pattern else ())]:
+        link = folder / source.name
         if source.exists() and not link.exists():
             link.symlink_to(source)
-    return RUNTIME
+    return folder
 
 
 def python_of(requirements: Path, folder: Path) -> Path:

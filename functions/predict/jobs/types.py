@@ -30,7 +30,7 @@ class BatchRequest(Struct, forbid_unknown_fields=True):
     ] = None
 
 
-class UploadForm(Struct):
+class BatchUpload(Struct):
     """Form to upload the file with: a POST of multipart/form-data, the fields first and the file last."""
 
     url: str
@@ -65,5 +65,5 @@ class BatchJob(Struct):
     refused: Annotated[int, Meta(ge=0, description="Those of them without a prediction, whose error says why")]
     model: Annotated[ModelNames | None, Meta(description="Model of all predictions; null while waiting")]
     why: Annotated[str | None, Meta(description="Why the job failed")]
-    upload: Annotated[UploadForm | None, Meta(description="Given once, by the answer that made the job")]
+    upload: Annotated[BatchUpload | None, Meta(description="Given once, by the answer that made the job")]
     result: Annotated[BatchResult | None, Meta(description="Once the job has succeeded")]

@@ -16,7 +16,7 @@ from predict.api.schemas import FieldError, ModelNames
 from predict.contract import RETRY_AFTER_SECONDS
 from predict.jobs import store, work
 from predict.jobs.store import Changed, Job
-from predict.jobs.types import BatchJob, BatchRequest, BatchResult, UploadForm
+from predict.jobs.types import BatchJob, BatchRequest, BatchResult, BatchUpload
 from predict.refusal import Refusal
 from predict.transport import body, envelope
 from slipcast_aws import links, storage
@@ -156,14 +156,14 @@ def _object(key: str) -> tuple[str, int]:
     return found.get("VersionId", ""), found["ContentLength"]
 
 
-def _form(identity: str) -> UploadForm:
+def _form(identity: str) -> BatchUpload:
     form = links.client().generate_presigned_post(
         store.bucket(),
         store.INPUTS + identity,
         Conditions=[["content-length-range", 1, MOST_BYTES]],
         ExpiresIn=SECONDS,
     )
-    return UploadForm(form["url"], form["fields"], _in(SECONDS))
+    return BatchUpload(form["url"], form["fields"], _in(SECONDS))
 
 
 def _in(seconds: int) -> str:
@@ -185,7 +185,7 @@ def _gone() -> dict[str, Any]:
     return {**answer("", status=HTTPStatus.NO_CONTENT), "multiValueHeaders": {}}
 
 
-def _document(job: Job, form: UploadForm | None = None) -> BatchJob:
+def _document(job: Job, form: BatchUpload | None = None) -> BatchJob:
     names = {name: job.model[name] for name in ("version", "model_id", "dataset_id")} if job.model else None
     given = None
     if job.result is not None:
