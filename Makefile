@@ -157,7 +157,7 @@ actionlint: .cache/audit/actionlint/made
 openapi: bootstrap .cache/audit/openapi/made
 	@$(PYTHON) audit/openapi/lint.py .cache/audit/openapi/node_modules/.bin
 
-VENDORS := airflow azureml azureml-server checks kfp kserve sagemaker sagemaker-inference vertex
+VENDORS := airflow azureml azureml-server checks kfp kserve mlflow sagemaker sagemaker-inference vertex
 .cache/vendors/%/made: tests/vendors/uv.lock | bootstrap
 	@echo "Setting up the vendor's packages of tests/vendors/pyproject.toml, group $*"
 	@UV_PROJECT_ENVIRONMENT=$(CURDIR)/.cache/vendors/$* uv sync --quiet --locked --compile-bytecode --project tests/vendors --only-group $* \

@@ -47,15 +47,15 @@ def measure(case: models.Case, rows: pd.DataFrame, share: float = 1.0) -> dict[i
             requests: dict[str, tuple[str, bytes, Callable[[bytes], list[float]] | None]] = {
                 "slipcast": (runtime.INVOKE, event, runtime.predictions),
                 "bare": (runtime.INVOKE, event, None),
-                "mlflow": ("/invocations", _records(frame), _of_mlflow),
-                "mlserver": ("/v2/models/model/infer", _v2(frame), _of_v2),
+                "mlflow": ("/invocations", as_records(frame), of_mlflow),
+                "mlserver": ("/v2/models/model/infer", as_v2(frame), of_v2),
             }
             if count >= TABLES_FROM:
                 as_csv = json.dumps(runtime.event(models.table(chosen).to_csv(index=False), runtime.CSV)).encode()
                 as_arrow = json.dumps(runtime.event(models.arrow(chosen), runtime.ARROW)).encode()
                 requests["slipcast, CSV"] = (runtime.INVOKE, as_csv, runtime.predictions)
                 requests["slipcast, Arrow"] = (runtime.INVOKE, as_arrow, runtime.predictions)
-            times = _in_turn({name: ports[name.partition(",")[0]] for name in requests}, requests, _calls(calls, share))
+            times = in_turn({name: ports[name.partition(",")[0]] for name in requests}, requests, _calls(calls, share))
             for name in [name for name in times if name.startswith("slipcast")]:
                 for other in ("bare", "mlserver"):
                     times[f"{name} ÷ {other}"] = (times[name][0] / times[other][0],)
@@ -76,13 +76,14 @@ def own(case: models.Case, rows: pd.DataFrame, share: float = 1.0) -> dict[int, 
         for count, calls in CALLS.items():
             event = json.dumps(runtime.event(models.body(rows.head(count)))).encode()
             requests = dict.fromkeys(ports, (runtime.INVOKE, event, None))
-            times = _in_turn(ports, requests, _calls(calls, share))
+            times = in_turn(ports, requests, _calls(calls, share))
             ratio = times["slipcast"][0] / times["bare"][0]
             found[count] = times | {"slipcast ÷ bare": (ratio, ratio)}
     return found
 
 
-def _in_turn(ports: dict[str, int], requests: dict[str, Any], calls: int) -> dict[str, tuple[float, float]]:
+def in_turn(ports: dict[str, int], requests: dict[str, Any], calls: int) -> dict[str, tuple[float, float]]:
+    """Return median and 99th percentile in ms by server; all answers must be those of MLflow's."""
     times: dict[str, list[float]] = {name: [] for name in requests}
     first = {name: runtime.ask(ports[name], path, body) for name, (path, body, _) in requests.items()}
     answers = {name: read(first[name]) for name, (_, _, read) in requests.items() if read}
@@ -122,7 +123,8 @@ def slipcast(case: models.Case, *, batches: bool = True, always: bool = False) -
 
 
 @contextlib.contextmanager
-def _server(command: list[str], port: int, log: Path, **variables: str) -> Iterator[int]:
+def server(command: list[str], port: int, log: Path, **variables: str) -> Iterator[int]:
+    """Run a server until the block ends; yield its port once it listens."""
     variables = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true", **variables}
     with (
         log.open("w") as out,
@@ -144,8 +146,8 @@ def mlflow_serve(case: models.Case) -> Iterator[int]:
     command = [str(Path(sys.executable).with_name("mlflow")), "models", "serve", "--env-manager", "local"]
     command += ["--model-uri", str(case.mlflow), "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    with _server(command, port, models.FOLDER / "mlflow.log", PATH=path):
-        _until_ready(lambda: runtime.ask(port, "/ping", b"") or True, port, "/ping")
+    with server(command, port, models.FOLDER / "mlflow.log", PATH=path):
+        until_ready(lambda: runtime.ask(port, "/ping", b"") or True, port, "/ping")
         yield port
 
 
@@ -162,12 +164,13 @@ def mlserver(case: models.Case) -> Iterator[int]:
     (folder / "model-settings.json").write_text(json.dumps(model | {"parameters": {"uri": str(case.mlflow)}}))
     python = environment()
     command = [str(python.with_name("mlserver")), "start", str(folder)]
-    with _server(command, port, models.FOLDER / "mlserver.log", PATH=f"{python.parent}:{os.environ['PATH']}"):
-        _until_ready(None, port, "/v2/models/model/ready")
+    with server(command, port, models.FOLDER / "mlserver.log", PATH=f"{python.parent}:{os.environ['PATH']}"):
+        until_ready(None, port, "/v2/models/model/ready")
         yield port
 
 
-def _until_ready(_: Any, port: int, path: str) -> None:
+def until_ready(_: Any, port: int, path: str) -> None:
+    """Wait until a GET of `path` is answered with 200."""
     import http.client
 
     end = time.monotonic() + BOOT_SECONDS
@@ -181,15 +184,18 @@ def _until_ready(_: Any, port: int, path: str) -> None:
     raise TimeoutError(f"{path} on port {port} is not ready after {BOOT_SECONDS} s: see {models.FOLDER}/*.log")
 
 
-def _records(frame: pd.DataFrame) -> bytes:
+def as_records(frame: pd.DataFrame) -> bytes:
+    """Return the request of MLflow's scoring protocol."""
     return f'{{"dataframe_records": {models.records(frame)}}}'.encode()
 
 
-def _of_mlflow(raw: bytes) -> list[float]:
+def of_mlflow(raw: bytes) -> list[float]:
+    """Return the probabilities in an answer of ``mlflow models serve``."""
     return [late for _, late in json.loads(raw)["predictions"]]
 
 
-def _v2(frame: pd.DataFrame) -> bytes:
+def as_v2(frame: pd.DataFrame) -> bytes:
+    """Return the request of the Open Inference Protocol, a tensor for each column."""
     inputs = []
     for name in frame:
         values = frame[name]
@@ -205,6 +211,7 @@ def _v2(frame: pd.DataFrame) -> bytes:
     return json.dumps({"parameters": {"content_type": "pd"}, "inputs": inputs}).encode()
 
 
-def _of_v2(raw: bytes) -> list[float]:
+def of_v2(raw: bytes) -> list[float]:
+    """Return the probabilities in an answer of that protocol."""
     (output,) = json.loads(raw)["outputs"]
     return np.array(output["data"]).reshape(output["shape"])[:, 1].tolist()

@@ -6,17 +6,15 @@ from datetime import UTC, datetime
 from typing import Any
 
 import joblib
-import numpy as np
 
 from evaluate import policy
 from evaluate.settings import Settings
 from slipcast.contracts import EvaluateRequest, ForecastPin, ModelRef, Reference, Verdict
-from slipcast.datasets import tables as dataset
-from slipcast.evaluation import assessment, challenger
-from slipcast.evaluation.forecast import Found
+from slipcast.evaluation import assessment, of_search
 from slipcast.model import artifact
 from slipcast.provenance import provenance
 from slipcast_aws import storage
+from slipcast_aws.objects import Folder
 from slipcast_aws.release import versions
 from slipcast_aws.tracking import outbox
 
@@ -25,29 +23,19 @@ def judge(event: EvaluateRequest, live: versions.LiveModel | None, settings: Set
     """Assess the result of a search; store the evaluation, the files of a release and a record in MLflow's outbox."""
     now = datetime.now(UTC)
     search = storage.read_json(event["search"]["uri"], sha256=event["search"]["sha256"])
-    tables = {name: dataset.from_bytes(_checked(item)) for name, item in search["tables"].items()}
-    chosen = challenger.choose(search, lambda item: _pipeline(item["model"]), lambda item: _oof(item["oof"]))
     champion = _champion(live, now) if live else None
-    assessed = assessment.assess(
-        search=search,
-        train=tables["train"],
-        holdout=tables["holdout"],
-        holdout_p={item["family"]: _array(item["holdout_p"]) for item in challenger.ranked(search)},
-        challenger=chosen,
+    family, assessed = of_search.assess(
+        search,
+        Folder(event["search"]["uri"].rsplit("/", 1)[0]),
         champion=champion,
+        champion_forecast=None if live is None else _champion_forecast(live, settings.tolerance_days),
         policy=policy.from_settings(settings),
         reason=event["reason"],
-        metadata={
-            "dataset_id": event["dataset"]["dataset_id"],
-            "data_date": event["dataset"].get("data_date"),
-            "tolerance_days": settings.tolerance_days,
-            "training_cut": search["cut"],
-        },
-        forecast=_forecast(search["forecast"], live, settings.tolerance_days),
-        between=tables.get("between"),
-        pending=tables.get("pending"),
+        dataset_id=event["dataset"]["dataset_id"],
+        data_date=event["dataset"].get("data_date"),
+        tolerance_days=settings.tolerance_days,
     )
-    model = _store(assessed, chosen.family, event, settings.data_bucket, now)
+    model = _store(assessed, family, event, settings.data_bucket, now)
     if assessed.refitted is not None:
         assessed.record["refit"]["model"] = _store_pipeline(assessed.refitted, event["search"]["uri"])
     evaluation = {
@@ -131,20 +119,6 @@ def _store_pipeline(pipeline: Any, search_uri: str) -> Reference:
     return {"uri": uri, "sha256": storage.write_bytes(uri, buffer.getvalue())}
 
 
-def _forecast(search: dict[str, Any], live: versions.LiveModel | None, tolerance_days: int) -> Found:
-    champion = None if live is None else _champion_forecast(live, tolerance_days)
-    if "model" not in search:
-        return Found(why=search["why"], search=search, champion=champion)
-    parts = {name: dataset.from_bytes(_checked(item)) for name, item in search["tables"].items()}
-    return Found(
-        train=parts["train"],
-        holdout=parts["holdout"],
-        raw=_checked(search["model"]),
-        search=search,
-        champion=champion,
-    )
-
-
 def _champion_forecast(live: versions.LiveModel, tolerance_days: int) -> bytes | None:
     """Return the live forecast if it is the one that its model pins; one for another tolerance cannot be compared."""
     if not storage.exists(live.artefact_uri):
@@ -187,22 +161,3 @@ def _twin_pin(artefact: bytes, sha256: str) -> str:
     except artifact.ArtefactError:
         return ""
     return pin.get("sha256", "")
-
-
-def _checked(item: Reference) -> bytes:
-    return storage.read_bytes(item["uri"], sha256=item["sha256"])
-
-
-def _pipeline(item: Reference) -> Any:
-    # A joblib file is code: only the bytes whose digest the search recorded are opened.
-    return joblib.load(io.BytesIO(_checked(item)))
-
-
-def _oof(item: Reference) -> dict[str, np.ndarray]:
-    with np.load(io.BytesIO(_checked(item)), allow_pickle=False) as arrays:
-        return {name: arrays[name] for name in ("row", "fold", "p")}
-
-
-def _array(item: Reference) -> np.ndarray:
-    values: np.ndarray = np.load(io.BytesIO(_checked(item)), allow_pickle=False)
-    return values

@@ -34,11 +34,10 @@ def go_on(ran: Reference, inline_tasks: int) -> Planned:
     if document["kind"] == "search":
         return publish(document["plan"], rounds.next_round(plan, document, results), inline_tasks)
     found = rounds.conclude(plan, document, results)
-    shared = {name: plan[name] for name in ("execution", "protocol", "seed", "cut", "tables", "features", "fills")}
     largest = max(len(document["tasks"]), *(item["tasks"] for item in document["history"]))
     mode = "inline" if largest <= inline_tasks else "distributed"
     uri = f"{document['plan']['uri'].rsplit('/', 1)[0]}/search.json"
-    sha256 = storage.write_json(uri, {**shared, **found, "mode": mode})
+    sha256 = storage.write_json(uri, {**found, "mode": mode})
     return {"next": "evaluate", "tasks": [], "round": ran, "search": {"uri": uri, "sha256": sha256}}
 
 

@@ -11,10 +11,9 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from slipcast.evaluation.assessment import Assessment
@@ -93,13 +92,14 @@ def _train(options: argparse.Namespace) -> int:
     from slipcast.evaluation import standalone
     from slipcast.model import scorer
     from slipcast.model.artifact import digest
+    from slipcast.training.search.planning import Choices
 
     if options.data is None or options.out is None:
         raise ValueError("name the folder of the dataset version by --data and a folder for the model by --out")
-    table, dataset_id, data_date = _dataset(options.data)
-    settings = standalone.Settings(
-        tolerance_days=options.tolerance_days, holdout_months=options.holdout_months, random_seed=options.random_seed
-    )
+    table, manifest = _dataset(options.data)
+    dataset_id = manifest["dataset_id"]
+    # A family of which more fits fail is left out, as TOLERATED_FAILURE_SHARE says in the template.
+    choices = Choices(options.tolerance_days, options.holdout_months, options.random_seed, tolerated_failure_share=0.25)
     declared = {
         name: path.read_text(encoding="utf-8")
         for name, path in {"candidates": options.candidates, "forecast": options.forecast}.items()
@@ -108,8 +108,9 @@ def _train(options: argparse.Namespace) -> int:
     trained = standalone.train(
         versions.read_table(table),
         dataset_id=dataset_id,
-        data_date=data_date,
-        settings=replace(settings, **declared),
+        data_date=date.fromisoformat(str(manifest["data_date"])[:10]),
+        settings=standalone.Settings(choices, **declared),
+        fills=manifest.get("fills", {}),
         report=lambda line: print(line, flush=True),
     )
     assessed = trained.assessed
@@ -130,16 +131,17 @@ def _train(options: argparse.Namespace) -> int:
     return 0
 
 
-def _dataset(data: Path) -> tuple[Path, str, date]:
+def _dataset(data: Path) -> tuple[Path, dict[str, Any]]:
+    """Return the table of a dataset version and its manifest."""
     table = data / TABLE if data.is_dir() else data
-    manifest = json.loads((table.parent / MANIFEST).read_text(encoding="utf-8"))
+    manifest: dict[str, Any] = json.loads((table.parent / MANIFEST).read_text(encoding="utf-8"))
     if not manifest["data_date"]:
         raise ValueError("the dataset has no dates: it cannot be split by time")
     from slipcast.datasets import versions
 
     if versions.sha256(table) != manifest["sha256"]:
         raise ValueError(f"{table} is not the table that {MANIFEST} describes; prepare it again")
-    return table, manifest["dataset_id"], date.fromisoformat(str(manifest["data_date"])[:10])
+    return table, manifest
 
 
 def _write_bundle(out: Path, assessed: "Assessment", version: str) -> None:

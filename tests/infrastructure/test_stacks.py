@@ -170,6 +170,17 @@ def test_the_mlflow_of_a_stack_that_was_deleted_goes_on_in_the_next():
     assert {item["DeletionPolicy"] for item in kept.values()} == {"RetainExceptOnCreate"}
 
 
+@pytest.mark.parametrize("mode", ["AutoModelRegistrationDisabled", "AutoModelRegistrationEnabled"])
+def test_the_app_enters_models_in_sagemakers_registry_only_if_it_is_to(mode):
+    parameters = {} if mode.endswith("Disabled") else {"ModelRegistrationMode": mode}
+    group = "arn:aws:sagemaker:us-east-1:123456789012:model-package-group/slipcast"
+    decided = decide(Policies(**parameters).statements("MlflowRole"), "sagemaker:CreateModelPackageGroup", group)
+
+    app = of_type(stack(**parameters), "AWS::SageMaker::MlflowApp")["MlflowApp"]
+    assert app["ModelRegistrationMode"] == mode
+    assert (decided == ALLOWED) is mode.endswith("Enabled")
+
+
 def test_a_whole_bucket_may_be_the_store():
     statements = Policies(MlflowTrackingUri=SERVER, MlflowArtifactStore="s3://artefacts").statements("TrackFunction")
 

@@ -18,17 +18,22 @@ from moto.s3.models import s3_backends
 from scipy.special import expit, logit
 from sklearn.pipeline import Pipeline
 
+from slipcast.edge import portable
 from slipcast.features.row import MISSING
 from slipcast_aws import storage
 from slipcast_aws.tracking import mlflow_runs, mlflow_server, outbox
+from support import portable_bundle
+from support.forecast_models import forecast_json
 from support.serving_cases import fitted
-from support.tracking_records import EXPERIMENT, NAMES, forecast, leave_execution, make_database
+from support.tracking_records import EXPERIMENT, NAMES, forecast, leave_execution, make_database, released
 
 ROOT = Path(__file__).resolve().parents[2]
 # MLflow's own store uses what SQLAlchemy gives up, and its own modules are not typed as it asks of others.
 pytestmark = [
     pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy:sqlalchemy.exc.SADeprecationWarning"),
     pytest.mark.filterwarnings("ignore:.*Any type hint is inferred as AnyType:UserWarning"),
+    # MLflow asks whether the columns of an input example are numbers.
+    pytest.mark.filterwarnings("ignore:Operation with range is deprecated:pandas.errors.Pandas4Warning"),
 ]
 
 
@@ -282,12 +287,12 @@ def test_an_execution_is_a_parent_run_with_a_child_for_each_candidate(track_for_
 
 
 def test_the_challenger_is_registered_and_its_release_makes_it_the_champion(track_for_real, mlflow_store):
-    leave_execution()
+    evaluation = leave_execution()
     track_for_real()
 
     version = mlflow_store.get_model_version_by_alias("slipcast", "challenger")
     assert version.tags["execution"] == "new-data-1"
-    assert version.tags["artefact_sha256"] == "9" * 64
+    assert version.tags["artefact_sha256"] == evaluation["model"]["sha256"]
     (child,) = [run for run in runs(mlflow_store) if run.data.tags.get("family") == "decision_tree"]
     assert version.run_id == child.info.run_id
     assert "champion" not in mlflow_store.get_registered_model("slipcast").aliases
@@ -385,6 +390,44 @@ def test_the_registered_model_gives_the_served_probabilities_without_slipcast(tr
     )
 
     assert json.loads(done.stdout.splitlines()[-1]) == pytest.approx(expected.tolist())
+
+
+def test_the_registered_model_of_a_dated_schedule_takes_activities(track_for_real, mlflow_store, tmp_path):
+    leave_execution(model=released(portable_bundle.artifact(), portable_bundle.golden(), forecast_json()))
+    track_for_real()
+    version = mlflow_store.get_model_version_by_alias("slipcast", "challenger")
+    (child,) = [run for run in runs(mlflow_store) if run.data.tags.get("family") == "decision_tree"]
+    assert version.run_id == child.info.run_id
+
+    folder = Path(mlflow.artifacts.download_artifacts(version.source, dst_path=str(tmp_path / "fetched")))
+    golden = json.loads(next(folder.rglob(portable.GOLDEN)).read_text())
+    (folder / "rows.json").write_text(json.dumps([portable.input_example(item) for item in golden["activities"]]))
+    code = (
+        "import sys, json\n"
+        "import mlflow.pyfunc, pandas\n"
+        "model = mlflow.pyfunc.load_model(sys.argv[1])\n"
+        "found = model.predict(pandas.DataFrame(json.load(open(sys.argv[1] + '/rows.json'))))\n"
+        "import slipcast\n"
+        "example = model.predict(model.input_example)\n"
+        "names = model.metadata.signature.outputs.input_names()\n"
+        "print(json.dumps([found['probability'].tolist(), [*found] == names, slipcast.__file__, len(example)]))"
+    )
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(folder)],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=environment,
+        cwd=tmp_path,
+    )
+
+    probabilities, same_names, source, examples = json.loads(done.stdout.splitlines()[-1])
+    assert probabilities == pytest.approx(golden["scores"], abs=1e-12)
+    assert same_names
+    assert examples == 1
+    # The code is the model's own, not that of an installed Slipcast.
+    assert Path(source).is_relative_to(folder)
 
 
 def test_a_model_takes_tables_as_pandas_reads_them(tmp_path):

@@ -9,6 +9,7 @@ from mlflow.tracking import MlflowClient
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 
+from slipcast.model.artifact import digest
 from slipcast_aws import storage
 from slipcast_aws.tracking import outbox
 
@@ -62,6 +63,22 @@ def forecast(execution: str = "new-data-1") -> dict[str, Any]:
     }
 
 
+def released(artefact: bytes, golden: dict[str, Any], forecast: bytes | None = None) -> dict[str, str]:
+    """Leave the files of a release as evaluate does, and return its record of them."""
+    sha256 = digest(artefact)
+    prefix = f"s3://data/models/abc/{sha256}"
+    found = {
+        **{"model_id": "abc", "sha256": sha256},
+        **{"artefact_uri": f"{prefix}/model.json", "golden_uri": f"{prefix}/golden.json"},
+    }
+    storage.write_bytes(found["artefact_uri"], artefact)
+    storage.write_json(found["golden_uri"], golden)
+    if forecast is not None:
+        found["forecast_uri"] = f"{prefix}/forecast.json"
+        storage.write_bytes(found["forecast_uri"], forecast)
+    return found
+
+
 def leave_execution(execution: str = "new-data-1", *, report: bool = True, **changes) -> dict:
     """Leave an evaluation as the evaluate function does, and the report beside it."""
     prefix = f"s3://data/reports/{execution}"
@@ -90,7 +107,7 @@ def leave_execution(execution: str = "new-data-1", *, report: bool = True, **cha
             "numbers": {"brier_gain": 0.04, "brier_gain_ci": [0.01, 0.07]},
             "limits": [{"name": "leakage: AUC, above", "value": 0.7, "limit": 0.95, "broken": False}],
         },
-        "model": {"model_id": "abc", "sha256": "9" * 64},
+        "model": released(b"a model of a file without dates", {"activities": [], "scores": []}),
         **changes,
     }
     storage.write_json(f"{prefix}/evaluation.json", evaluation)

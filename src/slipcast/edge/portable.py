@@ -18,7 +18,8 @@ from slipcast.model.scorer import Scorer
 
 HOST = "slipcast_host"
 # `__main__` and what it imports; Azure's inference server and MLflow load modules of their own, by path and by name.
-ENTRY, SCRIPTS = f"{HOST}.__main__", (f"{HOST}.azureml", f"{HOST}.mlflow_model")
+MLFLOW_LOADER = f"{HOST}.mlflow_model"
+ENTRY, SCRIPTS = f"{HOST}.__main__", (f"{HOST}.azureml", MLFLOW_LOADER)
 MODEL, FORECAST, RELEASE, GOLDEN, SUMS = "model.json", "forecast.json", "release.json", "golden.json", "SHA256SUMS"
 SBOM, README = "sbom.cdx.json", "README.md"
 OLDEST = "3.12"
@@ -78,7 +79,7 @@ def files(
     version
         version of the release
     edge
-        the files of the edge bundle, whose scorer of one file comes along
+        the files of the edge bundle, whose scorer of one file comes along; empty to leave it out
     profile
         reference profile of the training data (``profile.json``), from which other stacks' monitors get their baseline
 
@@ -110,9 +111,8 @@ def files(
     found = {
         **sources(),
         **{asset.name: asset.read_bytes() for asset in resources(HOST).joinpath("assets").iterdir()},
+        **{name: edge[name] for name in (bundle.SCORER, "golden.csv") if name in edge},
         MODEL: artifact,
-        "score.py": edge[bundle.SCORER],
-        "golden.csv": edge["golden.csv"],
         RELEASE: _json(release),
         GOLDEN: _json({"activities": activities, "scores": golden["scores"]}),
         README: _readme(release, scorer),
@@ -127,10 +127,10 @@ def files(
     return found | {SUMS: sums.encode("ascii")}
 
 
-def _mlflow(release: Mapping[str, Any], example: Mapping[str, Any], *, has_forecast: bool) -> dict[str, bytes]:
-    """Return the files that make the bundle an MLflow model: signature over canonical columns, example, environment.
+def mlflow_signature(*, has_forecast: bool) -> dict[str, str | None]:
+    """Return the signature over canonical columns as an ``MLmodel`` file holds it; point-in-time features are optional.
 
-    https://mlflow.org/docs/latest/ml/model: ``MLmodel`` is YAML, of which JSON is a part.
+    https://mlflow.org/docs/latest/ml/model/signatures
     """
     # Numbers of any type: pandas reads whole numbers as int64, which MLflow would not take for a double.
     kinds = {field.name: "any" if field.kind == NUMBER else "string" for field in FIELDS} | dict.fromkeys(GIVEN, "any")
@@ -138,7 +138,20 @@ def _mlflow(release: Mapping[str, Any], example: Mapping[str, Any], *, has_forec
     types = {"BYTES": "string", "FP64": "double", "BOOL": "boolean", "INT64": "long"}
     given = {**OUTPUTS, **(FORECAST_OUTPUTS if has_forecast else {})}
     outputs = [{"type": types[kind], "name": name, "required": True} for name, kind in given.items()]
-    row = {name: value for name, value in example.items() if name != "history"} | dict(example.get("history") or {})
+    return {"inputs": json.dumps(inputs), "outputs": json.dumps(outputs), "params": None}
+
+
+def input_example(activity: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an activity as a row of a table: its columns, with its point-in-time features among them."""
+    return {name: value for name, value in activity.items() if name != "history"} | dict(activity.get("history") or {})
+
+
+def _mlflow(release: Mapping[str, Any], example: Mapping[str, Any], *, has_forecast: bool) -> dict[str, bytes]:
+    """Return the files that make the bundle an MLflow model: signature over canonical columns, example, environment.
+
+    https://mlflow.org/docs/latest/ml/model: ``MLmodel`` is YAML, of which JSON is a part.
+    """
+    row = input_example(example)
     split = {"columns": [*row], "data": [[*row.values()]]}
     document = {
         "flavors": {
@@ -146,7 +159,7 @@ def _mlflow(release: Mapping[str, Any], example: Mapping[str, Any], *, has_forec
                 "code": ".",
                 "data": ".",
                 "env": {"virtualenv": "python_env.yaml"},
-                "loader_module": f"{HOST}.mlflow_model",
+                "loader_module": MLFLOW_LOADER,
                 "python_version": "3.13.0",
             }
         },
@@ -159,7 +172,7 @@ def _mlflow(release: Mapping[str, Any], example: Mapping[str, Any], *, has_forec
             "serving_input_path": "serving_input_example.json",
             "type": "dataframe",
         },
-        "signature": {"inputs": json.dumps(inputs), "outputs": json.dumps(outputs), "params": None},
+        "signature": mlflow_signature(has_forecast=has_forecast),
         "utc_time_created": "1980-01-01 00:00:00.000000",
     }
     return {

@@ -32,7 +32,7 @@ from slipcast.features import table
 from slipcast.training import calibration
 from slipcast_aws import scratch, storage
 from slipcast_aws.settings import setting
-from slipcast_aws.tracking import mlflow_server
+from slipcast_aws.tracking import activity_model, mlflow_server
 
 CHAMPION_SINCE = "slipcast.champion_since"
 PACKAGES = ("scikit-learn", "pandas", "scipy", "cloudpickle")
@@ -295,34 +295,41 @@ def _log_candidate(client: MlflowClient, found: dict[str, Any], item: dict[str, 
         mlflow.log_metrics(_metrics(item["metrics"]) | _metrics(search))
         mlflow.log_dict({"points": item["points"]}, "cv_results.json")
         challenger = item["family"] == found["challenger"]
-        # Objects under runs/ expire after half a year: a record may have waited for longer, without MLflow.
-        if not storage.exists(item["model"]["uri"]):
-            mlflow.set_tag("slipcast.pickle", "expired")
-            if challenger:
-                _register(client, found, found["model"]["artefact_uri"])
-            return
-        # A release was fitted again to all matured labels: that is what answers, and what the registry holds.
-        stored, line = item["model"], found["calibration"]
-        if challenger and "model" in found.get("refit", {}):
-            stored, line = found["refit"]["model"], found["refit"]["calibration"]
-        model = joblib.load(io.BytesIO(storage.read_bytes(stored["uri"], sha256=stored["sha256"])))
-        signature = _signature(model)
-        model = _for_tables(model)
+        logged = _log_pipeline(found, item, challenger=challenger)
         if challenger:
-            model = _as_served(model, line)
-        with _by_value(calibration, probability_arrays, table):
-            logged = mlflow.sklearn.log_model(
-                model,
-                name="model",
-                # Given here; otherwise MLflow starts a process that imports the model to find them.
-                pip_requirements=[f"{name}=={version(name)}" for name in PACKAGES],
-                serialization_format="cloudpickle",
-                pyfunc_predict_fn="predict_proba",
-                signature=signature,
-                metadata={"sha256_joblib": stored["sha256"]},
-            )
-        if challenger:
-            _register(client, found, logged.model_uri)
+            # What takes activities; a file without dates has none, and its model takes features.
+            uri = activity_model.log(found["model"]) or logged or found["model"]["artefact_uri"]
+            _register(client, found, uri)
+
+
+def _log_pipeline(found: dict[str, Any], item: dict[str, Any], *, challenger: bool) -> str | None:
+    """Log a candidate's pipeline, which takes features, and return its URI; None if its pickle has expired."""
+    # Objects under runs/ expire after half a year: a record may have waited for longer, without MLflow.
+    if not storage.exists(item["model"]["uri"]):
+        mlflow.set_tag("slipcast.pickle", "expired")
+        return None
+    # A release was fitted again to all matured labels: that is what answers.
+    stored, line = item["model"], found["calibration"]
+    if challenger and "model" in found.get("refit", {}):
+        stored, line = found["refit"]["model"], found["refit"]["calibration"]
+    model = joblib.load(io.BytesIO(storage.read_bytes(stored["uri"], sha256=stored["sha256"])))
+    signature = _signature(model)
+    model = _for_tables(model)
+    if challenger:
+        model = _as_served(model, line)
+    with _by_value(calibration, probability_arrays, table):
+        logged = mlflow.sklearn.log_model(
+            model,
+            name="model",
+            # Given here; otherwise MLflow starts a process that imports the model to find them.
+            pip_requirements=[f"{name}=={version(name)}" for name in PACKAGES],
+            serialization_format="cloudpickle",
+            pyfunc_predict_fn="predict_proba",
+            signature=signature,
+            metadata={"sha256_joblib": stored["sha256"]},
+        )
+    uri: str = logged.model_uri
+    return uri
 
 
 def _signature(model: Any) -> ModelSignature | None:

@@ -113,7 +113,7 @@ def next_round(plan: SearchPlan, done: Round, results: Mapping[str, Mapping[str,
 
 
 def conclude(plan: SearchPlan, done: Round, results: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """Return the result of the search, after the round of the fits.
+    """Return the result of the search, after the round of the fits, with what the plan says of its tables.
 
     Raises
     ------
@@ -133,7 +133,9 @@ def conclude(plan: SearchPlan, done: Round, results: Mapping[str, Mapping[str, A
     seconds = sum(result.get("fit_seconds", 0.0) for result in fitted[MAIN].values())
     left_out = [(Entry(*entry), cost) for entry, cost in done["left_out"]]
     planned, failed = (sum(item[name] for item in history) for name in ("fits", "failed_fits"))
+    shared = ("execution", "protocol", "seed", "cut", "tables", "features", "fills")
     return {
+        **{name: value for name, value in plan.items() if name in shared},
         "select_by": select_by,
         "folds": plan["tracks"][MAIN]["folds"],
         "grain": done["grain"],
