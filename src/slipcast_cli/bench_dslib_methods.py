@@ -33,7 +33,9 @@ def activity_methods(table: pd.DataFrame, folds: Sequence[tuple[np.ndarray, np.n
     """Return what each method says of each row of `Tables.activities`."""
     limit = table["limit"].to_numpy()
     base = table["network_remaining"].to_numpy()
-    triangle = table[[f"triangle_{round(level * 100)}" for level in LEVELS]].to_numpy()
+    triangle, learned = (
+        table[[f"{name}_{round(level * 100)}" for level in LEVELS]].to_numpy() for name in ("triangle", "learned")
+    )
     methods = {
         "plan": _point(table["plan_remaining"], limit),
         "plan and delay so far": _point(table["shifted_remaining"], limit),
@@ -41,6 +43,7 @@ def activity_methods(table: pd.DataFrame, folds: Sequence[tuple[np.ndarray, np.n
         EARNED: _point(np.maximum(table["plan_remaining"] + table["earned_delay"], 0.5), limit),
         "earned schedule, SPI(t)": _point(table["earned_remaining"], limit),
         "Monte Carlo, -10/+25 %": Said(share_above(triangle, limit), triangle),
+        "Monte Carlo, learned": Said(share_above(learned, limit), learned),
     }
     past, at_start = np.empty((len(table), len(LEVELS))), np.empty(len(table))
     past_late, cdf = np.empty(len(table)), np.empty((len(table), len(relative.KNOTS)))

@@ -3,16 +3,19 @@
 import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from datetime import date
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from slipcast.forecast import completion, monte_carlo, network_state
+from slipcast.forecast import monte_carlo, network_state
+from slipcast.forecast.consistent import end_of_day
 from slipcast.forecast.stage import Stage
 from slipcast.schedule import draws
 from slipcast.schedule.compiled import compiled
 from slipcast.schedule.network import Constraint, ConstraintKind, CycleError, Key, Network
+from slipcast.schedule.working_time import WorkingTime
 from slipcast_cli import dslib
 from slipcast_cli.dslib import TrackedProject
 
@@ -35,7 +38,7 @@ class Tables:
     activities
         open activities at status dates: `network_state.FEATURES`, ``project_id``, ``period``, ``sector``, ``stage``,
         ``true_remaining``, ``limit`` (working days to the last day in time), ``days_late`` (calendar days from planned
-        to true finish), and by the triangular Monte Carlo ``triangle_<level in %>``
+        to true finish), and by both Monte Carlos ``triangle_<level in %>`` and ``learned_<level in %>``
     projects
         status dates: what `completion.fit` takes, and the levels of both Monte Carlos
     left_out
@@ -105,10 +108,8 @@ def _periods(
             continue
         network = project.as_of(period)
         state = network_state.state(network, project.value)
-        drawn = {
-            "triangle": triangle(_held(network), f"{project.name} {number}"),
-            "learned": _learned(network, reference, number),
-        }
+        drawn = triangle(_held(network), f"{project.name} {number}")
+        learned = monte_carlo.project_forecasts(_held(network), reference, count=DRAWS, seed=number)[project.name]
         known = np.array([key in finished for key in state.activities["key"]], dtype=bool)
         rows = state.activities.loc[known].copy()
         if rows.empty:
@@ -125,19 +126,24 @@ def _periods(
             [Stage.ALREADY_LATE, Stage.OVERDUE, Stage.IN_PROGRESS],
             Stage.NOT_STARTED,
         )
-        places = {node.activity.key: place for place, node in enumerate(drawn["triangle"].nodes)}
-        moments = monte_carlo.activity_quantiles(drawn["triangle"], LEVELS.tolist())
+        places = {node.activity.key: place for place, node in enumerate(drawn.nodes)}
+        moments = monte_carlo.activity_quantiles(drawn, LEVELS.tolist())
         for column, level in enumerate(LEVELS):
             rows[f"triangle_{round(level * 100)}"] = [
                 max((clock.worked(int(moments[places[key], column])) - now) / day, network_state.LEAST_DAYS)
                 for key in rows["key"]
             ]
+            rows[f"learned_{round(level * 100)}"] = [
+                _working_days(clock, period.data_date, learned["finishes"][key.activity].quantile(level))
+                for key in rows["key"]
+            ]
         record = {**name, **state.project, "period": number, "remaining": (clock.worked(last) - now) / day}
-        for method, result in drawn.items():
-            latest, _ = result.project_finish(project.name)
-            for level in completion.LEVELS:
-                moment = monte_carlo.quantile(latest, level)
-                record[f"{method}_{round(level * 100)}"] = max((clock.worked(moment) - now) / day, 0.5)
+        latest, _ = drawn.project_finish(project.name)
+        for level, said in monte_carlo.LEVELS.items():
+            moment = monte_carlo.quantile(latest, said)
+            record[f"triangle_{round(said * 100)}"] = max((clock.worked(moment) - now) / day, 0.5)
+            days = (date.fromisoformat(learned[level]) - date.fromisoformat(learned["data_date"])).days  # type: ignore[literal-required]
+            record[f"learned_{round(said * 100)}"] = _working_days(clock, period.data_date, days)
         # What says an open activity has a finish before the status date was written down later.
         rows = rows[rows["true_remaining"] >= 0]
         if len(rows):
@@ -172,6 +178,7 @@ def triangle(network: Network, name: str) -> draws.Draws:
     return draws.run(nodes, drawn, DRAWS)
 
 
-def _learned(network: Network, reference: monte_carlo.Reference, number: int) -> draws.Draws:
-    nodes = compiled(_held(network))
-    return draws.run(nodes, monte_carlo.durations(nodes, reference, {}, DRAWS, number), DRAWS)
+def _working_days(clock: WorkingTime, data_date: int, days: float) -> float:
+    """Return the working days up to the middle of the day that lies some calendar days after a data date."""
+    moment = end_of_day(data_date) + round((days - 0.5) * DAY)
+    return max((clock.worked(moment) - clock.worked(data_date)) / clock.day_minutes, network_state.LEAST_DAYS)

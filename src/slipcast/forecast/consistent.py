@@ -54,26 +54,33 @@ def finishes(
     """
     place_of = {id(node): place for place, node in enumerate(nodes)}
     moments = np.array(drawn, dtype="float64")
-    found = {}
-    for place, node in enumerate(nodes):
+    # A project without open activities has no completion to come.
+    chosen = [
+        place for place, node in enumerate(nodes) if not node.complete and node.activity.key.project in completion
+    ]
+    begin = {project: float(end_of_today[project]) for project in completion}
+    latest = {project: np.maximum(moment, begin[project] + 1) for project, moment in completion.items()}
+    agrees = {}
+    for place in chosen:
+        node = nodes[place]
         key = node.activity.key
-        # A project without open activities has no completion to come.
-        if node.complete or key.project not in completion:
-            continue
-        begin = end_of_today[key.project]
         model = stated.get(key)
-        own = moments[place] if model is None else begin + DAY * np.array([_days(model, level) for level in LEVELS])
-        held = own
+        if model is not None:
+            moments[place] = begin[key.project] + DAY * np.array([_days(model, level) for level in LEVELS])
+        own = moments[place].copy()
         for link in node.before:
             if waits(link):
-                held = np.maximum(held, moments[place_of[id(link.before)]])
-        # The draws lie before their project's finish; only a model can lie after it.
-        held = np.minimum(held, np.maximum(completion[key.project], begin + 1))
-        moments[place] = held
-        days = np.maximum(np.ceil((held - begin) / DAY - 1e-9), 1).astype(int).tolist()
-        same = model is not None and np.array_equal(held, own)
-        found[key] = model if same and model is not None else distribution(days)
-    return found
+                np.maximum(moments[place], moments[place_of[id(link.before)]], out=moments[place])
+        # The draws lie before their project's finish; only what is wider than they can lie after it.
+        np.minimum(moments[place], latest[key.project], out=moments[place])
+        if model is not None and np.array_equal(moments[place], own):
+            agrees[key] = model
+    keys = [nodes[place].activity.key for place in chosen]
+    today = np.array([begin[key.project] for key in keys])
+    days = np.maximum(np.ceil((moments[chosen] - today[:, None]) / DAY - 1e-9), 1).astype(int).tolist()
+    return {
+        key: agrees[key] if key in agrees else distribution(own_days) for key, own_days in zip(keys, days, strict=True)
+    }
 
 
 def waits(link: Link) -> bool:
@@ -82,7 +89,7 @@ def waits(link: Link) -> bool:
 
 
 def distribution(days: Sequence[int]) -> FinishDistribution:
-    """Return the distribution that has finished by each of some whole days at `LEVELS`.
+    """Return the distribution that has finished by each of some whole days, ascending, at `LEVELS`.
 
     Examples
     --------
@@ -90,15 +97,19 @@ def distribution(days: Sequence[int]) -> FinishDistribution:
     >>> found.quantile(0.5), found.quantile(0.8), found.cdf(5)
     (5.0, 8.0, 0.5)
     """
-    knots: list[tuple[float, float]] = [(0.0, 0.0)]
-    for day in sorted(set(days)):
-        levels = [level for level, at in zip(LEVELS, days, strict=True) if at == day]
-        # Of a level that several days of draws share only the last day counts, so that its quantile is this day.
-        before = max(knots[-1][1], levels[0] - _BELOW) if levels[0] > 0 else 0.0
-        if (len(levels) > 1 or levels[0] == 0) and day - 1 > knots[-1][0]:
-            knots.append((float(day - 1), before))
-        knots.append((float(day), levels[-1]))
-    return FinishDistribution(*zip(*knots, strict=True))
+    knots, probabilities = [0.0], [0.0]
+    last, place = len(LEVELS), 0
+    while place < last:
+        day, first = days[place], place
+        while place < last and days[place] == day:
+            place += 1
+        # Of a day that several levels share, the day before it has the least of them: their quantile is this day.
+        if (place - first > 1 or first == 0) and day - 1 > knots[-1]:
+            knots.append(float(day - 1))
+            probabilities.append(max(probabilities[-1], LEVELS[first] - _BELOW) if first else 0.0)
+        knots.append(float(day))
+        probabilities.append(LEVELS[place - 1])
+    return FinishDistribution(tuple(knots), tuple(probabilities))
 
 
 def _days(model: FinishDistribution, level: float) -> float:

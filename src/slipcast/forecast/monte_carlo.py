@@ -41,6 +41,9 @@ DAMPING = 0.3
 # Standard deviation of the logarithm of what moves all open work of a project alike (weather, approvals, crews): the
 # error of completions that durations do not explain. Measured on DSLIB (docs/forecast.md).
 SYSTEMATIC = 0.25
+# Standard deviation of the logarithm of the days to a finish that the network does not tell: this over the square root of
+# these days, as errors of single days add up, within bounds. Measured on DSLIB (docs/forecast.md).
+OWN, LEAST_OWN, MOST_OWN = 3.0, 0.2, 1.5
 # Scores are looked up in tables of this many steps on either side, up to this score.
 STEPS, WIDEST = 512, 4.0
 # Finished activities of a project that count at most: they are not as independent as the model takes them for.
@@ -245,7 +248,7 @@ def project_forecasts(
     }
     finishes = consistent.finishes(
         result.nodes,
-        _moments(result, projects),
+        _moments(result, projects, spread=bool(reference.activities)),
         {project: item.levels() for project, item in projects.items()},
         stated or {},
         {project: consistent.end_of_day(item.data_date) for project, item in projects.items()},
@@ -253,14 +256,32 @@ def project_forecasts(
     return {project: item.forecast(reference, groups or {}, finishes) for project, item in projects.items()}
 
 
-def _moments(result: Draws, projects: "Mapping[str, _Completion]") -> np.ndarray:
-    """Return the finishes by the draws at `consistent.LEVELS`, moved as the completion of their project is."""
+def _moments(result: Draws, projects: "Mapping[str, _Completion]", *, spread: bool) -> np.ndarray:
+    """Return the finishes at `consistent.LEVELS`: of draws, as wide as activities are, moved as their project is."""
     moments = activity_quantiles(result, consistent.LEVELS).astype("float64")
+    begin = np.array([node.data_date for node in result.nodes], dtype="float64")[:, None]
+    if spread:
+        work = [node.activity.kind not in MILESTONES for node in result.nodes]
+        moments[work] = begin[work] + _widened(moments[work] - begin[work])
     for place, node in enumerate(result.nodes):
         item = projects.get(node.activity.key.project)
         if item is not None and item.scale is not None:
             moments[place] = item.moved(moments[place])
     return moments
+
+
+def _widened(minutes: np.ndarray) -> np.ndarray:
+    """Return times to finishes at `consistent.LEVELS` with the spread that activities have of their own.
+
+    Logarithms of the draws and of what is added vary independently, so their variances add up; the median stays.
+    """
+    minutes = np.maximum(minutes, 1.0)
+    median = minutes[:, [consistent.LEVELS.index(0.5)]]
+    scores = np.array([NormalDist().inv_cdf(min(max(level, 1e-3), 1 - 1e-3)) for level in consistent.LEVELS])
+    own = np.clip(OWN / np.sqrt(median / DAY), LEAST_OWN, MOST_OWN)
+    logs = np.hypot(np.log(minutes / median), own * scores)
+    widened: np.ndarray = median * np.exp(np.sign(scores) * logs)
+    return widened
 
 
 def durations(
