@@ -14,6 +14,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import datetime
@@ -231,6 +232,45 @@ def compare(old: Path, new: Path, top: int, as_json: bool) -> None:
         click.echo(json.dumps(comparison.document(found, before, after), indent=1))
     else:
         printing.print_comparison(found, top)
+
+
+@cli.group()
+def profile() -> None:
+    """Mapping profiles: how the columns of a table are read."""
+
+
+@profile.command()
+@click.argument("file", type=schedule_file)
+@click.option(
+    "--name", default="mine", show_default=True, help="Name of the profile, and of its folder below incoming/."
+)
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="File to write (standard output).")
+@json_option
+def suggest(file: Path, name: str, out: Path | None, as_json: bool) -> None:
+    """Draft a profile for a table FILE, with a comment for each guess, and try it. Works on this machine alone."""
+    from slipcast.ingest.refusal import ScheduleRefused
+    from slipcast.ingest.suggest import suggest as draft
+
+    with tempfile.TemporaryDirectory(prefix="slipcast-") as folder:
+        try:
+            found = draft(file, file.name, workdir=Path(folder), profile=name)
+        except ScheduleRefused as refusal:
+            click.echo(f"refused: {refusal}", err=True)
+            raise SystemExit(REFUSED) from refusal
+    if out is not None:
+        out.write_text(found.text, encoding="utf-8")
+    if as_json:
+        guesses = [guess._asdict() for guess in found.guesses]
+        click.echo(json.dumps({**found._asdict(), "guesses": guesses}, ensure_ascii=False))
+        return
+    if out is None:
+        click.echo(found.text, nl=False)
+    for line in (*found.notes, f"not used: {', '.join(found.not_used)}" if found.not_used else ""):
+        click.echo(line, err=True)
+    said = (
+        ", ".join(f"{count:,} {kind}" for kind, count in found.counts.items()) or "the draft cannot read the file yet"
+    )
+    click.echo(f"rows: {said}", err=True)
 
 
 # --- Model -------------------------------------------------------------------------------------------------------

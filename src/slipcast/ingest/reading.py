@@ -290,7 +290,7 @@ class _Reading:
     def _with_texts(self, query: Query) -> Query:
         """Keep the texts of the cells of a small file in the database."""
         query = replace(query, kept="")
-        if (query.grid.records if query.grid.numbered else self.tally["lines"]) > KEPT:
+        if (query.grid.records or self.tally.get("lines", 0)) > KEPT:
             return query
         further = {} if query.profile.undated or self.text.network else network_text.cells(query)
         self.database.execute(f"CREATE OR REPLACE TABLE {TEXTS} AS {query.texts(query.numbered(), further)}")
