@@ -493,8 +493,8 @@ class Query:
         """Return header, cell and condition of each filter; a cell as the file has it."""
         conditions = [("", "''", "summary = '1'")] if self.grid.numbered else []
         if (unpivot := self.profile.unpivot) is not None:
-            position = self._places[normal(unpivot.column)]
-            conditions.append((self.header[position], f"c{position}", "summary = '2'"))
+            group = self._places[normal(unpivot.column)]
+            conditions.append((self.header[group], f"c{group}", "summary = '2'"))
         for item in self.profile.filters:
             position = self._places.get(normal(item.column))
             if position is None or any(normal(header) in self._places for header in item.unless):
