@@ -94,6 +94,28 @@ def test_groups_close_and_open_and_the_chart_says_what_its_bars_show(site, open_
 
 
 @pytest.mark.slow
+def test_activities_stand_below_their_work_breakdown_structure(serve, open_page, portfolio):
+    def api(method, parts, query, body):
+        status, document = portfolio.api(method, parts, query, body) or (404, {})
+        if parts[2:] == ["activities"]:
+            ids = document["columns"]["activity_id"]
+            paths = {"A1430": "Annex > Interior > Finishes", "A1420": "Annex > Interior"}
+            document["columns"]["wbs"] = [paths.get(name, "Annex") for name in ids]
+        return status, document
+
+    page = open_page(at(serve(api), f"projects/{ANNEX}"))
+
+    page.get_by_label("Group by").select_option("wbs")
+    page.get_by_role("button", name="Expand all").click()
+    levels = page.get_by_role("row").filter(has=page.locator("b"))
+    expect(page.get_by_role("row", name=re.compile("A1430"))).to_have_attribute("aria-level", "4")
+    expect(levels.filter(has_text="Finishes")).to_have_attribute("aria-level", "3")
+    levels.filter(has_text="Interior").click()
+    expect(page.get_by_role("row", name=re.compile("A1430"))).to_have_count(0)
+    expect(page.get_by_role("row", name=re.compile("A1420"))).to_have_count(0)
+
+
+@pytest.mark.slow
 def test_two_updates_are_compared(site, open_page):
     page = open_page(at(site, f"projects/{ANNEX}/compare"))
 

@@ -94,8 +94,6 @@ class Portfolio:
 
     def __init__(self, files: Mapping[str, Sequence[Path]]) -> None:
         self.files = files
-        # Of the caller's token, where ApiAuth is jwt.
-        self.claims: dict[str, str] = {}
         self._mock = mock_aws()
 
     def __enter__(self) -> "Portfolio":
@@ -141,7 +139,7 @@ class Portfolio:
             "queryStringParameters": query or None,
             "headers": {"content-type": "application/json"},
             "body": json.dumps(body) if body else None,
-            "requestContext": {"requestId": "r-1", "authorizer": {"claims": self.claims}},
+            "requestContext": {"requestId": "r-1"},
         }
         context = SimpleNamespace(
             aws_request_id="r-1", function_name="projects", memory_limit_in_mb=512, invoked_function_arn="arn"
@@ -159,10 +157,13 @@ class Portfolio:
 
 def _leave_live_model() -> None:
     """Leave a live version as a release does, and what evaluate, monitor and notify wrote of it."""
+    functions = boto3.client("lambda")
+    if functions.list_functions()["Functions"]:
+        # Of a portfolio that is served at the same time.
+        return
     role = boto3.client("iam").create_role(RoleName="predict", AssumeRolePolicyDocument="{}")["Role"]["Arn"]
     model = {"MODEL_ID": "46563b0165b1", "MODEL_SHA256": "9" * 64, "MODEL_TRAINED_AT": "2026-04-01T06:12:00+00:00"}
     model |= {"MODEL_URI": "s3://data/models/m", "MODEL_PROFILE_URI": "s3://data/models/p", "MODEL_DATASET_ID": "d1"}
-    functions = boto3.client("lambda")
     functions.create_function(
         FunctionName=ENVIRONMENT["PREDICT_FUNCTION"],
         Runtime="python3.13",
