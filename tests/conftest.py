@@ -8,6 +8,7 @@ import json
 import os
 import sys
 import tempfile
+from collections.abc import Iterator
 from contextlib import suppress
 from datetime import date
 from functools import cache
@@ -253,6 +254,16 @@ def event():
         return json.loads((ROOT / "events" / f"{name}.json").read_text())
 
     return read
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """Import the tests without rounds of the garbage collector, a quarter of that time: what comes then stays."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
 
 
 def pytest_collection_finish() -> None:

@@ -101,10 +101,7 @@ BAD = {
 }
 
 
-# Each is half a minute of load; how each is judged is tested without a cloud (test_canary.py).
-@pytest.mark.parametrize(
-    "kind", [kind if kind == "failing" else pytest.param(kind, marks=pytest.mark.slow) for kind in BAD]
-)
+@pytest.mark.parametrize("kind", BAD)
 @pytest.mark.fault(
     "release",
     "the new version under load",
