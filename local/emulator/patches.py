@@ -22,6 +22,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import boto3
 import yaml
 
 from local import copies
@@ -32,6 +33,8 @@ EVALUATE_EVERY_SECONDS = 2.0
 DELIVER_EVERY_SECONDS = 0.5
 DELIVERED_LINES = 2000
 SCHEDULES_EVERY_SECONDS = 1
+# What the Lambda runtime for Python brings along.
+IN_RUNTIME = ("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "urllib3", "six.py", "snapshot_restore_py.py")
 # No line of JSON or of a traceback has this.
 END_OF_LOG = "\x1eend of the event's log"
 END_OF_LOG_SECONDS = 2.0
@@ -522,6 +525,29 @@ def layers_unpacked_once() -> None:
     lambda_runtime.zipfile = SimpleNamespace(**vars(zipfile) | {"ZipFile": SharingZipFile})
 
 
+def functions_with_their_layers_alone() -> None:
+    """A function's process is this environment's Python, which has every package of the project.
+
+    Here it finds the standard library, what Lambda's runtime brings along, its layers and its code: what a layer lacks
+    is missing here as well.
+    """
+    from ministack.core import lambda_runtime
+
+    packages = Path(boto3.__file__).parents[1]
+    runtime = Path(tempfile.gettempdir()) / "runtime"
+    runtime.mkdir(exist_ok=True)
+    for name in IN_RUNTIME:
+        if not (runtime / name).exists():
+            (runtime / name).symlink_to(packages / name)
+    begin = "    sys.path.insert(0, code_dir)\n"
+    script = lambda_runtime._PYTHON_WORKER_SCRIPT
+    if script.count(begin) != 1:
+        raise RuntimeError("the emulator's Python worker has changed: local/emulator/patches.py cannot hide packages")
+    standard = "path.startswith(sys.base_prefix) and 'site-packages' not in path"
+    alone = f"    sys.path[:] = [path for path in sys.path if {standard}] + [{str(runtime)!r}]\n"
+    lambda_runtime._PYTHON_WORKER_SCRIPT = script.replace(begin, alone + begin)
+
+
 def tasks_with_a_token() -> None:
     """A task that waits for its token has the time limit of its JSONata, and fails when its function does.
 
@@ -648,6 +674,7 @@ PATCHES = (
     weighted_aliases,
     error_types,
     layers_unpacked_once,
+    functions_with_their_layers_alone,
     environments_that_are_copies,
     logs_with_an_end,
     schedules_on_time,

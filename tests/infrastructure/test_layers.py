@@ -15,12 +15,11 @@ from typing import Any
 import pytest
 
 from layers.build import assemble, native, shell
+from local.emulator.patches import IN_RUNTIME
 from support.template_text import template
 
 ROOT = Path(__file__).resolve().parents[2]
 LIMIT = 250 * 2**20
-# What the Lambda runtime for Python brings along.
-IN_RUNTIME = ("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "urllib3", "six.py", "snapshot_restore_py.py")
 # Each costs the first prediction after a cold start more than the whole function takes.
 KNOWN = ("baseline_duration_days", "total_float_days", "predecessor_count")
 NOT_IN_PREDICT = {

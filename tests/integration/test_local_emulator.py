@@ -527,6 +527,19 @@ def test_composite_alarms_are_refused_by_cloudformation_unless_their_condition_i
         engine.validate_template_support(template, {"Wanted": True})
 
 
+def test_a_function_finds_what_is_in_the_runtime_and_its_layers_and_no_other_package(site):
+    code = (
+        "from importlib.util import find_spec\n"
+        "def handler(event, context):\n"
+        "    return {name: find_spec(name) is not None for name in event['names']}\n"
+    )
+    with_runtime, with_none = ["boto3", "dateutil", "six"], ["duckdb", "numpy", "pydantic", "slipcast", "yaml"]
+
+    found = site.invoke(site.function(code)["FunctionName"], {"names": with_runtime + with_none})
+
+    assert found == dict.fromkeys(with_runtime, True) | dict.fromkeys(with_none, False)
+
+
 def test_environments_begin_with_one_init_phase_and_share_nothing_afterwards(site, tmp_path):
     name = site.function(ENVIRONMENT, Environment={"Variables": {"SETTING": "old"}})["FunctionName"]
     event = {"folder": str(tmp_path), "together": 2}
@@ -612,6 +625,7 @@ def test_every_patch_is_still_needed():
         "error_types": "type(e).__name__" not in lambda_runtime._PYTHON_WORKER_SCRIPT,
         "layers_unpacked_once": knows(lambda_runtime.Worker._spawn, "extractall(layer_dir)"),
         "distributed_maps_in_jsonata": not knows(stepfunctions._run_distributed_map, "_jsonata_state_field"),
+        "functions_with_their_layers_alone": "site-packages' not in" not in lambda_runtime._PYTHON_WORKER_SCRIPT,
         "environments_that_are_copies": "os.fork" not in lambda_runtime._PYTHON_WORKER_SCRIPT,
         "schedules_on_time": eventbridge._SCHEDULER_TICK_INTERVAL > patches.SCHEDULES_EVERY_SECONDS,
         "logs_with_an_end": knows(lambda_runtime.Worker._drain_stderr_bounded, "first_line_wait"),

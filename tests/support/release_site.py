@@ -66,7 +66,9 @@ class Site:
             AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in ("pk", "sk")],
             KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
         )
-        layers = [self._layer("slipcast"), self._layer("aws", "slipcast_aws")]
+        # Instead of the layers of packages, whose build takes minutes.
+        packages = {"python/lib/python3/site-packages/packages.pth": str(Path(yaml.__file__).parents[1])}
+        layers = [self._layer("slipcast"), self._layer("aws", "slipcast_aws"), self._publish("packages", packages)]
         self._function(PREDICT, folder(ROOT / "functions" / "predict", "predict/"), layers, "predict.app.handler")
         version = self.lambdas.publish_version(FunctionName=PREDICT)["Version"]
         self.lambdas.create_alias(FunctionName=PREDICT, Name="live", FunctionVersion=version)
@@ -88,6 +90,9 @@ class Site:
     def _layer(self, name: str, package: str | None = None) -> str:
         package = package or name
         files = folder(ROOT / "src" / package, f"python/{package}/")
+        return self._publish(name, files)
+
+    def _publish(self, name: str, files: dict[str, Any]) -> str:
         return self.lambdas.publish_layer_version(LayerName=f"site-{name}", Content={"ZipFile": zipped(files)})[
             "LayerVersionArn"
         ]
