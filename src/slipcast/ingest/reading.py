@@ -561,7 +561,8 @@ class _Reading:
             return ""
         said = [
             f"{query.own_names.get(rule.column, rule.column) or 'row'}: {cells:,} × {rule.reason}"
-            for rule, cells in tally.most_common()
+            # Of as many cells in the order of the rules: the database groups in any order.
+            for rule, cells in sorted(tally.items(), key=lambda item: (-item[1], query.rules.index(item[0])))
         ]
         return f"; in all: {'; '.join(said)}"
 

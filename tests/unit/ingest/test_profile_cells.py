@@ -91,8 +91,9 @@ def test_a_refusal_names_every_bad_column_with_counts_in_the_users_words(read):
         read(tracker(*bad, "A9,CM,1,Queens,01/10/2024,06/30/2024,,lots,12/31/2024"))
 
     assert "in all: " in str(refused.value)
-    for said in ("Start: 3 ×", "Planned End: 3 ×", "Budget: 1 ×"):
-        assert said in str(refused.value)
+    places = [str(refused.value).index(said) for said in ("Start: 3 ×", "Planned End: 3 ×", "Budget: 1 ×")]
+    # The same file gets the same words, also where two columns have as many bad cells.
+    assert places == sorted(places)
 
 
 @pytest.mark.parametrize(
