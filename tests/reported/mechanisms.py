@@ -63,8 +63,8 @@ FAULTS = (
         "different files become one project",
         (f"{REPORTED}lossy_identity.py::test_what_is_apart_stays_apart",),
         "src/slipcast/ingest/files/file_names.py",
-        'return unicodedata.category(character)[0] in "LMN"',
-        "return character.isascii() and character.isalnum()",
+        """return f"{slug[:LONGEST] or 'schedule'}.{_digest(text)}" if lost else slug""",
+        'return slug[:LONGEST] or "schedule"',
     ),
     Fault(
         4,

@@ -13,8 +13,9 @@ from slipcast.model.preprocessing import Row
 from slipcast.probability import expit, logit
 
 Model = Callable[[Row], float]
-# Of a large batch the interpreter takes this many times as long: benchmarks/trees.py.
-COMPILED_GAIN = 8
+# Times that the interpreter takes as long: the geometric mean of a forest's 19 and of boosting's 4.3 that
+# benchmarks/trees.py measured (docs/serving.md).
+COMPILED_GAIN = 9
 ManyRows = Callable[[list[Row]], list[float]]
 
 
