@@ -104,7 +104,18 @@ def test_kfp_runs_the_pipeline_from_a_file_to_a_model_that_serves(written, decla
 
 
 def test_kserve(written, host):
-    judge("kserve", "kserve_client", written("kserve"), host)
+    folder = written("kserve")
+
+    judge("kserve", "kserve_client", folder, host)
+    judge("kserve", "kserve_manifests", folder)
+
+
+def test_mlflow_loads_evaluates_and_serves_the_bundle(bundle):
+    judge("mlflow", "mlflow_model", bundle, MLFLOW_DISABLE_TELEMETRY="true")
+
+
+def test_the_bill_of_materials_is_one(bundle):
+    judge("checks", "sbom", bundle)
 
 
 def test_prometheus_and_grafana(written, host):
