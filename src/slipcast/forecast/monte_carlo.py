@@ -41,8 +41,8 @@ DAMPING = 0.3
 # Standard deviation of the logarithm of what moves all open work of a project alike (weather, approvals, crews): the
 # error of completions that durations do not explain. Measured on DSLIB (docs/forecast.md).
 SYSTEMATIC = 0.25
-# Standard deviation of the logarithm of the days to a finish that the network does not tell: this over the square root of
-# these days, as errors of single days add up, within bounds. Measured on DSLIB (docs/forecast.md).
+# Standard deviation of the logarithm of the days to a finish that the network does not tell: this over the square root
+# of these days, as errors of single days add up, within bounds. Measured on DSLIB (docs/forecast.md).
 OWN, LEAST_OWN, MOST_OWN = 3.0, 0.2, 1.5
 # Scores are looked up in tables of this many steps on either side, up to this score.
 STEPS, WIDEST = 512, 4.0
