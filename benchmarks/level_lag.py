@@ -2,9 +2,9 @@
 
     .venv/bin/python benchmarks/level_lag.py examples/nyc_sca_2025-06.csv
 
-At each quarter's end the late rate of the year that follows (activities by their start) is guessed from labels that had
-matured by then. No model takes part, so what is missed no step of a model's level can reach. Printed are the mean and
-the mean absolute error in points, and how long a label takes.
+At each quarter's end the late rate of the year that follows (activities by their start) is guessed from labels that
+had matured by then. No model takes part, so what is missed no step of a model's level can reach. Printed are the mean
+and the mean absolute error in points, and how long a label takes.
 """
 
 import sys
