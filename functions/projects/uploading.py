@@ -75,7 +75,7 @@ def by_key(bucket: str, request: Request, caller: Caller) -> dict[str, Any]:
     key = request.known("key").get("key", "")
     if not key.startswith(INCOMING) or len(key) > 1024:
         raise invalid("query.key", "send the key that the upload was given")
-    _may_see(caller, key)
+    may_see(caller, key)
     try:
         found = storage.client().head_object(Bucket=bucket, Key=key)
     except ClientError as error:
@@ -101,7 +101,8 @@ def by_name(bucket: str, request: Request, caller: Caller) -> dict[str, Any]:
     return _described(bucket, name, caller)
 
 
-def _may_see(caller: Caller, key: str) -> None:
+def may_see(caller: Caller, key: str) -> None:
+    """Refuse, as if it were not there, an upload of a series that the caller may not see."""
     folder, _, name = key.removeprefix(INCOMING).rpartition("/")
     source = file_names.source(name, folder)
     if not caller.sees(project_id(source, source)):
@@ -119,7 +120,7 @@ def _described(bucket: str, name: str, caller: Caller) -> dict[str, Any]:
         raise Refusal(HTTPStatus.NOT_FOUND, "there is no such execution") from None
     source = json.loads(found.get("input") or "{}").get("source") or {}
     # What no file has started, such as a training by schedule, is of all projects.
-    _may_see(caller, source.get("key") or "")
+    may_see(caller, source.get("key") or "")
     output = json.loads(found.get("output") or "null")
     failure = {"outcome": "failed", "why": found.get("cause") or found.get("error")} if "error" in found else None
     page = f"s3://{bucket}/reports/{name}/intake.html"

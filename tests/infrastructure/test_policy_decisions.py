@@ -14,7 +14,7 @@ PREDICT = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{STACK}-predict"
 # The whole of it: which role may read and write what in the data bucket.
 OBJECTS = {
     "incoming/a.csv": {"read": {"PrepareFunction", "ProjectsFunction"}, "write": {"ProjectsFunction"}},
-    "profiles/own.yaml": {"read": {"PrepareFunction"}, "write": set()},
+    "profiles/own.yaml": {"read": {"PrepareFunction"}, "write": {"PrepareFunction"}},
     "config/candidates.json": {"read": {"PlanFunction"}, "write": set()},
     "datasets/d/table.parquet": {
         "read": {"PrepareFunction", "PlanFunction", "RefreshFunction"},
@@ -186,11 +186,12 @@ def test_a_release_deletes_versions_and_never_the_function():
     assert who_may("lambda:DeleteFunction", PREDICT) == set()
 
 
-# Large batches are handed on, a job goes on in another invocation, and decisions on a release are handed on.
+# Large batches, decisions on a release and drafts of a profile are handed on; a job goes on in another invocation.
 CALLERS = {
     "PredictBatchFunction": {"PredictFunction"},
     "BatchFunction": {"BatchFunction"},
     "ApproveFunction": {"Pipeline", "ProjectsFunction"},
+    "PrepareFunction": {"Pipeline", "ProjectsFunction"},
 }
 
 

@@ -24,6 +24,7 @@ ENVIRONMENT = {
     "MAX_FILE_MEGABYTES": "1",
     "PREDICT_FUNCTION": "slipcast-predict",
     "APPROVE_FUNCTION": "slipcast-approve",
+    "PREPARE_FUNCTION": "slipcast-prepare",
     "TOPIC_ARN": "arn:aws:sns:us-east-1:123456789012:slipcast",
     "PUBLIC_BASE_URL": "https://x.example/v1",
 }
