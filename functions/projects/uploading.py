@@ -88,7 +88,16 @@ def by_key(bucket: str, request: Request, caller: Caller) -> dict[str, Any]:
         return _described(bucket, name, caller)
     except Refusal:
         # The event that starts it is on its way.
-        return answer({"execution": name, "status": "PENDING", "steps": [], "intake_url": None, "outcome": None})
+        return answer(
+            {
+                "execution": name,
+                "status": "PENDING",
+                "steps": [],
+                "intake_url": None,
+                "rejected_url": None,
+                "outcome": None,
+            }
+        )
 
 
 def by_name(bucket: str, request: Request, caller: Caller) -> dict[str, Any]:
@@ -123,13 +132,14 @@ def _described(bucket: str, name: str, caller: Caller) -> dict[str, Any]:
     may_see(caller, source.get("key") or "")
     output = json.loads(found.get("output") or "null")
     failure = {"outcome": "failed", "why": found.get("cause") or found.get("error")} if "error" in found else None
-    page = f"s3://{bucket}/reports/{name}/intake.html"
+    page, rejected = f"s3://{bucket}/reports/{name}/intake.html", f"s3://{bucket}/quarantine/{name}/rejected.csv"
     return answer(
         {
             "execution": name,
             "status": found["status"],
             "steps": _steps(arn),
             "intake_url": links.signed(page, SECONDS) if storage.exists(page) else None,
+            "rejected_url": links.signed(rejected, SECONDS) if storage.exists(rejected) else None,
             "outcome": failure if output is None else {key: output.get(key) for key in ("outcome", "why")},
         }
     )

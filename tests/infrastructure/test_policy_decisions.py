@@ -28,7 +28,7 @@ OBJECTS = {
     "batch-input/j": {"read": {"BatchFunction"}, "write": {"BatchFunction"}},
     "batch/j/result.csv": {"read": {"BatchFunction"}, "write": {"BatchFunction"}},
     "exports/d/annex.xer": {"read": {"ProjectsFunction"}, "write": {"ProjectsFunction"}},
-    "quarantine/e/rejected.csv": {"read": set(), "write": {"PrepareFunction"}},
+    "quarantine/e/rejected.csv": {"read": {"ProjectsFunction"}, "write": {"PrepareFunction"}},
     "features/index.json.gz": {"read": {"RefreshFunction"}, "write": {"RefreshFunction"}},
     "runs/e/search/plan.json": {
         "read": {"PlanFunction", "TrainFunction", "EvaluateFunction", "TrackFunction", "ScoreFunction"},

@@ -344,6 +344,7 @@ def test_an_upload_goes_straight_to_the_bucket_and_its_execution_is_found_by_its
     storage.write_bytes(f"s3://data/reports/{started['execution']}/intake.html", b"<html>")
     again = get(ask, "/executions/{id}", id=started["execution"])
     assert again["intake_url"].startswith("https://")
+    assert again["rejected_url"] is None
     (entry,) = [item for item in audit.audit_trail("control") if item["what"] == "upload"]
     assert entry["detail"] == f"s3://data/{key}"
 

@@ -310,6 +310,7 @@ SCHEMAS: dict[str, Schema] = {
             "status": _TEXT,
             "steps": _list(_object({"name": _TEXT, "status": _TEXT, "started": _TEXT, "ended": _TEXT_OR_NULL})),
             "intake_url": _TEXT_OR_NULL,
+            "rejected_url": _TEXT_OR_NULL,
             "outcome": _or_null({"type": "object"}),
         }
     ),
@@ -477,7 +478,7 @@ _GET: dict[str, tuple[str, Schema, list[Schema], dict[int, str], str]] = {
         _ref("Execution"),
         [],
         {404: "There is no such execution", **_QUERY},
-        "Status, the steps that were entered, a link to the intake page, and the outcome.",
+        "Status, the steps that were entered, links to the intake page and the rows that were not taken, the outcome.",
     ),
 }
 _POST: dict[str, tuple[str, Schema, str, Schema, dict[int, str], str, dict[str, Any]]] = {

@@ -8,7 +8,7 @@ import { Wizard } from "./wizard";
 
 interface Form { url: string; fields: Record<string, string>; key: string }
 interface Step { name: string; status: string; started: string | null; ended: string | null }
-interface Execution { status: string; steps: Step[]; intake_url: string | null; outcome: unknown }
+interface Execution { status: string; steps: Step[]; intake_url: string | null; rejected_url?: string | null; outcome: unknown }
 type Phase = { at: "idle" } | { at: "sending"; share: number } | { at: "lost" } | { at: "waiting"; key: string } | { at: "running"; key: string; run: Execution } | { at: "failed"; problem: Problem };
 
 const KEY = "slipcast.upload";
@@ -156,6 +156,7 @@ function Run({ run, upload, again }: { run: Execution; upload: string; again: ()
         <section class="card">
           <h2>{t("intake.title")}</h2>
           <p class="muted">{t("intake.help")} <a href={run.intake_url} target="_blank" rel="noopener">{t("intake.open")}</a></p>
+          {run.rejected_url && <p><a class="button" href={run.rejected_url} target="_blank" rel="noopener">{t("intake.rejected")}</a> <small>{t("intake.rejected.help")}</small></p>}
           <iframe class="intake" title={t("intake.title")} src={run.intake_url} sandbox="allow-downloads" />
         </section>
       )}
