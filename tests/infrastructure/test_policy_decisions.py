@@ -158,7 +158,7 @@ def test_names_are_listed_by_these_alone(prefix):
     everything = {"CollectFunction", "MonitorFunction", "ReleaseFunction", "MlflowRole"}
     listers = {
         "reports/": {"TrackFunction", "ApproveFunction", "ProjectsFunction"},
-        "models/": {"EvaluateFunction"},
+        "models/": {"EvaluateFunction", "TrackFunction"},
     }.get(prefix, set())
 
     assert who_may("s3:ListBucket", BUCKET, s3_prefix=prefix) == everything | listers
