@@ -12,7 +12,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from prepare import decision as deciding
-from prepare import intake
+from prepare import intake, profiles
 from prepare.settings import Settings
 from slipcast.contracts import DatasetRef, Prepared, Refused, Upload
 from slipcast.ingest.refusal import ScheduleRefused
@@ -21,11 +21,15 @@ from slipcast_aws.control import datasets
 
 logger = Logger()
 metrics = Metrics()
+# What the function `projects` asks for; it is no part of an execution.
+ASKED = {"suggest": profiles.suggest, "save_profile": profiles.save}
 
 
 @logger.inject_lambda_context
-def handler(event: dict[str, Any], context: LambdaContext) -> Prepared | Refused:
+def handler(event: dict[str, Any], context: LambdaContext) -> Prepared | Refused | dict[str, Any]:
     """Do ``event["step"]``: ``prepare`` or, with the lease in hand, ``confirm``. Each can be repeated.
+
+    ``suggest`` and ``save_profile`` draft and store a profile (`prepare.profiles`).
 
     Returns
     -------
@@ -35,6 +39,8 @@ def handler(event: dict[str, Any], context: LambdaContext) -> Prepared | Refused
         (reference of its version) and ``upload`` (source, counts, and where the open activities are)
     """
     settings = Settings.from_environment()
+    if event.get("step") in ASKED:
+        return ASKED[event["step"]](event, settings)
     return {"prepare": _prepare, "confirm": _confirm}[event.get("step", "prepare")](event, settings)
 
 

@@ -7,7 +7,19 @@ from typing import Any
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from projects import access, asking, exporting, mailing, monitoring, reading, releases, scenarios, uploading, web
+from projects import (
+    access,
+    asking,
+    exporting,
+    mailing,
+    monitoring,
+    profiles,
+    reading,
+    releases,
+    scenarios,
+    uploading,
+    web,
+)
 from projects.settings import Settings
 from projects.web import Refusal, Request
 from slipcast_aws import waiting
@@ -32,6 +44,8 @@ ROUTES: dict[str, Callable[[str, Request, access.Caller], dict[str, Any]]] = {
     "GET /releases": releases.waiting_releases,
     "POST /releases/{id}/decision": releases.decide,
     "GET /monitoring": monitoring.state,
+    "POST /profiles": profiles.save,
+    "POST /profiles/suggestions": profiles.suggest,
 }
 UNEXPECTED = "unexpected error; the request id helps to find it in the log"
 

@@ -3,23 +3,17 @@
 The function `approve` records a decision and hands it on to the waiting pipeline, as it does for the link of its mail.
 """
 
-import json
 from datetime import UTC, datetime
-from functools import cache
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
-
-import boto3
+from typing import Any
 
 from projects.access import APPROVER, PLANNER, VIEWER, Caller
+from projects.invoking import invoke
 from projects.settings import Settings
 from projects.web import Refusal, Request, answer, invalid
 from slipcast.release import approval as wording
-from slipcast_aws import links, storage, waiting
+from slipcast_aws import links, storage
 from slipcast_aws.release import approvals
-
-if TYPE_CHECKING:
-    from mypy_boto3_lambda import LambdaClient
 
 # Seconds for which a link to a report holds.
 SECONDS = 900
@@ -38,11 +32,6 @@ _REFUSED: dict[str, HTTPStatus] = {
     "HandOnError": HTTPStatus.SERVICE_UNAVAILABLE,
     "NotReadyError": HTTPStatus.SERVICE_UNAVAILABLE,
 }
-
-
-@cache
-def _functions() -> "LambdaClient":
-    return boto3.client("lambda", config=waiting.QUICK)
 
 
 def waiting_releases(bucket: str, request: Request, caller: Caller) -> dict[str, Any]:
@@ -101,11 +90,5 @@ def decide(bucket: str, request: Request, caller: Caller) -> dict[str, Any]:
         **{"step": "decide", "execution": request.parameters.get("id", ""), "decision": decision, "comment": comment},
         **{"name": request.person, "source_ip": request.source_ip},
     }
-    found = _functions().invoke(FunctionName=settings.approve_function, Payload=json.dumps(sent).encode())
-    result = json.loads(found["Payload"].read())
-    if found.get("FunctionError"):
-        status = _REFUSED.get(result.get("errorType", ""))
-        if status is None:
-            raise RuntimeError(f"approve failed: {result.get('errorType')}")
-        raise Refusal(status, str(result.get("errorMessage", "")))
+    result = invoke(settings.approve_function, sent, _REFUSED)
     return answer({"execution": sent["execution"], **result})

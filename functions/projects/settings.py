@@ -15,6 +15,7 @@ class Settings(FunctionSettings):
     api_auth: str
     predict_function: str
     approve_function: str
+    prepare_function: str
     topic_arn: str
     public_base_url: str
     max_file_megabytes: float

@@ -75,7 +75,7 @@ def by_key(bucket: str, request: Request, caller: Caller) -> dict[str, Any]:
     key = request.known("key").get("key", "")
     if not key.startswith(INCOMING) or len(key) > 1024:
         raise invalid("query.key", "send the key that the upload was given")
-    _may_see(caller, key)
+    may_see(caller, key)
     try:
         found = storage.client().head_object(Bucket=bucket, Key=key)
     except ClientError as error:
@@ -88,7 +88,16 @@ def by_key(bucket: str, request: Request, caller: Caller) -> dict[str, Any]:
         return _described(bucket, name, caller)
     except Refusal:
         # The event that starts it is on its way.
-        return answer({"execution": name, "status": "PENDING", "steps": [], "intake_url": None, "outcome": None})
+        return answer(
+            {
+                "execution": name,
+                "status": "PENDING",
+                "steps": [],
+                "intake_url": None,
+                "rejected_url": None,
+                "outcome": None,
+            }
+        )
 
 
 def by_name(bucket: str, request: Request, caller: Caller) -> dict[str, Any]:
@@ -101,7 +110,8 @@ def by_name(bucket: str, request: Request, caller: Caller) -> dict[str, Any]:
     return _described(bucket, name, caller)
 
 
-def _may_see(caller: Caller, key: str) -> None:
+def may_see(caller: Caller, key: str) -> None:
+    """Refuse, as if it were not there, an upload of a series that the caller may not see."""
     folder, _, name = key.removeprefix(INCOMING).rpartition("/")
     source = file_names.source(name, folder)
     if not caller.sees(project_id(source, source)):
@@ -119,16 +129,17 @@ def _described(bucket: str, name: str, caller: Caller) -> dict[str, Any]:
         raise Refusal(HTTPStatus.NOT_FOUND, "there is no such execution") from None
     source = json.loads(found.get("input") or "{}").get("source") or {}
     # What no file has started, such as a training by schedule, is of all projects.
-    _may_see(caller, source.get("key") or "")
+    may_see(caller, source.get("key") or "")
     output = json.loads(found.get("output") or "null")
     failure = {"outcome": "failed", "why": found.get("cause") or found.get("error")} if "error" in found else None
-    page = f"s3://{bucket}/reports/{name}/intake.html"
+    page, rejected = f"s3://{bucket}/reports/{name}/intake.html", f"s3://{bucket}/quarantine/{name}/rejected.csv"
     return answer(
         {
             "execution": name,
             "status": found["status"],
             "steps": _steps(arn),
             "intake_url": links.signed(page, SECONDS) if storage.exists(page) else None,
+            "rejected_url": links.signed(rejected, SECONDS) if storage.exists(rejected) else None,
             "outcome": failure if output is None else {key: output.get(key) for key in ("outcome", "why")},
         }
     )

@@ -279,6 +279,45 @@ def test_an_approver_rejects_a_release_that_waits_and_the_picture_says_what_held
 
 
 @pytest.mark.slow
+def test_a_table_that_is_not_understood_gets_a_profile_and_is_sent_again(serve, open_page):
+    refused = run("SUCCEEDED", ("Prepare", "SUCCEEDED"), outcome={"outcome": "refused", "why": "no profile fits"})
+    taken = run("SUCCEEDED", ("Prepare", "SUCCEEDED"), ("Score", "SUCCEEDED"), outcome={"outcome": "ingested"})
+    uploading, sent, _ = uploads(iter([refused, taken]))
+    asked: list[tuple[str, dict]] = []
+    guess = {"headers": ["Ende Soll"], "why": "words of its header", "examples": ["12.10.2024"]}
+    draft = {
+        "text": "name: tracker\n",
+        "guesses": [{**guess, "column": "baseline_finish", "confidence": 0.7}],
+        **{"not_used": ["Kosten Ist"], "notes": [], "counts": {"read": 41, "accepted": 34}},
+        "preview": [{"activity_id": "102", "baseline_finish": "2024-10-12"}],
+    }
+
+    def api(method, parts, query, body):
+        if parts[0] in ("profiles", "uploads"):
+            asked.append(("/".join(parts), body))
+        if parts[0] == "profiles":
+            return (200, draft) if parts[1:] else (201, {"profile": body["profile"]})
+        return uploading(method, parts, query, body)
+
+    page = open_page(at(serve(api), "upload"))
+    page.locator("#file").set_input_files({**HALL, "name": "Tracker 2026-03-31.csv", "mimeType": "text/csv"})
+    expect(page.get_by_role("heading", name="Make a profile for this table")).to_be_visible()
+    expect(page.get_by_label("Name of the profile")).to_have_value("tracker")
+    page.get_by_role("button", name="Suggest a mapping").click()
+    expect(page.get_by_role("row").filter(has_text="baseline finish").first).to_contain_text("70%")
+    expect(page.get_by_text("Not used: Kosten Ist")).to_be_visible()
+    page.get_by_label("Profile (YAML)").fill("name: tracker\ntitle: ours\n")
+    page.get_by_role("button", name="Save as profile").click()
+
+    expect(page.get_by_role("listitem").filter(has_text="Score")).to_contain_text("done")
+    paths = [path for path, _ in asked]
+    assert paths == ["uploads", "profiles/suggestions", "profiles", "uploads"]
+    assert asked[2][1] == {"profile": "tracker", "text": "name: tracker\ntitle: ours\n"}
+    assert asked[3][1]["source"] == "tracker"
+    assert len(sent) == 2
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_no_screen_has_a_serious_violation_of_accessibility(site, open_page, axe, scheme):
     page = open_page(site.url, scheme=scheme)

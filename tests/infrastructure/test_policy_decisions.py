@@ -14,7 +14,7 @@ PREDICT = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{STACK}-predict"
 # The whole of it: which role may read and write what in the data bucket.
 OBJECTS = {
     "incoming/a.csv": {"read": {"PrepareFunction", "ProjectsFunction"}, "write": {"ProjectsFunction"}},
-    "profiles/own.yaml": {"read": {"PrepareFunction"}, "write": set()},
+    "profiles/own.yaml": {"read": {"PrepareFunction"}, "write": {"PrepareFunction"}},
     "config/candidates.json": {"read": {"PlanFunction"}, "write": set()},
     "datasets/d/table.parquet": {
         "read": {"PrepareFunction", "PlanFunction", "RefreshFunction"},
@@ -28,7 +28,7 @@ OBJECTS = {
     "batch-input/j": {"read": {"BatchFunction"}, "write": {"BatchFunction"}},
     "batch/j/result.csv": {"read": {"BatchFunction"}, "write": {"BatchFunction"}},
     "exports/d/annex.xer": {"read": {"ProjectsFunction"}, "write": {"ProjectsFunction"}},
-    "quarantine/e/rejected.csv": {"read": set(), "write": {"PrepareFunction"}},
+    "quarantine/e/rejected.csv": {"read": {"ProjectsFunction"}, "write": {"PrepareFunction"}},
     "features/index.json.gz": {"read": {"RefreshFunction"}, "write": {"RefreshFunction"}},
     "runs/e/search/plan.json": {
         "read": {"PlanFunction", "TrainFunction", "EvaluateFunction", "TrackFunction", "ScoreFunction"},
@@ -158,7 +158,7 @@ def test_names_are_listed_by_these_alone(prefix):
     everything = {"CollectFunction", "MonitorFunction", "ReleaseFunction", "MlflowRole"}
     listers = {
         "reports/": {"TrackFunction", "ApproveFunction", "ProjectsFunction"},
-        "models/": {"EvaluateFunction"},
+        "models/": {"EvaluateFunction", "TrackFunction"},
     }.get(prefix, set())
 
     assert who_may("s3:ListBucket", BUCKET, s3_prefix=prefix) == everything | listers
@@ -186,11 +186,12 @@ def test_a_release_deletes_versions_and_never_the_function():
     assert who_may("lambda:DeleteFunction", PREDICT) == set()
 
 
-# Large batches are handed on, a job goes on in another invocation, and decisions on a release are handed on.
+# Large batches, decisions on a release and drafts of a profile are handed on; a job goes on in another invocation.
 CALLERS = {
     "PredictBatchFunction": {"PredictFunction"},
     "BatchFunction": {"BatchFunction"},
     "ApproveFunction": {"Pipeline", "ProjectsFunction"},
+    "PrepareFunction": {"Pipeline", "ProjectsFunction"},
 }
 
 

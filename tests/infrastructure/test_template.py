@@ -326,7 +326,9 @@ def test_the_api_calls_the_alias_and_asks_for_a_key_where_it_should():
     for path, methods in paths.items():
         for operation in methods.values():
             owners = {"approvals": "approve", "desk": "desk", "batch": "batch"}
-            owners |= dict.fromkeys(("projects", "uploads", "executions", "monitoring", "releases"), "projects")
+            owners |= dict.fromkeys(
+                ("projects", "uploads", "executions", "monitoring", "releases", "profiles"), "projects"
+            )
             owner = owners.get(path.split("/")[1])
             function = f"function:${{AWS::StackName}}-{owner}/" if owner else "${LiveAlias}"
             assert function in operation["x-amazon-apigateway-integration"]["uri"]["Fn::Sub"]

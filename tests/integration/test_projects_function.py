@@ -24,6 +24,7 @@ ENVIRONMENT = {
     "MAX_FILE_MEGABYTES": "1",
     "PREDICT_FUNCTION": "slipcast-predict",
     "APPROVE_FUNCTION": "slipcast-approve",
+    "PREPARE_FUNCTION": "slipcast-prepare",
     "TOPIC_ARN": "arn:aws:sns:us-east-1:123456789012:slipcast",
     "PUBLIC_BASE_URL": "https://x.example/v1",
 }
@@ -343,6 +344,7 @@ def test_an_upload_goes_straight_to_the_bucket_and_its_execution_is_found_by_its
     storage.write_bytes(f"s3://data/reports/{started['execution']}/intake.html", b"<html>")
     again = get(ask, "/executions/{id}", id=started["execution"])
     assert again["intake_url"].startswith("https://")
+    assert again["rejected_url"] is None
     (entry,) = [item for item in audit.audit_trail("control") if item["what"] == "upload"]
     assert entry["detail"] == f"s3://data/{key}"
 

@@ -42,13 +42,13 @@ def ask(load_app, s3, control_table, lambda_context, monkeypatch):
         "approve", **environment, TOPIC_ARN="arn", APPROVAL_HOURS="72", PUBLIC_BASE_URL="https://x.example"
     )
     machine = "arn:aws:states:us-east-1:123456789012:stateMachine:slipcast-pipeline"
-    environment |= {"TOPIC_ARN": "arn", "PUBLIC_BASE_URL": "https://x.example"}
+    environment |= {"PREPARE_FUNCTION": "slipcast-prepare", "TOPIC_ARN": "arn", "PUBLIC_BASE_URL": "https://x.example"}
     environment |= {"STATE_MACHINE_ARN": machine, "APPROVE_FUNCTION": "slipcast-approve", "MAX_FILE_MEGABYTES": "1"}
     app = load_app("projects", **environment, API_AUTH="jwt")
     functions = Functions(approve, lambda_context)
-    from projects import releases
+    from projects import invoking
 
-    monkeypatch.setattr(releases, "_functions", lambda: functions)
+    monkeypatch.setattr(invoking, "client", lambda: functions)
     monkeypatch.setattr(
         versions, "live_model", lambda _: versions.LiveModel(version="3", model_id="old", **LIVE, execution=EXECUTION)
     )

@@ -62,6 +62,7 @@ ENVIRONMENT = {
     "MAX_BYTES": "100000000",
     "PREDICT_FUNCTION": "slipcast-predict",
     "APPROVE_FUNCTION": "slipcast-approve",
+    "PREPARE_FUNCTION": "slipcast-prepare",
     "TOPIC_ARN": "arn:aws:sns:us-east-1:123456789012:slipcast",
     "PUBLIC_BASE_URL": "https://x.example/v1",
 }

@@ -1,6 +1,7 @@
 """Projects as the pipeline stores them: updates of the annex with its network, and forecasts of its open activities."""
 
 import gzip
+import io
 import json
 import re
 import tempfile
@@ -102,6 +103,14 @@ def store(bucket: str, day: str) -> None:
     stored.store(bucket, SOURCE, record, heads, parts, documents.finished_ratios(found.tables))
 
 
+class Refusing:
+    """Lambda as the SDK shows it: the function prepare, which finds no table in what it is asked for."""
+
+    def invoke(self, *, FunctionName: str, Payload: bytes) -> dict[str, Any]:
+        assert FunctionName == "slipcast-prepare"
+        return {"Payload": io.BytesIO(b'{"refused": "no row looks like the names of columns"}')}
+
+
 def app(load_app: Callable[..., ModuleType], bucket: str) -> ModuleType:
     """Return the projects function with two updates of the annex, and a pipeline that never ran."""
     stored.summary.cache_clear()
@@ -118,8 +127,13 @@ def app(load_app: Callable[..., ModuleType], bucket: str) -> ModuleType:
     machine = "arn:aws:states:us-east-1:123456789012:stateMachine:slipcast-pipeline"
     environment = {"DATA_BUCKET": bucket, "CONTROL_TABLE": "control", "STATE_MACHINE_ARN": machine}
     environment |= {"PREDICT_FUNCTION": "slipcast-predict", "APPROVE_FUNCTION": "slipcast-approve"}
+    environment["PREPARE_FUNCTION"] = "slipcast-prepare"
     environment |= {"TOPIC_ARN": "arn:aws:sns:us-east-1:123456789012:slipcast", "PUBLIC_BASE_URL": "https://x.example"}
-    return load_app("projects.app", **environment, MAX_FILE_MEGABYTES="1", API_AUTH="api_key")
+    loaded = load_app("projects.app", **environment, MAX_FILE_MEGABYTES="1", API_AUTH="api_key")
+    from projects import invoking
+
+    invoking.client = Refusing
+    return loaded
 
 
 def routed(projects: ModuleType, event: dict[str, Any]) -> dict[str, Any] | None:

@@ -59,7 +59,7 @@ function App({ config }: { config: Config }) {
             {LANGUAGES.map((name) => <option key={name} value={name}>{NAMES[name]}</option>)}
           </select>
           <button type="button" class="plain" onClick={switchTheme} aria-label={t("theme")} title={t("theme")}><Icon name="sun" /></button>
-          {inside && <button type="button" class="plain" onClick={() => { signOut(); setLost(false); setInside(false); }}>{claims()?.email ?? t("sign.out")}</button>}
+          {inside && <button type="button" class="plain" onClick={() => { void signOut(); setLost(false); setInside(false); }}>{claims()?.email ?? t("sign.out")}</button>}
         </div>
       </header>
       <main id="main" tabIndex={-1}>

@@ -31,14 +31,14 @@ export function forget(): void {
   sessionStorage.removeItem(SESSION);
 }
 // Ends the session here and, where people sign in on a page, there too.
-export function signOut(): void {
+export async function signOut(): Promise<void> {
   const refresh = session()?.refresh;
   const asked = byToken() && config.sign_in;
   forget();
   if (!asked) return;
   const { domain, client_id } = asked;
   // A token that is not revoked ends by itself within hours.
-  if (refresh) void fetch(`${domain}/oauth2/revoke`, { method: "POST", body: new URLSearchParams({ token: refresh, client_id }), keepalive: true }).catch(() => {});
+  if (refresh) await fetch(`${domain}/oauth2/revoke`, { method: "POST", body: new URLSearchParams({ token: refresh, client_id }) }).catch(() => {});
   location.assign(`${domain}/logout?${new URLSearchParams({ client_id, logout_uri: here() })}`);
 }
 

@@ -127,7 +127,7 @@ export interface Judged { name: string; class: string; points: Point[] }
 export function Calibration({ series, label }: { series: Judged[]; label: string }) {
   const [box, width] = useSize<HTMLDivElement>();
   const size = Math.min(Math.max(width, 240), 440);
-  const scale = { x: scaleLinear([0, 1], [46, size - RIGHT]), y: scaleLinear([0, 1], [size - 42, 10]) };
+  const scale = { x: scaleLinear([0, 1], [56, size - RIGHT]), y: scaleLinear([0, 1], [size - 42, 10]) };
   const ticks = [0, 0.25, 0.5, 0.75, 1];
   return (
     <figure class="chart" ref={box}>
@@ -142,7 +142,7 @@ export function Calibration({ series, label }: { series: Judged[]; label: string
             </g>
           ))}
           <text x={scale.x(0.5)} y={size - 6} text-anchor="middle">{t("calibration.said")}</text>
-          <text transform={`translate(12,${scale.y(0.5)}) rotate(-90)`} text-anchor="middle">{t("calibration.held")}</text>
+          <text transform={`translate(9,${scale.y(0.5)}) rotate(-90)`} text-anchor="middle">{t("calibration.held")}</text>
         </g>
         <g class="baseline"><line x1={scale.x(0)} y1={scale.y(0)} x2={scale.x(1)} y2={scale.y(1)} /></g>
         {series.map((item) => (

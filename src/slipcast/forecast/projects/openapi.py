@@ -95,6 +95,7 @@ _LINK = _object(
     optional=("type", "lag_days"),
     additionalProperties=False,
 )
+_PROFILE_NAME: Schema = {"type": "string", "pattern": "^[a-z0-9][a-z0-9_-]{0,59}$"}
 _SCENARIO: dict[str, Schema] = {
     **dict.fromkeys(("id", "name", "by", "saved_at"), _TEXT),
     "data_date": _DAY,
@@ -262,6 +263,31 @@ SCHEMAS: dict[str, Schema] = {
             ),
         }
     ),
+    "ProfileQuestion": _object(
+        {"key": {"type": "string", "pattern": "^incoming/", "maxLength": 1024}, "profile": _PROFILE_NAME},
+        additionalProperties=False,
+    ),
+    "ProfileDraft": _object(
+        {
+            "text": _TEXT,
+            "guesses": _list(
+                _object(
+                    {
+                        "column": _TEXT,
+                        "headers": _list(_TEXT),
+                        "confidence": _PROBABILITY,
+                        "why": _TEXT,
+                        "examples": _list(_TEXT),
+                    }
+                )
+            ),
+            **dict.fromkeys(("not_used", "notes"), _list(_TEXT)),
+            "preview": _list({"type": "object", "additionalProperties": _TEXT}),
+            "counts": {"type": "object", "additionalProperties": _COUNT},
+        }
+    ),
+    "Profile": _object({"profile": _PROFILE_NAME, "text": {**_TEXT, "minLength": 1}}, additionalProperties=False),
+    "ProfileSaved": _object({"profile": _TEXT}),
     "Scenario": _object(_SCENARIO),
     "ScenarioRequest": _object(
         {"name": {"type": "string", "minLength": 1, "maxLength": 100}, "question": _ref("WhatIfQuestion")},
@@ -284,6 +310,7 @@ SCHEMAS: dict[str, Schema] = {
             "status": _TEXT,
             "steps": _list(_object({"name": _TEXT, "status": _TEXT, "started": _TEXT, "ended": _TEXT_OR_NULL})),
             "intake_url": _TEXT_OR_NULL,
+            "rejected_url": _TEXT_OR_NULL,
             "outcome": _or_null({"type": "object"}),
         }
     ),
@@ -451,7 +478,7 @@ _GET: dict[str, tuple[str, Schema, list[Schema], dict[int, str], str]] = {
         _ref("Execution"),
         [],
         {404: "There is no such execution", **_QUERY},
-        "Status, the steps that were entered, a link to the intake page, and the outcome.",
+        "Status, the steps that were entered, links to the intake page and the rows that were not taken, the outcome.",
     ),
 }
 _POST: dict[str, tuple[str, Schema, str, Schema, dict[int, str], str, dict[str, Any]]] = {
@@ -473,6 +500,25 @@ _POST: dict[str, tuple[str, Schema, str, Schema, dict[int, str], str, dict[str, 
         "Under a name that the project does not have yet. The question is stored, not its answer. Takes the role "
         "planner.",
         {"name": "two crews", "question": _EXAMPLE_CHANGE},
+    ),
+    "/profiles/suggestions": (
+        "A draft of a mapping profile",
+        _ref("ProfileQuestion"),
+        "200",
+        _ref("ProfileDraft"),
+        {**_BODY, 404: "Nothing was uploaded under this key, or the caller may not see it"},
+        "For an uploaded table: where each column may come from and how sure that is, what becomes of the first rows, "
+        "and the profile as text. Takes the role planner.",
+        {"key": "incoming/tracker_2026-03-31.csv", "profile": "tracker"},
+    ),
+    "/profiles": (
+        "Save a mapping profile",
+        _ref("Profile"),
+        "201",
+        _ref("ProfileSaved"),
+        {**_BODY, 409: "There is a profile of this name already"},
+        "Files dropped under incoming/<profile>/ are read by it. Takes the role planner.",
+        {"profile": "tracker", "text": "name: tracker"},
     ),
     "/releases/{id}/decision": (
         "A decision on a release",

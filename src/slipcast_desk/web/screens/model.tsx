@@ -2,7 +2,7 @@
 import { useEffect } from "preact/hooks";
 import { Calibration, type Judged } from "../charts";
 import { useGet } from "../hooks";
-import { day, number, percent, small, t, word } from "../i18n";
+import { day, percent, small, t, word } from "../i18n";
 import { SortedTable, Tile, Waiting } from "../parts";
 import { Releases } from "./releases";
 
@@ -100,7 +100,7 @@ function Drift({ monitor }: { monitor: NonNullable<State["monitor"]> }) {
         <SortedTable caption={t("drift.title")} first="-psi" keyOf={(item) => item.name} rows={drift.features} columns={[
           { name: "name", label: t("drift.feature"), sort: (item) => item.name, cell: (item) => <>{item.name.replace(/_/g, " ")}{item.drifted && <small class="state bad">{t(item.confirmed ? "drift.confirmed" : "drift.once")}</small>}</> },
           { name: "psi", label: t("drift.psi"), numeric: true, sort: (item) => item.psi, cell: (item) => (item.psi == null ? "–" : small(item.psi)) },
-          { name: "limit", label: t("drift.limit"), numeric: true, cell: (item) => (item.psi_limit == null ? "–" : number(item.psi_limit)) },
+          { name: "limit", label: t("drift.limit"), numeric: true, cell: (item) => (item.psi_limit == null ? "–" : small(item.psi_limit)) },
         ]} />
       )}
     </>

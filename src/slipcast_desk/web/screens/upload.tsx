@@ -1,13 +1,14 @@
 // A schedule straight into the bucket, and what the pipeline makes of it.
 import { useEffect, useRef, useState } from "preact/hooks";
 import { BASE, Problem, request, segment } from "../api";
-import { signedIn } from "../auth";
+import { may, signedIn } from "../auth";
 import { number, percent, t, word, type Key } from "../i18n";
 import { Icon, ProblemNote } from "../parts";
+import { Wizard } from "./wizard";
 
 interface Form { url: string; fields: Record<string, string>; key: string }
 interface Step { name: string; status: string; started: string | null; ended: string | null }
-interface Execution { status: string; steps: Step[]; intake_url: string | null; outcome: unknown }
+interface Execution { status: string; steps: Step[]; intake_url: string | null; rejected_url?: string | null; outcome: unknown }
 type Phase = { at: "idle" } | { at: "sending"; share: number } | { at: "lost" } | { at: "waiting"; key: string } | { at: "running"; key: string; run: Execution } | { at: "failed"; problem: Problem };
 
 const KEY = "slipcast.upload";
@@ -60,10 +61,11 @@ export function Upload() {
     setFile(chosen);
     void send(chosen);
   };
-  const send = async (chosen: File) => {
+  // Into the folder of a profile, which then reads the file.
+  const send = async (chosen: File, source?: string) => {
     setPhase({ at: "sending", share: 0 });
     try {
-      const form = await request<Form>("uploads", { name: chosen.name, size: chosen.size });
+      const form = await request<Form>("uploads", { name: chosen.name, size: chosen.size, ...(source ? { source } : {}) });
       await post(form, chosen);
       sessionStorage.setItem(KEY, form.key);
       setPhase({ at: "waiting", key: form.key });
@@ -125,6 +127,7 @@ export function Upload() {
       )}
       {phase.at === "waiting" && <section class="card" role="status"><h2>{t("upload.waiting")}</h2><p class="muted">{phase.key}</p><progress aria-label={t("upload.waiting")} /></section>}
       {phase.at === "running" && <Run run={phase.run} upload={phase.key} again={reset} />}
+      {phase.at === "running" && refused(phase.run) && may("planner") && <Wizard upload={phase.key} saved={(profile) => (file ? void send(file, profile) : reset())} />}
     </>
   );
 }
@@ -153,12 +156,16 @@ function Run({ run, upload, again }: { run: Execution; upload: string; again: ()
         <section class="card">
           <h2>{t("intake.title")}</h2>
           <p class="muted">{t("intake.help")} <a href={run.intake_url} target="_blank" rel="noopener">{t("intake.open")}</a></p>
+          {run.rejected_url && <p><a class="button" href={run.rejected_url} target="_blank" rel="noopener">{t("intake.rejected")}</a> <small>{t("intake.rejected.help")}</small></p>}
           <iframe class="intake" title={t("intake.title")} src={run.intake_url} sandbox="allow-downloads" />
         </section>
       )}
     </>
   );
 }
+// A file that was not understood: the execution ended well and took nothing in.
+const refused = (run: Execution): boolean =>
+  ENDED.includes(run.status.toUpperCase()) && typeof run.outcome === "object" && (run.outcome as Record<string, unknown> | null)?.outcome === "refused";
 const state = (status: string): "done" | "failed" | "running" | "waiting" => {
   const name = status.toUpperCase();
   return name.includes("SUCCE") || name === "DONE" ? "done" : name.includes("FAIL") || name.includes("ABORT") || name.includes("TIMED") ? "failed" : name.includes("RUN") || name.includes("START") ? "running" : "waiting";
