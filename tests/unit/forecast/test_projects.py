@@ -213,6 +213,7 @@ def test_what_lasts_longer_makes_the_project_later(annex):
         place = columns["activity_id"].index(identifier)
         assert item["p80"]["before"] == columns["p80"][place]
         assert item["late_probability"]["before"] == columns["late_probability"][place]
+        assert item["p80"]["after"] <= found["after"]["p80"]
     assert rows["M1990"]["p80"]["after"] == found["after"]["p80"]
     assert any(item["late_probability"]["after"] > item["late_probability"]["before"] for item in rows.values()
                if item["late_probability"]["before"] is not None)  # fmt: skip

@@ -221,13 +221,12 @@ def answer(stored: Stored, asked: Question) -> dict[str, Any]:
     redrawn = _redrawn(drawn, network, other, count)
     results = draws.run(before, drawn, count), draws.run(after, redrawn, count)
     moved = _moved(stored, *results)
-    return {
-        **{
-            name: _completion(stored, result, moment)
-            for name, result, moment in zip(("before", "after"), results, computed, strict=True)
-        },
-        "activities": _activities(stored, moved, {change.activity_id for change in asked.changes}),
+    completions = {
+        name: _completion(stored, result, moment)
+        for name, result, moment in zip(("before", "after"), results, computed, strict=True)
     }
+    named = {change.activity_id for change in asked.changes}
+    return {**completions, "activities": _activities(stored, moved, named, completions["after"])}
 
 
 def _under_way(stored: Stored, network: Network) -> dict[Key, FinishDistribution]:
@@ -328,7 +327,10 @@ def _completion(stored: Stored, result: Draws, computed: int | None) -> dict[str
 
 
 def _activities(
-    stored: Stored, moved: Mapping[str, Mapping[str, tuple[int, int]]], named: set[str]
+    stored: Stored,
+    moved: Mapping[str, Mapping[str, tuple[int, int]]],
+    named: set[str],
+    completion: Mapping[str, Any],
 ) -> list[dict[str, Any]]:
     """Return the activities that move, and those that were changed, the largest move first."""
     columns = stored.columns
@@ -339,13 +341,19 @@ def _activities(
         days = {name: (after - before) / DAY for name, (before, after) in moved[identifier].items()}
         if identifier not in named and not any(days.values()):
             continue
-        found.append((max(map(abs, days.values())), identifier, _activity(stored, place, moved[identifier], days)))
+        found.append(
+            (max(map(abs, days.values())), identifier, _activity(stored, place, moved[identifier], days, completion))
+        )
     found.sort(key=lambda item: (-item[0], item[1]))
     return [item for _, _, item in found[:ANSWERED]]
 
 
 def _activity(
-    stored: Stored, place: int, moments: Mapping[str, tuple[int, int]], days: Mapping[str, float]
+    stored: Stored,
+    place: int,
+    moments: Mapping[str, tuple[int, int]],
+    days: Mapping[str, float],
+    completion: Mapping[str, Any],
 ) -> dict[str, Any]:
     columns = stored.columns
     identifier = columns["activity_id"][place]
@@ -353,7 +361,8 @@ def _activity(
     row: dict[str, Any] = {"activity_id": identifier, "late_probability": {"before": was, "after": was}}
     for name, (before, after) in moments.items():
         own = columns[name][place]
-        shown = (own, _later(own, days[name])) if own else (day(before), day(after))
+        # Nothing finishes after its project, however wide its own range is.
+        shown = (own, min(_later(own, days[name]), completion[name])) if own else (day(before), day(after))
         row[name] = dict(zip(("before", "after"), shown, strict=True))
     baseline, detail = columns["baseline_finish"][place], stored.details.get(identifier)
     if was is not None and baseline and detail and columns["stage"][place] != Stage.ALREADY_LATE:
