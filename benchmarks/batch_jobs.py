@@ -117,7 +117,7 @@ def work(kind: str, rows: int) -> None:
 class _Context:
     """Context of an invocation that has time."""
 
-    function_name = "slipcast-batch"
+    function_name = "slipcast-jobs"
 
     def get_remaining_time_in_millis(self) -> int:
         return 900_000

@@ -138,7 +138,7 @@ def test_only_approve_may_let_the_pipeline_go_on_and_only_this_one():
         for name, resource in RESOURCES.items()
         for policy in resource.get("Properties", {}).get("Policies", [])
         for part in (policy["Fn::If"][1:2] if "Fn::If" in policy else [policy])
-        for statement in part.get("Statement", [])
+        for statement in (part.get("Statement", []) if isinstance(part, dict) else [])
         if "states:SendTask" in str(statement["Action"])
     }
 

@@ -325,7 +325,7 @@ def test_the_api_calls_the_alias_and_asks_for_a_key_where_it_should():
     open_paths = set()
     for path, methods in paths.items():
         for operation in methods.values():
-            owners = {"approvals": "approve", "desk": "desk", "batch": "batch"}
+            owners = {"approvals": "approve", "desk": "desk", "batch": "jobs"}
             owners |= dict.fromkeys(
                 ("projects", "uploads", "executions", "monitoring", "releases", "profiles"), "projects"
             )

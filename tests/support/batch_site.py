@@ -14,7 +14,7 @@ from slipcast.model.artifact import digest
 from slipcast_aws.release import versions
 from support.predict_api import METADATA, artefact, proxy_event
 
-NAME = "slipcast-batch"
+NAME = "slipcast-jobs"
 
 
 class BatchSite:

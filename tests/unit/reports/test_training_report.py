@@ -390,12 +390,13 @@ def test_each_page_is_drawn_by_one_function_and_only_report_loads_matplotlib():
         ("functions/approve/page.py", "slipcast.reports.approval"),
         ("functions/prepare/intake.py", "slipcast.reports.intake"),
         ("functions/projects/exporting.py", "slipcast.reports.export"),
+        ("functions/projects/mailing.py", "slipcast.reports.project"),
         ("functions/report/app.py", "slipcast.reports.training"),
         ("functions/report/monitoring.py", "slipcast.reports.monitoring"),
         ("functions/report/scoreboard.py", "slipcast.reports.scoreboard"),
         ("src/slipcast_cli/export.py", "slipcast.reports.export"),
     }
-    pages = ", ".join(f"slipcast.reports.{page}" for page in ("approval", "export", "intake"))
+    pages = ", ".join(f"slipcast.reports.{page}" for page in ("approval", "export", "intake", "project"))
     loads = f"import sys, {pages}; sys.exit('matplotlib' in sys.modules)"
     subprocess.run([sys.executable, "-c", loads], check=True, timeout=300)
 
