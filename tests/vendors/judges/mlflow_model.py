@@ -36,7 +36,8 @@ truth = [float(score >= 0.4) for score in golden["scores"]]
 # MLflow's evaluator of classifiers takes one column; the mean squared error of a probability is its Brier score.
 result = mlflow.models.evaluate(
     str(folder),
-    rows.assign(is_late=truth),
+    # MLflow's evaluator does not know pandas' type of text.
+    rows.astype(dict.fromkeys(rows.select_dtypes(exclude="number"), object)).assign(is_late=truth),
     targets="is_late",
     predictions="probability",
     model_type="regressor",
