@@ -37,7 +37,7 @@ OBJECTS = {
     "models/m/1/model.json": {
         "read": {
             *("EvaluateFunction", "ReleaseFunction", "ScoreFunction", "MonitorFunction"),
-            *("EdgeFunction", "PredictBatchFunction", "BatchFunction"),
+            *("EdgeFunction", "PredictBatchFunction", "BatchFunction", "TrackFunction"),
         },
         "write": {"EvaluateFunction"},
     },
