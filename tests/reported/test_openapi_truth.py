@@ -47,7 +47,7 @@ def test_no_impossible_error_is_there(operations):
             possible = {"422"} if operation["tags"] == ["Projects"] else set()
             possible |= {"413"} if path.endswith("/export") else set()
             # What has ended is not cancelled.
-            possible |= {"409"} if (method, path) == ("DELETE", "/batch/{job_id}") else set()
+            possible |= {"409"} if (method, path) == ("DELETE", "/batch/{id}") else set()
             assert not ({"400", "409", "413", "415", "422"} - possible) & operation["responses"].keys()
 
 

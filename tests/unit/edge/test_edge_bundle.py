@@ -280,7 +280,7 @@ def test_bad_rows_are_named_and_the_others_scored(folder):
     assert errors.splitlines() == [
         "line 3, column start: '01/03/2022' is no day; write the day as year-month-day, such as 2025-12-31",
         "line 4, column baseline_finish: it is before the start; look whether the two dates are mixed up; "
-            "if it starts after its baseline, give baseline_start",
+        "if it starts after its baseline, give baseline_start",
         "line 6, column budget: '1.000.000' is no number; "
         "write it as 1234.5, without quotes, unit and thousands separator",
         "line 7: 6 cells under 5 columns; put a cell that holds a comma between double quotes",
