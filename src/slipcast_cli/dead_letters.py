@@ -113,6 +113,8 @@ def _what(event: Any) -> str:
         return f"object created: s3://{detail['bucket']['name']}/{detail['object']['key']}"
     if event.get("detail-type") == "Scheduled Event":
         return f"schedule: {_rule_of(event)} at {event.get('time')}"
+    if "job" in event:
+        return f"batch job {event['job']}"
     if delivery := _delivery(event):
         return f"log: {len(delivery['logEvents'])} lines of {delivery['logGroup']}"
     if notification := _notification(event):
@@ -210,6 +212,11 @@ class Destinations:
             for rule, pattern in self.rules().items():
                 if pattern and self.events.test_event_pattern(EventPattern=pattern, Event=json.dumps(event))["Result"]:
                     yield from self._targets(rule)
+        elif "job" in event:
+            # It went from the function to itself.
+            stack_id = self.cloudformation.describe_stacks(StackName=self.stack)["Stacks"][0]["StackId"]
+            partition, _, region, account = stack_id.split(":")[1:5]
+            yield f"arn:{partition}:lambda:{region}:{account}:function:{self.stack}-jobs"
         elif delivery := _delivery(event):
             for page in self.logs.get_paginator("describe_subscription_filters").paginate(
                 logGroupName=delivery["logGroup"]

@@ -162,6 +162,19 @@ def lambda_letter(site, event):
     )
 
 
+def test_a_batch_job_goes_on_in_the_function_that_handed_it_to_itself(site, capsys):
+    site.lambdas.handlers["slipcast-jobs"] = lambda event, context: None
+    lambda_letter(site, {"job": "5f2a9c"})
+
+    _, text = site.run(capsys, "--list")
+    assert "batch job 5f2a9c" in text
+    assert "to      slipcast-jobs\n" in text
+
+    assert site.run(capsys)[0] == 0
+    assert site.lambdas.calls == [("slipcast-jobs", {"job": "5f2a9c"})]
+    assert site.waiting() == 0
+
+
 def test_each_event_is_listed_with_source_reason_age_and_remedy_and_stays(site, event, capsys, monkeypatch):
     first = rule_letter(site, event("s3_object_created"))
     second = lambda_letter(site, event("scheduled_event"))
