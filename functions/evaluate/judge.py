@@ -125,7 +125,7 @@ def _champion_forecast(live: versions.LiveModel, tolerance_days: int) -> bytes |
         return None
     try:
         metadata = artifact.decode(storage.read_bytes(live.artefact_uri), live.sha256)["metadata"]
-    except artifact.ArtefactError:
+    except artifact.ArtifactError:
         return None
     pinned: ForecastPin | None = metadata.get("forecast")
     if pinned is None or pinned["tolerance_days"] != tolerance_days or not storage.exists(live.forecast_uri):
@@ -158,6 +158,6 @@ def _twin_pin(artefact: bytes, sha256: str) -> str:
     """Return the digest of a model's held-out twin; empty if it has none, or cannot be read."""
     try:
         pin: dict[str, str] = artifact.decode(artefact, sha256)["metadata"].get("twin", {})
-    except artifact.ArtefactError:
+    except artifact.ArtifactError:
         return ""
     return pin.get("sha256", "")

@@ -94,7 +94,7 @@ _BINARY = {kind: {"schema": {"type": "string", "format": "binary"}} for kind in 
 
 
 class Operation(NamedTuple):
-    """What the document says of a route beyond its docstring.
+    """Description of a route beyond its docstring.
 
     Attributes
     ----------

@@ -14,7 +14,7 @@ from score.settings import Settings
 from slipcast.contracts import Scored, ScoreRequest, ScoreSummary, Upload
 from slipcast.forecast import batch
 from slipcast.model import scorer
-from slipcast.model.artifact import ArtefactError
+from slipcast.model.artifact import ArtifactError
 from slipcast_aws import storage, waiting
 from slipcast_aws.release import versions
 
@@ -55,7 +55,7 @@ def handler(event: ScoreRequest, context: LambdaContext) -> Scored:
         raw = storage.read_bytes(live.artefact_uri, sha256=live.sha256)
         try:
             model = scorer.load(raw, live.sha256)
-        except ArtefactError as error:
+        except ArtifactError as error:
             # The execution goes on: its training replaces the model, and what is open is scored then.
             why = f"the live model, version {live.version}, cannot be read here: {error}"
             logger.error("not scored", why=why, model_version=live.version)

@@ -17,7 +17,7 @@ from slipcast.forecast import serving, stage
 from slipcast.forecast.evaluator import Forecaster
 from slipcast.forecast.stage import Known
 from slipcast.model import scorer
-from slipcast.model.artifact import ArtefactError
+from slipcast.model.artifact import ArtifactError
 
 MODEL, FORECAST, RELEASE = "model.json", "forecast.json", "release.json"
 NAMES = tuple(field.name for field in activity.FIELDS)
@@ -202,7 +202,7 @@ def load(folder: Path, pinned: str | None = None) -> Engine:
         pin = model.metadata.get("forecast")
         forecaster = None if pin is None else _forecaster(folder / FORECAST, pin["sha256"])
         return Engine(model, forecaster, str(release["version"]))
-    except (OSError, KeyError, ArtefactError, ValueError) as error:
+    except (OSError, KeyError, ArtifactError, ValueError) as error:
         raise BundleError(f"{folder} holds no release that can be served: {error}; unpack the bundle again") from error
 
 
@@ -210,5 +210,5 @@ def _forecaster(path: Path, sha256: str) -> Forecaster:
     raw = path.read_bytes()
     found = hashlib.sha256(raw).hexdigest()
     if found != sha256:
-        raise ArtefactError(f"the SHA-256 of {path.name} is {found}, not the released {sha256!r}")
+        raise ArtifactError(f"the SHA-256 of {path.name} is {found}, not the released {sha256!r}")
     return Forecaster(json.loads(raw))

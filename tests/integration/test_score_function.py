@@ -18,7 +18,7 @@ from slipcast.features.point_in_time_table import build_series, history_table
 from slipcast.features.table import feature_table
 from slipcast.forecast import batch
 from slipcast.model import scorer
-from slipcast.model.artifact import ArtefactError, digest
+from slipcast.model.artifact import ArtifactError, digest
 from slipcast.model.export.pipeline import export
 from slipcast_aws import projects, storage
 from slipcast_aws.release import versions as releases
@@ -359,7 +359,7 @@ def test_an_upload_is_scored_again_when_it_is_dropped_again(score, live, trained
 def test_a_model_with_another_digest_is_refused(score, s3, live, trained, open_list):
     live(trained, sha256="0" * 64)
 
-    with pytest.raises((storage.DigestMismatchError, ArtefactError)):
+    with pytest.raises((storage.DigestMismatchError, ArtifactError)):
         score(upload_of(open_list))
 
     assert objects(s3) == set()

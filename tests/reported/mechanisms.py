@@ -87,7 +87,7 @@ FAULTS = (
         "a champion of another scikit-learn blocks all training",
         (f"{REPORTED}unreadable_model.py",),
         "src/slipcast/evaluation/assessment.py",
-        "        except ArtefactError as error:\n",
+        "        except ArtifactError as error:\n",
         "        except ZeroDivisionError as error:\n",
     ),
     Fault(

@@ -23,7 +23,7 @@ from predict.jobs.store import Changed, Job
 from predict.serving import log_writer
 from predict.serving.model_store import LoadedModel
 from predict.transport import body
-from slipcast.model.artifact import ArtefactError
+from slipcast.model.artifact import ArtifactError
 from slipcast.model.scorer import ScoreError, Scorer
 from slipcast_aws import storage, waiting
 from slipcast_aws.serving import prediction_log
@@ -73,7 +73,7 @@ def work(identity: str, context: Any) -> str:
             more = job.state == store.RUNNING and not _answer(job, context)
             if not more:
                 _complete(job)
-        except (InvalidRequest, ArtefactError, ScoreError, _Refused) as error:
+        except (InvalidRequest, ArtifactError, ScoreError, _Refused) as error:
             fail(job, _why(job, error))
             more = False
     except Changed:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 from slipcast.model import artifact, scorer
-from slipcast.model.artifact import ArtefactError
+from slipcast.model.artifact import ArtifactError
 
 if TYPE_CHECKING:
     from slipcast.forecast.evaluator import Forecaster
@@ -87,7 +87,7 @@ def load() -> Serving:
         return Serving(None, "no model is released yet: drop a schedule into the bucket's incoming/ folder")
     try:
         loaded = scorer.load(_read(MODEL), sha256, _parse)
-    except (OSError, ArtefactError) as error:
+    except (OSError, ArtifactError) as error:
         _count_refused(error, sha256)
         return Serving(None, "the model of this version could not be read")
     return Serving(LoadedModel(loaded, os.environ.get("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")))
@@ -127,7 +127,7 @@ def _with_forecast[T](sha256: str, make: Callable[[Any], T]) -> T:
     try:
         raw = _read(FORECAST)
         if artifact.digest(raw) != sha256:
-            raise ArtefactError(f"the forecast model's SHA-256 is {artifact.digest(raw)}, not the released {sha256!r}")
+            raise ArtifactError(f"the forecast model's SHA-256 is {artifact.digest(raw)}, not the released {sha256!r}")
         return make(_parse(raw))
     except (OSError, ValueError) as error:
         _count_refused(error, sha256)

@@ -23,7 +23,7 @@ _EXCEPTION = re.compile(r"\bd\|(\d+)|\bs\|(\d{1,2}:\d\d)\|f\|(\d{1,2}:\d\d)|\bf\
 
 @dataclass(frozen=True)
 class Calendar:
-    """When work is done.
+    """Working time.
 
     Attributes
     ----------

@@ -19,7 +19,7 @@ from slipcast.csv_safety import neutral
 from slipcast.edge import table
 from slipcast.forecast import stage
 from slipcast.model import scorer
-from slipcast.model.artifact import ArtefactError
+from slipcast.model.artifact import ArtifactError
 
 OUTPUT = ("project_id", "activity_id", "probability", "at_risk", "data_date", "stage", "days_late")
 MODEL, GOLDEN, SUMS = "model.json", "golden.csv", "SHA256SUMS"
@@ -53,7 +53,7 @@ def main(folder: Path, sha256: str, arguments: list[str] | None = None) -> int:
     except CheckError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    except (ArtefactError, table.TableError, OSError) as error:
+    except (ArtifactError, table.TableError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except UnicodeDecodeError as error:

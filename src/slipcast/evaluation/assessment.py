@@ -26,7 +26,7 @@ from slipcast.features.table import feature_table
 from slipcast.metrics.curves import curves
 from slipcast.metrics.scores import evaluate
 from slipcast.model import scorer
-from slipcast.model.artifact import ArtefactError
+from slipcast.model.artifact import ArtifactError
 from slipcast.model.export.pipeline import export
 from slipcast.monitoring.reference_profile import profile
 from slipcast.schema import FEATURE_COLUMNS
@@ -208,7 +208,7 @@ def assess(
     if champion and timed:
         try:
             champion_p = _champion_p(champion, holdout)
-        except ArtefactError as error:
+        except ArtifactError as error:
             # A wall otherwise: no later model could ever be compared with it.
             unreadable = f"the champion, version {champion.version}, cannot be read: {error}"
     dates = forecasts.assess(
@@ -369,7 +369,7 @@ def _held_out(champion: Champion) -> Any:
 
     Raises
     ------
-    slipcast.model.artifact.ArtefactError
+    slipcast.model.artifact.ArtifactError
         If its bytes are gone or were changed.
     """
     if champion.twin_sha256:

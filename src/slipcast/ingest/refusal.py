@@ -1,4 +1,4 @@
-"""Why a file, or a profile, cannot be used."""
+"""Reasons why a file, or a profile, cannot be used."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING

@@ -138,7 +138,7 @@ _NUMBER = re.compile(r"[-+]?[$€£]?\s?\d[\d., ']*\s?[%$€£]?$")
 
 
 class Guess(NamedTuple):
-    """Where a canonical column may come from.
+    """Possible source of a canonical column.
 
     Attributes
     ----------

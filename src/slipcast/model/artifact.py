@@ -50,7 +50,7 @@ KINDS = ("linear", "gaussian", "mlp", "forest", "boosting", "estimator")
 SCIKIT_LEARN = "scikit-learn"
 
 
-class ArtefactError(ValueError):
+class ArtifactError(ValueError):
     """The bytes are not the released artifact, or this version cannot read them."""
 
 
@@ -92,27 +92,27 @@ def decode(raw: bytes, sha256: str, parse: Callable[[bytes], Any] = json.loads) 
 
     Raises
     ------
-    ArtefactError
+    ArtifactError
         If the digest differs, or the document is of another format, version or model kind.
     """
     found = digest(raw)
     if found != sha256.strip().lower():
-        raise ArtefactError(f"the model's SHA-256 is {found}, not the released {sha256!r}")
+        raise ArtifactError(f"the model's SHA-256 is {found}, not the released {sha256!r}")
     try:
         document = parse(raw)
     except ValueError as error:
-        raise ArtefactError(f"the model is not JSON: {error}") from error
+        raise ArtifactError(f"the model is not JSON: {error}") from error
     if not isinstance(document, dict) or document.get("format") != FORMAT:
-        raise ArtefactError(f"the document is not a {FORMAT}")
+        raise ArtifactError(f"the document is not a {FORMAT}")
     if document.get("format_version") not in READABLE:
-        raise ArtefactError(
+        raise ArtifactError(
             f"the model has format version {document.get('format_version')!r}, this reader knows "
             f"{' and '.join(map(str, READABLE))}"
         )
     model = document.get("model")
     kind = model.get("kind") if isinstance(model, dict) else None
     if kind not in KINDS:
-        raise ArtefactError(f"the model is of unknown kind {kind!r}; known: {', '.join(KINDS)}")
+        raise ArtifactError(f"the model is of unknown kind {kind!r}; known: {', '.join(KINDS)}")
     return document
 
 

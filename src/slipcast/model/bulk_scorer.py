@@ -30,7 +30,7 @@ def load(raw: bytes, sha256: str) -> "BulkScorer":
 
     Raises
     ------
-    ArtefactError
+    ArtifactError
         As `scorer.load`.
     """
     return BulkScorer(artifact.decode(raw, sha256))

@@ -13,7 +13,7 @@ from typing import Any
 from slipcast.features import row as features
 from slipcast.features.point_in_time import HISTORY
 from slipcast.model import artifact, evaluators
-from slipcast.model.artifact import ArtefactError
+from slipcast.model.artifact import ArtifactError
 from slipcast.model.preprocessing import Preparation, Row
 
 
@@ -22,7 +22,7 @@ def load(raw: bytes, sha256: str, parse: Callable[[bytes], Any] = json.loads) ->
 
     Raises
     ------
-    ArtefactError
+    ArtifactError
         If the digest differs, the format is unknown, or the model needs a feature that this version does not compute.
     """
     return Scorer(artifact.decode(raw, sha256, parse))
@@ -62,7 +62,7 @@ class Scorer:
         names = document["features"]
         unknown = {*names["numeric"], *names["categorical"]} - {*features.NUMERIC, *features.CATEGORICAL}
         if unknown:
-            raise ArtefactError(f"the model needs features that are not computed here: {sorted(unknown)}")
+            raise ArtifactError(f"the model needs features that are not computed here: {sorted(unknown)}")
         self.names: tuple[str, ...] = (*names["numeric"], *names["categorical"])
         self.history = tuple(name for name in names["numeric"] if name in HISTORY)
         self.document = document

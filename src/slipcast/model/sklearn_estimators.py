@@ -20,7 +20,7 @@ import sklearn
 import sklearn.utils
 from sklearn.base import BaseEstimator
 
-from slipcast.model.artifact import ArtefactError
+from slipcast.model.artifact import ArtifactError
 from slipcast.model.preprocessing import Row
 
 
@@ -73,17 +73,17 @@ def describe(estimator: BaseEstimator) -> dict[str, Any]:
 
     Raises
     ------
-    ArtefactError
+    ArtifactError
         If it contains an object that skops cannot store or that is not trusted, or is too large to be served.
     """
     try:
         raw = _reproducible(skops.dumps(estimator))
     except Exception as error:
-        raise ArtefactError(f"the model cannot be stored: {type(error).__name__}: {error}") from error
+        raise ArtifactError(f"the model cannot be stored: {type(error).__name__}: {error}") from error
     _open(raw)
     packed = base64.b64encode(raw).decode("ascii")
     if len(packed) > MAX_BYTES:
-        raise ArtefactError(f"the model has {len(packed) / 2**20:.1f} MiB, {MAX_BYTES / 2**20:.0f} can be served")
+        raise ArtifactError(f"the model has {len(packed) / 2**20:.1f} MiB, {MAX_BYTES / 2**20:.0f} can be served")
     return {
         "kind": KIND,
         "estimator": type(estimator).__name__,
@@ -97,23 +97,23 @@ def load(model: dict[str, Any]) -> Probabilities:
 
     Raises
     ------
-    ArtefactError
+    ArtifactError
         If another version of scikit-learn made it, if it is a pickle of an earlier release of Slipcast, or if it is
         damaged or contains an object that is not trusted.
     """
     if model["scikit_learn"] != sklearn.__version__:
-        raise ArtefactError(
+        raise ArtifactError(
             f"scikit-learn {model['scikit_learn']} made the model, this is {sklearn.__version__}: train again"
         )
     if "skops" not in model:
-        raise ArtefactError("the model is stored as a pickle, which is not opened any more: train again")
+        raise ArtifactError("the model is stored as a pickle, which is not opened any more: train again")
     try:
         raw = base64.b64decode(model["skops"], validate=True)
     except (binascii.Error, TypeError) as error:
-        raise ArtefactError(f"the model is damaged: {error}") from error
+        raise ArtifactError(f"the model is damaged: {error}") from error
     estimator = _open(raw)
     if not isinstance(estimator, BaseEstimator) or type(estimator).__name__ != model["estimator"]:
-        raise ArtefactError(f"the model is a {type(estimator).__name__}, not the {model['estimator']} that it says")
+        raise ArtifactError(f"the model is a {type(estimator).__name__}, not the {model['estimator']} that it says")
 
     def probabilities(rows: Sequence[Row]) -> list[float]:
         if not rows:
@@ -171,9 +171,9 @@ def _open(raw: bytes) -> Any:
         names = skops.get_untrusted_types(data=raw)
         for name in names:
             if not _trusted(name):
-                raise ArtefactError(f"the model is made of {name}, which is not trusted")
+                raise ArtifactError(f"the model is made of {name}, which is not trusted")
         return skops.loads(raw, trusted=names)
-    except ArtefactError:
+    except ArtifactError:
         raise
     except Exception as error:
-        raise ArtefactError(f"the model cannot be read: {type(error).__name__}: {error}") from error
+        raise ArtifactError(f"the model cannot be read: {type(error).__name__}: {error}") from error

@@ -2,7 +2,7 @@ import hashlib
 
 import pytest
 
-from slipcast.model.artifact import FORMAT, FORMAT_VERSION, ArtefactError, decode, digest, encode
+from slipcast.model.artifact import FORMAT, FORMAT_VERSION, ArtifactError, decode, digest, encode
 
 MINIMAL = {"format": FORMAT, "format_version": FORMAT_VERSION, "model": {"kind": "linear"}}
 
@@ -35,7 +35,7 @@ def test_decode_returns_the_document_when_the_digest_is_right_in_either_case():
 @pytest.mark.parametrize("change", [b" ", b"\n"])
 def test_decode_refuses_bytes_that_differ_even_if_the_document_does_not(change):
     raw = encode(MINIMAL)
-    with pytest.raises(ArtefactError, match="SHA-256"):
+    with pytest.raises(ArtifactError, match="SHA-256"):
         decode(raw + change, digest(raw))
 
 
@@ -53,7 +53,7 @@ def test_decode_refuses_bytes_that_differ_even_if_the_document_does_not(change):
     ],
 )
 def test_decode_says_what_it_cannot_read(raw, message):
-    with pytest.raises(ArtefactError, match=message):
+    with pytest.raises(ArtifactError, match=message):
         decode(raw, digest(raw))
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from slipcast.features.row import CATEGORICAL, NUMERIC
 from slipcast.model import bulk_scorer, scorer
-from slipcast.model.artifact import ArtefactError, decode, digest
+from slipcast.model.artifact import ArtifactError, decode, digest
 from slipcast.model.export.pipeline import export
 from support.budgets import examples
 from tests.support.serving_cases import ESTIMATORS, feature_frame, fitted, late, pipeline, records
@@ -94,7 +94,7 @@ def test_kernels_that_answer_otherwise_are_not_used(monkeypatch):
 
 def test_the_digest_is_checked():
     raw = export(fitted("decision_tree")[0], family="any", threshold=0.5)
-    with pytest.raises(ArtefactError, match="SHA-256"):
+    with pytest.raises(ArtifactError, match="SHA-256"):
         bulk_scorer.load(raw, digest(raw + b" "))
     assert decode(raw, digest(raw))["model"]["kind"] == "forest"
 

@@ -23,7 +23,7 @@ from sklearn.tree import DecisionTreeClassifier
 import slipcast
 from slipcast.features.row import CATEGORICAL, NUMERIC, feature_row
 from slipcast.model import scorer
-from slipcast.model.artifact import ArtefactError, decode, digest, encode
+from slipcast.model.artifact import ArtifactError, decode, digest, encode
 from slipcast.model.export.pipeline import export
 from support.budgets import examples
 from tests.support.serving_cases import ESTIMATORS, feature_frame, fitted, late, pipeline, records
@@ -264,13 +264,13 @@ def test_a_model_for_other_features_is_refused():
     document = decode(raw, digest(raw))
     document["features"]["numeric"][0] = "moon_phase"
     changed = encode(document)
-    with pytest.raises(ArtefactError, match="moon_phase"):
+    with pytest.raises(ArtifactError, match="moon_phase"):
         scorer.load(changed, digest(changed))
 
 
 def test_loading_checks_the_digest():
     raw = export(fitted("decision_tree")[0], family="any", threshold=0.5)
-    with pytest.raises(ArtefactError, match="SHA-256"):
+    with pytest.raises(ArtifactError, match="SHA-256"):
         scorer.load(raw, digest(raw + b" "))
 
 

@@ -29,7 +29,7 @@ from sklearn.svm import SVC
 
 from slipcast.edge import bundle
 from slipcast.model import artifact, scorer, sklearn_estimators
-from slipcast.model.artifact import ArtefactError
+from slipcast.model.artifact import ArtifactError
 from slipcast.model.explain import contributions
 from slipcast.model.export.pipeline import ExportError, export, servable
 from tests.support.serving_cases import feature_frame, late, pipeline, records
@@ -121,7 +121,7 @@ def test_no_rows_no_scores_and_no_reasons():
     ],
 )
 def test_what_is_not_trusted_is_not_opened(harmful, named):
-    with pytest.raises(ArtefactError, match=f"{named}, which is not trusted"):
+    with pytest.raises(ArtifactError, match=f"{named}, which is not trusted"):
         sklearn_estimators.load(_model(harmful))
 
 
@@ -143,7 +143,7 @@ def test_nothing_is_reached_through_the_name_of_a_type(module, name, monkeypatch
     model = _model(KNeighborsClassifier(3)) | {"skops": _packed(_forged(raw, module, name))}
     monkeypatch.setattr(os, "system", lambda _: pytest.fail("called"))
 
-    with pytest.raises(ArtefactError, match=r"not trusted|cannot be read"):
+    with pytest.raises(ArtifactError, match=r"not trusted|cannot be read"):
         sklearn_estimators.load(model)
 
 
@@ -152,7 +152,7 @@ def test_a_pickle_of_an_earlier_release_is_refused_unopened(monkeypatch):
     del model["skops"]
     monkeypatch.setattr(pickle, "loads", lambda _: pytest.fail("opened"))
 
-    with pytest.raises(ArtefactError, match="pickle, which is not opened any more: train again"):
+    with pytest.raises(ArtifactError, match="pickle, which is not opened any more: train again"):
         sklearn_estimators.load(model | {"pickle": _packed(zlib.compress(pickle.dumps(KNeighborsClassifier(3))))})
 
 
@@ -168,7 +168,7 @@ def test_a_pickle_of_an_earlier_release_is_refused_unopened(monkeypatch):
     ],
 )
 def test_what_cannot_be_what_was_released_is_refused(change, message):
-    with pytest.raises(ArtefactError, match=message):
+    with pytest.raises(ArtifactError, match=message):
         sklearn_estimators.load(_model(KNeighborsClassifier(3)) | change)
 
 
@@ -215,7 +215,7 @@ def test_an_own_candidate_of_scikit_learn_is_stored_bit_for_bit(name):
 def test_the_digest_is_checked_before_anything_is_opened(monkeypatch):
     raw = export(_fitted("k_nearest_neighbours"), family="any", threshold=0.4)
     monkeypatch.setattr(sklearn_estimators, "_open", lambda _: pytest.fail("opened"))
-    with pytest.raises(ArtefactError, match="SHA-256"):
+    with pytest.raises(ArtifactError, match="SHA-256"):
         scorer.load(raw.replace(b"KNeighbors", b"KNeighboRs"), artifact.digest(raw))
 
 
@@ -231,7 +231,7 @@ def test_an_older_reader_refuses_the_kind():
     document = json.loads(raw)
     document["model"]["kind"] = "of the future"
     changed = artifact.encode(document)
-    with pytest.raises(ArtefactError, match="unknown kind"):
+    with pytest.raises(ArtifactError, match="unknown kind"):
         scorer.load(changed, artifact.digest(changed))
 
 

@@ -142,7 +142,7 @@ Mapping = Annotated[
 
 
 class Dates(_Strict):
-    """How dates are written.
+    """Notation of dates.
 
     Attributes
     ----------
@@ -167,7 +167,7 @@ class Dates(_Strict):
 
 
 class Numbers(_Strict):
-    """How numbers are written."""
+    """Notation of numbers."""
 
     decimal: Literal[".", ","] = "."
     thousands: Literal[",", ".", " ", "'", ""] = ""
@@ -180,7 +180,7 @@ class Numbers(_Strict):
 
 
 class Durations(_Strict):
-    """How durations become calendar days.
+    """Conversion of durations to calendar days.
 
     Attributes
     ----------
@@ -289,7 +289,7 @@ class Filter(_Strict):
 
 
 class Outline(_Strict):
-    """How to know summary rows where no column says so: the row below one lies deeper.
+    """Sign of summary rows where no column says so: the row below one lies deeper.
 
     Attributes
     ----------
@@ -317,7 +317,7 @@ class Hint(_Strict):
 
 
 class Label(_Strict):
-    """Where the label comes from: the dates, or a column with words for late and for on time."""
+    """Source of the label: the dates, or a column with words for late and for on time."""
 
     column: Word | None = None
     late: Words = []
@@ -493,7 +493,7 @@ class Profile(_Strict):
 
     @property
     def undated(self) -> bool:
-        """Whether files of this kind bring a label instead of dates."""
+        """True if files of this kind bring a label instead of dates."""
         return self.label.column is not None and "start" not in self.columns
 
     @property

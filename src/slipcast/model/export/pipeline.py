@@ -129,7 +129,7 @@ def _model(estimator: Any, *, imputed: bool) -> dict[str, Any]:
         why = error
     try:
         return sklearn_estimators.describe(estimator)
-    except artifact.ArtefactError as error:
+    except artifact.ArtifactError as error:
         raise ExportError(f"{why}; as it is it cannot be served either: {error}") from None
 
 
