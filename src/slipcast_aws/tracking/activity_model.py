@@ -5,7 +5,6 @@ pandas it needs no package, and no network.
 """
 
 import json
-from importlib.metadata import version
 
 import mlflow
 import pandas as pd
@@ -20,7 +19,6 @@ from slipcast_aws import scratch, storage
 NAME = "activities"
 # Files that the loader reads, and known answers with which a copy can be checked.
 DATA = (portable.MODEL, portable.FORECAST, portable.RELEASE, portable.GOLDEN)
-PACKAGES = ("mlflow", "pandas")
 
 
 def log(model: ModelRef) -> str | None:
@@ -53,7 +51,8 @@ def log(model: ModelRef) -> str | None:
             signature=ModelSignature.from_dict(portable.mlflow_signature(has_forecast=forecast is not None)),
             input_example=pd.DataFrame([example]),
             # Given here; otherwise MLflow starts a process that imports the model to find them.
-            pip_requirements=[f"{name}=={version(name)}" for name in PACKAGES],
+            # By the modules: a layer holds MLflow's client alone, which is another distribution (mlflow-skinny).
+            pip_requirements=[f"mlflow=={mlflow.__version__}", f"pandas=={pd.__version__}"],
             metadata={"model_id": model["model_id"], "model_sha256": model["sha256"]},
         )
     uri: str = logged.model_uri
