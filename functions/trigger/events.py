@@ -64,7 +64,7 @@ def is_no_file(key: str) -> bool:
     """Return whether an object is none that a person dropped, but a mark of a program for itself.
 
     The S3 console marks a folder by an object whose key ends with a slash; macOS, Windows, Excel and LibreOffice leave
-    files of their own beside those that a folder is uploaded with.
+    files of their own next to those that a folder is uploaded with.
 
     Examples
     --------

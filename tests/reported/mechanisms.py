@@ -152,7 +152,7 @@ FAULTS = (
         (f"{REPORTED}no_file.py::test_what_programs_leave_for_themselves_starts_nothing",),
         "functions/trigger/events.py",
         "return [] if is_no_file(",
-        "return [] if len(",
+        "return [] if not len(",
     ),
     Fault(
         15,
