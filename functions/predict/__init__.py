@@ -1,4 +1,4 @@
-"""Predict: one package, two functions (`app` and `batch`).
+"""Predict: one package, three functions (`app`, `batch` and `jobs`).
 
 msgspec takes three names of the typing module from typing_extensions where that is installed, and importing that takes
 longer than msgspec itself. Python 3.13 has the names.
