@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from slipcast.datasets.labels import label
+from slipcast.datasets.labels import label, pending
 
 DAY = "2024-06-30"
 
@@ -59,3 +59,24 @@ def test_labelled_rows_are_numbered_from_the_first():
     assert labelled.index.tolist() == [0, 1]
     assert labelled["activity_id"].tolist() == ["1", "2"]
     assert "index" not in labelled
+
+
+def test_what_has_started_and_not_reached_its_limit_is_pending():
+    """Both limits are days: a start on the data date counts, a limit on it has been reached."""
+    day = pd.Timestamp("2024-06-30")
+    table = pd.DataFrame(
+        [
+            ("limit reached today", day - pd.Timedelta(days=99), day - pd.Timedelta(days=30)),
+            ("limit tomorrow", day - pd.Timedelta(days=99), day - pd.Timedelta(days=29)),
+            ("starts tomorrow", day + pd.Timedelta(days=1), day + pd.Timedelta(days=50)),
+            ("starts today", day, day + pd.Timedelta(days=50)),
+            ("over long ago", day - pd.Timedelta(days=99), day - pd.Timedelta(days=60)),
+        ],
+        columns=["activity_id", "start", "baseline_finish"],
+    ).assign(data_date=day)
+
+    found = pending(table, 30)
+
+    assert found["activity_id"].tolist() == ["limit tomorrow", "starts today"]
+    assert found.index.tolist() == [0, 1]
+    assert list(found) == list(table)

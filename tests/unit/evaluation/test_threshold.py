@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from slipcast.evaluation.threshold import threshold_report
+from slipcast.evaluation.threshold import cost_threshold, threshold_report
 
 Y = np.array([0, 0, 0, 0, 1, 1, 1, 1])
 P = np.array([0.1, 0.2, 0.4, 0.6, 0.2, 0.4, 0.8, 0.9])
@@ -78,6 +78,16 @@ def test_the_curve_is_drawn_every_two_hundredths():
 
 
 def test_the_interval_is_of_a_thousand_samples_unless_it_is_said():
-    expected = threshold_report(Y, P, costs=(2, 1), seed=3, n_boot=1000)
+    rng = np.random.default_rng(3)
+    y, p = (rng.random(400) < 0.4).astype(int), rng.random(400)
 
-    assert threshold_report(Y, P, costs=(2, 1), seed=3) == expected
+    found = threshold_report(y, p, costs=(2.3, 1), seed=3)["cost_ci"]
+
+    assert found == threshold_report(y, p, costs=(2.3, 1), seed=3, n_boot=1000)["cost_ci"]
+    assert found != threshold_report(y, p, costs=(2.3, 1), seed=3, n_boot=1001)["cost_ci"]
+
+
+@pytest.mark.parametrize("costs", [(0, 1), (1, 0), (-1, 1), (1, -1)])
+def test_a_cost_that_is_not_positive_gives_no_threshold(costs):
+    with pytest.raises(ValueError, match="both must be positive"):
+        cost_threshold(*costs)
