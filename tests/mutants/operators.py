@@ -84,7 +84,7 @@ def _places(tree: ast.Module) -> list[_Place]:
 
 
 def _walk(node: ast.AST, parent: ast.AST, statement: ast.stmt | None, where: str, found: list[_Place]) -> None:
-    if isinstance(node, ast.Import | ast.ImportFrom) or _for_type_checkers(node):
+    if isinstance(node, ast.Import | ast.ImportFrom) or _for_type_checkers(node) or _promise(node):
         return
     if isinstance(node, ast.FunctionDef | ast.ClassDef):
         where = f"{where}.{node.name}".lstrip(".")
@@ -102,6 +102,11 @@ def _walk(node: ast.AST, parent: ast.AST, statement: ast.stmt | None, where: str
 
 def _for_type_checkers(node: ast.AST) -> bool:
     return isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+
+
+def _promise(node: ast.AST) -> bool:
+    """Return whether a node only says to readers that nothing assigns to a dataclass: it decides nothing."""
+    return isinstance(node, ast.keyword) and node.arg == "frozen"
 
 
 def _count(node: ast.AST) -> int:

@@ -145,7 +145,7 @@ def test_the_level_is_shared_by_checks_and_steps():
     assert decide(evidence(200, 2)).numbers["level"] == pytest.approx(ALPHA / len(CHECKS) / 2)
 
 
-@pytest.mark.parametrize(("text", "expected"), [("10,50", (10, 50)), ("", ()), (" ", ()), ("99", (99,))])
+@pytest.mark.parametrize(("text", "expected"), [("10,50", (10, 50)), ("", ()), (" ", ()), ("1", (1,)), ("99", (99,))])
 def test_steps_are_read(text, expected):
     assert steps(text) == expected
 
@@ -182,3 +182,11 @@ def test_a_check_that_had_too_little_to_look_at_has_no_figures():
 
     assert len(few) > 1
     assert {(check.value, check.p, check.broken) for check in few} == {(0.0, None, False)}
+
+
+def test_what_a_version_answered_failed_and_refused_are_its_requests():
+    found = evidence(180, 2, failed=3, crashed=2, refused=20)
+
+    assert found.errors == 5
+    assert found.requests == 205
+    assert found.asked == 205
