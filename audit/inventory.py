@@ -1,4 +1,4 @@
-"""What is in a built layer: packages by their metadata, our own by their files, shared libraries that came along."""
+"""Contents of a built layer: packages by their metadata, our own by their files, shared libraries that came along."""
 
 from __future__ import annotations
 

@@ -71,7 +71,7 @@ def transformed(path: Path = ROOT / "template.yaml") -> dict[str, Any]:
 
 
 class Found(dict):
-    """What a function finds, by key."""
+    """Values that a function finds, by key."""
 
     def __init__(self, find: Callable[[str], Any]) -> None:
         self.find = find

@@ -1,4 +1,4 @@
-"""What each kind of recalibration does to what comes next, on two real histories.
+"""Effect of each kind of recalibration on what comes next, on two real histories.
 
 ``nice .venv/bin/python benchmarks/calibration.py RAW.csv [--snapshots FILE]`` takes the fits of ``history_replay.py``
 (made where they are missing). At each look a recalibration is fitted to the out-of-fold probabilities and the holdout

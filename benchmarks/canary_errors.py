@@ -1,4 +1,4 @@
-"""How often a canary rolls a good version back, and how often it lets a bad one through.
+"""Error rates of the canary: good versions that it rolls back, bad ones that it lets through.
 
 Traffic is drawn at random and the judge of :mod:`slipcast.release.canary` decides, step by step and look by look, as
 the state machine asks it to. Durations and scores are drawn from what is asked of a small model: a median of 4 ms with

@@ -54,7 +54,7 @@ from slipcast_aws.release import versions as releases  # noqa: E402
 
 
 class Context:
-    """What the handlers ask of Lambda's context."""
+    """The part of Lambda's context that the handlers use."""
 
     function_name = function_version = aws_request_id = "benchmark"
     memory_limit_in_mb = 3008

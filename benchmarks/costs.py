@@ -1,4 +1,4 @@
-"""What a stack costs in a month of 30 days: the tables of docs/costs.md, from docs/prices.yaml and template.yaml.
+"""Monthly costs of a stack, 30 days: the tables of docs/costs.md, from docs/prices.yaml and template.yaml.
 
     .venv/bin/python benchmarks/costs.py
 
@@ -59,7 +59,7 @@ class Row:
 
 
 class Stack:
-    """What costs depend on in a stack with default parameters."""
+    """Properties of a stack with default parameters that its costs depend on."""
 
     def __init__(self, **parameters: str) -> None:
         template = transformed.transformed(transformed.source())

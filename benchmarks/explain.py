@@ -1,4 +1,4 @@
-"""What reasons cost: time of a prediction without and with them, beside the shap library, and the artefact's size.
+"""Costs of reasons: time of a prediction without and with them, next to the shap library, and the artifact's size.
 
 ``.venv/bin/python benchmarks/explain.py`` fits logistic regression, a forest (200 trees, min_samples_leaf 10) and
 histogram gradient boosting to 2,200 matured activities of the June 2025 example, takes rows it has not seen one by one,

@@ -1,4 +1,4 @@
-"""Which folds choose well: what the point chosen by each way of cross-validation reaches on the holdout.
+"""Quality of the choice by each kind of fold: holdout score of the point that it chooses.
 
 ``.venv/bin/python benchmarks/folds.py`` searches families on the June 2025 example with folds by time and project, by
 time alone and shuffled, and prints for each the cross-validated Brier score of the best point, the point, and its Brier

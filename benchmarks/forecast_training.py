@@ -1,4 +1,4 @@
-"""What the forecast adds to a training: seconds of one processor, memory, bytes, and what its intervals cover.
+"""Costs that the forecast adds to a training: seconds of one processor, memory, bytes, and what its intervals cover.
 
     .venv/bin/python benchmarks/forecast_training.py [--table examples/nyc_sca_2025-06.csv] [--copies 1]
 

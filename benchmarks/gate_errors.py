@@ -1,4 +1,4 @@
-"""How often the gate errs: releases of what is not better, releases of what is, fairness alarms without a gap.
+"""Error rates of the gate: releases of what is not better, releases of what is, fairness alarms without a gap.
 
 ``nice .venv/bin/python benchmarks/gate_errors.py`` takes the June 2025 example: a forest with the parameters released
 there is fitted to the training rows, its probabilities of the 698 holdout activities are taken as the truth, and

@@ -1,4 +1,4 @@
-"""How well can matured labels tell the late rate of what starts next? A bound for every correction of the level.
+"""Error of matured labels as a guess of the late rate of what starts next: a bound for every correction of the level.
 
     .venv/bin/python benchmarks/level_lag.py examples/nyc_sca_2025-06.csv
 

@@ -1,4 +1,4 @@
-"""What the state machine adds to each task of a search, on the local cloud.
+"""Overhead of the state machine for each task of a search, on the local cloud.
 
 ``.venv/bin/python benchmarks/map_overhead.py`` asks the local cloud that is up (``make up``, ``make demo``) for its
 executions that trained, drops the end-2022 example first if there is none, and compares how long the tasks of each Map

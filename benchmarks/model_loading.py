@@ -1,4 +1,4 @@
-"""How long a cold start waits for its model: from a layer, by plain HTTP, by boto3's import alone.
+"""Time that a cold start waits for its model: from a layer, by plain HTTP, by boto3's import alone.
 
 ``.venv/bin/python benchmarks/model_loading.py`` starts each way as a new process, in turn; prints medians and ratios.
 The HTTP server is on this machine and speaks no TLS, so the second figure is the least that a fetch from S3 could take.

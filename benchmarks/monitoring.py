@@ -1,4 +1,4 @@
-"""What the monitor says of streams whose truth is known, beside simpler rules on the same streams.
+"""Verdicts of the monitor on streams whose truth is known, next to simpler rules on the same streams.
 
 ``nice .venv/bin/python benchmarks/monitoring.py`` draws streams from the real activities of the June 2025 example. A
 profile is made of 2,215 of them (drawn with replacement), hourly windows are drawn from all of them, changed in known

@@ -1,4 +1,4 @@
-"""What point-in-time features add, by group and by family of models.
+"""Gain by point-in-time features, by group and by family of models.
 
 ``.venv/bin/python benchmarks/point_in_time.py`` chooses groups of features by cross-validation in time inside the
 training part of the June 2025 example, then reads the holdout once, with the chosen groups. Pass ``--skip-choice`` to
@@ -63,7 +63,7 @@ def experiment(choose: bool) -> None:
     if set(kept) != set(point_in_time.KEPT_GROUPS):
         print(f"history.KEPT_GROUPS differs: {', '.join(point_in_time.KEPT_GROUPS)}")
     print("\nThe holdout, read once with the groups chosen above by cross-validation in the training part;")
-    print(f"parameters searched anew; difference with its 95 % paired bootstrap interval ({N_BOOT} samples)")
+    print(f"parameters searched again; difference with its 95 % paired bootstrap interval ({N_BOOT} samples)")
     holdout_report(features, train, held, holdout["is_late"].to_numpy(), kept)
 
 
@@ -74,13 +74,13 @@ def read(path: Path) -> pd.DataFrame:
 
 
 def with_history(table: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
-    """Return the features without history beside all that `history` knows."""
+    """Return the features without history next to all that `history` knows."""
     plain = feature_table(rows)[[*BASE, *CATEGORICAL]]
     return pd.concat([plain, history_table(table, rows, TOLERANCE_DAYS, ALL)], axis=1)
 
 
 def use(groups: list[str]) -> tuple[str, ...]:
-    """Let the pipelines see the features of `groups` beside those without history; return their names."""
+    """Let the pipelines see the features of `groups` next to those without history; return their names."""
     names = tuple(name for group in groups for name in point_in_time.GROUPS[group])
     pipeline.NUMERIC = (*BASE, *names)
     return names

@@ -1,4 +1,4 @@
-"""What the page of an execution costs: bytes, seconds of a processor, memory, and the size of the layer that draws it.
+"""Costs of the page of an execution: bytes, seconds of a processor, memory, and the size of the layer that draws it.
 
 ``.venv/bin/python benchmarks/report.py`` draws the full record of the tests, and the same with thirteen families and
 sixty slices, each in new processes that see the report function's layers alone; prints medians.

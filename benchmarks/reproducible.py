@@ -1,4 +1,4 @@
-"""Whether the same rows, code and seed give the same model on another machine.
+"""Comparison of models of the same rows, code and seed on different machines.
 
 ``.venv/bin/python benchmarks/reproducible.py`` fits every family that can be released in processes that differ in what
 machines differ in (hash seed, threads, the instruction sets that NumPy and OpenBLAS may use) and compares the digests

@@ -1,4 +1,4 @@
-"""What Locust asks, as the plan says that the environment variable ``LOAD_PLAN`` names; its answers go into a file.
+"""Requests of Locust by the plan that the environment variable ``LOAD_PLAN`` names; the answers go into a file.
 
 A plan is JSON:
 

@@ -1,4 +1,4 @@
-"""What a prediction costs: Slipcast's handler beside bare handlers, scikit-learn, MLflow and MLServer.
+"""Costs of a prediction: Slipcast's handler next to bare handlers, scikit-learn, MLflow and MLServer.
 
 ``.venv/bin/python -m benchmarks.serving`` measures it; docs/serving.md explains the figures.
 """

@@ -1,4 +1,4 @@
-"""What the runtime itself takes: a handler that does nothing."""
+"""Handler that does nothing: the time of the runtime itself."""
 
 import os
 

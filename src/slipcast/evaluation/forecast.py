@@ -1,4 +1,4 @@
-"""Assessment of a forecast: landmarks of the holdout by stage, beside the champion's forecast and simpler methods.
+"""Assessment of a forecast: landmarks of the holdout by stage, next to the champion's forecast and simpler methods.
 
 The forecast has limits of its own. One that breaks them is left out of the release, and the classifier is judged
 without it: a model that tells late from timely well must not wait for one that tells when.

@@ -37,6 +37,8 @@ PREVIEW = 5
 EXAMPLES = 3
 # Share of the filled cells that must be dates, or numbers, for a column of them.
 MOSTLY = 0.6
+# Share of dates that are the first of a month where months are all that a source tells.
+FIRSTS = 0.9
 # Share of distinct cells from which a column may be the id of the rows.
 UNIQUE = 0.95
 # Confidence of a guess by the name of a column in a built-in profile, by words of its header, and by its cells alone.
@@ -200,6 +202,7 @@ class _Column(NamedTuple):
     filled: float
     dates: float
     numbers: float
+    place: int = -1
 
     @property
     def examples(self) -> tuple[str, ...]:
@@ -313,7 +316,7 @@ def _columns(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[_Colu
         dates = sum(map(_is_date, cells)) / share
         numbers = sum(bool(_NUMBER.match(cell)) for cell in cells) / share
         words = tuple(words_of(name).split())
-        columns.append(_Column(name, words, cells, len(cells) / max(len(rows), 1), dates, numbers))
+        columns.append(_Column(name, words, cells, len(cells) / max(len(rows), 1), dates, numbers, place))
     return columns
 
 
@@ -351,7 +354,8 @@ def _draft(
             f"{len(dated)} columns of dates were found, and no start and planned finish among them",
             "A schedule needs for each activity a start and the finish that was planned; name the columns so",
         )
-    _identify(columns, rows, guesses, notes, groups)
+    if _identify(columns, rows, guesses, notes, groups):
+        document["duplicates"] = "keep_first"
     if groups:
         guesses["phase"] = Guess(
             "phase", ("Phase",), BY_WORDS, "the name of the group of columns", tuple(groups)[:EXAMPLES]
@@ -547,8 +551,11 @@ def _identify(
     guesses: dict[str, Guess],
     notes: list[str],
     groups: Mapping[str, Any],
-) -> None:
-    """Find what makes an activity one: a column of which no cell comes twice, else two of them together."""
+) -> bool:
+    """Find what makes an activity one: a column of which no cell comes twice, else two of them together.
+
+    Returns whether rows repeat an activity: those of one id have the same dates.
+    """
     own = guesses.get("activity_id")
     cells = {item.header: item for item in columns}
     shares = {item.header: len(set(item.cells)) / max(len(rows), 1) for item in columns if item.dates < MOSTLY}
@@ -557,20 +564,43 @@ def _identify(
         if unique:
             why = "no cell comes twice" if shares[unique[0].header] == 1 else "hardly any cell comes twice"
             own = Guess("activity_id", (unique[0].header,), BY_CELLS, why, unique[0].examples)
-        else:
+        elif not (own is not None and _repeats(columns, rows, own.headers[0])):
             own = _joined(columns, rows, own) or own
     own = own or Guess("activity_id", (columns[0].header,), 0.1, "the first column", columns[0].examples)
+    alike = False
     if len(own.headers) == 1 and shares.get(own.headers[0], 0) < UNIQUE:
+        alike = _repeats(columns, rows, own.headers[0])
+    if alike:
+        own = own._replace(confidence=BY_CELLS, why=f"{own.why}; rows of one {own.headers[0]} have the same dates")
+        notes.append(
+            f"rows of one {own.headers[0]} repeat the same dates, so the first of them counts (duplicates: "
+            "keep_first); if they are different activities, say what tells them apart"
+        )
+    elif len(own.headers) == 1 and shares.get(own.headers[0], 0) < UNIQUE:
         own = own._replace(confidence=0.1, why=f"{own.why}; it is not unique")
         notes.append("no column, and no two together, tell the rows from each other: say what makes an activity one")
     if groups:
         guesses.setdefault("project_id", own._replace(column="project_id", headers=own.headers[:1]))
         own = own._replace(headers=(*own.headers, "Phase"), why=f"{own.why}, with the name of the group")
     guesses["activity_id"] = own
+    return alike
+
+
+def _repeats(columns: Sequence[_Column], rows: Sequence[Sequence[str]], header: str) -> bool:
+    """Return whether some rows have the same cell of a column, and all such rows the same dates."""
+    places = [item.place for item in columns if item.dates >= MOSTLY]
+    own = next(item.place for item in columns if item.header == header)
+    found: dict[str, set[tuple[str, ...]]] = {}
+    for row in rows:
+        dates = tuple(row[place].strip() if place < len(row) else "" for place in places)
+        found.setdefault(row[own].strip() if own < len(row) else "", set()).add(dates)
+    several = len(rows) > len(found)
+    return several and bool(places) and all(len(dates) == 1 for dates in found.values())
 
 
 def _joined(columns: Sequence[_Column], rows: Sequence[Sequence[str]], own: Guess | None) -> Guess | None:
-    places = {item.header: place for place, item in enumerate(columns)}
+    by_header = {item.header: item for item in columns}
+    places = {item.header: item.place for item in columns}
     few = [
         item
         for item in columns
@@ -582,18 +612,26 @@ def _joined(columns: Sequence[_Column], rows: Sequence[Sequence[str]], own: Gues
     for pair in sorted(pairs, key=lambda pair: own is None or own.headers[0] not in pair):
         found = {tuple(row[places[header]] if places[header] < len(row) else "" for header in pair) for row in rows}
         if len(found) == len(rows) > 1:
-            return Guess("activity_id", pair, BY_CELLS, "together they come once", columns[places[pair[0]]].examples)
+            return Guess("activity_id", pair, BY_CELLS, "together they come once", by_header[pair[0]].examples)
     return None
 
 
 def _date_entries(cells: Sequence[str], notes: list[str]) -> dict[str, Any]:
     dates: dict[str, Any] = {}
-    parts = [found.group(1, 2) for cell in cells if (found := _DIGITS.match(cell)) and len(found[1]) < 3]
+    # Each date once: the same data date in every row says no more than in one.
+    parts = [found.group(1, 2) for cell in dict.fromkeys(cells) if (found := _DIGITS.match(cell)) and len(found[1]) < 3]
     first, second = (max((int(part[place]) for part in parts), default=0) for place in (0, 1))
     if parts and (first > 12) != (second > 12):
         dates["order"] = "DMY" if first > 12 else "MDY"
+    elif parts and (order := _of_months(parts)) is not None:
+        dates["order"] = order
+        shown = " and ".join(f"{int(month)}/{int(day)}" for month, day in parts[:2])
+        notes.append(
+            f"CHECK dates.order: with {order} nearly all dates are the first of a month ({shown}), so that a month is "
+            "all that the source tells: lateness is right to a month"
+        )
     elif parts:
-        notes.append("day and month of the dates cannot be told apart: give dates.order, DMY or MDY")
+        notes.append("which number of a date is the day is not clear from the cells: give dates.order, DMY or MDY")
     if any(_MONTH.match(cell) for cell in cells):
         dates["month"] = "last"
         notes.append("some dates are months: the last day is taken (dates.month)")
@@ -609,6 +647,16 @@ def _date_entries(cells: Sequence[str], notes: list[str]) -> dict[str, Any]:
         if language != "English" and fit[language] > fit["English"]:
             dates["months"] = [month.capitalize() for month in _MONTH_NAMES[language].split()]
     return {"dates": dates} if dates else {}
+
+
+def _of_months(parts: Sequence[Sequence[str]]) -> str | None:
+    """Return the order by which the dates are first days of months; None if they are not, or by both orders."""
+    found = []
+    for order, day, month in (("DMY", 0, 1), ("MDY", 1, 0)):
+        firsts = sum(int(part[day]) == 1 for part in parts)
+        if firsts >= FIRSTS * len(parts) and len({int(part[month]) for part in parts}) > 2:
+            found.append(order)
+    return found[0] if len(found) == 1 else None
 
 
 def _number_entries(cells: Sequence[str]) -> dict[str, Any]:

@@ -258,7 +258,7 @@ def compare(before: Network, after: Network, was: Dates, now: Dates) -> Comparis
 
 
 def _bare(relation: Relation) -> tuple[Key, Key, str, int]:
-    # Tools number calendars anew from file to file.
+    # Tools number calendars differently in each file.
     return relation.predecessor, relation.successor, relation.kind, relation.lag
 
 

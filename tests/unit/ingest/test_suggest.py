@@ -53,6 +53,39 @@ def test_phases_side_by_side_become_rows_and_the_draft_reads_the_file(draft):
     assert first.items() <= found.preview[0].items()
 
 
+def test_months_written_as_days_and_a_row_for_each_place_of_a_project(draft):
+    """The same tracker as the open-data portal publishes it: months with an invented day, and a row for each park."""
+    months = [
+        f"T{number},Path {number},completed,100,{1 + number % 12:02}/01/2019 12:00:00 AM,03/01/2020 12:00:00 AM,,"
+        f"0{2 + number % 7}/01/2020 12:00:00 AM,08/01/2020 12:00:00 AM,07/01/2021 12:00:00 AM,,"
+        f"1{number % 3}/01/2021 12:00:00 AM,$480000,{place},09/09/2026 12:00:00 AM"
+        for number in range(6)
+        for place in ("Bronx", "Queens")
+    ]
+    found = draft("\n".join((TRACKER, *months, "")))
+
+    assert found.counts == {"read": 24, "accepted": 12, "rejected": 0, "filtered": 12}
+    assert (found.document["dates"], found.document["duplicates"]) == ({"order": "MDY"}, "keep_first")
+    assert "a month is all that the source tells" in found.text
+    assert "rows of one TrackerID repeat the same dates" in found.text
+    assert {guess.column: guess for guess in found.guesses}["activity_id"].confidence < DOUBTFUL
+
+
+def test_rows_of_one_id_with_dates_of_their_own_are_no_repetitions(draft):
+    rows = (TRACKED[0], TRACKED[0].replace("P1,", "P1,Second ").replace("08/15/2023", "08/16/2023"))
+    found = draft("\n".join((TRACKER, *rows, "")))
+
+    assert "duplicates" not in found.document
+
+
+def test_columns_after_one_without_a_name_keep_their_cells(draft):
+    header = "No,,Building,Room,Planned Start,Planned Finish,Actual Finish\n"
+    rows = "".join(f"1,x,B{place},R{room},2024-01-0{room + 1},2024-02-01,\n" for place in (1, 2) for room in (1, 2))
+    guesses = {guess.column: guess for guess in draft(header + rows).guesses}
+
+    assert guesses["activity_id"].headers == ("Building", "Room")
+
+
 def test_the_draft_of_a_german_table_reads_what_the_profile_of_the_docs_reads(tmp_path):
     by_hand, by_draft = tmp_path / "hand", tmp_path / "draft"
     by_hand.mkdir()

@@ -1,4 +1,4 @@
-"""Which line is the header, and which profile reads the file."""
+"""Detection of the header line and of the profile that reads a file."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
