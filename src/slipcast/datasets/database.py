@@ -20,6 +20,8 @@ def connect(workdir: Path, memory: str = MEMORY) -> duckdb.DuckDBPyConnection:
             "autoinstall_known_extensions": False,
             "autoload_known_extensions": False,
             "preserve_insertion_order": True,
+            # It makes a join of each list of words: two thirds of the time of a file of 40 rows.
+            "disabled_optimizers": "in_clause",
         }
     )
 

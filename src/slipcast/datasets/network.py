@@ -11,6 +11,8 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import duckdb
+
 from slipcast.datasets.calendars import Calendar
 from slipcast.datasets.database import connect, literal, one_row
 from slipcast.datasets.network_columns import KEYS, ORIGIN, TABLES
@@ -67,11 +69,15 @@ class Writer:
             sink.close()
 
 
-def tables(folder: Path, table: Path, source: str, names: Mapping[str, str]) -> dict[str, Path]:
+def tables(
+    database: duckdb.DuckDBPyConnection, folder: Path, table: Path, source: str, names: Mapping[str, str]
+) -> dict[str, Path]:
     """Return the network that a `Writer` has written as Parquet files by table; none if it has no activities.
 
     Parameters
     ----------
+    database
+        For the queries; nothing stays in it.
     folder
         Of the writer.
     table
@@ -81,42 +87,37 @@ def tables(folder: Path, table: Path, source: str, names: Mapping[str, str]) -> 
     names
         Lasting name of a project by the name that the file gives it.
     """
-    with connect(folder) as database:
-        parts = {name: _typed(folder / f"{name}.csv", columns) for name, columns in TABLES.items()}
-        project = _lasting("project", names, source)
-        dates = (
-            f"(SELECT project_id, max(data_date) AS data_date FROM read_parquet({literal(str(table))}) GROUP BY ALL)"
-        )
-        # What the file says of a project of which nothing was accepted has no data date, and is of no use.
-        dated = f"SELECT {literal(source)} AS source, d.project_id, d.data_date"
-        joined = f"JOIN {dates} AS d ON d.project_id = {project}"
-        other = (
-            f"CASE WHEN predecessor_project_id IS NOT NULL THEN {_lasting('predecessor_project_id', names, source)} END"
-        )
-        used = (
-            f"(SELECT project, calendar_id FROM {parts['activities']} UNION SELECT project, lag_calendar_id "
-            f"FROM {parts['relations']})"
-        )
-        selects = {
-            **{
-                name: f"{dated}, n.* EXCLUDE (project) FROM {parts[name]} AS n {joined}"
-                for name in ("projects", "activities")
-            },
-            # A relation to an activity that is not in the file says nothing, unless it is of another project.
-            "relations": (
-                f"SELECT * FROM ({dated}, n.* EXCLUDE (project) REPLACE (coalesce({other}, d.project_id) AS "
-                f"predecessor_project_id) FROM {parts['relations']} AS n {joined}) AS r "
-                f"WHERE r.predecessor_project_id <> r.project_id OR EXISTS (SELECT 1 FROM {parts['activities']} AS a "
-                f"WHERE a.activity_id = r.predecessor_id AND {_lasting('a.project', names, source)} = r.project_id)"
-            ),
-            "calendars": (
-                f"{dated}, n.* EXCLUDE (project) FROM (SELECT u.project AS project, c.* EXCLUDE (project) "
-                f"FROM {parts['calendars']} AS c JOIN {used} AS u USING (calendar_id)) AS n {joined}"
-            ),
-        }
-        if not one_row(database.execute(f"SELECT count(*) FROM ({selects['activities']})"))[0]:
-            return {}
-        files = {name: _copy(database, name, select, folder / f"{name}.parquet") for name, select in selects.items()}
+    parts = {name: _typed(folder / f"{name}.csv", columns) for name, columns in TABLES.items()}
+    project = _lasting("project", names, source)
+    dates = f"(SELECT project_id, max(data_date) AS data_date FROM read_parquet({literal(str(table))}) GROUP BY ALL)"
+    # What the file says of a project of which nothing was accepted has no data date, and is of no use.
+    dated = f"SELECT {literal(source)} AS source, d.project_id, d.data_date"
+    joined = f"JOIN {dates} AS d ON d.project_id = {project}"
+    other = f"CASE WHEN predecessor_project_id IS NOT NULL THEN {_lasting('predecessor_project_id', names, source)} END"
+    used = (
+        f"(SELECT project, calendar_id FROM {parts['activities']} UNION SELECT project, lag_calendar_id "
+        f"FROM {parts['relations']})"
+    )
+    selects = {
+        **{
+            name: f"{dated}, n.* EXCLUDE (project) FROM {parts[name]} AS n {joined}"
+            for name in ("projects", "activities")
+        },
+        # A relation to an activity that is not in the file says nothing, unless it is of another project.
+        "relations": (
+            f"SELECT * FROM ({dated}, n.* EXCLUDE (project) REPLACE (coalesce({other}, d.project_id) AS "
+            f"predecessor_project_id) FROM {parts['relations']} AS n {joined}) AS r "
+            f"WHERE r.predecessor_project_id <> r.project_id OR EXISTS (SELECT 1 FROM {parts['activities']} AS a "
+            f"WHERE a.activity_id = r.predecessor_id AND {_lasting('a.project', names, source)} = r.project_id)"
+        ),
+        "calendars": (
+            f"{dated}, n.* EXCLUDE (project) FROM (SELECT u.project AS project, c.* EXCLUDE (project) "
+            f"FROM {parts['calendars']} AS c JOIN {used} AS u USING (calendar_id)) AS n {joined}"
+        ),
+    }
+    if not one_row(database.execute(f"SELECT count(*) FROM ({selects['activities']})"))[0]:
+        return {}
+    files = {name: _copy(database, name, select, folder / f"{name}.parquet") for name, select in selects.items()}
     for name in TABLES:
         (folder / f"{name}.csv").unlink()
     return files

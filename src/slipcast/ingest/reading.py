@@ -347,7 +347,7 @@ class _Reading:
             "hints": query.hints,
             "left_out": understanding.left_out(self.database, query) if filtered else [],
             "baseline": baseline,
-            "network": understanding.network(links, self.workdir),
+            "network": understanding.network(self.database, links),
             "gantt": gantt,
         }
         return Schedule(
@@ -390,7 +390,7 @@ class _Reading:
             folder = self.workdir / "network"
             if query.profile.undated or not network_text.write(self.database, query, folder, notes):
                 return {}
-        return network.tables(folder, table, query.source, lasting)
+        return network.tables(self.database, folder, table, query.source, lasting)
 
     def _undated_column(self, query: Query, rows: int) -> bool:
         """Return whether the column of the data date is empty in all rows: the file's name may give it."""

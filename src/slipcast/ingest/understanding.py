@@ -353,21 +353,20 @@ def _planned(bar: Bar, start: Any, finish: Any) -> Bar:
     return {**bar, "baseline_start": _iso(start), "baseline_finish": _iso(finish)}
 
 
-def network(files: Mapping[str, Path], workdir: Path) -> Network | None:
+def network(database: duckdb.DuckDBPyConnection, files: Mapping[str, Path]) -> Network | None:
     """Return what the network of a file holds; None if it has none."""
     if not files:
         return None
-    with connect(workdir) as database:
-        parts = {name: f"read_parquet({literal(str(path))})" for name, path in files.items()}
-        counts = [one_row(database.execute(f"SELECT count(*) FROM {parts[name]}"))[0] for name in parts]
-        used = database.execute(
-            "SELECT any_value(c.calendar_name), count(*) AS activities, any_value(c.hours_per_day), "
-            "any_value(c.hours_per_week), any_value(len(json_keys(c.exceptions))) "
-            f"FROM {parts['activities']} AS a JOIN {parts['calendars']} AS c "
-            "USING (project_id, data_date, calendar_id) "
-            f"GROUP BY calendar_id ORDER BY activities DESC, calendar_id LIMIT {CALENDARS}"
-        ).fetchall()
-    sizes = dict(zip(parts, counts, strict=True))
+    parts = {name: f"read_parquet({literal(str(path))})" for name, path in files.items()}
+    counts = ", ".join(f"(SELECT count(*) FROM {part})" for part in parts.values())
+    sizes = dict(zip(parts, one_row(database.execute(f"SELECT {counts}")), strict=True))
+    used = database.execute(
+        "SELECT any_value(c.calendar_name), count(*) AS activities, any_value(c.hours_per_day), "
+        "any_value(c.hours_per_week), any_value(len(json_keys(c.exceptions))) "
+        f"FROM {parts['activities']} AS a JOIN {parts['calendars']} AS c "
+        "USING (project_id, data_date, calendar_id) "
+        f"GROUP BY calendar_id ORDER BY activities DESC, calendar_id LIMIT {CALENDARS}"
+    ).fetchall()
     keys = ("name", "activities", "hours_per_day", "hours_per_week", "exceptions")
     return {
         "activities": sizes["activities"],

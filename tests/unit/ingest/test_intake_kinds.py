@@ -19,6 +19,7 @@ from slipcast.ingest.mapping.profile import load_profile
 from slipcast.ingest.refusal import ScheduleRefused
 from slipcast.ingest.schedule import Schedule, read_schedule
 from support.p6_files import FIVE_DAYS, clndr_data, project, started, task, xer
+from support.workbooks import workbook
 
 DAY = "2025-06-30"
 DONE = started("A10", "2025-01-06", "2025-01-17", "2025-03-03")
@@ -651,32 +652,6 @@ def test_a_canonical_table_says_what_is_planned_and_this_is_no_baseline(read):
 
 
 # --- Formats ---
-
-
-def workbook(**sheets: list[list[str]]) -> bytes:
-    from intake_fuzz.containers import workbook as one
-
-    packed = one(next(iter(sheets.values())), next(iter(sheets)))
-    with zipfile.ZipFile(io.BytesIO(packed)) as source:
-        parts = {name: source.read(name) for name in source.namelist()}
-    listed, related = "", ""
-    for number, (name, rows) in enumerate(sheets.items(), 1):
-        with zipfile.ZipFile(io.BytesIO(one(rows, name))) as other:
-            parts[f"xl/worksheets/sheet{number}.xml"] = other.read("xl/worksheets/sheet1.xml")
-        listed += f'<sheet name="{name}" sheetId="{number}" r:id="r{number}"/>'
-        related += (
-            f'<Relationship Id="r{number}" Type="http://schemas.openxmlformats.org/officeDocument/2006/relationships/'
-            f'worksheet" Target="worksheets/sheet{number}.xml"/>'
-        )
-    book = parts["xl/workbook.xml"].decode()
-    parts["xl/workbook.xml"] = (book[: book.index("<sheet ")] + listed + "</sheets></workbook>").encode()
-    rels = parts["xl/_rels/workbook.xml.rels"].decode()
-    parts["xl/_rels/workbook.xml.rels"] = (rels[: rels.index("<Relationship ")] + related + "</Relationships>").encode()
-    target = io.BytesIO()
-    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in parts.items():
-            archive.writestr(name, content)
-    return target.getvalue()
 
 
 def cells(*rows: str) -> list[list[str]]:
