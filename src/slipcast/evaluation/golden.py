@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from slipcast.features.point_in_time import HISTORY, NOW
+from slipcast.features.point_in_time import CURRENT, HISTORY, NOW
 from slipcast.forecast import serving, stage
 from slipcast.forecast.evaluator import Forecaster
 from slipcast.model import scorer
@@ -73,7 +73,7 @@ def _forecasts(activities: list[dict[str, Any]], artefact: bytes, forecaster: Fo
         canonical, facts = stage.as_of(activity, date.min, tolerance)
         at_start = loaded.features(canonical)
         history = activity["history"]
-        now = {name: history.get(feature) for name, feature in zip(serving.CURRENT, NOW, strict=True)}
+        now = {name: history.get(feature) for name, feature in zip(CURRENT, NOW, strict=True)}
         row = serving.features(at_start, canonical, facts, now)
         (judged,) = loaded.score([at_start])
         answer = serving.forecast(forecaster, row, facts, tolerance, judged)
@@ -87,7 +87,7 @@ def _dated(activity: dict[str, Any], number: int) -> dict[str, Any]:
     The point-in-time features as of the data date are those as of the start: any known value will do.
     """
     history = activity["history"]
-    now = {feature: history[name] for name, feature in zip(serving.CURRENT, NOW, strict=True) if name in history}
+    now = {feature: history[name] for name, feature in zip(CURRENT, NOW, strict=True) if name in history}
     asked = activity | {"activity_id": f"G{number}", "history": history | now}
     start = stage.iso_day(activity.get("start"))
     if start is None:
