@@ -20,7 +20,7 @@ def compare(bucket: str, request: Request, caller: Caller) -> dict[str, Any]:
     days = [item["data_date"] for item in portfolio.updates_of(project.summary, project.name)]
     end = query.get("to", days[-1])
     earlier = [day for day in days if day < end]
-    begin = query.get("from") or (earlier[-1] if earlier else None)
+    begin = query.get("from", earlier[-1] if earlier else None)
     if begin is None:
         raise invalid("query.from", "the project has one update: there is nothing to compare it with")
     for name, day in (("from", begin), ("to", end)):

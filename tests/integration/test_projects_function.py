@@ -278,7 +278,12 @@ def test_the_latest_two_updates_are_compared_unless_others_are_named(ask, annex)
     assert (latest["from"], latest["to"]) == site.DAYS[1:]
     assert whole["finish_days"][PROJECT] > latest["finish_days"][PROJECT] > 0
     assert whole["counts"]["added"] == len(whole["added"])
-    for query in ({"from": "2020-01-01"}, {"to": site.DAYS[0]}, {"from": site.DAYS[1], "to": site.DAYS[1]}):
+    for query in (
+        {"from": "2020-01-01"},
+        {"from": ""},
+        {"to": site.DAYS[0]},
+        {"from": site.DAYS[1], "to": site.DAYS[1]},
+    ):
         assert ask("/projects/{id}/compare", id=PROJECT, query=query)["statusCode"] == 422
 
 

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from predict.api.schemas import Activities, Activity, History
+from predict.api.schemas import Activities, Activity
 from predict.contract import MAX_ACTIVITIES
 from slipcast.features import activity
 from slipcast.forecast import stage
@@ -25,6 +25,8 @@ _many = msgspec.json.Decoder(Activities)
 _one = msgspec.json.Decoder(Activity)
 _fields = [(name, attrgetter(name)) for name in NAMES]
 _history_of = attrgetter("history")
+# Of a structure it leaves out the fields that were not sent.
+_to_builtins = msgspec.to_builtins
 
 
 class Refused(NamedTuple):
@@ -234,7 +236,7 @@ def _columns(activities: Sequence[Any]) -> Batch:
             if text is not None and not _is_clean(text):
                 raise _Unclean
     try:
-        return _batch(columns, list(map(_history, map(_history_of, activities))))
+        return _batch(columns, _to_builtins(list(map(_history_of, activities))))
     except ValueError as error:
         raise _Unclean from error
 
@@ -271,10 +273,3 @@ def _is_clean(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return clean_text(text) == text
-
-
-def _history(sent: Any) -> Mapping[str, float] | None:
-    if type(sent) is not History:
-        known: Mapping[str, float] | None = sent
-        return known
-    return {name: value for name in sent.__struct_fields__ if (value := getattr(sent, name)) is not msgspec.UNSET}

@@ -9,6 +9,8 @@ import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import cache
+from itertools import batched
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from predict.logged import FORECAST, Features, Logged, LoggedForecast, encode, to_builtins
@@ -118,15 +120,19 @@ def write_lines(columns: Columns, timing: dict[str, Any] | None = None, source: 
     Redacted values are left out here: they never reach CloudWatch. Without `source`, the request came from the API.
     """
     start = _start(columns, source, timing)
-    for line in _lines(map(_item, _items(columns))):
-        sys.stdout.write(f'{start},"items":[{",".join(line)}]}}\n')
-    count({"Predictions": len(columns.scores), "AtRisk": columns.at_risk})
+    text = ""
+    for items in _lines(_items(columns)):
+        if text:
+            sys.stdout.write(text)
+        text = f'{start},"items":{items}}}\n'
+    # With the last line: the runtime sends on whatever is written, each time.
+    sys.stdout.write(text + _counted({"Predictions": len(columns.scores), "AtRisk": columns.at_risk}))
 
 
 def rows(columns: Columns, source: str) -> Iterator[str]:
     """Yield predictions as lines of an object of the prediction log (`slipcast_aws.serving.prediction_log`)."""
     start = _start(columns, source, None)
-    yield from (f"{start},{_item(item)[1:]}" for item in _items(columns))
+    yield from (f"{start},{_text(item)[1:]}" for item in _items(columns))
 
 
 def _start(columns: Columns, source: str | None, more: dict[str, Any] | None) -> str:
@@ -160,25 +166,37 @@ def _items(columns: Columns) -> Iterator[Logged]:
     return map(LoggedForecast, *common, *given)
 
 
-def _item(logged: Logged) -> str:
-    """Return an item as JSON in ASCII: readers of lines take some other characters for the end of a line."""
+def _text(logged: Logged | Sequence[Logged]) -> str:
+    """Return items as JSON in ASCII: readers of lines take some other characters for the end of a line."""
     text = encode(logged).decode()
     return text if text.isascii() else json.dumps(to_builtins(logged), separators=(",", ":"))
 
 
-def count(values: dict[str, float]) -> None:
+def count(values: Mapping[str, float]) -> None:
     """Write counts as CloudWatch metrics, in the embedded metric format, as Powertools' ``Metrics`` does."""
+    sys.stdout.write(_counted(values))
+
+
+def _counted(values: Mapping[str, float]) -> str:
+    """Return the line of `count`."""
+    numbers = "".join(f',"{name}":[{float(value)}]' for name, value in values.items())
+    begin, end = _metrics(tuple(values))
+    return f"{begin}{int(time.time() * 1000)}{end}{numbers}}}\n"
+
+
+@cache
+def _metrics(names: tuple[str, ...]) -> tuple[str, str]:
+    """Return what the lines with these metrics have in common, before the time and after it."""
     # Written by hand: importing Metrics takes longer than a cold start without it.
     service = os.environ.get("POWERTOOLS_SERVICE_NAME", "service_undefined")
     directive = {
         "Namespace": os.environ["POWERTOOLS_METRICS_NAMESPACE"],
         "Dimensions": [["service"]],
-        "Metrics": [{"Name": name, "Unit": "Count"} for name in values],
+        "Metrics": [{"Name": name, "Unit": "Count"} for name in names],
     }
-    metadata = {"Timestamp": int(time.time() * 1000), "CloudWatchMetrics": [directive]}
-    numbers = {name: [float(value)] for name, value in values.items()}
-    line = encode({"_aws": metadata, "service": service, **numbers}).decode()
-    sys.stdout.write(f"{line}\n")
+    line = encode({"_aws": {"Timestamp": 0, "CloudWatchMetrics": [directive]}, "service": service}).decode()
+    begin, _, end = line.removesuffix("}").partition('"Timestamp":0')
+    return f'{begin}"Timestamp":', end
 
 
 def _write_failure(request_id: str, status: int, timing: dict[str, Any]) -> None:
@@ -200,15 +218,17 @@ def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
-def _lines(items: Iterator[str]) -> Iterator[list[str]]:
-    """Yield the items, which are ASCII, in groups that fit into one log event each."""
-    line: list[str] = []
-    size = 0
-    for item in items:
-        if line and (len(line) == PER_LINE or size + len(item) > LINE_BYTES):
-            yield line
-            line, size = [], 0
-        line.append(item)
-        size += len(item)
-    if line:
-        yield line
+def _lines(items: Iterator[Logged]) -> Iterator[str]:
+    """Yield the items as lists in JSON that fit into one log event each."""
+    for part in batched(items, PER_LINE, strict=False):
+        yield from _fitting(part)
+
+
+def _fitting(items: Sequence[Logged]) -> Iterator[str]:
+    text = _text(items)
+    if len(text) <= LINE_BYTES or len(items) == 1:
+        yield text
+        return
+    middle = len(items) // 2
+    yield from _fitting(items[:middle])
+    yield from _fitting(items[middle:])

@@ -21,6 +21,9 @@ MODEL_HEADERS = {
     "model_id": "Slipcast-Model-Id",
     "dataset_id": "Slipcast-Dataset-Id",
 }
+# Characters of ASCII that a string of JSON has two for, and those that it has six for.
+_ESCAPED = b'"\\\n\r\t\b\f'
+_CODED = bytes({*range(32), 127} - {*_ESCAPED})
 TOO_LARGE = f"the body has more than {MAX_BODY_BYTES:,} bytes: send the activities in several requests"
 _TOO_LARGE_ANSWER = "the answer would have more than the 6 MB that can be passed on: send fewer activities at once"
 
@@ -56,6 +59,16 @@ def caller(event: Mapping[str, Any]) -> str:
     )
 
 
+def sent_bytes(body: str) -> int:
+    """Return the bytes that the runtime makes of a body: a string of JSON in ASCII."""
+    if not body.isascii():
+        return len(json.dumps(body))
+    # Counted, not written: a tenth of the time.
+    raw = body.encode()
+    escaped, coded = (len(raw) - len(raw.translate(None, each)) for each in (_ESCAPED, _CODED))
+    return 2 + len(raw) + escaped + 5 * coded
+
+
 def finish(
     found: dict[str, Any],
     event: dict[str, Any],
@@ -75,8 +88,7 @@ def finish(
         builds a problem document from a status and a message, for answers that are too large
     """
     body = found.get("body") or ""
-    # What the runtime sends is the body as a string of JSON, in ASCII.
-    if len(body) > MAX_ANSWER_BYTES // 12 and len(json.dumps(body)) > MAX_ANSWER_BYTES:
+    if len(body) > MAX_ANSWER_BYTES // 12 and sent_bytes(body) > MAX_ANSWER_BYTES:
         found = refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, _TOO_LARGE_ANSWER)
     headers = {name: [value] for name, value in SECURITY.items()}
     headers["X-Request-Id"] = [request_id(event, context)]

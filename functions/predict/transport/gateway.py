@@ -34,6 +34,8 @@ def server(event: dict[str, Any]) -> str:
 def _path(event: dict[str, Any]) -> str:
     resource, parameters = event.get("resource"), event.get("pathParameters") or {}
     if isinstance(resource, str) and resource.startswith("/"):
+        if "{" not in resource:
+            return _normal(resource)
         names = _PARAMETER.findall(resource)
         if all(isinstance(parameters.get(name), str) for name in names):
             return _normal(_PARAMETER.sub(lambda found: parameters[found[1]], resource))
@@ -41,4 +43,4 @@ def _path(event: dict[str, Any]) -> str:
 
 
 def _normal(path: str) -> str:
-    return _SLASHES.sub("/", path).rstrip("/") or "/"
+    return (_SLASHES.sub("/", path) if "//" in path else path).rstrip("/") or "/"

@@ -12,7 +12,7 @@ from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
 from slipcast.evaluation import forecast as forecasts
-from slipcast.evaluation import gate
+from slipcast.evaluation import gate, golden
 from slipcast.evaluation.challenger import AssessmentError, Challenger, ranked
 from slipcast.evaluation.data_profile import data_profile, moved
 from slipcast.evaluation.fairness import MEASURES, fairness_report
@@ -21,7 +21,6 @@ from slipcast.evaluation.importance import dependence, permutation
 from slipcast.evaluation.leakage import Context, leakage_report
 from slipcast.evaluation.slices import slice_report
 from slipcast.evaluation.threshold import cost_threshold, threshold_report
-from slipcast.features.point_in_time import HISTORY
 from slipcast.features.table import feature_table
 from slipcast.metrics.curves import curves
 from slipcast.metrics.scores import evaluate
@@ -29,11 +28,9 @@ from slipcast.model import scorer
 from slipcast.model.artifact import ArtifactError
 from slipcast.model.export.pipeline import export
 from slipcast.monitoring.reference_profile import profile
-from slipcast.schema import FEATURE_COLUMNS
 from slipcast.training.calibration import CalibratedPipeline, Calibration, recalibrate
 from slipcast.training.search.protocols import own_features
 
-GOLDEN_ROWS = 20
 TOP_FEATURES = 6
 # A refit that would take longer is left out: the function that evaluates has 900 s for everything.
 MAX_REFIT_SECONDS = 300.0
@@ -106,7 +103,7 @@ class Assessment:
     profile
         reference for the monitor, from the training table
     golden
-        activities and their probabilities by scikit-learn, for the check of a release; empty without dates
+        what `golden.golden` returns, for the check of a release; empty without dates
     forecast
         bytes of the ``forecast.json`` of a release; None if it has none
     record
@@ -313,7 +310,9 @@ def assess(
                 holdout=measured,
             ),
         },
-        _golden(holdout, learned.holdout_p) if timed else {"activities": [], "scores": []},
+        golden.golden(holdout, learned.holdout_p, artefact, dates.released)
+        if timed
+        else {"activities": [], "scores": []},
         dates.released,
         record,
     )
@@ -378,7 +377,7 @@ def _held_out(champion: Champion) -> Any:
 
 
 def _champion_p(champion: Champion, holdout: pd.DataFrame) -> np.ndarray:
-    return np.asarray(_held_out(champion).predict_proba(_requests(holdout)))
+    return np.asarray(_held_out(champion).predict_proba(golden.requests(holdout)))
 
 
 def _scorer(champion: Champion) -> Callable[[pd.DataFrame], np.ndarray]:
@@ -419,27 +418,3 @@ def _artefact(
         "training_rows": len(features),
     }
     return model_id, export(pipeline, metadata=described, **shared)
-
-
-def _golden(holdout: pd.DataFrame, p: np.ndarray) -> dict[str, Any]:
-    return {
-        "activities": _requests(holdout.iloc[:GOLDEN_ROWS]),
-        "scores": [float(value) for value in p[:GOLDEN_ROWS]],
-    }
-
-
-def _requests(table: pd.DataFrame) -> list[dict[str, Any]]:
-    """Return the rows as prediction requests: feature columns only, ISO dates, nothing that is missing."""
-    columns = [column for column in (*FEATURE_COLUMNS, *HISTORY) if column in table]
-    rows = []
-    for row in table[columns].to_dict("records"):
-        present = {name: value for name, value in row.items() if not pd.isna(value)}
-        request: dict[str, Any] = {
-            name: value.date().isoformat() if isinstance(value, pd.Timestamp) else value
-            for name, value in present.items()
-            if name not in HISTORY
-        }
-        # Given explicitly, so that the answer does not depend on later changes of the feature store.
-        request["history"] = {name: present[name] for name in HISTORY if name in present}
-        rows.append(request)
-    return rows

@@ -37,6 +37,8 @@ def feature_columns(
     for name in HISTORY:
         features[name] = [item.get(name) for item in known] or [None] * len(history)
     for name, part in FINISH_SEASONS.items():
+        if None not in features[name]:
+            continue
         features[name] = [
             SEASON[finish.month - 1][part] if value is None and finish is not None else value
             for value, finish in zip(features[name], columns["baseline_finish"], strict=True)

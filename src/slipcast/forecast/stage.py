@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 
 from slipcast.features.activity import baseline
 
+_DAY = timedelta(days=1)
+
 
 class Stage(StrEnum):
     """Stage of an activity at the end of the data date.
@@ -108,7 +110,7 @@ def feature_day(data_date: date, start: date | None) -> date:
 
 def next_day(data_date: date) -> date:
     """Return the day after the data date; the data date itself at the end of the calendar."""
-    return data_date + timedelta(days=1) if data_date < date.max else data_date
+    return data_date + _DAY if data_date < date.max else data_date
 
 
 class Known(NamedTuple):

@@ -26,12 +26,25 @@ class Preparation:
 
     def __init__(self, names: Mapping[str, Any], spec: Mapping[str, Any]) -> None:
         numeric = spec["numeric"]
-        self._numeric: list[str] = names["numeric"]
-        self._medians = numeric["medians"] or [math.nan] * len(self._numeric)
-        self._indicators: list[int] = numeric["indicators"]
-        self._scaling = None if numeric["mean"] is None else (numeric["mean"], numeric["scale"])
+        known: list[str] = names["numeric"]
+        flagged = [known[index] for index in numeric["indicators"]]
+        medians = numeric["medians"] or [math.nan] * len(known)
+        count = len(known) + len(flagged)
+        # What takes the place of a missing number is scaled here, once, and so are the two values of an indicator.
+        means, scales = (
+            ([None] * count, [None] * count) if numeric["mean"] is None else (numeric["mean"], numeric["scale"])
+        )
+        scaling = [*zip(means, scales, strict=True)]
+        self._numbers = [
+            (name, _scaled(median, *line), *line)
+            for name, median, line in zip(known, medians, scaling[: len(known)], strict=True)
+        ]
+        self._flags = [
+            (name, _scaled(1.0, *line), _scaled(0.0, *line))
+            for name, line in zip(flagged, scaling[len(known) :], strict=True)
+        ]
         self._blocks: list[tuple[str, dict[str, int], int | None]] = []
-        self.columns = self._numeric + [self._numeric[index] for index in self._indicators]
+        self.columns = known + flagged
         start = encoded = len(self.columns)
         for name, block in zip(names["categorical"], spec["categorical"], strict=True):
             columns = {category: start + offset for category, offset in block["columns"].items()}
@@ -47,27 +60,30 @@ class Preparation:
 
     def rows(self, features: Mapping[str, Sequence[Any]]) -> list[Row]:
         """Return the prepared rows for features by name, each of length n_activities."""
-        columns: list[Sequence[float]] = []
-        for name, median in zip(self._numeric, self._medians, strict=True):
+        columns: list[list[float]] = []
+        for name, missing, mean, scale in self._numbers:
+            values = features[name]
             columns.append(
                 [
-                    median
+                    missing
                     if value is None or value != value
                     else value
                     if -LARGEST <= value <= LARGEST
                     else math.copysign(LARGEST, value)
-                    for value in features[name]
+                    for value in values
+                ]
+                if scale is None
+                else [
+                    missing
+                    if value is None or value != value
+                    else (value - mean) / scale
+                    if -LARGEST <= value <= LARGEST
+                    else (math.copysign(LARGEST, value) - mean) / scale
+                    for value in values
                 ]
             )
-        for index in self._indicators:
-            columns.append(
-                [1.0 if value is None or value != value else 0.0 for value in features[self._numeric[index]]]
-            )
-        if self._scaling is not None:
-            columns = [
-                [(value - mean) / scale for value in column]
-                for column, mean, scale in zip(columns, *self._scaling, strict=True)
-            ]
+        for name, missing, present in self._flags:
+            columns.append([missing if value is None or value != value else present for value in features[name]])
         zeros = self._zeros
         count = len(next(iter(features.values()), ()))
         rows = (
@@ -82,3 +98,7 @@ class Preparation:
                 if place is not None:
                     row[place] = 1.0
         return rows
+
+
+def _scaled(value: float, mean: float | None, scale: float | None) -> float:
+    return value if mean is None or scale is None else (value - mean) / scale

@@ -32,6 +32,8 @@ ALIAS = "live"
 _CONFIG = Config(connect_timeout=5, read_timeout=35, retries={"mode": "standard", "total_max_attempts": 4})
 # Seconds for which a version that is throttled, or wakes up, is called again.
 BUSY_SECONDS = 60
+# Known answers may differ by rounding alone.
+SAME = 1e-9
 # Number of attempts to set the configuration while somebody else changes it.
 UPDATES = 10
 
@@ -310,22 +312,23 @@ def _layer_version(layer_name: str, bucket: str, key: str, sha256: str) -> str:
 
 
 def verify(*, function: str, version: str, sha256: str, golden: dict[str, Any]) -> int:
-    """Check the model of version `version` and its predictions with known answers.
+    """Check the model of version `version`, its predictions and its forecasts with known answers.
 
     Parameters
     ----------
     golden
-        ``activities`` (requests) and ``scores`` (their probabilities by scikit-learn)
+        ``activities`` (requests) and ``scores`` (their probabilities by scikit-learn); of a model with a forecast also
+        ``forecasts``, in it ``activities`` and ``answers`` (fields of `slipcast.forecast.serving.Forecast`)
 
     Returns
     -------
     int
-        the number of predictions compared
+        the number of predictions and forecasts compared
 
     Raises
     ------
     ReleaseError
-        If the version does not answer, holds another model or differs from scikit-learn by more than 1e-9.
+        If the version does not answer, holds another model, or a number of an answer differs by more than 1e-9.
     """
     model = _ask(function, version, "GET", "/model", None)
     if model.get("sha256") != sha256:
@@ -337,15 +340,42 @@ def verify(*, function: str, version: str, sha256: str, golden: dict[str, Any]) 
         raise ReleaseError(f"version {version} answered {len(found)} of {len(golden['scores'])} known activities")
     differences = [abs(a - b) for a, b in zip(found, golden["scores"], strict=True)]
     # Not "any > limit": every comparison with NaN is false.
-    if not all(difference <= 1e-9 for difference in differences):
+    if not all(difference <= SAME for difference in differences):
         raise ReleaseError(f"version {version} differs from scikit-learn by {max(differences):.2e} on known activities")
+    return len(found) + _verify_forecasts(function, version, golden.get("forecasts"))
+
+
+def _verify_forecasts(function: str, version: str, known: Mapping[str, Any] | None) -> int:
+    """Check the forecasts of a version; a model that has none, or was judged before it had, has no known ones."""
+    if known is None:
+        return 0
+    answer = _ask(function, version, "POST", "/forecasts", {"activities": known["activities"]})
+    found = answer["forecasts"]
+    if len(found) != len(known["answers"]):
+        raise ReleaseError(f"version {version} gave {len(found)} of {len(known['answers'])} known forecasts")
+    for number, (given, expected) in enumerate(zip(found, known["answers"], strict=True)):
+        for name, value in expected.items():
+            if not _same((given or {}).get(name), value):
+                raise ReleaseError(
+                    f"version {version} differs in the known forecast {number}: {name} is {(given or {}).get(name)}, "
+                    f"{value} was expected"
+                )
     return len(found)
+
+
+def _same(given: Any, expected: Any) -> bool:
+    """Return whether two values of an answer are the same, numbers but for rounding."""
+    if isinstance(expected, float) and isinstance(given, int | float):
+        return abs(given - expected) <= SAME
+    return bool(given == expected)
 
 
 def _ask(function: str, version: str, method: str, path: str, body: Any) -> dict[str, Any]:
     answer = ask(function, version, method, path, body)
     if answer.status != 200:
-        raise ReleaseError(f"version {version} answered {method} {path} with {json.dumps(answer.body)[:500]}")
+        # The body says why; headers would fill the message.
+        told = answer.body.get("body", answer.body) if isinstance(answer.body, dict) else answer.body
+        raise ReleaseError(f"version {version} answered {method} {path} with {answer.status}: {json.dumps(told)[:500]}")
     document: dict[str, Any] = answer.body
     return document
 

@@ -114,7 +114,7 @@ def question(document: Mapping[str, Any]) -> Question:
         If a field is missing, unknown or of another type.
     """
     _known(document, "body", ("changes", "relations"))
-    relations = document.get("relations") or {}
+    relations = document.get("relations", {})
     if not isinstance(relations, dict):
         raise WhatIfError("relations", "send an object with add and remove")
     _known(relations, "relations", ("add", "remove"))
@@ -132,7 +132,7 @@ def question(document: Mapping[str, Any]) -> Question:
 
 
 def _items(document: Mapping[str, Any], name: str, field: str) -> list[Mapping[str, Any]]:
-    found = document.get(name) or []
+    found = document.get(name, [])
     if not isinstance(found, list) or not all(isinstance(item, dict) for item in found):
         raise WhatIfError(field, "send a list of objects")
     if len(found) > MOST:
