@@ -18,6 +18,7 @@ from slipcast.forecast.evaluator import Forecaster
 from slipcast.forecast.stage import Known
 from slipcast.model import scorer
 from slipcast.model.artifact import ArtifactError
+from slipcast_host.bulk import Activities
 
 MODEL, FORECAST, RELEASE = "model.json", "forecast.json", "release.json"
 NAMES = tuple(field.name for field in activity.FIELDS)
@@ -125,20 +126,36 @@ class Engine:
                 places.append(position)
         answers: list[dict[str, Any] | None] = [None] * len(records)
         if taken:
-            for place, made in zip(places, self._answers(taken, today or stage.today(), forecasts), strict=True):
+            columns = {name: [item.get(name) for item in taken] for name in NAMES}
+            history = [item.get("history") for item in taken]
+            for place, made in zip(places, self._answers(columns, history, today, forecasts), strict=True):
                 made["activity_id"] = records[place]["activity_id"]
                 made["prediction_id"] = f"{request_id}:{place}"
                 answers[place] = made
         return Scored(answers, refused)
 
-    def _answers(self, taken: list[dict[str, Any]], today: date, forecasts: bool) -> list[dict[str, Any]]:
-        columns: dict[str, list[Any]] = {name: [item.get(name) for item in taken] for name in NAMES}
+    def answer_valid(self, valid: Activities, request_id: str, *, forecasts: bool = True) -> list[dict[str, Any]]:
+        """Return the answers for valid activities; parameters and errors are those of `answer`."""
+        found = self._answers(valid.columns, valid.history, None, forecasts)
+        for number, (made, name) in enumerate(zip(found, valid.ids, strict=True)):
+            made["activity_id"] = name
+            made["prediction_id"] = f"{request_id}:{number}"
+        return found
+
+    def _answers(
+        self,
+        columns: dict[str, list[Any]],
+        history: Sequence[Mapping[str, float] | None],
+        today: date | None,
+        forecasts: bool,
+    ) -> list[dict[str, Any]]:
+        today = today or stage.today()
         begun = [own or start for own, start in zip(columns["baseline_start"], columns["start"], strict=True)]
         known = map(activity.baseline, begun, columns["baseline_duration_days"], columns["baseline_finish"])
         columns["baseline_duration_days"], columns["baseline_finish"] = map(list, zip(*known, strict=True))
         columns["data_date"] = [day or today for day in columns["data_date"]]
         facts = stage.known_of_columns(columns, self.tolerance_days)
-        features = feature_columns(columns, [item.get("history") for item in taken])
+        features = feature_columns(columns, history)
         scores = list(map(Known.probability, facts, self.scorer.score_columns(features)))
         threshold = self.scorer.threshold
         made: list[dict[str, Any]] = [
@@ -154,22 +171,22 @@ class Engine:
             for score, fact in zip(scores, facts, strict=True)
         ]
         if self._forecaster is not None and forecasts:
-            self._add_forecasts(self._forecaster, made, taken, columns, features, facts)
+            self._add_forecasts(self._forecaster, made, history, columns, features, facts)
         return made
 
     def _add_forecasts(
         self,
         forecaster: Forecaster,
         made: list[dict[str, Any]],
-        taken: list[dict[str, Any]],
+        history: Sequence[Mapping[str, float] | None],
         columns: Mapping[str, list[Any]],
         features: Mapping[str, list[Any]],
         facts: Sequence[Known],
     ) -> None:
-        for number, (answer, item, fact) in enumerate(zip(made, taken, facts, strict=True)):
+        for number, (answer, item, fact) in enumerate(zip(made, history, facts, strict=True)):
             record = {name: values[number] for name, values in columns.items()}
             at_start = {name: values[number] for name, values in features.items()}
-            given = item.get("history") or {}
+            given = item or {}
             now = {name: given.get(feature) for name, feature in zip(CURRENT, NOW, strict=True)}
             row = serving.features(at_start, record, fact, now)
             found = serving.forecast(

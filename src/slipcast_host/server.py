@@ -1,12 +1,13 @@
 """HTTP/1.1 server: a thread for each connection, kept alive, with limits on everything that a client sends.
 
-Not `http.server`: its reader of headers (that of mail) takes longer than a prediction.
+Not `http.server`: its reader of headers (that of mail) takes longer than a prediction. Nor a new thread for each
+connection: the one that accepts it answers too, while another waits for the next ("leader and followers"), so that no
+request waits for a thread to begin.
 """
 
 import contextlib
 import socket
 import threading
-import time
 from http import HTTPStatus
 
 from slipcast_host.application import Application
@@ -16,6 +17,8 @@ from slipcast_host.problem import Refusal
 MAX_HEAD = 32 * 1024
 MAX_BODY = 100 * 2**20
 MAX_CONNECTIONS = 512
+# Threads that wait for a connection; with fewer, one that follows quickly would wait for a new thread.
+SPARE_THREADS = 4
 IDLE_SECONDS = 75.0
 READ_SECONDS = 60.0
 _PHRASES = {item.value: item.phrase for item in HTTPStatus}
@@ -43,27 +46,47 @@ class Server:
         self.port: int = self._listener.getsockname()[1]
         self._connections: set[socket.socket] = set()
         self._busy = 0
+        self._threads = self._waiting = 0
         self._changed = threading.Condition()
-        self._room = threading.BoundedSemaphore(MAX_CONNECTIONS)
         self._stopping = False
 
     def serve(self) -> None:
         """Answer until `stop` is called."""
-        while not self._stopping:
+        with self._changed:
+            self._threads = 1
+        self._work()
+        with self._changed:
+            self._changed.wait_for(lambda: self._stopping)
+
+    def _work(self) -> None:
+        """Accept connections and answer on them, until enough other threads wait for one."""
+        while True:
+            with self._changed:
+                if self._stopping or self._waiting >= SPARE_THREADS:
+                    self._threads -= 1
+                    return
+                self._waiting += 1
             try:
-                self._room.acquire()
                 connection, _ = self._listener.accept()
             except OSError:
                 # The listener is closed, or there are no file descriptors left for a moment.
-                self._room.release()
-                if not self._stopping:
-                    time.sleep(0.01)
+                with self._changed:
+                    self._waiting -= 1
+                    self._changed.wait_for(lambda: self._stopping, 0.01)
                 continue
-            threading.Thread(target=self._converse, args=(connection,), daemon=True).start()
+            with self._changed:
+                self._waiting -= 1
+                follow = not self._waiting and self._threads < MAX_CONNECTIONS
+                self._threads += follow
+            if follow:
+                threading.Thread(target=self._work, daemon=True).start()
+            self._converse(connection)
 
     def stop(self, seconds: float = 20.0) -> None:
         """Take no new connection, answer the requests that were begun for up to `seconds`, and close."""
-        self._stopping = True
+        with self._changed:
+            self._stopping = True
+            self._changed.notify_all()
         # Wakes up `accept`.
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
@@ -88,7 +111,6 @@ class Server:
         finally:
             with self._changed:
                 self._connections.discard(connection)
-            self._room.release()
 
     def _exchange(self, connection: socket.socket, reader: "_Reader") -> bool:
         """Answer one request; return whether the connection may be used again."""

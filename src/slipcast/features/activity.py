@@ -194,7 +194,7 @@ def check(sent: Any) -> tuple[dict[str, Any], list[FieldError]]:
     activity: dict[str, Any] = {}
     errors: list[FieldError] = []
     for field in FIELDS:
-        _take(activity, errors, field, sent.get(field.name))
+        take(activity, errors, field, sent.get(field.name))
     faulty = {error.field for error in errors}
     if not faulty.intersection({"start", "baseline_start", "baseline_finish", "baseline_duration_days"}):
         _check_order(activity, errors)
@@ -229,7 +229,8 @@ def from_cells(cells: Mapping[str, str]) -> dict[str, Any]:
     return activity
 
 
-def _take(activity: dict[str, Any], errors: list[FieldError], field: Field, value: Any) -> None:
+def take(activity: dict[str, Any], errors: list[FieldError], field: Field, value: Any) -> None:
+    """Add the value of one field to an activity, or what is wrong with it to the errors; None means unknown."""
     try:
         taken = None if value is None else _READERS[field.kind](field, value)
     except _Wrong as wrong:

@@ -3,19 +3,17 @@
 import csv
 import io
 import json
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from slipcast.features import activity
+from slipcast_host import bulk
 from slipcast_host.engine import Engine, Refused
 from slipcast_host.problem import FieldProblem, Refusal, bad
 
 MAX_ACTIVITIES = 10_000
 MAX_ERRORS = 100
 COLUMNS = (*activity.TEXTS, *activity.DAYS, *activity.NUMBERS)
-# A data frame writes days as times.
-_MIDNIGHT = re.compile(r"(\d{4}-\d{2}-\d{2})[T ]00:00(:00(\.0+)?)?(Z|[+-]00:00)?")
 # A number of JSON with more digits than this is larger than any float.
 _MOST_DIGITS = 400
 _CONTRACT = frozenset((*COLUMNS, *activity.GIVEN))
@@ -50,10 +48,24 @@ def answers(
     Refusal
         If a value is not valid, there are no rows, or too many. Fields are named ``column[row]``.
     """
+    _check_number(len(rows))
+    if (valid := bulk.of_rows(rows)) is not None:
+        return engine.answer_valid(valid, request_id, forecasts=forecasts)
     found = engine.answer(checked(rows), request_id, forecasts=forecasts)
     if found.refused:
         raise refusal(found.refused)
     return [item for item in found.answers if item is not None]
+
+
+def answers_of_columns(
+    engine: Engine, columns: Mapping[str, list[Any]], request_id: str, *, forecasts: bool = True
+) -> list[dict[str, Any]]:
+    """Return as `answers` an answer for each row of columns that are equally long."""
+    count = len(next(iter(columns.values()), ()))
+    _check_number(count)
+    if (valid := bulk.of_columns(columns, count)) is not None:
+        return engine.answer_valid(valid, request_id, forecasts=forecasts)
+    return answers(engine, by_column(columns), request_id, forecasts=forecasts)
 
 
 def checked(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -64,12 +76,16 @@ def checked(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     Refusal
         If there are none or too many.
     """
-    if not rows:
-        raise bad("rows", "there are none; send at least one activity", "too_short")
-    if len(rows) > MAX_ACTIVITIES:
-        message = f"these are {len(rows)}; send at most {MAX_ACTIVITIES} activities at once"
-        raise Refusal(413, f"rows: {message}", [FieldProblem("rows", "too_long", message)])
+    _check_number(len(rows))
     return [activity_of(number, row) for number, row in enumerate(rows)]
+
+
+def _check_number(count: int) -> None:
+    if not count:
+        raise bad("rows", "there are none; send at least one activity", "too_short")
+    if count > MAX_ACTIVITIES:
+        message = f"these are {count}; send at most {MAX_ACTIVITIES} activities at once"
+        raise Refusal(413, f"rows: {message}", [FieldProblem("rows", "too_long", message)])
 
 
 def refusal(refused: Sequence[Refused]) -> Refusal:
@@ -100,7 +116,7 @@ def activity_of(number: int, row: Mapping[str, Any]) -> dict[str, Any]:
             continue
         if name in activity.TEXTS and isinstance(value, int) and not isinstance(value, bool):
             value = str(value)
-        elif name in activity.DAYS and isinstance(value, str) and (day := _MIDNIGHT.fullmatch(value)):
+        elif name in activity.DAYS and isinstance(value, str) and (day := bulk.MIDNIGHT.fullmatch(value)):
             value = day[1]
         found[name] = value
     sent = row.get("history")
@@ -147,7 +163,9 @@ def objects(sent: Any, place: str) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     for number, item in enumerate(sent):
         if isinstance(item, dict):
-            rows.append({name: scalar(value) for name, value in item.items()})
+            rows.append(
+                {name: scalar(value) for name, value in item.items()} if list in map(type, item.values()) else item
+            )
         elif isinstance(item, list):
             rows.append(cells(item, f"{place}.{number}"))
         else:

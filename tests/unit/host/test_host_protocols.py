@@ -257,6 +257,8 @@ def test_an_unexpected_error_says_nothing_of_the_inside(engine, log, path):
         def answer(self, *_, **__):
             raise ZeroDivisionError("secret of the activity")
 
+        answer_valid = answer
+
     host = Application(Broken, {"AIP_PREDICT_ROUTE": "/ask"}, log.append)
 
     found = post(host, path, FORMS[path][0]({"start": "2025-12-31", "baseline_finish": "2026-01-05"}))
