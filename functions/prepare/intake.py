@@ -12,7 +12,7 @@ from prepare.settings import Settings
 from slipcast import provenance
 from slipcast.contracts import DatasetRef, OpenActivities, Reference, Upload
 from slipcast.datasets import network, overlap, updates, versions
-from slipcast.ingest import report, schema_changes, understanding
+from slipcast.ingest import corrections, report, schema_changes, understanding
 from slipcast.ingest.files import file_names
 from slipcast.ingest.files.formats import Limits
 from slipcast.ingest.mapping.profile import Profile, built_in, load_profile
@@ -100,6 +100,7 @@ def ingest(source: dict[str, str], execution: str, settings: Settings) -> tuple[
             digest = _fetch(drop, file, settings)
             return _ingest(drop, digest, file, execution, workdir, settings)
         except ScheduleRefused as refusal:
+            _store_corrections(drop, refusal, file, execution, workdir, settings)
             document = report.refused(drop.name, refusal)
             document["sources"] = [dict(drop.origin)]
             storage.copy(drop.origin, f"s3://{bucket}/quarantine/{execution}/{drop.name}")
@@ -182,6 +183,7 @@ def _ingest(
     }
     if schedule.rejected is not None:
         storage.upload(schedule.rejected, f"s3://{bucket}/quarantine/{execution}/rejected.csv", "text/csv")
+        _store_corrections(drop, schedule, file, execution, workdir, settings)
     object_: dict[str, Any] = {
         **drop.origin,
         "sha256": sha256,
@@ -231,6 +233,25 @@ def _ingest(
         present = {**upload, **shape, "execution": execution}
         storage.change_json(last, lambda known: present if known is None or _order(known) <= _order(present) else None)
     return reference, upload, quality.metrics(document["quality"]) if "quality" in document else {}
+
+
+def _store_corrections(
+    drop: Drop, outcome: Schedule | ScheduleRefused, file: Path, execution: str, workdir: Path, settings: Settings
+) -> None:
+    """Store the workbook to correct; of a file that is too large, or that no profile was found for, there is none."""
+    if not file.exists():
+        return
+    try:
+        profile, _, _ = _placed(settings.data_bucket, drop)
+    except ScheduleRefused:
+        return
+    folder, limits = workdir / "corrections", Limits(max_bytes=settings.max_bytes)
+    folder.mkdir()
+    target = folder / "corrections.xlsx"
+    if corrections.write(target, file, drop.name, outcome, workdir=folder, profile=profile, limits=limits):
+        # The name makes it of the same series and the same data date when it is dropped.
+        key = f"quarantine/{execution}/corrections/{file_names.stem(drop.name)}.xlsx"
+        storage.upload(target, f"s3://{settings.data_bucket}/{key}", corrections.MEDIA_TYPE)
 
 
 def _order(upload: dict[str, Any]) -> tuple[str, str]:

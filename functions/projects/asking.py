@@ -6,7 +6,7 @@ from typing import Any
 from projects.access import PLANNER, Caller
 from projects.reading import Project, find
 from projects.web import Request, answer, invalid, not_modified
-from slipcast.forecast.projects import changes, portfolio, sections
+from slipcast.forecast.projects import changes, learned, portfolio, sections
 from slipcast_aws import projects as stored
 
 # Slips and the like of a comparison that an answer has.
@@ -38,7 +38,12 @@ def compare(bucket: str, request: Request, caller: Caller) -> dict[str, Any]:
     found = changes.compare(project.name, before, after)
     lists = {name: value[:SHOWN] if isinstance(value, list) else value for name, value in found.items()}
     counts = {name: len(value) for name, value in found.items() if isinstance(value, list)}
-    return answer({"from": begin, "to": end, **lists, "counts": counts}, tag=tag)
+    tolerance = _part(bucket, project, end, sections.FORECAST)["tolerance_days"]
+    told = {
+        **learned.outcomes(before[0], after[0], tolerance),
+        "models": [project.of(day).get("model_version") for day in (begin, end)],
+    }
+    return answer({"from": begin, "to": end, **lists, "counts": counts, "learned": told}, tag=tag)
 
 
 def what_if(bucket: str, request: Request, caller: Caller) -> dict[str, Any]:

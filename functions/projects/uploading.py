@@ -5,6 +5,7 @@ import re
 from datetime import UTC, datetime
 from functools import cache
 from http import HTTPStatus
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -95,6 +96,7 @@ def by_key(bucket: str, request: Request, caller: Caller) -> dict[str, Any]:
                 "steps": [],
                 "intake_url": None,
                 "rejected_url": None,
+                "corrections_url": None,
                 "outcome": None,
             }
         )
@@ -132,17 +134,25 @@ def _described(bucket: str, name: str, caller: Caller) -> dict[str, Any]:
     may_see(caller, source.get("key") or "")
     output = json.loads(found.get("output") or "null")
     failure = {"outcome": "failed", "why": found.get("cause") or found.get("error")} if "error" in found else None
-    page, rejected = f"s3://{bucket}/reports/{name}/intake.html", f"s3://{bucket}/quarantine/{name}/rejected.csv"
+    file = file_names.stem(PurePosixPath(source.get("key") or "").name)
+    pages = {
+        "intake_url": f"reports/{name}/intake.html",
+        "rejected_url": f"quarantine/{name}/rejected.csv",
+        "corrections_url": f"quarantine/{name}/corrections/{file}.xlsx",
+    }
     return answer(
         {
             "execution": name,
             "status": found["status"],
             "steps": _steps(arn),
-            "intake_url": links.signed(page, SECONDS) if storage.exists(page) else None,
-            "rejected_url": links.signed(rejected, SECONDS) if storage.exists(rejected) else None,
+            **{of: _link(f"s3://{bucket}/{key}") for of, key in pages.items()},
             "outcome": failure if output is None else {key: output.get(key) for key in ("outcome", "why")},
         }
     )
+
+
+def _link(uri: str) -> str | None:
+    return links.signed(uri, SECONDS) if storage.exists(uri) else None
 
 
 def _steps(arn: str) -> list[dict[str, Any]]:

@@ -251,6 +251,33 @@ def test_a_wrong_file_is_refused_with_the_reason(serve, open_page):
     expect(page.get_by_text(why)).to_be_visible()
 
 
+def test_a_table_is_corrected_and_sent_into_the_folder_that_it_was_in(serve, open_page):
+    link = "https://bucket.example/corrections/hall.xlsx"
+    partly = run("SUCCEEDED", ("Prepare", "SUCCEEDED"), outcome={"outcome": "refused", "why": "9 of 12 rows are bad"})
+    whole = run("SUCCEEDED", ("Prepare", "SUCCEEDED"), outcome={"outcome": "ingested", "why": ""})
+    partly[1]["corrections_url"] = link
+    uploading, sent, _ = uploads(iter([partly, whole]))
+    asked = []
+
+    def api(method, parts, query, body):
+        if parts == ["uploads"]:
+            asked.append(body.get("source"))
+            status, form = uploading(method, parts, query, body)
+            return status, {**form, "key": f"incoming/mine/{body['name']}"}
+        return uploading(method, parts, query, body)
+
+    page = open_page(at(serve(api), "upload"))
+    page.locator("#file").set_input_files({**HALL, "name": "hall.csv"})
+
+    expect(page.get_by_role("heading", name="The file was not taken in")).to_be_visible()
+    expect(page.get_by_role("link", name="Download the table to correct")).to_have_attribute("href", link)
+    page.locator("#corrected").set_input_files({**HALL, "name": "hall.xlsx", "buffer": b"PK corrected"})
+
+    expect(page.get_by_role("heading", name="The file is taken in")).to_be_visible()
+    assert asked == [None, "mine"]
+    assert b"PK corrected" in sent[-1]
+
+
 @pytest.mark.slow
 def test_an_approver_rejects_a_release_that_waits_and_the_picture_says_what_held(serve, open_page, portfolio):
     decided: list[dict] = []

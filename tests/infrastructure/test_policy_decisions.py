@@ -29,6 +29,7 @@ OBJECTS = {
     "batch/j/result.csv": {"read": {"BatchFunction"}, "write": {"BatchFunction"}},
     "exports/d/annex.xer": {"read": {"ProjectsFunction"}, "write": {"ProjectsFunction"}},
     "quarantine/e/rejected.csv": {"read": {"ProjectsFunction"}, "write": {"PrepareFunction"}},
+    "quarantine/e/corrections/tower.xlsx": {"read": {"ProjectsFunction"}, "write": {"PrepareFunction"}},
     "features/index.json.gz": {"read": {"RefreshFunction"}, "write": {"RefreshFunction"}},
     "runs/e/search/plan.json": {
         "read": {"PlanFunction", "TrainFunction", "EvaluateFunction", "TrackFunction", "ScoreFunction"},

@@ -10,6 +10,7 @@ import zipfile
 from datetime import UTC, datetime
 from pathlib import Path
 
+import openpyxl
 import pytest
 
 from slipcast import provenance
@@ -187,6 +188,34 @@ def test_bad_rows_go_to_quarantine_with_line_column_and_reason(prepare, s3):
     assert [(row["line"], row["activity_id"]) for row in report["quarantined"]] == [(5, "A03"), (9, "A07")]
 
 
+@pytest.mark.parametrize(
+    ("bad", "key"),
+    [
+        pytest.param((3, 7), "incoming/plan_2024-12-31.csv", id="some"),
+        pytest.param(range(15), "incoming/canonical/plan.csv", id="too many"),
+    ],
+)
+def test_the_workbook_to_correct_is_taken_in_once_it_is_corrected(prepare, s3, bad, key):
+    prepare(schedule(bad=tuple(bad)), key=key)
+    (made,) = keys(s3, "quarantine/new-data-1/corrections/")
+    assert Path(made).stem == Path(key).stem
+    book = openpyxl.load_workbook(io.BytesIO(read(s3, made)))
+    for row in book.active.iter_rows(min_row=2):
+        if row[0].value:
+            assert row[0].value.startswith("budget: is not a number")
+            row[-1].value = 1000
+    out = io.BytesIO()
+    book.save(out)
+
+    answer = prepare(out.getvalue(), "new-data-2", str(Path(key).with_suffix(".xlsx")))
+
+    assert (answer["upload"]["counts"]["accepted"], answer["upload"]["counts"]["rejected"]) == (30, 0)
+    assert len(rows_of(answer["dataset"])) == 30
+    # Of the same series, without a change of its columns.
+    assert (answer["upload"]["source"], answer["upload"]["changes"]) == ("plan", 0)
+    assert keys(s3, "quarantine/new-data-2/") == []
+
+
 @pytest.mark.fault(
     "pipeline",
     "rows of a dropped file",
@@ -210,7 +239,7 @@ def test_every_row_is_in_exactly_one_of_dataset_quarantine_and_refusal(prepare, 
     kept = keys(s3, "quarantine/")
     if answer["outcome"] == "refused":
         # As it came: all of its rows and no other.
-        (key,) = [key for key in kept if not key.endswith("rejected.csv")]
+        (key,) = [key for key in kept if not key.endswith("rejected.csv") and "/corrections/" not in key]
         assert read(s3, key) == raw + last * twice
         assert keys(s3, "datasets/") == []
         return

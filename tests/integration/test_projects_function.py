@@ -274,6 +274,8 @@ def test_an_unexpected_error_says_nothing_of_the_inside(ask, s3):
 def test_the_latest_two_updates_are_compared_unless_others_are_named(ask, annex):
     latest = get(ask, "/projects/{id}/compare", id=PROJECT)
     whole = get(ask, "/projects/{id}/compare", id=PROJECT, query={"from": site.DAYS[0], "to": site.DAYS[2]})
+    assert whole["learned"]["finished"] >= latest["learned"]["finished"] > 0
+    assert len(whole["learned"]["models"]) == 2
 
     assert (latest["from"], latest["to"]) == site.DAYS[1:]
     assert whole["finish_days"][PROJECT] > latest["finish_days"][PROJECT] > 0
@@ -345,9 +347,11 @@ def test_an_upload_goes_straight_to_the_bucket_and_its_execution_is_found_by_its
     trigger.handler({"detail-type": "Object Created", "detail": detail}, LambdaContext())
     started = get(ask, "/executions", query={"key": key})
     assert started["status"] in ("RUNNING", "SUCCEEDED")
-    assert started["intake_url"] is None
+    assert started["intake_url"] is started["corrections_url"] is None
     storage.write_bytes(f"s3://data/reports/{started['execution']}/intake.html", b"<html>")
+    storage.write_bytes(f"s3://data/quarantine/{started['execution']}/corrections/tower_2026-03-31.xlsx", b"PK")
     again = get(ask, "/executions/{id}", id=started["execution"])
+    assert again["corrections_url"].split("?")[0].endswith("/corrections/tower_2026-03-31.xlsx")
     assert again["intake_url"].startswith("https://")
     assert again["rejected_url"] is None
     (entry,) = [item for item in audit.audit_trail("control") if item["what"] == "upload"]

@@ -20,7 +20,7 @@ from slipcast.ingest.files.formats import Limits, Text, open_upload
 from slipcast.ingest.files.grid import Grid, Groups, Outline, Record
 from slipcast.ingest.mapping.detect import Found, detect
 from slipcast.ingest.mapping.detect import known as known_headers
-from slipcast.ingest.mapping.profile import Profile, built_in, normal
+from slipcast.ingest.mapping.profile import Profile, built_in, headers, normal
 from slipcast.ingest.refusal import ScheduleRefused
 from slipcast.ingest.sql import expressions
 from slipcast.ingest.sql.query import DURATIONS, KINDS, ROWS, TEXTS, Query
@@ -153,14 +153,16 @@ def read_file(
     text = open_upload(path, name, workdir=workdir, limits=limits, encoding=encoding, headers=known)
     heads = layout.heads(text.path, text.delimiter)
     cells = {mark: [record.cells for record in found] for mark, found in heads.items()}
-    lines = {mark: [_line(text, record) for record in found] for mark, found in heads.items()}
+    lines = {mark: [line_of(text, record) for record in found] for mark, found in heads.items()}
     try:
         found = detect(cells, choice, name, lines)
     except ScheduleRefused as refusal:
         if text.place is None:
             raise
         reason = f"in {text.place}: {refusal.reason}"
-        raise ScheduleRefused(name, reason, refusal.remedy, refusal.row, refusal.column) from refusal
+        outer = ScheduleRefused(name, reason, refusal.remedy, refusal.row, refusal.column)
+        outer.missing = refusal.missing
+        raise outer from refusal
     header = replace(heads[found.delimiter][found.index], cells=list(found.header))
     if len(found.header) - text.numbered > limits.max_columns:
         raise ScheduleRefused(
@@ -173,7 +175,7 @@ def read_file(
     return _Reading(text, name, source, found, header, workdir, max_bad_share, sha256).read()
 
 
-def _line(text: Text, record: Record) -> int | None:
+def line_of(text: Text, record: Record) -> int | None:
     """Return where a record stands in the dropped file."""
     if not text.numbered:
         return record.line
@@ -511,13 +513,16 @@ class _Reading:
             remedy = "Put the data date into its name, as in name_2025-06-30.csv, or into a column data_date"
             if self.text.kind in SCHEDULE_FIRST:
                 remedy = f"{SCHEDULE_FIRST[self.text.kind]}, or put the data date into its name, as in name_2025-06-30"
-            raise ScheduleRefused(
+            refusal = ScheduleRefused(
                 self.name,
                 "the file does not say which day it describes",
                 remedy,
                 self.found.line,
                 "data_date",
             )
+            mapping = query.profile.columns.get("data_date")
+            refusal.missing = headers(mapping)[:1] if mapping else ()
+            raise refusal
         return last
 
     def _refuse_mostly_bad(self, query: Query, rows: int, bad: int) -> None:

@@ -7,6 +7,10 @@ if TYPE_CHECKING:
     from slipcast.ingest.understanding import Column, QuarantinedRow
 
 
+# Heading of the column of remarks in a workbook of `corrections`; no column of the schedule.
+REMARKS = "Slipcast: to correct"
+
+
 class ScheduleRefused(ValueError):
     """The file cannot be used; the message names file, row, column and remedy.
 
@@ -22,10 +26,13 @@ class ScheduleRefused(ValueError):
     quarantined
         Tuple
         The first bad rows, if there are too many.
+    missing
+        Headings of columns that would make the table readable.
     """
 
     understood: Sequence["Column"] = ()
     quarantined: Sequence["QuarantinedRow"] = ()
+    missing: Sequence[str] = ()
 
     def __init__(self, file: str, reason: str, remedy: str, row: int | None = None, column: str | None = None) -> None:
         self.file, self.reason, self.remedy, self.row, self.column = file, reason, remedy, row, column
@@ -39,5 +46,5 @@ class ScheduleRefused(ValueError):
     def within(self, file: str, reason: str) -> "ScheduleRefused":
         """Return the refusal of the file that holds this one, with all that is known of this one."""
         outer = ScheduleRefused(file, reason, self.remedy, self.row, self.column)
-        outer.understood, outer.quarantined = self.understood, self.quarantined
+        outer.understood, outer.quarantined, outer.missing = self.understood, self.quarantined, self.missing
         return outer

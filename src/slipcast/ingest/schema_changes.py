@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from slipcast.ingest.refusal import REMARKS
 from slipcast.ingest.schedule import Schedule
 
 
@@ -17,8 +18,8 @@ def schema_changes(before: dict[str, Any], schedule: Schedule) -> list[str]:
     if before["profile"] != schedule.profile.name:
         changes.append(f"read with profile {schedule.profile.name}, the last one with {before['profile']}")
     for verb, names in (
-        ("no longer has", [name for name in before["header"] if name and name not in schedule.header]),
-        ("newly has", [name for name in schedule.header if name and name not in before["header"]]),
+        ("no longer has", [name for name in before["header"] if name not in ("", REMARKS, *schedule.header)]),
+        ("newly has", [name for name in schedule.header if name not in ("", REMARKS, *before["header"])]),
     ):
         if names:
             changes.append(f"{verb} the columns {', '.join(names)}"[:500])

@@ -14,6 +14,7 @@ from slipcast.ingest.files import mspdi, xer
 from slipcast.ingest.mapping.codes import is_code
 from slipcast.ingest.mapping.detect import known
 from slipcast.ingest.mapping.profile import headers, normal
+from slipcast.ingest.refusal import REMARKS
 from slipcast.ingest.sql.query import KINDS, Query
 
 # Bars of the chart, rows of the quarantine and calendars that a page shows: it does not grow with the file.
@@ -183,7 +184,7 @@ def not_read(query: Query) -> list[str]:
     # Tables made of XER and XML have columns that serve other ends.
     if query.grid.lined:
         taken |= {*xer.COLUMNS, *mspdi.COLUMNS}
-    reads = known(query.profile)
+    reads = known(query.profile) | {normal(REMARKS)}
     return [
         name for name in query.header if name and normal(name) not in reads and name not in taken and not is_code(name)
     ]

@@ -7,7 +7,7 @@ from datetime import date, timedelta
 import pytest
 
 from slipcast.forecast.distribution import FinishDistribution
-from slipcast.forecast.projects import changes, documents, identity, portfolio, sections, views, what_if
+from slipcast.forecast.projects import changes, documents, identity, learned, portfolio, sections, views, what_if
 from slipcast.forecast.stage import as_of
 from slipcast.schedule.network import Key
 from support import project_site as site
@@ -332,6 +332,41 @@ def test_two_tables_differ_by_their_rows(annex):
     assert [item["activity_id"] for item in found["added"]] == sorted(
         {*after["rows"]["activity_id"]} - {*before["rows"]["activity_id"]}
     )
+
+
+def test_outcomes_since_an_update_judge_what_it_said():
+    days = {"p50": "2026-02-01", "p80": "2026-03-01", "p90": "2026-04-01"}
+    said = [
+        # Id, stage, baseline finish, probability; then stage and finish in the later update.
+        ("early", "not_started", "2026-02-01", 0.25, "complete", "2026-01-15"),
+        ("on the P80", "in_progress", "2026-02-01", 0.5, "complete", "2026-03-01"),
+        ("late", "not_started", "2026-02-01", 0.75, "complete", "2026-05-01"),
+        ("open still", "not_started", "2026-02-01", 0.9, "in_progress", "2026-06-01"),
+        ("done before", "complete", "2026-02-01", None, "complete", "2025-12-01"),
+        ("gone", "not_started", "2026-02-01", 0.9, None, None),
+    ]
+    before = {
+        **{
+            name: [row[place] for row in said] for place, name in enumerate(("activity_id", "stage", "baseline_finish"))
+        },
+        "late_probability": [row[3] for row in said],
+        **{level: [day if row[3] is not None else None for row in said] for level, day in days.items()},
+    }
+    kept = [row for row in said if row[4] is not None]
+    after = {
+        "activity_id": [row[0] for row in kept],
+        "stage": [row[4] for row in kept],
+        "finish": [row[5] for row in kept],
+    }
+
+    found = learned.outcomes(before, after, tolerance_days=28)
+
+    assert found == {
+        **{"finished": 3, "late": 1, "expected_late": 1.5, "days": 28},
+        "held": {"p50": 1, "p80": 2, "p90": 2},
+    }
+    nothing = learned.outcomes(before, {name: [] for name in after}, tolerance_days=28)
+    assert (nothing["finished"], nothing["days"]) == (0, None)
 
 
 def test_pages_go_on_after_the_last_key():

@@ -222,6 +222,16 @@ SCHEMAS: dict[str, Schema] = {
                 _list(_ANY_ROW),
             ),
             "counts": {"type": "object", "additionalProperties": _COUNT},
+            "learned": _object(
+                {
+                    "finished": _COUNT,
+                    "late": _COUNT,
+                    "expected_late": _NUMBER,
+                    "held": _object(dict.fromkeys(("p50", "p80", "p90"), _COUNT)),
+                    "days": _or_null(_NUMBER),
+                    "models": _list(_TEXT_OR_NULL),
+                }
+            ),
         }
     ),
     "WhatIfQuestion": _object(
@@ -311,6 +321,7 @@ SCHEMAS: dict[str, Schema] = {
             "steps": _list(_object({"name": _TEXT, "status": _TEXT, "started": _TEXT, "ended": _TEXT_OR_NULL})),
             "intake_url": _TEXT_OR_NULL,
             "rejected_url": _TEXT_OR_NULL,
+            "corrections_url": _TEXT_OR_NULL,
             "outcome": _or_null({"type": "object"}),
         }
     ),
@@ -425,7 +436,8 @@ _GET: dict[str, tuple[str, Schema, list[Schema], dict[int, str], str]] = {
         _ref("ProjectComparison"),
         [_query("from", _DAY, "Data date of the earlier update"), _query("to", _DAY, "Data date of the later one")],
         {**_NOT_FOUND, **_QUERY},
-        "The latest two unless others are named. counts has the length of each list before it was cut.",
+        "The latest two unless others are named. counts has the length of each list before it was cut; learned says "
+        "how the earlier forecast did on the activities that have finished since, and which models spoke.",
     ),
     "/projects/{id}/scenarios": (
         "Scenarios of a project",

@@ -205,13 +205,18 @@ def _unknown(tried: list[tuple[tuple[list[str], int], Found]], file: str) -> Sch
     reason += ", ".join(wanted)
     if foreign:
         reason += f"; it does not know {', '.join(foreign)[:300]}"
-    return ScheduleRefused(
+    refusal = ScheduleRefused(
         file,
         reason,
         "Export these columns too, or write a profile (docs/profiles.md)",
         found.line,
         missing[0] if missing else None,
     )
+    headings = [headers(profile.columns[name])[0] if name in profile.columns else name for name in missing]
+    # Activity codes of a tool are no headings of a table.
+    if not any(heading.startswith("code:") for heading in headings):
+        refusal.missing = tuple(headings)
+    return refusal
 
 
 def _refuse_repeated(found: Found, file: str) -> None:

@@ -6,7 +6,7 @@ import type { Activity } from "../api";
 import { between, day, DAYS, moment, percent, signed, t, word } from "../i18n";
 import { Chance, grade, Icon } from "../parts";
 import { extent, ticks, ZOOMS } from "./axis";
-import type { Row } from "./tree";
+import { CRITICAL, NEAR, type Row } from "./tree";
 
 export const HEIGHT = 34;
 const HEAD = 46;
@@ -199,7 +199,7 @@ class Line extends Component<LineProps> {
     const late = item.stage === "already_late";
     const against = between(item.baseline_finish, done ? item.finish : item.p80);
     const tone = done ? "done" : late ? "late" : item.late_probability == null ? "unknown" : `g${grade(item.late_probability)}`;
-    const critical = (item.criticality ?? 0) >= 0.5 ? "critical" : (item.criticality ?? 0) >= 0.1 ? "near" : "";
+    const critical = (item.criticality ?? 0) >= CRITICAL ? "critical" : (item.criticality ?? 0) >= NEAR ? "near" : "";
     const bar = (start: string, finish: string) => ({ left: `${x(start)}px`, width: `${Math.max(x(finish) + scale - x(start), 3)}px` });
     return (
       <div {...shared} class={`line ${active ? "active" : ""} ${selected ? "selected" : ""} ${onPath ? "driving" : ""}`} aria-selected={selected} onClick={() => onSelect(item.activity_id)}>

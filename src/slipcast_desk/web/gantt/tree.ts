@@ -13,12 +13,16 @@ export interface Group {
 export interface Leaf { kind: "activity"; key: string; depth: number; activity: Activity }
 export type Row = Group | Leaf;
 
-export interface Filter { text: string; atRisk: boolean; open: boolean }
+export interface Filter { text: string; atRisk: boolean; critical: boolean; open: boolean }
+
+// Share of the draws from which an activity counts as critical, and as nearly so.
+export const CRITICAL = 0.5, NEAR = 0.1;
 
 export function matching(activities: Activity[], filter: Filter): Activity[] {
   const words = filter.text.toLowerCase().split(/\s+/).filter(Boolean);
   return activities.filter((item) => {
     if (filter.atRisk && !item.at_risk) return false;
+    if (filter.critical && (item.criticality ?? 0) < NEAR) return false;
     if (filter.open && item.status === "complete") return false;
     if (words.length === 0) return true;
     const text = `${item.activity_id} ${item.activity_name ?? ""} ${item.phase ?? ""} ${item.location ?? ""} ${item.wbs ?? ""}`.toLowerCase();

@@ -2,7 +2,7 @@
 import { useState } from "preact/hooks";
 import { segment, type Project } from "../api";
 import { href, useGet } from "../hooks";
-import { between, day, number, signed, t, word } from "../i18n";
+import { between, day, number, signed, small, t, word } from "../i18n";
 import { SortedTable, Tile, Waiting, type Column } from "../parts";
 import { Slip } from "./portfolio";
 
@@ -13,6 +13,7 @@ interface Change extends Named { field: string; before: string; after: string }
 export interface Comparison {
   finish_days: Record<string, number>; slips: Moved[]; consumed: (Named & { hours: number })[]; added: Named[]; removed: Named[];
   added_relations: Relation[]; removed_relations: Relation[]; changes: Change[]; planned_changes: Change[]; baseline_changes: Change[];
+  learned: { finished: number; late: number; expected_late: number; held: Record<"p50" | "p80" | "p90", number>; days: number | null; models: (string | null)[] };
 }
 
 export function Compare({ project }: { project: Project }) {
@@ -67,6 +68,7 @@ function Result({ project, found, from, to }: { project: Project; found: Compari
         <Tile label={t("compare.logic")} value={number(relations.length)} note={t("compare.edits", { n: changes.length })} />
         <Tile label={t("compare.scope")} value={`+${found.added.length} / −${found.removed.length}`} note={t("compare.baselines", { n: found.baseline_changes.length })} />
       </dl>
+      <Learned learned={found.learned} />
       <Part title={t("compare.slipped")} count={found.slips.length}>
         <SortedTable caption={t("compare.slipped")} first="-days" keyOf={(item) => item.activity_id} rows={found.slips} columns={moved} />
       </Part>
@@ -94,6 +96,29 @@ function Result({ project, found, from, to }: { project: Project; found: Compari
         ]} />
       </Part>
     </>
+  );
+}
+
+// What the activities that finished between the updates say of the earlier forecast.
+function Learned({ learned }: { learned: Comparison["learned"] }) {
+  const { finished, late, expected_late, held, days, models: [was, now] } = learned;
+  return (
+    <section class="card">
+      <h2>{t("learned.title")} <small>{number(finished)}</small></h2>
+      {finished === 0 && <p class="muted">{t("learned.none")}</p>}
+      {finished > 0 && (
+        <>
+          <p>{t("learned.late", { finished, late, expected: small(expected_late) })}</p>
+          <table>
+            <caption class="unseen">{t("learned.held")}</caption>
+            <thead><tr><th scope="col">{t("learned.said")}</th><th scope="col" class="n">{t("learned.held")}</th></tr></thead>
+            <tbody>{(["p50", "p80", "p90"] as const).map((level) => <tr key={level}><th scope="row">{level.toUpperCase()}</th><td class="n">{t("learned.of", { held: held[level], finished })}</td></tr>)}</tbody>
+          </table>
+          {days !== null && <p class="muted">{t("learned.days", { days: signed(Math.round(days)) })}</p>}
+        </>
+      )}
+      <p class="muted">{was === now ? t("learned.same", { model: was ?? "–" }) : t("learned.models", { was: was ?? "–", now: now ?? "–" })}</p>
+    </section>
   );
 }
 

@@ -68,13 +68,14 @@ function Chart({ project, all, forecast, selected }: { project: Project; all: Ac
   const [atRisk, setAtRisk] = useState(false);
   // Of a project that has finished a lot, what remains is shown at first.
   const [open, setOpen] = useState(() => project.activities - project.open > MANY && project.open > 0);
+  const [critical, setCritical] = useState(false);
   const [driving, setDriving] = useState(false);
   const [closed, setClosed] = useState<ReadonlySet<string>>(() => finishedGroups(all, groupings[0]!));
   const path = useMemo(() => new Set(forecast?.driving_path ?? []), [forecast]);
   const found = useMemo(() => {
-    const some = matching(all, { text, atRisk, open });
+    const some = matching(all, { text, atRisk, critical, open });
     return driving ? some.filter((item) => path.has(item.activity_id)) : some;
-  }, [all, text, atRisk, open, driving, path]);
+  }, [all, text, atRisk, critical, open, driving, path]);
   const rows = useMemo(() => rowsOf(found, by, closed), [found, by, closed]);
   const toggle = (key: string) => setClosed((now) => {
     const next = new Set(now);
@@ -88,6 +89,7 @@ function Chart({ project, all, forecast, selected }: { project: Project; all: Ac
       <div class="filters">
         <label class="search"><span class="unseen">{t("gantt.search")}</span><input type="search" placeholder={t("gantt.search")} value={text} onInput={(event) => setText(event.currentTarget.value)} /></label>
         <label class="check"><input type="checkbox" checked={atRisk} onChange={(event) => setAtRisk(event.currentTarget.checked)} />{t("at.risk")}</label>
+        {all.some((item) => item.criticality) && <label class="check"><input type="checkbox" checked={critical} onChange={(event) => setCritical(event.currentTarget.checked)} />{t("gantt.critical")}</label>}
         <label class="check"><input type="checkbox" checked={open} onChange={(event) => setOpen(event.currentTarget.checked)} />{t("gantt.open")}</label>
         {path.size > 0 && <label class="check"><input type="checkbox" checked={driving} onChange={(event) => setDriving(event.currentTarget.checked)} />{t("gantt.driving")}</label>}
         <label class="pick"><span>{t("gantt.group.by")}</span>
@@ -120,6 +122,7 @@ function Legend() {
       <li><i class="key range" /> P10–P90</li>
       <li><i class="key p80" /> P80</li>
       <li><i class="key critical" /> {t("legend.critical")}</li>
+      <li><i class="key near" /> {t("legend.near")}</li>
     </ul>
   );
 }

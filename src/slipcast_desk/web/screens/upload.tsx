@@ -8,12 +8,14 @@ import { Wizard } from "./wizard";
 
 interface Form { url: string; fields: Record<string, string>; key: string }
 interface Step { name: string; status: string; started: string | null; ended: string | null }
-interface Execution { status: string; steps: Step[]; intake_url: string | null; rejected_url?: string | null; outcome: unknown }
+interface Execution { status: string; steps: Step[]; intake_url: string | null; rejected_url?: string | null; corrections_url?: string | null; outcome: unknown }
 type Phase = { at: "idle" } | { at: "sending"; share: number } | { at: "lost" } | { at: "waiting"; key: string } | { at: "running"; key: string; run: Execution } | { at: "failed"; problem: Problem };
 
 const KEY = "slipcast.upload";
 const ENDED = ["SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED"];
 const EVERY = 1500;
+// Schedules of a tool need no profile.
+const OF_A_TOOL = /\.(xer|xml|pmxml)$/i;
 
 export function Upload() {
   const [file, setFile] = useState<File | null>(null);
@@ -56,10 +58,10 @@ export function Upload() {
     return () => { control.abort(); clearTimeout(timer); };
   }, [watched]);
 
-  const choose = (chosen: File | null | undefined) => {
+  const choose = (chosen: File | null | undefined, source?: string) => {
     if (!chosen) return;
     setFile(chosen);
-    void send(chosen);
+    void send(chosen, source);
   };
   // Into the folder of a profile, which then reads the file.
   const send = async (chosen: File, source?: string) => {
@@ -126,15 +128,15 @@ export function Upload() {
         </section>
       )}
       {phase.at === "waiting" && <section class="card" role="status"><h2>{t("upload.waiting")}</h2><p class="muted">{phase.key}</p><progress aria-label={t("upload.waiting")} /></section>}
-      {phase.at === "running" && <Run run={phase.run} upload={phase.key} again={reset} />}
-      {phase.at === "running" && refused(phase.run) && may("planner") && <Wizard upload={phase.key} saved={(profile) => (file ? void send(file, profile) : reset())} />}
+      {phase.at === "running" && <Run run={phase.run} upload={phase.key} again={reset} corrected={(chosen) => choose(chosen, folder(phase.key))} />}
+      {phase.at === "running" && refused(phase.run) && may("planner") && !OF_A_TOOL.test(phase.key) && <Wizard upload={phase.key} saved={(profile) => (file ? void send(file, profile) : reset())} />}
     </>
   );
 }
 
-function Run({ run, upload, again }: { run: Execution; upload: string; again: () => void }) {
+function Run({ run, upload, again, corrected }: { run: Execution; upload: string; again: () => void; corrected: (chosen: File | undefined) => void }) {
   const over = ENDED.includes(run.status.toUpperCase());
-  const good = run.status.toUpperCase() === "SUCCEEDED";
+  const good = run.status.toUpperCase() === "SUCCEEDED" && !refused(run);
   const outcome = typeof run.outcome === "string" ? run.outcome : run.outcome && typeof run.outcome === "object" ? String((run.outcome as Record<string, unknown>).why ?? (run.outcome as Record<string, unknown>).outcome ?? "") : "";
   return (
     <>
@@ -152,6 +154,16 @@ function Run({ run, upload, again }: { run: Execution; upload: string; again: ()
         </ol>
         {over && <p><a class="button" href="#/">{t("upload.see")}</a> <button type="button" onClick={again}>{t("upload.another")}</button></p>}
       </section>
+      {run.corrections_url && (
+        <section class="card">
+          <h2>{t("corrections.title")}</h2>
+          <p>{t("corrections.help")}</p>
+          <p class="actions">
+            <a class="button main" href={run.corrections_url} target="_blank" rel="noopener">{t("corrections.get")}</a>
+            {may("planner") && <><input id="corrected" class="unseen" type="file" onChange={(event) => corrected(event.currentTarget.files?.[0])} /><label for="corrected" class="button">{t("corrections.send")}</label></>}
+          </p>
+        </section>
+      )}
       {run.intake_url && (
         <section class="card">
           <h2>{t("intake.title")}</h2>
@@ -163,6 +175,8 @@ function Run({ run, upload, again }: { run: Execution; upload: string; again: ()
     </>
   );
 }
+// The folder that an upload went to names the profile that reads it.
+const folder = (key: string): string | undefined => key.split("/").slice(1, -1).join("/") || undefined;
 // A file that was not understood: the execution ended well and took nothing in.
 const refused = (run: Execution): boolean =>
   ENDED.includes(run.status.toUpperCase()) && typeof run.outcome === "object" && (run.outcome as Record<string, unknown> | null)?.outcome === "refused";
