@@ -214,6 +214,7 @@ class _State:
                     float(any(link.after.started or link.after.complete for link in node.after)) for node in self.found
                 ],
                 **branch,
+                **{name: project[name] for name in PROJECT},
                 "network_remaining": remaining,
                 "plan_remaining": np.maximum(self.finish - now, LEAST_DAYS),
                 "shifted_remaining": np.maximum(shifted, LEAST_DAYS),
@@ -222,8 +223,6 @@ class _State:
                 ),
             }
         )
-        for name in PROJECT:
-            table[name] = project[name]
         return table[~self.complete].reset_index(drop=True)
 
     def _project(self) -> dict[str, float]:

@@ -232,12 +232,18 @@ def _rows(name: str, update: Listed, state: State, facts: _Facts, known: int) ->
     rows = rows.iloc[np.sort(order[:MOST_ACTIVITIES])].reset_index(drop=True)
     finishes = [facts.finishes.get(key) for key in rows["key"]]
     seen = min(facts.seen, known)
-    rows["true_remaining"] = [
-        float("nan") if moment is None or moment > known else max(state.working_days(moment), network_state.LEAST_DAYS)
+    true = [
+        None if moment is None or moment > known else max(state.working_days(moment), network_state.LEAST_DAYS)
         for moment in finishes
     ]
-    rows["follow_up"] = rows["true_remaining"].fillna(max(state.working_days(seen), 0.0))
-    return record, rows.assign(project_id=name, data_date=pd.Timestamp(update.data_date))
+    open_ = max(state.working_days(seen), 0.0)
+    outcome = {
+        "true_remaining": np.array(true, dtype="float64"),
+        "follow_up": [open_ if days is None else days for days in true],
+        "project_id": name,
+        "data_date": pd.Timestamp(update.data_date),
+    }
+    return record, rows.assign(**outcome)
 
 
 def _draw(
