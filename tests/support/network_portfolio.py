@@ -4,10 +4,14 @@ import json
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, time
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+
+from slipcast.datasets.database import connect
+from slipcast.datasets.network_columns import TABLES
 
 OFFICE = json.dumps([[[480, 720], [780, 1020]]] * 5 + [[], []])
 SOURCE = "portfolio"
@@ -23,17 +27,22 @@ class Portfolio:
     Parameters
     ----------
     count
-        number of projects; one starts every two months from January 2015 on
+        number of projects; one starts every two months
+    begin, every
+        month in which the first one starts, and months between the updates of a project
     changed
         day after which every duration is three times as long; None for never
     """
 
-    def __init__(self, count: int = 40, seed: int = 5, changed: date | None = None) -> None:
+    def __init__(
+        self, count: int = 40, seed: int = 5, changed: date | None = None, begin: str = "2015-01", every: int = 1
+    ) -> None:
         self.changed = changed
         rng = np.random.default_rng(seed)
         self._factors = 2.0 * np.exp(rng.normal(0, 0.35, count))
         self._own = np.exp(rng.normal(0, 0.15, (count, len(LENGTHS))))
-        self._begin = [np.datetime64("2015-01", "M") + 2 * number for number in range(count)]
+        self._every = every
+        self._begin = [np.datetime64(begin, "M") + 2 * number for number in range(count)]
 
     @cached_property
     def projects(self) -> dict[str, pd.DataFrame]:
@@ -61,8 +70,25 @@ class Portfolio:
         found = []
         for name, table in self.projects.items():
             ends = pd.date_range(table["start"].min(), table["finish"].max() + pd.Timedelta(days=31), freq="ME")
-            found += [(SOURCE, name, day.date(), len(table)) for day in ends]
+            found += [(SOURCE, name, day.date(), len(table)) for day in [*ends[: -1 : self._every], ends[-1]]]
         return found
+
+    def write(self, folder: Path) -> dict[str, Path]:
+        """Write the networks of all updates as Parquet files by table, as a dataset version has them."""
+        tables: dict[str, list[Any]] = {name: [] for name in TABLES}
+        for source, name, day, _ in self.listed():
+            for table, rows in self.rows(source, name, day).items():
+                tables[table] += [row | ({"calendar_id": "1"} if "calendar_id" in row else {}) for row in rows]
+        files = {name: folder / f"{name}.parquet" for name in TABLES}
+        with connect(folder) as database:
+            for name, rows in tables.items():
+                kinds = {"data_date": "DATE"} | {
+                    column: kind for column, kind in TABLES[name].items() if column in rows[0]
+                }
+                typed = ", ".join(f"{column}::{kind} AS {column}" for column, kind in kinds.items())
+                written = database.from_df(pd.DataFrame(rows)).project(f"source, project_id, {typed}")
+                written.write_parquet(str(files[name]))
+        return files
 
     def rows(self, source: str, project_id: str, data_date: date) -> Mapping[str, Sequence[Mapping[str, Any]]]:
         """Return the network of an update by table, as `datasets.network.Updates` does."""

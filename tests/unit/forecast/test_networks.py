@@ -7,9 +7,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from slipcast.evaluation import networks
+from slipcast.evaluation import forecast, networks
 from slipcast.forecast import completion, network_table, network_training, relative
+from slipcast.forecast import training as forecast_training
 from slipcast.forecast.network_model import NetworkModel
+from slipcast.model.artifact import encode
+from support.forecast_portfolio import landmarks
 from support.network_portfolio import Portfolio
 
 CUT, UNTIL = date(2018, 4, 1), date(2020, 12, 31)
@@ -124,6 +127,27 @@ def test_the_part_is_released_where_it_is_better_than_the_draws(found, document)
         assert judged[name]["pinball"] < judged[name]["drawn"]
         assert judged[name]["less"] == pytest.approx(judged[name]["pinball"] - judged[name]["drawn"])
     assert judged["completion"]["projects"] >= 4
+
+
+@pytest.mark.parametrize("holds", [True, False])
+def test_a_release_has_the_part_if_it_holds_and_the_forecast_in_any_case(found, document, holds):
+    train, holdout = landmarks(600, seed=1), landmarks(300, seed=2, follow_up=(30, 500))
+    own = forecast_training.fit(train, 0, n_estimators=5, min_samples_leaf=40).document()
+    projects = found["projects-holdout"]
+    given = forecast.Found(
+        train,
+        holdout,
+        encode(own | {"network": document}),
+        projects=projects if holds else projects.assign(remaining=projects["remaining"] * 5),
+        activities=found["activities-holdout"],
+    )
+
+    assessed = forecast.assess(
+        given, lambda rows: np.full(len(rows), 0.5), None, forecast.Bounds(0.5, 1.0), seed=1, champion_live=False
+    )
+
+    assert assessed.record["networks"]["released"] is holds
+    assert assessed.released == encode(own | ({"network": document} if holds else {}))
 
 
 def test_the_part_is_left_out_where_the_draws_are_better(found, document):
