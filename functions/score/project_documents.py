@@ -11,6 +11,7 @@ from score.settings import Settings
 from slipcast.contracts import Upload
 from slipcast.forecast import reasons
 from slipcast.forecast.batch import Detail
+from slipcast.forecast.network_model import NetworkModel
 from slipcast.forecast.projects import documents
 from slipcast.forecast.projects.documents import Basis, Update
 from slipcast.forecast.reasons import Explainer
@@ -75,7 +76,12 @@ def key_of(activity: Mapping[str, Any], source: str) -> Key:
 
 
 def store(
-    settings: Settings, upload: Upload, rows: list[dict[str, Any]], collected: Collected, model_version: str
+    settings: Settings,
+    upload: Upload,
+    rows: list[dict[str, Any]],
+    collected: Collected,
+    model_version: str,
+    network_model: NetworkModel | None,
 ) -> None:
     """Store the projects of an update, and add what its network says of activities to their predictions."""
     bucket, source, day = settings.data_bucket, upload["source"], str(upload["data_date"])
@@ -98,7 +104,7 @@ def store(
         quality=upload.get("quality"),
     )
     finished = projects.finished(bucket, source)
-    heads, parts = documents.documents(update, finished, projects.histories(bucket, source, day))
+    heads, parts = documents.documents(update, finished, projects.histories(bucket, source, day), network_model)
     record = {
         "data_date": day,
         "dataset_version": upload.get("dataset_id"),

@@ -5,6 +5,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 from datetime import date
+from typing import Any
 
 from score import project_documents
 from score.batch_log import BatchLog
@@ -13,6 +14,7 @@ from slipcast import redaction
 from slipcast.contracts import ScoreSummary, Upload
 from slipcast.forecast import batch, stage
 from slipcast.forecast.evaluator import Forecaster
+from slipcast.forecast.network_model import NetworkModel
 from slipcast.forecast.reasons import Explainer
 from slipcast.model.scorer import Scorer
 from slipcast_aws import storage
@@ -51,7 +53,10 @@ def score(settings: Settings, upload: Upload, model: Scorer, live: LiveModel, ex
     hidden = redaction.from_text(settings.redact_columns, settings.id_salt)
     log = BatchLog(upload, live, str(model.metadata.get("data_date") or ""), hidden)
     said = upload["data_date"]
-    forecaster, explainer = _forecaster(model, live)
+    document = _forecast(model, live)
+    forecaster = None if document is None else Forecaster(document)
+    explainer = None if document is None or forecaster is None else Explainer(document, forecaster)
+    networks = None if document is None or "network" not in document else NetworkModel(document["network"])
     collected = project_documents.Collected(upload, explainer, model.metadata["tolerance_days"])
     rows = batch.score(
         activities,
@@ -68,7 +73,7 @@ def score(settings: Settings, upload: Upload, model: Scorer, live: LiveModel, ex
     )
     log.store(bucket)
     if said:
-        project_documents.store(settings, upload, rows, collected, live.version)
+        project_documents.store(settings, upload, rows, collected, live.version, networks)
     if forecaster is not None:
         # Another model or data date has another name, so that every forecast that was given can be judged.
         name = f"forecasts/{upload['source']}/{said}/{live.sha256[:16]}.csv.gz"
@@ -91,15 +96,14 @@ def score(settings: Settings, upload: Upload, model: Scorer, live: LiveModel, ex
     }
 
 
-def _forecaster(model: Scorer, live: LiveModel) -> tuple[Forecaster, Explainer] | tuple[None, None]:
-    """Return the forecast model next to the live model, and what explains it; None if its release has none."""
+def _forecast(model: Scorer, live: LiveModel) -> dict[str, Any] | None:
+    """Return the forecast model next to the live model; None if its release has none."""
     pinned = model.metadata.get("forecast")
     if pinned is None:
-        return None, None
+        return None
     uri = f"{live.artefact_uri.rpartition('/')[0]}/forecast.json"
-    document = json.loads(storage.read_bytes(uri, sha256=pinned["sha256"]))
-    forecaster = Forecaster(document)
-    return forecaster, Explainer(document, forecaster)
+    document: dict[str, Any] = json.loads(storage.read_bytes(uri, sha256=pinned["sha256"]))
+    return document
 
 
 def note(bucket: str, summary: ScoreSummary) -> None:

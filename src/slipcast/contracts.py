@@ -139,12 +139,20 @@ class Track(TypedDict):
     majority_accuracy: float
 
 
+class NetworkPlan(TypedDict):
+    """Rows of projects with a network (`slipcast.forecast.network_table`); without, ``why`` says the reason."""
+
+    why: str
+    tables: dict[str, TableRef]
+
+
 class ForecastPlan(TypedDict):
     """The search for a forecast; without ``tables`` (landmarks) there is none, and ``why`` says the reason."""
 
     why: str
     points: list[dict[str, Any]]
     tables: dict[str, TableRef]
+    networks: NotRequired[NetworkPlan]
 
 
 class ForecastPoint(TypedDict):
@@ -309,13 +317,40 @@ class ForecastBacktest(TypedDict):
     activities: list[dict[str, str | None]]
 
 
+class NetworkScores(TypedDict):
+    """The part ``network`` of a forecast beside the draws of the Monte Carlo, on projects of the holdout.
+
+    ``pinball`` and ``drawn`` are their losses, of completions in % of the duration, of activities in working days;
+    ``less`` is the difference, with its ``ci``; ``held_80`` and ``drawn_held_80`` the shares of finishes by the P80.
+    """
+
+    rows: int
+    projects: int
+    pinball: float
+    drawn: float
+    less: float
+    ci: list[float]
+    held_80: float
+    drawn_held_80: float
+
+
+class NetworkEvaluation(TypedDict):
+    """Decision on the part ``network`` of a forecast; ``why`` says the reason if there is none to judge."""
+
+    why: str
+    released: bool
+    reasons: list[str]
+    completion: NetworkScores | None
+    activities: NetworkScores | None
+
+
 class ForecastEvaluation(TypedDict):
     """``forecast`` in ``evaluation.json``: figures of the forecast and the decision on it.
 
     ``why`` says the reason if there is no new one to judge. ``released`` is ``forecast`` (the new one), ``live
     forecast`` (that of the champion) or None. ``pinball`` compares the new one's loss with others by method:
-    ``challenger``, ``other``, ``less`` and its ``ci``. ``histogram`` has the shares of finishes by the stated
-    probability.
+    ``challenger``, ``other``, ``less`` and its ``ci``. ``networks`` judges its part for networks. ``histogram`` has the
+    shares of finishes by the stated probability.
     """
 
     why: str
@@ -323,6 +358,7 @@ class ForecastEvaluation(TypedDict):
     reasons: list[str]
     limits: list[dict[str, Any]]
     pinball: dict[str, Any]
+    networks: NotRequired[NetworkEvaluation]
     bounds: dict[str, float]
     search: dict[str, Any] | None
     landmarks: dict[str, Any]

@@ -183,7 +183,7 @@ def _relative_pinball(table: pd.DataFrame, said: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Result:
-    """Scores of activities and completions; those of activities also with whole sectors held out."""
+    """Scores of activities and completions, and of activities with whole sectors held out; none if none is known."""
 
     found: Tables
     activities: dict[str, pd.DataFrame]
@@ -199,19 +199,21 @@ def run(found: Tables) -> Result:
     usable = projects[(projects["earned"] > 0) & (projects["earned"] < 1)].reset_index(drop=True)
     methods = activity_methods(table, list(project_folds(table["project_id"], FOLDS, SEED)))
     sector = sectors(table["sector"])
-    others = activity_methods(
-        table, [(np.flatnonzero(sector != name), np.flatnonzero(sector == name)) for name in np.unique(sector)]
-    )
+    names = np.unique(sector)
+    out_of_sector: dict[str, pd.DataFrame] = {}
+    # Without the overview of the database no sector is known, and none can be held out.
+    if len(names) > 1:
+        others = activity_methods(
+            table, [(np.flatnonzero(sector != name), np.flatnonzero(sector == name)) for name in names]
+        )
+        scores = activity_scores(table, others)
+        out_of_sector = {name: scores[name] for name in ("open, not yet late", "all open")}
     completions = completion_methods(usable)
     return Result(
         found,
         activity_scores(table, methods),
         lateness_auc(table, methods),
-        {
-            name: scores
-            for name, scores in activity_scores(table, others).items()
-            if name in ("open, not yet late", "all open")
-        },
+        out_of_sector,
         completion_scores(usable, completions),
         _differences(table, methods, usable, completions),
     )
@@ -257,9 +259,6 @@ def _difference(score: str, other: str, values: tuple[float, list[float], float,
 
 
 # Heading → score, decimals.
-
-
-# Heading → score, decimals.
 LATE_COLUMNS = {"> 0 days": ("late_0", 3), "> 7 days": ("late_7", 3), "> 30 days": ("late_30", 3)}
 COMPLETION_COLUMNS = {
     **{f"error, {part}": (f"error_{part}", 1) for part in ("early", "middle", "late", "all")},
@@ -281,6 +280,11 @@ def text(result: Result) -> str:
     for name, scores in result.activities.items():
         lines += markdown(f"{name} ({scores['rows'].iloc[0]:,} rows)", scores, COLUMNS)
     lines += markdown("not started: AUC of lateness in calendar days", result.not_started, LATE_COLUMNS)
+    if not result.out_of_sector:
+        lines += [
+            "Sectors are not held out: the overview of the database (DSLIB_Analysis_Scheet.xlsx) is not there.",
+            "",
+        ]
     for name, scores in result.out_of_sector.items():
         lines += markdown(f"{name}, learned from other sectors alone", scores, COLUMNS)
     lines += markdown(

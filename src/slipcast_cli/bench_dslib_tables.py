@@ -108,12 +108,13 @@ def _periods(
             continue
         network = project.as_of(period)
         state = network_state.state(network, project.value)
-        drawn = triangle(_held(network), f"{project.name} {number}")
-        learned = monte_carlo.project_forecasts(_held(network), reference, count=DRAWS, seed=number)[project.name]
         known = np.array([key in finished for key in state.activities["key"]], dtype=bool)
         rows = state.activities.loc[known].copy()
+        # Some workbooks call everything finished before the last finish: nothing is left to forecast.
         if rows.empty:
             continue
+        drawn = triangle(_held(network), f"{project.name} {number}")
+        learned = monte_carlo.project_forecasts(_held(network), reference, count=DRAWS, seed=number)[project.name]
         ends = np.array([finished[key][1] for key in rows["key"]], dtype="int64")
         planned = np.array([project.network.activities[key].planned_finish for key in rows["key"]], dtype="int64")
         rows["true_remaining"] = [(clock.worked(int(end)) - now) / day for end in ends]

@@ -122,14 +122,18 @@ class TrackedProject:
 
 
 def read_folder(folder: Path) -> Iterator[TrackedProject]:
-    """Yield the projects of all workbooks below a folder that have a network, in the order of their codes."""
+    """Yield the projects of all workbooks below a folder that have a network, in the order of their codes.
+
+    The overview of the database, which names the sectors, may lie in the folder above.
+    """
     sectors: dict[str, str] = {}
     files: dict[str, Path] = {}
     for file in sorted(folder.rglob("*.xlsx")):
         code = _CODE.match(file.name)
         if code:
             files.setdefault(f"{code[1]}-{int(code[2]):02d}", file)
-        elif "dslib" in file.name.lower():
+    for file in sorted([*folder.rglob("*.xlsx"), *folder.resolve().parent.glob("*.xlsx")]):
+        if not _CODE.match(file.name) and "dslib" in file.name.lower():
             sectors |= _sectors(CalamineWorkbook.from_path(str(file)))
     for name, file in sorted(files.items()):
         project = read(file, name, sectors.get(name, ""))

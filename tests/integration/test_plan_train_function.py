@@ -11,12 +11,14 @@ import pytest
 
 from slipcast.datasets import tables
 from slipcast.features.table import feature_table
-from slipcast.forecast import landmarks
+from slipcast.forecast import completion, landmarks, network_table
 from slipcast.forecast import training as forecast_training
 from slipcast.forecast.evaluator import Forecaster
+from slipcast.forecast.network_model import NetworkModel
 from slipcast_aws import storage
 from slipcast_aws.release import versions
 from support import schedules
+from support.network_portfolio import Portfolio
 from support.once import once
 
 SETTINGS = {
@@ -188,6 +190,41 @@ def test_the_forecast_is_measured_and_fitted_by_tasks_of_the_same_rounds(search)
     row = table(found["tables"]["holdout"]).query("stage == 'in_progress'").iloc[0].to_dict()
     said = Forecaster(document).forecast(row, row["stage"], row["limit"], 0.5)
     assert 0 < said.quantile(0.1) < said.quantile(0.9)
+
+
+def test_the_networks_of_a_dataset_teach_completions_and_activities(search, manifest, tmp_path, monkeypatch):
+    monkeypatch.setattr(network_table, "FEWEST_PROJECTS", 8)
+    monkeypatch.setattr(network_table, "FEWEST_JUDGED", 4)
+    monkeypatch.setattr(network_table, "MOST_UPDATES", 3)
+    monkeypatch.setattr(network_table, "JUDGED_DRAWS", 40)
+    monkeypatch.setattr(completion, "ITERATIONS", 5)
+    stored = {}
+    for name, file in Portfolio(20, begin="2018-09", every=3).write(tmp_path).items():
+        uri = f"s3://data/datasets/d1/{name}.parquet"
+        stored[name] = {"uri": uri, "sha256": storage.write_bytes(uri, file.read_bytes())}
+    manifest["manifest_uri"] = "s3://data/datasets/d1/manifest.json"
+    storage.write_json(manifest["manifest_uri"], {"network": stored})
+
+    found = search()["forecast"]
+
+    assert (found["why"], found["networks"]["why"]) == ("", "")
+    rows = {name: table(item) for name, item in found["networks"]["tables"].items()}
+    assert (
+        rows["projects-train"]["data_date"].max()
+        < pd.Timestamp("2021-07-01")
+        <= rows["projects-holdout"]["data_date"].min()
+    )
+    model = NetworkModel(json.loads(storage.read_bytes(**found["model"]))["network"])
+    assert model.projects == rows["projects-train"]["project_id"].nunique() >= 8
+    said = model.completion(rows["projects-holdout"].iloc[0].to_dict())
+    assert 0 < said[0] <= said[3]
+
+
+def test_a_dataset_with_few_networks_has_a_forecast_without_them_and_says_why(search):
+    found = search()["forecast"]
+
+    assert found["networks"] == {"why": "no schedule of the dataset has a network", "tables": {}}
+    assert "network" not in json.loads(storage.read_bytes(**found["model"]))
 
 
 @pytest.mark.parametrize("kind", ["forecast_search", "forecast_fit"])

@@ -465,8 +465,39 @@ def test_forecasts_stand_in_the_table_and_are_kept_by_data_date_and_model(score,
 
 
 def test_the_projects_of_an_upload_are_stored_with_what_their_network_says(score, s3, live, trained):
-    live(with_forecast(trained))
-    storage.write_bytes("s3://data/models/3/forecast.json", forecast_json())
+    summary, forecast, details = scored_annex(score, live, trained)
+
+    known = projects.summary("data", projects.index("data")["ps118_annex"]["key"])
+    head = known["projects"]["ps118_annex"]
+    assert head["completion"]["p80"] == forecast["completion"]["p80"] >= forecast["completion"]["cpm"]
+    rows = {row["activity_id"]: row for row in predictions(summary)}
+    assert details.keys() == rows.keys()
+    driver = next(item for item in forecast["drivers"] if item["activity_id"] in rows)
+    assert float(rows[driver["activity_id"]]["criticality"]) == driver["criticality"]
+    reasons = {name: item["reasons"] for name, item in details.items()}
+    assert all(bool(reasons[name]) == (row["stage"] != "already_late") for name, row in rows.items())
+    assert all(REASONS.fullmatch(row["late_reasons"]) for row in rows.values() if row["late_reasons"])
+
+
+def test_a_release_that_learned_from_networks_says_completion_and_activities(score, s3, live, trained):
+    _, drawn, before = scored_annex(score, live, trained)
+    _, said, after = scored_annex(score, live, trained, networks=True)
+
+    today = date.fromisoformat(project_site.DAYS[-1])
+    days = [(date.fromisoformat(said["completion"][name]) - today).days for name in ("p10", "p50", "p80", "p90")]
+    # As `network_part` has it, but for weekends and holidays.
+    assert [day / days[0] for day in days] == pytest.approx([1, 1.5, 2, 3], rel=0.05)
+    assert "completion and activities learned from 77 projects" in said["reference_class"]["text"]
+    assert "77" not in drawn["reference_class"]["text"]
+    assert said["completion"]["cpm"] == drawn["completion"]["cpm"]
+    moved = [name for name in before if before[name]["distribution"] != after[name]["distribution"]]
+    assert len(moved) > len(before) / 2
+
+
+def scored_annex(score, live, trained, *, networks: bool = False):
+    """Score the last update of the annex; return the summary, its forecast and the details of its activities."""
+    live(with_forecast(trained, networks=networks))
+    storage.write_bytes("s3://data/models/3/forecast.json", forecast_json(networks=networks))
     activities, tables = project_site.read(project_site.DAYS[-1])
     still_open = listed(*(row for row in activities if row["actual_finish"] is None))
     upload = upload_of(still_open, source="ps118_annex", data_date=project_site.DAYS[-1])
@@ -476,19 +507,9 @@ def test_the_projects_of_an_upload_are_stored_with_what_their_network_says(score
     upload["activities"]["rows"] = len(activities)
 
     (summary,) = score(upload)["scored"]
-
-    known = projects.summary("data", projects.index("data")["ps118_annex"]["key"])
-    head = known["projects"]["ps118_annex"]
-    forecast = projects.part("data", known["updates"][-1], "ps118_annex", "forecast")
-    assert head["completion"]["p80"] == forecast["completion"]["p80"] >= forecast["completion"]["cpm"]
-    details = projects.part("data", known["updates"][-1], "ps118_annex", "details")
-    rows = {row["activity_id"]: row for row in predictions(summary)}
-    assert details.keys() == rows.keys()
-    driver = next(item for item in forecast["drivers"] if item["activity_id"] in rows)
-    assert float(rows[driver["activity_id"]]["criticality"]) == driver["criticality"]
-    reasons = {name: item["reasons"] for name, item in details.items()}
-    assert all(bool(reasons[name]) == (row["stage"] != "already_late") for name, row in rows.items())
-    assert all(REASONS.fullmatch(row["late_reasons"]) for row in rows.values() if row["late_reasons"])
+    update = projects.summary("data", projects.index("data")["ps118_annex"]["key"])["updates"][-1]
+    forecast, details = (projects.part("data", update, "ps118_annex", name) for name in ("forecast", "details"))
+    return summary, forecast, details
 
 
 def test_a_forecast_model_with_another_digest_is_refused(score, s3, live, trained):

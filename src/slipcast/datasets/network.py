@@ -237,6 +237,37 @@ def updates(
     return now, earlier
 
 
+class Updates:
+    """Networks of a dataset version, one update of a project at a time.
+
+    Parameters
+    ----------
+    files
+        Parquet files by table.
+    folder
+        For what does not fit into memory.
+    """
+
+    def __init__(self, files: Mapping[str, Path], folder: Path) -> None:
+        self._files, self._database = files, connect(folder)
+
+    def listed(self) -> list[tuple[str, str, date, int]]:
+        """Return source, project, data date and number of activities of every update that has relations."""
+        return self._database.execute(
+            f"SELECT source, project_id, data_date, count(*) FROM {_relation(self._files['activities'], '')} SEMI JOIN "
+            f"{_relation(self._files.get('relations'), 'relations')} AS r USING (source, project_id, data_date) "
+            "GROUP BY ALL ORDER BY ALL"
+        ).fetchall()
+
+    def rows(self, source: str, project_id: str, data_date: date) -> dict[str, list[dict[str, Any]]]:
+        """Return the rows of an update by table, with calendars as `updates` names them."""
+        wanted = (
+            f"(SELECT {literal(source)} AS source, {literal(project_id)} AS project_id, "
+            f"{literal(data_date.isoformat())}::DATE AS data_date)"
+        )
+        return {name: _rows(self._database, path, wanted) for name, path in self._files.items()}
+
+
 def _rows(database: Any, path: Path, dates: str) -> list[dict[str, Any]]:
     found = database.execute(
         f"SELECT t.* FROM read_parquet({literal(str(path))}) AS t JOIN {dates} USING (source, project_id, data_date)"

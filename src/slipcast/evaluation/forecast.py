@@ -13,7 +13,14 @@ from typing import Any, cast
 import numpy as np
 import pandas as pd
 
-from slipcast.contracts import ForecastBacktest, ForecastEvaluation, ForecastMethod, ForecastStage
+from slipcast.contracts import (
+    ForecastBacktest,
+    ForecastEvaluation,
+    ForecastMethod,
+    ForecastStage,
+    NetworkEvaluation,
+)
+from slipcast.evaluation import networks
 from slipcast.evaluation.gate import Limit
 from slipcast.forecast import baselines, scores
 from slipcast.forecast.distribution import FinishDistribution
@@ -21,6 +28,7 @@ from slipcast.forecast.evaluator import Forecaster
 from slipcast.forecast.scores import Forecasts
 from slipcast.forecast.stage import Stage
 from slipcast.metrics.groups import project_codes
+from slipcast.model import artifact
 
 CHALLENGER, CHAMPION = "forecast", "live forecast"
 PLAN, DELAY, SLIPS = "plan", "plan and delay so far", "slips of the past"
@@ -63,6 +71,10 @@ class Found:
         parameters and measured points, for the record
     champion
         bytes of the live ``forecast.json``; None if the live model has none or it cannot be read
+    projects, activities
+        rows of the holdout for the part ``network`` (`network_table.tables`); None without such a part
+    why_no_network
+        reason why there is no such part
     """
 
     train: pd.DataFrame | None = None
@@ -71,6 +83,9 @@ class Found:
     why: str = ""
     search: Mapping[str, Any] | None = None
     champion: bytes | None = None
+    projects: pd.DataFrame | None = None
+    activities: pd.DataFrame | None = None
+    why_no_network: str = ""
 
 
 @dataclass(frozen=True)
@@ -126,6 +141,11 @@ def assess(
     stages = _stages(rows, methods, seed)
     limits, numbers = _limits(rows, methods, bounds, seed)
     kept, reasons, released = _choose(found, limits)
+    judged = _networks(found, bounds, seed)
+    if kept != CHALLENGER:
+        judged["released"] = False
+    elif released is not None and not judged["released"]:
+        released = _without_network(released)
     improved = None
     if kept == CHALLENGER and found.champion is None and champion_live:
         improved = "the live model has no forecast"
@@ -137,6 +157,7 @@ def assess(
         "reasons": reasons,
         "limits": [limit.as_dict() for limits_ in limits.values() for limit in limits_],
         "pinball": numbers,
+        "networks": judged,
         "bounds": asdict(bounds),
         "search": None if found.search is None else dict(found.search),
         "landmarks": {"train": len(train), "holdout": len(rows), "days": _days(rows)},
@@ -145,6 +166,19 @@ def assess(
         "backtest": _backtest(rows, said[CHALLENGER]),
     }
     return ForecastAssessment(released, improved, record)
+
+
+def _networks(found: Found, bounds: Bounds, seed: int) -> NetworkEvaluation:
+    part = None if found.raw is None else json.loads(found.raw).get("network")
+    if part is None or found.projects is None or found.activities is None:
+        why = found.why_no_network or "the forecast was trained without networks"
+        return networks.assess(None, pd.DataFrame(), pd.DataFrame(), why, bounds.min_coverage, seed=seed)
+    return networks.assess(part, found.projects, found.activities, "", bounds.min_coverage, seed=seed)
+
+
+def _without_network(raw: bytes) -> bytes:
+    document = json.loads(raw)
+    return artifact.encode({name: value for name, value in document.items() if name != "network"})
 
 
 def _unjudged(found: Found, why: str) -> ForecastAssessment:

@@ -80,7 +80,16 @@ def _forecast(search: dict[str, Any], store: Store, champion: bytes | None) -> F
         return Found(why=search["why"], search=search, champion=champion)
     parts = {name: tables.from_bytes(store.get(item["uri"], item["sha256"])) for name, item in search["tables"].items()}
     model = search["model"]
+    stated = search.get("networks") or {"why": "", "tables": {}}
+    rows = {
+        name: tables.from_bytes(store.get(item["uri"], item["sha256"]))
+        for name, item in stated["tables"].items()
+        if name.endswith("-holdout")
+    }
     return Found(
+        projects=rows.get("projects-holdout"),
+        activities=rows.get("activities-holdout"),
+        why_no_network=stated["why"],
         train=parts["train"],
         holdout=parts["holdout"],
         raw=store.get(model["uri"], model["sha256"]),

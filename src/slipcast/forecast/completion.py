@@ -6,56 +6,21 @@ mean of the two by the state of the project, and is calibrated by projects that 
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from sklearn.ensemble import HistGradientBoostingRegressor
 
+from slipcast.forecast import network_model
 from slipcast.forecast.training import project_folds
+from slipcast.model.export.trees import hist_gradient_boosting
 
-LEVELS = (0.1, 0.5, 0.8, 0.9)
+LEVELS = network_model.COMPLETION_LEVELS
 FOLDS = 5
 ITERATIONS = 60
 # Logarithms of ratios beyond e^3 are errors of the data more often than projects.
 LARGEST = 3.0
-# Days below which an activity is a milestone.
-SHORTEST = 1e-6
-
-
-def earned_schedule(start: np.ndarray, finish: np.ndarray, weight: np.ndarray, earned: float) -> float:
-    """Return the time at which the plan had earned the share `earned` (Lipke 2003, "Schedule is different").
-
-    Parameters
-    ----------
-    start, finish
-        planned start and finish of each activity, in days, shape (n_activities,); value is earned evenly between them
-    weight
-        planned value of each activity, shape (n_activities,)
-    earned
-        share of the total planned value, from 0 to 1
-
-    Examples
-    --------
-    >>> earned_schedule(np.array([0.0, 10.0]), np.array([10.0, 30.0]), np.array([1.0, 1.0]), 0.75)
-    20.0
-    """
-    times = np.unique(np.concatenate([start, finish]))
-    length = finish - start
-    milestone = length < SHORTEST
-    spread = np.clip((times[:, None] - start) / np.where(milestone, 1.0, length), 0, 1)
-    # A milestone earns all at once: the plan has two values on its day.
-    before = np.where(milestone, times[:, None] > finish, spread) @ weight
-    after = np.where(milestone, times[:, None] >= finish, spread) @ weight
-    planned = np.maximum.accumulate(np.stack([before, after], axis=1).ravel() / weight.sum())
-    at = np.repeat(times, 2)
-    # Where the plan earns nothing for a while, the earliest time counts.
-    place = int(np.searchsorted(planned, earned - 1e-12))
-    if place == 0:
-        return float(at[0])
-    if place == len(at):
-        return float(at[-1])
-    rise = planned[place] - planned[place - 1]
-    return float(at[place - 1] + (earned - planned[place - 1]) / rise * (at[place] - at[place - 1]))
 
 
 @dataclass(frozen=True)
@@ -74,30 +39,23 @@ class CompletionModel:
         days: np.ndarray = base(table)[:, None] * np.exp(np.sort(ratio, axis=1))
         return days
 
+    def document(self) -> list[dict[str, Any]]:
+        """Return a regression for each level as JSON values, its correction in the baseline."""
+        found = []
+        for regressor, shift in zip(self.regressors, self.shifts, strict=True):
+            exported = hist_gradient_boosting(regressor)
+            found.append({**exported, "baseline": exported["baseline"] + shift})
+        return found
+
 
 def base(table: pd.DataFrame) -> np.ndarray:
     """Return the mean of the remaining days by network and by earned schedule, at least half a day."""
-    days: np.ndarray = np.maximum((table["network_remaining"] + table["earned_remaining"]).to_numpy() / 2, 0.5)
-    return days
+    return np.array([network_model.completion_base(row) for row in table.to_dict("records")])
 
 
 def features(table: pd.DataFrame) -> np.ndarray:
-    """Return what the regressions see: remaining times relative to `base`, and the state relative to the plan."""
-    days = base(table)
-    planned = table["planned_duration"].clip(lower=1).to_numpy()
-    columns = [
-        np.log(np.maximum(table["network_remaining"].to_numpy(), 0.5) / days),
-        np.log(np.maximum(table["earned_remaining"].to_numpy(), 0.5) / days),
-        np.log(days / planned),
-        table["earned"],
-        table["share_complete"],
-        table["elapsed"] / planned,
-        table["recent_delay"] / planned,
-        table["start_delay"] / planned,
-        np.log(table["duration_ratio"].clip(0.3, 4)),
-        np.log(table["activities"]),
-    ]
-    return np.column_stack(columns)
+    """Return what the regressions see of each row (`network_model.completion_features`)."""
+    return np.array([network_model.completion_features(row) for row in table.to_dict("records")])
 
 
 def fit(table: pd.DataFrame, seed: int) -> CompletionModel:

@@ -18,6 +18,70 @@ from slipcast.model.evaluators import compiled, many_rows, single
 _WIDTH = 4
 
 
+class Counted:
+    """Evaluator of an exported forest whose leaves count finishes and what could be seen, by piece of time.
+
+    Parameters
+    ----------
+    trees
+        as `export.document` returns them
+    pieces
+        number of pieces of time
+    """
+
+    def __init__(self, trees: Sequence[Mapping[str, Any]], pieces: int) -> None:
+        self._pieces = pieces
+        self._roots: list[int] = []
+        self._feature: list[int] = []
+        self._number: list[Any] = []
+        self._right: list[int] = []
+        for tree in trees:
+            self._add(tree)
+        native = compiled() if trees else None
+        self._compiled = None if native is None else native.Trees([*map(_splits, trees)], single_precision=True)
+
+    def cdf(self, row: list[float]) -> list[float]:
+        """Return the probability of a finish by the end of each piece, the first one 0: shape (pieces + 1,)."""
+        packed, pieces = self._leaves(single(row)), self._pieces
+        counts = array("I", packed.to_bytes(2 * pieces * _WIDTH, "little"))
+        open_, cdf = 1.0, [0.0]
+        for finished, seen in zip(counts[:pieces], counts[pieces:], strict=True):
+            open_ *= 1 - (finished / seen if seen else 0.0)
+            cdf.append(1 - open_)
+        return cdf
+
+    def _leaves(self, row: Sequence[float]) -> int:
+        """Return the sum of the packed counts of the leaves that `row` falls into."""
+        feature, number, right = self._feature, self._number, self._right
+        total = 0
+        if self._compiled is not None:
+            return sum(number[node] for node in self._compiled.leaves(row))
+        for node in self._roots:
+            column = feature[node]
+            while column >= 0:
+                node = node + 1 if row[column] <= number[node] else right[node]
+                column = feature[node]
+            total += number[node]
+        return total
+
+    def _add(self, tree: Mapping[str, Any]) -> None:
+        """Append a tree; the counts of a leaf become one whole number, so that a leaf is one addition."""
+        root = len(self._feature)
+        counts = array("H", zlib.decompress(base64.b64decode(tree["counts"])))
+        width, leaf = 2 * self._pieces, 0
+        self._roots.append(root)
+        self._feature += tree["feature"]
+        self._right += [root + child for child in tree["right"]]
+        thresholds = iter(tree["threshold"])
+        for column in tree["feature"]:
+            if column >= 0:
+                self._number.append(next(thresholds))
+            else:
+                own = array("I", counts[leaf * width : (leaf + 1) * width])
+                self._number.append(int.from_bytes(own.tobytes(), "little"))
+                leaf += 1
+
+
 class Forecaster:
     """Evaluator of an exported forecast model.
 
@@ -43,16 +107,7 @@ class Forecaster:
         self._blend: Mapping[str, float] = document["blend"]
         late = document["late"]
         self._late = None if late is None else many_rows(late)
-        self._roots: list[int] = []
-        self._feature: list[int] = []
-        self._number: list[Any] = []
-        self._right: list[int] = []
-        for tree in document["trees"]:
-            self._add(tree)
-        native = compiled() if document["trees"] else None
-        self._compiled = (
-            None if native is None else native.Trees([*map(_splits, document["trees"])], single_precision=True)
-        )
+        self._forest = Counted(document["trees"], len(self._edges))
 
     def forecast(
         self, features: Mapping[str, Any], stage: str, limit: float, p_at_start: float | None = None
@@ -71,21 +126,11 @@ class Forecaster:
             probability of being late, judged at the start; it counts where the model has a weight for the stage
         """
         row = self.row(features)
-        finish = FinishDistribution(self._knots, self._calibrated(self._cdf(row), stage))
+        finish = FinishDistribution(self._knots, self._calibrated([*self._forest.cdf(row), 1.0], stage))
         if self._late is None or stage == Stage.ALREADY_LATE or limit <= 0:
             return finish
         weight = self._blend.get(stage, 0.0) if p_at_start is not None else 0.0
         return finish.reweighted(limit, (1 - weight) * self._late([row])[0] + weight * (p_at_start or 0.0))
-
-    def _cdf(self, row: list[float]) -> list[float]:
-        packed = self._leaves(single(row))
-        pieces = 2 * len(self._edges)
-        counts = array("I", packed.to_bytes(pieces * _WIDTH, "little"))
-        open_, cdf = 1.0, [0.0]
-        for finished, seen in zip(counts[: len(self._edges)], counts[len(self._edges) :], strict=True):
-            open_ *= 1 - (finished / seen if seen else 0.0)
-            cdf.append(1 - open_)
-        return [*cdf, 1.0]
 
     def row(self, features: Mapping[str, Any]) -> list[float]:
         """Return the features as the trees take them: in the order of `columns`, categories as their codes."""
@@ -97,40 +142,9 @@ class Forecaster:
             row.append(self._missing if value is None or value != value else float(value))
         return row
 
-    def _leaves(self, row: Sequence[float]) -> int:
-        """Return the sum of the packed counts of the leaves that `row` falls into."""
-        feature, number, right = self._feature, self._number, self._right
-        total = 0
-        if self._compiled is not None:
-            return sum(number[node] for node in self._compiled.leaves(row))
-        for node in self._roots:
-            column = feature[node]
-            while column >= 0:
-                node = node + 1 if row[column] <= number[node] else right[node]
-                column = feature[node]
-            total += number[node]
-        return total
-
     def _calibrated(self, cdf: list[float], stage: str) -> list[float]:
         curve = self._curves.get(stage, self._curves.get("all"))
         return cdf if curve is None else [_interpolated(value, self._grid, curve) for value in cdf]
-
-    def _add(self, tree: Mapping[str, Any]) -> None:
-        """Append a tree; the counts of a leaf become one whole number, so that a leaf is one addition."""
-        root = len(self._feature)
-        counts = array("H", zlib.decompress(base64.b64decode(tree["counts"])))
-        width, leaf = 2 * len(self._edges), 0
-        self._roots.append(root)
-        self._feature += tree["feature"]
-        self._right += [root + child for child in tree["right"]]
-        thresholds = iter(tree["threshold"])
-        for column in tree["feature"]:
-            if column >= 0:
-                self._number.append(next(thresholds))
-            else:
-                own = array("I", counts[leaf * width : (leaf + 1) * width])
-                self._number.append(int.from_bytes(own.tobytes(), "little"))
-                leaf += 1
 
 
 def _splits(tree: Mapping[str, Any]) -> dict[str, Any]:

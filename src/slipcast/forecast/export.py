@@ -45,13 +45,14 @@ def document(
         "late": None if late is None else forest(late),
         "blend": dict(blend),
         "trees": [
-            _tree(tree.tree_, np.hstack([finished, seen]))
-            for tree, finished, seen in zip(grown.forest.estimators_, grown.finished, grown.seen, strict=True)
+            tree(item.tree_, np.hstack([finished, seen]))
+            for item, finished, seen in zip(grown.forest.estimators_, grown.finished, grown.seen, strict=True)
         ],
     }
 
 
-def _tree(tree: Any, counts: np.ndarray) -> dict[str, Any]:
+def tree(fitted: Any, counts: np.ndarray) -> dict[str, Any]:
+    """Return a tree, given the counts of its nodes, shape (n_nodes, n_counts)."""
     feature: list[int] = []
     threshold: list[float] = []
     right: list[int] = []
@@ -64,14 +65,14 @@ def _tree(tree: Any, counts: np.ndarray) -> dict[str, Any]:
         if parent >= 0:
             right[parent] = place
         right.append(0)
-        left = int(tree.children_left[node])
+        left = int(fitted.children_left[node])
         if left < 0:
             feature.append(-1)
             leaves.append(node)
             continue
-        feature.append(int(tree.feature[node]))
-        threshold.append(float(tree.threshold[node]))
-        stack += [(int(tree.children_right[node]), place), (left, -1)]
+        feature.append(int(fitted.feature[node]))
+        threshold.append(float(fitted.threshold[node]))
+        stack += [(int(fitted.children_right[node]), place), (left, -1)]
     packed = zlib.compress(np.ascontiguousarray(counts[leaves]).astype("<u2").tobytes(), 6)
     return {
         "feature": feature,

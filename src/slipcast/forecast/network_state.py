@@ -5,17 +5,22 @@ is not used, since in many files it knows the future (docs/forecast.md). Times a
 most activities have, so that those of different activities can be compared.
 """
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import date, datetime, time
 
 import numpy as np
 import pandas as pd
 
-from slipcast.forecast.completion import earned_schedule
+from slipcast.datasets.calendars import DAY
+from slipcast.forecast.consistent import end_of_day
+from slipcast.forecast.earned import earned_schedule
 from slipcast.schedule import forward
 from slipcast.schedule.compiled import Compiled, Node, compiled
-from slipcast.schedule.network import Key, Network
+from slipcast.schedule.network import Activity, Key, Network
+from slipcast.schedule.working_time import WorkingTime, minute_of
 
 # What the regressions see of an activity: of itself, of its network and of its project. Times in working days.
 OWN = (
@@ -52,10 +57,59 @@ class State:
         SPI(t)), each at least half a day
     project
         what `slipcast.forecast.completion.fit` takes of a project, in working days
+    clock
+        calendar that most activities have: what a working day is
+    data_date
+        of the project, minutes since 1970
     """
 
     activities: pd.DataFrame
     project: Mapping[str, float]
+    clock: WorkingTime
+    data_date: int
+
+    def working_days(self, moment: float) -> float:
+        """Return the working days from the data date to a moment, minutes since 1970."""
+        return (self.clock.worked(round(moment)) - self.clock.worked(self.data_date)) / self.clock.day_minutes
+
+    def moment(self, working_days: float) -> int:
+        """Return the moment at which some working days from the data date on are done, minutes since 1970."""
+        return self.clock.finish(self.clock.worked(self.data_date) + round(working_days * self.clock.day_minutes))
+
+    def calendar_days(self, working_days: float) -> int:
+        """Return the calendar days from the data date to the day on which the work is done, 1 or more."""
+        return max(math.ceil((self.moment(working_days) - end_of_day(self.data_date)) / DAY - 1e-9), 1)
+
+
+def alone(network: Network, project: str, baselines: Mapping[Key, tuple[date | None, date | None]]) -> Network:
+    """Return the network of one project, planned as its baseline is.
+
+    Parameters
+    ----------
+    baselines
+        first and last day of activities in the baseline; where one is not known the planned date stands for it, which
+        many tools move with every update
+    """
+
+    def planned(item: Activity) -> Activity:
+        first, last = baselines.get(item.key, (None, None))
+        return replace(
+            item,
+            planned_start=item.planned_start if first is None else _minute(first),
+            planned_finish=item.planned_finish if last is None else _minute(last) + DAY,
+        )
+
+    own = {key: item for key, item in network.activities.items() if key.project == project}
+    return replace(
+        network,
+        projects={project: network.projects[project]},
+        activities={key: planned(item) for key, item in own.items()},
+        relations=[item for item in network.relations if item.predecessor in own and item.successor in own],
+    )
+
+
+def _minute(day: date) -> int:
+    return minute_of(datetime.combine(day, time.min))
 
 
 def state(network: Network, value: Mapping[Key, float] | None = None) -> State:
@@ -112,7 +166,7 @@ class _State:
         project["slow_remaining"] = max(float((slow[1] - self.now)[~self.complete].max(initial=0.0)), LEAST_DAYS)
         project["free_remaining"] = max(float((free[1] - self.now)[~self.complete].max(initial=0.0)), LEAST_DAYS)
         table = self._activities(project, held, slow[1], free[1])
-        return State(table, project)
+        return State(table, project, self.clock, self.found[0].data_date)
 
     def _activities(
         self, project: Mapping[str, float], held: tuple[np.ndarray, np.ndarray], slow: np.ndarray, free: np.ndarray
@@ -160,6 +214,7 @@ class _State:
                     float(any(link.after.started or link.after.complete for link in node.after)) for node in self.found
                 ],
                 **branch,
+                **{name: project[name] for name in PROJECT},
                 "network_remaining": remaining,
                 "plan_remaining": np.maximum(self.finish - now, LEAST_DAYS),
                 "shifted_remaining": np.maximum(shifted, LEAST_DAYS),
@@ -168,8 +223,6 @@ class _State:
                 ),
             }
         )
-        for name in PROJECT:
-            table[name] = project[name]
         return table[~self.complete].reset_index(drop=True)
 
     def _project(self) -> dict[str, float]:

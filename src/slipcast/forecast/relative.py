@@ -9,11 +9,13 @@ be seen; the counts of an activity's leaves are added up and give its distributi
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from sklearn.ensemble import ExtraTreesRegressor, RandomForestRegressor
 
+from slipcast.forecast.export import tree as exported_tree
 from slipcast.forecast.network_state import FEATURES, LEAST_DAYS
 
 # Ends of the pieces of the logarithm of true over computed remaining time; what is beyond is held at the last knot.
@@ -23,6 +25,8 @@ KNOTS = np.array([-LARGEST, *EDGES, LARGEST])
 # A project counts at most this many times the mean: one with few rows says little.
 MOST_WEIGHT = 8.0
 MISSING = -1e6
+# Weight of a whole leaf of the exported forests, whose counts are whole numbers.
+UNIT = 4_000
 TREES = 60
 type Forest = ExtraTreesRegressor | RandomForestRegressor
 
@@ -62,9 +66,29 @@ class RelativeForest:
         total[:, -1] = 1
         return total
 
+    def document(self) -> dict[str, Any]:
+        """Return the forests as JSON values for `network_model.NetworkModel`."""
+        return {
+            "columns": list(self.columns),
+            "missing": MISSING,
+            "knots": KNOTS.tolist(),
+            "forests": [
+                [
+                    exported_tree(tree.tree_, np.rint(UNIT * np.hstack([events, at_risk])))
+                    for tree, events, at_risk in zip(forest.estimators_, finished, seen, strict=True)
+                ]
+                for forest, finished, seen in zip(self.forests, self.finished, self.seen, strict=True)
+            ],
+        }
+
 
 def fit(
-    table: pd.DataFrame, seed: int, *, base: str = "network_remaining", columns: Sequence[str] = FEATURES
+    table: pd.DataFrame,
+    seed: int,
+    *,
+    base: str = "network_remaining",
+    columns: Sequence[str] = FEATURES,
+    trees: int | None = None,
 ) -> RelativeForest:
     """Fit the forests to the states of projects.
 
@@ -80,6 +104,8 @@ def fit(
         column with the computed remaining days, in the same unit, above 0
     columns
         features
+    trees
+        number of trees of each forest; None: `TREES`
 
     Raises
     ------
@@ -98,8 +124,8 @@ def fit(
     seen = entered & (followed[:, None] >= EDGES)
     finished = seen & (np.where(known, target, np.inf)[:, None] <= EDGES)
     forests: list[Forest] = [
-        ExtraTreesRegressor(TREES, min_samples_leaf=8, max_features=0.7, random_state=seed),
-        RandomForestRegressor(TREES, min_samples_leaf=12, max_features=0.35, random_state=seed),
+        ExtraTreesRegressor(trees or TREES, min_samples_leaf=8, max_features=0.7, random_state=seed),
+        RandomForestRegressor(trees or TREES, min_samples_leaf=12, max_features=0.35, random_state=seed),
     ]
     counts = []
     for forest in forests:

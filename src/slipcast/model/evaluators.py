@@ -156,10 +156,16 @@ def _forest(model: Mapping[str, Any]) -> ManyRows:
     return lambda rows: [total / count for total in sums(rows)]
 
 
-def _boosting(model: Mapping[str, Any]) -> ManyRows:
+def boosted(model: Mapping[str, Any]) -> ManyRows:
+    """Return the function from prepared rows to the sums of a model of kind ``boosting``: a regression's values."""
     sums = _sums(model["trees"], single_precision=model.get("single_precision", False))
     baseline = model["baseline"]
-    return lambda rows: [expit(baseline + total) for total in sums(rows)]
+    return lambda rows: [baseline + total for total in sums(rows)]
+
+
+def _boosting(model: Mapping[str, Any]) -> ManyRows:
+    values = boosted(model)
+    return lambda rows: [expit(value) for value in values(rows)]
 
 
 def _descend_missing(

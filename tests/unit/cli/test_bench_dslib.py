@@ -124,7 +124,9 @@ def project(rng, factor):
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    path = tmp_path_factory.mktemp("dslib")
+    # As the public copy has it: the overview lies above the folder of the workbooks.
+    path = tmp_path_factory.mktemp("dslib") / "Excel"
+    path.mkdir()
     rng = np.random.default_rng(3)
     for number in range(1, 19):
         sheets = project(rng, rng.uniform(0.9, 2.5))
@@ -133,7 +135,7 @@ def folder(tmp_path_factory):
     overview += [
         [f"C2014-{number:02d}", "x", "IT" if number % 3 else "Construction (civil)"] for number in range(1, 19)
     ]
-    (path / "DSLIB_Analysis_Scheet.xlsx").write_bytes(workbook({"DSLIB": overview}))
+    (path.parent / "DSLIB_Analysis_Scheet.xlsx").write_bytes(workbook({"DSLIB": overview}))
     return path
 
 
@@ -203,8 +205,15 @@ def test_the_benchmark_judges_every_method_on_the_same_rows(folder, monkeypatch)
     monkeypatch.setattr(completion, "ITERATIONS", 5)
     run = CliRunner().invoke(cli, ["bench", "dslib", str(folder)])
     assert run.exit_code == 0, run.output
-    for words in ("18 projects", "Percent complete knows the finish in 100%", "| forecast |", "**Completion"):
+    others = "learned from other sectors alone"
+    for words in ("18 projects", "Percent complete knows the finish in 100%", "| forecast |", "**Completion", others):
         assert words in run.output
+    # Who has the workbooks and no overview gets all but the sectors.
+    monkeypatch.setattr(dslib, "_sectors", lambda workbook: {})
+    run = CliRunner().invoke(cli, ["bench", "dslib", str(folder)])
+    assert run.exit_code == 0, run.output
+    assert "No sector is held out" in run.output
+    assert others not in run.output
     refused = CliRunner().invoke(cli, ["bench", "dslib", str(folder.parent / "none")])
     assert refused.exit_code
 

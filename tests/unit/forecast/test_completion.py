@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from slipcast.forecast.completion import LEVELS, CompletionModel, earned_schedule, fit
+from slipcast.forecast.completion import LEVELS, CompletionModel, fit
+from slipcast.forecast.earned import earned_schedule
 from support.budgets import examples
 
 # Milestones, and lengths of minutes and more.

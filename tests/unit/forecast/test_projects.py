@@ -200,6 +200,51 @@ def days(before, after):
     return (date.fromisoformat(after) - date.fromisoformat(before)).days
 
 
+class Learned:
+    """A model of networks that says 10, 100, 150 and 400 working days to the completion, twice CPM to each finish."""
+
+    def completion(self, project):
+        assert project["activities"] > 10
+        return [10.0, 100.0, 150.0, 400.0]
+
+    def activity(self, row, levels):
+        return [2 * row["network_remaining"] + level for level in levels]
+
+    def __str__(self):
+        return "learned from 77 projects with a network"
+
+
+@pytest.fixture(scope="module")
+def learned():
+    _, ((_, parts),) = documents.documents(site.update(LAST), model=Learned())
+    return {name: sections.unpack(sections.pack_one(part)) for name, part in parts.items()}
+
+
+def test_a_model_of_networks_says_completion_and_activities_and_the_draws_what_drives_them(annex, learned):
+    completion, plain = learned["forecast"]["completion"], annex[LAST]["forecast"]["completion"]
+    today = date.fromisoformat(LAST)
+    # Five working days a week, less the holidays of the calendar.
+    weeks = [(date.fromisoformat(completion[name]) - today).days / 7 for name in ("p10", "p50", "p80", "p90")]
+    assert weeks == pytest.approx([2, 20, 30, 80], rel=0.1, abs=0.4)
+    assert completion["cpm"] == plain["cpm"]
+    assert learned["forecast"]["reference_class"]["text"].endswith("learned from 77 projects with a network")
+    assert learned["forecast"]["drivers"] == annex[LAST]["forecast"]["drivers"]
+    rows = learned["rows"]
+    for level in ("p50", "p80", "p90"):
+        assert max(filter(None, rows[level])) <= completion[level]
+    assert rows["p50"] != annex[LAST]["rows"]["p50"]
+
+
+def test_what_if_starts_from_the_completion_that_the_model_says(learned):
+    path = learned["forecast"]["driving_path"]
+    question = asked(changes=[{"activity_id": path[2], "remaining_duration_days": 200}])
+    found = what_if.answer(stored(learned), question)
+
+    levels = ("p10", "p50", "p80", "p90")
+    assert [found["before"][name] for name in levels] == [learned["forecast"]["completion"][name] for name in levels]
+    assert days(found["before"]["p80"], found["after"]["p80"]) > 60
+
+
 def test_what_lasts_longer_makes_the_project_later(annex):
     parts = annex[LAST]
     path = parts["forecast"]["driving_path"]

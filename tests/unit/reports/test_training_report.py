@@ -14,6 +14,7 @@ from slipcast.reports import formatting
 from slipcast.reports.training import page as training_page
 from slipcast.reports.training import render
 from slipcast.reports.training.page import SECTIONS
+from slipcast.reports.training.verdict import card
 from slipcast.reports.training.verdict import words as verdict
 from support.page import Page
 from support.report_records import VARIANTS, record
@@ -412,6 +413,34 @@ def test_the_forecast_is_shown_by_stage_with_its_charts(full):
     assert f"{own['held_80']:.0%}".replace("%", " %") in full.text
     for name in ("Where the finishes fell", "Finishes inside the 80 %", "One project backtested"):
         assert name in full.text
+
+
+@pytest.mark.parametrize(
+    ("judged", "said"),
+    [
+        (None, ""),
+        (
+            {"why": "3 projects with a network before the cut, 20 are needed", "released": False, "completion": None},
+            "get the draws of a Monte Carlo: 3 projects with a network before the cut, 20 are needed.",
+        ),
+        (
+            {"released": False, "reasons": ["its P80 <b>held</b> too rarely"], "completion": {"pinball": 5.0}},
+            "get the draws of a Monte Carlo: its P80 <b>held</b> too rarely.",
+        ),
+        (
+            {"released": True, "completion": {"pinball": 4.66, "drawn": 8.13, "held_80": 0.851}},
+            "a pinball loss of 4.66 % of the duration, 8.13 % by draws alone; 85 % came by its P80.",
+        ),
+    ],
+)
+def test_the_card_says_whether_the_forecast_learned_from_networks(judged, said):
+    part = None if judged is None else {"why": "", "reasons": [], "activities": None, **judged}
+    whole = record()
+
+    dates = card({**whole, "forecast": {**whole["forecast"], "networks": part}})["dates"]
+
+    assert dates.endswith(said)
+    assert ("network" in dates) is bool(said)
 
 
 def test_a_release_without_a_forecast_says_why(pages):

@@ -12,8 +12,9 @@ from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 
 from slipcast.contracts import CheckCounts
-from slipcast.forecast import monte_carlo
+from slipcast.forecast import monte_carlo, network_forecast
 from slipcast.forecast.distribution import FinishDistribution
+from slipcast.forecast.network_model import NetworkModel
 from slipcast.forecast.projects import sections
 from slipcast.forecast.projects.columns import COLUMNS
 from slipcast.forecast.projects.identity import project_id
@@ -104,6 +105,7 @@ def documents(
     update: Update,
     finished: Sequence[tuple[str, float]] = (),
     histories: Mapping[str, Mapping[str, Sequence[Sequence[Any]]]] | None = None,
+    model: NetworkModel | None = None,
 ) -> tuple[dict[str, dict[str, Any]], list[tuple[str, dict[str, Any]]]]:
     """Return the heads of an update's projects, and their parts for `sections.pack`.
 
@@ -120,6 +122,9 @@ def documents(
         (`monte_carlo.finished_durations`); those of the update are added
     histories
         by project the part `sections.HISTORY` of its update before
+    model
+        part ``network`` of the release's forecast: it says completions and activities, and the draws what drives them;
+        None leaves both to the draws
 
     Returns
     -------
@@ -134,6 +139,7 @@ def documents(
     why = "" if network else str(linked)
     reference = monte_carlo.NOTHING
     work: dict[Key, FinishDistribution] = {}
+    completion: dict[str, list[float]] = {}
     if network is not None:
         work = under_way(network, {key: basis.finish for key, basis in update.details.items()})
         groups = {
@@ -142,7 +148,10 @@ def documents(
         }
         try:
             reference = reference_of(network, finished)
-            found = _simulated(network, reference, work, groups)
+            stated: dict[Key, FinishDistribution] = {}
+            if model is not None:
+                completion, stated = network_forecast.said(model, network, _baselines(update))
+            found = _simulated(network, reference, work, groups, completion, stated)
         except CycleError as error:
             why = str(error)
     update = replace(update, details=_by_network(update, found))
@@ -167,6 +176,8 @@ def documents(
                 if row["stage"] != Stage.COMPLETE:
                     row["criticality"] = found[name]["criticality"].get(row["activity_id"], 0.0)
         forecast = _forecast(update, item, found.get(name), why)
+        if name in completion:
+            forecast["reference_class"]["text"] += f"; completion and activities {model}"
         heads[name] = _head(update, item, forecast)
         parts.append(
             (
@@ -175,7 +186,11 @@ def documents(
                     sections.ROWS: {column: [row[column] for row in item.rows] for column in COLUMNS},
                     sections.DETAILS: _details(update, item, work),
                     sections.HISTORY: _history(update, item, (histories or {}).get(name, {})),
-                    sections.NETWORK: {**tables.get(name, {}), "reference": asdict(reference)},
+                    sections.NETWORK: {
+                        **tables.get(name, {}),
+                        "reference": asdict(reference),
+                        "completion": completion.get(name),
+                    },
                     sections.FORECAST: forecast,
                 },
             )
@@ -248,10 +263,21 @@ def _simulated(
     reference: monte_carlo.Reference,
     work: Mapping[Key, FinishDistribution],
     groups: Mapping[str, Mapping[Key, str]],
+    completion: Mapping[str, Sequence[float]],
+    stated: Mapping[Key, FinishDistribution],
 ) -> dict[str, monte_carlo.ProjectForecast]:
     size = max(len(network.activities), 1)
     count = max(min(monte_carlo.DRAWS, DRAWN // size), FEWEST_DRAWS)
-    return monte_carlo.project_forecasts(network, reference, work, groups=groups, count=count)
+    return monte_carlo.project_forecasts(
+        network, reference, work, groups=groups, completion=completion, stated=stated, count=count
+    )
+
+
+def _baselines(update: Update) -> dict[Key, tuple[date | None, date | None]]:
+    return {
+        _key(update, row): (iso_day(row.get("baseline_start")), iso_day(row.get("baseline_finish")))
+        for row in update.activities
+    }
 
 
 def reference_of(network: Network, finished: Sequence[tuple[str, float]]) -> monte_carlo.Reference:

@@ -5,6 +5,7 @@ distribution moves by as many days as its simulated finish does: before the chan
 activities say.
 """
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
@@ -221,8 +222,10 @@ def answer(stored: Stored, asked: Question) -> dict[str, Any]:
     redrawn = _redrawn(drawn, network, other, count)
     results = draws.run(before, drawn, count), draws.run(after, redrawn, count)
     moved = _moved(stored, *results)
+    data_date = network.projects[stored.project].data_date
+    scale = _scale(stored, results[0], data_date)
     completions = {
-        name: _completion(stored, result, moment)
+        name: _completion(stored, result, moment, data_date, scale)
         for name, result, moment in zip(("before", "after"), results, computed, strict=True)
     }
     named = {change.activity_id for change in asked.changes}
@@ -315,14 +318,29 @@ def _moved(stored: Stored, before: Draws, after: Draws) -> dict[str, dict[str, t
     }
 
 
-def _completion(stored: Stored, result: Draws, computed: int | None) -> dict[str, Any]:
+def _scale(stored: Stored, before: Draws, data_date: int) -> dict[str, float]:
+    """Return how much later than the draws the model of completions puts each level, relative to the time to it."""
+    model = stored.network.get("completion")
+    if model is None:
+        return dict.fromkeys(LEVELS, 1.0)
+    finish, _ = before.project_finish(stored.project)
+    return {
+        name: days * DAY / max(quantile(finish, level) - data_date, 1)
+        for (name, level), days in zip(LEVELS.items(), model, strict=True)
+    }
+
+
+def _completion(
+    stored: Stored, result: Draws, computed: int | None, data_date: int, scale: Mapping[str, float]
+) -> dict[str, Any]:
     finish, _ = result.project_finish(stored.project)
     columns = stored.columns
+    moments = [data_date + round((quantile(finish, level) - data_date) * scale[name]) for name, level in LEVELS.items()]
     return {
         "baseline": max(filter(None, columns["baseline_finish"]), default=None),
         "planned": max(filter(None, columns["finish"]), default=None),
         "cpm": None if computed is None else day(computed),
-        **{name: day(quantile(finish, level)) for name, level in LEVELS.items()},
+        **{name: day(moment) for name, moment in zip(LEVELS, itertools.accumulate(moments, max), strict=True)},
     }
 
 

@@ -11,6 +11,7 @@ from sklearn.ensemble import (
     ExtraTreesClassifier,
     GradientBoostingClassifier,
     HistGradientBoostingClassifier,
+    HistGradientBoostingRegressor,
     RandomForestClassifier,
 )
 from sklearn.tree import DecisionTreeClassifier
@@ -60,7 +61,9 @@ def ada_boost(model: AdaBoostClassifier) -> dict[str, Any]:
     return {"kind": "boosting", "single_precision": True, "baseline": 0.0, "trees": trees}
 
 
-def hist_gradient_boosting(model: HistGradientBoostingClassifier) -> dict[str, Any]:
+def hist_gradient_boosting(
+    model: HistGradientBoostingClassifier | HistGradientBoostingRegressor,
+) -> dict[str, Any]:
     """Return histogram gradient boosting, which splits in float64 and sends missing values one way."""
     if model.is_categorical_ is not None and np.any(model.is_categorical_):
         raise ExportError("histogram gradient boosting with categorical splits cannot be exported")

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from slipcast.contracts import NetworkEvaluation
 from slipcast.reports.formatting import clean, compact, day, number, percent, plain
 
 
@@ -116,7 +117,22 @@ def _dates(forecast: dict[str, Any]) -> str:
         which += ", by the forecast of the live model, which stays"
     return (
         f"{which}. Of the finishes that it called 80 % sure, {percent(own['held_80'], 0)} came by the day; its 80 % "
-        f"interval held in {percent(own['cover_80'], 0)}."
+        f"interval held in {percent(own['cover_80'], 0)}.{_networks(forecast.get('networks'))}"
+    )
+
+
+def _networks(judged: NetworkEvaluation | None) -> str:
+    """Return whether the forecast learned from networks; empty for an evaluation of an older version."""
+    if judged is None:
+        return ""
+    completion = judged["completion"]
+    if completion is None or not judged["released"]:
+        why = "; ".join(clean(reason) for reason in judged["reasons"]) or clean(judged["why"])
+        return f" Schedules with a network get the draws of a Monte Carlo: {why}."
+    return (
+        " Completions and activities of schedules with a network are said by a model of them: a pinball loss of "
+        f"{compact(completion['pinball'])} % of the duration, {compact(completion['drawn'])} % by draws alone; "
+        f"{percent(completion['held_80'], 0)} came by its P80."
     )
 
 

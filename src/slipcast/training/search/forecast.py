@@ -98,7 +98,9 @@ def conclude(plan: ForecastPlan, measured: Sequence[ForecastPoint], fitted: Mapp
     if fitted is None or "error" in fitted:
         return {**record, "why": "its task did not finish" if fitted is None else fitted["error"]}
     kept = ("model", "params", "fit_seconds")
-    return {**record, **{name: fitted[name] for name in kept}}
+    networks = dict(plan.get("networks", {"why": "", "tables": {}}))
+    networks["why"] = networks["why"] or fitted.get("network_error", "")
+    return {**record, **{name: fitted[name] for name in kept}, "networks": networks}
 
 
 def best(plan: ForecastPlan, measured: Sequence[ForecastPoint]) -> dict[str, Any]:

@@ -8,10 +8,11 @@ from typing import Any
 
 import pandas as pd
 
-from slipcast.contracts import ForecastPlan, SearchPlan, TableRef, Track
+from slipcast.contracts import ForecastPlan, NetworkPlan, SearchPlan, TableRef, Track
 from slipcast.datasets import labels, splits, tables
 from slipcast.features.point_in_time_table import history_table
-from slipcast.forecast import landmarks
+from slipcast.forecast import landmarks, network_table
+from slipcast.schedule.network import Key
 from slipcast.training import candidates
 from slipcast.training.candidates import Candidate
 from slipcast.training.search import forecast, protocols, rounds
@@ -55,6 +56,7 @@ def plan(
     families: Sequence[Candidate],
     forecast_points: list[dict[str, Any]],
     fills: Mapping[str, dict[str, list[int]]],
+    networks: network_table.Updates | None = None,
 ) -> SearchPlan:
     """Store the tables of a search and return its plan.
 
@@ -72,6 +74,8 @@ def plan(
         declared families, and points of the forecast's grid
     fills
         the ``fills`` of the dataset's manifest; empty without any
+    networks
+        networks of the dataset version; None without any
 
     Raises
     ------
@@ -99,7 +103,7 @@ def plan(
             for name, part in {"train": main.train, "holdout": main.holdout, **rest}.items()
         },
         "tracks": {name: _write_track(store, name, track, choices.memory_mb) for name, track in tracks.items()},
-        "forecast": _forecast(table, cut, choices, forecast_points, store),
+        "forecast": _forecast(table, cut, choices, forecast_points, store, networks),
     }
 
 
@@ -133,7 +137,12 @@ def _protocols(
 
 
 def _forecast(
-    table: pd.DataFrame, cut: date | None, choices: Choices, points: list[dict[str, Any]], store: Store
+    table: pd.DataFrame,
+    cut: date | None,
+    choices: Choices,
+    points: list[dict[str, Any]],
+    store: Store,
+    networks: network_table.Updates | None,
 ) -> ForecastPlan:
     """Store the landmarks before the cut and those from it on, and return the plan of the forecast's search."""
     if cut is None:
@@ -151,7 +160,26 @@ def _forecast(
     if empty := [name for name, part in parts.items() if part.empty]:
         return {"why": f"no activity was open at a landmark of the {empty[0]}", "points": points, "tables": {}}
     written = {name: _write_table(store, f"landmarks-{name}", part) for name, part in parts.items()}
-    return {"why": "", "points": points, "tables": written}
+    return {"why": "", "points": points, "tables": written, "networks": _networks(table, cut, store, networks)}
+
+
+def _networks(table: pd.DataFrame, cut: date, store: Store, networks: network_table.Updates | None) -> NetworkPlan:
+    """Store the states of projects with a network, before the cut and from it on."""
+    if networks is None:
+        return {"why": "no schedule of the dataset has a network", "tables": {}}
+    found = network_table.tables(networks, _baselines(table), cut, table["data_date"].max().date())
+    return {"why": found.why, "tables": {name: _write_table(store, name, part) for name, part in found.parts.items()}}
+
+
+def _baselines(table: pd.DataFrame) -> network_table.Baselines:
+    names = ("baseline_start", "baseline_finish")
+    days = [
+        [None if pd.isna(day) else day.date() for day in table[name]] if name in table else [None] * len(table)
+        for name in names
+    ]
+    projects = table["project_id"].fillna(table["source"]) if "source" in table else table["project_id"]
+    keys = [Key(str(project), str(activity)) for project, activity in zip(projects, table["activity_id"], strict=True)]
+    return dict(zip(keys, zip(*days, strict=True), strict=True))
 
 
 def _write_table(store: Store, name: str, part: pd.DataFrame) -> TableRef:

@@ -10,12 +10,16 @@ import numpy as np
 
 from slipcast.contracts import SearchPlan, Track
 from slipcast.datasets import tables
+from slipcast.forecast import network_training
 from slipcast.forecast import training as forecast_training
 from slipcast.model import artifact
 from slipcast.training.candidates import Candidate
 from slipcast.training.search import forecast, rounds
 from slipcast.training.search.objects import Store
 from slipcast.training.search.worker import Worker
+
+# Rows that the models of networks are fitted to.
+NETWORKS = ("projects-train", "activities-train")
 
 
 def run(
@@ -101,8 +105,19 @@ def _forecast(task: Mapping[str, Any], plan: SearchPlan, store: Store, name: str
     except Exception as error:
         # The classifier is released without a forecast then, and the reason is said.
         return {"error": f"{type(error).__name__}: {error}"[:500]}
+    networks, why = plan["forecast"].get("networks", {}).get("tables"), ""
+    if networks:
+        projects, activities = (
+            tables.from_bytes(store.get(networks[name]["uri"], networks[name]["sha256"])) for name in NETWORKS
+        )
+        try:
+            document["network"] = network_training.fit(projects, activities, plan["seed"])
+        except Exception as error:
+            # The forecast is released without it then, and networks get the draws.
+            why = f"{type(error).__name__}: {error}"[:500]
     raw = artifact.encode(document)
     return {
+        "network_error": why,
         "fit_seconds": time.perf_counter() - began,
         "params": task["params"],
         "model": store.put(f"{name}-forecast.json", raw),
