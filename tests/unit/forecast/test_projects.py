@@ -215,33 +215,33 @@ class Learned:
 
 
 @pytest.fixture(scope="module")
-def learned():
+def with_model():
     _, ((_, parts),) = documents.documents(site.update(LAST), model=Learned())
     return {name: sections.unpack(sections.pack_one(part)) for name, part in parts.items()}
 
 
-def test_a_model_of_networks_says_completion_and_activities_and_the_draws_what_drives_them(annex, learned):
-    completion, plain = learned["forecast"]["completion"], annex[LAST]["forecast"]["completion"]
+def test_a_model_of_networks_says_completion_and_activities_and_the_draws_what_drives_them(annex, with_model):
+    completion, plain = with_model["forecast"]["completion"], annex[LAST]["forecast"]["completion"]
     today = date.fromisoformat(LAST)
     # Five working days a week, less the holidays of the calendar.
     weeks = [(date.fromisoformat(completion[name]) - today).days / 7 for name in ("p10", "p50", "p80", "p90")]
     assert weeks == pytest.approx([2, 20, 30, 80], rel=0.1, abs=0.4)
     assert completion["cpm"] == plain["cpm"]
-    assert learned["forecast"]["reference_class"]["text"].endswith("learned from 77 projects with a network")
-    assert learned["forecast"]["drivers"] == annex[LAST]["forecast"]["drivers"]
-    rows = learned["rows"]
+    assert with_model["forecast"]["reference_class"]["text"].endswith("learned from 77 projects with a network")
+    assert with_model["forecast"]["drivers"] == annex[LAST]["forecast"]["drivers"]
+    rows = with_model["rows"]
     for level in ("p50", "p80", "p90"):
         assert max(filter(None, rows[level])) <= completion[level]
     assert rows["p50"] != annex[LAST]["rows"]["p50"]
 
 
-def test_what_if_starts_from_the_completion_that_the_model_says(learned):
-    path = learned["forecast"]["driving_path"]
+def test_what_if_starts_from_the_completion_that_the_model_says(with_model):
+    path = with_model["forecast"]["driving_path"]
     question = asked(changes=[{"activity_id": path[2], "remaining_duration_days": 200}])
-    found = what_if.answer(stored(learned), question)
+    found = what_if.answer(stored(with_model), question)
 
     levels = ("p10", "p50", "p80", "p90")
-    assert [found["before"][name] for name in levels] == [learned["forecast"]["completion"][name] for name in levels]
+    assert [found["before"][name] for name in levels] == [with_model["forecast"]["completion"][name] for name in levels]
     assert days(found["before"]["p80"], found["after"]["p80"]) > 60
 
 
