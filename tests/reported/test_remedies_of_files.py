@@ -307,8 +307,6 @@ def of_network(text: str, tmp_path: Path) -> object:
 
 OWN = "name: own\nextends: canonical\n"
 OTHER_NAMES = "Code,Start,Planned finish,Finished\nA1,2025-06-06,2025-06-19,\nA2,2025-06-02,2025-06-04,2025-06-05\n"
-    "Code,Start,Planned finish,Actual finish\nA1,2025-06-06,2025-06-19,\nA2,2025-06-02,2025-06-04,2025-06-04\n"
-)
 
 
 @dataclass(frozen=True)
