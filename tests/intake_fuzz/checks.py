@@ -171,7 +171,8 @@ def _check_cells(schedule: Schedule, text: str, lines: list[str], cells: list[di
         return
     for cell in cells:
         value = cell["value"].removeprefix("'")
-        if re.fullmatch(r"[\w.-]{1,190}", value) and cell["column"] not in ("project_id", "activity_name"):
+        # What else a byte means is for the code page to say, which the checks do not look for.
+        if re.fullmatch(r"[\w.-]{1,190}", value, re.ASCII) and cell["column"] not in ("project_id", "activity_name"):
             demand(value in lines[int(cell["line"]) - 1], f"{cell} is not in its line")
     if isinstance(schedule.profile.columns.get("activity_id"), list):
         for row in schedule.rows():

@@ -187,6 +187,7 @@ FILES = (
         name="hall.csv",
     ),
     File("Assign a baseline in the scheduling tool", table().replace(b"2023-06-30", b""), table()),
+    File("Fill in the column", table().replace(b"G", b""), table()),
     File("Drop one file for each data date", SEVERAL_DATES, table()),
     File("Write it as year-month-day", DAYS, table()),
     File(

@@ -103,12 +103,13 @@ def tables(
             name: f"{dated}, n.* EXCLUDE (project) FROM {parts[name]} AS n {joined}"
             for name in ("projects", "activities")
         },
-        # A relation to an activity that is not in the file says nothing, unless it is of another project.
+        # A relation from or to an activity that is not in the file says nothing, unless it is of another project.
         "relations": (
             f"SELECT * FROM ({dated}, n.* EXCLUDE (project) REPLACE (coalesce({other}, d.project_id) AS "
             f"predecessor_project_id) FROM {parts['relations']} AS n {joined}) AS r "
-            f"WHERE r.predecessor_project_id <> r.project_id OR EXISTS (SELECT 1 FROM {parts['activities']} AS a "
-            f"WHERE a.activity_id = r.predecessor_id AND {_lasting('a.project', names, source)} = r.project_id)"
+            "WHERE r.successor_id IS NOT NULL AND (r.predecessor_project_id <> r.project_id OR EXISTS "
+            f"(SELECT 1 FROM {parts['activities']} AS a WHERE a.activity_id = r.predecessor_id "
+            f"AND {_lasting('a.project', names, source)} = r.project_id))"
         ),
         "calendars": (
             f"{dated}, n.* EXCLUDE (project) FROM (SELECT u.project AS project, c.* EXCLUDE (project) "

@@ -30,7 +30,9 @@ def read_rows(path: Path) -> dict[str, list[dict[str, str]]]:
 
 def read_network(path: Path) -> Network:
     """Return the network of a file of P6 or MS Project; raise `ScheduleRefused` if the file cannot be used."""
+    rows = read_rows(path)
     try:
-        return network_of(read_rows(path))
+        return network_of(rows)
     except ValueError as error:
-        raise ScheduleRefused(path.name, str(error), "Schedule the project once (in Primavera P6: F9)") from error
+        remedy = "Schedule the project once (F9 in Primavera P6 and in MS Project)"
+        raise ScheduleRefused(path.name, str(error), remedy) from error

@@ -172,6 +172,13 @@ def test_lags_of_ms_project_may_be_elapsed_or_shares(tmp_path):
     )
 
 
+def test_a_link_of_a_task_without_a_number_is_left_out(tmp_path):
+    nameless = msp().replace("<Task><UID>1</UID><ID>2</ID>", "<Task><ID>7</ID>")
+    assert nameless != msp()
+
+    assert rows(read(tmp_path, nameless, "hall.xml").network, "relations") == []
+
+
 def test_an_inactive_task_is_no_part_of_the_network_and_a_summary_is(tmp_path):
     found = by_id(read(tmp_path, msp(), "hall.xml"))
 
