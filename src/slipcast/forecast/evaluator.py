@@ -89,20 +89,21 @@ class Forecaster:
 
     def row(self, features: Mapping[str, Any]) -> list[float]:
         """Return the features as the trees take them: in the order of `columns`, categories as their codes."""
-        row = []
-        for name, codes in zip(self.columns, self._categories, strict=True):
-            value = features.get(name)
-            if codes is not None:
-                value = codes.get(value)
-            row.append(self._missing if value is None or value != value else float(value))
-        return row
+        missing, given = self._missing, map(features.get, self.columns)
+        return [
+            missing if value is None or value != value else float(value)
+            for value in (
+                value if codes is None else codes.get(value)
+                for value, codes in zip(given, self._categories, strict=True)
+            )
+        ]
 
     def _leaves(self, row: Sequence[float]) -> int:
         """Return the sum of the packed counts of the leaves that `row` falls into."""
         feature, number, right = self._feature, self._number, self._right
-        total = 0
         if self._compiled is not None:
-            return sum(number[node] for node in self._compiled.leaves(row))
+            return sum(map(number.__getitem__, self._compiled.leaves(row)))
+        total = 0
         for node in self._roots:
             column = feature[node]
             while column >= 0:
