@@ -54,8 +54,8 @@ def main() -> None:
     """Train, compare and print."""
     with tempfile.TemporaryDirectory() as folder:
         native.PLACE = f"{folder}/{native.FILE}"
-        if "--interpreter" not in sys.argv and not compile_native.build(Path(native.PLACE), platform.machine()):
-            raise SystemExit("there is no C compiler here: --interpreter measures without one")
+        if "--interpreter" not in sys.argv:
+            compile_native.build(Path(native.PLACE), platform.machine())
         _measure()
 
 
