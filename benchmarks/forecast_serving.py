@@ -1,13 +1,15 @@
 """Time of one forecast by the standard library and by scikit-learn, and whether both say the same.
 
-``.venv/bin/python benchmarks/forecast_serving.py`` trains on the June 2025 example (cut at the end of 2022), forecasts
+``.venv/bin/python -m benchmarks.forecast_serving`` trains on the June 2025 example (cut at the end of 2022), forecasts
 the activities open then, and prints medians of one activity at a time, both ways side by side in one run. Then it asks
-the predict function's handler about one activity at a time, and scores 10,000 as the score function does. Times are
-processor times, so that other work on the machine counts less.
+the predict function's handler about one activity at a time, and scores 10,000 as the score function does. Trees descend
+in compiled code as in the deployed layer, with ``--interpreter`` without it. Times are processor times, so that other
+work on the machine counts less.
 """
 
 import json
 import os
+import platform
 import resource
 import statistics
 import sys
@@ -22,6 +24,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from layers.build import native as compile_native
 from slipcast.datasets import labels
 from slipcast.features.point_in_time import CURRENT, HISTORY, history_features
 from slipcast.features.point_in_time_table import build_series, history_table
@@ -29,16 +32,17 @@ from slipcast.features.table import feature_table
 from slipcast.forecast import batch, conformal, forest, training
 from slipcast.forecast.evaluator import Forecaster
 from slipcast.forecast.landmarks import landmark_table, open_activities
-from slipcast.model import artifact, scorer
+from slipcast.model import artifact, native, scorer
 from slipcast.model.export.pipeline import export
 from slipcast.training.candidates import load_candidates
 from slipcast.training.pipeline import build_pipeline
 from slipcast_cli import bench
 
-EXAMPLE = Path(__file__).resolve().parents[1] / "examples" / "nyc_sca_2025-06.csv"
+ROOT = Path(__file__).resolve().parents[1]
+EXAMPLE = ROOT / "examples" / "nyc_sca_2025-06.csv"
 CUT = pd.Timestamp("2022-12-31")
 MANY = 10_000
-FUNCTIONS = Path(__file__).resolve().parents[1] / "functions"
+FUNCTIONS = ROOT / "functions"
 
 
 class _Context:
@@ -48,6 +52,14 @@ class _Context:
 
 def main() -> None:
     """Train, compare and print."""
+    with tempfile.TemporaryDirectory() as folder:
+        native.PLACE = f"{folder}/{native.FILE}"
+        if "--interpreter" not in sys.argv:
+            compile_native.build(Path(native.PLACE), platform.machine())
+        _measure()
+
+
+def _measure() -> None:
     table = bench.read(EXAMPLE)
     days = list(pd.date_range("2014-03-31", "2022-09-30", freq="QE"))
     train = landmark_table(table, days, bench.TOLERANCE_DAYS, CUT)

@@ -178,8 +178,7 @@ def main() -> None:
     sys.setrecursionlimit(10_000)
     with tempfile.TemporaryDirectory() as folder:
         library = f"{folder}/{native.FILE}"
-        if not compile_native.build(Path(library), "x86_64"):
-            raise SystemExit("no C compiler on this machine")
+        compile_native.build(Path(library), "x86_64")
         for kind, depth in DEPTH.items():
             rng = random.Random(1)
             trees = [tree(rng, depth) for _ in range(TREES)]

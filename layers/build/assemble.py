@@ -67,7 +67,7 @@ def ingredients(name: str, machine: str) -> tuple[str, str]:
             for path in own_files(source):
                 parts += [path.relative_to(source.parent).as_posix(), hashlib.sha256(path.read_bytes()).hexdigest()]
         if specification.compiled:
-            parts += [*(native.compiler(machine) or ["no compiler"])]
+            parts += native.compiler(machine)
     return requirements, hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 

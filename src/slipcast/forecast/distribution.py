@@ -3,8 +3,8 @@
 Standard library only: the prediction function imports this module.
 """
 
-import itertools
 import math
+import operator
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -45,9 +45,9 @@ class FinishDistribution:
         days, probability = self.days, self.probability
         if len(days) != len(probability) or len(days) < 2:
             raise ValueError("a distribution has two knots or more, and one probability for each")
-        if days[0] != 0 or any(not a < b for a, b in itertools.pairwise(days)):
+        if days[0] != 0 or not all(map(operator.lt, days, days[1:])):
             raise ValueError("the knots of a distribution ascend from 0")
-        if probability[0] != 0 or probability[-1] != 1 or any(not a <= b for a, b in itertools.pairwise(probability)):
+        if probability[0] != 0 or probability[-1] != 1 or not all(map(operator.le, probability, probability[1:])):
             raise ValueError("the probabilities of a distribution go from 0 to 1 and never down")
 
     def cdf(self, days: float) -> float:

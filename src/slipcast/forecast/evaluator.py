@@ -55,7 +55,7 @@ class Counted:
         feature, number, right = self._feature, self._number, self._right
         total = 0
         if self._compiled is not None:
-            return sum(number[node] for node in self._compiled.leaves(row))
+            return sum(map(number.__getitem__, self._compiled.leaves(row)))
         for node in self._roots:
             column = feature[node]
             while column >= 0:
@@ -134,13 +134,14 @@ class Forecaster:
 
     def row(self, features: Mapping[str, Any]) -> list[float]:
         """Return the features as the trees take them: in the order of `columns`, categories as their codes."""
-        row = []
-        for name, codes in zip(self.columns, self._categories, strict=True):
-            value = features.get(name)
-            if codes is not None:
-                value = codes.get(value)
-            row.append(self._missing if value is None or value != value else float(value))
-        return row
+        missing, given = self._missing, map(features.get, self.columns)
+        return [
+            missing if value is None or value != value else float(value)
+            for value in (
+                value if codes is None else codes.get(value)
+                for value, codes in zip(given, self._categories, strict=True)
+            )
+        ]
 
     def _calibrated(self, cdf: list[float], stage: str) -> list[float]:
         curve = self._curves.get(stage, self._curves.get("all"))
