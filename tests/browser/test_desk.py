@@ -42,6 +42,15 @@ def large(portfolio, count: int):
     return api
 
 
+def serious(page: Page, axe: str) -> list[tuple[str, str]]:
+    """Return the serious violations of accessibility in a page, each with the element."""
+    page.evaluate(axe)
+    violations = page.evaluate("axe.run().then((result) => result.violations)")
+    return [
+        (item["id"], item["nodes"][0]["html"][:200]) for item in violations if item["impact"] in ("serious", "critical")
+    ]
+
+
 def chart(page: Page):
     return page.get_by_role("treegrid")
 
@@ -74,7 +83,7 @@ def test_what_is_at_risk_is_found_and_opened_by_keyboard_alone(site, open_page, 
 
     panel = page.get_by_role("complementary")
     expect(panel.get_by_role("heading", name=name)).to_be_focused()
-    expect(panel).to_contain_text("With 80 % probability it is finished by")
+    expect(panel).to_contain_text("With 80% probability it is finished by")
     expect(panel.get_by_role("img", name="When will it finish?")).to_be_visible()
     page.keyboard.press("Escape")
     expect(panel).to_be_hidden()
@@ -251,7 +260,8 @@ def test_a_wrong_file_is_refused_with_the_reason(serve, open_page):
     expect(page.get_by_text(why)).to_be_visible()
 
 
-def test_a_table_is_corrected_and_sent_into_the_folder_that_it_was_in(serve, open_page):
+@pytest.mark.slow
+def test_a_table_is_corrected_and_sent_into_the_folder_that_it_was_in(serve, open_page, axe):
     link = "https://bucket.example/corrections/hall.xlsx"
     partly = run("SUCCEEDED", ("Prepare", "SUCCEEDED"), outcome={"outcome": "refused", "why": "9 of 12 rows are bad"})
     whole = run("SUCCEEDED", ("Prepare", "SUCCEEDED"), outcome={"outcome": "ingested", "why": ""})
@@ -271,6 +281,7 @@ def test_a_table_is_corrected_and_sent_into_the_folder_that_it_was_in(serve, ope
 
     expect(page.get_by_role("heading", name="The file was not taken in")).to_be_visible()
     expect(page.get_by_role("link", name="Download the table to correct")).to_have_attribute("href", link)
+    assert serious(page, axe) == []
     page.locator("#corrected").set_input_files({**HALL, "name": "hall.xlsx", "buffer": b"PK corrected"})
 
     expect(page.get_by_role("heading", name="The file is taken in")).to_be_visible()
@@ -306,7 +317,7 @@ def test_an_approver_rejects_a_release_that_waits_and_the_picture_says_what_held
 
 
 @pytest.mark.slow
-def test_a_table_that_is_not_understood_gets_a_profile_and_is_sent_again(serve, open_page):
+def test_a_table_that_is_not_understood_gets_a_profile_and_is_sent_again(serve, open_page, axe):
     refused = run("SUCCEEDED", ("Prepare", "SUCCEEDED"), outcome={"outcome": "refused", "why": "no profile fits"})
     taken = run("SUCCEEDED", ("Prepare", "SUCCEEDED"), ("Score", "SUCCEEDED"), outcome={"outcome": "ingested"})
     uploading, sent, _ = uploads(iter([refused, taken]))
@@ -333,6 +344,7 @@ def test_a_table_that_is_not_understood_gets_a_profile_and_is_sent_again(serve, 
     page.get_by_role("button", name="Suggest a mapping").click()
     expect(page.get_by_role("row").filter(has_text="baseline finish").first).to_contain_text("70%")
     expect(page.get_by_text("Not used: Kosten Ist")).to_be_visible()
+    assert serious(page, axe) == []
     page.get_by_label("Profile (YAML)").fill("name: tracker\ntitle: ours\n")
     page.get_by_role("button", name="Save as profile").click()
 
@@ -352,13 +364,7 @@ def test_no_screen_has_a_serious_violation_of_accessibility(site, open_page, axe
 
     for path in SCREENS:
         visit(page, site, path)
-        page.evaluate(axe)
-        violations = page.evaluate("axe.run().then((result) => result.violations)")
-        found[path] = [
-            (item["id"], item["nodes"][0]["html"][:200])
-            for item in violations
-            if item["impact"] in ("serious", "critical")
-        ]
+        found[path] = serious(page, axe)
 
     assert not any(found.values()), found
 

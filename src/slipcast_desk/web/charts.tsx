@@ -84,7 +84,10 @@ export function Distribution({ points, marks, label }: {
   const height = 200;
   const left = 44;
   const shown = marks.filter((mark) => mark.at) as { at: string; name: string; class: string }[];
-  const dates = [...points.map((point) => moment(point.date)), ...shown.map((mark) => moment(mark.at))];
+  // The last per cent may lie years away.
+  const end = points.findIndex((point) => point.probability >= 0.99) + 1;
+  const drawn = end > 1 ? points.slice(0, end) : points;
+  const dates = [...drawn.map((point) => moment(point.date)), ...shown.map((mark) => moment(mark.at))];
   const pad = Math.max((Math.max(...dates) - Math.min(...dates)) * 0.06, 2 * DAYS);
   const x = scaleUtc([Math.min(...dates) - pad, Math.max(...dates) + pad], [left, Math.max(width - RIGHT, left + 40)]);
   const y = scaleLinear([0, 1], [height - 26, 16]);
@@ -101,15 +104,17 @@ export function Distribution({ points, marks, label }: {
           ))}
         </g>
         <Dates scale={x} top={16} height={height - 26} count={Math.max(2, Math.floor(width / 120))} />
-        <path class="under" d={area<{ date: string; probability: number }>().x(at).y0(y(0)).y1((point) => y(point.probability)).curve(curveMonotoneX)(points)!} />
-        <path class="over" d={line<{ date: string; probability: number }>(at, (point) => y(point.probability)).curve(curveMonotoneX)(points)!} />
-        {shown.map((mark, place) => (
+        <path class="under" d={area<{ date: string; probability: number }>().x(at).y0(y(0)).y1((point) => y(point.probability)).curve(curveMonotoneX)(drawn)!} />
+        <path class="over" d={line<{ date: string; probability: number }>(at, (point) => y(point.probability)).curve(curveMonotoneX)(drawn)!} />
+        {shown.map((mark) => (
           <g key={mark.name} class={`mark ${mark.class}`}>
             <line x1={x(moment(mark.at))} x2={x(moment(mark.at))} y1={y(1)} y2={y(0)} />
-            <text x={x(moment(mark.at)) + (x(moment(mark.at)) > width * 0.6 ? -5 : 5)} y={26 + 13 * place} text-anchor={x(moment(mark.at)) > width * 0.6 ? "end" : "start"}>{mark.name}</text>
           </g>
         ))}
       </svg>
+      <ul class="legend">
+        {shown.map((mark) => <li key={mark.name}><svg class={`mark ${mark.class}`} width="12" height="12" aria-hidden="true"><line x1="6" x2="6" y1="0" y2="12" /></svg> {mark.name} {day(mark.at)}</li>)}
+      </ul>
       <details>
         <summary>{t("as.table")}</summary>
         <table>

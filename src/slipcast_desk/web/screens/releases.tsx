@@ -60,10 +60,10 @@ function Request({ asked, here, done }: { asked: Asked; here: boolean; done: () 
       <div class="scroll">
         <table>
           <thead><tr><th scope="col">{t("releases.measure")}</th><th scope="col">{t("releases.new")}</th><th scope="col">{t("releases.live")}</th></tr></thead>
-          <tbody>{asked.figures.map((row) => <tr key={row.measure}><th scope="row">{row.measure}</th><td>{row.challenger}</td><td>{row.champion}</td></tr>)}</tbody>
+          <tbody>{asked.figures.map((row) => <tr key={row.measure}><th scope="row">{word("measure", row.measure)}</th><td>{row.challenger}</td><td>{row.champion}</td></tr>)}</tbody>
         </table>
       </div>
-      <dl class="facts">{asked.facts.map((item) => <><dt key={item.name}>{item.name}</dt><dd>{item.value}</dd></>)}</dl>
+      <dl class="facts">{asked.facts.map((item) => <><dt key={item.name}>{word("fact", item.name)}</dt><dd>{item.name === "Started by" ? word("reason", item.value) : item.value}</dd></>)}</dl>
       {asked.report_url && <p><a href={asked.report_url} target="_blank" rel="noopener">{t("page.training")}</a></p>}
       {!here && <p class="muted">{t("approve.help")}</p>}
       {!here && <Field label={t("approve.link")}><input type="url" value={link} onInput={(event) => setLink(event.currentTarget.value)} /></Field>}
