@@ -178,7 +178,8 @@ def _networks(found: Found, bounds: Bounds, seed: int) -> NetworkEvaluation:
 
 def _without_network(raw: bytes) -> bytes:
     document = json.loads(raw)
-    return artifact.encode({name: value for name, value in document.items() if name != "network"})
+    # Without the part the bytes of the search are the ones of the release.
+    return raw if document.pop("network", None) is None else artifact.encode(document)
 
 
 def _unjudged(found: Found, why: str) -> ForecastAssessment:

@@ -48,8 +48,18 @@ class Listed(NamedTuple):
     activities: int
 
 
+class Networks(Protocol):
+    """Networks of projects at their updates, planned as their baselines are."""
+
+    def listed(self) -> Sequence[tuple[str, str, date, int]]:
+        """Return source, project, data date and number of activities of all updates."""
+
+    def network(self, update: Listed) -> Network | None:
+        """Return the network of one project at an update; None if dates cannot be computed from it."""
+
+
 class Updates(Protocol):
-    """Networks of a dataset version."""
+    """Networks of a dataset version as rows."""
 
     def listed(self) -> Sequence[tuple[str, str, date, int]]:
         """Return source, project, data date and number of activities of all updates."""
@@ -83,21 +93,19 @@ class _Facts:
     seen: int
 
 
-def tables(updates: Updates, baselines: Baselines, cut: date, until: date) -> Found:
-    """Return the rows of a dataset's projects.
+def tables(networks: Networks, cut: date, until: date) -> Found:
+    """Return the rows of a portfolio's projects.
 
     Parameters
     ----------
-    updates
-        networks of the dataset
-    baselines
-        first and last day of activities in the baseline, by project and activity
+    networks
+        networks of the portfolio
     cut
         day from which on the rows judge; nothing that became known on it or later is part of those before it
     until
         last day of the dataset
     """
-    series = _series(Listed(*item) for item in updates.listed())
+    series = _series(Listed(*item) for item in networks.listed())
     before = {name: [item for item in own if item.data_date < cut] for name, own in series.items()}
     after = {name: [item for item in own if item.data_date >= cut] for name, own in series.items()}
     for what, found, least in (("before", before, FEWEST_PROJECTS), ("after", after, FEWEST_JUDGED)):
@@ -106,20 +114,19 @@ def tables(updates: Updates, baselines: Baselines, cut: date, until: date) -> Fo
             said = "no project" if not count else f"{count} project{'s' if count > 1 else ''}"
             return Found(f"{said} with a network {what} the cut, {least} are needed")
     most = _most_updates([*before.values(), *after.values()])
-    reader = _Reader(updates, baselines)
     parts: dict[str, list[pd.DataFrame]] = {TRAIN: [], HOLDOUT: []}
     records: dict[str, list[dict[str, Any]]] = {TRAIN: [], HOLDOUT: []}
     ratios: list[tuple[str, float]] = []
     for name, own in before.items():
         if own:
-            last = reader.network(own[-1])
+            last = networks.network(own[-1])
             ratios += [] if last is None else zip(*monte_carlo.finished_durations(last), strict=True)
-            for record, rows in _judged(reader, name, own, cut - timedelta(days=1), most):
+            for record, rows in _judged(networks, name, own, cut - timedelta(days=1), most):
                 records[TRAIN].append(record)
                 parts[TRAIN].append(rows)
     reference = monte_carlo.reference_class([name for name, _ in ratios], [ratio for _, ratio in ratios])
     for name, own in after.items():
-        for record, rows in _judged(reader, name, own, until, most, reference):
+        for record, rows in _judged(networks, name, own, until, most, reference):
             records[HOLDOUT].append(record)
             parts[HOLDOUT].append(rows)
     found = {}
@@ -144,11 +151,26 @@ def network_from(rows: Mapping[str, Sequence[Row]]) -> Network | None:
         return None
 
 
-class _Reader:
+class Stored:
+    """Networks of a dataset version.
+
+    Parameters
+    ----------
+    updates
+        its rows
+    baselines
+        first and last day of activities in the baseline, by project and activity
+    """
+
     def __init__(self, updates: Updates, baselines: Baselines) -> None:
         self._updates, self._baselines = updates, baselines
 
+    def listed(self) -> Sequence[tuple[str, str, date, int]]:
+        """Return source, project, data date and number of activities of all updates."""
+        return self._updates.listed()
+
     def network(self, update: Listed) -> Network | None:
+        """Return the network of one project at an update; None if dates cannot be computed from it."""
         network = network_from(self._updates.rows(update.source, update.project_id, update.data_date))
         if network is None or update.project_id not in network.projects:
             return None
@@ -177,7 +199,7 @@ def _spread(own: Sequence[Listed], most: int) -> list[Listed]:
 
 
 def _judged(
-    reader: _Reader,
+    networks: Networks,
     name: str,
     own: Sequence[Listed],
     known: date,
@@ -185,12 +207,12 @@ def _judged(
     reference: monte_carlo.Reference | None = None,
 ) -> Iterator[tuple[dict[str, Any], pd.DataFrame]]:
     """Yield a row of the project and those of its activities for its updates, by what is known on a day."""
-    last = reader.network(own[-1]) if own else None
+    last = networks.network(own[-1]) if own else None
     if last is None:
         return
     facts = _facts(last, own[-1].project_id)
     for number, update in enumerate(_spread(own, most)):
-        network = reader.network(update)
+        network = networks.network(update)
         if network is None:
             continue
         try:

@@ -200,6 +200,8 @@ def _counts(
     share = weight / np.bincount(leaf, weight, nodes)[leaf]
     shape = (nodes, len(EDGES))
     events, at_risk = np.zeros(shape, dtype="float32"), np.zeros(shape, dtype="float32")
-    np.add.at(events, leaf, share[:, None] * finished)
-    np.add.at(at_risk, leaf, share[:, None] * seen)
+    order = np.argsort(leaf, kind="stable")
+    found, begins = np.unique(leaf[order], return_index=True)
+    for counts, what in ((events, finished), (at_risk, seen)):
+        counts[found] = np.add.reduceat((share[:, None] * what)[order], begins)
     return events, at_risk

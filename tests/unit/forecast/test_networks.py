@@ -35,7 +35,7 @@ def small():
 
 @pytest.fixture(scope="module")
 def found(small):
-    return network_table.tables(Portfolio(COUNT), {}, CUT, UNTIL).parts
+    return network_table.tables(network_table.Stored(Portfolio(COUNT), {}), CUT, UNTIL).parts
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +46,7 @@ def document(found):
 
 @pytest.mark.usefixtures("small")
 def test_nothing_known_from_the_cut_on_is_part_of_what_is_learned(found):
-    other = network_table.tables(Portfolio(COUNT, changed=CUT), {}, CUT, UNTIL).parts
+    other = network_table.tables(network_table.Stored(Portfolio(COUNT, changed=CUT), {}), CUT, UNTIL).parts
 
     for name in TRAIN:
         pd.testing.assert_frame_equal(found[name], other[name])
@@ -89,7 +89,7 @@ def test_the_baseline_stands_for_planned_dates_that_moved():
 @pytest.mark.usefixtures("small")
 @pytest.mark.parametrize(("count", "cut", "words"), [(0, CUT, "no project"), (8, date(2015, 9, 1), "4 projects")])
 def test_too_few_projects_teach_nothing(count, cut, words):
-    found = network_table.tables(Portfolio(count), {}, cut, UNTIL)
+    found = network_table.tables(network_table.Stored(Portfolio(count), {}), cut, UNTIL)
 
     assert found.parts == {}
     assert found.why.startswith(f"{words} with a network before the cut")

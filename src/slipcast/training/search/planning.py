@@ -167,7 +167,9 @@ def _networks(table: pd.DataFrame, cut: date, store: Store, networks: network_ta
     """Store the states of projects with a network, before the cut and from it on."""
     if networks is None:
         return {"why": "no schedule of the dataset has a network", "tables": {}}
-    found = network_table.tables(networks, _baselines(table), cut, table["data_date"].max().date())
+    found = network_table.tables(
+        network_table.Stored(networks, _baselines(table)), cut, table["data_date"].max().date()
+    )
     return {"why": found.why, "tables": {name: _write_table(store, name, part) for name, part in found.parts.items()}}
 
 
