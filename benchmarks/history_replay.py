@@ -104,7 +104,7 @@ class SchoolConstruction(History):
     name, months, yearly = "nyc_sca", 18, 4
 
     def __init__(self, raw: Path, begin: str) -> None:
-        self.table = canonical(pd.read_csv(raw, dtype=str, keep_default_na=False))
+        self.table = canonical(raw)
         last = pd.Timestamp("2025-06-30")
         self.days = list(pd.date_range(begin, last, freq="QE"))
         whole = as_of(self.table, last)

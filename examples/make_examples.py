@@ -14,7 +14,7 @@ DATES = {"nyc_sca_2022-12.csv": "2022-12-31", "nyc_sca_2025-06.csv": "2025-06-30
 
 def main(raw_file: str) -> None:
     """Write one file for each data date in `DATES` and print its size."""
-    table = canonical(pd.read_csv(raw_file, dtype=str, keep_default_na=False))
+    table = canonical(Path(raw_file))
     for name, day in DATES.items():
         snapshot = as_of(table, pd.Timestamp(day))
         snapshot.to_csv(HERE / name, index=False, date_format="%Y-%m-%d", lineterminator="\n")

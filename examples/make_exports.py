@@ -959,10 +959,9 @@ def _msp_task(item: Activity, uids: dict[str, int]) -> dict[str, object]:
 def write_canonical(raw: Path) -> None:
     """Slipcast's own columns, with the mistakes that people make in a spreadsheet program."""
     data_date, file = pd.Timestamp("2025-03-31"), "canonical_staten_island_2025-03-31.csv"
-    cells = pd.read_csv(raw, dtype=str, keep_default_na=False)
-    districts = [str(district) for district in DISTRICTS["canonical"]]
-    cells = cells[cells["Project Geographic District "].str.strip().isin(districts)]
-    table = as_of(canonical(cells), data_date)
+    table = canonical(raw)
+    districts = [f"district {district:02}" for district in DISTRICTS["canonical"]]
+    table = as_of(table[table["location"].isin(districts)], data_date)
     sheet = Sheet(table.columns)
     for row in csv.DictReader(io.StringIO(table.to_csv(index=False, date_format="%Y-%m-%d"))):
         sheet.add(row["status"], **row)

@@ -8,10 +8,8 @@ from datetime import date
 from functools import cache
 from pathlib import Path
 
-import pandas as pd
 import pytest
 
-from examples.nyc_sca import canonical
 from slipcast.datasets import versions
 from slipcast.ingest.mapping.profile import (
     Dates,
@@ -364,22 +362,6 @@ def test_ms_project_counts_predecessors_and_keeps_out_what_is_not_a_task(export)
     assert {row["phase"] for row in rows} == {"Scope", "Design"}
     assert [value for _, _, value in rejected(schedule)] == ["31/06/2021", "n.n.", "TBD", "1011"]
     assert "read as utf-16" in schedule.notes
-
-
-def test_the_raw_city_file_becomes_what_the_snapshot_module_makes_of_it(export):
-    raw = pd.read_csv(EXPORTS / "nyc_sca_2025-06.csv.gz", dtype=str, keep_default_na=False)
-    columns = ["phase", "work_type", "start", "baseline_finish", "actual_finish", "budget", "activity_name"]
-    expected = canonical(raw)[columns].astype({"budget": float})
-    rows = pd.DataFrame(export("nyc_sca_2025-06.csv.gz").rows())
-    for name in ("start", "baseline_finish", "actual_finish"):
-        rows[name] = pd.to_datetime(rows[name])
-    # The snapshots leave out what starts and ends on one day.
-    rows = rows[rows["baseline_finish"] > rows["start"]]
-
-    def ordered(table: pd.DataFrame) -> list[tuple[str, ...]]:
-        return sorted(tuple(map(str, row)) for row in table[columns].itertuples(index=False))
-
-    assert ordered(rows) == ordered(expected)
 
 
 def test_the_paper_brings_two_numbers_and_a_label(export):

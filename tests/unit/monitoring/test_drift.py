@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.spatial.distance import jensenshannon
 
 from slipcast.features.row import CATEGORICAL, MISSING, NUMERIC
 from slipcast.monitoring.drift import assess, compare, counts_of, findings_of
@@ -135,6 +136,89 @@ def test_the_same_finding_in_two_of_three_windows_is_confirmed(known):
     assert not assess(known, sketch, Rule(), [quiet, quiet, before]).confirmed
     assert not assess(known, sketch, Rule(), [other, quiet]).confirmed
     assert assess(known, sketch, Rule(needed=1, of=1)).confirmed
+
+
+@pytest.fixture(scope="module")
+def small() -> tuple[dict, Sketch]:
+    """A profile of 200 rows and a window of 100 whose figures can be counted by hand."""
+    reference = pd.DataFrame({"x": np.tile(np.arange(1.0, 11), 20), "quiet": np.repeat(np.arange(20.0), 10)})
+    reference["c"] = np.repeat(["a", "b"], [120, 80])
+    scores = np.tile(np.linspace(0.1, 0.9, 20), 10)
+    known = profile(reference, scores, np.tile([0, 1], 100), numeric=["x", "quiet"], categorical=["c"])
+    window = pd.DataFrame({"x": np.repeat([np.nan, 10.0, 12.0], [20, 60, 20]), "quiet": np.repeat(np.arange(20.0), 5)})
+    window["c"] = np.tile(["a", "z"], 50)
+    sketch = Sketch(known)
+    sketch.add(window, np.tile(np.linspace(0.1, 0.9, 20), 5))
+    return known, sketch
+
+
+def test_the_figures_of_a_window_are_those_that_are_counted_by_hand(small):
+    known, sketch = small
+    found = assess(known, sketch)
+    x, c, quiet = (found.features[name] for name in ("x", "c", "quiet"))
+
+    assert (found.state, found.n, found.confirmed, found.confirmed_features) == ("drift", 100, False, [])
+    assert (x.kind, x.drifted, c.drifted, quiet.drifted, found.score.drifted) == ("numeric", True, True, False, False)
+    assert found.drifted_share == pytest.approx(2 / 3)
+    assert found.max_psi == max(x.psi, c.psi) > found.score.psi
+    strength = {name: max(f.effect / f.limit for f in found.features[name].findings) for name in ("x", "c")}
+    assert found.drifted == sorted(strength, key=lambda name: -strength[name])
+    assert (x.mean, x.reference_mean) == (pytest.approx(10.5), pytest.approx(5.5))
+    assert (x.missing_share, x.reference_missing_share, x.out_of_range_share) == (0.2, 0.0, 0.2)
+    # All of the window lies above all of the reference but its 10: the distance is that of the means.
+    assert x.wasserstein == pytest.approx(5.0 / np.std(np.arange(1.0, 11)), rel=0.1)
+    assert quiet.wasserstein == pytest.approx(0.0, abs=0.05)
+    assert {finding.what: finding.words for finding in x.findings if finding.what != "distribution"} == {
+        "missing": "missing in 20% of the window, 0% of the reference",
+        "out_of_range": "20% lie outside 1 to 10, where all of training was",
+    }
+    assert (c.kind, c.unseen_share, c.missing_share, c.out_of_range_share) == ("categorical", 0.5, 0.0, None)
+    assert [(bin_.label, bin_.reference, bin_.window) for bin_ in c.bins] == [
+        ("a", pytest.approx(0.6), pytest.approx(0.5)),
+        ("b", pytest.approx(0.4), 0.0),
+        ("(other)", 0.0, pytest.approx(0.5)),
+    ]
+    assert x.bins[0].label.startswith("≤ ")
+    assert [bin_.label for bin_ in x.bins[-1:]] == ["(missing)"]
+    assert sum(bin_.window for bin_ in x.bins) == pytest.approx(1)
+    assert x.bins[-1].window == pytest.approx(0.2)
+    # An independent judge of the distance; half a count is added to each bin.
+    apart = jensenshannon([120.5, 80.5, 0.5], [50.5, 0.5, 50.5], base=2)
+    assert c.js_distance == pytest.approx(float(apart), abs=1e-9)
+    tests = len(Reference(known).tests)
+    assert found.alpha == pytest.approx(Rule().level(tests) * tests)
+    words = next(finding.words for finding in c.findings if finding.what == "distribution")
+    assert words.startswith(f"PSI {c.psi:.2f} where chance gives {c.psi_chance:.2f} and up to {c.psi_limit:.2f}")
+    assert c.p_value == next(finding.p_value for finding in c.findings if finding.what == "distribution")
+
+
+def test_one_confirmed_feature_confirms_the_window_and_no_other(small):
+    known, sketch = small
+    before, quiet = ({"until": "x", "state": "drift", "findings": found} for found in (["x:missing"], []))
+
+    found = assess(known, sketch, Rule(), [quiet, before])
+    assert (found.confirmed, found.confirmed_features) == (True, ["x"])
+    assert not assess(known, sketch, Rule(needed=3, of=3), [before, quiet]).confirmed
+    assert assess(known, sketch, Rule(needed=3, of=3), [before, before]).confirmed_features == ["x"]
+
+
+def test_the_least_number_of_predictions_is_enough(small):
+    known, sketch = small
+    nothing = assess(known, Sketch(known), Rule(min_n=0))
+
+    assert assess(known, sketch, Rule(min_n=100)).state == "drift"
+    assert assess(known, sketch, Rule(min_n=101)).state == "insufficient_data"
+    assert (nothing.state, nothing.confirmed, nothing.score) == ("insufficient_data", False, None)
+    assert findings_of(nothing) == []
+    one = Sketch(known)
+    one.add({"x": [1.0], "quiet": [1.0], "c": ["a"]}, np.array([0.5]))
+    assert assess(known, one, Rule(min_n=0)).state == "ok"
+
+
+def test_a_finding_of_the_score_is_listed_by_its_name(known):
+    found = compare(known, *sample(300, 1, shift=1.0))
+
+    assert "score:distribution" in findings_of(found)
 
 
 def test_confirmation_of_many_windows():
