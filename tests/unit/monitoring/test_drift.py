@@ -41,10 +41,10 @@ def drifted(found: Drift) -> set[str]:
 
 @pytest.mark.parametrize("n", [50, 200, 2000])
 def test_without_drift_the_monitor_is_quiet(known, n):
-    states = [compare(known, *sample(n, seed)).state for seed in range(1, 51)]
+    found = [compare(known, *sample(n, seed)) for seed in range(1, 51)]
 
-    # One window alone may speak; two of three then have to find the same.
-    assert states.count("drift") <= 2
+    # One window alone may speak, as often as the level of all its tests; two of three then have to find the same.
+    assert [item.state for item in found].count("drift") <= 50 * found[0].alpha < 10
 
 
 def test_false_alarms_of_a_quiet_year_stay_below_what_is_allowed(known):
