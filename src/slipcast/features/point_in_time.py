@@ -243,10 +243,10 @@ GROUPS: dict[str, tuple[str, ...]] = {
     **{group: tuple(item.name for item in FEATURES if item.group == group) for group in {f.group: 0 for f in FEATURES}},
 }
 
-# Features kept by cross-validation in time (benchmarks/point_in_time.py). A value of the whole portfolio is the same
-# for all activities that start on a day. It encodes the date: it lowers one period's Brier score and ranks no activity
-# better.
-KEPT_GROUPS = ("project", "finish season", "location", "activity name")
+# Features kept by cross-validation in time: four groups by benchmarks/point_in_time.py, the last by
+# benchmarks/feature_groups.py on two histories. A value of the whole portfolio is the same for all activities that
+# start on a day. It encodes the date: it lowers one period's Brier score and ranks no activity better.
+KEPT_GROUPS = ("project", "finish season", "location", "activity name", "project rates")
 HISTORY = tuple(name for group in KEPT_GROUPS for name in GROUPS[group])
 # Point-in-time features of a forecast, as of the day after its data date, next to those of the start: a project goes on
 # while its activities run. None of the portfolio, for the same reason. `NOW` are their names as features of a forecast.

@@ -157,11 +157,6 @@ def _describe(
     )
 
 
-def _missing(entry: Mapping[str, Any]) -> float:
-    value: float = entry["counts"][-1] if entry["kind"] == "numeric" else entry.get("missing", 0)
-    return value
-
-
 def _wasserstein(entry: Mapping[str, Any], counted: Numbers) -> float | None:
     fine = np.array(entry.get("fine", entry)["counts"], dtype="float64")
     if not entry.get("sd") or not fine[:-1].sum() or not counted.counts[:-1].sum():

@@ -26,6 +26,8 @@ def said(name: str, value, **own_names: str) -> str:
         ("log_budget", math.log1p(343300), "budget 343300"),
         ("log_budget", None, "budget unknown"),
         ("location_late_rate", 0.125, "late rate of the location above that of all 0.12"),
+        ("project_late_rate", -0.05, "late rate of the project above that of all -0.05"),
+        ("project_mean_slip", 12.5, "mean slip of the project above that of all, in days 12.5"),
         ("predecessor_count", 10.0, "number of predecessors 10"),
         ("phase", "Design", "phase Design"),
         ("phase", features.MISSING, "phase unknown"),

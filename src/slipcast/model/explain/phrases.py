@@ -18,6 +18,8 @@ _PLAIN = {
     "project_gap_days": "days since the project's last finish",
     "location_late_rate": "late rate of the location above that of all",
     "activity_name_late_rate": "late rate of such activities above that of all",
+    "project_late_rate": "late rate of the project above that of all",
+    "project_mean_slip": "mean slip of the project above that of all, in days",
     "finish_season": "month of the planned finish",
     "phase": "phase",
     "work_type": "work type",
