@@ -1074,6 +1074,27 @@ def test_days_that_may_be_months_are_written_year_first(read):
     assert given.rows()[0]["start"] == date(2025, 4, 3)
 
 
+# Monday 3 and Wednesday 5 June; no number is above 12.
+WEEKDAYS = {
+    "de": ("Mo 03.06.24", "Mi 05.06.24", "DMY"),
+    "en": ("Mon 6/3/24", "Wed 6/5/24", "MDY"),
+    "gb": ("Mon 03/06/24", "Wed 05/06/24", "DMY"),
+    "long": ("Monday, 06/03/2024", "Wednesday, 06/05/2024", "MDY"),
+}
+
+
+@pytest.mark.parametrize("written", WEEKDAYS)
+def test_the_day_of_the_week_says_which_number_is_the_month(read, written):
+    first, last, order = WEEKDAYS[written]
+    cells = f'1,Walls,"{first}","{last}","{first}","{last}",NA,NA,No,No'
+    header = "Unique ID,Name,Start,Finish,Baseline Start,Baseline Finish,Actual Start,Actual Finish,Summary,Milestone"
+
+    schedule = read(f"{header}\n{cells}\n", f"hall_{DAY}.csv")
+
+    assert noted(schedule, f"numeric dates read as {order}")
+    assert schedule.rows()[0]["baseline_finish"] == date(2024, 6, 5)
+
+
 def test_several_days_of_one_project_are_dropped_one_by_one(read):
     header, rows = (
         "activity_id,start,baseline_finish,data_date\n",
