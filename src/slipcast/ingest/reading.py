@@ -487,6 +487,8 @@ class _Reading:
             return replace(query, order="YMD" if not (dates.formats or dates.suffixes or dates.months) else "DMY")
         orders = {"DMY": not_dmy, "MDY": not_mdy}
         if not_dmy == not_mdy:
+            orders["DMY"], orders["MDY"] = self._other_weekdays(relation, columns, dmy, mdy)
+        if orders["DMY"] == orders["MDY"]:
             for order in orders:
                 orders[order] = self._count(replace(query, order=order))[2]
         if orders["DMY"] == orders["MDY"]:
@@ -499,6 +501,19 @@ class _Reading:
                 column,
             )
         return replace(query, order=min(orders, key=orders.__getitem__))
+
+    def _other_weekdays(self, relation: str, columns: Sequence[str], dmy: str, mdy: str) -> tuple[int, int]:
+        """Return how many texts of dates name another day of the week than theirs, read in one order and the other."""
+        every = ", ".join(f"text_{name}" for name in columns)
+        found = self.database.execute(
+            f"SELECT text, isodow({dmy}), isodow({mdy}) FROM (SELECT DISTINCT unnest([{every}]) AS text "
+            f"FROM {relation} WHERE NOT filtered) WHERE regexp_matches(text, '^[^\\d\\s]') AND {dmy} <> {mdy}"
+        ).fetchall()
+        named = [(expressions.weekday(text), first, second) for text, first, second in found]
+        return (
+            sum(day not in (None, first) for day, first, _ in named),
+            sum(day not in (None, second) for day, _, second in named),
+        )
 
     def _last_finish(self, query: Query) -> date:
         """A file in which everything is complete was written after the last finish; any other must say when."""

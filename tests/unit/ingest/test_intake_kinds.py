@@ -712,6 +712,30 @@ def test_two_lines_make_a_header(read):
     )
 
 
+GROUPED = {
+    "es": (";;Real;;Línea base;;", "Id.;Nombre de tarea;Comienzo;Fin;Comienzo;Fin;Resumen", "NOD"),
+    "fr": (";;Réel;;Planifié;;", "N°;Nom de la tâche;Début;Fin;Début;Fin;Récapitulative", "NC"),
+    "it": (";;Effettivo;;Previsto;;", "ID;Nome attività;Inizio;Fine;Inizio;Fine;Riepilogo", "ND"),
+    "nl": (";;Werkelijk;;Basislijn;;", "Id;Taaknaam;Begindatum;Einddatum;Begindatum;Einddatum;Samenvatting", "NB"),
+    "pt": (";;Real;;Linha de base;;", "ID;Nome da tarefa;Início;Término;Início;Término;Resumo", "ND"),
+    "de": (";;Aktuell;;Geplant;;", "Nr.;Vorgangsname;Anfang;Ende;Anfang;Ende;Sammelvorgang", "NV"),
+}
+
+
+@pytest.mark.parametrize("language", GROUPED)
+def test_two_lines_make_a_header_in_the_words_of_the_language(read, language):
+    """The name that both make has another order or ending: Fin real, Aktuelles Ende."""
+    groups, names, nothing = GROUPED[language]
+    row = f"1;X;06/01/25;31/03/25;06/01/25;17/01/25;0\n2;Y;20/01/25;{nothing};20/01/25;31/01/25;0\n"
+
+    schedule = read(f"{groups}\n{names}\n{row}", f"hall_{DAY}.csv")
+
+    rows = by_id(schedule)
+    assert schedule.profile.name == f"msproject_{language}"
+    assert (rows["1"]["baseline_finish"], rows["1"]["actual_finish"]) == (date(2025, 1, 17), date(2025, 3, 31))
+    assert (rows["2"]["status"], rows["2"]["baseline_start"]) == ("in_progress", date(2025, 1, 20))
+
+
 def test_a_sep_line_is_passed_over(read):
     text = f"sep=;\n{P6}\nA10,Piles,Completed,Task Dependent,10d,06-Jan-25 A,03-Mar-25 A,06-Jan-25,17-Jan-25\n"
 
@@ -1072,6 +1096,27 @@ def test_days_that_may_be_months_are_written_year_first(read):
     own = load_profile("name: own\nextends: p6\ndates: {order: DMY, suffixes: [A]}", "own.yaml")
     given = read(text.format("03/04/2025", "05/08/2025", "05/06/2025"), f"p_{DAY}.csv", profile=own)
     assert given.rows()[0]["start"] == date(2025, 4, 3)
+
+
+# Monday 3 and Wednesday 5 June; no number is above 12.
+WEEKDAYS = {
+    "de": ("Mo 03.06.24", "Mi 05.06.24", "DMY"),
+    "en": ("Mon 6/3/24", "Wed 6/5/24", "MDY"),
+    "gb": ("Mon 03/06/24", "Wed 05/06/24", "DMY"),
+    "long": ("Monday, 06/03/2024", "Wednesday, 06/05/2024", "MDY"),
+}
+
+
+@pytest.mark.parametrize("written", WEEKDAYS)
+def test_the_day_of_the_week_says_which_number_is_the_month(read, written):
+    first, last, order = WEEKDAYS[written]
+    cells = f'1,Walls,"{first}","{last}","{first}","{last}",NA,NA,No,No'
+    header = "Unique ID,Name,Start,Finish,Baseline Start,Baseline Finish,Actual Start,Actual Finish,Summary,Milestone"
+
+    schedule = read(f"{header}\n{cells}\n", f"hall_{DAY}.csv")
+
+    assert noted(schedule, f"numeric dates read as {order}")
+    assert schedule.rows()[0]["baseline_finish"] == date(2024, 6, 5)
 
 
 def test_several_days_of_one_project_are_dropped_one_by_one(read):

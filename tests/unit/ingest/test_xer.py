@@ -48,7 +48,7 @@ def tasks(*rows: str) -> list[str]:
     return table("TASK", "\t".join(TASK), *rows)
 
 
-@pytest.mark.parametrize("feed", ["\r\n", "\n"])
+@pytest.mark.parametrize("feed", ["\r\n", "\n", "\r"])
 def test_an_activity_is_joined_with_its_tables(read, feed):
     rows, notes = read(
         *PROJECTS,

@@ -253,8 +253,16 @@ def find_encodings(path: Path, file: str, tables: Collection[str], encoding: str
 
 
 def _lines(path: Path, file: str) -> Iterator[tuple[int, bytes]]:
-    """Yield number and bytes of each line. Lines end with LF: other separators, such as U+2028, belong to the text."""
+    """Yield number and bytes of each line. Lines end with LF: other separators, such as U+2028, belong to the text.
+
+    Where the file has no LF, as old programs for the Macintosh leave it, they end with CR.
+    """
     with path.open("rb", buffering=1 << 18) as stream:
+        begin = stream.read(1 << 16)
+        if b"\r" in begin and b"\n" not in begin:
+            yield from _lines_of_macintosh(path, file)
+            return
+        stream.seek(0)
         if stream.read(3) != codecs.BOM_UTF8:
             stream.seek(0)
         # A line of a large file may be endless; iterating is faster.
@@ -263,6 +271,15 @@ def _lines(path: Path, file: str) -> Iterator[tuple[int, bytes]]:
             if len(line) > MAX_RECORD:
                 raise _endless(file, number)
             yield number, line
+
+
+def _lines_of_macintosh(path: Path, file: str) -> Iterator[tuple[int, bytes]]:
+    # Latin-1 has a character for each byte.
+    with path.open(encoding="latin-1", newline="\r") as stream:
+        for number, line in enumerate(iter(lambda: stream.readline(MAX_RECORD + 1), ""), 1):
+            if len(line) > MAX_RECORD:
+                raise _endless(file, number)
+            yield number, line.encode("latin-1")
 
 
 def _endless(file: str, line: int) -> ScheduleRefused:

@@ -1,11 +1,14 @@
 """Detection of the header line and of the profile that reads a file."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from slipcast.ingest.mapping.profile import Join, Profile, headers, normal
 from slipcast.ingest.refusal import ScheduleRefused
+
+# Letters of words such as de, da and van: they join the words of a name.
+SHORT = 3
 
 
 @dataclass(frozen=True)
@@ -71,10 +74,10 @@ def detect(
     joined_lines = 0
     if not fitting:
         joined_lines = 1
+        every = _words(frozenset[str]().union(*reads))
         # A line of groups (Baseline, Actual) above one of names (Start, Finish), as merged cells leave it.
         for delimiter, records in heads.items():
             places = list(lines[delimiter] if lines else range(1, len(records) + 1))
-            every = frozenset[str]().union(*reads)
             joined = [[], *(_joined(upper, lower, every) for upper, lower in pairwise(records))][: len(records)]
             fitting += [
                 (known, found)
@@ -126,7 +129,7 @@ def _tries(
     return tried
 
 
-def _joined(upper: Sequence[str], lower: Sequence[str], names: frozenset[str]) -> list[str]:
+def _joined(upper: Sequence[str], lower: Sequence[str], names: Mapping[str, Sequence[str]]) -> list[str]:
     """Return the header that two lines make: of each column the name that some profile knows, else both cells."""
     header, group = [], ""
     for place in range(max(len(upper), len(lower))):
@@ -135,9 +138,36 @@ def _joined(upper: Sequence[str], lower: Sequence[str], names: frozenset[str]) -
         # A merged cell has its text in the first column and nothing in the others.
         group = above or group
         both = f"{group} {below}".strip()
-        choices = [both, below, above] if below else [above]
+        choices = [both, _inflected(group, below, names), below, above] if below else [above]
         header.append(next((choice for choice in choices if normal(choice) in names), both if below else above))
     return header
+
+
+def _words(names: Iterable[str]) -> dict[str, list[str]]:
+    """Return names as keys with nothing, and each word of them → the names that have it."""
+    found: dict[str, list[str]] = {name: [] for name in sorted(names)}
+    for name in sorted(names):
+        for word in set(name.split()):
+            found.setdefault(word, []).append(name)
+    return found
+
+
+def _inflected(group: str, below: str, names: Mapping[str, Sequence[str]]) -> str:
+    """Return the name that a group and a name make in another order or with another ending: Fin real, Aktuelles Ende.
+
+    Empty if there is none.
+    """
+    wanted, own = [word for word in normal(group).split() if len(word) > SHORT], normal(below).split()
+    for name in names.get(own[0], ()) if wanted and own else ():
+        others = [word for word in name.split() if word not in own and len(word) > SHORT]
+        if set(own) <= set(name.split()) and len(others) == len(wanted) and all(map(_alike, others, wanted)):
+            return name
+    return ""
+
+
+def _alike(one: str, other: str) -> bool:
+    size = max(SHORT + 1, min(len(one), len(other)) - 1)
+    return abs(len(one) - len(other)) < SHORT and one[:size] == other[:size]
 
 
 def _missing(profile: Profile, present: Collection[str]) -> list[str]:

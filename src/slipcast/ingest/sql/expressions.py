@@ -74,6 +74,26 @@ CLOCK = r"(\d)(T|,?\s+)\d{1,2}:\d\d(:\d\d([.,]\d+)?)?(\s*[AaPp]\.?\s?[Mm]\.?|\s*
 SPELLED = r"^(\d{1,2})\.?\s+(de\s+)?([^\d\s.]+)\.?\s+(de\s+)?(\d{2,4})$"
 
 
+# Beginnings of the names of Monday to Sunday, as MS Project writes them in seven languages; the longest one counts.
+WEEKDAYS = (
+    *("mo lu lun seg ma", "tu tue di mar ter", "we wed mi mié mie mer wo qua", "th thu do jeu jue gio qui"),
+    *("fr ven vie vr sex", "sa sam sáb sab za", "su sun so dim dom zo"),
+)
+_WEEKDAYS = {name: place for place, names in enumerate(WEEKDAYS, 1) for name in names.split()}
+
+
+def weekday(text: str) -> int | None:
+    """Return the day of the week that a date begins with, 1 for Monday; None if it names none.
+
+    Examples
+    --------
+    >>> weekday("Mon 03/06/24"), weekday("domingo, 3/6/24"), weekday("Do 06.03.25"), weekday("03/06/24")
+    (1, 7, 4, None)
+    """
+    word = text.strip().lower()
+    return next((_WEEKDAYS[word[:size]] for size in (3, 2) if word[:size] in _WEEKDAYS), None)
+
+
 def day(text: str, dates: Dates, order: str) -> str:
     """Return a day from text; NULL where it is none.
 
