@@ -1,6 +1,7 @@
 """Refusal of a request.
 
-The projects function has one of its own: no function imports another, and what both import (`slipcast_aws`) knows no HTTP.
+The projects function has one of its own: no function imports another, and what both import
+(`slipcast_aws`) knows no HTTP.
 """
 
 from collections.abc import Mapping, Sequence
