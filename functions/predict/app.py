@@ -5,19 +5,19 @@ start as everything else together, and most requests need none of them. Requests
 for large batches, which gives the same answer.
 """
 
-import os
 from collections.abc import Mapping
 from typing import Any
 
 from predict import answering
 from predict.api import core, routes
 from predict.serving import model_store, offload
+from predict.settings import settings
 from predict.transport import gateway
 
 # Read once, in the init phase: a version of the function always has the same model.
 serving = model_store.load()
 # Lambda sets this variable where a snapshot will be taken; elsewhere the hooks are not needed.
-if os.environ.get("AWS_LAMBDA_INITIALIZATION_TYPE") == "snap-start":
+if settings().aws_lambda_initialization_type == "snap-start":
     from predict import snapstart
 
     snapstart.register(serving.loaded)

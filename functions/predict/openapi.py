@@ -2,7 +2,6 @@
 
 import inspect
 import json
-import os
 import re
 from collections.abc import Callable, Mapping
 from functools import lru_cache
@@ -17,6 +16,7 @@ from predict.contract import VERSION
 from predict.jobs import types as jobs
 from predict.logged import encode
 from predict.protocols import mlflow, open_inference
+from predict.settings import settings
 from predict.transport import body, gateway
 from slipcast.forecast.projects import openapi as projects
 
@@ -298,7 +298,7 @@ def _document(server: str) -> str:
         "paths": paths,
         "components": {
             "schemas": components,
-            "securitySchemes": {"caller": _CALLERS[os.environ.get("API_AUTH", "api_key")]},
+            "securitySchemes": {"caller": _CALLERS[settings().api_auth]},
         },
     }
     return encode(described).decode()

@@ -1,4 +1,8 @@
-"""Refusal of a request."""
+"""Refusal of a request.
+
+The projects function has one of its own: no function imports another, and what both import
+(`slipcast_aws`) knows no HTTP.
+"""
 
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus

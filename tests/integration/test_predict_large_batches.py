@@ -70,7 +70,9 @@ def activities(count: int) -> list[dict]:
 
 def without_call(serving, asked: dict, monkeypatch) -> dict:
     with monkeypatch.context() as patch:
-        patch.delenv("BATCH_FUNCTION")
+        settings = importlib.import_module("predict.settings").settings
+        patch.setattr(importlib.import_module("predict.serving.offload"), "settings", lambda: alone)
+        alone = settings()._replace(batch_function="")
         return serving.handler(asked)
 
 
@@ -94,9 +96,8 @@ def test_many_activities_are_answered_by_the_other_function_with_the_same_bytes(
 def test_few_activities_are_answered_here(serving, artefact):
     assert serving.handler(event({"activities": activities(20)}))["statusCode"] == 200
     assert serving.calls == []
-    assert (
-        scorer.load(artefact, digest(artefact)).steps * 20
-        < importlib.import_module("predict.serving.offload").WORTH_A_CALL
+    assert scorer.load(artefact, digest(artefact)).steps * 20 < int(
+        importlib.import_module("predict.settings").settings().worth_a_call
     )
 
 

@@ -109,3 +109,69 @@ def test_a_body_of_another_shape_is_told_the_shape_of_this_path(app, target, bod
 
     assert answer.status == 400
     assert "activities" not in answer.json()["detail"]
+
+
+@pytest.mark.parametrize("target", ["/predictions", "/forecasts"])
+def test_a_line_that_is_no_json_is_named(app, target):
+    raw = json.dumps(ACTIVITY) + "\r\n\n{'activity_id': 'A2'}\n"
+
+    answer = call(app, "POST", target, raw=raw, headers={"Content-Type": "application/x-ndjson"})
+
+    assert (answer.status, answer.json()["detail"][:19]) == (400, "line 3 is not JSON:")
+
+
+@pytest.mark.parametrize("raw", ["[" * 100_000, '{"activities":' * 50_000 + "1" + "}" * 50_000])
+def test_what_is_nested_too_deeply_is_not_called_no_json(app, raw):
+    answer = call(app, "POST", "/predictions", raw=raw, headers={"Content-Type": "application/json"})
+
+    assert answer.status == 400
+    assert "nested too deeply" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize("target", ["/predictions", "/forecasts", "/invocations"])
+@pytest.mark.parametrize("column", ["budget", "project_slip_days", "now_project_slip_days"])
+def test_a_column_that_a_table_has_twice_is_refused(app, target, column):
+    raw = f"activity_id,start,baseline_duration_days,{column},{column}\nA,2025-03-03,30,1,2\n"
+
+    answer = call(app, "POST", target, raw=raw, headers={"Content-Type": "text/csv"})
+
+    assert answer.status in (400, 422)
+    assert f"{column} more than once" in answer.json()["detail"]
+
+
+# What a day of traffic brings: each is answered, by no failure of ours, and every line of the log is strict JSON.
+NUMBERS = ["1e308", "-1e308", "1e999", "-0.0", "NaN", "-Infinity", "9" * 400, "9" * 5000, "999999999999999.9", "5e-324"]
+TEXTS = [
+    '"\\ud800"',
+    '"a\\u0000b"',
+    '"a\x00b"',
+    '"\u202eabc"',
+    '"e\u0301\u0323"',
+    '"a\\u2028b"',
+    '"' + "x" * 3000 + '"',
+]
+
+
+@pytest.mark.parametrize("target", ["/predictions", "/forecasts"])
+def test_hostile_values_are_taken_or_refused_and_leave_a_log_that_can_be_read(app, target, capsys):
+    begun = json.dumps(ACTIVITY)[:-1]
+    bodies = [f'{begun}, "{name}": {value}}}' for name in ("budget", "total_float_days") for value in NUMBERS]
+    bodies += [f'{begun}, "history": {{"project_slip_days": {value}}}}}' for value in NUMBERS]
+    bodies += [f'{begun}, "{name}": {value}}}' for name in ("activity_id", "phase") for value in TEXTS]
+
+    found = [call(app, "POST", target, raw=raw, headers={"Content-Type": "application/json"}) for raw in bodies]
+
+    assert {answer.status for answer in found} == {200, 400, 422}
+    for answer in found:
+        json.loads(answer.text, parse_constant=pytest.fail)
+    for line in capsys.readouterr().out.splitlines():
+        assert line.isascii()
+        json.loads(line, parse_constant=pytest.fail)
+
+
+def test_what_is_no_number_is_not_called_too_large(app):
+    raw = json.dumps(ACTIVITY)[:-1] + ', "budget": NaN}'
+
+    answer = call(app, "POST", "/predictions", raw=raw, headers={"Content-Type": "application/json"})
+
+    assert (answer.status, answer.json()["errors"][0]["type"]) == (422, "float_type")

@@ -1,6 +1,5 @@
 """ETag and If-None-Match (RFC 9110): a repeated request for an unchanged model is answered in a few bytes."""
 
-import os
 import re
 from http import HTTPStatus
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 from predict.api.answers import Model
 from predict.api.routes import Answer, Call, answer
 from predict.serving.model_store import LoadedModel
+from predict.settings import settings
 
 # Clients may store the answer but must revalidate it: a release or a rollback can change the model at any time.
 CACHE_CONTROL = "private, no-cache"
@@ -19,10 +19,10 @@ def describe(model: LoadedModel) -> Model:
     known: dict[str, Any] = {
         **model.scorer.metadata,
         "version": model.version,
-        "sha256": os.environ["MODEL_SHA256"],
+        "sha256": settings().model_sha256,
         "threshold": model.scorer.threshold,
-        "trained_at": os.environ["MODEL_TRAINED_AT"],
-        "execution": os.environ["MODEL_EXECUTION"],
+        "trained_at": settings().model_trained_at,
+        "execution": settings().model_execution,
     }
     return Model(**{name: known[name] for name in Model.__struct_fields__})
 

@@ -8,7 +8,6 @@ sends the header pays for the AWS SDK, which takes 0.3 s to import.
 import base64
 import hashlib
 import json
-import os
 import re
 import zlib
 from collections.abc import Callable
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from predict.contract import RETRY_AFTER_SECONDS
 from predict.refusal import Refusal
+from predict.settings import settings
 from predict.transport import envelope
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def answer(event: dict[str, Any], context: Any, key: str, respond: Callable[[], 
     kept = idempotent_function(
         once,
         data_keyword_argument="request",
-        persistence_store=_store(os.environ["IDEMPOTENCY_TABLE"]),
+        persistence_store=_store(settings().idempotency_table),
         config=config,
         key_prefix="request",
     )

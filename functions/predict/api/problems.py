@@ -36,7 +36,7 @@ def refusal(error: Exception) -> Refusal:
         case InvalidRequest():
             return invalid(field_errors(error.refused))
         case NotJsonError():
-            return Refusal(HTTPStatus.BAD_REQUEST, NOT_JSON)
+            return Refusal(HTTPStatus.BAD_REQUEST, error.detail)
         case NoModelError():
             return Refusal(HTTPStatus.SERVICE_UNAVAILABLE, str(error), headers={"Retry-After": RETRY_AFTER_SECONDS})
     log_unexpected()

@@ -71,7 +71,17 @@ class InvalidRequest(Exception):
 
 
 class NotJsonError(ValueError):
-    """Body that is not JSON."""
+    """Body that is not JSON.
+
+    Attributes
+    ----------
+    detail
+        what may be said of it to a client
+    """
+
+    def __init__(self, why: str, detail: str = "the body is not JSON") -> None:
+        super().__init__(why)
+        self.detail = detail
 
 
 class Batch(NamedTuple):
@@ -160,7 +170,9 @@ def parse(text: str) -> Any:
     """
     try:
         return json.loads(text, parse_int=_integer)
-    except (ValueError, RecursionError) as error:
+    except RecursionError as error:
+        raise NotJsonError(str(error), "the body is nested too deeply: an activity has one level") from error
+    except ValueError as error:
         raise NotJsonError(str(error)) from error
 
 

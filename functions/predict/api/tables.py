@@ -37,7 +37,17 @@ def read(text: str, kind: str) -> Batch:
         header, found = cells(text)
         check_header(header)
         return requests.from_records([activity.from_cells(dict(zip(header, row, strict=True))) for row in found])
-    return requests.from_records([requests.parse(line) for line in text.split("\n") if line.strip()])
+    return requests.from_records([*_lines(text)])
+
+
+def _lines(text: str) -> Iterator[Any]:
+    for number, line in enumerate(text.split("\n"), 1):
+        if line.strip():
+            try:
+                yield requests.parse(line)
+            except requests.NotJsonError as error:
+                detail = f"line {number} is not JSON: send an activity as JSON in each line"
+                raise requests.NotJsonError(str(error), detail) from error
 
 
 def cells(text: str) -> tuple[list[str], list[list[str]]]:
@@ -101,7 +111,8 @@ def check_names(names: list[str]) -> None:
     InvalidRequest
         If one is.
     """
-    twice = sorted({name for name in names if name in activity.BY_NAME and names.count(name) > 1})
+    known = [name for name in names if name in activity.BY_NAME or name in activity.GIVEN]
+    twice = sorted({name for name in known if known.count(name) > 1})
     if twice:
         raise invalid(
             "header", "repeated", f"it names {', '.join(twice)} more than once", "keep one column of each name"

@@ -5,13 +5,12 @@ invocations of the same event stops. Objects: ``batch-input/<id>``, which the ca
 below ``batch/<id>/``.
 """
 
-import os
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
 
-from predict.jobs.types import INPUTS as INPUTS
+from predict.settings import settings
 from predict.transport import body
 from slipcast_aws import storage
 from slipcast_aws.control import table as control
@@ -135,7 +134,7 @@ class Job(msgspec.Struct):
 
 def bucket() -> str:
     """Return the data bucket."""
-    return os.environ["DATA_BUCKET"]
+    return settings().data_bucket
 
 
 def now() -> datetime:
@@ -145,7 +144,7 @@ def now() -> datetime:
 
 def read(identity: str) -> Job | None:
     """Return a job; None if there is none, or none any more."""
-    item = control.read_item(os.environ["CONTROL_TABLE"], (BATCH, identity))
+    item = control.read_item(settings().control_table, (BATCH, identity))
     if item is None:
         return None
     job = msgspec.json.decode(item["job"]["S"], type=Job)
@@ -175,15 +174,13 @@ def write(job: Job) -> None:
         "expires": {"N": str(int(datetime.fromisoformat(job.expires).timestamp()))},
         "job": {"S": msgspec.json.encode(job).decode()},
     }
-    if not control.conditionally(
-        control.client().put_item, TableName=os.environ["CONTROL_TABLE"], Item=item, **condition
-    ):
+    if not control.conditionally(control.client().put_item, TableName=settings().control_table, Item=item, **condition):
         raise Changed(job.id)
 
 
 def forget(job: Job) -> None:
     """Delete a finished job."""
-    control.client().delete_item(TableName=os.environ["CONTROL_TABLE"], Key=control.item_key(BATCH, job.id))
+    control.client().delete_item(TableName=settings().control_table, Key=control.item_key(BATCH, job.id))
 
 
 def clean(job: Job, *, but: str | None = None) -> None:

@@ -1,7 +1,6 @@
 """Requests about batch jobs: begin one, ask for it, cancel or delete it."""
 
 import hashlib
-import os
 import uuid
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
@@ -16,15 +15,16 @@ from predict.api.schemas import FieldError, ModelNames
 from predict.contract import RETRY_AFTER_SECONDS
 from predict.jobs import store, work
 from predict.jobs.store import Changed, Job
-from predict.jobs.types import BatchJob, BatchRequest, BatchResult, BatchUpload
+from predict.jobs.types import INPUTS, BatchJob, BatchRequest, BatchResult, BatchUpload
 from predict.refusal import Refusal
+from predict.settings import settings
 from predict.transport import body, envelope
 from slipcast_aws import links, storage
 from slipcast_aws.release import versions
 
 # Within which an upload has to begin, and for which a link to a result holds.
 SECONDS = 3600
-# Of a form: S3 takes no more in one request. A larger file is put below `store.INPUTS` by its owner.
+# Of a form: S3 takes no more in one request. A larger file is put below `INPUTS` by its owner.
 MOST_BYTES = 5 << 30
 NOT_FOUND = "there is no such job, it is of another caller, or it has expired"
 
@@ -43,7 +43,7 @@ def create(call: Call) -> Answer:
         forecasts=request.outputs == "forecasts",
         created=moment.isoformat(),
         expires=(moment + store.KEPT).isoformat(),
-        uri=f"s3://{store.bucket()}/{request.key or store.INPUTS + identity}",
+        uri=f"s3://{store.bucket()}/{request.key or INPUTS + identity}",
         uploaded=request.key is None,
     )
     # Before a file of gigabytes is sent.
@@ -89,7 +89,7 @@ ROUTES: Routes = {"/batch": {"POST": create}, "/batch/{id}": {"GET": show, "DELE
 
 def arrived(key: str, version_id: str, size: int) -> str | None:
     """Note that a file has arrived, and return the job that it is for; None if it is for none."""
-    identity = key.removeprefix(store.INPUTS)
+    identity = key.removeprefix(INPUTS)
     job = store.read(identity)
     if job is None or not job.uploaded or job.version_id not in ("", version_id):
         return None
@@ -126,7 +126,7 @@ def _request(text: str) -> BatchRequest:
 
 
 def _model() -> versions.LiveModel:
-    model = versions.live_model(os.environ["PREDICT_FUNCTION"])
+    model = versions.live_model(settings().predict_function)
     if model is None:
         detail = "no model is released yet: drop a schedule into the bucket's incoming/ folder"
         raise Refusal(HTTPStatus.SERVICE_UNAVAILABLE, detail, headers={"Retry-After": RETRY_AFTER_SECONDS})
@@ -159,7 +159,7 @@ def _object(key: str) -> tuple[str, int]:
 def _form(identity: str) -> BatchUpload:
     form = links.client().generate_presigned_post(
         store.bucket(),
-        store.INPUTS + identity,
+        INPUTS + identity,
         Conditions=[["content-length-range", 1, MOST_BYTES]],
         ExpiresIn=SECONDS,
     )

@@ -1,8 +1,9 @@
 """Point-in-time features of a request's activities, from the feature store, if the model needs any."""
 
-import os
 from collections.abc import Mapping, Sequence
 from typing import Any
+
+from predict.settings import settings
 
 
 def with_history(activities: Sequence[dict[str, Any]], names: tuple[str, ...]) -> Sequence[Mapping[str, Any]]:
@@ -11,7 +12,7 @@ def with_history(activities: Sequence[dict[str, Any]], names: tuple[str, ...]) -
     If the store does not answer, the features are unknown, as for a new key, and a metric counts it: the prediction is
     less accurate, but it is given.
     """
-    table = os.environ.get("FEATURE_TABLE")
+    table = settings().feature_table
     if not names or not table or all(activity.get("history") is not None for activity in activities):
         return activities
     from slipcast_aws.serving import feature_store

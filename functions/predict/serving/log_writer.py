@@ -4,7 +4,6 @@ A request only writes lines of text, which needs no permission.
 """
 
 import json
-import os
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -14,6 +13,7 @@ from itertools import batched
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from predict.logged import FORECAST, Features, Logged, LoggedForecast, encode, to_builtins
+from predict.settings import settings
 
 if TYPE_CHECKING:
     from slipcast.forecast.stage import Known
@@ -70,11 +70,12 @@ class _Request:
 
 def _redaction() -> "Redaction | None":
     """Return the redaction of the log; None if nothing is redacted, without any import."""
-    if not os.environ.get("REDACT_COLUMNS"):
+    chosen = settings()
+    if not chosen.redact_columns:
         return None
     from slipcast import redaction
 
-    return redaction.from_text(os.environ["REDACT_COLUMNS"], os.environ["ID_SALT"])
+    return redaction.from_text(chosen.redact_columns, chosen.id_salt)
 
 
 kept = _redaction()
@@ -188,13 +189,15 @@ def _counted(values: Mapping[str, float]) -> str:
 def _metrics(names: tuple[str, ...]) -> tuple[str, str]:
     """Return what the lines with these metrics have in common, before the time and after it."""
     # Written by hand: importing Metrics takes longer than a cold start without it.
-    service = os.environ.get("POWERTOOLS_SERVICE_NAME", "service_undefined")
+    chosen = settings()
     directive = {
-        "Namespace": os.environ["POWERTOOLS_METRICS_NAMESPACE"],
+        "Namespace": chosen.powertools_metrics_namespace,
         "Dimensions": [["service"]],
         "Metrics": [{"Name": name, "Unit": "Count"} for name in names],
     }
-    line = encode({"_aws": {"Timestamp": 0, "CloudWatchMetrics": [directive]}, "service": service}).decode()
+    line = encode(
+        {"_aws": {"Timestamp": 0, "CloudWatchMetrics": [directive]}, "service": chosen.powertools_service_name}
+    ).decode()
     begin, _, end = line.removesuffix("}").partition('"Timestamp":0')
     return f'{begin}"Timestamp":', end
 
@@ -205,8 +208,8 @@ def _write_failure(request_id: str, status: int, timing: dict[str, Any]) -> None
         "v": 1,
         "request_id": request_id,
         "at": _now(),
-        "model_version": os.environ.get("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST"),
-        "model_id": os.environ.get("MODEL_ID", ""),
+        "model_version": settings().aws_lambda_function_version,
+        "model_id": settings().model_id,
         "status": status,
         **timing,
         "items": [],

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
+from predict.settings import settings
 from slipcast.model import artifact, scorer
 from slipcast.model.artifact import ArtifactError
 
@@ -82,7 +83,7 @@ class Serving(NamedTuple):
 @cache
 def load() -> Serving:
     """Read the model that ``MODEL_SHA256`` pins, once; serve none if the layer holds another one or none."""
-    sha256 = os.environ.get("MODEL_SHA256")
+    sha256 = settings().model_sha256
     if not sha256:
         return Serving(None, "no model is released yet: drop a schedule into the bucket's incoming/ folder")
     try:
@@ -90,7 +91,7 @@ def load() -> Serving:
     except (OSError, ArtifactError) as error:
         _count_refused(error, sha256)
         return Serving(None, "the model of this version could not be read")
-    return Serving(LoadedModel(loaded, os.environ.get("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")))
+    return Serving(LoadedModel(loaded, settings().aws_lambda_function_version))
 
 
 @cache
@@ -154,7 +155,7 @@ def _parse(raw: bytes) -> Any:
 
 def _read(name: str) -> bytes:
     """Read a file of the model: Lambda unpacks layers in /opt, the local cloud in folders that it puts on the path."""
-    model = os.environ.get("MODEL_PATH", f"/opt/{FOLDER}/{MODEL}")
+    model = settings().model_path or f"/opt/{FOLDER}/{MODEL}"
     beside = model if name == MODEL else f"{os.path.dirname(model)}/{name}"  # noqa: PTH120 - as below
     places = [beside, *(f"{folder}/{FOLDER}/{name}" for folder in sys.path)]
     place = next((place for place in places if os.path.isfile(place)), places[0])  # noqa: PTH113 - pathlib takes 10 ms

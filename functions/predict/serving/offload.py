@@ -5,21 +5,18 @@ for any reason, the request is answered here.
 """
 
 import json
-import os
 from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from predict.serving.model_store import LoadedModel
+from predict.settings import settings
 from predict.transport import body as body_of
 from predict.transport import envelope
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
 
-# Number of tree nodes that a request visits; with fewer, the call takes longer than it saves. Measured by `python -m
-# benchmarks.serving --parts crossover`, with a margin for the call's duration on AWS, see docs/serving.md.
-WORTH_A_CALL = int(os.environ.get("WORTH_A_CALL", "150000"))
 # Payload limit of one Lambda call.
 PAYLOAD_BYTES = 6 * 1024 * 1024
 
@@ -27,7 +24,7 @@ PAYLOAD_BYTES = 6 * 1024 * 1024
 def is_columnar(event: dict[str, Any], headers: Mapping[str, str]) -> bool:
     """Return whether a request comes or is to be answered as Arrow or Parquet, which only the other function reads."""
     return (
-        bool(os.environ.get("BATCH_FUNCTION"))
+        bool(settings().batch_function)
         and event.get("httpMethod") == "POST"
         and event.get("path") == "/predictions"
         and body_of.is_binary(headers)
@@ -37,14 +34,14 @@ def is_columnar(event: dict[str, Any], headers: Mapping[str, str]) -> bool:
 
 def belongs(event: dict[str, Any], model: LoadedModel) -> bool:
     """Return whether a request has enough activities for the other function, or comes or is answered as columns."""
-    if not os.environ.get("BATCH_FUNCTION") or event.get("httpMethod") != "POST" or event.get("path") != "/predictions":
+    if not settings().batch_function or event.get("httpMethod") != "POST" or event.get("path") != "/predictions":
         return False
     body, headers = event.get("body"), envelope.headers(event)
     if body is None or "idempotency-key" in headers:
         return False
     return is_columnar(event, headers) or (
         # Counting takes 1 ms for the longest body, decoding it twenty times as long.
-        body.count('"activity_id"') * model.scorer.steps >= WORTH_A_CALL
+        body.count('"activity_id"') * model.scorer.steps >= int(settings().worth_a_call)
         and not event.get("isBase64Encoded")
         and not event.get("queryStringParameters")
         and not envelope.too_large(event)
@@ -66,7 +63,7 @@ def ask(event: dict[str, Any], context: Any, model: LoadedModel) -> dict[str, An
             "requestId": asked.get("requestId") or context.aws_request_id,
             "stage": asked.get("stage"),
         },
-        "model": {"uri": os.environ["MODEL_URI"], "sha256": os.environ["MODEL_SHA256"], "version": model.version},
+        "model": {"uri": settings().model_uri, "sha256": settings().model_sha256, "version": model.version},
     }
     payload = json.dumps(request, separators=(",", ":"))
     if len(payload) > PAYLOAD_BYTES:
@@ -75,7 +72,7 @@ def ask(event: dict[str, Any], context: Any, model: LoadedModel) -> dict[str, An
     from botocore.exceptions import BotoCoreError, ClientError
 
     try:
-        found = client().invoke(FunctionName=os.environ["BATCH_FUNCTION"], Payload=payload)
+        found = client().invoke(FunctionName=settings().batch_function, Payload=payload)
         answer: dict[str, Any] = json.loads(found["Payload"].read())
     except (BotoCoreError, ClientError, ValueError) as error:
         _failed(str(error))

@@ -283,7 +283,8 @@ def _day(_: Field, value: Any) -> date | None:
 
 
 def _number(field: Field, value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
+    # NaN is not equal to itself.
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or value != value:
         remedy = "write it as 1234.5, without quotes, unit and thousands separator"
         raise _Wrong("float_type", f"{_shown(value)} is no number", remedy)
     # Not "abs(value) >= ...": every comparison with NaN is false.

@@ -36,7 +36,7 @@ BELOW = float.fromhex("0x1.c6bf526339fffp+49")
         ("budget", 1, True, "float_type"),
         ("budget", 1.5, "1.5", "float_type"),
         ("total_float_days", -BELOW, -LARGEST_NUMBER, "number_range"),
-        ("total_float_days", 0, float("nan"), "number_range"),
+        ("total_float_days", 0, float("nan"), "float_type"),
         ("total_float_days", -1, float("-inf"), "number_range"),
         ("total_float_days", 10**14, 10**400, "number_range"),
         ("predecessor_count", 0, -1, "greater_than_equal"),
