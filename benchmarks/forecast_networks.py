@@ -74,7 +74,8 @@ def main() -> None:
     parts = {name: (len(rows), rows["project_id"].nunique()) for name, rows in found.parts.items()}
     print(f"cut {options.cut}: rows and projects {parts}, {time.process_time() - began:.0f} s of processor time\n")
     began = time.process_time()
-    raw, judged = trained(found.parts, found.parts["projects-train"]["project_id"].unique())
+    names = found.parts["projects-train"]["project_id"].unique()
+    raw, judged = trained(found.parts, names)
     print(f"the part: {raw / 1e6:.2f} MB, {time.process_time() - began:.0f} s to fit and judge\n")
     print("| | with the part | draws alone | difference | P80 held | of the draws |\n|---|--:|--:|--:|--:|--:|")
     for name in ("completion", "activities"):
@@ -85,14 +86,15 @@ def main() -> None:
             f"{item['drawn']:.2f} | {item['less']:+.2f} [{low:+.2f}, {high:+.2f}] | {item['held_80']:.0%} | "
             f"{item['drawn_held_80']:.0%} |"
         )
-    names = found.parts["projects-train"]["project_id"].unique()
     rng = np.random.default_rng(SEED)
-    print("\n| projects | completions | P80 held | activities |\n|--:|--:|--:|--:|")
+    print("\n| projects | completions | P80 held | activities | within the limits |\n|--:|--:|--:|--:|--:|")
     for size in [size for size in SIZES if size < len(names)]:
         runs = [trained(found.parts, rng.choice(names, size, replace=False))[1] for _ in range(options.repeats)]
         losses = [np.mean([run[name]["pinball"] for run in runs]) for name in ("completion", "activities")]
         held = np.mean([run["completion"]["held_80"] for run in runs])
-        print(f"| {size} | {losses[0]:.2f} | {held:.0%} | {losses[1]:.2f} |", flush=True)
+        kept = sum(run["released"] for run in runs)
+        row = f"| {size} | {losses[0]:.2f} | {held:.0%} | {losses[1]:.2f} | {kept} in {len(runs)} |"
+        print(row, flush=True)
 
 
 def trained(parts: Mapping[str, pd.DataFrame], names: Any) -> tuple[int, Any]:
