@@ -2,8 +2,8 @@
 
     python -m benchmarks.portable_image slipcast-portable-3-46563b0165b1 --out image
 
-Needs Debian's ``apt-get`` and ``dpkg-deb``, a network, and root for ``chroot``. The image has Python, its libraries and the
-bundle: no shell, no package manager. ``skopeo copy oci:image docker://…`` sends it to a registry.
+Needs Debian's ``apt-get`` and ``dpkg-deb``, a network, and root for ``chroot``. The image has Python, its libraries and
+the bundle: no shell, no package manager. ``skopeo copy oci:image docker://…`` sends it to a registry.
 """
 
 import argparse
