@@ -146,7 +146,7 @@ def test_airflow_imports_the_dags_and_runs_the_steps(written, declared, tmp_path
 
 def test_airflow_drives_a_stack_from_a_file_to_its_predictions(written, tmp_path):
     with LocalCloud(tmp_path / "cloud") as cloud:
-        search_only(Stack(cloud), "prior", "logistic_regression")
+        search_only(Stack(cloud), "prior", "random_forest")
         conf = json.dumps({"file": str(SCHEDULE)})
         found = judge("airflow", "airflow_dags", written("airflow"), "slipcast_stack", conf, **cloud.env)
 
