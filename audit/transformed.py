@@ -48,9 +48,12 @@ EXAMPLES = {
     ],
     "NotificationEmail": ["planning@example.com"],
     "PredictReservedConcurrency": ["50"],
+    "RegistryWebhookSecretArn": [f"arn:aws:secretsmanager:us-east-1:{ACCOUNT}:secret:webhook-AbCdEf"],
     "ReportSchedule": ["rate(7 days)"],
     "PublicBaseUrl": ["https://slipcast.example.com"],
 }
+# What it adds refers to nothing that another condition takes away: looked at next to the defaults of all others.
+APART = {"RegistryWebhookSecretArn"}
 LOCAL = ("CodeUri", "ContentUri")
 PLACEHOLDER = re.compile(r"\$\{([^!}]+)\}")
 NO_VALUE = {"Ref": "AWS::NoValue"}
@@ -358,6 +361,8 @@ def references(node: Any) -> Iterator[tuple[str, str]]:
 def settings(template: dict[str, Any]) -> list[Setting]:
     """Return every combination of what switches a condition that the template's rules accept, the defaults first.
 
+    Parameters that are looked at apart are combined with the defaults alone.
+
     Raises
     ------
     TransformError
@@ -376,6 +381,11 @@ def settings(template: dict[str, Any]) -> list[Setting]:
     found = []
     for kind in REGIONS:
         for values in itertools.product(*choices):
+            changed = {
+                name for name, value, (default, *_) in zip(names, values, choices, strict=True) if value != default
+            }
+            if changed & APART and changed - APART:
+                continue
             setting = Setting(tuple(zip(names, values, strict=True)), kind)
             if stack(template, setting).accepted():
                 found.append(setting)

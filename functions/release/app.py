@@ -7,7 +7,7 @@ from typing import Any
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from release import canary_steps, record, replay, runtime
+from release import by_hand, canary_steps, record, replay, runtime
 from slipcast.contracts import ModelRef, Promoted, Pruned, Published, Verified
 from slipcast_aws import storage, waiting
 from slipcast_aws.control import releases
@@ -28,6 +28,10 @@ def handler(event: dict[str, Any], context: LambdaContext) -> Mapping[str, Any]:
     slipcast_aws.waiting.NotReadyError
         If AWS needs more time or is too busy: the state machine repeats the step then.
     """
+    if event["step"] == "choose":
+        chosen = by_hand.choose(event, setting("PREDICT_FUNCTION"))
+        logger.info("release", step="choose", **chosen)
+        return chosen
     deadline = waiting.Deadline.of(context)
     steps: dict[str, Step] = {
         "publish": partial(_publish, deadline),

@@ -1,4 +1,4 @@
-"""Track: logs the records in the outbox to MLflow. No release waits for it."""
+"""Track: logs the records in the outbox to MLflow, and answers its webhook. No release waits for it."""
 
 from typing import Any
 
@@ -9,6 +9,7 @@ from slipcast.contracts import Tracked
 from slipcast_aws import storage
 from slipcast_aws.settings import setting
 from slipcast_aws.tracking import mlflow_server, outbox
+from track import webhook
 
 logger = Logger()
 # One record takes seconds. If an outage left many records, the next call logs the rest.
@@ -16,9 +17,10 @@ STOP_BEFORE_END_MS = 20_000
 
 
 @logger.inject_lambda_context
-def handler(event: dict[str, Any], context: LambdaContext) -> Tracked:
-    """Log the waiting records, the oldest first, and take each out of the outbox once MLflow has it.
+def handler(event: dict[str, Any], context: LambdaContext) -> Tracked | dict[str, Any]:
+    """Log the waiting records, or answer MLflow's webhook where the call comes from the function's URL.
 
+    Records are logged the oldest first, and each is taken out of the outbox once MLflow has it.
     Without MLflow (``MLFLOW_TRACKING_URI=none``) they stay: all of them are logged once a server is configured.
 
     Returns
@@ -26,6 +28,8 @@ def handler(event: dict[str, Any], context: LambdaContext) -> Tracked:
     dict[str, Any]
         ``logged``: names of the records that were logged; if some remain, the number ``waiting`` and ``why``
     """
+    if "requestContext" in event:
+        return webhook.answer(event)
     bucket, uri = setting("DATA_BUCKET"), mlflow_server.tracking_uri()
     waiting = outbox.waiting(bucket)
     if uri is None:

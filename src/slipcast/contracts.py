@@ -518,6 +518,14 @@ class Tracked(TypedDict):
     why: NotRequired[str]
 
 
+class Chosen(TypedDict):
+    """Answer of the release function to a person's choice in MLflow."""
+
+    outcome: Literal["promoted", "live", "refused"]
+    why: str
+    live: str | None
+
+
 class ApprovalRequest(TypedDict):
     """Request to ask a person."""
 

@@ -6,17 +6,13 @@ the audit trail, a message on the topic and a record for MLflow.
 
 import logging
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 import boto3
 from botocore.exceptions import ClientError
 
-from slipcast.contracts import ReleaseRecord
-from slipcast_aws import storage
-from slipcast_aws.control import audit, releases
-from slipcast_aws.release import traffic, versions
-from slipcast_aws.release.versions import LiveModel, ReleaseError
-from slipcast_aws.tracking import outbox
+from slipcast_aws.control import releases
+from slipcast_aws.release import promotion, traffic, versions
+from slipcast_aws.release.versions import ReleaseError
 from slipcast_cli.stack import DeployedStack
 
 logger = logging.getLogger(__name__)
@@ -31,6 +27,11 @@ class Place:
     table: str
     topic: str
     track: str
+
+    @property
+    def release(self) -> promotion.Place:
+        """Return the names that a promotion needs."""
+        return promotion.Place(self.function, self.bucket, self.table)
 
 
 def place_of(stack: DeployedStack) -> Place:
@@ -57,18 +58,21 @@ def rollback(place: Place, by: str) -> str:
         traffic.change(place.function, seen, version=seen.version)
         ended = ", ".join(seen.weights)
         said = f"the canary of version {ended} was ended by {by}, version {seen.version} answers all requests"
-        _record(place, "canary ended", seen.version, said)
+        promotion.audited(place.release, "canary ended", seen.version, said)
+        _tell(place, "canary ended", said)
         return said
     known = releases.release(place.table, seen.version)
     if known is None:
         raise ReleaseError(
             f"it is not on record which version was live before version {seen.version}: make promote VERSION=<number>"
         )
-    model = _model(place, known["previous"], f"before version {seen.version}")
+    model = promotion.model_of(place.release, known["previous"], f"before version {seen.version}")
     traffic.change(place.function, seen, version=model.version)
     said = f"version {model.version} (model {model.model_id}) is live again instead of version {seen.version}, by {by}"
-    _record(place, "rolled back by hand", model.version, said)
-    _champion(place, model, said)
+    promotion.audited(place.release, "rolled back by hand", model.version, said)
+    promotion.champion(place.release, model, said)
+    _tell(place, "rolled back by hand", said)
+    _track(place)
     return said
 
 
@@ -80,35 +84,13 @@ def promote(place: Place, version: str, by: str) -> str:
     ReleaseError
         If there is no such version, it has no model, does not answer as it should, or is live already.
     """
-    seen = traffic.current(place.function)
-    if seen.version == version and not seen.weights:
-        raise ReleaseError(f"version {version} is live already")
-    model = _model(place, version, "to promote")
-    golden = storage.read_json(f"{model.artefact_uri.rsplit('/', 1)[0]}/golden.json")
-    versions.verify(function=place.function, version=version, sha256=model.sha256, golden=golden)
-    if seen.version != version:
-        kept: ReleaseRecord = {"previous": seen.version, "execution": model.execution, "model": model.variables()}
-        releases.put_release(place.table, version, kept)
-    traffic.change(place.function, seen, version=version)
-    said = f"version {version} (model {model.model_id}) is live instead of version {seen.version}, by {by}"
-    _record(place, "promoted by hand", version, said)
-    _champion(place, model, said)
+    _, said = promotion.promote(place.release, version, by)
+    _tell(place, "promoted by hand", said)
+    _track(place)
     return said
 
 
-def _model(place: Place, version: str, which: str) -> LiveModel:
-    model = versions.model_of(place.function, version)
-    if model is None:
-        raise ReleaseError(f"version {version}, the one {which}, has no model: there is nothing to go to")
-    return model
-
-
-def _record(place: Place, what: str, version: str, said: str) -> None:
-    audit.audit(
-        place.table,
-        identity=f"{what.replace(' ', '-')}-{version}",
-        record={"what": "release", "outcome": what, "version": version, "detail": said},
-    )
+def _tell(place: Place, what: str, said: str) -> None:
     boto3.client("sns").publish(
         TopicArn=place.topic,
         Subject=f"Slipcast: {what}",
@@ -117,12 +99,8 @@ def _record(place: Place, what: str, version: str, said: str) -> None:
     )
 
 
-def _champion(place: Place, model: LiveModel, said: str) -> None:
-    """Add the new champion to MLflow's outbox, and request logging now instead of within the hour."""
-    now = datetime.now(UTC)
-    record = {"kind": "release", "execution": model.execution, "version": model.version, "model_id": model.model_id}
-    name = f"{now:%Y%m%dT%H%M%S%f}-by-hand"
-    outbox.put(place.bucket, name, {**record, "why": said, "at": now.isoformat(timespec="seconds")})
+def _track(place: Place) -> None:
+    """Request logging to MLflow now instead of within the hour."""
     try:
         versions.client().invoke(FunctionName=place.track, InvocationType="Event", Payload=b"{}")
     except ClientError as error:

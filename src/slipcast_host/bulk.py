@@ -55,10 +55,10 @@ def of_rows(sent: Sequence[Mapping[str, Any]]) -> Activities | None:
 def of_columns(sent: Mapping[str, list[Any]], count: int) -> Activities | None:
     """Return the activities of columns, each of length `count`; None as for `of_rows`."""
     nothing: list[Any] = [None] * count
-    ids = [
-        str(number if value is None or value == "" else value)
-        for number, value in enumerate(sent.get("activity_id", nothing))
-    ]
+    names = sent.get("activity_id", nothing)
+    if not _KINDS[activity.TEXT].issuperset(map(type, names)):
+        return None
+    ids = [str(number if name is None or name == "" else name) for number, name in enumerate(names)]
     try:
         columns = {field.name: _column(field, sent.get(field.name, nothing)) for field in activity.FIELDS[1:]}
         columns |= {"activity_id": _column(activity.FIELDS[0], ids)}

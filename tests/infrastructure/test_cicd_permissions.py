@@ -135,6 +135,7 @@ ARNS = {
     "AWS::Lambda::Version": f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{STACK}-predict",
     "AWS::Lambda::Permission": f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{STACK}-predict:live",
     "AWS::Lambda::EventInvokeConfig": f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{STACK}-trigger",
+    "AWS::Lambda::Url": f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{STACK}-track",
     "AWS::Lambda::EventSourceMapping": f"arn:aws:lambda:{REGION}:{ACCOUNT}:event-source-mapping:1234",
     "AWS::Lambda::LayerVersion": f"arn:aws:lambda:{REGION}:{ACCOUNT}:layer:{STACK}-domain",
     "AWS::Logs::LogGroup": f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:{STACK}-TriggerLogGroup-1ABC:*",

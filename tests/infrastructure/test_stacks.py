@@ -126,8 +126,8 @@ def test_a_store_of_artefacts_is_a_bucket_or_a_prefix_of_it(uri, store):
 
 
 def mlflow_rights(**parameters: str) -> set[tuple[str, str]]:
-    """Return action and resource of all that the track function may do outside its stack's bucket."""
-    policies = Policies(**parameters).statements("TrackFunction")
+    """Return action and resource of all that the track function may do outside its stack's bucket, without webhook."""
+    policies = Policies(**{"RegistryWebhookSecretArn": ""} | parameters).statements("TrackFunction")
     own = Policies().attribute("DataBucket", "Arn")
     return {(action, resource) for action, resource, _ in pairs(policies) if not resource.startswith(own)}
 
@@ -179,6 +179,18 @@ def test_the_app_enters_models_in_sagemakers_registry_only_if_it_is_to(mode):
     app = of_type(stack(**parameters), "AWS::SageMaker::MlflowApp")["MlflowApp"]
     assert app["ModelRegistrationMode"] == mode
     assert (decided == ALLOWED) is mode.endswith("Enabled")
+
+
+def test_the_webhook_of_the_registry_has_a_door_and_rights_only_if_it_has_a_secret():
+    secret = "arn:aws:secretsmanager:us-east-1:123456789012:secret:webhook-AbCdEf"
+    door = of_type(stack(RegistryWebhookSecretArn=secret), "AWS::Lambda::Url", "AWS::Lambda::Permission")
+    added = {*stack(RegistryWebhookSecretArn=secret).resources()} - {*stack().resources()}
+
+    assert added == {"RegistryWebhookUrl", "RegistryWebhookMayBeCalled", "RegistryWebhookMayInvoke"} <= {*door}
+    assert {resource for _, resource in mlflow_rights(MlflowTrackingUri="none", RegistryWebhookSecretArn=secret)} == {
+        secret,
+        Policies().attribute("ReleaseFunction", "Arn"),
+    }
 
 
 def test_a_whole_bucket_may_be_the_store():

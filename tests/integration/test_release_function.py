@@ -744,3 +744,52 @@ def test_what_cannot_be_promoted_is_refused(place, cloud, version, reason):
     with pytest.raises(releases.ReleaseError, match=reason):
         switch.promote(place, version, "Ann")
     assert alias(cloud) == "3"
+
+
+# By MLflow's alias champion
+
+
+@pytest.fixture
+def choose(place, load_app, monkeypatch):
+    monkeypatch.setenv("TOPIC_ARN", place.topic)
+    app = load_app("release", **SETTINGS | {"TOPIC_ARN": place.topic})
+    app.by_hand.client.cache_clear()
+    yield lambda version, sha256: app.handler(
+        {"step": "choose", "version": version, "sha256": sha256, "by": "the alias"}, ReleaseContext()
+    )
+    app.by_hand.client.cache_clear()
+
+
+def test_a_version_that_is_chosen_in_mlflow_is_promoted_with_its_known_answers(choose, cloud, answers):
+    found = choose("2", "1" * 64)
+
+    assert (found["outcome"], found["live"]) == ("promoted", "new-data-abc")
+    assert alias(cloud) == "2"
+    assert mail() == ["version 2 (model abc) is live instead of version 3, by the alias"]
+    assert choose("2", "1" * 64)["outcome"] == "live"
+    assert mail() == []
+
+
+@pytest.mark.parametrize(
+    ("version", "sha256", "reason"),
+    [
+        ("", "1" * 64, "never released"),
+        ("9", "1" * 64, "there is no version 9"),
+        ("2", "7" * 64, "another model than the one registered"),
+        ("1", "1" * 64, "has no model"),
+    ],
+)
+def test_a_choice_that_cannot_be_promoted_is_refused_with_a_message(choose, cloud, version, sha256, reason):
+    found = choose(version, sha256)
+
+    assert (found["outcome"], found["live"]) == ("refused", "new-data-def")
+    assert reason in found["why"]
+    assert mail() == [found["why"]]
+    assert alias(cloud) == "3"
+
+
+def test_a_choice_does_not_disturb_a_release(choose, cloud):
+    give(cloud, "2", 0.3)
+
+    assert "under way" in choose("2", "1" * 64)["why"]
+    assert weights(cloud) == {"2": 0.3}

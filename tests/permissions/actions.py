@@ -207,7 +207,11 @@ def _logs(given: Mapping[str, Any]) -> tuple[str | None, dict[str, Any]]:
     return _arn("logs", f"log-group:{given['logGroupName']}:*"), {}
 
 
+def _secret(given: Mapping[str, Any]) -> tuple[str | None, dict[str, Any]]:
+    return given["SecretId"], {}
+
+
 RESOURCE_OF = {
     **{"s3": _s3, "dynamodb": _dynamodb, "lambda": _lambda, "states": _states, "sns": _topic, "sqs": _queue},
-    **{"cloudwatch": _unnamed, "logs": _logs},
+    **{"cloudwatch": _unnamed, "logs": _logs, "secretsmanager": _secret},
 }

@@ -34,8 +34,9 @@ ARNS = {
 # Whose Ref is the ARN.
 ARN_BY_REF = {"AWS::SNS::Topic", "AWS::Serverless::StateMachine"}
 NO_VALUE = object()
+WEBHOOK = f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:webhook-AbCdEf"
 # With these the stack has every resource and every policy of the template.
-COMPLETE = {"Streaming": "true", "CompositeAlarm": "true"}
+COMPLETE = {"Streaming": "true", "CompositeAlarm": "true", "RegistryWebhookSecretArn": WEBHOOK}
 
 
 def of_type(*kinds: str) -> dict[str, dict[str, Any]]:

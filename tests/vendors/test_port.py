@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import subprocess
 import sys
 import time
@@ -9,8 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from local.cloud import LocalCloud
+from local.watch import Stack
 from slipcast_cli.port import command
 from support import portable_bundle
+from support.families import search_only
 from support.portable_bundle import served
 
 pytestmark = pytest.mark.slow
@@ -52,7 +56,7 @@ def judge(environment, script, *arguments, **variables):
     python = ENVIRONMENTS / environment / "bin/python"
     if not python.exists():
         pytest.fail(f"there is no environment {environment}: make port-check sets it up")
-    began = time.perf_counter()
+    began, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
     done = subprocess.run(
         [python, JUDGES / f"{script}.py", *map(str, arguments)],
         env={name: text for name, text in os.environ.items() if not name.startswith("AWS_")}
@@ -65,7 +69,11 @@ def judge(environment, script, *arguments, **variables):
         timeout=900,
     )
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
-    print(f"{environment}: {time.perf_counter() - began:.1f} s: {done.stdout.strip().splitlines()[-1]}")
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    busy = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    # Of the last line, which may hold what a test reads.
+    said = done.stdout.strip().splitlines()[-1][:120]
+    print(f"{environment}: {time.perf_counter() - began:.1f} s, {busy:.1f} s of the processor: {said}")
     return done.stdout
 
 
@@ -108,6 +116,7 @@ def test_kserve(written, host):
 
     judge("kserve", "kserve_client", folder, host)
     judge("kserve", "kserve_manifests", folder)
+    judge("checks", "operators", folder)
 
 
 def test_mlflow_loads_evaluates_and_serves_the_bundle(bundle):
@@ -133,3 +142,17 @@ def test_airflow_imports_the_dags_and_runs_the_steps(written, declared, tmp_path
     tasks = json.loads(found.strip().splitlines()[-1])["tasks"]
     assert [*sorted(tasks)] == ["evaluate", "prepare", "publish", "train"]
     assert tasks["train"].endswith("success")
+
+
+def test_airflow_drives_a_stack_from_a_file_to_its_predictions(written, tmp_path):
+    with LocalCloud(tmp_path / "cloud") as cloud:
+        search_only(Stack(cloud), "prior", "random_forest")
+        conf = json.dumps({"file": str(SCHEDULE)})
+        found = judge("airflow", "airflow_dags", written("airflow"), "slipcast_stack", conf, **cloud.env)
+
+    result = json.loads(found.strip().splitlines()[-1])
+    assert {*result["tasks"]} == {"drop", "wait", "predictions"}
+    predictions = result["returned"]["predictions"]
+    assert predictions["outcome"] == "released"
+    assert predictions["key"].startswith("predictions/")
+    assert sum(predictions["bands"].values()) > 0

@@ -73,6 +73,14 @@ def test_plain_rows_need_no_look_at_each(row):
     assert in_columns(bulk.of_rows([row, VALID])) == one_by_one([row, VALID])
 
 
+@pytest.mark.parametrize("value", ODD)
+@pytest.mark.parametrize("name", ["activity_id", "phase", "start", "budget", "project_slip_days", "history"])
+def test_a_value_of_any_kind_is_taken_as_the_contract_takes_it(name, value):
+    found = bulk.of_rows([VALID | {name: value}])
+
+    assert found is None or in_columns(found) == one_by_one([VALID | {name: value}])
+
+
 def test_columns_are_read_as_their_rows_are():
     sent = [VALID, VALID | {"start": "2022-05-01"}]
 

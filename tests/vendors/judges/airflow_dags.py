@@ -38,7 +38,8 @@ if run != "-":
     DagBundlesManager().sync_bundles_to_db()
     done = bag.dags[run].test(run_conf=configuration)
     states = {item.task_id: str(item.state) for item in done.get_task_instances()}
-    print(json.dumps({"state": str(done.state), "tasks": states}))
+    returned = {item.task_id: item.xcom_pull(task_ids=item.task_id) for item in done.get_task_instances()}
+    print(json.dumps({"state": str(done.state), "tasks": states, "returned": returned}, default=str))
     assert str(done.state).endswith("success"), states
 else:
     print(f"{len(bag.dags)} DAGs")

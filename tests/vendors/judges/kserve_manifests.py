@@ -10,7 +10,7 @@ import yaml
 
 KINDS = {"Secret": "V1Secret", "ServiceAccount": "V1ServiceAccount", "Service": "V1Service", "ConfigMap": "V1ConfigMap"}
 KINDS |= {"InferenceService": "V1beta1InferenceService", "ServingRuntime": "V1alpha1ServingRuntime", "Job": "V1Job"}
-# Neither client has types for these; of an experiment the job of a trial is judged.
+# Neither client has types for these; of an experiment the job of a trial is judged here, the rest by Katib's own.
 ELSEWHERE = {"Experiment", "ServiceMonitor"}
 PLAIN = {"str": str, "int": int, "bool": bool, "float": float}
 

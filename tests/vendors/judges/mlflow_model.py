@@ -16,6 +16,7 @@ import pandas as pd
 
 folder, work = Path(sys.argv[1]), Path(tempfile.mkdtemp())
 golden = json.loads((folder / "golden.json").read_text())
+release = json.loads((folder / "release.json").read_text())
 rows = pd.DataFrame(
     [
         {name: value for name, value in item.items() if name != "history"} | item["history"]
@@ -33,16 +34,31 @@ model = mlflow.pyfunc.load_model(str(folder))
 assert near(model.predict(rows)["probability"].tolist())
 mlflow.set_tracking_uri(f"sqlite:///{work / 'mlflow.db'}")
 truth = [float(score >= 0.4) for score in golden["scores"]]
-# MLflow's evaluator of classifiers takes one column; the mean squared error of a probability is its Brier score.
-result = mlflow.models.evaluate(
-    str(folder),
-    # MLflow's evaluator does not know pandas' type of text.
-    rows.astype(dict.fromkeys(rows.select_dtypes(exclude="number"), object)).assign(is_late=truth),
-    targets="is_late",
-    predictions="probability",
-    model_type="regressor",
-    evaluator_config={"log_explainer": False},
-)
+# MLflow's evaluator does not know pandas' type of text.
+labelled = rows.astype(dict.fromkeys(rows.select_dtypes(exclude="number"), object)).assign(is_late=truth)
+
+
+def evaluated(judged, kind, targets, **options):
+    """Return MLflow's measures of a model."""
+    return mlflow.models.evaluate(
+        judged,
+        labelled.assign(is_late=targets),
+        targets="is_late",
+        **options,
+        model_type=kind,
+        evaluator_config={"log_explainer": False},
+    )
+
+
+# MLflow's evaluator of classifiers takes an answer of one column, whatever `predictions` says.
+at_risk = [score >= release["threshold"] for score in golden["scores"]]
+result = evaluated(lambda asked: model.predict(asked)["at_risk"], "classifier", [bool(late) for late in truth])
+right = sum(risk == bool(late) for risk, late in zip(at_risk, truth, strict=True)) / len(truth)
+assert abs(result.metrics["accuracy_score"] - right) <= 1e-9, (result.metrics, right)
+assert {"precision_score", "recall_score", "f1_score"} <= result.metrics.keys(), result.metrics
+figures = {name: round(result.metrics[name], 3) for name in ("accuracy_score", "f1_score")}
+# The mean squared error of a probability is its Brier score.
+result = evaluated(str(folder), "regressor", truth, predictions="probability")
 brier = sum((score - late) ** 2 for score, late in zip(golden["scores"], truth, strict=True)) / len(truth)
 assert abs(result.metrics["mean_squared_error"] - brier) <= 1e-9, (result.metrics, brier)
 
@@ -90,4 +106,4 @@ try:
 finally:
     os.killpg(server.pid, 15)
     server.wait(30)
-print(f"{len(rows)} golden answers by MLflow {mlflow.__version__}: loaded, evaluated, served")
+print(f"{len(rows)} golden answers by MLflow {mlflow.__version__}: loaded, served, evaluated: {figures}, {brier:.3f}")
