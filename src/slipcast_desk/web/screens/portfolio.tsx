@@ -15,6 +15,8 @@ async function all(signal: AbortSignal): Promise<Summary[]> {
   } while (next);
   return found;
 }
+// Projects that are listed at first, those that slip most: the heat map below is not out of sight.
+const FIRST = 25;
 const slip = (item: Summary): number | null => between(item.completion?.baseline, item.completion?.p80);
 
 export function Portfolio() {
@@ -68,7 +70,7 @@ function Projects({ projects }: { projects: Summary[] }) {
           <label class="search"><span class="unseen">{t("portfolio.search")}</span><input type="search" placeholder={t("portfolio.search")} value={text} onInput={(event) => setText(event.currentTarget.value)} /></label>
           <label class="check"><input type="checkbox" checked={slipping} onChange={(event) => setSlipping(event.currentTarget.checked)} />{t("portfolio.slipping")}</label>
         </div>
-        <SortedTable columns={columns} rows={shown} first="-slip" caption={t("portfolio.table")} keyOf={(item) => item.project_id} />
+        <SortedTable columns={columns} rows={shown} first="-slip" caption={t("portfolio.table")} keyOf={(item) => item.project_id} most={FIRST} />
         <p class="legend"><span class="key base" /> {t("baseline")} <span class="key narrow" /> P50–P80 <span class="key wide" /> P80–P90</p>
       </section>
       <HeatMap projects={shown} />
