@@ -20,8 +20,8 @@ ANNEX = f"projects/{desk_data.ANNEX}"
 WIDE, PHONE = (1440, 900), (390, 844)
 # Name → path of the screen, size, scheme, a text that is there when it is complete.
 PICTURES = {
-    "portfolio": ("", (1440, 900), "light", desk_data.ANNEX),
-    "heat": ("", (1440, 600), "light", desk_data.ANNEX),
+    "portfolio": ("", (1440, 900), "light", "Show the heat map"),
+    "heat": ("", (1440, 600), "light", "Show the heat map"),
     "gantt": (f"{ANNEX}/gantt", WIDE, "light", "Finishes"),
     "activity-dark": (f"{ANNEX}/gantt?activity=A1430", (1440, 1300), "dark", "When will it finish"),
     "drivers": (f"{ANNEX}/drivers", (1440, 1000), "light", "Where the days come from"),
