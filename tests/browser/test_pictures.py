@@ -38,7 +38,7 @@ STEPS = {
         lambda page: page.get_by_role("button", name="Show the heat map").click(),
         lambda page: page.locator("table.heat").scroll_into_view_if_needed(),
         lambda page: page.get_by_role("heading", name=re.compile("Heat map")).evaluate("node => node.scrollIntoView()"),
-        lambda page: page.mouse.wheel(0, -80),
+        lambda page: page.evaluate("window.scrollBy(0, -80)"),
     ),
     "what-if": (
         lambda page: page.get_by_label("Find an activity").fill("A1430 – Finishes"),
