@@ -20,16 +20,33 @@ ANNEX = f"projects/{desk_data.ANNEX}"
 WIDE, PHONE = (1440, 900), (390, 844)
 # Name → path of the screen, size, scheme, a text that is there when it is complete.
 PICTURES = {
-    "portfolio": ("", (1440, 900), "light", desk_data.ANNEX),
+    "portfolio": ("", (1440, 900), "light", "Show the heat map"),
+    "heat": ("", (1440, 600), "light", "Show the heat map"),
     "gantt": (f"{ANNEX}/gantt", WIDE, "light", "Finishes"),
     "activity-dark": (f"{ANNEX}/gantt?activity=A1430", (1440, 1300), "dark", "When will it finish"),
     "drivers": (f"{ANNEX}/drivers", (1440, 1000), "light", "Where the days come from"),
     "compare": (f"{ANNEX}/compare", (1440, 1000), "light", "Finishes that moved"),
-    "what-if": (f"{ANNEX}/what-if", (1440, 700), "light", "None is saved"),
+    "what-if": (f"{ANNEX}/what-if", (1440, 820), "light", "None is saved"),
     "export": (f"{ANNEX}/export", (1440, 720), "light", "Excel"),
     "upload": ("upload", (1440, 560), "light", "Drop a schedule here"),
     "model": ("model", (1440, 1500), "light", "Trainings"),
     "phone": (f"{ANNEX}/gantt", PHONE, "light", "Finishes"),
+}
+# Name → what is done before the picture is taken.
+STEPS = {
+    "heat": (
+        lambda page: page.get_by_role("button", name="Show the heat map").click(),
+        lambda page: page.locator("table.heat").scroll_into_view_if_needed(),
+        lambda page: page.get_by_role("heading", name=re.compile("Heat map")).evaluate("node => node.scrollIntoView()"),
+        lambda page: page.evaluate("window.scrollBy(0, -80)"),
+    ),
+    "what-if": (
+        lambda page: page.get_by_label("Find an activity").fill("A1430 – Finishes"),
+        lambda page: page.get_by_role("button", name="Change it").click(),
+        lambda page: page.get_by_label("Remaining duration").fill("120"),
+        lambda page: page.get_by_role("button", name="Compute").click(),
+        lambda page: expect(page.get_by_role("row").filter(has_text=re.compile("^P80"))).to_contain_text("later"),
+    ),
 }
 
 
@@ -50,9 +67,8 @@ def test_the_pictures_of_the_documentation_are_taken(examples, serve, open_page)
     for name, (path, (width, height), scheme, text) in PICTURES.items():
         page = open_page(f"{url}#/{path}", width=width, height=height, scheme=scheme, key=key)
         expect(page.get_by_text(re.compile(text)).first).to_be_attached()
-        if name == "portfolio":
-            page.get_by_role("button", name="Show the heat map").click()
-            expect(page.get_by_role("table").nth(1)).to_be_visible()
+        for step in STEPS.get(name, ()):
+            step(page)
         page.wait_for_load_state("networkidle")
         taken = Image.open(io.BytesIO(page.screenshot(animations="disabled"))).convert("RGB")
         # A screen has few colors: a third of the bytes.

@@ -40,6 +40,7 @@ def journey(page: Page, url: str, key: str) -> str:
     expect(page.frame_locator("iframe").get_by_text(FILES[-1].name).first).to_be_visible()
 
     page.get_by_role("link", name="Portfolio", exact=True).click()
+    page.get_by_label("Find a project").fill(ANNEX)
     page.get_by_role("link", name=ANNEX).click()
     expect(page.get_by_text("31 of 31 activities")).to_be_visible()
     page.get_by_role("row", name=re.compile("A1430")).click()

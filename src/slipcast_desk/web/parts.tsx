@@ -69,9 +69,11 @@ export interface Column<T> {
   name: string; label: string; cell: (row: T) => ComponentChildren; sort?: (row: T) => string | number | null; numeric?: boolean; wide?: boolean;
 }
 // A table that sorts by the header that is clicked.
-export function SortedTable<T>({ columns, rows, first, caption, keyOf }: {
-  columns: Column<T>[]; rows: T[]; first: string; caption: string; keyOf: (row: T) => string;
+// With `most` the rows after these are shown once they are asked for.
+export function SortedTable<T>({ columns, rows, first, caption, keyOf, most = Infinity }: {
+  columns: Column<T>[]; rows: T[]; first: string; caption: string; keyOf: (row: T) => string; most?: number;
 }) {
+  const [all, setAll] = useState(false);
   const [order, setOrder] = useState({ name: first.replace(/^-/, ""), down: first.startsWith("-") });
   const by = columns.find((column) => column.name === order.name)?.sort;
   const sorted = by ? [...rows].sort((one, other) => compared(by(one), by(other), order.down)) : rows;
@@ -97,7 +99,7 @@ export function SortedTable<T>({ columns, rows, first, caption, keyOf }: {
           </tr>
         </thead>
         <tbody>
-          {sorted.map((row) => (
+          {sorted.slice(0, all ? undefined : most).map((row) => (
             <tr key={keyOf(row)}>
               {columns.map((column, place) => place === 0
                 ? <th key={column.name} scope="row">{column.cell(row)}</th>
@@ -106,6 +108,7 @@ export function SortedTable<T>({ columns, rows, first, caption, keyOf }: {
           ))}
         </tbody>
       </table>
+      {!all && rows.length > most && <p><button type="button" onClick={() => setAll(true)}>{t("table.all", { n: rows.length })}</button></p>}
     </div>
   );
 }

@@ -109,7 +109,7 @@ function Learned({ learned }: { learned: Comparison["learned"] }) {
       {finished > 0 && (
         <>
           <p>{t("learned.late", { finished, late, expected: small(expected_late) })}</p>
-          <table>
+          <table class="tight">
             <caption class="unseen">{t("learned.held")}</caption>
             <thead><tr><th scope="col">{t("learned.said")}</th><th scope="col" class="n">{t("learned.held")}</th></tr></thead>
             <tbody>{(["p50", "p80", "p90"] as const).map((level) => <tr key={level}><th scope="row">{level.toUpperCase()}</th><td class="n">{t("learned.of", { held: held[level], finished })}</td></tr>)}</tbody>

@@ -15,6 +15,8 @@ async function all(signal: AbortSignal): Promise<Summary[]> {
   } while (next);
   return found;
 }
+// Projects that are listed at first, those that slip most: the heat map below is not out of sight.
+const FIRST = 25;
 const slip = (item: Summary): number | null => between(item.completion?.baseline, item.completion?.p80);
 
 export function Portfolio() {
@@ -35,9 +37,11 @@ function Empty() {
 function Projects({ projects }: { projects: Summary[] }) {
   const [text, setText] = useState("");
   const [slipping, setSlipping] = useState(false);
+  // Of many that are finished, what remains is shown at first.
+  const [open, setOpen] = useState(() => projects.filter((item) => !item.open).length > FIRST);
   const shown = projects.filter((item) => {
     const found = `${item.name} ${item.source} ${item.project_id}`.toLowerCase().includes(text.toLowerCase().trim());
-    return found && (!slipping || (slip(item) ?? 0) > 0);
+    return found && (!open || item.open > 0) && (!slipping || (slip(item) ?? 0) > 0);
   });
   const [from, to] = useMemo(() => {
     const dates = projects.flatMap(({ completion }) => (completion ? [completion.baseline, completion.p50, completion.p90] : [])).filter((item) => item != null).map(moment);
@@ -66,9 +70,10 @@ function Projects({ projects }: { projects: Summary[] }) {
       <section class="card">
         <div class="filters">
           <label class="search"><span class="unseen">{t("portfolio.search")}</span><input type="search" placeholder={t("portfolio.search")} value={text} onInput={(event) => setText(event.currentTarget.value)} /></label>
+          <label class="check"><input type="checkbox" checked={open} onChange={(event) => setOpen(event.currentTarget.checked)} />{t("portfolio.open")}</label>
           <label class="check"><input type="checkbox" checked={slipping} onChange={(event) => setSlipping(event.currentTarget.checked)} />{t("portfolio.slipping")}</label>
         </div>
-        <SortedTable columns={columns} rows={shown} first="-slip" caption={t("portfolio.table")} keyOf={(item) => item.project_id} />
+        <SortedTable columns={columns} rows={shown} first="-slip" caption={t("portfolio.table")} keyOf={(item) => item.project_id} most={FIRST} />
         <p class="legend"><span class="key base" /> {t("baseline")} <span class="key narrow" /> P50–P80 <span class="key wide" /> P80–P90</p>
       </section>
       <HeatMap projects={shown} />
@@ -88,7 +93,8 @@ function Share({ part, whole }: { part: number; whole: number }) {
 const MOST = 40;
 function HeatMap({ projects }: { projects: Summary[] }) {
   const [wanted, setWanted] = useState(false);
-  const names = projects.slice(0, MOST).map((item) => item.project_id);
+  const some = projects.filter((item) => item.open).sort((one, other) => other.open - one.open);
+  const names = some.slice(0, MOST).map((item) => item.project_id);
   const loaded = useLoaded(async (signal) => {
     if (!wanted) return null;
     const cells = new Map<string, { open: number; late: number }>();
@@ -110,7 +116,7 @@ function HeatMap({ projects }: { projects: Summary[] }) {
       <h2>{t("heat.title")}</h2>
       <p class="muted">{t("heat.help")}</p>
       {!wanted && <button type="button" onClick={() => setWanted(true)}>{t("heat.show")}</button>}
-      {wanted && projects.length > MOST && <p class="muted">{t("heat.most", { n: MOST })}</p>}
+      {wanted && some.length > MOST && <p class="muted">{t("heat.most", { n: MOST })}</p>}
       {wanted && (
         <Waiting of={loaded}>
           {(found) => (
