@@ -75,7 +75,7 @@ def main() -> None:
     print(f"cut {options.cut}: rows and projects {parts}, {time.process_time() - began:.0f} s of processor time\n")
     began = time.process_time()
     names = found.parts["projects-train"]["project_id"].unique()
-    raw, judged = trained(found.parts, names)
+    raw, judged = trained(found.parts)
     print(f"the part: {raw / 1e6:.2f} MB, {time.process_time() - began:.0f} s to fit and judge\n")
     print("| | with the part | draws alone | difference | P80 held | of the draws |\n|---|--:|--:|--:|--:|--:|")
     for name in ("completion", "activities"):
@@ -97,10 +97,12 @@ def main() -> None:
         print(row, flush=True)
 
 
-def trained(parts: Mapping[str, pd.DataFrame], names: Any) -> tuple[int, Any]:
-    """Return the bytes of the part that some projects teach, and its figures on the holdout."""
-    rows = (parts[f"{name}-train"] for name in ("projects", "activities"))
-    projects, activities = (item[item["project_id"].isin(list(names))] for item in rows)
+def trained(parts: Mapping[str, pd.DataFrame], names: Any = None) -> tuple[int, Any]:
+    """Return the bytes of the part that all projects teach, or some, and its figures on the holdout."""
+    projects, activities = (parts[f"{name}-train"] for name in ("projects", "activities"))
+    if names is not None:
+        # Of the others not even the activities that are still open.
+        projects, activities = (item[item["project_id"].isin(list(names))] for item in (projects, activities))
     fitted = network_training.fit(projects, activities, SEED)
     raw = json.dumps(fitted)
     holdout = parts["projects-holdout"], parts["activities-holdout"]

@@ -7,7 +7,10 @@ from slipcast.forecast import consistent, network_state
 from slipcast.forecast.distribution import FinishDistribution
 from slipcast.forecast.network_model import NetworkModel
 from slipcast.forecast.network_table import Baselines
-from slipcast.schedule.network import Key, Network
+from slipcast.schedule.network import CycleError, Key, Network
+
+# Working days beyond which nothing is said: 40 years. Calendars are not counted further.
+LONGEST = 10_000
 
 
 def said(
@@ -31,14 +34,18 @@ def said(
     stated: dict[Key, FinishDistribution] = {}
     for project in network.projects:
         own = network_state.alone(network, project, baselines)
-        if all(item.planned_start is None for item in own.activities.values()):
+        try:
+            state = network_state.state(own)
+        except CycleError:
+            raise
+        except ValueError:
+            # Without a plan there is nothing to be late against.
             continue
-        state = network_state.state(own)
         if state.activities.empty:
             continue
         levels = model.completion(state.project)
-        completion[project] = [(state.moment(days) - state.data_date) / DAY for days in levels]
+        completion[project] = [(state.moment(min(days, LONGEST)) - state.data_date) / DAY for days in levels]
         for row in state.activities.to_dict("records"):
-            days = [state.calendar_days(each) for each in model.activity(row, consistent.LEVELS)]
+            days = [state.calendar_days(min(each, LONGEST)) for each in model.activity(row, consistent.LEVELS)]
             stated[row["key"]] = consistent.distribution(list(itertools.accumulate(days, max)))
     return completion, stated

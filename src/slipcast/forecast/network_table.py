@@ -146,9 +146,11 @@ def network_from(rows: Mapping[str, Sequence[Row]]) -> Network | None:
     if not all(rows.get(name) for name in ("activities", "relations", "calendars")):
         return None
     try:
-        return network_of({**rows, "projects": dated(rows)})
-    except ValueError:
+        network = network_of({**rows, "projects": dated(rows)})
+        compiled(network)
+    except (CycleError, ValueError):
         return None
+    return network
 
 
 class Stored:

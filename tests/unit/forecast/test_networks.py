@@ -1,6 +1,7 @@
 """Models of networks: learned from what had matured, evaluated by the standard library, judged next to the draws."""
 
 import json
+from dataclasses import replace
 from datetime import date
 
 import numpy as np
@@ -8,7 +9,7 @@ import pandas as pd
 import pytest
 
 from slipcast.evaluation import forecast, networks
-from slipcast.forecast import completion, network_table, network_training, relative
+from slipcast.forecast import completion, network_forecast, network_state, network_table, network_training, relative
 from slipcast.forecast import training as forecast_training
 from slipcast.forecast.network_model import NetworkModel
 from slipcast.model.artifact import encode
@@ -70,15 +71,47 @@ def test_a_project_counts_once_it_has_matured_and_then_however_late_it_is(found)
             assert own["remaining"].to_numpy() == pytest.approx(days - 1, abs=1.5)
 
 
+@pytest.mark.usefixtures("small")
+def test_a_project_whose_relations_run_in_a_circle_is_left_out(found):
+    class Circular(Portfolio):
+        def rows(self, source, project_id, data_date):
+            tables = super().rows(source, project_id, data_date)
+            if project_id == "P01":
+                back = tables["relations"][0]
+                ends = {"predecessor_id": back["successor_id"], "successor_id": back["predecessor_id"]}
+                return {**tables, "relations": [*tables["relations"], back | ends]}
+            return tables
+
+    other = network_table.tables(network_table.Stored(Circular(14), {}), date(2017, 4, 1), date(2018, 12, 31))
+
+    assert other.why == ""
+    names = {"portfolio/P00", "portfolio/P01", "portfolio/P02"}
+    for part in TRAIN:
+        assert names & set(other.parts[part]["project_id"]) == names - {"portfolio/P01"}
+    assert names <= set(found["projects-train"]["project_id"])
+
+
+def test_a_network_without_a_plan_is_left_to_the_draws(document):
+    portfolio = Portfolio(1)
+    (source, name, day, _) = portfolio.listed()[2]
+    network = network_table.network_from(portfolio.rows(source, name, day))
+    completion_, stated = network_forecast.said(NetworkModel(document), network, {})
+    unplanned = {key: replace(item, planned_start=None) for key, item in network.activities.items()}
+
+    assert len(completion_[name]) == 4
+    assert {key.activity for key in stated} <= {f"A{number}" for number in range(8)}
+    assert network_forecast.said(NetworkModel(document), replace(network, activities=unplanned), {}) == ({}, {})
+
+
 def test_the_baseline_stands_for_planned_dates_that_moved():
     portfolio = Portfolio(1)
     (source, name, day, _) = portfolio.listed()[2]
     network = network_table.network_from(portfolio.rows(source, name, day))
     key = next(key for key in network.activities if key.activity == "A7")
-    moved = network_table.network_state.alone(network, name, {key: (date(2015, 9, 1), date(2015, 9, 14))})
-    plain = network_table.network_state.alone(network, name, {})
+    moved = network_state.alone(network, name, {key: (date(2015, 9, 1), date(2015, 9, 14))})
+    plain = network_state.alone(network, name, {})
 
-    later = [network_table.network_state.state(each).project["planned_duration"] for each in (plain, moved)]
+    later = [network_state.state(each).project["planned_duration"] for each in (plain, moved)]
 
     lasts = [item.planned_finish for item in network.activities.values()]
     assert later[1] > later[0] > 0

@@ -167,9 +167,12 @@ def _networks(table: pd.DataFrame, cut: date, store: Store, networks: network_ta
     """Store the states of projects with a network, before the cut and from it on."""
     if networks is None:
         return {"why": "no schedule of the dataset has a network", "tables": {}}
-    found = network_table.tables(
-        network_table.Stored(networks, _baselines(table)), cut, table["data_date"].max().date()
-    )
+    stored = network_table.Stored(networks, _baselines(table))
+    try:
+        found = network_table.tables(stored, cut, table["data_date"].max().date())
+    except Exception as error:
+        # Networks come from files of many tools: what is wrong with one of them costs no training.
+        return {"why": f"{type(error).__name__}: {error}"[:500], "tables": {}}
     return {"why": found.why, "tables": {name: _write_table(store, name, part) for name, part in found.parts.items()}}
 
 
