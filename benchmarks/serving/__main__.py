@@ -15,9 +15,9 @@ ROOT = Path(__file__).resolve().parents[2]
 
 warnings.filterwarnings("ignore")
 
-from benchmarks.serving import cold, crossover, evaluators, loopback, models, warm  # noqa: E402 - the path is set above
+from benchmarks.serving import cold, crossover, evaluators, loopback, models, stages, warm  # noqa: E402 - the path is set above
 
-PARTS = ("cold", "warm", "http", "own", "crossover", "evaluators")
+PARTS = ("cold", "warm", "stages", "http", "own", "crossover", "evaluators")
 
 
 def main() -> None:
@@ -33,6 +33,7 @@ def main() -> None:
     measures = {
         "cold": lambda case: cold.measure(case, rows, 3 if arguments.quick else 11),
         "warm": lambda case: warm.measure(case, rows, share),
+        "stages": lambda case: stages.measure(case, rows, share),
         "http": lambda case: loopback.measure(case, rows, share),
         "own": lambda case: loopback.own(case, rows, share),
         "crossover": lambda case: crossover.measure(case, rows, 3 if arguments.quick else 9),

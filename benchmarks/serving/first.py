@@ -62,7 +62,8 @@ def other_paths(event: dict) -> None:
 
     body = json.loads(event["body"])
     rows = json.dumps({"dataframe_records": body.get("activities", [body])})
-    assert app.handler({**event, "path": "/invocations", "body": rows}, None)["statusCode"] == 200
+    asked = {**event, "path": "/invocations", "resource": "/invocations", "body": rows}
+    assert app.handler(asked, None)["statusCode"] == 200
 
 
 def scikit_learn(event: dict) -> None:

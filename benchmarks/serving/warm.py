@@ -28,7 +28,7 @@ def measure(
     import mlflow.pyfunc
 
     pipeline, logged = joblib.load(case.pipeline), mlflow.pyfunc.load_model(str(case.mlflow))
-    predict = _handler(case)
+    predict = handler(case)
     constant = json.dumps({"probability": 0.5})
     found: dict[int | str, dict[str, tuple[float, float]]] = {}
     for count, calls in CALLS.items():
@@ -43,7 +43,7 @@ def measure(
             "pyfunc": lambda frame=frame: logged.predict(frame),
         }
         expected = pipeline.predict_proba(frame)[:, 1]
-        with _log_to_nowhere():
+        with log_to_nowhere():
             answered = json.loads(ways["slipcast"]()["body"])["predictions"]
         assert np.abs(np.array([item["probability"] for item in answered]) - expected).max() <= 1e-9
         found[count] = in_turn(ways, max(3, round(calls * share)))
@@ -70,7 +70,7 @@ def alone(ways: dict[str, Callable[[], Any]], calls: int) -> dict[str, tuple[flo
 
 def _timed(ways: dict[str, Callable[[], Any]], order: list[str]) -> dict[str, tuple[float, float]]:
     times: dict[str, list[float]] = {name: [] for name in ways}
-    with _log_to_nowhere():
+    with log_to_nowhere():
         for call in ways.values():
             call()
         for name in order:
@@ -81,13 +81,13 @@ def _timed(ways: dict[str, Callable[[], Any]], order: list[str]) -> dict[str, tu
 
 
 @contextlib.contextmanager
-def _log_to_nowhere() -> Iterator[None]:
+def log_to_nowhere() -> Iterator[None]:
     """Have the log written, but not shown."""
     with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):  # noqa: PTH123
         yield
 
 
-def _handler(case: models.Case) -> Any:
+def handler(case: models.Case) -> Any:
     """Return the entry of the predict function, with this model and no function for batches."""
     # With the trees' compiled code, as it is deployed.
     native.PLACE = str(runtime.layers(("slipcast",))[0] / "slipcast" / "model" / native.FILE)
