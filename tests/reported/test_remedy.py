@@ -4,6 +4,7 @@
 
 import csv
 import io
+import re
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -167,6 +168,7 @@ DAYS = (
     .replace(b"2023-06-30", b"06/06/2023")
     .replace(b"2023-07-10", b"07/07/2023")
 )
+NAMELESS = re.sub(rb"\nG\d", b"\n", table())
 SEVERAL_DATES = table({"data_date": "2024-11-30"}, {"data_date": "2024-11-30", "activity_id": "A2"})
 FILES = (
     File("Export the schedule again", b"\n", table()),
@@ -187,7 +189,7 @@ FILES = (
         name="hall.csv",
     ),
     File("Assign a baseline in the scheduling tool", table().replace(b"2023-06-30", b""), table()),
-    File("Fill in the column", table().replace(b"G", b""), table()),
+    File("Export it as well", NAMELESS, table()),
     File("Drop one file for each data date", SEVERAL_DATES, table()),
     File("Write it as year-month-day", DAYS, table()),
     File(

@@ -115,7 +115,7 @@ def read_schedule(
             raise refusal.within(name, reason) from refusal
         member.path.unlink()
         found.append((member, schedule))
-    return _as_one(found, notes, workdir)
+    return _as_one(found, name, notes, workdir)
 
 
 def _unpack(path: Path, name: str, folder: str, target: Path, limits: Limits) -> tuple[list[Member], list[str]]:
@@ -185,14 +185,13 @@ def _source(member: str, name: str, folder: str) -> str:
     return file_names.source(name if own.casefold() in ("", *file_names.NAMELESS) else member, folder)
 
 
-def _as_one(found: list[tuple[Member, Schedule]], notes: list[str], workdir: Path) -> Schedule:
+def _as_one(found: list[tuple[Member, Schedule]], name: str, notes: list[str], workdir: Path) -> Schedule:
     """Return the schedules of several files as one: what the latest says, with the baseline of the earliest."""
     order = sorted(found, key=_place(found))
     if len({schedule.data_date is None for _, schedule in order}) > 1 or order[0][1].data_date is None:
         member, _ = next((item for item in order if item[1].data_date is None), order[0])
-        raise ScheduleRefused(
-            member.name, "a file with labels and no dates is no update of a series", "Drop the files one by one"
-        )
+        reason = f"in {member.name!r}: a file with labels and no dates is no update of a series"
+        raise ScheduleRefused(name, reason, "Drop the files one by one")
     table = order[0][1].table
     for place, (_, schedule) in enumerate(order):
         target = workdir / f"merged-{place}.parquet"
