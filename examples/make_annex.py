@@ -92,6 +92,12 @@ TASK = (
     *("early_start_date", "early_end_date", "late_start_date", "late_end_date", "target_start_date"),
     *("target_end_date", "guid"),
 )
+# As P6 writes it: readers such as MPXJ refuse a currency without a short name.
+CURRENCY_FIELDS = (
+    *("curr_id", "decimal_digit_cnt", "curr_symbol", "decimal_symbol", "digit_group_symbol", "pos_curr_fmt_type"),
+    *("neg_curr_fmt_type", "curr_type", "curr_short_name", "group_digit_cnt", "base_exch_rate"),
+)
+CURRENCY = ("1", "2", "$", ".", ",", "#1.1", "(#1.1)", "US Dollar", "USD", "3", "1")
 
 
 @dataclass(frozen=True)
@@ -217,7 +223,7 @@ def xer(found: Plan, parts: Network, dates: Dates, baseline: Dates, day: date, n
     wbs += [(f"{project}{place}", project, "N", name[:1], name, f"{project}0") for name, place in phases.items()]
     lines = [
         "\t".join(("ERMHDR", "20.12", str(day), "Project", "admin", "Planner", "dbx", "Project Management", "USD")),
-        *_table("CURRTYPE", ("curr_id", "curr_symbol", "curr_type"), [("1", "$", "US Dollar")]),
+        *_table("CURRTYPE", CURRENCY_FIELDS, [CURRENCY]),
         *_table(
             "PROJECT",
             ("proj_id", "proj_short_name", "orig_proj_id", "sum_base_proj_id", "clndr_id", "plan_start_date",

@@ -439,7 +439,19 @@ XER_STATUS = {"not_started": "TK_NotStart", "in_progress": "TK_Active", "complet
 
 
 # What P6 exports of currencies in Windows-1252: the first bytes of every file that are not ASCII.
-CURRENCIES = (("1", "$", "Dollar"), ("14", "£", "British Pound"), ("17", "€", "EURO"))
+# As P6 writes them: readers such as MPXJ refuse a currency without a short name.
+CURRENCY_FIELDS = (
+    *("curr_id", "decimal_digit_cnt", "curr_symbol", "decimal_symbol", "digit_group_symbol", "pos_curr_fmt_type"),
+    *("neg_curr_fmt_type", "curr_type", "curr_short_name", "group_digit_cnt", "base_exch_rate"),
+)
+CURRENCIES = tuple(
+    (number, "2", symbol, ".", ",", "#1.1", "(#1.1)", name, short, "3", "1")
+    for number, symbol, name, short in (
+        ("1", "$", "Dollar", "USD"),
+        ("14", "£", "British Pound", "GBP"),
+        ("17", "€", "EURO", "EUR"),
+    )
+)
 HOLIDAYS = tuple(date(year, month, day) for year in range(2014, 2028) for month, day in ((1, 1), (7, 4), (12, 25)))
 XER_UPDATES = (date(2019, 12, 31), date(2022, 6, 30), date(2024, 6, 30))
 TASK_FIELDS = (
@@ -512,7 +524,7 @@ def _write_update(raw: Path, data_date: date, number: int) -> None:
         "\t".join(
             ("ERMHDR", "19.12", day, "Project", "admin", "José Núñez", "dbxDatabaseNoName", "Project Management", "USD")
         ),
-        *_table("CURRTYPE", ("curr_id", "curr_symbol", "curr_type"), CURRENCIES),
+        *_table("CURRTYPE", CURRENCY_FIELDS, CURRENCIES),
         # Not read: written by another program, with a byte that means nothing in Windows-1252.
         *_table("RISKTYPE", ("risk_type_id", "risk_type"), [("1", "Weather \x81")]),
         *_table(
