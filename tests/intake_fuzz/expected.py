@@ -16,7 +16,7 @@ WHITE = " \t\u00a0\r\n"
 
 
 def unpacked(raw: bytes) -> str | None:
-    """Return the dropped text; None where it cannot be told what it is."""
+    """Return the dropped text; None where it cannot be determined what it is."""
     try:
         if raw.startswith(b"\x1f\x8b"):
             raw = gzip.decompress(raw)

@@ -145,7 +145,7 @@ def test_characters_may_lie_on_the_border_of_two_blocks(upload, monkeypatch, blo
         (b"a\nb\n\xe9\n\x01", 4, "binary"),
         (b"a\nb\0c", 2, "binary"),
         (b"a\rb\0c", 2, "binary"),
-        ("ID,Name\nA1,Корпус\n".encode("cp1251"), 2, "code page cannot be told (perhaps cp1253 or cp1251)"),
+        ("ID,Name\nA1,Корпус\n".encode("cp1251"), 2, "code page cannot be determined (perhaps cp1253 or cp1251)"),
         (codecs.BOM_UTF16_LE + "a\nb".encode("utf-16-le") + b"\x00", 2, "damaged"),
         (codecs.BOM_UTF16_LE + "a\n".encode("utf-16-le") + b"\x00\xd8a\0", 2, "damaged"),
         (codecs.BOM_UTF16_BE + "a\n\0b".encode("utf-16-be"), 2, "binary"),

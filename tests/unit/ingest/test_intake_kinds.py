@@ -191,7 +191,7 @@ def test_a_code_page_that_cannot_be_told_is_said_in_a_profile(read):
     """The refusal's own remedy, followed."""
     raw = xer([DONE | {"task_name": "Корпус"}, AHEAD], [project(DAY)], encoding="cp1251")
 
-    with pytest.raises(ScheduleRefused, match=r"code page cannot be told") as refused:
+    with pytest.raises(ScheduleRefused, match=r"code page cannot be determined") as refused:
         read(raw)
     assert "extends: p6_xer" in refused.value.remedy
     assert "encoding: cp1251" in refused.value.remedy

@@ -85,7 +85,7 @@ class Evidence:
         return readable(self._values, codec)
 
     def code_page(self) -> str | None:
-        """Return Python's name of the code page that the values are in; None if that cannot be told.
+        """Return Python's name of the code page that the values are in; None if that cannot be determined.
 
         A few odd bytes are no evidence and no loss: they are read as the usual code page.
         """
@@ -167,7 +167,7 @@ def to_utf8(source: Path, target: Path, file: str, encoding: str | None = None) 
     Raises
     ------
     ScheduleRefused
-        If the file is empty or blank, holds binary data, or is in no encoding that can be told.
+        If the file is empty or blank, holds binary data, or is in no encoding that can be determined.
     """
     with source.open("rb") as stream:
         codec = codec_of(stream.read(SAMPLE))
@@ -287,7 +287,7 @@ def _binary(file: str, line: int) -> ScheduleRefused:
 
 
 def _code_page(source: Path, offset: int, file: str) -> str:
-    """Return the code page of a file whose byte at `offset` is not UTF-8; ScheduleRefused if that cannot be told."""
+    """Return the code page of a file whose byte at `offset` is not UTF-8; ScheduleRefused if it is not clear."""
     evidence, controls, size, first = Evidence(), 0, 0, 1
     for number, line in enumerate(_lines(source), 1):
         if 0 in line:
@@ -310,7 +310,8 @@ def _code_page(source: Path, offset: int, file: str) -> str:
 
 
 def unknown(file: str, evidence: Evidence, remedy: str, line: int | None) -> ScheduleRefused:
-    """Return the refusal of text in an encoding that cannot be told."""
+    """Return the refusal of text in an encoding that cannot be determined."""
     names = [codec for codec, _ in evidence.candidates()[:2]]
     perhaps = f" (perhaps {' or '.join(names)})" if names else ""
-    return ScheduleRefused(file, f"the text is not UTF-8, and its code page cannot be told{perhaps}", remedy, line)
+    reason = f"the text is not UTF-8, and its code page cannot be determined{perhaps}"
+    return ScheduleRefused(file, reason, remedy, line)

@@ -173,7 +173,7 @@ def _cells(text: str, delimiter: str) -> list[str]:
 
 
 def plain(path: Path, header_line: int, delimiter: str) -> Plain | None:
-    """Return what can be told at a glance about the text below its header; None if lines surely are not records.
+    """Return what is clear at a glance about the text below its header; None if lines surely are not records.
 
     As many records as lines will show that no line is blank and no cell holds a line break.
     """

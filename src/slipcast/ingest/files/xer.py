@@ -51,7 +51,7 @@ def table_encodings(path: Path, name: str, encoding: str | None = None) -> dict[
     Raises
     ------
     ScheduleRefused
-        If the encoding of a table cannot be told.
+        If the encoding of a table cannot be determined.
     """
     return find_encodings(path, name, AROUND_TASK, encoding)
 
@@ -98,7 +98,7 @@ def to_csv(
     ------
     ScheduleRefused
         If PROJECT or TASK is missing, empty or lacks a field that is needed, a table has no field names, there are too
-        many types of activity code, the file is cut within a row, or its encoding cannot be told.
+        many types of activity code, the file is cut within a row, or its encoding cannot be determined.
     """
     reader: Reader
     if isinstance(path, Path):

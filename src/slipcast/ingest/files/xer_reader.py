@@ -211,7 +211,7 @@ def find_encodings(path: Path, file: str, tables: Collection[str], encoding: str
     Raises
     ------
     ScheduleRefused
-        If the encoding of one cannot be told.
+        If the encoding of one cannot be determined.
     """
     if encoding is not None:
         return dict.fromkeys(tables, codecs.lookup(encoding).name)

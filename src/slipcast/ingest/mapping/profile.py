@@ -441,7 +441,7 @@ class Profile(_Strict):
         return [*found, *further]
 
     def _check_unpivot(self) -> None:
-        """Refuse rows of one line that could not be told from each other."""
+        """Refuse rows of one line that could not be distinguished."""
         if self.unpivot is None:
             return
         mapping = self.columns.get("activity_id")
