@@ -79,7 +79,7 @@ class NetworkModel:
         return [days * math.exp(ratio) for ratio in sorted(level([row])[0] for level in self._completion)]
 
     def activity(self, row: Mapping[str, float], levels: Sequence[float]) -> list[float]:
-        """Return the working days to an activity's finish at `levels`; 0 and 1 are held at the outermost ones that are known.
+        """Return the working days to an activity's finish at `levels`; 0 and 1 stand for the outermost known ones.
 
         Parameters
         ----------
