@@ -151,6 +151,9 @@ def read_file(
     known = frozenset().union(*map(known_headers, choice))
     encoding = profile.encoding if profile is not None else None
     text = open_upload(path, name, workdir=workdir, limits=limits, encoding=encoding, headers=known)
+    if text.epoch != 1900:
+        days = {"epoch": text.epoch}
+        choice = [item.model_copy(update={"dates": item.dates.model_copy(update=days)}) for item in choice]
     heads = layout.heads(text.path, text.delimiter)
     cells = {mark: [record.cells for record in found] for mark, found in heads.items()}
     lines = {mark: [line_of(text, record) for record in found] for mark, found in heads.items()}

@@ -7,8 +7,10 @@ import zipfile
 from datetime import date, timedelta
 from pathlib import Path
 
+import openpyxl
 import pandas as pd
 import pytest
+from openpyxl.utils.datetime import CALENDAR_MAC_1904, CALENDAR_WINDOWS_1900, to_excel
 
 from slipcast.datasets import versions
 from slipcast.features.activity import baseline, check
@@ -772,6 +774,31 @@ def test_dates_with_zone_as_numbers_of_excel_and_spelled_out(read, written):
     row = read(text, "plan.csv").rows()[0]
 
     assert (row["start"], row["baseline_finish"], row["actual_finish"]) == days
+
+
+@pytest.mark.parametrize("epoch", [CALENDAR_WINDOWS_1900, CALENDAR_MAC_1904])
+@pytest.mark.parametrize("formatted", [True, False], ids=["dates", "bare numbers"])
+def test_a_workbook_says_from_where_its_days_count(read, epoch, formatted):
+    days = date(2025, 1, 6), date(2025, 1, 17), date(2025, 3, 3), date(2025, 3, 31)
+    book = openpyxl.Workbook()
+    book.epoch = epoch
+    book.active.append(["activity_id", "start", "baseline_finish", "actual_finish", "data_date"])
+    book.active.append(["A1", *(day if formatted else to_excel(day, epoch) for day in days)])
+    target = io.BytesIO()
+    book.save(target)
+
+    found = read(target.getvalue(), "plan.xlsx")
+
+    row = found.rows()[0]
+    assert (row["start"], row["baseline_finish"], row["actual_finish"], row["data_date"]) == days
+    assert noted(found, "count from 1904") == (epoch == CALENDAR_MAC_1904)
+
+
+def test_a_table_copied_from_such_a_workbook_needs_a_profile_that_says_so(read):
+    profile = load_profile("name: mac\ntitle: From a Mac\nextends: canonical\ndates: { epoch: 1904 }\n", "mac.yaml")
+    text = "activity_id,start,baseline_finish,data_date\nA1,44201,44212,44285\n"
+
+    assert read(text, "plan.csv", profile=profile).rows()[0]["start"] == date(2025, 1, 6)
 
 
 LANGUAGES = {

@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
+from typing import Literal
 
 from slipcast.datasets.network import Writer
 from slipcast.ingest.files import archive as _archive
@@ -62,6 +63,8 @@ class Text:
         Folder of what `network.Writer` has written; None for tables.
     place
         Which sheet of a workbook it is, for messages; None for other files.
+    epoch
+        Year from which numbers of days count, 1900 or 1904, as a workbook says it.
     """
 
     path: Path
@@ -73,6 +76,7 @@ class Text:
     first: int | None = 1
     place: str | None = None
     network: Path | None = None
+    epoch: Literal[1900, 1904] = 1900
 
 
 def open_upload(
@@ -204,7 +208,7 @@ def _workbook(
     notes: tuple[str, ...],
     headers: Collection[str],
 ) -> Text:
-    first, place, found = xlsx.xlsx_to_csv(
+    first, place, found, epoch = xlsx.xlsx_to_csv(
         archive,
         target,
         budget,
@@ -213,7 +217,7 @@ def _workbook(
         seconds=limits.xlsx_seconds,
         headers=headers,
     )
-    return Text(target, "xlsx", "utf-8", ",", True, (*notes, *found), first, place)
+    return Text(target, "xlsx", "utf-8", ",", True, (*notes, *found), first, place, epoch=epoch)
 
 
 def _head(path: Path) -> bytes:

@@ -2,18 +2,20 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import zipfile
 from collections.abc import Collection
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from slipcast.ingest.files.archive import Archive, Budget
 from slipcast.ingest.refusal import ScheduleRefused
 
 WORKER = Path(__file__).with_name("xlsx_worker.py")
 CSV = "Save the sheet as CSV UTF-8 and drop that"
+_COUNTS_FROM_1904 = re.compile(rb"""\sdate1904\s*=\s*["'](?:1|true)["']""")
 
 
 def is_workbook(archive: Archive) -> bool:
@@ -41,7 +43,7 @@ def xlsx_to_csv(
     memory_bytes: int,
     seconds: float,
     headers: Collection[str] = (),
-) -> tuple[int, str, list[str]]:
+) -> tuple[int, str, list[str], Literal[1900, 1904]]:
     """Write the schedule's sheet to `target` as CSV with the column ``#line``.
 
     Parameters
@@ -61,7 +63,7 @@ def xlsx_to_csv(
 
     Returns
     -------
-    row where the sheet begins, which sheet of which it is, and notes for the report
+    row where the sheet begins, which sheet of which it is, notes for the report, and the year from which days count
 
     Raises
     ------
@@ -72,6 +74,7 @@ def xlsx_to_csv(
     limits = {"max_bytes": budget.max_bytes, "max_columns": max_columns, "memory_bytes": memory_bytes}
     job = {"source": str(plain), "target": str(target), "headers": sorted(headers), **limits}
     result = _run(job, budget.file, seconds)
+    epoch = _epoch(plain)
     plain.unlink()
     if "reason" in result:
         raise ScheduleRefused(budget.file, result["reason"], result["remedy"])
@@ -83,7 +86,16 @@ def xlsx_to_csv(
     place = f"sheet {result['sheet']!r}"
     if result["others"]:
         place += f" (the best of {result['sheets']}, others: {', '.join(result['others'])[:200]})"
-    return result["first"], place, notes
+    if epoch != 1900:
+        notes.append(f"its numbers of days count from {epoch}")
+    return result["first"], place, notes, epoch
+
+
+def _epoch(workbook: Path) -> Literal[1900, 1904]:
+    """Return the year from which numbers of days count that have no date format."""
+    with zipfile.ZipFile(workbook) as archive:
+        name = next(name for name in archive.namelist() if name.lower() == "xl/workbook.xml")
+        return 1904 if _COUNTS_FROM_1904.search(archive.read(name)) else 1900
 
 
 def _repack(archive: Archive, target: Path, budget: Budget) -> None:

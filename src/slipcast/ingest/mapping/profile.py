@@ -157,6 +157,8 @@ class Dates(_Strict):
         Further ``strptime`` formats, tried first.
     month
         The day that a month alone means (``2025-06``, ``06/2025``, ``Jun 2025``); without it such cells are bad.
+    epoch
+        Year from which Excel's numbers of days count. A workbook says it itself.
     """
 
     order: Literal["auto", "DMY", "MDY", "YMD"] = "auto"
@@ -164,6 +166,7 @@ class Dates(_Strict):
     suffixes: Words = []
     formats: Words = []
     month: Literal["first", "last"] | None = None
+    epoch: Literal[1900, 1904] = 1900
 
 
 class Numbers(_Strict):

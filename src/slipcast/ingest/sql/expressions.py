@@ -64,7 +64,8 @@ def only_if(text: str, source: Source) -> str:
 
 # Excel's number of a day, of the years 1954 to 2119; the part after the point is the time.
 SERIAL = r"^[2-7]\d{4}(\.\d+)?$"
-EXCEL_EPOCH = "1899-12-30"
+# Day 0 of Excel's two systems of dates.
+EXCEL_EPOCHS = {1900: "1899-12-30", 1904: "1904-01-01"}
 # RE2 takes milliseconds to compile \pL{2,10}, for each of hundreds of expressions.
 # "Mon 05/05/25", "Mo 6. Jan 2025"; "Monday, January 6, 2025"
 WEEKDAY = r"^[^\d\s.,]+\.?,?\s+(\d{1,4}[./-]|\d{1,2}\.?\s+[^\d\s]|[^\d\s.,]+\.?\s+\d)"
@@ -157,7 +158,7 @@ def _day(text: str, dates: Dates, order: str) -> str:
         formats += ["%d-%b-%y", "%d-%b-%Y", *(item for item in SEPARATED[order] if "-" in item)]
     tried = ", ".join(literal(item) for item in dict.fromkeys(formats))
     serial = f"WHEN regexp_matches({text}, {literal(SERIAL)}) "
-    serial += f"THEN DATE '{EXCEL_EPOCH}' + floor(try_cast({text} AS DOUBLE))::INTEGER"
+    serial += f"THEN DATE '{EXCEL_EPOCHS[dates.epoch]}' + floor(try_cast({text} AS DOUBLE))::INTEGER"
     # COALESCE cleans only the cells that need it, which takes several times as long as to read them.
     cleaned = f"CASE WHEN {text} IS NULL THEN NULL {serial} ELSE try_strptime({clean}, [{tried}])::DATE END"
     return f"coalesce(try_strptime({text}, [{tried}])::DATE, {cleaned})"
