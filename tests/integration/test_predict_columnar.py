@@ -104,6 +104,54 @@ def test_a_table_is_answered_as_the_same_activities_in_json(app, table, writer):
     assert comparable(answer.json()["predictions"]) == comparable(as_json(app, table))
 
 
+# Columns as databases, Spark and DuckDB write them: each with the same values in another type.
+TYPES = {
+    "large strings": lambda arrow: arrow.cast(
+        pa.schema([item.with_type(pa.large_string()) if item.type == pa.string() else item for item in arrow.schema])
+    ),
+    "string views": lambda arrow: replaced(arrow, "activity_id", arrow["activity_id"].cast(pa.string_view())),
+    "dictionaries": lambda arrow: replaced(arrow, "location", arrow["location"].dictionary_encode()),
+    "decimals": lambda arrow: replaced(arrow, "budget", arrow["budget"].cast(pa.decimal128(12, 2))),
+    "small integers": lambda arrow: replaced(arrow, "predecessor_count", arrow["predecessor_count"].cast(pa.uint8())),
+    "single precision": lambda arrow: replaced(arrow, "project_slip_days", arrow["project_slip_days"].cast("float32")),
+    "times with a zone": lambda arrow: replaced(arrow, "start", arrow["start"].cast(pa.timestamp("us", tz="UTC"))),
+    "days in milliseconds": lambda arrow: replaced(arrow, "baseline_finish", arrow["baseline_finish"].cast("date64")),
+    "dates as text": lambda arrow: replaced(
+        arrow, "baseline_finish", pa.array([day.isoformat() for day in arrow["baseline_finish"].to_pylist()])
+    ),
+    "a column without a type": lambda arrow: arrow.append_column("total_float_days", pa.nulls(ROWS)),
+    "lists in a column of others": lambda arrow: arrow.append_column("tags", pa.array([[1, 2]] * ROWS)),
+}
+
+
+def replaced(arrow: pa.Table, name: str, values: pa.Array) -> pa.Table:
+    return arrow.set_column(arrow.column_names.index(name), name, values)
+
+
+@pytest.mark.parametrize("kind", [ARROW, PARQUET])
+@pytest.mark.parametrize("change", TYPES)
+def test_the_type_of_a_column_changes_no_answer(app, table, change, kind):
+    arrow = TYPES[change](pa.Table.from_pandas(table, preserve_index=False))
+    raw = stream(arrow) if kind == ARROW else of(lambda sink: pq.write_table(arrow, sink))
+
+    answer = send(app, raw, kind)
+
+    assert answer.status == 200, answer.text
+    assert answer.json()["errors"] == []
+    assert comparable(answer.json()["predictions"]) == comparable(as_json(app, table))
+
+
+@pytest.mark.parametrize("kind", [ARROW, PARQUET])
+def test_a_nested_column_of_ours_is_refused_by_name(app, table, kind):
+    arrow = replaced(pa.Table.from_pandas(table, preserve_index=False), "phase", pa.array([{"a": 1}] * ROWS))
+    raw = stream(arrow) if kind == ARROW else of(lambda sink: pq.write_table(arrow, sink))
+
+    answer = send(app, raw, kind)
+
+    assert answer.status in (400, 422), answer.text
+    assert "phase" in answer.text
+
+
 @pytest.mark.parametrize(
     ("accept", "read"),
     [

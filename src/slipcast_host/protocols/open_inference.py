@@ -1,6 +1,8 @@
 """The Open Inference Protocol, version 2, over HTTP, as KServe, Triton and their clients speak it.
 
-https://github.com/kserve/open-inference-protocol: a tensor is a column of activities.
+https://github.com/kserve/open-inference-protocol: a tensor is a column of activities. The API reads the same protocol
+with msgspec (``predict.protocols.open_inference``), which the host does without: it needs no package.
+``tests/integration/test_host_beside_lambda.py`` holds both to the same answers.
 """
 
 from collections.abc import Mapping
