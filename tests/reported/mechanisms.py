@@ -224,7 +224,10 @@ FAULTS = (
     Fault(
         23,
         "the model in MLflow has no signature",
-        (f"{INTEGRATION}track_function.py::test_a_model_takes_tables_as_pandas_reads_them",),
+        (
+            f"{INTEGRATION}track_function.py::test_a_model_takes_tables_as_pandas_reads_them",
+            "tests/unit/edge/test_portable_mlflow.py::test_the_signature_has_the_hosts_answers",
+        ),
         "src/slipcast_aws/tracking/mlflow_runs.py",
         "def _signature(model: Any) -> ModelSignature | None:\n",
         "def _signature(model: Any) -> ModelSignature | None:\n    return None\n",
