@@ -272,7 +272,8 @@ def test_a_bad_file_is_refused_with_its_reason_and_kept(stack):
     assert outcome["error"] == "ScheduleRefused"
     assert "broken.csv" in outcome["cause"]
     assert "start" in outcome["cause"]
-    assert stack.keys(f"quarantine/{outcome['name']}/") == [f"quarantine/{outcome['name']}/broken.csv"]
+    folder = f"quarantine/{outcome['name']}"
+    assert stack.keys(f"{folder}/") == [f"{folder}/broken.csv", f"{folder}/corrections/broken.xlsx"]
 
 
 def test_what_fails_is_recorded_and_told_and_frees_the_lease(stack, cloud):

@@ -243,7 +243,7 @@ def test_predictions_are_logged_with_their_features(app, lambda_context, capsys)
 
 def test_no_line_of_the_log_is_longer_than_a_log_event(app, lambda_context, capsys):
     # The longest texts that are taken, of characters that take twelve bytes in ASCII JSON.
-    longest = ACTIVITY | dict.fromkeys(("phase", "work_type", "location"), "😀" * 500) | {"activity_id": "😀" * 200}
+    longest = ACTIVITY | dict.fromkeys(("phase", "work_type", "location"), "😀" * 500) | {"activity_id": "😀" * 500}
     assert ask(app, lambda_context, "POST", "/predictions", {"activities": [longest] * 100})[0] == 200
     raw = [line for line in capsys.readouterr().out.splitlines() if line.startswith('{"log":"prediction"')]
     items = [item for line in raw for item in json.loads(line)["items"]]

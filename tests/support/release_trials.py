@@ -99,6 +99,8 @@ class Trials:
         raw = artifact.encode(document)
         sha256 = artifact.digest(raw)
         golden["scores"] = scorer.load(raw, sha256).predict_proba(golden["activities"])
+        # Of trials the classifier alone is published.
+        golden.pop("forecasts", None)
         folder = f"models/{name}/{sha256}"
         for file, content in (
             ("model.json", raw),

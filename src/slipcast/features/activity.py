@@ -50,7 +50,7 @@ class Field(NamedTuple):
 
 
 FIELDS = (
-    Field("activity_id", TEXT, "Identifier; comes back in the answer", longest=200, required=True),
+    Field("activity_id", TEXT, "Identifier; comes back in the answer", longest=500, required=True),
     Field("activity_name", TEXT, "What is done", longest=500),
     Field("project_id", TEXT, "Project", longest=500),
     Field("phase", TEXT, "Phase of the project", longest=500),

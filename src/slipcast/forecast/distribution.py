@@ -103,11 +103,13 @@ class FinishDistribution:
         if limit <= 0 or not 0 < before < 1:
             return self
         within, beyond = (1 - p_late) / before, p_late / (1 - before)
-        days, first = list(self.days[:place]), [value * within for value in self.probability[:place]]
-        rest = [1 - (1 - value) * beyond for value in self.probability[place:]]
+        # Held at the probability at the limit: rounding alone may pass it.
+        at = 1 - p_late
+        days, first = list(self.days[:place]), [min(value * within, at) for value in self.probability[:place]]
+        rest = [max(1 - (1 - value) * beyond, at) for value in self.probability[place:]]
         if self.days[place] == limit:
             return FinishDistribution(self.days, [*first, *rest])
-        return FinishDistribution([*days, limit, *self.days[place:]], [*first, 1 - p_late, *rest])
+        return FinishDistribution([*days, limit, *self.days[place:]], [*first, at, *rest])
 
     def finish_date(self, data_date: date, level: float) -> date:
         """Return the first day by whose end the activity has finished with at least probability `level`."""

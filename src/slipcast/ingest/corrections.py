@@ -8,6 +8,7 @@ import csv
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -188,6 +189,8 @@ def _write(
 
     options = {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
     book = xlsxwriter.Workbook(str(target), options)
+    # The same rows are the same bytes, whenever they are written.
+    book.set_properties({"created": datetime(1980, 1, 1, tzinfo=UTC)})
     bold = book.add_format({"bold": True, "bottom": 1})
     remark = book.add_format({**_MARK, "text_wrap": True, "valign": "top"})
     bad, fill = book.add_format(_MARK), book.add_format(_FILL)

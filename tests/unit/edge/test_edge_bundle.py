@@ -1,6 +1,7 @@
 """The edge bundle: one file for any Python from 3.9 on with nothing installed, and how its users meet it."""
 
 import ast
+import csv
 import io
 import os
 import shutil
@@ -106,7 +107,7 @@ def test_any_python_scores_as_scikit_learn_with_nothing_installed(made, folder, 
     assert out.endswith("4 files are as they were published\n")
 
     status, out, _ = run(folder, "golden.csv", interpreter=interpreter)
-    found = [float(line.split(",")[2]) for line in out.splitlines()[1:]]
+    found = [float(row[2]) for row in list(csv.reader(io.StringIO(out)))[1:]]
     assert status == 0
     assert np.abs(np.array(found) - made[2]["scores"]).max() <= 1e-9
 

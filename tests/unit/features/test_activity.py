@@ -18,7 +18,7 @@ BELOW = float.fromhex("0x1.c6bf526339fffp+49")
 @pytest.mark.parametrize(
     ("field", "good", "bad", "kind"),
     [
-        ("activity_id", "A" * 200, "A" * 201, "string_too_long"),
+        ("activity_id", "A" * 500, "A" * 501, "string_too_long"),
         ("activity_id", "A", "", "missing"),
         ("activity_id", "é", " \u00a0", "missing"),
         ("activity_id", "7", 7, "string_type"),
