@@ -178,7 +178,9 @@ def searched(
     family: str, groups: list[str], features: pd.DataFrame, train: pd.DataFrame, held: pd.DataFrame
 ) -> tuple[np.ndarray, float]:
     """Return the holdout probabilities of the searched family, and its cross-validated Brier score."""
-    use(groups)
+    # The search takes every column that it is given.
+    columns = [*BASE, *use(groups), *CATEGORICAL]
+    features, held = features[columns], held[columns]
     candidate, folds = FAMILIES[family], time_folds(train)
     late = np.concatenate([train["is_late"], np.zeros(len(held), dtype=int)])
     rows = SearchData(pd.concat([features, held], ignore_index=True), late, len(train), folds)
