@@ -86,7 +86,7 @@ def by_key(bucket: str, request: Request, caller: Caller) -> dict[str, Any]:
     # As the trigger names it.
     name = execution_name("new_data", bucket, key, found.get("VersionId", ""))
     try:
-        return _described(bucket, name, caller)
+        return _described(bucket, name, request, caller)
     except Refusal:
         # The event that starts it is on its way.
         return answer(
@@ -109,7 +109,7 @@ def by_name(bucket: str, request: Request, caller: Caller) -> dict[str, Any]:
     name = request.parameters.get("id", "")
     if not _EXECUTION.fullmatch(name):
         raise Refusal(HTTPStatus.NOT_FOUND, "there is no such execution")
-    return _described(bucket, name, caller)
+    return _described(bucket, name, request, caller)
 
 
 def may_see(caller: Caller, key: str) -> None:
@@ -120,9 +120,10 @@ def may_see(caller: Caller, key: str) -> None:
         raise Refusal(HTTPStatus.NOT_FOUND, "there is no such execution")
 
 
-def _described(bucket: str, name: str, caller: Caller) -> dict[str, Any]:
-    """Return status, steps, link to the intake page and outcome of an execution."""
-    arn = f"{Settings.from_environment().state_machine_arn.replace(':stateMachine:', ':execution:')}:{name}"
+def _described(bucket: str, name: str, request: Request, caller: Caller) -> dict[str, Any]:
+    """Return status, steps, links to the intake page and its files, and outcome of an execution."""
+    settings = Settings.from_environment()
+    arn = f"{settings.state_machine_arn.replace(':stateMachine:', ':execution:')}:{name}"
     try:
         found = _states().describe_execution(executionArn=arn)
     except ClientError as error:
@@ -140,12 +141,18 @@ def _described(bucket: str, name: str, caller: Caller) -> dict[str, Any]:
         "rejected_url": f"quarantine/{name}/rejected.csv",
         "corrections_url": f"quarantine/{name}/corrections/{file}.xlsx",
     }
+    offered = {of: _link(f"s3://{bucket}/{key}") for of, key in pages.items()}
+    keys = [f"s3://{bucket}/{key}" for of, key in pages.items() if offered[of]]
+    # Whoever waits for an execution asks for it again and again; once it has ended the links are taken.
+    if keys and found["status"] != "RUNNING":
+        record = {"what": "download", "detail": ", ".join(keys), "outcome": "offered", "identity": request.user}
+        audit.audit(settings.control_table, identity=request.request_id, record=record, now=datetime.now(UTC))
     return answer(
         {
             "execution": name,
             "status": found["status"],
             "steps": _steps(arn),
-            **{of: _link(f"s3://{bucket}/{key}") for of, key in pages.items()},
+            **offered,
             "outcome": failure if output is None else {key: output.get(key) for key in ("outcome", "why")},
         }
     )

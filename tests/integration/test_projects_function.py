@@ -356,6 +356,17 @@ def test_an_upload_goes_straight_to_the_bucket_and_its_execution_is_found_by_its
     assert again["rejected_url"] is None
     (entry,) = [item for item in audit.audit_trail("control") if item["what"] == "upload"]
     assert entry["detail"] == f"s3://data/{key}"
+    if started["status"] == "RUNNING":
+        # Links are on record once they are taken, not each time that somebody waits for them.
+        assert not [item for item in audit.audit_trail("control") if item["what"] == "download"]
+        machine = ENVIRONMENT["STATE_MACHINE_ARN"].replace(":stateMachine:", ":execution:")
+        boto3.client("stepfunctions").stop_execution(executionArn=f"{machine}:{started['execution']}")
+    get(ask, "/executions/{id}", id=started["execution"])
+    (taken,) = [item for item in audit.audit_trail("control") if item["what"] == "download"]
+    assert taken["detail"].split(", ") == [
+        f"s3://data/reports/{started['execution']}/intake.html",
+        f"s3://data/quarantine/{started['execution']}/corrections/tower_2026-03-31.xlsx",
+    ]
 
 
 @pytest.mark.parametrize(
