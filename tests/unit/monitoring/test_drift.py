@@ -402,3 +402,12 @@ def test_the_level_is_that_at_which_the_allowed_false_alarms_come():
     assert Rule().level(10) == pytest.approx((1 / (720 * 10 * 2)) ** 0.5)
     assert Rule(needed=1, of=1).level(10) == pytest.approx(1 / 7200)
     assert Rule(false_alarms_per_month=1e9).level(10) == pytest.approx(0.05)
+
+
+def test_without_a_feature_that_is_logged_only_the_score_is_judged(small):
+    known, _ = small
+    sketch = Sketch({**known, "features": {}})
+    sketch.add({}, np.full(100, 0.9))
+    found = assess({**known, "features": {}}, sketch)
+
+    assert (found.drifted, found.drifted_share, found.features) == (["score"], 0.0, {})
