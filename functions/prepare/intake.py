@@ -100,7 +100,7 @@ def ingest(source: dict[str, str], execution: str, settings: Settings) -> tuple[
             digest = _fetch(drop, file, settings)
             return _ingest(drop, digest, file, execution, workdir, settings)
         except ScheduleRefused as refusal:
-            _store_corrections(drop, refusal, file, execution, workdir, settings)
+            _store_corrections_of_refused(drop, refusal, file, execution, workdir, settings)
             document = report.refused(drop.name, refusal)
             document["sources"] = [dict(drop.origin)]
             storage.copy(drop.origin, f"s3://{bucket}/quarantine/{execution}/{drop.name}")
@@ -183,7 +183,7 @@ def _ingest(
     }
     if schedule.rejected is not None:
         storage.upload(schedule.rejected, f"s3://{bucket}/quarantine/{execution}/rejected.csv", "text/csv")
-        _store_corrections(drop, schedule, file, execution, workdir, settings)
+        _store_corrections(drop, schedule, profile, file, execution, workdir, settings)
     object_: dict[str, Any] = {
         **drop.origin,
         "sha256": sha256,
@@ -235,8 +235,8 @@ def _ingest(
     return reference, upload, quality.metrics(document["quality"]) if "quality" in document else {}
 
 
-def _store_corrections(
-    drop: Drop, outcome: Schedule | ScheduleRefused, file: Path, execution: str, workdir: Path, settings: Settings
+def _store_corrections_of_refused(
+    drop: Drop, refusal: ScheduleRefused, file: Path, execution: str, workdir: Path, settings: Settings
 ) -> None:
     """Store the workbook to correct; of a file that is too large, or that no profile was found for, there is none."""
     if not file.exists():
@@ -245,6 +245,19 @@ def _store_corrections(
         profile, _, _ = _placed(settings.data_bucket, drop)
     except ScheduleRefused:
         return
+    _store_corrections(drop, refusal, profile, file, execution, workdir, settings)
+
+
+def _store_corrections(
+    drop: Drop,
+    outcome: Schedule | ScheduleRefused,
+    profile: Profile | None,
+    file: Path,
+    execution: str,
+    workdir: Path,
+    settings: Settings,
+) -> None:
+    """Store the workbook to correct, as `profile` reads the file."""
     folder, limits = workdir / "corrections", Limits(max_bytes=settings.max_bytes)
     folder.mkdir()
     target = folder / "corrections.xlsx"

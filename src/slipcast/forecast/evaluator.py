@@ -53,9 +53,9 @@ class Counted:
     def _leaves(self, row: Sequence[float]) -> int:
         """Return the sum of the packed counts of the leaves that `row` falls into."""
         feature, number, right = self._feature, self._number, self._right
-        total = 0
         if self._compiled is not None:
             return sum(map(number.__getitem__, self._compiled.leaves(row)))
+        total = 0
         for node in self._roots:
             column = feature[node]
             while column >= 0:
