@@ -18,13 +18,14 @@ import logging
 import os
 import re
 import sys
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, reduce
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import yaml
 from samtranslator.model.exceptions import InvalidDocumentException
 from samtranslator.parser.parser import Parser
@@ -222,14 +223,11 @@ class Stack:
             return self._plain(value[1])[int(value[0])]
         raise NotImplementedError(f"{kind} in a condition")
 
-    def accepted(self) -> bool:
-        """Return whether the template's rules take these parameters."""
-        return all(
-            self.holds(each["Assert"])
-            for rule in self.template.get("Rules", {}).values()
-            if "RuleCondition" not in rule or self.holds(rule["RuleCondition"])
-            for each in rule["Assertions"]
-        )
+    def accepts(self, rule: Mapping[str, Any]) -> bool:
+        """Return whether a rule of the template takes these parameters."""
+        if "RuleCondition" in rule and not self.holds(rule["RuleCondition"]):
+            return True
+        return all(self.holds(each["Assert"]) for each in rule["Assertions"])
 
     def branches(self, node: Any) -> Any:
         """Return a part of the template with ``Fn::If`` carried out and ``AWS::NoValue`` left out."""
@@ -358,10 +356,21 @@ def references(node: Any) -> Iterator[tuple[str, str]]:
             yield from references(value)
 
 
-def settings(template: dict[str, Any]) -> list[Setting]:
-    """Return every combination of what switches a condition that the template's rules accept, the defaults first.
+class Combinations:
+    """Every combination of what switches a condition that the template's rules accept, the defaults first.
 
-    Parameters that are looked at apart are combined with the defaults alone.
+    Parameters that are looked at apart are combined with the defaults alone. There are over a hundred thousand: each
+    condition is worked out for the values of the parameters that it looks at, and is an array over all parameters.
+
+    Parameters
+    ----------
+    template : as `transformed` returns it
+
+    Attributes
+    ----------
+    template : the same
+    order : names of the conditions; the first is the lowest bit of a vector
+    vectors : for each combination what its conditions are, bits of an integer
 
     Raises
     ------
@@ -369,31 +378,74 @@ def settings(template: dict[str, Any]) -> list[Setting]:
         If a condition looks at a parameter that has neither AllowedValues nor an example here, or if a condition is
         the same in all combinations.
     """
-    names = sorted(_switches(template))
-    choices = []
-    for name in names:
-        parameter = template["Parameters"][name]
-        if "AllowedValues" not in parameter and name not in EXAMPLES:
-            raise TransformError(f"a condition looks at {name}: give examples of it in audit/transformed.py")
-        default = str(parameter["Default"])
-        values = parameter.get("AllowedValues") or EXAMPLES[name]
-        choices.append(list(dict.fromkeys([default, *map(str, values)])))
-    found = []
-    for kind in REGIONS:
-        for values in itertools.product(*choices):
-            changed = {
-                name for name, value, (default, *_) in zip(names, values, choices, strict=True) if value != default
-            }
-            if changed & APART and changed - APART:
-                continue
-            setting = Setting(tuple(zip(names, values, strict=True)), kind)
-            if stack(template, setting).accepted():
-                found.append(setting)
-    seen = [set(values) for values in zip(*(stack(template, one).conditions() for one in found), strict=True)]
-    stuck = [name for name, values in zip(template["Conditions"], seen, strict=True) if len(values) < 2]
-    if stuck:
-        raise TransformError(f"no combination switches {', '.join(stuck)}: give examples in audit/transformed.py")
-    return found
+
+    def __init__(self, template: dict[str, Any]) -> None:
+        self.template = template
+        self.order = list(template["Conditions"])
+        self._choices = {"AWS::Region": list(REGIONS)}
+        for name in sorted(_switches(template)):
+            parameter = template["Parameters"][name]
+            if "AllowedValues" not in parameter and name not in EXAMPLES:
+                raise TransformError(f"a condition looks at {name}: give examples of it in audit/transformed.py")
+            values = parameter.get("AllowedValues") or EXAMPLES[name]
+            self._choices[name] = list(dict.fromkeys(map(str, [parameter["Default"], *values])))
+        accepted = self._together()
+        for rule in template.get("Rules", {}).values():
+            accepted &= self._array(rule, rule, Stack.accepts)
+        vectors = np.zeros_like(accepted, dtype=np.int64)
+        for position, name in enumerate(self.order):
+            holds = self._array(template["Conditions"][name], name, Stack.condition)
+            if len(np.unique(np.broadcast_to(holds, accepted.shape)[accepted])) < 2:
+                raise TransformError(f"no combination switches {name}: give examples in audit/transformed.py")
+            vectors |= holds.astype(np.int64) << position
+        self._places = np.flatnonzero(accepted)
+        self.vectors = vectors[accepted]
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def __getitem__(self, index: int) -> Setting:
+        found = np.unravel_index(self._places[index], [len(values) for values in self._choices.values()])
+        return self._setting(*(values[place] for values, place in zip(self._choices.values(), found, strict=True)))
+
+    def distinct(self) -> dict[tuple[bool, ...], Setting]:
+        """Return one setting for each vector of conditions: stacks with the same conditions have the same resources."""
+        vectors, first = np.unique(self.vectors, return_index=True)
+        bits = (vectors[:, None] >> np.arange(len(self.order)) & 1).astype(bool)
+        ordered = sorted(zip(first.tolist(), map(tuple, bits.tolist()), strict=True))
+        return {vector: self[index] for index, vector in ordered}
+
+    def _setting(self, kind: str, *values: str) -> Setting:
+        return Setting(tuple(zip(list(self._choices)[1:], values, strict=True)), kind)
+
+    def _together(self) -> np.ndarray:
+        """Return which combinations change no parameter next to one that is looked at apart."""
+        apart = [self._axis(name) > 0 for name in self._choices if name in APART]
+        others = [self._axis(name) > 0 for name in self._choices if name not in APART | {"AWS::Region"}]
+        shape = [len(values) for values in self._choices.values()]
+        together = ~(reduce(np.logical_or, apart, np.False_) & reduce(np.logical_or, others, np.False_))
+        return np.broadcast_to(together, shape).copy()
+
+    def _axis(self, name: str) -> np.ndarray:
+        """Return the places of a parameter's values, along its axis."""
+        shape = [len(values) if each == name else 1 for each, values in self._choices.items()]
+        return np.arange(len(self._choices[name])).reshape(shape)
+
+    def _array(self, node: Any, argument: Any, ask: Callable[[Stack, Any], bool]) -> np.ndarray:
+        """Return what stacks answer, with one place along the axes of the parameters that a node does not look at."""
+        looked = self._looked_at(node)
+        choices = [values if name in looked else values[:1] for name, values in self._choices.items()]
+        answers = [
+            ask(stack(self.template, self._setting(*values)), argument) for values in itertools.product(*choices)
+        ]
+        return np.array(answers, dtype=bool).reshape([len(values) for values in choices])
+
+    def _looked_at(self, node: Any) -> set[str]:
+        """Return the parameters that a condition or rule looks at, by itself and by other conditions."""
+        found = set()
+        for name, how in references(node):
+            found |= self._looked_at(self.template["Conditions"][name]) if how == "Condition" else {name}
+        return found
 
 
 def _switches(template: dict[str, Any]) -> set[str]:
@@ -406,25 +458,28 @@ def stack(template: dict[str, Any], setting: Setting) -> Stack:
     return Stack(template, dict(setting.parameters), {"AWS::Region": setting.region})
 
 
-def distinct(template: dict[str, Any], found: Iterable[Setting]) -> dict[tuple[bool, ...], Setting]:
-    """Return one setting for each vector of conditions: stacks with the same conditions have the same resources."""
-    made: dict[tuple[bool, ...], Setting] = {}
-    for setting in found:
-        made.setdefault(stack(template, setting).conditions(), setting)
-    return made
+# What a resource or output is in a stack: its section, its name, and what the conditions are that it looks at.
+Form = tuple[str, str, tuple[bool, ...]]
 
 
-def forms(template: dict[str, Any], vectors: Iterable[tuple[bool, ...]]) -> dict[tuple[bool, ...], set[tuple]]:
-    """Return for each vector of conditions which form each resource and output has: the conditions it looks at."""
+def looked_at(template: dict[str, Any]) -> dict[tuple[str, str], list[int]]:
+    """Return the positions of the conditions that each resource and output looks at, by section and name."""
     order = list(template["Conditions"])
-    looked = {}
+    found = {}
     for section in ("Resources", "Outputs"):
         for name, item in template[section].items():
             names = _branching(item) | ({item["Condition"]} if "Condition" in item else set())
-            looked[section, name] = sorted(order.index(condition) for condition in names)
+            found[section, name] = sorted(order.index(condition) for condition in names)
+    return found
+
+
+def forms(template: dict[str, Any], vectors: Iterable[tuple[bool, ...]]) -> set[Form]:
+    """Return the forms in which each resource and output occurs in stacks with some vectors of conditions."""
+    columns = list(zip(*vectors, strict=True))
     return {
-        vector: {(*key, tuple(vector[position] for position in positions)) for key, positions in looked.items()}
-        for vector in vectors
+        (*key, form)
+        for key, positions in looked_at(template).items()
+        for form in (set(zip(*(columns[position] for position in positions), strict=True)) if positions else {()})
     }
 
 
@@ -440,65 +495,64 @@ def _branching(node: Any) -> set[str]:
 
 def chosen(template: dict[str, Any], vectors: Mapping[tuple[bool, ...], Setting]) -> list[Setting]:
     """Return settings in which every form of a resource and every pair of conditions occurs that occurs at all."""
-    # Sets as the bits of a number: there are thousands of them, with hundreds of elements each.
-    bits: dict[tuple, int] = {}
-    items = {}
-    for vector, shapes in forms(template, vectors).items():
-        own = 0
-        for item in itertools.chain(shapes, itertools.combinations(enumerate(vector), 2)):
-            own |= 1 << bits.setdefault(item, len(bits))
-        items[vector] = own
-    missing = (1 << len(bits)) - 1
-    rows = []
-    while missing:
-        best = max(items, key=lambda vector: (items[vector] & missing).bit_count())
-        missing &= ~items[best]
-        rows.append(vectors[best])
+    holds = np.array(list(vectors))
+    groups = {tuple(positions) for positions in looked_at(template).values()}
+    groups |= set(itertools.combinations(range(holds.shape[1]), 2))
+    # For each group of conditions which of the ways occur in which it stands in some stack: of each stack one.
+    columns, size = [], 0
+    for positions in sorted(groups):
+        packed = holds[:, positions].astype(np.int64) @ (1 << np.arange(len(positions), dtype=np.int64))
+        ways, column = np.unique(packed, return_inverse=True)
+        columns.append(column + size)
+        size += len(ways)
+    items = np.stack(columns, axis=1)
+    missing = np.ones(size, dtype=bool)
+    settings, rows = list(vectors.values()), []
+    while missing.any():
+        best = int(missing[items].sum(axis=1).argmax())
+        missing[items[best]] = False
+        rows.append(settings[best])
     return rows
 
 
-def unlinted(
-    template: dict[str, Any], vectors: Mapping[tuple[bool, ...], Setting], rows: Iterable[Setting]
-) -> list[tuple[Setting, set[str]]]:
+def unlinted(template: dict[str, Any], rows: Iterable[Setting]) -> list[tuple[Setting, set[str]]]:
     """Return settings with the resources and outputs that have a form there which is new for its kind.
 
     A stack takes ten seconds to lint, and most of it is the same in the next one.
     """
-    shapes = {vectors[vector]: found for vector, found in forms(template, vectors).items() if vectors[vector] in rows}
-    seen: dict[str, set[tuple]] = {}
+    seen: dict[str, set[Form]] = {}
     parts = []
     for row in rows:
+        shapes = forms(template, [stack(template, row).conditions()])
         before = seen.setdefault(row.kind, set())
-        parts.append((row, {name for _, name, _ in shapes[row] - before}))
-        before |= shapes[row]
+        parts.append((row, {name for _, name, _ in shapes - before}))
+        before |= shapes
     return [(row, names) for row, names in parts if names]
 
 
 def dangling(template: dict[str, Any], vectors: Mapping[tuple[bool, ...], Setting]) -> dict[str, list[Setting]]:
     """Return what stacks refer to and do not have, and in which settings."""
-    shapes = forms(template, vectors)
-    by_form: dict[tuple, set[tuple[str, str]]] = {}
+    holds, settings = np.array(list(vectors)), list(vectors.values())
+    order = list(template["Conditions"])
+    # In which stacks each is there, by section and name.
+    there = {
+        (section, name): holds[:, order.index(item["Condition"])] if "Condition" in item else np.True_
+        for section in ("Resources", "Outputs")
+        for name, item in template[section].items()
+    }
     always = {*template["Parameters"], *template["Conditions"]}
     problems: dict[str, list[Setting]] = {}
-    for vector, setting in vectors.items():
-        one = stack(template, setting)
-        there = {
-            name
-            for name, item in template["Resources"].items()
-            if "Condition" not in item or one.condition(item["Condition"])
-        }
-        for form in shapes[vector]:
-            section, name, _ = form
-            item = template[section][name]
-            if "Condition" in item and not one.condition(item["Condition"]):
-                continue
-            if form not in by_form:
-                plain = {key: value for key, value in item.items() if key != "Condition"}
-                by_form[form] = set(references(one.branches(plain)))
-            for wanted, how in by_form[form]:
-                if wanted not in there and wanted not in always and not wanted.startswith("AWS::"):
+    for (section, name), positions in looked_at(template).items():
+        item = {key: value for key, value in template[section][name].items() if key != "Condition"}
+        _, first, form = np.unique(holds[:, positions], axis=0, return_index=True, return_inverse=True)
+        for number, index in enumerate(first):
+            for wanted, how in set(references(stack(template, settings[index]).branches(item))):
+                if wanted in always or wanted.startswith("AWS::"):
+                    continue
+                without = (form == number) & there[section, name] & ~there.get(("Resources", wanted), np.False_)
+                if without.any():
                     problem = f"{section}/{name}: {how} {wanted}, which is not there"
-                    problems.setdefault(problem, []).append(setting)
+                    problems.setdefault(problem, []).extend(settings[place] for place in np.flatnonzero(without))
     return problems
 
 
@@ -563,13 +617,13 @@ def main(path: Path = ROOT / "template.yaml") -> int:
     arguments = parser.parse_args()
     try:
         template = _template(arguments.template)
-        every = settings(template)
+        every = Combinations(template)
     except TransformError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    vectors = distinct(template, every)
+    vectors = every.distinct()
     problems = dangling(template, vectors)
-    parts = unlinted(template, vectors, chosen(template, vectors))
+    parts = unlinted(template, chosen(template, vectors))
     with ProcessPoolExecutor(arguments.jobs) as pool:
         found = pool.map(_lint_in_process, [(arguments.template, *part) for part in parts])
         for (row, _), lines in zip(parts, found, strict=True):

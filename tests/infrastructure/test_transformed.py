@@ -37,13 +37,13 @@ PLANTED = {
 
 
 @pytest.fixture(scope="module")
-def settings() -> list[transformed.Setting]:
-    return transformed.settings(TRANSFORMED)
+def settings() -> transformed.Combinations:
+    return transformed.Combinations(TRANSFORMED)
 
 
 @pytest.fixture(scope="module")
 def stacks(settings) -> dict[tuple[bool, ...], transformed.Setting]:
-    return transformed.distinct(TRANSFORMED, settings)
+    return settings.distinct()
 
 
 @pytest.fixture(scope="module")
@@ -76,11 +76,11 @@ def test_the_template_is_fine_as_it_is(settings):
 
 
 def test_each_form_of_a_resource_is_linted_once_and_with_what_it_refers_to(stacks, rows):
-    shapes = transformed.forms(TRANSFORMED, stacks)
     linted: dict[str, list[tuple]] = {}
-    for row, names in transformed.unlinted(TRANSFORMED, stacks, rows):
+    for row, names in transformed.unlinted(TRANSFORMED, rows):
         one = transformed.stack(TRANSFORMED, row)
-        linted.setdefault(row.kind, []).extend(form for form in shapes[one.conditions()] if form[1] in names)
+        shapes = transformed.forms(TRANSFORMED, [one.conditions()])
+        linted.setdefault(row.kind, []).extend(form for form in shapes if form[1] in names)
     # The last is one of few.
     made = one.resolved(names)
     there = set(made["Resources"]) | set(made["Parameters"])
@@ -88,8 +88,7 @@ def test_each_form_of_a_resource_is_linted_once_and_with_what_it_refers_to(stack
     assert {name for name, _ in transformed.references(made) if not name.startswith("AWS::")} <= there
     assert len(made["Resources"]) < len(one.resources()) / 2
 
-    every = set().union(*shapes.values())
-    assert set().union(*linted.values()) == every
+    assert set().union(*linted.values()) == transformed.forms(TRANSFORMED, stacks)
     assert all(len(forms) == len(set(forms)) for forms in linted.values())
 
 
@@ -122,8 +121,7 @@ def test_every_combination_of_conditions_is_there_and_both_sides_of_each(stacks,
 
     assert pairs(rows) == pairs(stacks)
     assert all({vector[i] for vector in rows} == {True, False} for i in range(len(order)))
-    shapes = transformed.forms(TRANSFORMED, stacks)
-    assert set().union(*(shapes[row] for row in rows)) == set().union(*shapes.values())
+    assert transformed.forms(TRANSFORMED, rows) == transformed.forms(TRANSFORMED, stacks)
 
 
 def test_no_stack_refers_to_what_it_does_not_have(stacks):
@@ -152,7 +150,7 @@ def test_a_condition_that_nothing_switches_is_an_error():
     template["Conditions"]["Never"] = {"Fn::Equals": [{"Ref": "Streaming"}, "perhaps"]}
 
     with pytest.raises(transformed.TransformError, match="no combination switches Never"):
-        transformed.settings(template)
+        transformed.Combinations(template)
 
 
 def test_a_parameter_that_nobody_gave_an_example_of_is_an_error():
@@ -160,7 +158,7 @@ def test_a_parameter_that_nobody_gave_an_example_of_is_an_error():
     template["Conditions"]["Odd"] = {"Fn::Equals": [{"Ref": "RetrainSchedule"}, "never"]}
 
     with pytest.raises(transformed.TransformError, match="RetrainSchedule: give examples"):
-        transformed.settings(template)
+        transformed.Combinations(template)
 
 
 @pytest.mark.parametrize(
