@@ -84,7 +84,7 @@ def _places(tree: ast.Module) -> list[_Place]:
 
 
 def _walk(node: ast.AST, parent: ast.AST, statement: ast.stmt | None, where: str, found: list[_Place]) -> None:
-    if isinstance(node, ast.Import | ast.ImportFrom) or _for_type_checkers(node) or _promise(node):
+    if isinstance(node, ast.Import | ast.ImportFrom) or _for_type_checkers(node) or _promise(node, parent):
         return
     if isinstance(node, ast.FunctionDef | ast.ClassDef):
         where = f"{where}.{node.name}".lstrip(".")
@@ -104,9 +104,15 @@ def _for_type_checkers(node: ast.AST) -> bool:
     return isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
 
 
-def _promise(node: ast.AST) -> bool:
-    """Return whether a node only says to readers that nothing assigns to a dataclass: it decides nothing."""
-    return isinstance(node, ast.keyword) and node.arg == "frozen"
+def _promise(node: ast.AST, parent: ast.AST) -> bool:
+    """Return whether a node only promises something: that nothing assigns to a dataclass, that lengths are equal.
+
+    It decides nothing: where the promise is kept, the code does the same without it.
+    """
+    if not isinstance(node, ast.keyword):
+        return False
+    zips = isinstance(parent, ast.Call) and isinstance(parent.func, ast.Name) and parent.func.id == "zip"
+    return node.arg == "frozen" or (node.arg == "strict" and zips)
 
 
 def _count(node: ast.AST) -> int:

@@ -14,6 +14,8 @@ from slipcast.features.point_in_time import HISTORY, NOW
 from slipcast.schema import LARGEST_NUMBER, STATUSES, clean_text
 
 TEXT, DAY, NUMBER = "text", "day", "number"
+# Characters.
+LONGEST_TEXT = 500
 
 
 class Field(NamedTuple):
@@ -27,8 +29,6 @@ class Field(NamedTuple):
         `TEXT`, `DAY` or `NUMBER`
     description
         meaning and unit
-    longest
-        largest number of characters of a text
     least
         lower bound of a number
     above
@@ -42,7 +42,6 @@ class Field(NamedTuple):
     name: str
     kind: str
     description: str
-    longest: int = 0
     least: float = -math.inf
     above: bool = False
     required: bool = False
@@ -50,17 +49,16 @@ class Field(NamedTuple):
 
 
 FIELDS = (
-    Field("activity_id", TEXT, "Identifier; comes back in the answer", longest=500, required=True),
-    Field("activity_name", TEXT, "What is done", longest=500),
-    Field("project_id", TEXT, "Project", longest=500),
-    Field("phase", TEXT, "Phase of the project", longest=500),
-    Field("work_type", TEXT, "Kind of work or program", longest=500),
-    Field("location", TEXT, "Place", longest=500),
+    Field("activity_id", TEXT, "Identifier; comes back in the answer", required=True),
+    Field("activity_name", TEXT, "What is done"),
+    Field("project_id", TEXT, "Project"),
+    Field("phase", TEXT, "Phase of the project"),
+    Field("work_type", TEXT, "Kind of work or program"),
+    Field("location", TEXT, "Place"),
     Field(
         "status",
         TEXT,
         "Status at the end of the data date; derived from the dates where absent",
-        longest=20,
         words=STATUSES,
     ),
     Field(
@@ -249,8 +247,8 @@ def _text(field: Field, value: Any) -> str | None:
     clean = clean_text(value)
     if field.words and clean:
         return _word(field, clean)
-    if len(clean) > field.longest:
-        raise _Wrong("string_too_long", f"{len(clean)} characters", f"write at most {field.longest}")
+    if len(clean) > LONGEST_TEXT:
+        raise _Wrong("string_too_long", f"{len(clean)} characters", f"write at most {LONGEST_TEXT}")
     if not clean.isascii():
         try:
             clean.encode()

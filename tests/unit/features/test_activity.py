@@ -18,11 +18,12 @@ BELOW = float.fromhex("0x1.c6bf526339fffp+49")
 @pytest.mark.parametrize(
     ("field", "good", "bad", "kind"),
     [
-        ("activity_id", "A" * 500, "A" * 501, "string_too_long"),
+        *((name, "A" * 500, "A" * 501, "string_too_long") for name in activity.TEXTS if name != "status"),
+        ("status", "In-Progress", "under way", "literal_error"),
         ("activity_id", "A", "", "missing"),
         ("activity_id", "é", " \u00a0", "missing"),
         ("activity_id", "7", 7, "string_type"),
-        ("phase", "N" * 500 + " ", "N" * 501, "string_too_long"),
+        ("phase", "N" * 500 + " ", "N" * 501 + " ", "string_too_long"),
         ("phase", "\U0001f600", "\ud83d", "string_unicode"),
         ("phase", None, ["Design"], "string_type"),
         ("start", "2024-02-29", "2023-02-29", "date_format"),
@@ -80,7 +81,9 @@ def test_all_errors_of_an_activity_are_named_at_once():
 
 
 def test_a_number_of_thousands_of_digits_is_too_large():
-    assert [error.type for error in activity.check(GOOD | {"budget": 10**5000})[1]] == ["number_range"]
+    (error,) = activity.check(GOOD | {"budget": -(10**5000)})[1]
+
+    assert (error.type, error.message) == ("number_range", "the number is too large")
 
 
 @pytest.mark.parametrize("sent", [None, 1, "A", [GOOD]])
@@ -145,3 +148,84 @@ def test_words_for_missing_are_missing_but_may_be_an_identifier():
     found = activity.from_cells({"activity_id": "NA", "phase": "NA", "start": "NaT", "x": "1", HISTORY[0]: "2"})
 
     assert found == {"activity_id": "NA", "history": {HISTORY[0]: 2.0}}
+
+
+@pytest.mark.parametrize("finish", [None, date(2024, 1, 1)])
+def test_a_finish_before_its_start_is_no_baseline(finish):
+    with pytest.raises(ValueError, match="baseline finish that follows"):
+        activity.baseline(date(2024, 1, 2), None, finish)
+
+
+def test_a_duration_ends_with_the_calendar():
+    assert activity.last_day(date(9999, 12, 30), 2) == date(9999, 12, 31)
+    assert activity.last_day(date(9999, 12, 30), 2.5) is None
+    assert activity.last_day(date(9999, 12, 30), 0.5) == date(9999, 12, 30)
+
+
+@pytest.mark.parametrize(
+    ("sent", "fields"),
+    [
+        ({"status": "complete"}, ["actual_finish"]),
+        ({"status": "complete", "actual_finish": "soon"}, ["actual_finish"]),
+        ({"status": "complete", "actual_finish": "2024-02-01"}, []),
+        ({"status": "in_progress"}, []),
+        ({"status": "Complete", "actual_finish": None}, ["actual_finish"]),
+    ],
+)
+def test_a_complete_activity_needs_its_finish(sent, fields):
+    assert [error.field for error in activity.check(GOOD | sent)[1]] == fields
+
+
+def test_a_history_comes_along():
+    assert activity.check(GOOD | {"history": {HISTORY[0]: 2}})[0]["history"] == {HISTORY[0]: 2.0}
+    assert "history" not in activity.check(GOOD | {"history": {"x": 2, HISTORY[0]: "x"}})[0].get("history", {})
+    assert "history" not in activity.check(GOOD | {"history": []})[0]
+
+
+@pytest.mark.parametrize(
+    ("field", "sent", "shown"),
+    [
+        ("start", {}, "an object is no day"),
+        ("start", [], "a list is no day"),
+        ("start", True, "True is no day"),
+        ("start", "x" * 38, f"{'x' * 38!r} is no day"),
+        ("start", "x" * 39, f"'{'x' * 39}… is no day"),
+        ("budget", 10**15, "the number is too large"),
+        ("budget", 1e15, "1000000000000000.0 is too large"),
+        ("budget", -1, "-1 is too small"),
+        ("phase", 10**14, "100000000000000 is no text"),
+    ],
+)
+def test_an_error_shows_what_was_sent(field, sent, shown):
+    assert [error.message for error in activity.check(GOOD | {field: sent})[1]] == [shown]
+
+
+@pytest.mark.parametrize(
+    ("field", "remedy"),
+    [
+        ("budget", "write a number from 0 on"),
+        ("baseline_duration_days", "write a number above 0"),
+    ],
+)
+def test_a_remedy_names_the_bound(field, remedy):
+    assert [error.remedy for error in activity.check(GOOD | {field: -1})[1]] == [remedy]
+
+
+def test_the_order_of_dates_is_that_of_the_baseline():
+    late = GOOD | {"start": "2024-04-01"}
+
+    assert [error.type for error in activity.check(late)[1]] == ["date_order"]
+    assert activity.check(late | {"baseline_start": "2024-03-01"})[1] == []
+    assert activity.check(late | {"baseline_duration_days": 3})[1] == []
+
+
+def test_an_unknown_feature_of_a_history_is_shown_short_and_on_one_line():
+    _, errors = activity.check(GOOD | {"history": {"a\n" + "x" * 99: 1}})
+
+    assert [error.field for error in errors] == ["history.a\\n" + "x" * 37]
+
+
+def test_cells_keep_what_belongs_to_an_activity():
+    found = activity.from_cells({"activity_id": " A ", "moon": "1", "budget": "", "start": "2024", "status": "NULL"})
+
+    assert found == {"activity_id": "A", "start": "2024"}

@@ -46,6 +46,7 @@ def test_media_types_have_no_case(body, announced, kind):
         ({"Content_Type": "application/json; charset=latin-1"}, "UTF-8"),
         ({"content_type": "application/json", "Content_Encoding": "gzip"}, "Content-Encoding: gzip"),
         ({"CONTENT_ENCODING": "deflate, br"}, "Content-Encoding: deflate, br"),
+        ({"content_encoding": "x" * 50}, f"Content-Encoding: {'x' * 40} is"),
     ],
 )
 def test_what_is_not_read_is_named(body, headers, said):
@@ -73,11 +74,53 @@ def test_base64_is_decoded(body):
     [
         {"body": "Gr\ufffd\ufffde"},
         {"body": "no base64", "isBase64Encoded": True},
+        # Decoders skip what is no base64 unless they are told not to.
+        {"body": base64.b64encode(b"{}").decode() + "!", "isBase64Encoded": True},
         {"body": base64.b64encode("é".encode("latin-1")).decode(), "isBase64Encoded": True},
     ],
 )
 def test_what_is_no_utf8_is_refused(body, event):
     with pytest.raises(body.Refusal, match="UTF-8") as refused:
         body.text(event)
+
+    assert refused.value.status == HTTPStatus.BAD_REQUEST
+
+
+@pytest.mark.parametrize(
+    ("headers", "binary"),
+    [
+        ({}, False),
+        ({"content_type": "application/json", "accept": "application/json"}, False),
+        ({"content_type": "Application/vnd.apache.parquet; x=y"}, True),
+        ({"content_type": "application/vnd.apache.arrow.stream", "accept": "text/csv"}, True),
+        ({"content_type": "application/vnd.apache.arrow.file"}, False),
+        ({"accept": "application/vnd.apache.parquet;q=0.5, application/json"}, True),
+        ({"accept": " Application/vnd.apache.arrow.stream "}, True),
+        # API Gateway looks at the first alone.
+        ({"accept": "application/json, application/vnd.apache.parquet"}, False),
+    ],
+)
+def test_a_table_is_what_is_sent_or_asked_for_first(body, headers, binary):
+    assert body.is_binary(sent(**headers)) is binary
+
+
+def test_the_bytes_of_a_table_come_as_they_were_sent(body):
+    table = bytes(range(256))
+    event = {"body": base64.b64encode(table).decode(), "isBase64Encoded": True}
+
+    assert body.raw(event) == table
+    assert body.raw(event | {"body": None}) == b""
+
+
+@pytest.mark.parametrize(
+    ("event", "said"),
+    [
+        ({"body": "PAR1", "isBase64Encoded": False}, "came as text"),
+        ({"body": "PAR1\n!", "isBase64Encoded": True}, "not base64"),
+    ],
+)
+def test_a_table_that_lost_bytes_is_refused(body, event, said):
+    with pytest.raises(body.Refusal, match=said) as refused:
+        body.raw(event)
 
     assert refused.value.status == HTTPStatus.BAD_REQUEST

@@ -142,3 +142,56 @@ def test_half_a_character_is_named_wherever_it_is(requests, field):
             read(ACTIVITY | {field: sent})
         assert refused.value.refused[0].path.startswith(f"activities.0.{field}")
         refused.value.refused[0].path.encode()
+
+
+# The second is no text that is clean, and is read field by field.
+@pytest.mark.parametrize("phase", ["x", " x"])
+def test_reasons_are_given_where_they_are_asked_for(requests, phase):
+    activity = ACTIVITY | {"phase": phase}
+
+    assert not read(requests, activity).explain
+    assert read(requests, activity, explain=True).explain
+    assert not requests.from_records([activity]).explain
+
+
+@pytest.mark.parametrize("phase", ["x", " x"])
+def test_a_data_date_is_today_where_none_is_sent(requests, phase):
+    from slipcast.forecast import stage
+
+    activity, dated = ACTIVITY | {"phase": phase}, ACTIVITY | {"data_date": "2024-02-01"}
+
+    assert read(requests, activity, dated).columns["data_date"] == [stage.today(), date(2024, 2, 1)]
+    assert read(requests, dated | {"phase": phase}).columns["data_date"] == [date(2024, 2, 1)]
+
+
+def test_one_complete_activity_without_a_finish_is_refused(requests):
+    done = ACTIVITY | {"status": "complete"}
+    found = read(requests, done | {"actual_finish": "2024-02-01"}, done, ACTIVITY)
+
+    assert [*found.positions] == [0, 2]
+    assert [item.path for item in found.refused] == ["activities.1.actual_finish"]
+
+
+def test_the_limit_holds_for_what_is_read_field_by_field_too(requests):
+    activity = ACTIVITY | {"phase": " x"}
+
+    assert len(requests.from_records([activity] * 10_000).ids) == 10_000
+    with pytest.raises(requests.InvalidRequest, match="at most 10000"):
+        requests.from_records([activity] * 10_001)
+
+
+def test_numbers_are_read_as_json_writes_them(requests):
+    # Python's own reader gives up at more than 4,300 digits; such a number is larger than any float.
+    assert requests.parse('{"n": 9007199254740993}') == {"n": 2**53 + 1}
+    assert requests.parse("9" * 5000) == float("inf")
+    with pytest.raises(requests.InvalidRequest) as refused:
+        requests.read(json.dumps(ACTIVITY).replace("}", ', "budget": ' + "9" * 5000 + "}"))
+    assert [item.path for item in refused.value.refused] == ["activities.0.budget"]
+
+
+def test_of_many_errors_the_message_says_three(requests):
+    with pytest.raises(requests.InvalidRequest) as refused:
+        read(requests, *[7] * 5)
+
+    assert len(refused.value.refused) == 5
+    assert str(refused.value).count("activities.") == 3
