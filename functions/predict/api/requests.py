@@ -240,7 +240,7 @@ def _columns(activities: Sequence[Any]) -> Batch:
     _Unclean
         If a text is not clean, a finish is missing or before its start, or there are none or too many.
     """
-    if not 0 < len(activities) <= MAX_ACTIVITIES:
+    if len(activities) > MAX_ACTIVITIES:
         raise _Unclean
     columns = {name: list(map(value, activities)) for name, value in _fields}
     for name in activity.TEXTS:
@@ -259,7 +259,7 @@ def _batch(columns: dict[str, list[Any]], history: list[Mapping[str, float] | No
     Raises
     ------
     ValueError
-        If a finish is missing or before its start, or a complete activity has none.
+        If a finish is missing or before its start, or a complete activity has none, or if there are no activities.
     """
     if any(map(activity.finish_lacks, columns["status"], columns["actual_finish"])):
         raise ValueError("a complete activity needs its finish")

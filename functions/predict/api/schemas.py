@@ -28,7 +28,9 @@ def _type_of(field: activity.Field) -> Any:
         return Annotated[Literal[field.words], Meta(description=field.description)]
     if field.kind == activity.TEXT:
         shortest = 1 if field.required else None
-        return Annotated[str, Meta(description=field.description, min_length=shortest, max_length=activity.LONGEST_TEXT)]
+        return Annotated[
+            str, Meta(description=field.description, min_length=shortest, max_length=activity.LONGEST_TEXT)
+        ]
     if field.kind == activity.DAY:
         return Annotated[date, Meta(description=field.description)]
     described: dict[str, Any] = {"description": field.description, "lt": LARGEST_NUMBER}

@@ -158,6 +158,7 @@ def test_of_several_that_are_finished_or_open_the_latest_counts():
     rows = [row | {"data_date": day(100)} for row in rows]
     row = rows[0] | {"actual_finish": None}
     assert features_of(rows, row | {"start": day(60)})["project_slip_days"] == 20
+    assert features_of(rows, row | {"start": day(70)})["project_slip_days"] == 20  # both
     assert features_of(rows, row | {"start": day(80)})["project_slip_days"] == 30
     assert features_of(rows, row | {"start": day(80)})["project_gap_days"] == 0
 
@@ -175,6 +176,70 @@ def test_a_rate_is_the_deviation_from_the_portfolio_shrunk_towards_it():
     assert hand(26 + 365)["location_late_rate"] == (1 - 1 * 0.5) / (1 + 10)
 
 
+# Days; the models that were trained with them rely on it.
+WINDOWS = {
+    **{f"{key}_late_rate": 365 for key in ("location", "phase", "work_type", "phase_work_type")},
+    **{f"{key}_mean_slip": 365 for key in ("phase", "work_type", "location")},
+    **{f"{key}_recent_starts": 90 for key in ("location", "portfolio")},
+    **{"activity_name_late_rate": 730, "project_late_rate": None, "project_mean_slip": None},
+}
+
+
+@pytest.mark.parametrize("name", WINDOWS)
+def test_a_window_begins_so_many_days_before_the_start(name):
+    names = ("project_id", "phase", "work_type", "location", "activity_name")
+    activity = {**dict.fromkeys(names, "x"), "start": "2024-06-30"}
+    start, window = 19904, WINDOWS[name]
+    counts = dict.fromkeys(Totals._fields, 0) | {"labels": 4, "late": 1, "finishes": 4, "slip": 40, "started": 4}
+    own = counts | {"labels": 2, "late": 1, "finishes": 2, "slip": 50, "started": 2}
+
+    def value(known: int) -> float | None:
+        """Return the feature if all became known on one day, and as much again ten years before."""
+
+        def series(totals: dict) -> Series:
+            columns = [[number, 2 * number] for number in totals.values()]
+            return Series([known - 3650, known], Totals(*columns))
+
+        by_key = {text: series(own) for text in keys_of(activity, [name])} | {"portfolio": series(counts)}
+        return history_features(activity, by_key, [name])[name]
+
+    whole = {"late_rate": (2 - 4 / 4) / (4 + 10), "mean_slip": (100 - 4 * 10) / (4 + 10)}
+    windowed = {"late_rate": (1 - 2 / 4) / (2 + 10), "mean_slip": (50 - 2 * 10) / (2 + 10)}
+    windowed["recent_starts"] = 4 if name.startswith("portfolio") else 2
+    kind = name[-len("recent_starts") :] if name.endswith("starts") else "_".join(name.split("_")[-2:])
+    if window is None:
+        assert value(start - 1) == pytest.approx(whole[kind])
+        return
+    assert value(start - 1) == value(start - window) == pytest.approx(windowed[kind])
+    assert value(start - window - 1) == (0 if kind == "recent_starts" else None)
+    # Of the start itself nothing is known: what is left is ten years old.
+    assert value(start) == (0 if kind == "recent_starts" else None)
+
+
+@pytest.mark.parametrize(("late", "counted"), [(731, 730), (1000, 730), (-366, -365), (700, 700), (-300, -300)])
+def test_one_activity_that_is_years_late_does_not_outweigh_all_others(late, counted):
+    begin = date(2020, 1, 1)
+    rows = [
+        {"project_id": project, "start": begin, "baseline_finish": begin + timedelta(400), "actual_finish": finish}
+        for project, finish in (("p", begin + timedelta(400 + late)), ("q", begin + timedelta(400)))
+    ]
+    rows = [row | {"data_date": date(2024, 1, 1)} for row in rows]
+
+    features = features_of(rows, rows[0] | {"start": date(2024, 1, 1), "actual_finish": None})
+
+    assert features["project_mean_slip"] == pytest.approx((counted - counted / 2) / (1 + 10))
+    assert features["project_slip_days"] == counted
+
+
+def test_a_project_that_is_years_overdue_is_so_late_and_no_more():
+    begin = date(2020, 1, 1)
+    row = {"project_id": "p", "start": begin, "baseline_finish": begin, "actual_finish": None}
+    row["data_date"] = date(2024, 1, 1)
+
+    assert features_of([row], row | {"start": begin + timedelta(730)})["project_slip_days"] == 730
+    assert features_of([row], row | {"start": begin + timedelta(900)})["project_slip_days"] == 730
+
+
 def test_load_counts_what_is_under_way():
     assert hand(5)["location_under_way"] == 1
     assert hand(31)["location_under_way"] == 2
@@ -182,6 +247,9 @@ def test_load_counts_what_is_under_way():
     assert hand(41)["location_under_way"] == 1
     assert hand(31)["portfolio_recent_starts"] == 3
     assert hand(31)["portfolio_overdue_share"] == 0.5
+    assert hand(31)["project_under_way"] == 1
+    assert hand(5)["location_recent_starts"] == 1
+    assert hand(31)["location_recent_starts"] == 2
 
 
 def test_months_that_have_the_same_sine_or_cosine_have_the_same_bits():

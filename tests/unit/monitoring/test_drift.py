@@ -1,12 +1,14 @@
 """Drift: quiet without it, loud with it, silent on too little data."""
 
 import json
+import math
 from itertools import pairwise
 
 import numpy as np
 import pandas as pd
 import pytest
 from scipy.spatial.distance import jensenshannon
+from scipy.stats import wasserstein_distance
 
 from slipcast.features.row import CATEGORICAL, MISSING, NUMERIC
 from slipcast.monitoring.drift import assess, compare, counts_of, findings_of
@@ -207,6 +209,49 @@ def test_the_strongest_finding_of_a_feature_says_where_it_ranks(small):
         ["distribution"],
     ]
     assert found.drifted == ["x", "c"]
+
+
+def test_a_window_above_all_of_training_is_so_far_away(small):
+    """All of it is in the last bin."""
+    known, _ = small
+    sketch = Sketch(known)
+    window = {
+        "x": [20.0] * 60 + [math.nan] * 40,
+        "quiet": [math.nan] * 100,
+        "c": [f"{'n' * 70}{n % 5}" for n in range(100)],
+    }
+    sketch.add(window, np.tile(np.linspace(0.1, 0.9, 20), 5))
+    found = assess(known, sketch)
+
+    values = np.arange(1.0, 11)
+    expected = wasserstein_distance(values, [20.0]) / np.std(values)
+    assert found.features["x"].wasserstein == pytest.approx(expected, rel=0.01)
+    assert found.features["quiet"].wasserstein is None
+    unseen = next(finding.words for finding in found.features["c"].findings if finding.what == "unseen")
+    assert unseen.endswith(f"such as {', '.join(['n' * 60] * 3)}")
+
+
+def test_the_shares_of_bins_add_up_to_one_however_few_there_are():
+    known = profile(
+        pd.DataFrame({"x": [1.0], "c": ["a"]}), np.array([0.5]), np.array([1]), numeric=["x"], categorical=["c"]
+    )
+    sketch = Sketch(known)
+    sketch.add({"x": [1.0], "c": ["a"]}, np.array([0.5]))
+    found = assess(known, sketch, Rule(min_n=1))
+
+    for item in (*found.features.values(), found.score):
+        assert sum(bin_.reference for bin_ in item.bins) == sum(bin_.window for bin_ in item.bins) == 1
+
+
+def test_without_any_feature_the_score_is_judged_alone():
+    """As in a window in which no feature was logged."""
+    scores = np.tile(np.linspace(0.1, 0.9, 20), 10)
+    known = profile(pd.DataFrame(index=range(200)), scores, np.tile([0, 1], 100), numeric=[], categorical=[])
+    sketch = Sketch(known)
+    sketch.add({}, np.full(100, 0.9))
+    found = assess(known, sketch)
+
+    assert (found.state, found.drifted, found.drifted_share) == ("drift", ["score"], 0.0)
 
 
 def test_a_feature_without_any_value_in_training_has_two_bins(known):

@@ -189,6 +189,20 @@ def test_numbers_are_read_as_json_writes_them(requests):
     assert [item.path for item in refused.value.refused] == ["activities.0.budget"]
 
 
+@pytest.mark.parametrize("count", [1, 10_000])
+def test_what_is_valid_is_read_once(requests, monkeypatch, count):
+    monkeypatch.setattr(requests.activity, "check", None)
+    activity = ACTIVITY | {"phase": "Gründung", "history": {}}
+
+    assert len(read(requests, *[activity] * count).ids) == count
+    assert len(requests.from_records([activity] * count).ids) == count
+
+
+def test_no_records_are_refused(requests):
+    with pytest.raises(requests.InvalidRequest, match="at least one"):
+        requests.from_records([])
+
+
 def test_of_many_errors_the_message_says_three(requests):
     with pytest.raises(requests.InvalidRequest) as refused:
         read(requests, *[7] * 5)
