@@ -151,11 +151,11 @@ def _mean_slip(known: AsOf) -> tuple[Any, Any]:
 
 
 def _under_way(known: AsOf) -> tuple[Any, Any]:
-    return (known.key.started - known.key.finishes) * 1.0, True
+    return known.key.started - known.key.finishes, True
 
 
 def _recent_starts(known: AsOf) -> tuple[Any, Any]:
-    return (known.key.started - known.key_earlier.started) * 1.0, True
+    return known.key.started - known.key_earlier.started, True
 
 
 def _overdue_share(known: AsOf) -> tuple[Any, Any]:
@@ -169,15 +169,15 @@ def _slip_so_far(known: AsOf) -> tuple[Any, Any]:
     count = key.started - key.finishes
     nothing_finished, nothing_open = key.finishes == 0, count == 0
     lowest = SLIP_DAYS[0]
-    last = key.last_slip * (key.finishes > 0) + lowest * nothing_finished
+    last = key.last_slip + lowest * nothing_finished
     passed = _clip(known.start - _quotient(key.due, count)) * (count > 0) + lowest * nothing_open
-    return _larger(last, passed) * 1.0, key.started > 0
+    return _larger(last, passed), key.started > 0
 
 
 def _gap(known: AsOf) -> tuple[Any, Any]:
     """Return the days since the last finish, 0 while an activity is under way."""
     key = known.key
-    return (known.start - key.last_finish) * (key.started == key.finishes) * 1.0, key.started > 0
+    return (known.start - key.last_finish) * (key.started == key.finishes), key.started > 0
 
 
 class Feature(NamedTuple):

@@ -247,6 +247,11 @@ def test_load_counts_what_is_under_way():
     assert hand(41)["location_under_way"] == 1
     assert hand(31)["portfolio_recent_starts"] == 3
     assert hand(31)["portfolio_overdue_share"] == 0.5
+    # Overdue from the day after its baseline finish on; unknown while nothing is under way.
+    assert [hand(start)["portfolio_overdue_share"] for start in (5, 22, 60)] == [0.0, 1.0, 1.0]
+    done = {"project_id": "p", "start": day(0), "baseline_finish": day(5), "actual_finish": day(9)}
+    done["data_date"] = day(100)
+    assert math.isnan(features_of([done], done | {"start": day(50)})["portfolio_overdue_share"])
     assert hand(31)["project_under_way"] == 1
     assert hand(5)["location_recent_starts"] == 1
     assert hand(31)["location_recent_starts"] == 2
