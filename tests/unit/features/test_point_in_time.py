@@ -13,11 +13,13 @@ from hypothesis import strategies as st
 
 from slipcast.datasets import labels
 from slipcast.features.point_in_time import (
+    CURRENT,
     FEATURES,
     GROUPS,
     HISTORY,
     KEYS,
     SEASON,
+    SEASONS,
     Series,
     Totals,
     history_features,
@@ -259,6 +261,7 @@ def test_load_counts_what_is_under_way():
 
 def test_months_that_have_the_same_sine_or_cosine_have_the_same_bits():
     sines, cosines = zip(*SEASON, strict=True)
+    assert len(SEASON) == 12
     assert len(set(sines)) == len(set(cosines)) == 7  # 12 months, each value but the two extremes twice
     assert all(math.copysign(1, value) == 1 for value in sines + cosines if value == 0)
 
@@ -267,6 +270,8 @@ def test_the_season_is_that_of_the_month():
     assert hand(0, baseline_finish=date(2024, 3, 31))["finish_season_sin"] == 1
     assert hand(0, baseline_finish=date(2024, 12, 1))["finish_season_cos"] == 1
     assert math.isnan(hand(0, baseline_finish=None)["finish_season_sin"])
+    january = hand(0)
+    assert (january["start_season_sin"], january["start_season_cos"]) == (0.5, pytest.approx(math.sqrt(3) / 2))
 
 
 def test_an_activity_never_counts_for_itself():
@@ -328,6 +333,7 @@ def test_what_is_kept_is_known_and_looks_at_no_post_hoc_column():
     assert set(HISTORY) <= set(ALL)
     assert len(ALL) == len(set(ALL))
     assert {feature.key for feature in FEATURES} <= set(KEYS)
+    assert set(ALL) - set(CURRENT) == {*SEASONS, "portfolio_recent_starts", "portfolio_overdue_share"}
     columns = {column for key in KEYS.values() for column in key}
     assert columns <= {*FEATURE_COLUMNS, "activity_name"}
 

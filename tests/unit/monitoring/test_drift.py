@@ -212,11 +212,11 @@ def test_the_strongest_finding_of_a_feature_says_where_it_ranks(small):
 
 
 def test_a_window_above_all_of_training_is_so_far_away(small):
-    """All of it is in the last bin."""
+    """All of it lies beyond the last edge, fine ones included."""
     known, _ = small
     sketch = Sketch(known)
     window = {
-        "x": [20.0] * 60 + [math.nan] * 40,
+        "x": [40.0] * 60 + [math.nan] * 40,
         "quiet": [math.nan] * 100,
         "c": [f"{'n' * 70}{n % 5}" for n in range(100)],
     }
@@ -224,7 +224,7 @@ def test_a_window_above_all_of_training_is_so_far_away(small):
     found = assess(known, sketch)
 
     values = np.arange(1.0, 11)
-    expected = wasserstein_distance(values, [20.0]) / np.std(values)
+    expected = wasserstein_distance(values, [40.0]) / np.std(values)
     assert found.features["x"].wasserstein == pytest.approx(expected, rel=0.01)
     assert found.features["quiet"].wasserstein is None
     unseen = next(finding.words for finding in found.features["c"].findings if finding.what == "unseen")
@@ -376,6 +376,7 @@ def test_a_profile_of_an_earlier_version_is_read(known):
 
     assert before.features[NUMERIC[1]].psi == pytest.approx(now.features[NUMERIC[1]].psi)
     assert NUMERIC[1] in before.drifted
+    assert before.features[CATEGORICAL[0]].reference_missing_share == 0
     assert compare(old, *sample(300, 1)).state == "ok"
 
 
