@@ -94,7 +94,9 @@ def judge(timed):
     """Run a vendor's judge and return what it printed."""
 
     def run(environment, script, *arguments, **variables):
-        return timed(f"{environment}: {script}", _judged, environment, script, arguments, variables)
+        # Airflow's judge runs one DAG or the other.
+        which = f" {arguments[1]}" if environment == "airflow" else ""
+        return timed(f"{environment}: {script}{which}", _judged, environment, script, arguments, variables)
 
     return run
 
