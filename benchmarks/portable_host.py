@@ -14,6 +14,7 @@ import os
 os.environ["OMP_NUM_THREADS"] = "1"
 
 import json
+import platform
 import sys
 import time
 import warnings
@@ -26,6 +27,7 @@ import pandas as pd
 warnings.filterwarnings("ignore")
 
 from benchmarks.serving import loopback, models, runtime  # noqa: E402 - the number of threads is set above
+from layers.build import native  # noqa: E402
 from slipcast.edge import portable  # noqa: E402
 from slipcast.features import activity  # noqa: E402
 from slipcast.model import scorer  # noqa: E402
@@ -43,10 +45,11 @@ CALLS = {1: 200, 100: 40, 10_000: 5}
 def measure(
     case: models.Case, rows: pd.DataFrame, share: float
 ) -> tuple[dict[int, dict[str, tuple[float, float]]], dict[str, float]]:
-    """Return median and 99th percentile in ms of each server by number of rows, and ms of the processor for the most rows."""
+    """Return median and 99th percentile in ms of each server by number of rows, and what the processor took."""
     found: dict[int, dict[str, tuple[float, float]]] = {}
     with (
         host(case, rows) as own,
+        host(case, rows, compiled=False) as python,
         loopback.mlflow_serve(case) as mlflow,
         loopback.mlserver(case) as mlserver,
         kserve(case) as kserve_port,
@@ -54,6 +57,7 @@ def measure(
         ports = {
             "slipcast_host": own,
             "host, V2": own,
+            "host, trees in Python": python,
             "mlflow": mlflow,
             "mlserver": mlserver,
             "kserve": kserve_port,
@@ -65,6 +69,7 @@ def measure(
             requests = {
                 "slipcast_host": ("/invocations", json.dumps({"instances": activities}).encode(), of_host),
                 "host, V2": ("/v2/models/slipcast/infer", as_tensors(activities), of_tensor),
+                "host, trees in Python": ("/v2/models/slipcast/infer", as_tensors(activities), of_tensor),
                 "mlflow": ("/invocations", loopback.as_records(frame), loopback.of_mlflow),
                 "mlserver": ("/v2/models/model/infer", loopback.as_v2(frame), loopback.of_v2),
                 "kserve": ("/v2/models/model/infer", loopback.as_v2(frame), loopback.of_v2),
@@ -76,8 +81,8 @@ def measure(
 
 
 def processor(ports: dict[str, int], requests: dict[str, Any], calls: int) -> dict[str, float]:
-    """Return milliseconds of the processor for a request by server: unlike the clock's, other work hardly changes them."""
-    # Only the server that is asked has something to do. The kernel counts in hundredths of a second: hence all calls at once.
+    """Return milliseconds of the processor for a request by server: other work of the machine hardly changes them."""
+    # Only the server that is asked has something to do. The kernel counts in hundredths of a second: all calls at once.
     found = {}
     for name, (path, body, _) in requests.items():
         before = _busy()
@@ -155,9 +160,9 @@ def of_host(raw: bytes) -> list[float]:
 
 
 @contextlib.contextmanager
-def host(case: models.Case, rows: pd.DataFrame) -> Iterator[int]:
+def host(case: models.Case, rows: pd.DataFrame, *, compiled: bool = True) -> Iterator[int]:
     """Run the host of the model's portable bundle, by an interpreter without packages."""
-    folder = _bundle(case, rows)
+    folder = _bundle(case, rows, compiled=compiled)
     port = runtime.free_port()
     command = [sys._base_executable, "-E", "-s", "-S", "-m", "slipcast_host", "--host", "127.0.0.1"]
     with contextlib.chdir(folder):
@@ -166,17 +171,19 @@ def host(case: models.Case, rows: pd.DataFrame) -> Iterator[int]:
             yield port
 
 
-def _bundle(case: models.Case, rows: pd.DataFrame) -> Path:
-    """Write the model's portable bundle and return its folder."""
+def _bundle(case: models.Case, rows: pd.DataFrame, *, compiled: bool = True) -> Path:
+    """Write the model's portable bundle and return its folder; a release carries the compiled descent through trees."""
     raw = case.model.read_bytes()
     loaded = scorer.load(raw, case.sha256)
     activities = [models.activity(row) for row in rows.head(20).to_dict("records")]
     known = {"activities": activities, "scores": [float(p) for p in loaded.predict_proba(activities)]}
-    folder = models.FOLDER / "portable" / case.family
+    folder = models.FOLDER / ("portable" if compiled else "portable-python") / case.family
     for name, content in portable.files(raw, None, loaded, known, version="1", edge={}).items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
+    if compiled:
+        native.build(folder / "slipcast/model/_trees.so", platform.machine())
     return folder
 
 

@@ -120,7 +120,14 @@ def files(
         **{name: edge[name] for name in (bundle.SCORER, "golden.csv") if name in edge},
         MODEL: artifact,
         RELEASE: _json(release),
-        GOLDEN: _json({"activities": activities, "scores": golden["scores"]}),
+        # With what the prediction function's own scorer gives: it and the host may differ by less than scikit-learn.
+        GOLDEN: _json(
+            {
+                "activities": activities,
+                "scores": golden["scores"],
+                "answers": scorer.predict_proba(golden["activities"]),
+            }
+        ),
         README: _readme(release, scorer),
         **_mlflow(release, activities[0], has_forecast=forecast is not None),
     }

@@ -47,14 +47,21 @@ def test_a_changed_file_is_named(tmp_path, name, change, says):
     assert name in str(refused.value)
 
 
-def test_a_changed_answer_is_found(tmp_path):
+@pytest.mark.parametrize(
+    ("whose", "name", "change", "says"),
+    [
+        ("scores", "scikit-learn's", 1e-6, r"1\.00e-06, allowed are 1e-09"),
+        ("answers", "the prediction function's", 1e-11, r"1\.00e-11, allowed are 1e-12"),
+    ],
+)
+def test_a_changed_answer_is_found(tmp_path, whose, name, change, says):
     contents = dict(portable_bundle.files())
     golden = json.loads(contents["golden.json"])
-    golden["scores"][3] += 1e-6
+    golden[whose][3] += change
     contents["golden.json"] = json.dumps(golden).encode()
     contents["SHA256SUMS"] = b""
 
-    with pytest.raises(bundle.EdgeError, match=r"differ from scikit-learn's by 1\.00e-06"):
+    with pytest.raises(bundle.EdgeError, match=f"differ from {name} by {says}"):
         trial.check_host(tmp_path, contents)
 
 
