@@ -165,8 +165,9 @@ VENDORS := airflow azureml azureml-server checks kfp kserve mlflow sagemaker sag
 	@touch $@
 
 .PHONY: port-check
-port-check: bootstrap $(patsubst %,.cache/vendors/%/made,$(VENDORS)) ## Judge what slipcast port writes by each vendor's own client or server
+port-check: bootstrap $(patsubst %,.cache/vendors/%/made,$(VENDORS)) ## Judge what slipcast port writes by each vendor's own client or server: make port-check [BUNDLE=FILE.zip]
 	@$(OFFLINE) $(PYTHON) -m pytest tests/vendors -rP
+	@cat .cache/port-check/times.md
 
 # The version that AWS documents: https://docs.aws.amazon.com/step-functions/latest/dg/transforming-data.html
 jsonata: bootstrap .cache/audit/jsonata/made ## Judge the engine that walks the state machine by the reference engine

@@ -2,6 +2,8 @@
 
     python -m benchmarks.portable_image slipcast-portable-3-46563b0165b1 --out image
 
+Next to the layout lies ``sbom.cdx.json``: Debian's packages with their licences, and their files with digests.
+
 Needs Debian's ``apt-get`` and ``dpkg-deb``, a network, and root for ``chroot``. The image has Python, its libraries and
 the bundle: no shell, no package manager. ``skopeo copy oci:image docker://…`` sends it to a registry.
 """
@@ -9,8 +11,10 @@ the bundle: no shell, no package manager. ``skopeo copy oci:image docker://…``
 import argparse
 import gzip
 import hashlib
+import io
 import json
 import os
+import re
 import shutil
 import subprocess
 import tarfile
@@ -18,21 +22,42 @@ import tempfile
 import time
 import urllib.request
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from local.processes import free_port
 
 SUITE = "trixie"
 PACKAGES = ("python3.13-minimal", "libpython3.13-minimal", "libpython3.13-stdlib", "libc6", "libexpat1", "zlib1g")
-PACKAGES += ("libssl3t64", "libffi8", "libbz2-1.0", "liblzma5", "libgcc-s1", "libzstd1")
-# Documentation and conversions between character sets; Python brings its own codecs.
-LEFT_OUT = ("usr/share", "usr/lib/x86_64-linux-gnu/gconv", "usr/lib/x86_64-linux-gnu/perl5", "etc/init.d", "usr/sbin")
+PACKAGES += ("libssl3t64", "libffi8", "libbz2-1.0", "liblzma5", "libgcc-s1", "gcc-14-base", "libzstd1")
+# Documentation but for the licences, and conversions between character sets; Python brings its own codecs.
+LEFT_OUT = (
+    "usr/share/lintian",
+    "usr/share/man",
+    "usr/share/locale",
+    "usr/lib/x86_64-linux-gnu/gconv",
+    "usr/lib/x86_64-linux-gnu/perl5",
+    "etc/init.d",
+    "usr/sbin",
+)
 ENVIRONMENT = ["PATH=/usr/bin", "PYTHONDONTWRITEBYTECODE=1", "PYTHONUNBUFFERED=1", "PYTHONPATH=/opt/slipcast"]
 ENTRY = ["/usr/bin/python3.13", "-m", "slipcast_host"]
 NOBODY = "65534:65534"
+COPYRIGHT = "copyright"
+SBOM = "sbom.cdx.json"
 
 
-def base(root: Path, work: Path, mirror: str) -> None:
-    """Fill a folder with Python and its libraries."""
+class Package(NamedTuple):
+    """A package of Debian: what its control file says, and the paths that it brought."""
+
+    name: str
+    version: str
+    architecture: str
+    source: str
+    paths: frozenset[str]
+
+
+def base(root: Path, work: Path, mirror: str) -> list[Package]:
+    """Fill a folder with Python and its libraries, and return their packages."""
     debs, lists = work / "debs", work / "lists"
     for folder in (debs, lists / "partial", work / "cache/archives/partial"):
         folder.mkdir(parents=True)
@@ -47,13 +72,81 @@ def base(root: Path, work: Path, mirror: str) -> None:
     for name in ("lib", "lib64", "bin"):
         (root / "usr" / name).mkdir(parents=True)
         (root / name).symlink_to(f"usr/{name}")
+    found = []
     for package in sorted(debs.glob("*.deb")):
         packed = subprocess.run(["dpkg-deb", "--fsys-tarfile", package], check=True, capture_output=True)
         subprocess.run(["tar", "-x", "--keep-directory-symlink", "-C", root], input=packed.stdout, check=True)
+        found.append(described(package, packed.stdout, root))
     for name in LEFT_OUT:
         shutil.rmtree(root / name, ignore_errors=True)
+    for path in (root / "usr/share/doc").rglob("*"):
+        if path.is_file() and path.name != COPYRIGHT:
+            path.unlink()
     for name in ("tmp", "proc", "dev", "opt"):
         (root / name).mkdir(exist_ok=True)
+    return found
+
+
+def described(package: Path, packed: bytes, root: Path) -> Package:
+    """Return what a package says of itself; its paths as they are below `root`, whose folders may be links."""
+    fields = subprocess.run(["dpkg-deb", "--field", package], check=True, capture_output=True, text=True).stdout
+    control = dict(re.findall(r"^(\S+): (.*)$", fields, flags=re.MULTILINE))
+    with tarfile.open(fileobj=io.BytesIO(packed)) as contents:
+        names = [item.name for item in contents if item.isreg() or item.issym() or item.islnk()]
+    paths = {((root / name).parent.resolve() / Path(name).name).relative_to(root.resolve()) for name in names}
+    name = control["Package"]
+    source = control.get("Source", name).partition(" ")[0]
+    return Package(name, control["Version"], control["Architecture"], source, frozenset(map(str, paths)))
+
+
+def sbom(root: Path, packages: list[Package]) -> dict[str, Any]:
+    """Return the bill of materials of the base layer as CycloneDX 1.6: each package with licences and files.
+
+    https://cyclonedx.org/docs/1.6/json/ and, for the names of packages, https://github.com/package-url/purl-spec.
+    """
+    there = {
+        str(path.relative_to(root)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(root.rglob("*"))
+        if path.is_file() and not path.is_symlink()
+    }
+    components = []
+    for package in sorted(packages):
+        purl = f"pkg:deb/debian/{package.name}@{package.version.replace(':', '%3A').replace('+', '%2B')}"
+        purl += f"?arch={package.architecture}&distro={SUITE}"
+        files = [
+            {"type": "file", "name": name, "hashes": [{"alg": "SHA-256", "content": there.pop(name)}]}
+            for name in sorted(package.paths & there.keys())
+        ]
+        components.append(
+            {
+                **{"type": "library", "bom-ref": purl, "name": package.name, "version": package.version, "purl": purl},
+                "licenses": [{"license": {"name": name}} for name in licences(root, package)],
+                "properties": [{"name": "slipcast:debian:source", "value": package.source}],
+                "components": files,
+            }
+        )
+    if there:
+        raise RuntimeError(f"files of no package: {', '.join(there)}")
+    image = {"type": "container", "bom-ref": "image", "name": "slipcast-host-base", "version": SUITE}
+    return {
+        **{"$schema": "http://cyclonedx.org/schema/bom-1.6.schema.json", "bomFormat": "CycloneDX"},
+        **{"specVersion": "1.6", "version": 1, "metadata": {"component": image}, "components": components},
+        "dependencies": [{"ref": "image", "dependsOn": [item["bom-ref"] for item in components]}],
+    }
+
+
+def licences(root: Path, package: Package) -> list[str]:
+    """Return the licences that a package's copyright file names, in Debian's short names where it is machine-readable.
+
+    https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/
+    """
+    path = root / "usr/share/doc" / package.name / COPYRIGHT
+    text = path.read_text(encoding="utf-8")
+    named = {line.strip() for line in re.findall(r"^License:(.*)$", text, flags=re.MULTILINE)} - {""}
+    if text.startswith("Format:") and named:
+        return sorted(named)
+    # Free text names many; whoever has to know reads it, and it is in the image.
+    return [f"as in {path.relative_to(root)}"]
 
 
 def layer(folder: Path, prefix: str, blobs: Path) -> dict[str, str | int]:
@@ -134,10 +227,13 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         work, root = Path(folder), Path(folder) / "root"
         work.chmod(0o755)
-        base(root, work / "base", options.mirror)
+        packages = base(root, work / "base", options.mirror)
         layers = image(root, options.bundle, options.out)
         for name, item in zip(("Python and libraries", "bundle"), layers, strict=True):
             print(f"{name}: {int(item['size']) / 1e6:.1f} MB compressed")
+        bill = sbom(root, packages)
+        (options.out / SBOM).write_text(json.dumps(bill, indent=1) + "\n")
+        print(f"{SBOM}: {len(packages)} packages:", ", ".join(f"{item.name} {item.version}" for item in packages))
         found = [path for path in root.rglob("*") if path.is_file() and not path.is_symlink()]
         print(f"{len(found)} files of Debian, {sum(path.stat().st_size for path in found) / 1e6:.1f} MB unpacked")
         print("programs:", ", ".join(sorted(path.name for path in (root / "usr/bin").iterdir())))

@@ -180,8 +180,9 @@ def test_a_delivery_is_answered_once_and_not_late(door, release, track, monkeypa
     changed = {**event, "body": event["body"].replace('"2"', '"1"')}
     assert track(changed)["statusCode"] == 401
     now = time.time()
-    monkeypatch.setattr("time.time", lambda: now + 301)
-    assert track(event)["statusCode"] == 401
+    for late in (301, -301):
+        monkeypatch.setattr("time.time", lambda late=late: now + late)
+        assert track(event)["statusCode"] == 401
     assert len(release.asked) == 1
 
 
@@ -191,7 +192,7 @@ def test_a_delivery_that_failed_may_come_again(door, release, track):
         deliver(door, moved())
     release.answer = {"outcome": "live", "why": "version 12 is live already", "live": "e2"}
 
-    assert track(door.sent[0])["statusCode"] == 200
+    assert json.loads(track(door.sent[0])["body"])["outcome"] == "live"
 
 
 def test_what_is_no_delivery_is_refused(door, track):
@@ -203,3 +204,20 @@ def test_what_is_no_delivery_is_refused(door, track):
     assert track({**event, "headers": {}, "body": "x"})["statusCode"] == 401
     assert track({**event, "headers": event["headers"] | {"x-mlflow-timestamp": "soon"}})["statusCode"] == 401
     assert track({**event, "body": "AAA=", "isBase64Encoded": True})["statusCode"] == 401
+
+
+@pytest.mark.parametrize("delivery_id", ["", "../delivery/1", "x" * 65])
+def test_an_id_that_is_no_name_is_refused_however_it_is_signed(door, release, track, delivery_id):
+    deliver(door, moved())
+    event, at = door.sent[0], str(int(time.time()))
+    signature = delivery._generate_hmac_signature(SECRET, delivery_id, at, event["body"])
+    named = {"x-mlflow-delivery-id": delivery_id, "x-mlflow-timestamp": at, "x-mlflow-signature": signature}
+
+    assert track({**event, "headers": event["headers"] | named})["statusCode"] == 401
+    assert len(release.asked) == 1
+
+
+@pytest.mark.parametrize("version", ["two", "2/../3", "-1", ""])
+def test_a_version_that_is_no_number_is_refused(door, release, version):
+    assert deliver(door, moved(version))[0] == 400
+    assert release.asked == []

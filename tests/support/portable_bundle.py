@@ -18,6 +18,7 @@ from slipcast.features.point_in_time import HISTORY
 from slipcast.model import scorer
 from slipcast.model.artifact import digest
 from slipcast.model.export.pipeline import export
+from slipcast.monitoring import reference_profile
 from support.forecast_models import forecast_json, with_forecast
 from support.predict_api import METADATA
 from support.serving_cases import fitted, records
@@ -61,17 +62,21 @@ def golden(family: str = "random_forest") -> dict[str, Any]:
 
 
 @cache
-def files(family: str = "random_forest") -> dict[str, bytes]:
-    """Return the files of the portable bundle."""
+def files(family: str = "random_forest", *, profile: bool = False) -> dict[str, bytes]:
+    """Return the files of the portable bundle, the reference profile of the training data among them if wished."""
     raw = artifact(family)
     loaded = scorer.load(raw, digest(raw))
     edge = bundle.files(raw, loaded, golden(family), None)
-    return portable.files(raw, forecast_json(), loaded, golden(family), version=VERSION, edge=edge)
+    described = None
+    if profile:
+        estimator, frame, labels = fitted(family)
+        described = json.dumps(reference_profile.profile(frame, estimator.predict_proba(frame)[:, 1], labels)).encode()
+    return portable.files(raw, forecast_json(), loaded, golden(family), version=VERSION, edge=edge, profile=described)
 
 
-def unpack(folder: Path, family: str = "random_forest") -> Path:
-    """Write the bundle into `folder` and return it."""
-    for name, raw in files(family).items():
+def unpack(folder: Path, family: str = "random_forest", *, profile: bool = False) -> Path:
+    """Write the bundle into `folder` and return it; see `files`."""
+    for name, raw in files(family, profile=profile).items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(raw)

@@ -14,6 +14,7 @@ from typing import Any
 
 from slipcast.edge import bundle, single_file
 from slipcast.features.activity import AHEAD_OF_ALL, FIELDS, GIVEN, NUMBER
+from slipcast.model import native
 from slipcast.model.scorer import Scorer
 
 HOST = "slipcast_host"
@@ -36,7 +37,7 @@ FORECAST_OUTPUTS = {
 
 
 def sources() -> dict[str, bytes]:
-    """Return the modules of the host by their path in the bundle.
+    """Return the modules of the host by their path in the bundle, and the compiled descent through trees where built.
 
     Raises
     ------
@@ -48,6 +49,11 @@ def sources() -> dict[str, bytes]:
         found[_path(name, path)] = path.read_bytes()
     for name in SCRIPTS:
         found[f"{name.replace('.', '/')}.py"] = resources(HOST).joinpath(f"{name.rpartition('.')[2]}.py").read_bytes()
+    # The scorer looks for both by name. Compiled for the machine that makes the bundle; another one computes in Python.
+    library = Path(native.PLACE)
+    for path in (Path(native.__file__), library):
+        if path.exists():
+            found[f"slipcast/model/{path.name}"] = path.read_bytes()
     return found
 
 
@@ -114,7 +120,14 @@ def files(
         **{name: edge[name] for name in (bundle.SCORER, "golden.csv") if name in edge},
         MODEL: artifact,
         RELEASE: _json(release),
-        GOLDEN: _json({"activities": activities, "scores": golden["scores"]}),
+        # With what the prediction function's own scorer gives: it and the host may differ by less than scikit-learn.
+        GOLDEN: _json(
+            {
+                "activities": activities,
+                "scores": golden["scores"],
+                "answers": scorer.predict_proba(golden["activities"]),
+            }
+        ),
         README: _readme(release, scorer),
         **_mlflow(release, activities[0], has_forecast=forecast is not None),
     }

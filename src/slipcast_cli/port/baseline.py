@@ -1,12 +1,16 @@
-"""Baseline of SageMaker Model Monitor from the reference profile of a model.
+"""Baseline of a platform's monitor from the reference profile of a model.
 
 https://docs.aws.amazon.com/sagemaker/latest/dg/model-monitor-byoc-statistics.html and ...-constraints.html
 """
 
 import math
+from bisect import bisect_right
 from collections.abc import Mapping
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import Any
+
+# Stands for each category that is too rare to be counted by itself.
+RARE = "(rare)"
 
 
 def statistics(profile: Mapping[str, Any]) -> dict[str, Any]:
@@ -47,6 +51,40 @@ def constraints(profile: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def reference(profile: Mapping[str, Any], rows: int = 1000) -> list[dict[str, Any]]:
+    """Return rows in which each feature by itself is distributed as in training, for monitors that take no histogram.
+
+    A row is no activity: features that belong together are not together. Numbers are spread evenly over each bin.
+    """
+    columns = {name: _values(item, rows) for name, item in profile["features"].items()}
+    return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+
+
+def _values(item: Mapping[str, Any], rows: int) -> list[Any]:
+    """Return `rows` values of a feature, the middles of as many equal shares of its distribution."""
+    counts, ends = item["counts"], [*accumulate(item["counts"])]
+    edges = _edges(item) if item["kind"] == "numeric" else []
+    found: list[Any] = []
+    for row in range(rows):
+        place = (row + 0.5) / rows * ends[-1]
+        number = bisect_right(ends, place)
+        if number == len(counts) - 1:
+            # The last count is of missing numbers, or of rare values.
+            found.append(None if edges else RARE)
+        elif edges:
+            share = (place - ends[number] + counts[number]) / counts[number]
+            found.append(edges[number] + share * (edges[number + 1] - edges[number]))
+        else:
+            found.append(item["categories"][number])
+    return found
+
+
+def _edges(item: Mapping[str, Any]) -> list[float]:
+    low, high = (item[key] if item[key] is not None and math.isfinite(item[key]) else 0.0 for key in ("min", "max"))
+    inner = item["edges"]
+    return [min(low, *inner), *inner, max(high, *inner)] if inner else [low, high]
+
+
 def _statistics(name: str, item: Mapping[str, Any]) -> dict[str, Any]:
     *counts, missing = item["counts"]
     common = {"num_present": sum(counts), "num_missing": missing}
@@ -61,7 +99,7 @@ def _statistics(name: str, item: Mapping[str, Any]) -> dict[str, Any]:
         return {"name": name, "inferred_type": "String", "string_statistics": found}
     present = sum(counts)
     low, high = (item[key] if item[key] is not None and math.isfinite(item[key]) else 0.0 for key in ("min", "max"))
-    edges = [min(low, *item["edges"]), *item["edges"], max(high, *item["edges"])] if item["edges"] else [low, high]
+    edges = _edges(item)
     buckets = [
         {"lower_bound": begin, "upper_bound": end, "count": count}
         for (begin, end), count in zip(pairwise(edges), counts, strict=False)

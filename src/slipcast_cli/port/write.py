@@ -13,6 +13,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from slipcast.features import activity
+from slipcast.features.row import MISSING
 from slipcast.training.candidates import dump_candidates, load_candidates
 from slipcast_cli.port import baseline
 from slipcast_cli.port.bundle import Bundle, PortError
@@ -21,6 +22,7 @@ STACKS = ("sagemaker", "azureml", "vertex", "kserve", "airflow")
 # Files of a model by themselves: what a stack mounts into a host.
 MODEL_FILES = ("release.json", "model.json", "forecast.json")
 IMAGE = "image"
+PROFILE = "profile.json"
 # Templates that several stacks share, by the file that they become.
 SHARED = {
     "sagemaker": {"training/Dockerfile": "training.Dockerfile"},
@@ -29,6 +31,12 @@ SHARED = {
     "kserve": {"training/Dockerfile": "training.Dockerfile", "pipeline.py": "kfp_pipeline.py"},
     "airflow": {},
 }
+# What compares with the training data: it takes the profile of the release.
+MONITORS = {
+    "sagemaker": ("requests/create_data_quality_job_definition.json", "requests/create_monitoring_schedule.json"),
+    "azureml": ("monitor.yml", "monitor-component.yml", "reference.yml", "reference/MLTable"),
+}
+CAPTURED = "monitor/captured.py"
 
 
 def write(stack: str, bundle: Bundle, out: Path) -> list[Path]:
@@ -47,6 +55,10 @@ def write(stack: str, bundle: Bundle, out: Path) -> list[Path]:
     folder = resources("slipcast_cli").joinpath(f"port/templates/{stack}")
     sources = {path: f"{stack}/{path}.j2" for path in _paths(folder)}
     sources |= {path: f"shared/{name}.j2" for path, name in SHARED[stack].items()}
+    if PROFILE not in bundle.files:
+        sources = {path: source for path, source in sources.items() if path not in MONITORS.get(stack, ())}
+    elif stack in MONITORS:
+        sources[CAPTURED] = "shared/captured.py.j2"
     for path, template in sources.items():
         written[path] = environment.get_template(template).render(values, stack=stack).encode()
     written |= _MADE.get(stack, lambda _: {})(bundle)
@@ -86,6 +98,7 @@ def _paths(folder: Traversable, prefix: str = "") -> list[str]:
 
 def _values(bundle: Bundle) -> dict[str, Any]:
     golden = json.loads(bundle.files["golden.json"])
+    described = json.loads(bundle.files[PROFILE])["features"] if PROFILE in bundle.files else {}
     sample = {name: value for name, value in golden["activities"][0].items() if name != "history"}
     return {
         **bundle.release,
@@ -106,7 +119,10 @@ def _values(bundle: Bundle) -> dict[str, Any]:
             for item in load_candidates()
             if item.serve and item.grid
         ],
-        "has_profile": "profile.json" in bundle.files,
+        "has_profile": PROFILE in bundle.files,
+        "features": (*described,),
+        "categories": tuple(name for name, item in described.items() if item["kind"] != "numeric"),
+        "missing": MISSING,
         "grafana": bundle.files["grafana.json"].decode(),
     }
 
@@ -120,13 +136,11 @@ def _trial(declared: dict[str, Any]) -> str:
 
 def _sagemaker(bundle: Bundle) -> dict[str, bytes]:
     contents = {name: bundle.files[name] for name in MODEL_FILES if name in bundle.files}
-    code = {
-        f"code/{name}": raw for name, raw in bundle.files.items() if name.startswith(("slipcast/", "slipcast_host/"))
-    }
+    code = {f"code/{name}": raw for name, raw in _host(bundle).items()}
     script = _environment().get_template("sagemaker/code/inference.py.j2").render(_values(bundle)).encode()
     made = {"model.tar.gz": archive({**contents, **code, "code/inference.py": script})}
-    if "profile.json" in bundle.files:
-        profile = json.loads(bundle.files["profile.json"])
+    if PROFILE in bundle.files:
+        profile = json.loads(bundle.files[PROFILE])
         made["baseline/statistics.json"] = _json(baseline.statistics(profile))
         made["baseline/constraints.json"] = _json(baseline.constraints(profile))
     golden = json.loads(bundle.files["golden.json"])
@@ -134,11 +148,24 @@ def _sagemaker(bundle: Bundle) -> dict[str, bytes]:
     return made | {"sample.jsonl": lines.encode()}
 
 
+def _host(bundle: Bundle) -> dict[str, bytes]:
+    return {name: raw for name, raw in bundle.files.items() if name.startswith(("slipcast/", "slipcast_host/"))}
+
+
+def _azureml(bundle: Bundle) -> dict[str, bytes]:
+    # The driver of a batch deployment imports the host from its own folder.
+    made = _model_folder(bundle) | {f"batch/{name}": raw for name, raw in _host(bundle).items()}
+    if PROFILE in bundle.files:
+        rows = baseline.reference(json.loads(bundle.files[PROFILE]))
+        made["reference/rows.jsonl"] = "".join(json.dumps(row) + "\n" for row in rows).encode()
+    return made
+
+
 def _model_folder(bundle: Bundle) -> dict[str, bytes]:
     return {f"model/{name}": bundle.files[name] for name in MODEL_FILES if name in bundle.files}
 
 
-_MADE = {"sagemaker": _sagemaker, "azureml": _model_folder, "vertex": _model_folder, "kserve": _model_folder}
+_MADE = {"sagemaker": _sagemaker, "azureml": _azureml, "vertex": _model_folder, "kserve": _model_folder}
 
 
 def archive(contents: Mapping[str, bytes]) -> bytes:

@@ -4,8 +4,14 @@ import ast
 import gzip
 import io
 import json
+import math
 import re
+import runpy
+import subprocess
+import sys
 import tarfile
+from itertools import pairwise
+from types import SimpleNamespace
 
 import pytest
 import yaml
@@ -13,6 +19,7 @@ from botocore.session import Session
 from botocore.validate import ParamValidator
 from click.testing import CliRunner
 
+from slipcast.features import row as features
 from slipcast_cli.main import cli
 from slipcast_cli.port import baseline, bundle, command, write
 from support import portable_bundle
@@ -20,7 +27,7 @@ from support import portable_bundle
 
 @pytest.fixture(scope="module")
 def unpacked(tmp_path_factory):
-    return portable_bundle.unpack(tmp_path_factory.mktemp("bundle"))
+    return portable_bundle.unpack(tmp_path_factory.mktemp("bundle"), profile=True)
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +40,11 @@ def written(unpacked, tmp_path_factory):
 
 @pytest.mark.parametrize("stack", write.STACKS)
 def test_every_file_is_readable_by_its_kind_and_has_no_hole(written, stack):
-    own = [path for path in (written / stack).rglob("*") if path.is_file() and "image" not in path.parts]
+    own = [
+        path
+        for path in (written / stack).rglob("*")
+        if path.is_file() and not {"image", "slipcast", "slipcast_host"} & {*path.parts}
+    ]
     assert len(own) >= 4
     for path in own:
         if path.suffix == ".gz":
@@ -133,10 +144,91 @@ def test_the_monitors_baseline_says_what_the_profile_says():
     assert rules["phase"]["string_constraints"] == {"domains": ["Design", "Scope", "CM"]}
 
 
+def test_the_reference_rows_of_a_monitor_are_distributed_as_the_training_data(unpacked):
+    profile = json.loads((unpacked / "profile.json").read_text())
+    rows = baseline.reference(profile, 500)
+
+    for name, item in profile["features"].items():
+        values = [row[name] for row in rows]
+        if item["kind"] == "numeric":
+            ends = [-math.inf, *item["edges"], math.inf]
+            found = [sum(a <= value < b for value in values if value is not None) for a, b in pairwise(ends)]
+        else:
+            found = [values.count(category) for category in item["categories"]]
+        found.append(values.count(None) + values.count(baseline.RARE))
+        assert found == pytest.approx([count / profile["n"] * 500 for count in item["counts"]], abs=1.5), name
+
+
+@pytest.mark.parametrize("stack", ["sagemaker", "azureml"])
+def test_a_captured_request_has_the_features_that_the_model_got(written, stack):
+    names = runpy.run_path(str(written / stack / "monitor/captured.py"), run_name="captured")
+    golden = json.loads(portable_bundle.files()["golden.json"])["activities"]
+    derived = [
+        {"start": "2022-03-01", "baseline_finish": "2022-09-30", "budget": 12.5},
+        {"start": "2022-03-01", "baseline_start": "2022-02-01", "baseline_duration_days": 2.5},
+        {"start": "2022-03-01T00:00:00", "baseline_finish": "2021-12-31"},
+    ]
+    sent = golden + derived[:2]
+    wanted = [features.feature_row(item) for item in sent]
+
+    assert {*names["FEATURES"]} == wanted[0].keys()
+    for form in ("instances", "input_data"):
+        assert names["rows"](json.dumps({form: sent})) == wanted
+    assert names["rows"](json.dumps(derived[0])) == wanted[-2:-1]
+    # What is no request, or what the host refused.
+    for body in (
+        "",
+        "start,budget\n2022-03-01,3",
+        "[3]",
+        '{"instances": 3}',
+        '{"start": 3}',
+        '{"budget": -5}',
+        "1e999",
+    ):
+        assert names["rows"](body) == [], body
+    assert len(names["rows"](json.dumps(derived[2]))) == 1
+    if stack == "sagemaker":
+        record = SimpleNamespace(endpoint_input=SimpleNamespace(data=json.dumps({"instances": sent})))
+        assert names["preprocess_handler"](record) == wanted
+
+
+def test_without_a_profile_of_the_training_data_there_is_no_monitor(tmp_path):
+    found = command.of_file(portable_bundle.unpack(tmp_path / "bundle"))
+    for stack, wanted in {"sagemaker": 3, "azureml": 7}.items():
+        command.run(stack, found, tmp_path / stack)
+        texts = {path: path.read_text() for path in (tmp_path / stack).glob("*.*") if path.suffix != ".gz"}
+        assert not [*(tmp_path / stack).rglob("captured.py"), *(tmp_path / stack).rglob("*monitor*")]
+        assert not [
+            path
+            for path, text in texts.items()
+            if "monitor" in text.replace("monitor_image_uri", "").replace("sagemaker-model-monitor", "")
+        ]
+        assert len(texts) > wanted
+
+
+def test_azures_batch_driver_gives_the_golden_answers(written, tmp_path):
+    folder = written / "azureml"
+    golden = json.loads(portable_bundle.files()["golden.json"])
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps(item) + "\n" for item in golden["activities"]))
+    script = "import batch_driver, json, sys; batch_driver.init(); print(json.dumps(batch_driver.run(sys.argv[1:])))"
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", script, str(tmp_path / "a.jsonl")],
+        cwd=folder / "batch",
+        env={"AZUREML_MODEL_DIR": str(folder), "PATH": ""},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    lines = [json.loads(line) for line in json.loads(done.stdout)]
+    assert [line["probability"] for line in lines] == pytest.approx(golden["scores"], abs=1e-9)
+    assert {line["file"] for line in lines} == {"a.jsonl"}
+
+
 def test_a_zip_and_its_folder_are_the_same_bundle(unpacked):
     from slipcast.edge import bundle as archives
 
-    packed = archives.archive(portable_bundle.files(), "slipcast-portable-7-abc123")
+    packed = archives.archive(portable_bundle.files(profile=True), "slipcast-portable-7-abc123")
 
     assert bundle.of_zip(packed) == bundle.of_folder(unpacked)
 

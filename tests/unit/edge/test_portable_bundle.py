@@ -2,6 +2,7 @@
 
 import json
 import os
+import platform
 import re
 import shutil
 import stat
@@ -11,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from layers.build import native as compile_native
 from slipcast.edge import bundle, portable, single_file, trial
-from slipcast.model import scorer
+from slipcast.model import native, scorer
 from slipcast.model.artifact import digest
 from support import portable_bundle
 from support.portable_bundle import ask, served
@@ -45,14 +47,21 @@ def test_a_changed_file_is_named(tmp_path, name, change, says):
     assert name in str(refused.value)
 
 
-def test_a_changed_answer_is_found(tmp_path):
+@pytest.mark.parametrize(
+    ("whose", "name", "change", "says"),
+    [
+        ("scores", "scikit-learn's", 1e-6, r"1\.00e-06, allowed are 1e-09"),
+        ("answers", "the prediction function's", 1e-11, r"1\.00e-11, allowed are 1e-12"),
+    ],
+)
+def test_a_changed_answer_is_found(tmp_path, whose, name, change, says):
     contents = dict(portable_bundle.files())
     golden = json.loads(contents["golden.json"])
-    golden["scores"][3] += 1e-6
+    golden[whose][3] += change
     contents["golden.json"] = json.dumps(golden).encode()
     contents["SHA256SUMS"] = b""
 
-    with pytest.raises(bundle.EdgeError, match=r"differ from scikit-learn's by 1\.00e-06"):
+    with pytest.raises(bundle.EdgeError, match=f"differ from {name} by {says}"):
         trial.check_host(tmp_path, contents)
 
 
@@ -92,6 +101,21 @@ def test_the_host_is_our_own_source_and_the_standard_library():
     assert all((source / name).read_bytes() == raw for name, raw in contents.items())
     assert "slipcast_host/azureml.py" in contents
     assert sum(map(len, portable_bundle.files().values())) < 2**20
+
+
+def test_compiled_trees_come_along_where_they_are_built_and_another_machine_does_without(tmp_path, monkeypatch):
+    library = tmp_path / native.FILE
+    compile_native.build(library, platform.machine())
+    monkeypatch.setattr(native, "PLACE", str(library))
+    contents = portable_bundle.files() | portable.sources() | {"SHA256SUMS": b""}
+    say = "from slipcast.model import evaluators; print(evaluators.compiled() is not None)"
+
+    for name, raw, loaded in (("here", library.read_bytes(), "True"), ("elsewhere", b"no library", "False")):
+        files = contents | {"slipcast/model/_trees.so": raw}
+        assert trial.check_host(tmp_path / name, files).startswith("40 known answers equal scikit-learn's to ")
+        command = [sys._base_executable, "-E", "-s", "-S", "-c", say]
+        done = subprocess.run(command, cwd=tmp_path / name, capture_output=True, text=True, check=True)
+        assert done.stdout.strip() == loaded, name
 
 
 # --- The image's content ----------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from kfp import compiler, local  # noqa: E402
 
 compiler.Compiler().compile(pipeline.pipeline, str(folder / "pipeline.yaml"))
 spec = next(yaml.safe_load_all((folder / "pipeline.yaml").read_text()))
-assert [*spec["root"]["dag"]["tasks"]] == ["evaluate", "prepare", "train"]
+assert [*spec["root"]["dag"]["tasks"]] == ["evaluate", "importer", "prepare", "train"]
 if schedule != "-":
     root = folder / "outputs"
     local.init(runner=local.SubprocessRunner(use_venv=False), pipeline_root=str(root), raise_on_error=True)

@@ -20,12 +20,17 @@ from sagemaker_inference.transformer import Transformer  # noqa: E402
 
 
 class Context:
-    """Model server's context of a request."""
+    """Model server's context of its requests: one object, which each request fills anew."""
 
-    def __init__(self, content_type, accept):
+    def __init__(self):
         self.system_properties = {"model_dir": str(work), "gpu_id": None}
-        self._headers, self.status, self.kind = {"Content-Type": content_type, "Accept": accept}, 200, None
         self.request_processor = [self]
+        self.request("application/json")
+
+    def request(self, kind):
+        """Begin a request of a media type, which is that of the answer too."""
+        self._headers, self.status, self.kind = {"Content-Type": kind, "Accept": kind}, 200, None
+        return self
 
     def get_request_header(self, _, name):
         return self._headers.get(name)
@@ -55,13 +60,17 @@ class Handler:
 
 
 service = DefaultHandlerService(transformer=Transformer(default_inference_handler=Handler()))
-service.initialize(Context("application/json", "application/json"))
+context = Context()
+service.initialize(context)
 golden = json.loads((folder / "image/golden.json").read_text())
 lines = (folder / "sample.jsonl").read_bytes()
-answer = service.handle([{"body": lines}], Context("application/jsonlines", "application/jsonlines"))
+answer = service.handle([{"body": lines}], context.request("application/jsonlines"))
 found = [json.loads(line)["probability"] for line in answer[0].splitlines()]
 assert max(abs(a - b) for a, b in zip(found, golden["scores"], strict=True)) <= 1e-9
-bad = Context("application/json", "application/json")
-answer = service.handle([{"body": b'{"instances": [{"start": 3}]}'}], bad)
-assert bad.status >= 400 or "start[0]" in str(answer), (bad.status, answer)
+(refused,) = service.handle([{"body": b'{"instances": [{"start": 3}]}'}], context.request("application/json"))
+assert context.status == 400, (context.status, refused)
+# The host's own words and nothing else, such as the toolkit's traceback.
+document = json.loads(refused)
+assert [item["field"] for item in document["errors"]] == ["start[0]"], document
+assert "Traceback" not in str(document) and str(work) not in str(document), document
 print(f"{len(found)} golden answers by the toolkit's transformer")
