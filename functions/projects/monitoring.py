@@ -5,14 +5,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from projects.access import APPROVER, PLANNER, VIEWER, Caller
+from projects.offering import Offer
 from projects.settings import Settings
 from projects.web import Request, answer
-from slipcast_aws import links, storage
+from slipcast_aws import storage
 from slipcast_aws.control import audit
 from slipcast_aws.release import versions
 
-# Seconds for which a link to a page holds.
-SECONDS = 900
 # Days back to the last run of the monitor: the usual schedule first, then the longest ones.
 DAYS = (2, 45)
 # Audit entries that are looked at, and trainings that are listed.
@@ -35,16 +34,21 @@ def state(bucket: str, request: Request, caller: Caller) -> dict[str, Any]:
         "monitoring": monitored and f"{monitored.removesuffix('.json')}.html",
         "scoreboard": f"{SCOREBOARD}/index.html",
     }
-    return answer(
-        {
-            "live": live and {name: getattr(live, name) for name in ("version", "model_id", "trained_at", "execution")},
-            "evaluation": evaluation and _evaluated(evaluation),
-            "monitor": _monitored(_read(f"s3://{bucket}/{monitored}") if monitored else None),
-            "scoreboard": _held(board),
-            "trainings": _trainings(bucket, settings.control_table, caller),
-            "pages": {name: _link(bucket, key, caller) for name, key in pages.items()},
-        }
-    )
+    offer = Offer(request)
+    found = {
+        "live": live and {name: getattr(live, name) for name in ("version", "model_id", "trained_at", "execution")},
+        "evaluation": evaluation and _evaluated(evaluation),
+        "monitor": _monitored(_read(f"s3://{bucket}/{monitored}") if monitored else None),
+        "scoreboard": _held(board),
+        "trainings": _trainings(bucket, settings.control_table, caller, offer),
+        # The pages name activities and projects of every source.
+        "pages": {
+            name: offer.link(f"s3://{bucket}/{key}" if key else None, allowed=caller.sees_all)
+            for name, key in pages.items()
+        },
+    }
+    offer.record()
+    return answer(found)
 
 
 def _read(uri: str) -> dict[str, Any] | None:
@@ -56,13 +60,6 @@ def _read(uri: str) -> dict[str, Any] | None:
     except ValueError:
         return None
     return found if isinstance(found, dict) else None
-
-
-def _link(bucket: str, key: str | None, caller: Caller) -> str | None:
-    # The pages name activities and projects of every source.
-    if key is None or not caller.sees_all or not storage.exists(f"s3://{bucket}/{key}"):
-        return None
-    return links.signed(f"s3://{bucket}/{key}", SECONDS)
 
 
 def _last_run(bucket: str) -> str | None:
@@ -137,23 +134,23 @@ def _held(board: Mapping[str, Any] | None) -> list[dict[str, Any]]:
     ]
 
 
-def _trainings(bucket: str, table: str, caller: Caller) -> list[dict[str, Any]]:
+def _trainings(bucket: str, table: str, caller: Caller, offer: Offer) -> list[dict[str, Any]]:
     """Return the last executions that trained, and releases by hand, newest first."""
     found = []
-    for entry in audit.latest(table, ENTRIES):
+    for entry in audit.latest(table, ("pipeline", "release"), ENTRIES):
         trained = entry.get("what") == "pipeline" and entry.get("dataset_id")
         by_hand = entry.get("what") == "release" and "by hand" in entry.get("outcome", "")
         if not trained and not by_hand:
             continue
         execution = entry.get("execution")
-        page = f"reports/{execution}/report.html" if execution else None
+        page = f"s3://{bucket}/reports/{execution}/report.html" if execution else None
         found.append(
             {
                 "at": entry["sk"].partition("#")[0],
                 **{name: entry.get(name) for name in ("execution", "reason", "outcome", "version")},
                 # It may name a file, and so a project.
                 "detail": entry.get("detail") if caller.sees_all else None,
-                "report_url": _link(bucket, page, caller),
+                "report_url": offer.link(page, allowed=caller.sees_all),
             }
         )
         if len(found) == TRAININGS:

@@ -72,6 +72,7 @@ PATHS = (
     "/projects/{id}",
     "/projects/{id}/activities",
     "/projects/{id}/activities/{activity_id}",
+    "/projects/{id}/activities/{activity_id}/lineage",
     "/projects/{id}/forecast",
     "/projects/{id}/updates",
     "/projects/{id}/compare",

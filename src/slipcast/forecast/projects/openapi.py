@@ -130,6 +130,34 @@ SCHEMAS: dict[str, Schema] = {
             "successors": _list(_NEIGHBOR),
         }
     ),
+    "ProjectLineage": _object(
+        {
+            **dict.fromkeys(("project_id", "activity_id", "prediction_id"), _TEXT),
+            "update": _object(
+                {
+                    "data_date": _DAY,
+                    **dict.fromkeys(
+                        ("dataset_version", "execution", "file", "file_version", "intake_url"), _TEXT_OR_NULL
+                    ),
+                }
+            ),
+            "model": _or_null(
+                _object(
+                    {
+                        **dict.fromkeys(("version", "model_id", "sha256"), _TEXT),
+                        **dict.fromkeys(
+                            (
+                                *("trained_at", "execution", "family", "reason", "approved_by"),
+                                *("dataset_version", "dataset_data_date", "report_url"),
+                            ),
+                            _TEXT_OR_NULL,
+                        ),
+                        "dataset_rows": _or_null(_COUNT),
+                    }
+                )
+            ),
+        }
+    ),
     "ProjectForecast": _object(
         {
             "project_id": _TEXT,
@@ -416,6 +444,15 @@ _GET: dict[str, tuple[str, Schema, list[Schema], dict[int, str], str]] = {
         "With the distribution of its finish, the reasons for its probability of delay, what the updates before said "
         "of it, and its neighbors in the network.",
     ),
+    "/projects/{id}/activities/{activity_id}/lineage": (
+        "Where the forecast of an activity comes from",
+        _ref("ProjectLineage"),
+        [],
+        {**_NOT_FOUND, **_QUERY},
+        "The update with its file, dataset version and execution, and the model with its training, dataset and who "
+        "approved it. model is null if no release of the version is known. Links hold for 15 minutes and are in the "
+        "audit trail; they are null for a caller who may not see what they show.",
+    ),
     "/projects/{id}/forecast": (
         "When a project is completed",
         _ref("ProjectForecast"),
@@ -564,7 +601,7 @@ def paths(problem: Schema) -> dict[str, Any]:
     """Return the paths of the project API; `problem` is the schema of a problem document."""
     found: dict[str, Any] = {}
     for path, (summary, answered, query, problems, text) in _GET.items():
-        tagged = path.startswith("/projects") and not path.endswith("/export")
+        tagged = path.startswith("/projects") and not path.endswith(("/export", "/lineage"))
         success: Schema = {"description": "Success", "content": {"application/json": {"schema": answered}}}
         responses: dict[str, Any] = {"200": success}
         if tagged:
