@@ -1,6 +1,6 @@
 """The live model: what it said against what happened, drift, and the trainings up to now."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -107,6 +107,7 @@ def _monitored(record: Mapping[str, Any] | None) -> dict[str, Any] | None:
     return {
         **{name: record.get(name) for name in ("at", "since", "until", "version", "conclusion", "n")},
         "reasons": record.get("reasons") or [],
+        "findings": [{"code": code, "values": values} for code, values in _findings(record)],
         "drift": {
             **{name: drift.get(name) for name in ("state", "confirmed", "n", "max_psi", "drifted_share")},
             "features": [
@@ -119,6 +120,38 @@ def _monitored(record: Mapping[str, Any] | None) -> dict[str, Any] | None:
             "timeline": realised.get("timeline") or [],
         },
     }
+
+
+def _findings(record: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield what the record's ``reasons`` say as codes with their values, for pages in other languages."""
+    realised, drift = record.get("realised") or {}, record.get("drift") or {}
+    gap = realised.get("calibration_gap")
+    if gap is None:
+        known, awaiting = realised.get("n") or 0, realised.get("awaiting") or 0
+        yield ("few_outcomes", {"known": known, "all": known + awaiting}) if known + awaiting else ("no_outcomes", {})
+    elif realised.get("state") == "miscalibrated":
+        yield "pessimistic" if gap > 0 else "optimistic", {"gap": abs(gap)}
+    elif realised.get("state") == "degraded":
+        for measure in ("brier", "auc"):
+            if realised.get(measure) is not None:
+                yield f"worse_{measure}", {"now": realised[measure], "then": realised.get(f"reference_{measure}")}
+    else:
+        yield "as_expected", {}
+        for part in [item for item in realised.get("slices") or [] if item.get("worse")][:3]:
+            rates = {"late": part["late_rate"], "expected": part["mean_score"]}
+            yield "slice", {"feature": part["column"], "value": part["value"], **rates}
+    if drift.get("state") == "insufficient_data":
+        yield "few_predictions", {"n": drift.get("n"), "needed": drift.get("min_n")}
+    elif drift.get("state") == "ok":
+        yield "like_training", {"n": drift.get("n")}
+    for name in drift.get("drifted") or []:
+        item = (drift.get("features") or {}).get(name) or drift.get("score") or {}
+        code = "drifted_confirmed" if item.get("confirmed") else "drifted_once"
+        yield code, {"feature": name, "needed": drift.get("needed"), "of": drift.get("of")}
+    if (record.get("estimated") or {}).get("state") == "estimate_invalid":
+        yield "no_estimate", {}
+    if record.get("unreadable"):
+        yield "unreadable", {"n": record["unreadable"]}
 
 
 def _held(board: Mapping[str, Any] | None) -> list[dict[str, Any]]:

@@ -53,11 +53,17 @@ def waiting_releases(bucket: str, request: Request, caller: Caller) -> dict[str,
 
 def _asked(bucket: str, item: approvals.Approval, caller: Caller, offer: Offer) -> dict[str, Any]:
     evaluation = storage.read_json(item.evaluation_uri)
+    champion = evaluation.get("champion")
     report = f"s3://{bucket}/reports/{item.execution}/report.html"
     return {
         **{name: getattr(item, name) for name in ("execution", "asked_at", "expires_at", "model_id", "model_sha256")},
-        "facts": [{"name": name, "value": value} for name, value in wording.facts(evaluation)],
-        "figures": wording.figures(evaluation),
+        "family": evaluation["challenger"],
+        "replaces": champion and {name: champion[name] for name in ("version", "model_id")},
+        "gate": evaluation["decision"]["reasons"],
+        "dataset_id": evaluation["dataset"]["dataset_id"],
+        "data_date": evaluation["dataset"].get("data_date"),
+        "reason": evaluation["reason"],
+        "figures": wording.measured(evaluation),
         # It names activities and projects of every source.
         "report_url": offer.link(report, allowed=caller.sees_all),
     }

@@ -82,6 +82,7 @@ _MILESTONE = _object(
     }
 )
 _NEIGHBOR = _object({"activity_id": _TEXT, "type": _TEXT, "lag_days": _NUMBER, "name": _TEXT_OR_NULL})
+_FIGURE = _object({"value": _NUMBER, **dict.fromkeys(("low", "high"), _NUMBER_OR_NULL)})
 _BEFORE_AFTER = _object({"before": _DAY_OR_NULL, "after": _DAY_OR_NULL})
 _PROBABILITIES = _object({"before": _or_null(_PROBABILITY), "after": _or_null(_PROBABILITY)})
 _ANY_ROW: Schema = {"type": "object"}
@@ -173,7 +174,10 @@ SCHEMAS: dict[str, Schema] = {
             ),
             "groups": _list(_object({"column": _TEXT, "value": _TEXT, "days": _NUMBER})),
             "driving_path": _list(_TEXT),
-            "reference_class": _object({"n": _COUNT, "text": _TEXT}),
+            # What was stored before has the text alone.
+            "reference_class": _object(
+                {"n": _COUNT, "projects": _COUNT, "model": _TEXT, "text": _TEXT}, optional=("projects", "model")
+            ),
         }
     ),
     "ProjectExport": _object({"url": _TEXT, "name": _TEXT, "bytes": _COUNT, "expires_at": _TEXT}),
@@ -212,8 +216,15 @@ SCHEMAS: dict[str, Schema] = {
                 _object(
                     {
                         **dict.fromkeys(("execution", "asked_at", "expires_at", "model_id", "model_sha256"), _TEXT),
-                        "facts": _list(_object({"name": _TEXT, "value": _TEXT})),
-                        "figures": _list(_object({"measure": _TEXT, "challenger": _TEXT, "champion": _TEXT})),
+                        "family": _TEXT,
+                        "replaces": _or_null(_object({"version": _TEXT, "model_id": _TEXT})),
+                        "gate": _list(_TEXT),
+                        "dataset_id": _TEXT,
+                        "data_date": _TEXT_OR_NULL,
+                        "reason": _TEXT,
+                        "figures": _list(
+                            _object({"measure": _TEXT, "challenger": _or_null(_FIGURE), "champion": _or_null(_FIGURE)})
+                        ),
                         "report_url": _TEXT_OR_NULL,
                     }
                 )
