@@ -1,26 +1,13 @@
 """Step ``ask``: store the request, then send the link."""
 
 from datetime import UTC, datetime, timedelta
-from functools import cache
-from typing import TYPE_CHECKING
-
-import boto3
 
 from approve import mail, report_link
 from slipcast.contracts import ApprovalAsked, ApprovalRequest, EvaluationRecord
-from slipcast_aws import storage, waiting
+from slipcast_aws import storage, topic
 from slipcast_aws.control import table as control
 from slipcast_aws.release import approvals
 from slipcast_aws.settings import number, setting
-
-if TYPE_CHECKING:
-    from mypy_boto3_sns import SNSClient
-
-
-@cache
-def client() -> "SNSClient":
-    """Return the SNS client of this execution environment."""
-    return boto3.client("sns", config=waiting.QUICK)
 
 
 def ask(event: ApprovalRequest) -> ApprovalAsked:
@@ -53,10 +40,5 @@ def ask(event: ApprovalRequest) -> ApprovalAsked:
     approvals.ask(setting("CONTROL_TABLE"), approval)
     address = report_link.page_address(execution, key)
     subject, text = mail.compose(approval, evaluation, address, report_link.location(execution))
-    client().publish(
-        TopicArn=setting("TOPIC_ARN"),
-        Subject=subject,
-        Message=text,
-        MessageAttributes={"outcome": {"DataType": "String", "StringValue": "approval"}},
-    )
+    topic.publish(setting("TOPIC_ARN"), subject, text, outcome="approval")
     return {"expires_at": approval.expires_at}

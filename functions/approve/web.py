@@ -12,6 +12,7 @@ from aws_lambda_powertools import Logger
 
 from approve import decide, page, report_link
 from slipcast_aws import storage
+from slipcast_aws.control import audit
 from slipcast_aws.release import approvals
 from slipcast_aws.settings import setting
 
@@ -75,11 +76,21 @@ def _respond(event: dict[str, Any], headers: dict[str, str], execution: str) -> 
         url = report_link.signed(execution)
         if url is None:
             raise Refusal(HTTPStatus.NOT_FOUND, "This training has no report.")
+        _record_download(event, execution)
         return HTTPStatus.FOUND, page.moved(url)
     evaluation = storage.read_json(approval.evaluation_uri)
     there = report_link.location(execution) is not None
     report = f"{report_link.page_address(execution, key)}&show=report" if there else None
     return HTTPStatus.OK, page.request(approval, evaluation, key, report)
+
+
+def _record_download(event: dict[str, Any], execution: str) -> None:
+    context = event.get("requestContext") or {}
+    record = {"what": "download", "outcome": "offered", "detail": report_link.location(execution)}
+    # The link says of nobody who opens it.
+    record |= {"identity": f"link of the approval {execution}"}
+    record |= {"source_ip": (context.get("identity") or {}).get("sourceIp")}
+    audit.audit(setting("CONTROL_TABLE"), identity=context.get("requestId") or execution, record=record)
 
 
 def _decide(

@@ -28,7 +28,9 @@ def judge(event: EvaluateRequest, live: versions.LiveModel | None, settings: Set
         search,
         Folder(event["search"]["uri"].rsplit("/", 1)[0]),
         champion=champion,
-        champion_forecast=None if live is None else _champion_forecast(live, settings.tolerance_days),
+        champion_forecast=_champion_forecast(live, champion.artefact, settings.tolerance_days)
+        if live and champion
+        else None,
         policy=policy.from_settings(settings),
         reason=event["reason"],
         dataset_id=event["dataset"]["dataset_id"],
@@ -119,12 +121,10 @@ def _store_pipeline(pipeline: Any, search_uri: str) -> Reference:
     return {"uri": uri, "sha256": storage.write_bytes(uri, buffer.getvalue())}
 
 
-def _champion_forecast(live: versions.LiveModel, tolerance_days: int) -> bytes | None:
+def _champion_forecast(live: versions.LiveModel, artefact: bytes, tolerance_days: int) -> bytes | None:
     """Return the live forecast if it is the one that its model pins; one for another tolerance cannot be compared."""
-    if not storage.exists(live.artefact_uri):
-        return None
     try:
-        metadata = artifact.decode(storage.read_bytes(live.artefact_uri), live.sha256)["metadata"]
+        metadata = artifact.decode(artefact, live.sha256)["metadata"]
     except artifact.ArtifactError:
         return None
     pinned: ForecastPin | None = metadata.get("forecast")

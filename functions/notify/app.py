@@ -1,21 +1,15 @@
 """Notify: ends every execution with an audit entry and a message, whatever its outcome."""
 
 from datetime import UTC, datetime
-from functools import cache
-from typing import TYPE_CHECKING
 
-import boto3
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from notify.message import compose
 from notify.settings import Settings
 from slipcast.contracts import Notification, Notified
-from slipcast_aws import links, waiting
+from slipcast_aws import links, topic
 from slipcast_aws.control import alarms, audit, datasets, starts
-
-if TYPE_CHECKING:
-    from mypy_boto3_sns import SNSClient
 
 # Whoever reads the mail may open the page for this long; its figures are also in the mail and in the bucket.
 LINK_SECONDS = 3600
@@ -23,17 +17,12 @@ LINK_SECONDS = 3600
 logger = Logger()
 
 
-@cache
-def client() -> "SNSClient":
-    """Return the SNS client of this execution environment."""
-    return boto3.client("sns", config=waiting.QUICK)
-
-
 @logger.inject_lambda_context
 def handler(event: Notification, context: LambdaContext) -> Notified:
     """Record and publish the outcome of an execution, update the trigger's state, and return the outcome."""
     settings = Settings.from_environment()
-    subject, text = compose(event, _intake_link(settings.data_bucket, event))
+    page = _intake_page(settings.data_bucket, event)
+    subject, text = compose(event, links.signed(page, LINK_SECONDS) if page else None)
     trained = event.get("trained")
     table = settings.control_table
     audit.audit(
@@ -48,15 +37,12 @@ def handler(event: Notification, context: LambdaContext) -> Notified:
             "hold": event.get("hold") or None,
             "dataset_id": trained["dataset_id"] if trained else None,
             "version": event.get("version"),
+            # Whoever gets the mail may open it.
+            "mailed": page,
         },
     )
     _tell_trigger(table, event)
-    client().publish(
-        TopicArn=settings.topic_arn,
-        Subject=subject,
-        Message=text,
-        MessageAttributes={"outcome": {"DataType": "String", "StringValue": event["outcome"]}},
-    )
+    topic.publish(settings.topic_arn, subject, text, outcome=event["outcome"])
     logger.info(
         "notified",
         outcome=event["outcome"],
@@ -67,11 +53,11 @@ def handler(event: Notification, context: LambdaContext) -> Notified:
     return {"outcome": event["outcome"], "why": event.get("why", ""), "version": event.get("version")}
 
 
-def _intake_link(bucket: str, event: Notification) -> str | None:
-    """Return a link to the page of the dropped file; None if no file was read or refused."""
+def _intake_page(bucket: str, event: Notification) -> str | None:
+    """Return the location of the page of the dropped file; None if no file was read or refused."""
     if not event.get("source") or (not event.get("upload") and event["outcome"] != "refused"):
         return None
-    return links.signed(f"s3://{bucket}/reports/{event['execution']}/intake.html", LINK_SECONDS)
+    return f"s3://{bucket}/reports/{event['execution']}/intake.html"
 
 
 def _tell_trigger(table: str, event: Notification) -> None:

@@ -8,6 +8,9 @@ from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools.metrics import MetricUnit
+
 from prepare.settings import Settings
 from slipcast import provenance
 from slipcast.contracts import DatasetRef, OpenActivities, Reference, Upload
@@ -26,6 +29,8 @@ from slipcast.schedule.review import review
 from slipcast_aws import scratch, storage
 from slipcast_aws.control import datasets
 
+logger = Logger()
+metrics = Metrics()
 # Each attempt merges again with the dataset that another execution has just made the latest.
 ATTEMPTS = 20
 # Activities above which a network is not checked: two updates of it would not fit into the memory, next to duckdb.
@@ -261,7 +266,15 @@ def _store_corrections(
     folder, limits = workdir / "corrections", Limits(max_bytes=settings.max_bytes)
     folder.mkdir()
     target = folder / "corrections.xlsx"
-    if corrections.write(target, file, drop.name, outcome, workdir=folder, profile=profile, limits=limits):
+    try:
+        made = corrections.write(target, file, drop.name, outcome, workdir=folder, profile=profile, limits=limits)
+    except Exception:
+        # A help, no result: without it the planner still gets the rejected rows and what is wrong with each.
+        logger.exception("the workbook of corrections could not be written", file=drop.name)
+        metrics.add_metric("CorrectionsFailed", MetricUnit.Count, 1)
+        metrics.flush_metrics()
+        return
+    if made:
         # The name makes it of the same series and the same data date when it is dropped.
         key = f"quarantine/{execution}/corrections/{file_names.stem(drop.name)}.xlsx"
         storage.upload(target, f"s3://{settings.data_bucket}/{key}", corrections.MEDIA_TYPE)

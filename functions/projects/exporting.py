@@ -12,16 +12,14 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from projects.access import Caller
+from projects.offering import SECONDS, Offer
 from projects.reading import find
-from projects.settings import Settings
 from projects.web import Refusal, Request, answer, invalid
 from slipcast.forecast.projects import sections
 from slipcast.reports.export import FORMATS, NotTheFileError, exported
-from slipcast_aws import links, scratch, storage
 from slipcast_aws import projects as stored
-from slipcast_aws.control import audit
+from slipcast_aws import scratch, storage
 
-SECONDS = 900
 # Of a user's own file: with its lines it takes some ten times as much memory.
 MOST_BYTES = 100_000_000
 
@@ -45,12 +43,12 @@ def export(bucket: str, request: Request, caller: Caller) -> dict[str, Any]:
     file = f"{project.head['source']}_{project.head['data_date']}_forecast{kind.suffix}"
     uri = f"s3://{bucket}/exports/{digest}/{file}"
     storage.write_bytes(uri, raw, kind.media_type)
-    now = datetime.now(UTC)
-    record = {"what": "export", "detail": uri, "outcome": project.head["project_id"], "identity": request.user}
-    audit.audit(Settings.from_environment().control_table, identity=request.request_id, record=record, now=now)
+    offer, now = Offer(request, "export"), datetime.now(UTC)
+    url = offer.sign(uri)
+    offer.record(project.head["project_id"], now=now)
     return answer(
         {
-            "url": links.signed(uri, SECONDS),
+            "url": url,
             "name": file,
             "bytes": len(raw),
             "expires_at": (now + timedelta(seconds=SECONDS)).isoformat(timespec="seconds"),

@@ -1,25 +1,15 @@
 """Mail about the completion of all projects, on the schedule of the parameter ReportSchedule."""
 
 from collections.abc import Mapping
-from functools import cache
-from typing import TYPE_CHECKING, Any
-
-import boto3
+from datetime import UTC, datetime
+from typing import Any
 
 from projects.settings import Settings
 from slipcast.forecast.projects import portfolio, sections
 from slipcast.reports.project import compose
 from slipcast_aws import projects as stored
-from slipcast_aws import waiting
-
-if TYPE_CHECKING:
-    from mypy_boto3_sns import SNSClient
-
-
-@cache
-def client() -> "SNSClient":
-    """Return the SNS client of this execution environment."""
-    return boto3.client("sns", config=waiting.QUICK)
+from slipcast_aws import topic
+from slipcast_aws.control import audit
 
 
 def mail(settings: Settings) -> dict[str, int]:
@@ -32,12 +22,10 @@ def mail(settings: Settings) -> dict[str, int]:
                 found.append((head, _forecast(bucket, summary, name, head)))
     if found:
         subject, text = compose(found, f"{settings.public_base_url.rstrip('/')}/desk/index.html")
-        client().publish(
-            TopicArn=settings.topic_arn,
-            Subject=subject,
-            Message=text,
-            MessageAttributes={"outcome": {"DataType": "String", "StringValue": "report"}},
-        )
+        ids = ", ".join(head["project_id"] for head, _ in found)
+        record = {"what": "report", "outcome": "mailed", "detail": ids, "identity": "schedule"}
+        audit.audit(settings.control_table, identity="report", record=record, now=datetime.now(UTC))
+        topic.publish(settings.topic_arn, subject, text, outcome="report")
     return {"projects": len(found)}
 
 

@@ -1,18 +1,17 @@
 """The live model: what it said against what happened, drift, and the trainings up to now."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from projects.access import APPROVER, PLANNER, VIEWER, Caller
+from projects.offering import Offer
 from projects.settings import Settings
 from projects.web import Request, answer
-from slipcast_aws import links, storage
+from slipcast_aws import storage
 from slipcast_aws.control import audit
 from slipcast_aws.release import versions
 
-# Seconds for which a link to a page holds.
-SECONDS = 900
 # Days back to the last run of the monitor: the usual schedule first, then the longest ones.
 DAYS = (2, 45)
 # Audit entries that are looked at, and trainings that are listed.
@@ -35,16 +34,21 @@ def state(bucket: str, request: Request, caller: Caller) -> dict[str, Any]:
         "monitoring": monitored and f"{monitored.removesuffix('.json')}.html",
         "scoreboard": f"{SCOREBOARD}/index.html",
     }
-    return answer(
-        {
-            "live": live and {name: getattr(live, name) for name in ("version", "model_id", "trained_at", "execution")},
-            "evaluation": evaluation and _evaluated(evaluation),
-            "monitor": _monitored(_read(f"s3://{bucket}/{monitored}") if monitored else None),
-            "scoreboard": _held(board),
-            "trainings": _trainings(bucket, settings.control_table, caller),
-            "pages": {name: _link(bucket, key, caller) for name, key in pages.items()},
-        }
-    )
+    offer = Offer(request)
+    found = {
+        "live": live and {name: getattr(live, name) for name in ("version", "model_id", "trained_at", "execution")},
+        "evaluation": evaluation and _evaluated(evaluation),
+        "monitor": _monitored(_read(f"s3://{bucket}/{monitored}") if monitored else None),
+        "scoreboard": _held(board),
+        "trainings": _trainings(bucket, settings.control_table, caller, offer),
+        # The pages name activities and projects of every source.
+        "pages": {
+            name: offer.link(f"s3://{bucket}/{key}" if key else None, allowed=caller.sees_all)
+            for name, key in pages.items()
+        },
+    }
+    offer.record()
+    return answer(found)
 
 
 def _read(uri: str) -> dict[str, Any] | None:
@@ -56,13 +60,6 @@ def _read(uri: str) -> dict[str, Any] | None:
     except ValueError:
         return None
     return found if isinstance(found, dict) else None
-
-
-def _link(bucket: str, key: str | None, caller: Caller) -> str | None:
-    # The pages name activities and projects of every source.
-    if key is None or not caller.sees_all or not storage.exists(f"s3://{bucket}/{key}"):
-        return None
-    return links.signed(f"s3://{bucket}/{key}", SECONDS)
 
 
 def _last_run(bucket: str) -> str | None:
@@ -110,6 +107,7 @@ def _monitored(record: Mapping[str, Any] | None) -> dict[str, Any] | None:
     return {
         **{name: record.get(name) for name in ("at", "since", "until", "version", "conclusion", "n")},
         "reasons": record.get("reasons") or [],
+        "findings": [{"code": code, "values": values} for code, values in _findings(record)],
         "drift": {
             **{name: drift.get(name) for name in ("state", "confirmed", "n", "max_psi", "drifted_share")},
             "features": [
@@ -122,6 +120,38 @@ def _monitored(record: Mapping[str, Any] | None) -> dict[str, Any] | None:
             "timeline": realised.get("timeline") or [],
         },
     }
+
+
+def _findings(record: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield what the record's ``reasons`` say as codes with their values, for pages in other languages."""
+    realised, drift = record.get("realised") or {}, record.get("drift") or {}
+    gap = realised.get("calibration_gap")
+    if gap is None:
+        known, awaiting = realised.get("n") or 0, realised.get("awaiting") or 0
+        yield ("few_outcomes", {"known": known, "all": known + awaiting}) if known + awaiting else ("no_outcomes", {})
+    elif realised.get("state") == "miscalibrated":
+        yield "pessimistic" if gap > 0 else "optimistic", {"gap": abs(gap)}
+    elif realised.get("state") == "degraded":
+        for measure in ("brier", "auc"):
+            if realised.get(measure) is not None:
+                yield f"worse_{measure}", {"now": realised[measure], "then": realised.get(f"reference_{measure}")}
+    else:
+        yield "as_expected", {}
+        for part in [item for item in realised.get("slices") or [] if item.get("worse")][:3]:
+            rates = {"late": part["late_rate"], "expected": part["mean_score"]}
+            yield "slice", {"feature": part["column"], "value": part["value"], **rates}
+    if drift.get("state") == "insufficient_data":
+        yield "few_predictions", {"n": drift.get("n"), "needed": drift.get("min_n")}
+    elif drift.get("state") == "ok":
+        yield "like_training", {"n": drift.get("n")}
+    for name in drift.get("drifted") or []:
+        item = (drift.get("features") or {}).get(name) or drift.get("score") or {}
+        code = "drifted_confirmed" if item.get("confirmed") else "drifted_once"
+        yield code, {"feature": name, "needed": drift.get("needed"), "of": drift.get("of")}
+    if (record.get("estimated") or {}).get("state") == "estimate_invalid":
+        yield "no_estimate", {}
+    if record.get("unreadable"):
+        yield "unreadable", {"n": record["unreadable"]}
 
 
 def _held(board: Mapping[str, Any] | None) -> list[dict[str, Any]]:
@@ -137,23 +167,23 @@ def _held(board: Mapping[str, Any] | None) -> list[dict[str, Any]]:
     ]
 
 
-def _trainings(bucket: str, table: str, caller: Caller) -> list[dict[str, Any]]:
+def _trainings(bucket: str, table: str, caller: Caller, offer: Offer) -> list[dict[str, Any]]:
     """Return the last executions that trained, and releases by hand, newest first."""
     found = []
-    for entry in audit.latest(table, ENTRIES):
+    for entry in audit.latest(table, ("pipeline", "release"), ENTRIES):
         trained = entry.get("what") == "pipeline" and entry.get("dataset_id")
         by_hand = entry.get("what") == "release" and "by hand" in entry.get("outcome", "")
         if not trained and not by_hand:
             continue
         execution = entry.get("execution")
-        page = f"reports/{execution}/report.html" if execution else None
+        page = f"s3://{bucket}/reports/{execution}/report.html" if execution else None
         found.append(
             {
                 "at": entry["sk"].partition("#")[0],
                 **{name: entry.get(name) for name in ("execution", "reason", "outcome", "version")},
                 # It may name a file, and so a project.
                 "detail": entry.get("detail") if caller.sees_all else None,
-                "report_url": _link(bucket, page, caller),
+                "report_url": offer.link(page, allowed=caller.sees_all),
             }
         )
         if len(found) == TRAININGS:

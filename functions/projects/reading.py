@@ -164,16 +164,31 @@ def activity(bucket: str, request: Request, caller: Caller) -> dict[str, Any]:
     if request.has(tag):
         return not_modified(tag)
     columns = _part(bucket, project, sections.ROWS)
-    asked = request.parameters.get("activity_id", "")
-    # Whether API Gateway decodes a part of a path depends on what stands in it.
-    named = [name for name in (asked, unquote(asked)) if name in columns["activity_id"]]
-    if not named:
-        raise Refusal(HTTPStatus.NOT_FOUND, "the project has no such activity")
+    place = columns["activity_id"].index(_named(columns, request))
     details, history, network = (
         _part(bucket, project, section) for section in (sections.DETAILS, sections.HISTORY, sections.NETWORK)
     )
-    place = columns["activity_id"].index(named[0])
     return answer(views.activity(columns, place, details, history, network, project.head["data_date"]), tag=tag)
+
+
+def named(bucket: str, project: Project, request: Request) -> str:
+    """Return the id of the activity of a request.
+
+    Raises
+    ------
+    Refusal
+        404 if the project has no such activity.
+    """
+    return _named(_part(bucket, project, sections.ROWS), request)
+
+
+def _named(columns: Mapping[str, Any], request: Request) -> str:
+    # Whether API Gateway decodes a part of a path depends on what stands in it.
+    asked = request.parameters.get("activity_id", "")
+    for name in (asked, unquote(asked)):
+        if name in columns["activity_id"]:
+            return name
+    raise Refusal(HTTPStatus.NOT_FOUND, "the project has no such activity")
 
 
 def forecast(bucket: str, request: Request, caller: Caller) -> dict[str, Any]:

@@ -9,14 +9,13 @@ from typing import Any
 
 from projects.access import APPROVER, PLANNER, VIEWER, Caller
 from projects.invoking import invoke
+from projects.offering import Offer
 from projects.settings import Settings
 from projects.web import Refusal, Request, answer, invalid
 from slipcast.release import approval as wording
-from slipcast_aws import links, storage
+from slipcast_aws import storage
 from slipcast_aws.release import approvals
 
-# Seconds for which a link to a report holds.
-SECONDS = 900
 # Decided requests that are listed.
 DECIDED = 10
 LONGEST_COMMENT = 1_000
@@ -42,24 +41,31 @@ def waiting_releases(bucket: str, request: Request, caller: Caller) -> dict[str,
     known = approvals.every(settings.control_table)
     pending = sorted((item for item in known if item.decidable(now)), key=lambda item: item.expires_at)
     closed = sorted((item for item in known if not item.decidable(now)), key=lambda item: item.asked_at, reverse=True)
-    return answer(
-        {
-            "may_decide": APPROVER in caller.roles and settings.api_auth != "api_key",
-            "waiting": [_asked(bucket, item, caller) for item in pending],
-            "decided": [_closed(item, now) for item in closed[:DECIDED]],
-        }
-    )
+    offer = Offer(request)
+    found = {
+        "may_decide": APPROVER in caller.roles and settings.api_auth != "api_key",
+        "waiting": [_asked(bucket, item, caller, offer) for item in pending],
+        "decided": [_closed(item, now) for item in closed[:DECIDED]],
+    }
+    offer.record()
+    return answer(found)
 
 
-def _asked(bucket: str, item: approvals.Approval, caller: Caller) -> dict[str, Any]:
+def _asked(bucket: str, item: approvals.Approval, caller: Caller, offer: Offer) -> dict[str, Any]:
     evaluation = storage.read_json(item.evaluation_uri)
+    champion = evaluation.get("champion")
     report = f"s3://{bucket}/reports/{item.execution}/report.html"
     return {
         **{name: getattr(item, name) for name in ("execution", "asked_at", "expires_at", "model_id", "model_sha256")},
-        "facts": [{"name": name, "value": value} for name, value in wording.facts(evaluation)],
-        "figures": wording.figures(evaluation),
+        "family": evaluation["challenger"],
+        "replaces": champion and {name: champion[name] for name in ("version", "model_id")},
+        "gate": evaluation["decision"]["reasons"],
+        "dataset_id": evaluation["dataset"]["dataset_id"],
+        "data_date": evaluation["dataset"].get("data_date"),
+        "reason": evaluation["reason"],
+        "figures": wording.measured(evaluation),
         # It names activities and projects of every source.
-        "report_url": links.signed(report, SECONDS) if caller.sees_all and storage.exists(report) else None,
+        "report_url": offer.link(report, allowed=caller.sees_all),
     }
 
 

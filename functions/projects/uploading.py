@@ -12,6 +12,7 @@ import boto3
 from botocore.exceptions import ClientError
 
 from projects.access import APPROVER, PLANNER, VIEWER, Caller
+from projects.offering import SECONDS, Offer
 from projects.settings import Settings
 from projects.web import Refusal, Request, answer, invalid
 from slipcast.forecast.projects.identity import project_id
@@ -23,8 +24,6 @@ from slipcast_aws.control import audit
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
 
-# Seconds within which an upload has to begin, and for which a link to an intake page holds.
-SECONDS = 900
 LONGEST_NAME = 200
 INCOMING = "incoming/"
 _FOLDER = re.compile(r"[A-Za-z0-9_.-]{1,80}")
@@ -112,11 +111,16 @@ def by_name(bucket: str, request: Request, caller: Caller) -> dict[str, Any]:
     return _described(bucket, name, request, caller)
 
 
-def may_see(caller: Caller, key: str) -> None:
-    """Refuse, as if it were not there, an upload of a series that the caller may not see."""
+def sees(caller: Caller, key: str) -> bool:
+    """Return whether the caller may see an upload: that of a series that its groups name."""
     folder, _, name = key.removeprefix(INCOMING).rpartition("/")
     source = file_names.source(name, folder)
-    if not caller.sees(project_id(source, source)):
+    return caller.sees(project_id(source, source))
+
+
+def may_see(caller: Caller, key: str) -> None:
+    """Refuse, as if it were not there, an upload of a series that the caller may not see."""
+    if not sees(caller, key):
         raise Refusal(HTTPStatus.NOT_FOUND, "there is no such execution")
 
 
@@ -141,12 +145,13 @@ def _described(bucket: str, name: str, request: Request, caller: Caller) -> dict
         "rejected_url": f"quarantine/{name}/rejected.csv",
         "corrections_url": f"quarantine/{name}/corrections/{file}.xlsx",
     }
-    offered = {of: _link(f"s3://{bucket}/{key}") for of, key in pages.items()}
-    keys = [f"s3://{bucket}/{key}" for of, key in pages.items() if offered[of]]
-    # Whoever waits for an execution asks for it again and again; once it has ended the links are taken.
-    if keys and found["status"] != "RUNNING":
-        record = {"what": "download", "detail": ", ".join(keys), "outcome": "offered", "identity": request.user}
-        audit.audit(settings.control_table, identity=request.request_id, record=record, now=datetime.now(UTC))
+    offer = Offer(request)
+    offered = {of: offer.link(f"s3://{bucket}/{key}") for of, key in pages.items()}
+    # Whoever waits for an execution asks for it again and again: that is one entry for each user.
+    if found["status"] == "RUNNING":
+        offer.record(identity=f"{name}-{request.user}", now=found["startDate"])
+    else:
+        offer.record()
     return answer(
         {
             "execution": name,
@@ -156,10 +161,6 @@ def _described(bucket: str, name: str, request: Request, caller: Caller) -> dict
             "outcome": failure if output is None else {key: output.get(key) for key in ("outcome", "why")},
         }
     )
-
-
-def _link(uri: str) -> str | None:
-    return links.signed(uri, SECONDS) if storage.exists(uri) else None
 
 
 def _steps(arn: str) -> list[dict[str, Any]]:

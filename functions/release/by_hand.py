@@ -1,24 +1,12 @@
 """Promotion that a person asks for in MLflow: its alias ``champion`` is moved to a version that was released before."""
 
-from functools import cache
-from typing import TYPE_CHECKING, Any
-
-import boto3
+from typing import Any
 
 from slipcast.contracts import Chosen
-from slipcast_aws import waiting
+from slipcast_aws import topic
 from slipcast_aws.release import promotion, traffic, versions
 from slipcast_aws.release.versions import ReleaseError
 from slipcast_aws.settings import setting
-
-if TYPE_CHECKING:
-    from mypy_boto3_sns import SNSClient
-
-
-@cache
-def client() -> "SNSClient":
-    """Return the SNS client of this execution environment."""
-    return boto3.client("sns", config=waiting.QUICK)
 
 
 def choose(event: dict[str, Any], function: str) -> Chosen:
@@ -46,17 +34,13 @@ def choose(event: dict[str, Any], function: str) -> Chosen:
         model = promotion.model_of(place, event["version"], "chosen in MLflow")
         if model.sha256 != event["sha256"]:
             raise ReleaseError(f"version {event['version']} has another model than the one registered in MLflow")
-        model, why = promotion.promote(place, event["version"], event["by"])
+        why = promotion.promote(place, model, event["by"])
     except ReleaseError as error:
         why = f"{event['by']} was refused: {error}"
         promotion.audited(place, "refused by hand", event["version"] or "none", why)
         found: Chosen = {"outcome": "refused", "why": why, "live": present}
     else:
         found = {"outcome": "promoted", "why": why, "live": model.execution}
-    client().publish(
-        TopicArn=setting("TOPIC_ARN"),
-        Subject=f"Slipcast: {found['outcome']} by hand",
-        Message=why,
-        MessageAttributes={"outcome": {"DataType": "String", "StringValue": f"{found['outcome']}_by_hand"}},
-    )
+    outcome = found["outcome"]
+    topic.publish(setting("TOPIC_ARN"), f"Slipcast: {outcome} by hand", why, outcome=f"{outcome}_by_hand")
     return found

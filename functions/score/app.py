@@ -1,10 +1,7 @@
 """Score: scores the open activities of a dropped file, or of every source scored by an older model."""
 
 import json
-from functools import cache
-from typing import TYPE_CHECKING
 
-import boto3
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -15,20 +12,11 @@ from slipcast.contracts import Scored, ScoreRequest, ScoreSummary, Upload
 from slipcast.forecast import batch
 from slipcast.model import scorer
 from slipcast.model.artifact import ArtifactError
-from slipcast_aws import storage, waiting
+from slipcast_aws import storage, topic
 from slipcast_aws.release import versions
-
-if TYPE_CHECKING:
-    from mypy_boto3_sns import SNSClient
 
 logger = Logger()
 metrics = Metrics()
-
-
-@cache
-def client() -> "SNSClient":
-    """Return the SNS client of this execution environment."""
-    return boto3.client("sns", config=waiting.QUICK)
 
 
 @logger.inject_lambda_context
@@ -76,25 +64,17 @@ def handler(event: ScoreRequest, context: LambdaContext) -> Scored:
 
 def _tell(summary: ScoreSummary, topic_arn: str) -> None:
     bands = summary["bands"]
-    client().publish(
-        TopicArn=topic_arn,
-        Subject=f"Slipcast: of {summary['rows']} open activities {bands['late']} late already, {bands['high']} at risk"[
-            :100
-        ],
-        Message=sources.message(summary),
-        MessageAttributes={"outcome": {"DataType": "String", "StringValue": "scored"}},
-    )
+    subject = f"Slipcast: of {summary['rows']} open activities {bands['late']} late already, {bands['high']} at risk"
+    topic.publish(topic_arn, subject[:100], sources.message(summary), outcome="scored")
 
 
 def _tell_unreadable(uploads: list[Upload], why: str, topic_arn: str) -> None:
     names = ", ".join(sorted(upload["source"] for upload in uploads))
-    client().publish(
-        TopicArn=topic_arn,
-        Subject="Slipcast: open activities were not scored",
-        Message=f"Not scored: {names}.\n\nWhy: {why}.\n\nThe next release scores them. To train now, invoke the "
-        f"trigger with {json.dumps({'reason': 'manual', 'id': 'a name of your choice'})} (docs/how-to/ml-engineer.md).",
-        MessageAttributes={"outcome": {"DataType": "String", "StringValue": "failed"}},
+    text = (
+        f"Not scored: {names}.\n\nWhy: {why}.\n\nThe next release scores them. To train now, invoke the trigger with "
+        f"{json.dumps({'reason': 'manual', 'id': 'a name of your choice'})} (docs/how-to/ml-engineer.md)."
     )
+    topic.publish(topic_arn, "Slipcast: open activities were not scored", text, outcome="failed")
 
 
 def _count(scored: list[ScoreSummary]) -> None:

@@ -7,9 +7,9 @@ the audit trail, a message on the topic and a record for MLflow.
 import logging
 from dataclasses import dataclass
 
-import boto3
 from botocore.exceptions import ClientError
 
+from slipcast_aws import topic
 from slipcast_aws.control import releases
 from slipcast_aws.release import promotion, traffic, versions
 from slipcast_aws.release.versions import ReleaseError
@@ -84,19 +84,14 @@ def promote(place: Place, version: str, by: str) -> str:
     ReleaseError
         If there is no such version, it has no model, does not answer as it should, or is live already.
     """
-    _, said = promotion.promote(place.release, version, by)
+    said = promotion.promote(place.release, promotion.model_of(place.release, version, "to promote"), by)
     _tell(place, "promoted by hand", said)
     _track(place)
     return said
 
 
 def _tell(place: Place, what: str, said: str) -> None:
-    boto3.client("sns").publish(
-        TopicArn=place.topic,
-        Subject=f"Slipcast: {what}",
-        Message=said,
-        MessageAttributes={"outcome": {"DataType": "String", "StringValue": what.replace(" ", "_")}},
-    )
+    topic.publish(place.topic, f"Slipcast: {what}", said, outcome=what.replace(" ", "_"))
 
 
 def _track(place: Place) -> None:

@@ -12,8 +12,10 @@ from slipcast_desk import build
 from support import desk_data, desk_site
 
 ANNEX = desk_data.ANNEX
+PARTS = "The update", "The model"
 SCREENS = ["", f"projects/{ANNEX}", f"projects/{ANNEX}/drivers", f"projects/{ANNEX}/compare", "upload"]
 SCREENS += [f"projects/{ANNEX}/what-if", f"projects/{ANNEX}/export", f"projects/{ANNEX}/gantt?activity=A1430", "model"]
+SCREENS += [f"projects/{ANNEX}/lineage?activity=A1430"]
 
 
 def at(site: desk_site.Site, path: str) -> str:
@@ -88,6 +90,23 @@ def test_what_is_at_risk_is_found_and_opened_by_keyboard_alone(site, open_page, 
     page.keyboard.press("Escape")
     expect(panel).to_be_hidden()
     expect(chart(page)).to_be_focused()
+
+
+@pytest.mark.slow
+def test_an_activity_leads_to_the_model_file_and_run_of_its_forecast(site, open_page):
+    page = open_page(at(site, f"projects/{ANNEX}/gantt?activity=A1430"))
+
+    page.get_by_role("link", name="Model, dataset, file and run").click()
+    expect(page.get_by_role("heading", name="Where this comes from")).to_be_visible()
+    expect(page.get_by_text(f"slipcast lineage {ANNEX}/2026-03-31/A1430")).to_be_visible()
+    update, model = (page.locator("section").filter(has=page.get_by_role("heading", name=name)) for name in PARTS)
+    expect(update).to_contain_text(f"{ANNEX}_2026-03-31.xer")
+    expect(update.get_by_role("link")).to_have_attribute("href", re.compile("/reports/e/intake.html"))
+    expect(model).to_contain_text("46563b0165b1")
+    expect(model).to_contain_text("new data")
+    expect(model.get_by_role("link").first).to_have_attribute("href", re.compile("/report.html"))
+    page.get_by_role("link", name="Back to the activity").click()
+    expect(page.get_by_role("complementary")).to_be_visible()
 
 
 @pytest.mark.slow
@@ -390,6 +409,31 @@ def test_the_page_speaks_german_and_remembers_it(site, open_page):
     expect(page.locator("html")).to_have_attribute("lang", "de")
     page.reload()
     expect(page.get_by_text("31 von 31 Vorgängen")).to_be_visible()
+
+
+# Texts of a page but those that are marked as English, those of the schedule, and names of levels and files.
+TEXTS = """() => {
+  const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT), found = [];
+  for (let node = walk.nextNode(); node; node = walk.nextNode())
+    if (!node.parentElement.closest('[lang=en], select, pre, code, script, style')) found.push(node.textContent.trim());
+  return found.filter(Boolean);
+}"""
+# Words that no German text has, and no name of the example schedules.
+ENGLISH = re.compile(r"\b(the|of|is|are|were|with|from|this|that|than|have|has|been|not|late|days)\b", re.I)
+
+
+@pytest.mark.slow
+def test_in_german_nothing_is_english_but_what_says_so(site, open_page):
+    page = open_page(site.url)
+    page.evaluate("localStorage.setItem('slipcast.language', 'de')")
+    page.reload()
+    found = {}
+
+    for path in SCREENS:
+        visit(page, site, path)
+        found[path] = [text for text in page.evaluate(TEXTS) if ENGLISH.search(text)]
+
+    assert {path: words for path, words in found.items() if words} == {}
 
 
 SCROLL = """() => new Promise((done) => {

@@ -103,7 +103,7 @@ RECORDS = {
         "dynamodb:PutItem": {"TriggerFunction", "NotifyFunction"},
     },
     "BUDGET": {"dynamodb:GetItem": set(), "dynamodb:UpdateItem": {"PrepareFunction"}},
-    "RELEASE": {"dynamodb:GetItem": {"ReleaseFunction"}, "dynamodb:PutItem": {"ReleaseFunction"}},
+    "RELEASE": {"dynamodb:GetItem": {"ProjectsFunction", "ReleaseFunction"}, "dynamodb:PutItem": {"ReleaseFunction"}},
     "DATASET": {
         "dynamodb:GetItem": {"MonitorFunction", "PrepareFunction", "RefreshFunction"},
         "dynamodb:PutItem": {"PrepareFunction"},

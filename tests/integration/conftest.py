@@ -12,7 +12,7 @@ from faults.explore import Scenario, assert_converges, forget_clients
 from faults.injector import Injector
 from permissions.recording import RECORDER, Recorder, never_asked_for
 from permissions.template import FUNCTIONS
-from slipcast_aws import storage
+from slipcast_aws import storage, topic
 from slipcast_aws.control import table as control
 from slipcast_aws.serving import feature_store
 from support import quick_aws
@@ -76,10 +76,10 @@ def pytest_testnodedown(node) -> None:
 def mocked_aws(aws_environment):
     """AWS without an account; adapters forget the clients of the test before, and of this one."""
     with mock_aws(), quick_aws.clients_once():
-        for adapter in (storage, control):
+        for adapter in (storage, control, topic):
             adapter.client.cache_clear()
         yield
-        for adapter in (storage, control):
+        for adapter in (storage, control, topic):
             adapter.client.cache_clear()
 
 

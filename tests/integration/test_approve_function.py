@@ -551,6 +551,8 @@ def test_the_report_opens_by_a_link_that_names_bucket_and_region(approve, report
     assert query["X-Amz-Credential"][0].split("/")[2:] == [region, "s3", "aws4_request"]
     assert answer["headers"]["Referrer-Policy"] == "no-referrer"
     assert answer["headers"]["Cache-Control"] == "no-store"
+    (entry,) = [item for item in audit.audit_trail("control") if item["what"] == "download"]
+    assert entry["detail"] == f"s3://data/reports/{EXECUTION}/report.html"
 
 
 def test_at_an_endpoint_of_its_own_the_link_has_the_bucket_in_its_path(approve, report, monkeypatch):

@@ -9,6 +9,7 @@ import tempfile
 import zipfile
 from datetime import UTC, datetime
 from pathlib import Path
+from unittest.mock import Mock
 
 import openpyxl
 import pytest
@@ -214,6 +215,20 @@ def test_the_workbook_to_correct_is_taken_in_once_it_is_corrected(prepare, s3, b
     # Of the same series, without a change of its columns.
     assert (answer["upload"]["source"], answer["upload"]["changes"]) == ("plan", 0)
     assert keys(s3, "quarantine/new-data-2/") == []
+
+
+@pytest.mark.parametrize(("bad", "outcome"), [((3, 7), "train"), (tuple(range(15)), "refused")])
+def test_a_fault_of_the_workbook_to_correct_does_not_end_the_upload(prepare, s3, monkeypatch, capsys, bad, outcome):
+    from prepare import intake
+
+    monkeypatch.setattr(intake.corrections, "write", Mock(side_effect=KeyError("a column of two names")))
+
+    answer = prepare(schedule(bad=bad), key="incoming/canonical/plan.csv")
+
+    assert answer["outcome"] == outcome
+    assert "2 rows in quarantine" in read(s3, "reports/new-data-1/intake.html").decode() or "budget" in answer["why"]
+    assert keys(s3, "quarantine/new-data-1/corrections/") == []
+    assert '"CorrectionsFailed":[1.0]' in capsys.readouterr().out
 
 
 @pytest.mark.fault(

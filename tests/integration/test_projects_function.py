@@ -1,6 +1,9 @@
 """The project API: what the score function stored is what a client reads."""
 
 import json
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Any
 from urllib.parse import quote
 
 import boto3
@@ -8,12 +11,16 @@ import pytest
 import requests
 
 from conftest import LambdaContext
-from slipcast.forecast.projects import documents
+from slipcast.forecast.projects import documents, openapi
 from slipcast.reports.project import headline
+from slipcast.training.retraining import execution_name
 from slipcast_aws import projects as stored
 from slipcast_aws import storage
-from slipcast_aws.control import audit
+from slipcast_aws.control import audit, releases
+from slipcast_aws.control import table as control
+from slipcast_aws.release import approvals, versions
 from support import project_site as site
+from support.approval_records import EVALUATION_URI, EXECUTION, leave_evaluation
 
 PROJECT = site.SOURCE
 MACHINE = "arn:aws:states:us-east-1:123456789012:stateMachine:slipcast-pipeline"
@@ -33,8 +40,10 @@ ENVIRONMENT = {
 OBJECTS: dict[str, bytes] = {}
 
 
-def record_of(day: str) -> dict[str, str]:
-    return {"data_date": day, "dataset_version": f"dataset of {day}", "execution": "e", "model_version": "4"}
+def record_of(day: str) -> dict[str, Any]:
+    file = {"uri": f"s3://data/incoming/{PROJECT}_{day}.xer", "version_id": "v1"}
+    found = {"data_date": day, "dataset_version": f"dataset of {day}", "execution": "e", "model_version": "4"}
+    return found | {"file": file}
 
 
 @pytest.fixture
@@ -356,15 +365,18 @@ def test_an_upload_goes_straight_to_the_bucket_and_its_execution_is_found_by_its
     assert again["rejected_url"] is None
     (entry,) = [item for item in audit.audit_trail("control") if item["what"] == "upload"]
     assert entry["detail"] == f"s3://data/{key}"
+    offered = f"s3://data/reports/{started['execution']}/intake.html"
     if started["status"] == "RUNNING":
-        # Links are on record once they are taken, not each time that somebody waits for them.
-        assert not [item for item in audit.audit_trail("control") if item["what"] == "download"]
+        # Whoever waits asks again and again: one entry.
+        get(ask, "/executions/{id}", id=started["execution"])
+        (waited,) = [item for item in audit.audit_trail("control") if item["what"] == "download"]
+        assert waited["detail"].startswith(offered)
         machine = ENVIRONMENT["STATE_MACHINE_ARN"].replace(":stateMachine:", ":execution:")
         boto3.client("stepfunctions").stop_execution(executionArn=f"{machine}:{started['execution']}")
     get(ask, "/executions/{id}", id=started["execution"])
-    (taken,) = [item for item in audit.audit_trail("control") if item["what"] == "download"]
+    taken = [item for item in audit.audit_trail("control") if item["what"] == "download"][-1]
     assert taken["detail"].split(", ") == [
-        f"s3://data/reports/{started['execution']}/intake.html",
+        offered,
         f"s3://data/quarantine/{started['execution']}/corrections/tower_2026-03-31.xlsx",
     ]
 
@@ -475,7 +487,9 @@ def test_a_name_is_taken_once_and_only_a_planner_saves(ask, annex, control_table
     assert ask(SCENARIOS, id=PROJECT, claims={"cognito:groups": "viewer,projects:other"})["statusCode"] == 404
 
 
-def test_the_mail_says_of_each_open_project_what_happened_to_its_completion_and_why(load_app, annex, lambda_context):
+def test_the_mail_says_of_each_open_project_what_happened_to_its_completion_and_why(
+    load_app, annex, control_table, lambda_context
+):
     topic = boto3.client("sns").create_topic(Name="slipcast")["TopicArn"]
     queue = boto3.client("sqs").create_queue(QueueName="mail")["QueueUrl"]
     arn = boto3.client("sqs").get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"][
@@ -485,9 +499,6 @@ def test_the_mail_says_of_each_open_project_what_happened_to_its_completion_and_
         TopicArn=topic, Protocol="sqs", Endpoint=arn, Attributes={"FilterPolicy": json.dumps({"outcome": ["report"]})}
     )
     app = load_app("projects", **{**ENVIRONMENT, "TOPIC_ARN": topic}, API_AUTH="api_key")
-    from projects import mailing
-
-    mailing.client.cache_clear()
 
     assert app.handler({"task": "mail"}, lambda_context) == {"projects": 1}
 
@@ -499,6 +510,8 @@ def test_the_mail_says_of_each_open_project_what_happened_to_its_completion_and_
     forecast = stored_forecast()
     assert len([line for line in sent["Message"].splitlines() if " days  " in line]) == min(5, len(forecast["drivers"]))
     assert f"https://x.example/v1/desk/index.html#/projects/{PROJECT}" in sent["Message"]
+    (entry,) = audit.audit_trail("control")
+    assert (entry["what"], entry["outcome"], entry["detail"]) == ("report", "mailed", PROJECT)
 
 
 def portfolio_heads():
@@ -516,3 +529,110 @@ def test_no_mail_is_sent_without_an_open_project(load_app, s3, lambda_context):
     app = load_app("projects", **ENVIRONMENT, API_AUTH="api_key")
 
     assert app.handler({"task": "mail"}, lambda_context) == {"projects": 0}
+
+
+ACTIVITY = "/projects/{id}/activities/{activity_id}/lineage"
+VARIABLES = {"MODEL_ID": "46563b0165b1", "MODEL_SHA256": "9" * 64, "MODEL_EXECUTION": EXECUTION}
+VARIABLES |= {"MODEL_DATASET_ID": "d1", "MODEL_TRAINED_AT": "2026-04-01T06:12:00+00:00"}
+
+
+@pytest.fixture
+def documents_of_all_kinds(annex, control_table, pipeline, monkeypatch):
+    """What a trained, released and monitored model, an upload and a forecast leave that somebody may open."""
+    leave_evaluation()
+    releases.put_release("control", "4", {"previous": "3", "execution": EXECUTION, "model": VARIABLES})
+    live = {"version": "4", "model_id": "46563b0165b1", "sha256": "9" * 64, "artefact_uri": "s3://a/b"}
+    live |= {"profile_uri": "s3://a/c", "dataset_id": "d1", "execution": EXECUTION}
+    monkeypatch.setattr(versions, "live_model", lambda _: versions.LiveModel(**live))
+    now = datetime.now(UTC)
+    asked = {"asked_at": control.timestamp(now), "expires_at": control.timestamp(now + timedelta(hours=72))}
+    asked |= {"status": "pending", "evaluation_uri": EVALUATION_URI, "model_id": "m", "model_sha256": "9" * 64}
+    approvals.ask("control", approvals.Approval(execution=EXECUTION, **asked, key_sha256=approvals.digest("key")))
+    trained = {"what": "pipeline", "execution": EXECUTION, "outcome": "released", "dataset_id": "d1"}
+    audit.audit("control", identity="pipeline", record=trained, now=now)
+    monitored = f"monitoring/{now:%Y-%m-%dT%H-%M-%S}"
+    storage.write_json(f"s3://data/{monitored}.json", {"at": now.isoformat(), "conclusion": "healthy"})
+    storage.write_bytes(f"s3://data/incoming/{PROJECT}_2026-03-31.xer", b"ERMHDR")
+    version = annex.head_object(Bucket="data", Key=f"incoming/{PROJECT}_2026-03-31.xer").get("VersionId", "")
+    name = execution_name("new_data", "data", f"incoming/{PROJECT}_2026-03-31.xer", version)
+    source = {"bucket": "data", "key": f"incoming/{PROJECT}_2026-03-31.xer"}
+    boto3.client("stepfunctions").start_execution(
+        stateMachineArn=pipeline, name=name, input=json.dumps({"source": source})
+    )
+    pages = [f"{monitored}.html", "reports/scoreboard/index.html", f"reports/{EXECUTION}/report.html"]
+    pages += [f"reports/{name}/intake.html", "reports/e/intake.html", f"quarantine/{name}/rejected.csv"]
+    for key in [*pages, f"quarantine/{name}/corrections/{PROJECT}_2026-03-31.xlsx"]:
+        storage.write_bytes(f"s3://data/{key}", b"<!doctype html>", "text/html")
+    return name
+
+
+def operations_with_links():
+    """Return the GET operations of the OpenAPI document whose answers have links."""
+    named = {name for name, schema in openapi.SCHEMAS.items() if re.search(r'"(\w+_)?url"', json.dumps(schema))}
+    answers = {
+        path: json.dumps(methods["get"]["responses"]["200"])
+        for path, methods in openapi.paths({}).items()
+        if "get" in methods
+    }
+    return {f"GET {path}" for path, answer in answers.items() if named & {*re.findall(r"schemas/(\w+)", answer)}}
+
+
+LINKED = {
+    f"GET {ACTIVITY}": {"id": PROJECT, "activity_id": "A1320"},
+    "GET /projects/{id}/export": {"id": PROJECT, "query": {"format": "csv"}},
+    "GET /monitoring": {},
+    "GET /releases": {},
+    "GET /executions": {"query": {"key": f"incoming/{PROJECT}_2026-03-31.xer"}},
+    "GET /executions/{id}": {},
+}
+
+
+def test_every_operation_whose_answer_has_links_is_tried():
+    assert operations_with_links() == LINKED.keys()
+
+
+@pytest.mark.parametrize("operation", LINKED)
+def test_every_document_that_leaves_is_in_the_audit_trail(ask, documents_of_all_kinds, operation):
+    given = LINKED[operation] or ({"id": documents_of_all_kinds} if "{id}" in operation else {})
+
+    found = get(ask, operation.removeprefix("GET "), **given)
+
+    links = re.findall(r'"https?://[^"?]*/([^"?]+/[^"?]+)\?[^"]*X-Amz-Signature', json.dumps(found))
+    (entry,) = [item for item in audit.audit_trail("control") if item["what"] in ("download", "export")]
+    recorded = entry["detail"].split(", ")
+    assert links
+    assert all(any(uri.endswith(link) for uri in recorded) for link in links), (links, recorded)
+    assert len(recorded) == len(set(links))
+    assert entry["identity"] == "unknown"
+
+
+def test_the_lineage_of_a_forecast_names_file_run_dataset_and_who_trained(ask, documents_of_all_kinds):
+    found = get(ask, ACTIVITY, id=PROJECT, activity_id="A1320")
+
+    assert found["prediction_id"] == f"{PROJECT}/2026-03-31/A1320"
+    assert found["update"]["dataset_version"] == "dataset of 2026-03-31"
+    assert found["update"]["file"] == f"{PROJECT}_2026-03-31.xer"
+    assert "/reports/e/intake.html?" in found["update"]["intake_url"]
+    model = found["model"]
+    assert (model["version"], model["model_id"], model["dataset_version"]) == ("4", "46563b0165b1", "d1")
+    assert (model["execution"], model["reason"]) == (EXECUTION, "new_data")
+    assert model["approved_by"] is None
+    assert f"/reports/{EXECUTION}/report.html?" in model["report_url"]
+    assert ask(ACTIVITY, id=PROJECT, activity_id="A9999")["statusCode"] == 404
+
+
+def test_the_lineage_has_no_page_that_names_projects_of_others(signed_in, documents_of_all_kinds):
+    status, found = signed_in(f"viewer,projects:{PROJECT}", ACTIVITY, id=PROJECT, activity_id="A1320")
+
+    assert status == 200
+    assert found["update"]["intake_url"]
+    assert (found["model"]["version"], found["model"]["report_url"]) == ("4", None)
+    assert signed_in("viewer,projects:other", ACTIVITY, id=PROJECT, activity_id="A1320")[0] == 404
+
+
+def test_a_model_without_a_record_of_its_release_is_said_to_be_unknown(ask, annex, control_table):
+    found = get(ask, ACTIVITY, id=PROJECT, activity_id="A1320")
+
+    assert found["model"] is None
+    assert found["update"]["intake_url"] is None
+    assert audit.audit_trail("control") == []

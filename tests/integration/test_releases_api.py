@@ -108,10 +108,11 @@ def test_a_release_that_waits_is_listed_with_its_figures_and_without_its_secrets
     (waiting,) = found["waiting"]
     assert (waiting["execution"], waiting["model_id"]) == (EXECUTION, MODEL["model_id"])
     assert waiting["figures"][0] == {
-        "measure": "Brier score (lower is better)",
-        "challenger": "0.182 (0.160–0.203)",
-        "champion": "0.210",
+        "measure": "brier",
+        "challenger": {"value": 0.1822, "low": 0.1604, "high": 0.2031},
+        "champion": {"value": 0.21, "low": None, "high": None},
     }
+    assert (waiting["replaces"], waiting["reason"]) == ({"version": "3", "model_id": "old"}, "new_data")
     assert [(item["execution"], item["status"]) for item in found["decided"]] == [("too-late", "expired")]
     assert found["may_decide"]
     assert TOKEN not in json.dumps(found)
@@ -212,6 +213,11 @@ def test_the_state_of_the_model_is_what_evaluation_monitor_and_scoreboard_wrote(
     assert found["scoreboard"] == [{"level": 0.8, "held": 0.74, "judged": 301, "low": 0.7, "high": 0.78}]
     assert (found["monitor"]["conclusion"], found["monitor"]["drift"]["state"]) == ("miscalibrated", "drift")
     assert found["monitor"]["drift"]["features"][0]["name"] == "baseline_duration_days"
+    assert found["monitor"]["findings"] == [
+        {"code": "pessimistic", "values": {"gap": 0.143}},
+        {"code": "drifted_confirmed", "values": {"feature": "baseline_duration_days", "needed": 2, "of": 3}},
+        {"code": "no_estimate", "values": {}},
+    ]
     (training,) = found["trainings"]
     assert (training["reason"], training["outcome"], training["version"]) == ("alarm", "released", "3")
     assert "/report.html" in training["report_url"]

@@ -31,7 +31,7 @@ from slipcast.schedule.network import Key
 from slipcast.schedule.quality import assess
 from slipcast.schedule.tables import network_of
 from slipcast_aws import storage
-from slipcast_aws.control import audit
+from slipcast_aws.control import audit, releases
 from slipcast_aws.control import table as control
 from slipcast_aws.release import approvals
 from support import approval_records, monitor_records
@@ -72,6 +72,7 @@ PATHS = (
     "/projects/{id}",
     "/projects/{id}/activities",
     "/projects/{id}/activities/{activity_id}",
+    "/projects/{id}/activities/{activity_id}/lineage",
     "/projects/{id}/forecast",
     "/projects/{id}/updates",
     "/projects/{id}/compare",
@@ -111,6 +112,7 @@ class Portfolio:
                 histories = stored.histories(BUCKET, source, day)
                 heads, parts = documents.documents(update, stored.finished(BUCKET, source), histories)
                 record = {"data_date": day, "dataset_version": path.stem, "execution": "e", "model_version": "4"}
+                record |= {"file": {"uri": f"s3://{BUCKET}/incoming/{path.name}", "version_id": "v1"}}
                 stored.store(BUCKET, source, record, heads, parts, documents.finished_ratios(update.tables))
         _leave_live_model()
         return self
@@ -173,6 +175,7 @@ def _leave_live_model() -> None:
         Code={"ZipFile": b"code"},
         Environment={"Variables": {**model, "MODEL_EXECUTION": EXECUTION}},
     )
+    storage.write_bytes(f"s3://{BUCKET}/reports/e/intake.html", b"<!doctype html>", "text/html")
     version = functions.publish_version(FunctionName=ENVIRONMENT["PREDICT_FUNCTION"])["Version"]
     functions.create_alias(FunctionName=ENVIRONMENT["PREDICT_FUNCTION"], Name="live", FunctionVersion=version)
     boto3.client("dynamodb").create_table(
@@ -181,6 +184,8 @@ def _leave_live_model() -> None:
         AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in ("pk", "sk")],
         KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
     )
+    kept: Any = {"previous": "3", "execution": EXECUTION, "model": {**model, "MODEL_EXECUTION": EXECUTION}}
+    releases.put_release(ENVIRONMENT["CONTROL_TABLE"], "4", kept)
     generator = np.random.default_rng(1)
     probability = generator.beta(1.2, 2.5, 700)
     late = generator.random(700) < probability

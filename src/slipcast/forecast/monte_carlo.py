@@ -93,18 +93,20 @@ class GroupDays(TypedDict):
 class ProjectForecast(Quantiles):
     """Forecast of a project's completion.
 
-    ``reference`` says what the durations were learned from, ``reference_activities`` from how many. ``groups`` has for
-    each kind (such as WBS, location or subcontractor) the days of its groups, ``other_days`` what is due to no single
-    duration: paths that meet and calendars. The days of all activities and ``other_days`` add up to the P80 of the
-    draws less ``computed``. ``driving_path`` is the path that most draws around the P80 go through, first to last.
-    ``criticality`` and ``days`` are those of `Driver`, for every open activity where they are not 0; ``finishes`` the
-    distributions of the days from the data date to the finish of each open activity (`slipcast.forecast.consistent`).
+    ``reference`` says what the durations were learned from, ``reference_projects`` and ``reference_activities`` from
+    how many. ``groups`` has for each kind (such as WBS, location or subcontractor) the days of its groups,
+    ``other_days`` what is due to no single duration: paths that meet and calendars. The days of all activities and
+    ``other_days`` add up to the P80 of the draws less ``computed``. ``driving_path`` is the path that most draws
+    around the P80 go through, first to last. ``criticality`` and ``days`` are those of `Driver`, for every open
+    activity where they are not 0; ``finishes`` the distributions of the days from the data date to the finish of
+    each open activity (`slipcast.forecast.consistent`).
     """
 
     project_id: str
     data_date: str
     draws: int
     reference: str
+    reference_projects: int
     reference_activities: int
     milestones: list[Milestone]
     drivers: list[Driver]
@@ -422,6 +424,7 @@ class _Completion:
             **self._quantiles(self.computed),
             "draws": self.result.count,
             "reference": str(reference),
+            "reference_projects": reference.projects,
             "reference_activities": reference.activities,
             "milestones": self._milestones(finishes),
             "drivers": drivers[:DRIVERS],

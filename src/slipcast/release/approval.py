@@ -20,11 +20,30 @@ def figures(evaluation: Mapping[str, Any]) -> list[dict[str, str]]:
     list[dict[str, str]]
         rows with ``measure``, ``challenger`` and ``champion``; ``champion`` is ``-`` before the first release
     """
+    return [
+        {
+            "measure": MEASURES[item["measure"]],
+            "challenger": _as_text(item["challenger"]),
+            "champion": _as_text(item["champion"]),
+        }
+        for item in measured(evaluation)
+    ]
+
+
+def measured(evaluation: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the key figures of an evaluation record on the holdout.
+
+    Returns
+    -------
+    list[dict[str, Any]]
+        rows with ``measure`` (of `MEASURES`), ``challenger`` and ``champion``: each ``value``, and ``low`` and ``high``
+        of its interval or None; None where there is no figure
+    """
     champion = evaluation.get("champion_metrics") or {}
     challenger = _challenger_metrics(evaluation)
     return [
-        {"measure": label, "challenger": _figure(challenger, name), "champion": _figure(champion, name)}
-        for name, label in MEASURES.items()
+        {"measure": name, "challenger": _figure(challenger, name), "champion": _figure(champion, name)}
+        for name in MEASURES
         if name in challenger
     ]
 
@@ -135,8 +154,16 @@ def _challenger_metrics(evaluation: Mapping[str, Any]) -> Mapping[str, Any]:
     return next(item["metrics"] for item in evaluation["candidates"] if item["family"] == evaluation["challenger"])
 
 
-def _figure(metrics: Mapping[str, Any], name: str) -> str:
-    value, interval = metrics.get(name), metrics.get(f"{name}_ci")
+def _figure(metrics: Mapping[str, Any], name: str) -> dict[str, float | None] | None:
+    value = metrics.get(name)
     if value is None:
+        return None
+    low, high = metrics.get(f"{name}_ci") or (None, None)
+    return {"value": value, "low": low, "high": high}
+
+
+def _as_text(figure: Mapping[str, float | None] | None) -> str:
+    if figure is None:
         return "-"
-    return f"{value:.3f}" + (f" ({interval[0]:.3f}–{interval[1]:.3f})" if interval else "")
+    interval = "" if figure["low"] is None else f" ({figure['low']:.3f}–{figure['high']:.3f})"
+    return f"{figure['value']:.3f}{interval}"

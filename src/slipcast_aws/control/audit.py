@@ -1,9 +1,13 @@
 """The audit trail."""
 
+import itertools
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from slipcast_aws.control.table import client, timestamp
+
+PAGES = 10
 
 
 def audit(table: str, *, identity: str, record: dict[str, Any], now: datetime | None = None) -> None:
@@ -35,13 +39,24 @@ def audit_trail(table: str) -> list[dict[str, str]]:
     ]
 
 
-def latest(table: str, limit: int) -> list[dict[str, str]]:
-    """Return the last audit entries, newest first, at most `limit` of them."""
-    found = client().query(
-        TableName=table,
-        KeyConditionExpression="pk = :pk",
-        ExpressionAttributeValues={":pk": {"S": "AUDIT"}},
-        ScanIndexForward=False,
-        Limit=limit,
+def latest(table: str, what: Sequence[str], limit: int) -> list[dict[str, str]]:
+    """Return the last audit entries of some kinds, newest first, at most `limit` of them.
+
+    The trail has an entry for each document that somebody opened: `PAGES` pages of 1 MB are looked at.
+    """
+    names = {f":{place}": {"S": name} for place, name in enumerate(what)}
+    pages = (
+        client()
+        .get_paginator("query")
+        .paginate(
+            TableName=table,
+            KeyConditionExpression="pk = :pk",
+            FilterExpression=f"what IN ({', '.join(names)})",
+            ExpressionAttributeValues={":pk": {"S": "AUDIT"}, **names},
+            ScanIndexForward=False,
+        )
     )
-    return [{name: value["S"] for name, value in item.items() if name != "pk"} for item in found["Items"]]
+    found = (item for page in itertools.islice(pages, PAGES) for item in page["Items"])
+    return [
+        {name: value["S"] for name, value in item.items() if name != "pk"} for item in itertools.islice(found, limit)
+    ]

@@ -19,18 +19,22 @@ class Place(NamedTuple):
     table: str
 
 
-def promote(place: Place, version: str, by: str) -> tuple[LiveModel, str]:
-    """Make a version live after it has given its known answers; return its model and what was done.
+def promote(place: Place, model: LiveModel, by: str) -> str:
+    """Make the version of a model live after it has given its known answers; return what was done.
+
+    Parameters
+    ----------
+    model
+        as `model_of` returns it
 
     Raises
     ------
     ReleaseError
-        If there is no such version, it has no model, does not answer as it should, or is live already.
+        If the version does not answer as it should, or is live already.
     """
-    seen = traffic.current(place.function)
+    version, seen = model.version, traffic.current(place.function)
     if seen.version == version and not seen.weights:
         raise ReleaseError(f"version {version} is live already")
-    model = model_of(place, version, "to promote")
     golden = storage.read_json(f"{model.artefact_uri.rsplit('/', 1)[0]}/golden.json")
     versions.verify(function=place.function, version=version, sha256=model.sha256, golden=golden)
     if seen.version != version:
@@ -40,7 +44,7 @@ def promote(place: Place, version: str, by: str) -> tuple[LiveModel, str]:
     said = f"version {version} (model {model.model_id}) is live instead of version {seen.version}, by {by}"
     audited(place, "promoted by hand", version, said)
     champion(place, model, said)
-    return model, said
+    return said
 
 
 def model_of(place: Place, version: str, which: str) -> LiveModel:
@@ -49,7 +53,7 @@ def model_of(place: Place, version: str, which: str) -> LiveModel:
     Raises
     ------
     ReleaseError
-        If it has none; `which` says in words which version it is.
+        If there is no such version, or it has none; `which` says in words which version it is.
     """
     model = versions.model_of(place.function, version)
     if model is None:

@@ -71,13 +71,13 @@ export interface Reason { feature: string; name: string; value: unknown; effect:
 export interface Detail extends Activity {
   distribution: { date: string; probability: number }[]; reasons: Reason[];
   history: { data_date: string; p50: string | null; p80: string | null; model_version: string | null }[];
-  predecessors: Link[]; successors: Link[]; prediction_id?: string | null;
+  predecessors: Link[]; successors: Link[];
 }
 export interface Driver { activity_id: string; name: string; criticality: number; days: number }
 export interface Forecast {
   project_id: string; data_date: string; completion: Completion | null; milestones: Milestone[]; drivers: Driver[];
   groups: { column: string; value: string; days: number }[]; driving_path: string[];
-  reference_class: { n: number; text: string } | null; model_version: string | null; basis?: string; note?: string;
+  reference_class: { n: number; projects?: number; model?: string; text: string } | null; model_version: string | null; basis?: string; note?: string;
 }
 
 // All activities in one answer, by column: a tenth of the bytes of rows, and quicker to read.

@@ -29,6 +29,25 @@ export function word(group: string, value: string | null | undefined): string {
   return key in catalogue.strings ? t(key as Key) : value.replace(/_/g, " ");
 }
 
+// The name of a feature. The API says it in English, or in the planner's own word, which stays as it is.
+export function feature(code: string, name?: string): string {
+  const bare = code.replace(/^now_/, "");
+  const key = `feature.${bare}` as Key;
+  const texts = catalogue.strings[key] as string[] | undefined;
+  if (!texts) return name ?? bare.replace(/_/g, " ");
+  const whole = (text: string, at: number) => (bare === code ? text : (catalogue.strings["feature.now"] as string[])[at]!.replace("{name}", text));
+  if (name === undefined || name === whole(texts[0]!, 0)) return whole(texts[place]!, place);
+  return name.endsWith(" in days") ? t("feature.in_days", { name: name.slice(0, -" in days".length) }) : name;
+}
+
+const ENGLISH_MONTHS = ["January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December"];
+// The value of a feature: its text is of the schedule, but for these words of the API.
+export function featureValue(code: string, value: string): string {
+  if (value === "unknown") return t("feature.unknown");
+  const month = code === "finish_season" ? ENGLISH_MONTHS.indexOf(value) : -1;
+  return month < 0 ? value : new Intl.DateTimeFormat(language, { month: "long", timeZone: "UTC" }).format(Date.UTC(2024, month, 1));
+}
+
 const DAY = new Intl.DateTimeFormat(language, { day: "numeric", month: "short", year: "numeric", timeZone: "UTC" });
 const MONTH = new Intl.DateTimeFormat(language, { month: "short", year: "numeric", timeZone: "UTC" });
 const SHORT_MONTH = new Intl.DateTimeFormat(language, { month: "short", timeZone: "UTC" });

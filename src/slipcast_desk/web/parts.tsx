@@ -14,6 +14,11 @@ export function Chance({ value, late }: { value: number | null; late?: boolean }
   return <span class={`chance g${grade(value)}`}>{percent(value)}</span>;
 }
 
+// A text of the API that is in English alone: a screen reader reads it as such.
+export function English({ text }: { text: string }) {
+  return <span lang="en">{text}</span>;
+}
+
 export function Tile({ label, value, note, tone }: { label: string; value: ComponentChildren; note?: ComponentChildren; tone?: string }) {
   return (
     <div class={`tile ${tone ?? ""}`}>
@@ -29,7 +34,7 @@ export function ProblemNote({ problem, again }: { problem: Problem; again?: () =
   return (
     <div class="problem" role="alert">
       <strong>{t(key ?? "problem.other")}</strong>
-      {problem.detail && <p>{problem.detail}</p>}
+      {problem.detail && <p><English text={problem.detail} /></p>}
       {problem.requestId && <p class="muted">{t("problem.request", { id: problem.requestId })}</p>}
       {again && <button type="button" onClick={again}>{t("problem.again")}</button>}
     </div>

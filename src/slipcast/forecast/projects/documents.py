@@ -177,7 +177,11 @@ def documents(
                     row["criticality"] = found[name]["criticality"].get(row["activity_id"], 0.0)
         forecast = _forecast(update, item, found.get(name), why)
         if name in completion:
-            forecast["reference_class"]["text"] += f"; completion and activities {model}"
+            reference_class = forecast["reference_class"]
+            reference_class |= {
+                "model": str(model),
+                "text": f"{reference_class['text']}; completion and activities {model}",
+            }
         heads[name] = _head(update, item, forecast)
         parts.append(
             (
@@ -464,8 +468,12 @@ def _figures(item: monte_carlo.Driver) -> dict[str, float]:
 
 def _reference(simulated: monte_carlo.ProjectForecast | None, note: str) -> dict[str, Any]:
     if simulated is None:
-        return {"n": 0, "text": note}
-    return {"n": simulated["reference_activities"], "text": simulated["reference"]}
+        return {"n": 0, "projects": 0, "text": note}
+    return {
+        "n": simulated["reference_activities"],
+        "projects": simulated["reference_projects"],
+        "text": simulated["reference"],
+    }
 
 
 def _milestones(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

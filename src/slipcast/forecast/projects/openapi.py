@@ -82,6 +82,7 @@ _MILESTONE = _object(
     }
 )
 _NEIGHBOR = _object({"activity_id": _TEXT, "type": _TEXT, "lag_days": _NUMBER, "name": _TEXT_OR_NULL})
+_FIGURE = _object({"value": _NUMBER, **dict.fromkeys(("low", "high"), _NUMBER_OR_NULL)})
 _BEFORE_AFTER = _object({"before": _DAY_OR_NULL, "after": _DAY_OR_NULL})
 _PROBABILITIES = _object({"before": _or_null(_PROBABILITY), "after": _or_null(_PROBABILITY)})
 _ANY_ROW: Schema = {"type": "object"}
@@ -130,6 +131,34 @@ SCHEMAS: dict[str, Schema] = {
             "successors": _list(_NEIGHBOR),
         }
     ),
+    "ProjectLineage": _object(
+        {
+            **dict.fromkeys(("project_id", "activity_id", "prediction_id"), _TEXT),
+            "update": _object(
+                {
+                    "data_date": _DAY,
+                    **dict.fromkeys(
+                        ("dataset_version", "execution", "file", "file_version", "intake_url"), _TEXT_OR_NULL
+                    ),
+                }
+            ),
+            "model": _or_null(
+                _object(
+                    {
+                        **dict.fromkeys(("version", "model_id", "sha256"), _TEXT),
+                        **dict.fromkeys(
+                            (
+                                *("trained_at", "execution", "family", "reason", "approved_by"),
+                                *("dataset_version", "dataset_data_date", "report_url"),
+                            ),
+                            _TEXT_OR_NULL,
+                        ),
+                        "dataset_rows": _or_null(_COUNT),
+                    }
+                )
+            ),
+        }
+    ),
     "ProjectForecast": _object(
         {
             "project_id": _TEXT,
@@ -145,7 +174,10 @@ SCHEMAS: dict[str, Schema] = {
             ),
             "groups": _list(_object({"column": _TEXT, "value": _TEXT, "days": _NUMBER})),
             "driving_path": _list(_TEXT),
-            "reference_class": _object({"n": _COUNT, "text": _TEXT}),
+            # What was stored before has the text alone.
+            "reference_class": _object(
+                {"n": _COUNT, "projects": _COUNT, "model": _TEXT, "text": _TEXT}, optional=("projects", "model")
+            ),
         }
     ),
     "ProjectExport": _object({"url": _TEXT, "name": _TEXT, "bytes": _COUNT, "expires_at": _TEXT}),
@@ -184,8 +216,15 @@ SCHEMAS: dict[str, Schema] = {
                 _object(
                     {
                         **dict.fromkeys(("execution", "asked_at", "expires_at", "model_id", "model_sha256"), _TEXT),
-                        "facts": _list(_object({"name": _TEXT, "value": _TEXT})),
-                        "figures": _list(_object({"measure": _TEXT, "challenger": _TEXT, "champion": _TEXT})),
+                        "family": _TEXT,
+                        "replaces": _or_null(_object({"version": _TEXT, "model_id": _TEXT})),
+                        "gate": _list(_TEXT),
+                        "dataset_id": _TEXT,
+                        "data_date": _TEXT_OR_NULL,
+                        "reason": _TEXT,
+                        "figures": _list(
+                            _object({"measure": _TEXT, "challenger": _or_null(_FIGURE), "champion": _or_null(_FIGURE)})
+                        ),
                         "report_url": _TEXT_OR_NULL,
                     }
                 )
@@ -416,6 +455,15 @@ _GET: dict[str, tuple[str, Schema, list[Schema], dict[int, str], str]] = {
         "With the distribution of its finish, the reasons for its probability of delay, what the updates before said "
         "of it, and its neighbors in the network.",
     ),
+    "/projects/{id}/activities/{activity_id}/lineage": (
+        "Where the forecast of an activity comes from",
+        _ref("ProjectLineage"),
+        [],
+        {**_NOT_FOUND, **_QUERY},
+        "The update with its file, dataset version and execution, and the model with its training, dataset and who "
+        "approved it. model is null if no release of the version is known. Links hold for 15 minutes and are in the "
+        "audit trail; they are null for a caller who may not see what they show.",
+    ),
     "/projects/{id}/forecast": (
         "When a project is completed",
         _ref("ProjectForecast"),
@@ -564,7 +612,7 @@ def paths(problem: Schema) -> dict[str, Any]:
     """Return the paths of the project API; `problem` is the schema of a problem document."""
     found: dict[str, Any] = {}
     for path, (summary, answered, query, problems, text) in _GET.items():
-        tagged = path.startswith("/projects") and not path.endswith("/export")
+        tagged = path.startswith("/projects") and not path.endswith(("/export", "/lineage"))
         success: Schema = {"description": "Success", "content": {"application/json": {"schema": answered}}}
         responses: dict[str, Any] = {"200": success}
         if tagged:

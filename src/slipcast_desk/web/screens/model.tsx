@@ -2,8 +2,8 @@
 import { useEffect } from "preact/hooks";
 import { Calibration, type Judged } from "../charts";
 import { useGet } from "../hooks";
-import { day, percent, small, t, word } from "../i18n";
-import { SortedTable, Tile, Waiting } from "../parts";
+import { day, feature, percent, small, t, word, type Key } from "../i18n";
+import { English, SortedTable, Tile, Waiting } from "../parts";
 import { Releases } from "./releases";
 
 interface Level { level: number; held: number; judged?: number | null; low?: number | null; high?: number | null }
@@ -16,7 +16,7 @@ interface State {
     reliability: { mean_score: number; late_rate: number; late_rate_ci: [number, number]; n: number }[]; backtest: Level[]; reasons: string[];
   } | null;
   monitor: {
-    at: string; conclusion: string; reasons: string[]; n: number | null;
+    at: string; conclusion: string; findings: { code: string; values: Record<string, string | number | null> }[]; n: number | null;
     drift: { state: string | null; max_psi: number | null; features: Feature[] };
     realised: { state: string | null; n: number | null; late_rate: number | null; mean_score: number | null };
   } | null;
@@ -71,7 +71,7 @@ function Live({ state }: { state: State }) {
             <SortedTable caption={t("trainings.title")} first="-at" keyOf={(item) => item.at + item.execution} rows={trainings} columns={[
               { name: "at", label: t("trainings.at"), sort: (item) => item.at, cell: (item) => <>{day(item.at)}<small>{item.execution}</small></> },
               { name: "reason", label: t("trainings.reason"), cell: (item) => word("reason", item.reason) },
-              { name: "outcome", label: t("trainings.outcome"), cell: (item) => <>{word("outcome", item.outcome)}{item.version && ` · ${t("model.version.n", { n: item.version })}`}{item.detail && <small>{item.detail}</small>}</> },
+              { name: "outcome", label: t("trainings.outcome"), cell: (item) => <>{word("outcome", item.outcome)}{item.version && ` · ${t("model.version.n", { n: item.version })}`}{item.detail && <small><English text={item.detail} /></small>}</> },
               { name: "report", label: t("page.training"), cell: (item) => (item.report_url ? <a href={item.report_url} target="_blank" rel="noopener">{t("trainings.open")}</a> : "–") },
             ]} />
           )}
@@ -89,16 +89,24 @@ function judged({ evaluation, scoreboard }: State): Judged[] {
   ].filter((item) => item.points.length > 0);
 }
 
+const RATES = ["gap", "late", "expected"];
+function finding(code: string, values: Record<string, string | number | null>): string {
+  const shown = Object.entries(values).map(([name, value]) => [
+    name, name === "feature" ? feature(String(value)) : typeof value !== "number" ? String(value ?? "–") : RATES.includes(name) ? percent(value) : Number.isInteger(value) ? value : small(value),
+  ]);
+  return t(`finding.${code}` as Key, Object.fromEntries(shown));
+}
+
 function Drift({ monitor }: { monitor: NonNullable<State["monitor"]> }) {
   const { drift, realised } = monitor;
   return (
     <>
       <p><span class={`state ${TONES[drift.state ?? ""] ?? ""}`}>{word("drift", drift.state)}</span> {monitor.n != null && <small>{t("drift.n", { n: monitor.n })}</small>}</p>
       {realised.late_rate != null && realised.mean_score != null && <p>{t("drift.realised", { n: realised.n ?? 0, late: percent(realised.late_rate), said: percent(realised.mean_score) })}</p>}
-      {monitor.reasons.map((reason) => <p key={reason}>{reason}</p>)}
+      {monitor.findings.map((item) => <p key={JSON.stringify(item)}>{finding(item.code, item.values)}</p>)}
       {drift.features.length > 0 && (
         <SortedTable caption={t("drift.title")} first="-psi" keyOf={(item) => item.name} rows={drift.features} columns={[
-          { name: "name", label: t("drift.feature"), sort: (item) => item.name, cell: (item) => <>{item.name.replace(/_/g, " ")}{item.drifted && <small class="state bad">{t(item.confirmed ? "drift.confirmed" : "drift.once")}</small>}</> },
+          { name: "name", label: t("drift.feature"), sort: (item) => item.name, cell: (item) => <>{feature(item.name)}{item.drifted && <small class="state bad">{t(item.confirmed ? "drift.confirmed" : "drift.once")}</small>}</> },
           { name: "psi", label: t("drift.psi"), numeric: true, sort: (item) => item.psi, cell: (item) => (item.psi == null ? "–" : small(item.psi)) },
           { name: "limit", label: t("drift.limit"), numeric: true, cell: (item) => (item.psi_limit == null ? "–" : small(item.psi_limit)) },
         ]} />

@@ -2,8 +2,8 @@
 import { useEffect, useRef } from "preact/hooks";
 import { segment, type Detail, type Link, type Project, type Reason } from "../api";
 import { Distribution, Trend } from "../charts";
-import { useGet } from "../hooks";
-import { between, day, number, percent, small, span, t, word } from "../i18n";
+import { href, useGet } from "../hooks";
+import { between, day, feature, featureValue, number, percent, small, span, t, word } from "../i18n";
 import { Chance, Icon, Waiting } from "../parts";
 
 export function Panel({ project, id, close, select }: { project: Project; id: string; close: () => void; select: (id: string) => void }) {
@@ -57,8 +57,7 @@ export function Panel({ project, id, close, select }: { project: Project; id: st
             <Links title={t("successors")} links={item.successors} select={select} />
             <section>
               <h3>{t("lineage.title")}</h3>
-              <p class="muted">{t("lineage.text", { model: project.model_version ?? "–", version: project.updates.at(-1)?.dataset_version ?? "–" })}</p>
-              {item.prediction_id && <pre tabIndex={0}>slipcast lineage {item.prediction_id}</pre>}
+              <p><a href={`${href("projects", project.project_id, "lineage")}?activity=${segment(item.activity_id)}`}>{t("lineage.open")}</a></p>
             </section>
           </>
         )}
@@ -83,7 +82,7 @@ function Reasons({ reasons }: { reasons: Reason[] }) {
     <ul class="reasons">
       {reasons.map((item) => (
         <li key={item.feature} class={item.effect > 0 ? "up" : "down"}>
-          <span>{item.name}{item.value != null && item.value !== "" && <> <b>{shown(item.value)}</b></>}</span>
+          <span>{feature(item.feature, item.name)}{item.value != null && item.value !== "" && <> <b>{shown(item.feature, item.value)}</b></>}</span>
           <span class="bar" aria-hidden="true"><i style={{ width: `${(Math.abs(item.effect) / most) * 100}%` }} /></span>
           <small>{t(item.effect > 0 ? "reason.raises" : "reason.lowers", { points: number(Math.abs(item.effect) * 100) })}</small>
         </li>
@@ -91,7 +90,12 @@ function Reasons({ reasons }: { reasons: Reason[] }) {
     </ul>
   );
 }
-const shown = (value: unknown): string => (typeof value === "number" ? (Math.abs(value) < 1 ? small(value) : number(value)) : /^\d{4}-\d\d-\d\d$/.test(String(value)) ? day(String(value)) : String(value));
+const shown = (code: string, value: unknown): string => {
+  const text = String(value);
+  if (/^\d{4}-\d\d-\d\d$/.test(text)) return day(text);
+  if (!/^-?\d+(\.\d+)?$/.test(text)) return featureValue(code, text);
+  return Math.abs(Number(text)) < 1 ? small(Number(text)) : number(Number(text));
+};
 
 function Links({ title, links, select }: { title: string; links: Link[]; select: (id: string) => void }) {
   if (links.length === 0) return null;

@@ -5,9 +5,10 @@ import { Gantt } from "../gantt/gantt";
 import { finishedGroups, groupKeys, matching, rows as rowsOf, type Grouping } from "../gantt/tree";
 import { href, useGet, useLoaded } from "../hooks";
 import { between, day, number, percent, signed, t, type Key } from "../i18n";
-import { SortedTable, Tile, Waiting } from "../parts";
+import { English, SortedTable, Tile, Waiting } from "../parts";
 import { Compare } from "./compare";
 import { Export } from "./export";
+import { LineageScreen } from "./lineage";
 import { Panel } from "./panel";
 import { Slip } from "./portfolio";
 import { WhatIf } from "./whatif";
@@ -50,6 +51,7 @@ function Part({ project, tab, query }: { project: Project; tab: string; query: U
   if (tab === "compare") return <Compare project={project} />;
   if (tab === "what-if") return <WhatIf project={project} />;
   if (tab === "export") return <Export project={project} />;
+  if (tab === "lineage" && query.has("activity")) return <LineageScreen project={project} id={query.get("activity")!} />;
   return <Schedule project={project} query={query} />;
 }
 
@@ -127,6 +129,13 @@ function Legend() {
   );
 }
 
+// Where the completion comes from.
+function Basis({ forecast: { basis, completion, note, reference_class: reference } }: { forecast: Forecast }) {
+  if (basis !== "network") return <p>{t((basis === "independent activities" && !completion?.p80 ? "basis.none" : `basis.${basis}`) as Key)}{basis !== "finished" && note && <small><English text={note} /></small>}</p>;
+  if (reference?.projects === undefined) return reference && <p class="muted"><English text={reference.text} /></p>;
+  return <p class="muted">{t("reference.text", { n: reference.n, projects: reference.projects })} {reference.model && t("reference.model")}</p>;
+}
+
 function Drivers({ project }: { project: Project }) {
   const loaded = useGet<Forecast>(`projects/${segment(project.project_id)}/forecast`);
   return (
@@ -142,8 +151,7 @@ function Drivers({ project }: { project: Project }) {
               <Trend label={t("trend.title")} baseline={project.completion?.baseline} series={(["p50", "p80"] as const).map((level) => ({
                 name: level.toUpperCase(), class: level, points: project.trend.filter((point) => point[level]).map((point) => ({ at: point.data_date, value: point[level] })),
               }))} />
-              {forecast.note && <p>{forecast.note}</p>}
-              {forecast.reference_class && <p class="muted">{forecast.reference_class.text}</p>}
+              <Basis forecast={forecast} />
             </section>
             <section class="card">
               <h2>{t("drivers.title")}</h2>

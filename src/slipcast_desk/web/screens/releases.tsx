@@ -3,12 +3,14 @@
 import { useState } from "preact/hooks";
 import { Problem, request, segment } from "../api";
 import { useGet } from "../hooks";
-import { day, t, word } from "../i18n";
-import { Field, ProblemNote, Waiting } from "../parts";
+import { day, small, t, word } from "../i18n";
+import { English, Field, ProblemNote, Waiting } from "../parts";
 
+interface Figure { value: number; low: number | null; high: number | null }
 interface Asked {
   execution: string; asked_at: string; expires_at: string; model_id: string;
-  facts: { name: string; value: string }[]; figures: { measure: string; challenger: string; champion: string }[]; report_url: string | null;
+  family: string; replaces: { version: string; model_id: string } | null; gate: string[]; dataset_id: string; data_date: string | null; reason: string;
+  model_sha256: string; figures: { measure: string; challenger: Figure | null; champion: Figure | null }[]; report_url: string | null;
 }
 interface Closed { execution: string; status: string; decided_at: string | null; by: string | null; comment: string | null }
 interface List { may_decide: boolean; waiting: Asked[]; decided: Closed[] }
@@ -33,6 +35,11 @@ export function Releases() {
     </Waiting>
   );
 }
+
+const figure = (found: Figure | null): string => {
+  if (!found) return "–";
+  return found.low == null || found.high == null ? small(found.value) : t("figure.interval", { value: small(found.value), low: small(found.low), high: small(found.high) });
+};
 
 function Request({ asked, here, done }: { asked: Asked; here: boolean; done: () => void }) {
   const [comment, setComment] = useState("");
@@ -60,10 +67,16 @@ function Request({ asked, here, done }: { asked: Asked; here: boolean; done: () 
       <div class="scroll">
         <table>
           <thead><tr><th scope="col">{t("releases.measure")}</th><th scope="col">{t("releases.new")}</th><th scope="col">{t("releases.live")}</th></tr></thead>
-          <tbody>{asked.figures.map((row) => <tr key={row.measure}><th scope="row">{word("measure", row.measure)}</th><td>{row.challenger}</td><td>{row.champion}</td></tr>)}</tbody>
+          <tbody>{asked.figures.map((row) => <tr key={row.measure}><th scope="row">{word("measure", row.measure)}</th><td>{figure(row.challenger)}</td><td>{figure(row.champion)}</td></tr>)}</tbody>
         </table>
       </div>
-      <dl class="facts">{asked.facts.map((item) => <><dt key={item.name}>{word("fact", item.name)}</dt><dd>{item.name === "Started by" ? word("reason", item.value) : item.value}</dd></>)}</dl>
+      <dl class="facts">
+        <dt>{t("fact.model")}</dt><dd>{word("family", asked.family)}, {asked.model_id} <small>SHA-256 {asked.model_sha256}</small></dd>
+        <dt>{t("fact.replaces")}</dt><dd>{asked.replaces ? t("fact.replaces.model", { version: asked.replaces.version, model: asked.replaces.model_id }) : t("fact.replaces.nothing")}</dd>
+        <dt>{t("fact.gate")}</dt><dd>{t("gate.passed")} <small><English text={asked.gate.join("; ")} /></small></dd>
+        <dt>{t("fact.trained")}</dt><dd>{t("fact.dataset", { id: asked.dataset_id, day: day(asked.data_date) })}</dd>
+        <dt>{t("fact.started")}</dt><dd>{word("reason", asked.reason)} <small>{asked.execution}</small></dd>
+      </dl>
       {asked.report_url && <p><a href={asked.report_url} target="_blank" rel="noopener">{t("page.training")}</a></p>}
       {!here && <p class="muted">{t("approve.help")}</p>}
       {!here && <Field label={t("approve.link")}><input type="url" value={link} onInput={(event) => setLink(event.currentTarget.value)} /></Field>}

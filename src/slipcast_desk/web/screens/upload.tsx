@@ -3,7 +3,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { BASE, Problem, request, segment } from "../api";
 import { may, signedIn } from "../auth";
 import { number, percent, t, word, type Key } from "../i18n";
-import { Icon, ProblemNote } from "../parts";
+import { English, Icon, ProblemNote } from "../parts";
 import { Wizard } from "./wizard";
 
 interface Form { url: string; fields: Record<string, string>; key: string }
@@ -143,11 +143,11 @@ function Run({ run, upload, again, corrected }: { run: Execution; upload: string
       <section class="card" aria-live="polite">
         <h2>{over ? t(good ? "upload.done" : "upload.failed") : t("upload.running")}</h2>
         <p class="muted">{upload}</p>
-        {outcome && <p class="sentence">{word("outcome", outcome)}</p>}
+        {outcome && <p class="sentence"><Outcome text={outcome} /></p>}
         <ol class="steps">
           {run.steps.map((step, place) => (
             <li key={`${step.name} ${place}`} class={step.status.toLowerCase()}>
-              <span class="dot" aria-hidden="true" /><span>{step.name}</span>
+              <span class="dot" aria-hidden="true" /><span>{word("state", step.name)}</span>
               <small>{t(`step.${state(step.status)}` as Key)}{step.started && step.ended && ` · ${t("seconds", { n: number((Date.parse(step.ended) - Date.parse(step.started)) / 1000) })}`}</small>
             </li>
           ))}
@@ -174,6 +174,11 @@ function Run({ run, upload, again, corrected }: { run: Execution; upload: string
       )}
     </>
   );
+}
+// A word for what came of it, or the reason, which names row and column of the file.
+function Outcome({ text }: { text: string }) {
+  const shown = word("outcome", text);
+  return shown === text.replace(/_/g, " ") ? <English text={text} /> : <>{shown}</>;
 }
 // The folder that an upload went to names the profile that reads it.
 const folder = (key: string): string | undefined => key.split("/").slice(1, -1).join("/") || undefined;

@@ -2,7 +2,7 @@
 import { useState } from "preact/hooks";
 import { Problem, request } from "../api";
 import { percent, t } from "../i18n";
-import { Field, ProblemNote } from "../parts";
+import { English, Field, ProblemNote } from "../parts";
 
 interface Guess { column: string; headers: string[]; confidence: number; why: string; examples: string[] }
 interface Draft { text: string; guesses: Guess[]; not_used: string[]; notes: string[]; preview: Record<string, string>[]; counts: Record<string, number> }
@@ -58,20 +58,20 @@ export function Wizard({ upload, saved }: { upload: string; saved: (profile: str
               <thead><tr><th scope="col">{t("wizard.column")}</th><th scope="col">{t("wizard.header")}</th><th scope="col" class="n">{t("wizard.sure")}</th><th scope="col">{t("wizard.examples")}</th></tr></thead>
               <tbody>
                 {draft.guesses.map((guess) => (
-                  <tr key={guess.column}><th scope="row">{guess.column.replace(/_/g, " ")}</th><td>{guess.headers.join(", ")}<small>{guess.why}</small></td><td class="n"><span class={`state ${guess.confidence < DOUBTFUL ? "warn" : "good"}`}>{percent(guess.confidence)}</span></td><td>{guess.examples.join(" · ")}</td></tr>
+                  <tr key={guess.column}><th scope="row"><English text={guess.column.replace(/_/g, " ")} /></th><td>{guess.headers.join(", ")}<small><English text={guess.why} /></small></td><td class="n"><span class={`state ${guess.confidence < DOUBTFUL ? "warn" : "good"}`}>{percent(guess.confidence)}</span></td><td>{guess.examples.join(" · ")}</td></tr>
                 ))}
               </tbody>
             </table>
           </div>
           {draft.not_used.length > 0 && <p class="muted">{t("wizard.unused", { names: draft.not_used.join(", ") })}</p>}
-          {draft.notes.map((note) => <p key={note}>{note}</p>)}
+          {draft.notes.map((note) => <p key={note}><English text={note} /></p>)}
           {columns.length > 0 && (
             <>
               <h3>{t("wizard.preview", { accepted: draft.counts.accepted ?? 0, read: draft.counts.read ?? 0 })}</h3>
               <div class="scroll" tabIndex={0} role="region" aria-label={t("wizard.rows")}>
                 <table>
                   <caption class="unseen">{t("wizard.rows")}</caption>
-                  <thead><tr>{columns.map((column) => <th key={column} scope="col">{column.replace(/_/g, " ")}</th>)}</tr></thead>
+                  <thead><tr>{columns.map((column) => <th key={column} scope="col"><English text={column.replace(/_/g, " ")} /></th>)}</tr></thead>
                   <tbody>{draft.preview.map((row, place) => <tr key={place}>{columns.map((column) => <td key={column}>{row[column]}</td>)}</tr>)}</tbody>
                 </table>
               </div>
