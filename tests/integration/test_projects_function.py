@@ -193,7 +193,8 @@ def test_the_forecast_names_completion_and_drivers(ask, annex):
     assert {row["stage"] for row in rows if row["criticality"] is None} == {"complete"}
     assert {item["column"] for item in found["groups"]} == {"phase"}
     assert found["driving_path"][-1] in criticality
-    assert found["reference_class"] == {"n": 15, "text": "reference class: 1 like projects, 15 finished activities"}
+    text = "reference class: 1 like projects, 15 finished activities"
+    assert found["reference_class"] == {"n": 15, "projects": 1, "text": text}
     assert found["basis"] == documents.NETWORK
 
 
