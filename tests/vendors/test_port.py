@@ -241,6 +241,7 @@ def test_kserve(judge, written, host):
     folder = written("kserve")
 
     judge("kserve", "kserve_client", folder, host)
+    judge("kserve", "kserve_server", folder)
     judge("kserve", "kserve_manifests", folder)
     judge("checks", "operators", folder)
 
