@@ -4,7 +4,7 @@ from datetime import date
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from slipcast.datasets.calendars import DAY, Calendar
@@ -87,6 +87,9 @@ def engine(found, links) -> Network:
 
 @settings(max_examples=examples(15, 200))
 @given(networks())
+@example(([State(1.0), State(2.0)], [Relation(0, 1, "FS", 0.0)]))
+# A finish that is held moves the start, which others wait for.
+@example(([State(5.0), State(2.0), State(1.0)], [Relation(0, 1, "FF", 0.0), Relation(1, 2, "SS", 0.0)]))
 def test_without_spread_the_dates_are_the_engines(given_network):
     found, links = given_network
 
