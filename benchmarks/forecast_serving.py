@@ -2,7 +2,8 @@
 
 ``.venv/bin/python -m benchmarks.forecast_serving`` trains on the June 2025 example (cut at the end of 2022), forecasts
 the activities open then, and prints medians of one activity at a time, both ways side by side in one run. Then it asks
-the predict function's handler about one activity at a time, and scores 10,000 as the score function does. Trees descend
+the predict function's handler about one activity at a time, then about networks, and scores 10,000 activities as the
+score function does. Trees descend
 in compiled code as in the deployed layer, with ``--interpreter`` without it. Times are processor times, so that other
 work on the machine counts less.
 """
@@ -10,6 +11,7 @@ work on the machine counts less.
 import json
 import os
 import platform
+import random
 import resource
 import statistics
 import sys
@@ -42,6 +44,8 @@ ROOT = Path(__file__).resolve().parents[1]
 EXAMPLE = ROOT / "examples" / "nyc_sca_2025-06.csv"
 CUT = pd.Timestamp("2022-12-31")
 MANY = 10_000
+# Activities of a network, with twice as many relations.
+NETWORKS = (200, 5_000)
 FUNCTIONS = ROOT / "functions"
 
 
@@ -154,6 +158,43 @@ def handler(raw: bytes, forecast: bytes, activities: Sequence[dict[str, Any]]) -
 
         for path in ("/predictions", "/forecasts"):
             print(f"POST {path} {_median(app.handler, path, activities, history):.3f} ms")
+        for count in NETWORKS:
+            _network(app.handler, activities, count)
+
+
+def _network(answer: Callable[..., Any], activities: Sequence[dict[str, Any]], count: int) -> None:
+    """Print the time of a request with and without relations, medians of five in turn, and the peak of memory."""
+    listed = [activities[place % len(activities)] | {"activity_id": f"A{place}"} for place in range(count)]
+    drawn = random.Random(count)
+    pairs: dict[tuple[int, int], None] = {}
+    while len(pairs) < 2 * count:
+        # Networks are long rather than dense: an activity waits for others of the same part of a project.
+        after = drawn.randrange(1, count)
+        pairs[max(after - drawn.randint(1, 20), 0), after] = None
+    relations = [{"predecessor_id": f"A{before}", "successor_id": f"A{after}"} for before, after in pairs]
+    times: dict[str, list[float]] = {"without": [], "with": []}
+    with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere):
+        for _ in range(5):
+            for name, sent_relations in (("without", []), ("with", relations)):
+                event = _event("/forecasts", json.dumps({"activities": listed, "relations": sent_relations}))
+                begin = time.thread_time()
+                answered = answer(event, _Context())
+                times[name].append(time.thread_time() - begin)
+                if answered["statusCode"] != 200:
+                    raise RuntimeError(str(answered))
+    without, related = (1000 * statistics.median(values) for values in times.values())
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(
+        f"POST /forecasts of {count} activities {without:.0f} ms, with {len(relations)} relations {related:.0f} ms "
+        f"({peak:.0f} MB at the peak, training included)"
+    )
+
+
+def _event(path: str, body: str) -> dict[str, Any]:
+    return {
+        **{"httpMethod": "POST", "path": path, "resource": path, "body": body},
+        **{"headers": {"Content-Type": "application/json"}, "requestContext": {"requestId": "r", "path": path}},
+    }
 
 
 def _median(
@@ -163,11 +204,7 @@ def _median(
     # The handler writes the log of predictions to standard output.
     with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere):
         for activity in activities:
-            body = json.dumps(activity | {"history": history})
-            event = {
-                **{"httpMethod": "POST", "path": path, "resource": path, "body": body},
-                **{"headers": {"Content-Type": "application/json"}, "requestContext": {"requestId": "r", "path": path}},
-            }
+            event = _event(path, json.dumps(activity | {"history": history}))
             begin = time.thread_time()
             answered = answer(event, _Context())
             times.append(time.thread_time() - begin)

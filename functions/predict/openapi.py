@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from predict.api import answers, core, forecast_explanations, forecasts, schemas, tables
+from predict.api import answers, core, forecast_explanations, forecasts, relations, schemas, tables
 from predict.api.routes import OPEN, Call
 from predict.contract import VERSION
 from predict.jobs import types as jobs
@@ -151,10 +151,17 @@ OPERATIONS = {
     "/forecasts": Operation(
         "When activities finish, from their data date",
         "Predictions",
-        (forecasts.ForecastResponse, forecast_explanations.ExplainedForecastResponse),
+        (
+            forecasts.ForecastResponse,
+            forecast_explanations.ExplainedForecastResponse,
+            relations.RelatedForecastResponse,
+        ),
         {**_POSTED, **_NO_MODEL},
         {
-            body.JSON: {"schema": {"anyOf": [_ref(schemas.Activities), _ACTIVITY]}, "example": schemas.EXAMPLE},
+            body.JSON: {
+                "schema": {"anyOf": [_ref(relations.RelatedActivities), _ACTIVITY]},
+                "example": schemas.EXAMPLE,
+            },
             body.CSV: {"schema": _TABLE, "example": _CSV_EXAMPLE},
             body.LINES: {"schema": _TABLE, "example": json.dumps(schemas.EXAMPLE) + "\n"},
         },
@@ -260,7 +267,13 @@ def document(call: Call) -> str:
 @lru_cache(maxsize=8)
 def _document(server: str) -> str:
     types = {kind for operation in OPERATIONS.values() for kind in operation.answers}
-    types |= {schemas.Activities, answers.Problem, answers.Line, open_inference.InferRequest}
+    types |= {
+        schemas.Activities,
+        relations.RelatedActivities,
+        answers.Problem,
+        answers.Line,
+        open_inference.InferRequest,
+    }
     types |= {jobs.BatchRequest, jobs.BatchJob}
     ordered = sorted(types, key=lambda kind: kind.__name__)
     _, components = msgspec.json.schema_components(ordered, ref_template="#/components/schemas/{name}")
@@ -388,6 +401,6 @@ def _jobs(path: str) -> dict[str, Any]:
 def _allow_wrong_activities(components: dict[str, Any]) -> None:
     """Say that one valid activity is enough."""
     wrong = {"description": "Anything else is answered by null and an error, as long as there is one that is right"}
-    listed = components["Activities"]["properties"]["activities"]
-    listed["items"] = {"anyOf": [_ACTIVITY, wrong]}
-    components["Activities"]["required"] = ["activities"]
+    for name in ("Activities", "RelatedActivities"):
+        components[name]["properties"]["activities"]["items"] = {"anyOf": [_ACTIVITY, wrong]}
+        components[name]["required"] = ["activities"]

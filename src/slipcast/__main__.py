@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from slipcast.datasets.network import Updates
     from slipcast.evaluation.assessment import Assessment
 
 # Exit status of `evaluate` for a model that the gate keeps.
@@ -70,7 +71,7 @@ def _place(environment: Mapping[str, str], *names: str) -> Path | None:
 
 
 def _prepare(options: argparse.Namespace) -> int:
-    from slipcast.datasets import versions
+    from slipcast.datasets import network, versions
     from slipcast.ingest.refusal import ScheduleRefused
     from slipcast.ingest.schedule import read_schedule
 
@@ -82,6 +83,8 @@ def _prepare(options: argparse.Namespace) -> int:
             raise ValueError(str(error)) from error
         shutil.copyfile(schedule.table, options.out / TABLE)
         manifest = versions.describe(options.out / TABLE, Path(folder), tolerance_days=options.tolerance_days)
+        links = network.merge({}, schedule.network, options.out)
+        manifest = versions.with_network(manifest, links, Path(folder))
     (options.out / MANIFEST).write_text(json.dumps(manifest, indent=1, default=str) + "\n", encoding="utf-8")
     print(f"{manifest['rows']} activities as of {manifest['data_date']}: dataset {manifest['dataset_id']}")
     return 0
@@ -105,14 +108,16 @@ def _train(options: argparse.Namespace) -> int:
         for name, path in {"candidates": options.candidates, "forecast": options.forecast}.items()
         if path is not None
     }
-    trained = standalone.train(
-        versions.read_table(table),
-        dataset_id=dataset_id,
-        data_date=date.fromisoformat(str(manifest["data_date"])[:10]),
-        settings=standalone.Settings(choices, **declared),
-        fills=manifest.get("fills", {}),
-        report=lambda line: print(line, flush=True),
-    )
+    with tempfile.TemporaryDirectory() as folder:
+        trained = standalone.train(
+            versions.read_table(table),
+            dataset_id=dataset_id,
+            data_date=date.fromisoformat(str(manifest["data_date"])[:10]),
+            settings=standalone.Settings(choices, **declared),
+            fills=manifest.get("fills", {}),
+            networks=_networks(table.parent, manifest, Path(folder)),
+            report=lambda line: print(line, flush=True),
+        )
     assessed = trained.assessed
     sha256 = digest(assessed.artefact)
     _write_bundle(options.out, assessed, options.version)
@@ -142,6 +147,17 @@ def _dataset(data: Path) -> tuple[Path, dict[str, Any]]:
     if versions.sha256(table) != manifest["sha256"]:
         raise ValueError(f"{table} is not the table that {MANIFEST} describes; prepare it again")
     return table, manifest
+
+
+def _networks(data: Path, manifest: Mapping[str, Any], workdir: Path) -> "Updates | None":
+    """Return the networks of a dataset version, whose files lie beside its table; None without any."""
+    from slipcast.datasets import network, versions
+
+    files = {name: data / f"{name}.parquet" for name in manifest.get("network", {})}
+    for name, file in files.items():
+        if not file.is_file() or versions.sha256(file) != manifest["network"][name]["sha256"]:
+            raise ValueError(f"{file} is not the table that {MANIFEST} describes; the version needs all its tables")
+    return network.Updates(files, workdir) if files else None
 
 
 def _write_bundle(out: Path, assessed: "Assessment", version: str) -> None:

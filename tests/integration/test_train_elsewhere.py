@@ -7,14 +7,18 @@ import sys
 
 import pytest
 
+from slipcast.datasets import versions
+from slipcast.datasets.network_columns import TABLES
 from slipcast.model.artifact import digest
 from slipcast_aws import storage
 from support import schedules
+from support.network_portfolio import Portfolio
 from support.portable_bundle import ask, served
 
 pytestmark = pytest.mark.slow
 
 EXAMPLE = "nyc_sca_2022-12.csv"
+NETWORK = "annex/ps118_annex_2025-02-28.xer"
 COST = {"seconds": 20.0, "growth": 1.0}
 CANDIDATES = [
     {"name": "tree", "estimator": "sklearn.tree.DecisionTreeClassifier", "grid": {"max_depth": [2, 4]}, "cost": COST},
@@ -52,12 +56,18 @@ def declared(tmp_path):
     return ["--candidates", str(tmp_path / "candidates.json"), "--forecast", str(tmp_path / "forecast.json")]
 
 
+@pytest.mark.parametrize("networks", [False, True])
 def test_the_same_dataset_gives_the_digest_of_the_pipeline(
-    s3, load_app, lambda_context, declared, tmp_path, monkeypatch
+    s3, load_app, lambda_context, declared, tmp_path, monkeypatch, networks
 ):
     data, out = tmp_path / "data", tmp_path / "model"
     assert run("prepare", "--data", str(schedules.EXAMPLES / EXAMPLE), "--out", str(data)).returncode == 0
     manifest = json.loads((data / "manifest.json").read_text())
+    if networks:
+        # As many projects as teach a model of networks, on both sides of the cut.
+        files = Portfolio(38, begin="2016-05", every=6).write(data)
+        manifest = versions.with_network(manifest, files, tmp_path)
+        (data / "manifest.json").write_text(json.dumps(manifest))
     done = run("train", *declared, SM_CHANNEL_TRAINING=str(data), SM_MODEL_DIR=str(out))
     assert done.returncode == 0, done.stderr
 
@@ -71,6 +81,12 @@ def test_the_same_dataset_gives_the_digest_of_the_pipeline(
         "uri": uri,
         "sha256": sha256,
     }
+    if networks:
+        for name, item in manifest["network"].items():
+            item["uri"] = f"s3://data/datasets/d1/{name}.parquet"
+            storage.write_bytes(item["uri"], files[name].read_bytes())
+    dataset["manifest_uri"] = "s3://data/datasets/d1/manifest.json"
+    storage.write_json(dataset["manifest_uri"], manifest)
     plan, train = load_app("plan", **PLANNING), load_app("train")
     step = plan.handler({"execution": "e1", "dataset": dataset}, lambda_context)
     while step["next"] != "evaluate":
@@ -86,6 +102,7 @@ def test_the_same_dataset_gives_the_digest_of_the_pipeline(
     model = verdict["model"]
     assert digest((out / "model.json").read_bytes()) == model["sha256"]
     assert (out / "forecast.json").read_bytes() == storage.read_bytes(model["forecast_uri"])
+    assert ("network" in json.loads((out / "forecast.json").read_text())) is networks
     assert json.loads((out / "profile.json").read_text()) == storage.read_json(model["profile_uri"])
 
     judged = run("evaluate", "--model", str(out), "--out", str(tmp_path / "verdict"))
@@ -95,6 +112,21 @@ def test_the_same_dataset_gives_the_digest_of_the_pipeline(
     with served(out) as url:
         row = {"start": "2030-01-01", "baseline_duration_days": 20, "data_date": "2029-12-01"}
         assert ask(f"{url}/invocations", {"instances": [row]}).status == 200
+
+
+def test_a_schedule_with_a_network_is_prepared_with_it(tmp_path):
+    data = tmp_path / "data"
+    assert run("prepare", "--data", str(schedules.EXAMPLES / NETWORK), "--out", str(data)).returncode == 0
+    manifest = json.loads((data / "manifest.json").read_text())
+
+    assert {name: item["sha256"] for name, item in manifest["network"].items()} == {
+        name: versions.sha256(data / f"{name}.parquet") for name in TABLES
+    }
+    assert manifest["network"]["relations"]["rows"] > 0
+    (data / "relations.parquet").unlink()
+    refused = run("train", "--data", str(data), "--out", str(tmp_path / "model"))
+    assert refused.returncode == 2
+    assert "relations.parquet is not the table that manifest.json describes" in refused.stderr
 
 
 def test_what_cannot_be_used_is_refused_without_a_traceback(tmp_path):

@@ -3,6 +3,7 @@
 from http import HTTPStatus
 from importlib import import_module
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 from predict.api import predictions, requests
 from predict.api.requests import Batch
@@ -11,6 +12,9 @@ from predict.contract import MAX_EXPLAINED, RETRY_AFTER_SECONDS
 from predict.refusal import Refusal
 from predict.serving import log_writer
 from predict.transport import body
+
+if TYPE_CHECKING:
+    from slipcast.forecast.relations import Relation
 
 
 def predict(call: Call) -> Answer:
@@ -62,6 +66,10 @@ def forecast(call: Call) -> Answer:
     field. Point-in-time features as of the data date may be sent in history, under names that begin with now_.
     A model that was released without a forecast answers stage and days late alone, and note says so. Reasons are given
     where asked for, as parts of the probability of being late.
+
+    With relations the activities are one network as of one data date: none finishes before its predecessors allow,
+    driven_by names the one that sets the P80, and completion is the finish of the last activity. A wrong activity or
+    relation then refuses the request.
     """
     # Imported here, as the forecast model is: a probability needs neither.
     from predict.api import forecasts
@@ -70,8 +78,17 @@ def forecast(call: Call) -> Answer:
     wanted, batch = _read(call)
     explain = explain or batch.explain
     _check_explained(batch, explain)
+    links = _relations(call, batch, explain)
     found = forecasts.forecast(call.request_id, call.serving.model(), batch)
-    if wanted == body.JSON and explain:
+    network = None
+    if links:
+        from predict.api import relations
+
+        network = relations.related(found, links)
+        found = network.found
+    if wanted == body.JSON and network is not None:
+        given = answer(network.response())
+    elif wanted == body.JSON and explain:
         from predict.api import forecast_explanations
 
         given = answer(forecast_explanations.response(found))
@@ -99,6 +116,24 @@ def _read(call: Call, binary: tuple[str, ...] = ()) -> tuple[str, Batch]:
     from predict.api import tables
 
     return wanted, tables.read(text, kind)
+
+
+def _relations(call: Call, batch: Batch, explain: bool) -> "list[Relation]":
+    """Return the relations of a request in JSON, as `relations.read` does; tables have none."""
+    if body.media_type(call.headers, (body.JSON, body.CSV, body.LINES)) != body.JSON:
+        return []
+    text = body.text(call.event)
+    # A name may be written with escapes.
+    if '"relations"' not in text and "\\u" not in text:
+        return []
+    # Imported here: few requests have relations.
+    from predict.api import relations
+
+    found = relations.read(text, batch)
+    if found and explain:
+        remedy = "ask without relations: reasons are those of each activity by itself"
+        raise requests.invalid("explain", "value_error", "there are relations", remedy)
+    return found
 
 
 def _columnar() -> ModuleType:

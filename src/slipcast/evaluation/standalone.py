@@ -16,6 +16,7 @@ import pandas as pd
 from slipcast.contracts import Round, SearchPlan, Track
 from slipcast.evaluation import of_search
 from slipcast.evaluation.assessment import Assessment, Policy
+from slipcast.forecast.network_table import Updates
 from slipcast.training import candidates
 from slipcast.training.search import forecast, planning, rounds, running
 from slipcast.training.search.data import unpack
@@ -69,6 +70,7 @@ def train(
     data_date: date,
     settings: Settings,
     fills: Mapping[str, dict[str, list[int]]],
+    networks: Updates | None = None,
     report: Callable[[str], None] = lambda line: None,
 ) -> Trained:
     """Search, fit and judge on a dataset version, without a champion.
@@ -81,6 +83,8 @@ def train(
         of the version; they are part of the artifact
     fills
         the ``fills`` of its manifest; empty without any
+    networks
+        networks of the version; None without any
     report
         takes a line after each step
 
@@ -102,6 +106,7 @@ def train(
             families=candidates.load_candidates(settings.candidates),
             forecast_points=forecast.load_grid(settings.forecast),
             fills=fills,
+            networks=networks,
         )
     )
 

@@ -124,3 +124,23 @@ def test_the_copy_that_is_the_next_update_has_another_name_and_other_numbers_of_
     slower = compare(renamed, changed, schedule(renamed), schedule(changed))
     assert {item.field for item in slower.changes} == {"calendar"}
     assert slower.finish_days["Q"] > 0
+
+
+def test_edited_constraints_plans_and_logic_are_told_apart_from_slips(plan):
+    other = Constraint(ConstraintKind.FINISH_ON_OR_BEFORE, MONDAY + 300 * DAY)
+    edited = {
+        key("long"): replace(plan.activities[key("long")], constraints=(other,)),
+        key("last"): replace(plan.activities[key("last")], planned_finish=MONDAY + 95 * DAY),
+    }
+    link = Relation(key("long"), key("loose"), "FF", 0, "week")
+    relations = [*(item._replace(lag=0) if item.lag == 960 else item for item in plan.relations), link]
+    after = replace(plan, activities={**plan.activities, **edited}, relations=relations)
+
+    found = compare(plan, after, schedule(plan), schedule(after))
+
+    assert [(item.key, item.field, item.after) for item in found.changes] == [(key("long"), "constraints", (other,))]
+    assert [(item.key, item.field) for item in found.planned_changes] == [(key("last"), "planned_finish")]
+    # A changed lag is a relation less and one more.
+    assert [(item.kind, item.lag) for item in found.added_relations] == [("SS", 0), ("FF", 0)]
+    assert [(item.kind, item.lag) for item in found.removed_relations] == [("SS", 960)]
+    assert [slip.key for slip in found.slips] == [key("loose")]
