@@ -26,7 +26,7 @@ def uploaded(page: Page, path: Path) -> None:
     page.locator("#file").set_input_files(path)
     expect(page.get_by_role("heading", name="The pipeline is at work")).to_be_visible()
     expect(page.get_by_role("heading", name="The file is taken in")).to_be_visible(timeout=EXECUTION)
-    expect(page.get_by_role("listitem").filter(has_text="Score")).to_contain_text("done")
+    expect(page.get_by_role("listitem").filter(has_text="Forecast the open activities")).to_contain_text("done")
 
 
 def journey(page: Page, url: str, key: str) -> str:
