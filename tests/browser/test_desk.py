@@ -284,7 +284,7 @@ def test_a_wrong_file_is_refused_with_the_reason(serve, open_page):
 @pytest.mark.slow
 def test_a_table_is_corrected_and_sent_into_the_folder_that_it_was_in(serve, open_page, axe):
     link = "https://bucket.example/corrections/hall.xlsx"
-    partly = run("SUCCEEDED", ("Prepare", "SUCCEEDED"), outcome={"outcome": "refused", "why": "9 of 12 rows are bad"})
+    partly = run("FAILED", ("Prepare", "SUCCEEDED"), outcome={"outcome": "refused", "why": "9 of 12 rows are bad"})
     whole = run("SUCCEEDED", ("Prepare", "SUCCEEDED"), outcome={"outcome": "ingested", "why": ""})
     partly[1]["corrections_url"] = link
     uploading, sent, _ = uploads(iter([partly, whole]))
@@ -339,7 +339,7 @@ def test_an_approver_rejects_a_release_that_waits_and_the_picture_says_what_held
 
 @pytest.mark.slow
 def test_a_table_that_is_not_understood_gets_a_profile_and_is_sent_again(serve, open_page, axe):
-    refused = run("SUCCEEDED", ("Prepare", "SUCCEEDED"), outcome={"outcome": "refused", "why": "no profile fits"})
+    refused = run("FAILED", ("Prepare", "SUCCEEDED"), outcome={"outcome": "refused", "why": "no profile fits"})
     taken = run("SUCCEEDED", ("Prepare", "SUCCEEDED"), ("ScoreOpen", "SUCCEEDED"), outcome={"outcome": "ingested"})
     uploading, sent, _ = uploads(iter([refused, taken]))
     asked: list[tuple[str, dict]] = []

@@ -153,7 +153,7 @@ def refused(name: str) -> dict[str, Any]:
         "ended": "2026-04-01T06:00:03Z",
     }
     return {
-        **{"execution": "new-data-1", "status": "SUCCEEDED", "steps": [step], "intake_url": None, "rejected_url": None},
+        **{"execution": "new-data-1", "status": "FAILED", "steps": [step], "intake_url": None, "rejected_url": None},
         **{"corrections_url": corrections, "outcome": {"outcome": "refused", "why": why}},
     }
 
