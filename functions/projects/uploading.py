@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cache
 from http import HTTPStatus
@@ -28,6 +29,8 @@ LONGEST_NAME = 200
 INCOMING = "incoming/"
 _FOLDER = re.compile(r"[A-Za-z0-9_.-]{1,80}")
 _EXECUTION = re.compile(r"[A-Za-z0-9_-]{1,80}")
+# Error of the state machine that a refused file is.
+REFUSED = "ScheduleRefused"
 # Events of a history that are read; those of a long search are many more, and its tasks are no steps of the pipeline.
 EVENTS = 5_000
 # States that a person waits for; the others are decisions that take no time.
@@ -137,8 +140,6 @@ def _described(bucket: str, name: str, request: Request, caller: Caller) -> dict
     source = json.loads(found.get("input") or "{}").get("source") or {}
     # What no file has started, such as a training by schedule, is of all projects.
     may_see(caller, source.get("key") or "")
-    output = json.loads(found.get("output") or "null")
-    failure = {"outcome": "failed", "why": found.get("cause") or found.get("error")} if "error" in found else None
     file = file_names.stem(PurePosixPath(source.get("key") or "").name)
     pages = {
         "intake_url": f"reports/{name}/intake.html",
@@ -158,9 +159,18 @@ def _described(bucket: str, name: str, request: Request, caller: Caller) -> dict
             "status": found["status"],
             "steps": _steps(arn),
             **offered,
-            "outcome": failure if output is None else {key: output.get(key) for key in ("outcome", "why")},
+            "outcome": _outcome(found),
         }
     )
+
+
+def _outcome(found: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return what came of an execution, and why; None while it runs. A refused file fails its execution."""
+    if "error" in found:
+        outcome = "refused" if found["error"] == REFUSED else "failed"
+        return {"outcome": outcome, "why": found.get("cause") or found["error"]}
+    output = json.loads(found.get("output") or "null")
+    return None if output is None else {key: output.get(key) for key in ("outcome", "why")}
 
 
 def _steps(arn: str) -> list[dict[str, Any]]:

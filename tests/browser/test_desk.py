@@ -251,7 +251,9 @@ HALL = {"name": "hall.xer", "mimeType": "application/octet-stream", "buffer": b"
 def test_an_upload_that_the_network_lost_is_sent_again_and_followed(serve, open_page):
     missing = 404, {"detail": "nothing was uploaded under this key"}
     prepared = ("Prepare", "SUCCEEDED")
-    states = iter([missing, run("RUNNING", ("Prepare", "RUNNING")), run("SUCCEEDED", prepared, ("Score", "SUCCEEDED"))])
+    states = iter(
+        [missing, run("RUNNING", ("Prepare", "RUNNING")), run("SUCCEEDED", prepared, ("ScoreOpen", "SUCCEEDED"))]
+    )
     api, sent, away = uploads(states)
     away.append(True)
     page = open_page(at(serve(api), "upload"))
@@ -262,7 +264,7 @@ def test_an_upload_that_the_network_lost_is_sent_again_and_followed(serve, open_
     page.get_by_role("button", name="Send it again").click()
 
     expect(page.get_by_role("heading", name="The file is taken in")).to_be_visible()
-    expect(page.get_by_role("listitem").filter(has_text="Score")).to_contain_text("done")
+    expect(page.get_by_role("listitem").filter(has_text="Forecast the open")).to_contain_text("done")
     assert b'name="policy"' in sent[-1]
     assert HALL["buffer"] in sent[-1]
 
@@ -282,7 +284,7 @@ def test_a_wrong_file_is_refused_with_the_reason(serve, open_page):
 @pytest.mark.slow
 def test_a_table_is_corrected_and_sent_into_the_folder_that_it_was_in(serve, open_page, axe):
     link = "https://bucket.example/corrections/hall.xlsx"
-    partly = run("SUCCEEDED", ("Prepare", "SUCCEEDED"), outcome={"outcome": "refused", "why": "9 of 12 rows are bad"})
+    partly = run("FAILED", ("Prepare", "SUCCEEDED"), outcome={"outcome": "refused", "why": "9 of 12 rows are bad"})
     whole = run("SUCCEEDED", ("Prepare", "SUCCEEDED"), outcome={"outcome": "ingested", "why": ""})
     partly[1]["corrections_url"] = link
     uploading, sent, _ = uploads(iter([partly, whole]))
@@ -337,8 +339,8 @@ def test_an_approver_rejects_a_release_that_waits_and_the_picture_says_what_held
 
 @pytest.mark.slow
 def test_a_table_that_is_not_understood_gets_a_profile_and_is_sent_again(serve, open_page, axe):
-    refused = run("SUCCEEDED", ("Prepare", "SUCCEEDED"), outcome={"outcome": "refused", "why": "no profile fits"})
-    taken = run("SUCCEEDED", ("Prepare", "SUCCEEDED"), ("Score", "SUCCEEDED"), outcome={"outcome": "ingested"})
+    refused = run("FAILED", ("Prepare", "SUCCEEDED"), outcome={"outcome": "refused", "why": "no profile fits"})
+    taken = run("SUCCEEDED", ("Prepare", "SUCCEEDED"), ("ScoreOpen", "SUCCEEDED"), outcome={"outcome": "ingested"})
     uploading, sent, _ = uploads(iter([refused, taken]))
     asked: list[tuple[str, dict]] = []
     guess = {"headers": ["Ende Soll"], "why": "words of its header", "examples": ["12.10.2024"]}
@@ -367,7 +369,7 @@ def test_a_table_that_is_not_understood_gets_a_profile_and_is_sent_again(serve, 
     page.get_by_label("Profile (YAML)").fill("name: tracker\ntitle: ours\n")
     page.get_by_role("button", name="Save as profile").click()
 
-    expect(page.get_by_role("listitem").filter(has_text="Score")).to_contain_text("done")
+    expect(page.get_by_role("listitem").filter(has_text="Forecast the open")).to_contain_text("done")
     paths = [path for path, _ in asked]
     assert paths == ["uploads", "profiles/suggestions", "profiles", "uploads"]
     assert asked[2][1] == {"profile": "tracker", "text": "name: tracker\ntitle: ours\n"}

@@ -10,7 +10,9 @@ from playwright.sync_api import Page, expect
 from support.chromium import PATIENCE, chromium
 
 ANNEX = "ps118_annex"
-FILES = sorted((Path(__file__).resolve().parents[2] / "examples" / "annex").glob("*.xer"))[-2:]
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+FILES = sorted((EXAMPLES / "annex").glob("*.xer"))[-2:]
+UNKNOWN = EXAMPLES / "exports" / "custom" / "hochbau_2025-06-30.csv"
 # An execution takes minutes on a busy machine.
 EXECUTION = 900_000
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
@@ -26,7 +28,18 @@ def uploaded(page: Page, path: Path) -> None:
     page.locator("#file").set_input_files(path)
     expect(page.get_by_role("heading", name="The pipeline is at work")).to_be_visible()
     expect(page.get_by_role("heading", name="The file is taken in")).to_be_visible(timeout=EXECUTION)
-    expect(page.get_by_role("listitem").filter(has_text="Score")).to_contain_text("done")
+    expect(page.get_by_role("listitem").filter(has_text="Forecast the open activities")).to_contain_text("done")
+
+
+def refused(page: Page) -> None:
+    """Upload a table that no profile reads and look at the draft of one."""
+    page.get_by_role("link", name="Upload").click()
+    page.locator("#file").set_input_files(UNKNOWN)
+    expect(page.get_by_role("heading", name="The file was not taken in")).to_be_visible(timeout=EXECUTION)
+    expect(page.get_by_text("no profile knows this header")).to_be_visible()
+    page.get_by_role("button", name="Suggest a mapping").click()
+    expect(page.get_by_role("row").filter(has_text="baseline finish").first).to_contain_text("Ende Soll")
+    page.get_by_role("button", name="Upload another file").click()
 
 
 def journey(page: Page, url: str, key: str) -> str:
@@ -35,6 +48,7 @@ def journey(page: Page, url: str, key: str) -> str:
     page.get_by_label("API key").fill(key)
     page.get_by_role("button", name="Sign in").click()
 
+    refused(page)
     for path in FILES:
         uploaded(page, path)
     expect(page.frame_locator("iframe").get_by_text(FILES[-1].name).first).to_be_visible()
@@ -45,6 +59,10 @@ def journey(page: Page, url: str, key: str) -> str:
     expect(page.get_by_text("31 of 31 activities")).to_be_visible()
     page.get_by_role("row", name=re.compile("A1430")).click()
     expect(page.get_by_role("complementary").get_by_role("heading", name="Why?")).to_be_visible()
+
+    page.get_by_role("link", name="Model, dataset, file and run").click()
+    expect(page.get_by_text(FILES[-1].name)).to_be_visible()
+    expect(page.get_by_role("link", name="Training report")).to_be_visible()
 
     page.get_by_role("link", name="Updates compared").click()
     expect(page.get_by_role("row").filter(has_text="Punch list").first).to_be_visible()

@@ -60,9 +60,11 @@ def test_each_outcome_is_recorded_and_told(notify, lambda_context, outcome):
     assert at.endswith("Z")
     assert identity == "new-data-1"
     version = {"version": "4"} if outcome == "released" else {}
+    # Whoever gets the mail may open the page.
+    mailed = {} if outcome == "failed" else {"mailed": "s3://data/reports/new-data-1/intake.html"}
     assert entry == {
         **{"what": "pipeline", "execution": "new-data-1", "reason": "new_data", "outcome": outcome},
-        **{"detail": event["why"], **version},
+        **{"detail": event["why"], **version, **mailed},
     }
     (message,) = mail(notify)
     assert message["Subject"] == SUBJECTS[outcome]

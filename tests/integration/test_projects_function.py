@@ -3,12 +3,14 @@
 import json
 import re
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import boto3
 import pytest
 import requests
+import yaml
 
 from conftest import LambdaContext
 from slipcast.forecast.projects import documents, openapi
@@ -380,6 +382,45 @@ def test_an_upload_goes_straight_to_the_bucket_and_its_execution_is_found_by_its
         offered,
         f"s3://data/quarantine/{started['execution']}/corrections/tower_2026-03-31.xlsx",
     ]
+
+
+@pytest.mark.parametrize(
+    ("ended", "outcome", "why"),
+    [
+        ({"error": "ScheduleRefused", "cause": "a.csv: no profile"}, "refused", "a.csv: no profile"),
+        ({"error": "Lambda.Unknown", "cause": ""}, "failed", "Lambda.Unknown"),
+        # The emulator of the local cloud says it twice.
+        (
+            {"error": "ScheduleRefused", "cause": "a.csv: no", "output": '{"Cause": "a.csv: no"}'},
+            "refused",
+            "a.csv: no",
+        ),
+    ],
+)
+def test_a_refused_file_is_told_from_a_failure(ask, pipeline, control_table, monkeypatch, ended, outcome, why):
+    from projects import uploading
+
+    client = boto3.client("stepfunctions")
+    started = client.start_execution(stateMachineArn=pipeline, name="new-data-1", input="{}")
+    described = client.describe_execution(executionArn=started["executionArn"])
+    described.pop("output", None)
+    monkeypatch.setattr(client, "describe_execution", lambda **_: described | ended | {"status": "FAILED"})
+    monkeypatch.setattr(uploading, "_states", lambda: client)
+
+    found = get(ask, "/executions/{id}", id="new-data-1")
+
+    assert (found["status"], found["outcome"]) == ("FAILED", {"outcome": outcome, "why": why})
+
+
+def test_the_error_of_a_refused_file_is_that_of_the_state_machine():
+    machine = Path(__file__).resolve().parents[2] / "statemachine" / "pipeline.asl.yaml"
+    (choice,) = [
+        item for item in yaml.safe_load(machine.read_text())["States"]["Understood"]["Choices"] if "Assign" in item
+    ]
+
+    from projects import uploading
+
+    assert choice["Assign"]["failure"]["Error"] == uploading.REFUSED
 
 
 @pytest.mark.parametrize(

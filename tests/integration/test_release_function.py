@@ -753,11 +753,9 @@ def test_what_cannot_be_promoted_is_refused(place, cloud, version, reason):
 def choose(place, load_app, monkeypatch):
     monkeypatch.setenv("TOPIC_ARN", place.topic)
     app = load_app("release", **SETTINGS | {"TOPIC_ARN": place.topic})
-    app.by_hand.client.cache_clear()
-    yield lambda version, sha256: app.handler(
+    return lambda version, sha256: app.handler(
         {"step": "choose", "version": version, "sha256": sha256, "by": "the alias"}, ReleaseContext()
     )
-    app.by_hand.client.cache_clear()
 
 
 def test_a_version_that_is_chosen_in_mlflow_is_promoted_with_its_known_answers(choose, cloud, answers):

@@ -117,7 +117,8 @@ class _Handler(BaseHTTPRequestHandler):
         if sent["grant_type"] == "authorization_code":
             digest = hashlib.sha256(sent.get("code_verifier", "").encode()).digest()
             challenge = self.page.codes.pop(sent["code"], None)
-            if challenge != base64.urlsafe_b64encode(digest).decode().rstrip("="):
+            proven = challenge == base64.urlsafe_b64encode(digest).decode().rstrip("=")
+            if not proven or sent.get("redirect_uri") != self.page.callback:
                 return self._send(400, {"error": "invalid_grant"})
             refresh = secrets.token_urlsafe(8)
             self.page.refresh.add(refresh)

@@ -44,7 +44,7 @@ export function LineageScreen({ project, id }: { project: Project; id: string })
               <>
                 <dl class="facts">
                   <dt>{t("fact.model")}</dt><dd>{t("model.version.n", { n: model.version })}{model.family && `, ${word("family", model.family)}`}</dd>
-                  <dt>{t("lineage.model.id")}</dt><dd>{model.model_id} <small>SHA-256 {model.sha256}</small></dd>
+                  <dt>{t("lineage.model.id")}</dt><dd>{model.model_id}<br /><small>SHA-256 {model.sha256}</small></dd>
                   <dt>{t("model.trained")}</dt><dd>{day(model.trained_at)}</dd>
                   <dt>{t("fact.started")}</dt><dd>{word("reason", model.reason) || "–"}</dd>
                   {model.approved_by && <><dt>{t("lineage.approved")}</dt><dd>{model.approved_by}</dd></>}

@@ -152,7 +152,7 @@ function Run({ run, upload, again, corrected }: { run: Execution; upload: string
             </li>
           ))}
         </ol>
-        {over && <p><a class="button" href="#/">{t("upload.see")}</a> <button type="button" onClick={again}>{t("upload.another")}</button></p>}
+        {over && <p class="actions"><a class="button" href="#/">{t("upload.see")}</a> <button type="button" onClick={again}>{t("upload.another")}</button></p>}
       </section>
       {run.corrections_url && (
         <section class="card">
