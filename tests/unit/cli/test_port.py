@@ -11,8 +11,10 @@ import subprocess
 import sys
 import tarfile
 from itertools import pairwise
+from pathlib import Path
 from types import SimpleNamespace
 
+import boto3
 import pytest
 import yaml
 from botocore.session import Session
@@ -81,6 +83,66 @@ def test_requests_of_sagemaker_have_the_apis_shape(written):
         request = json.loads(re.sub(r"\$\{(\w+)\}", lambda match: parameters[match[1]], path.read_text()))
         report = ParamValidator().validate(request, model.operation_model(name).input_shape)
         assert not report.has_errors(), f"{path.name}: {report.generate_report()}"
+
+
+class Account:
+    """SageMaker and S3 as far as deploy.py asks them: botocore checks each call, and this answers it."""
+
+    def __init__(self):
+        self.calls, self.made, self.files = [], set(), set()
+
+    def client(self, service, **named):
+        if service == "s3":
+            return SimpleNamespace(upload_file=lambda path, bucket, key: self.files.add((Path(path).name, key)))
+        keys = {"aws_access_key_id": "x", "aws_secret_access_key": "x"}
+        found = boto3.session.Session().client(service, **keys, **named)
+        found.meta.events.register("before-call.sagemaker", self.answer)
+        return found
+
+    def answer(self, model, params, **_):
+        sent = json.loads(params["body"] or "{}")
+        self.calls.append((model.name, sent))
+        parsed = {"Endpoints": [{"EndpointName": name} for kind, name in self.made if kind == "EndpointName"]}
+        name = next(((key, value) for key, value in sent.items() if key.endswith("Name")), None)
+        if model.name.startswith("Create") and model.name != "CreateModelPackage":
+            if name in self.made:
+                error = {"Code": "ValidationException", "Message": f"Cannot create already existing {name[0]}"}
+                return SimpleNamespace(status_code=400), {"Error": error}
+            self.made.add(name)
+        return SimpleNamespace(status_code=200), parsed
+
+
+def test_the_deployment_to_sagemaker_can_be_repeated(written, monkeypatch):
+    account = Account()
+    names = runpy.run_path(str(written / "sagemaker/deploy.py"), run_name="deploy")
+    monkeypatch.setattr("boto3.client", account.client)
+    clock = iter(range(10))
+    monkeypatch.setattr("time.time", lambda: next(clock))
+    for command_name in ("package", "endpoint", "serverless", "batch", "monitor") * 2:
+        names["main"](command_name)
+
+    made = [name for name, _ in account.calls]
+    assert (made.count("CreateEndpoint"), made.count("UpdateEndpoint")) == (2, 2)
+    assert made.count("CreateMonitoringSchedule") == 2
+    configs = {
+        sent["EndpointName"]: sent["EndpointConfigName"] for name, sent in account.calls if "EndpointName" in sent
+    }
+    assert configs.keys() == {"slipcast-endpoint", "slipcast-serverless"}
+    assert {("EndpointConfigName", name) for name in configs.values()} <= account.made
+    # A serverless endpoint takes no model that is isolated from the network.
+    models = {sent["ModelName"]: sent for name, sent in account.calls if name == "CreateModel"}
+    served = {
+        sent["EndpointConfigName"]: models[sent["ProductionVariants"][0]["ModelName"]]
+        for name, sent in account.calls
+        if name == "CreateEndpointConfig"
+    }
+    assert "EnableNetworkIsolation" not in served[configs["slipcast-serverless"]]
+    assert served[configs["slipcast-endpoint"]]["EnableNetworkIsolation"] is True
+    # Every file that a request names is uploaded.
+    keys = {key for _, key in account.files}
+    named = re.findall(r"s3://[^/\"]+/(slipcast/[^\"]+\.\w+)", json.dumps([sent for _, sent in account.calls]))
+    assert {*named} <= keys
+    assert len(keys) == 5
 
 
 def test_katib_tries_every_point_of_the_declared_grids(written):
