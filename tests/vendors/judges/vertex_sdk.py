@@ -3,6 +3,7 @@
 import os
 import sys
 from pathlib import Path
+from unittest import mock
 
 folder = Path(sys.argv[1])
 sys.path.insert(0, str(folder))
@@ -29,12 +30,24 @@ except ValueError as error:
     assert "colour" in str(error), error
 else:
     raise AssertionError("an unknown parameter was not refused")
-# The request that the upload makes, without sending it.
-from google.cloud.aiplatform_v1.types import ModelContainerSpec  # noqa: E402
-
-names = {"image_uri", "health_route", "predict_route", "ports", "environment_variables"}
-assert {name.removeprefix("serving_container_") for name in deploy.CONTAINER} == names
-ModelContainerSpec(
-    image_uri=deploy.IMAGE, health_route="/isalive", predict_route="/predict", ports=[{"container_port": 8080}]
-)
-print("pipeline job accepted, unknown parameter refused")
+# Each command makes its calls with the names that the SDK's functions take; nothing is sent.
+real, model, served = deploy.aiplatform, aiplatform.Model, aiplatform.Endpoint
+with mock.patch.multiple(
+    real,
+    **{
+        name: mock.create_autospec(getattr(real, name))
+        for name in ("Model", "Endpoint", "ModelDeploymentMonitoringJob")
+    },
+):
+    # What the class's functions return is held to its methods, too.
+    real.Model.upload.return_value = mock.create_autospec(model, instance=True)
+    real.Endpoint.list.return_value = [mock.create_autospec(served, instance=True)]
+    for command in (deploy.upload, deploy.endpoint, deploy.batch, deploy.monitor):
+        command()
+    (uploaded,) = {str(call) for call in real.Model.upload.call_args_list}
+    assert "MODEL_SHA256" in uploaded and "/predict" in uploaded, uploaded
+    assert real.Model.upload.return_value.deploy.called and real.Model.upload.return_value.batch_predict.called
+    assert real.ModelDeploymentMonitoringJob.create.called
+    # Endpoint and version that are there are used again.
+    assert not real.Endpoint.create.called
+print("pipeline job accepted, unknown parameter refused, four commands")
