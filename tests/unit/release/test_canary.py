@@ -190,3 +190,71 @@ def test_what_a_version_answered_failed_and_refused_are_its_requests():
     assert found.errors == 5
     assert found.requests == 205
     assert found.asked == 205
+
+
+def check_of(verdict, name: str):
+    return next(check for check in verdict.checks if check.name == name)
+
+
+def test_the_figures_of_a_check_are_those_that_are_counted_by_hand():
+    milliseconds = [float(number) for number in range(1, 201)]
+    new = Evidence(milliseconds, [[0.2, 0.4], [0.6]] * 100, failed=4, refused=6, crashed=2)
+    live = Evidence([10.0] * 400, [[0.3]] * 400, failed=4, refused=8)
+    verdict = decide(new, live=live, seconds=61.26)
+
+    errors, refusals = check_of(verdict, "errors"), check_of(verdict, "refusals")
+    assert (errors.value, errors.limit) == (pytest.approx(6 / 212 - 4 / 412), 0.01)
+    assert refusals.value == pytest.approx(6 / 212 - 8 / 412)
+    assert check_of(verdict, "errors_at_all").value == pytest.approx(6 / 212)
+    median, tail = check_of(verdict, "latency_median"), check_of(verdict, "latency_p95")
+    # A ratio of 1.5, and five milliseconds.
+    assert (median.value, median.limit) == (pytest.approx(np.quantile(milliseconds, 0.5)), pytest.approx(20.0))
+    assert tail.value == pytest.approx(np.quantile(milliseconds, 0.95))
+    assert verdict.numbers["seconds"] == 61.3
+    assert verdict.numbers["live"]["score_mean"] == pytest.approx(0.3)
+    assert verdict.numbers["new"] == {
+        **{"requests": 212, "failed": 4, "crashed": 2, "refused": 6, "predictions": 300},
+        **{"score_mean": pytest.approx(0.4), "median_ms": 100.5, "p95_ms": 190.05},
+    }
+    thirds = decide(replace(new, milliseconds=[1 / 3] * 200), live=live).numbers["new"]
+    assert (thirds["median_ms"], thirds["p95_ms"]) == (0.333, 0.333)
+
+
+@pytest.mark.parametrize(("ms", "broken"), [(20.0, False), (20.1, True)])
+def test_a_duration_at_its_limit_is_within_it(ms, broken):
+    new, live = replace(evidence(200, 2), milliseconds=[ms] * 200), replace(LIVE, milliseconds=[10.0] * 1800)
+
+    assert check_of(decide(new, live=live), "latency_median").broken is broken
+
+
+@pytest.mark.parametrize(
+    ("name", "least"), [("latency_median", 20), ("latency_p95", 100), ("score_mean", 20), ("score_distribution", 20)]
+)
+def test_so_many_observations_are_compared_and_no_fewer(name, least):
+    assert check_of(decide(evidence(least, 2)), name).p is not None
+    assert check_of(decide(evidence(least - 1, 2)), name).p is None
+    assert check_of(decide(evidence(200, 2), live=evidence(least, 1)), name).p is not None
+    assert check_of(decide(evidence(200, 2), live=evidence(least - 1, 1)), name).p is None
+
+
+def test_only_a_step_without_enough_requests_is_thin():
+    assert not decide(evidence(200, 2)).thin
+    assert not decide(evidence(3, 2)).thin
+    assert not decide(BAD["errors"]).thin
+
+
+@pytest.mark.parametrize(
+    ("new", "live", "action"),
+    [
+        # By chance with a probability of 10 / (10 + n): a fifth is the limit.
+        (evidence(9, 2, failed=1), evidence(38, 1), "advance"),
+        (evidence(9, 2, failed=1), evidence(42, 1), "roll_back"),
+        # As often as the live version, though more often than any may.
+        (evidence(9, 2, failed=1), evidence(900, 1, failed=100), "advance"),
+        # One in a hundred more is what may be.
+        (evidence(99, 2, failed=1), LIVE, "advance"),
+        (evidence(98, 2, failed=1), LIVE, "roll_back"),
+    ],
+)
+def test_an_error_among_few_requests_is_excused_where_chance_explains_it(new, live, action):
+    assert decide(new, live=live, seconds=600.0).action == action
