@@ -258,3 +258,23 @@ def test_only_a_step_without_enough_requests_is_thin():
 )
 def test_an_error_among_few_requests_is_excused_where_chance_explains_it(new, live, action):
     assert decide(new, live=live, seconds=600.0).action == action
+
+
+def test_where_nobody_asked_nothing_failed():
+    failing, silent = evidence(90, 2, failed=10, refused=20), Evidence()
+
+    for name, share in (("errors", 10 / 120), ("refusals", 20 / 120)):
+        first = check_of(decide(failing, live=silent, seconds=600.0), name)
+        assert (first.value, first.p, first.broken) == (pytest.approx(share), None, False)
+        last = check_of(decide(silent, live=failing, seconds=600.0), name)
+        assert (last.value, last.p, last.broken) == (pytest.approx(-share), None, False)
+    none = check_of(decide(silent, live=failing, seconds=600.0), "errors_at_all")
+    assert (none.value, none.p, none.broken) == (0.0, None, False)
+
+
+def test_an_excess_at_its_limit_is_within_it():
+    """Beyond chance, as the live version did so much more, but no more than what may be."""
+    live = Evidence([], [[0.4]] * 20_000)
+
+    assert not check_of(decide(evidence(198, 2, failed=2), live=live), "errors").broken
+    assert check_of(decide(evidence(197, 2, failed=3), live=live), "errors").broken
