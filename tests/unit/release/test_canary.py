@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import scipy.stats
 
 from slipcast.release.canary import ALPHA, CHECKS, Evidence, Plan, Predicted, judge, pause, steps
 
@@ -182,6 +183,7 @@ def test_a_check_that_had_too_little_to_look_at_has_no_figures():
 
     assert len(few) > 1
     assert {(check.value, check.p, check.broken) for check in few} == {(0.0, None, False)}
+    assert {check.limit for check in few if check.name.startswith("latency")} == {0.0}
 
 
 def test_what_a_version_answered_failed_and_refused_are_its_requests():
@@ -278,3 +280,13 @@ def test_an_excess_at_its_limit_is_within_it():
 
     assert not check_of(decide(evidence(198, 2, failed=2), live=live), "errors").broken
     assert check_of(decide(evidence(197, 2, failed=3), live=live), "errors").broken
+
+
+def test_requests_above_the_limit_are_counted_exactly():
+    """Fisher's test by another library, of durations of which many are exactly the limit."""
+    new, live = replace(evidence(200, 2), milliseconds=[20.0] * 150 + [20.1] * 50), [10.0] * 1790 + [30.0] * 10
+    check = check_of(decide(new, live=replace(LIVE, milliseconds=live)), "latency_median")
+
+    assert check.limit == pytest.approx(20.0)
+    expected = scipy.stats.fisher_exact([[50, 150], [10, 1790]], alternative="greater").pvalue
+    assert check.p == pytest.approx(expected)
