@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import scipy.stats
 
+from slipcast.metrics import hypothesis_tests
 from slipcast.release.canary import ALPHA, CHECKS, Evidence, Plan, Predicted, judge, pause, steps
 
 PLAN = Plan(
@@ -212,6 +213,8 @@ def test_the_figures_of_a_check_are_those_that_are_counted_by_hand():
     # A ratio of 1.5, and five milliseconds.
     assert (median.value, median.limit) == (pytest.approx(np.quantile(milliseconds, 0.5)), pytest.approx(20.0))
     assert tail.value == pytest.approx(np.quantile(milliseconds, 0.95))
+    assert median.words.startswith("median of 100.5 ms, more than 20.0 ms")
+    assert tail.words.startswith("95% quantile of 190.0 ms")
     assert verdict.numbers["seconds"] == 61.3
     assert verdict.numbers["live"]["score_mean"] == pytest.approx(0.3)
     assert verdict.numbers["new"] == {
@@ -227,6 +230,9 @@ def test_a_duration_at_its_limit_is_within_it(ms, broken):
     new, live = replace(evidence(200, 2), milliseconds=[ms] * 200), replace(LIVE, milliseconds=[10.0] * 1800)
 
     assert check_of(decide(new, live=live), "latency_median").broken is broken
+    # More are above it than chance explains, and yet it is where it may be.
+    some = replace(new, milliseconds=[20.0] * 120 + [25.0] * 80)
+    assert not check_of(decide(some, live=live), "latency_median").broken
 
 
 @pytest.mark.parametrize(
@@ -290,3 +296,13 @@ def test_requests_above_the_limit_are_counted_exactly():
     assert check.limit == pytest.approx(20.0)
     expected = scipy.stats.fisher_exact([[50, 150], [10, 1790]], alternative="greater").pvalue
     assert check.p == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("mean", [0.45, 0.66, 0.665, 0.7])
+def test_only_what_a_mean_is_beyond_its_limit_is_tested(mean):
+    new = evidence(200, 2, mean=mean)
+    check = check_of(decide(new), "score_mean")
+    _, error = hypothesis_tests.shift(new.scores, LIVE.scores)
+    beyond = (check.value - 0.25) / error
+
+    assert check.p == pytest.approx(scipy.stats.norm.sf(beyond) if beyond > 0 else 1.0)
