@@ -306,3 +306,12 @@ def test_only_what_a_mean_is_beyond_its_limit_is_tested(mean):
     beyond = (check.value - 0.25) / error
 
     assert check.p == pytest.approx(scipy.stats.norm.sf(beyond) if beyond > 0 else 1.0)
+
+
+def test_a_distance_that_chance_explains_breaks_nothing():
+    new = evidence(20, 2, mean=0.52)
+    check = check_of(decide(new, predicted=Predicted(0.0, 0.0)), "score_distribution")
+
+    assert check.value > check.limit
+    assert check.p > 0.01
+    assert not check.broken
