@@ -213,7 +213,7 @@ def judge(
 
 def pause(plan: Plan, seconds: float) -> int:
     """Return the seconds until the next look: `LOOKS` looks in the longest step, and one at its earliest end."""
-    pause = max(plan.max_seconds / LOOKS, 2.0)
+    pause = max(plan.max_seconds / LOOKS, 2)
     for moment in (plan.min_seconds, plan.max_seconds):
         if seconds < moment:
             pause = min(pause, moment - seconds)

@@ -4,7 +4,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import scipy.stats
 
+from slipcast.metrics import hypothesis_tests
 from slipcast.release.canary import ALPHA, CHECKS, Evidence, Plan, Predicted, judge, pause, steps
 
 PLAN = Plan(
@@ -182,6 +184,7 @@ def test_a_check_that_had_too_little_to_look_at_has_no_figures():
 
     assert len(few) > 1
     assert {(check.value, check.p, check.broken) for check in few} == {(0.0, None, False)}
+    assert {check.limit for check in few if check.name.startswith("latency")} == {0.0}
 
 
 def test_what_a_version_answered_failed_and_refused_are_its_requests():
@@ -190,3 +193,125 @@ def test_what_a_version_answered_failed_and_refused_are_its_requests():
     assert found.errors == 5
     assert found.requests == 205
     assert found.asked == 205
+
+
+def check_of(verdict, name: str):
+    return next(check for check in verdict.checks if check.name == name)
+
+
+def test_the_figures_of_a_check_are_those_that_are_counted_by_hand():
+    milliseconds = [float(number) for number in range(1, 201)]
+    new = Evidence(milliseconds, [[0.2, 0.4], [0.6]] * 100, failed=4, refused=6, crashed=2)
+    live = Evidence([10.0] * 400, [[0.3]] * 400, failed=4, refused=8)
+    verdict = decide(new, live=live, seconds=61.26)
+
+    errors, refusals = check_of(verdict, "errors"), check_of(verdict, "refusals")
+    assert (errors.value, errors.limit) == (pytest.approx(6 / 212 - 4 / 412), 0.01)
+    assert refusals.value == pytest.approx(6 / 212 - 8 / 412)
+    assert check_of(verdict, "errors_at_all").value == pytest.approx(6 / 212)
+    median, tail = check_of(verdict, "latency_median"), check_of(verdict, "latency_p95")
+    # A ratio of 1.5, and five milliseconds.
+    assert (median.value, median.limit) == (pytest.approx(np.quantile(milliseconds, 0.5)), pytest.approx(20.0))
+    assert tail.value == pytest.approx(np.quantile(milliseconds, 0.95))
+    assert median.words.startswith("median of 100.5 ms, more than 20.0 ms")
+    assert tail.words.startswith("95% quantile of 190.0 ms")
+    assert verdict.numbers["seconds"] == 61.3
+    assert verdict.numbers["live"]["score_mean"] == pytest.approx(0.3)
+    assert verdict.numbers["new"] == {
+        **{"requests": 212, "failed": 4, "crashed": 2, "refused": 6, "predictions": 300},
+        **{"score_mean": pytest.approx(0.4), "median_ms": 100.5, "p95_ms": 190.05},
+    }
+    thirds = decide(replace(new, milliseconds=[1 / 3] * 200), live=live).numbers["new"]
+    assert (thirds["median_ms"], thirds["p95_ms"]) == (0.333, 0.333)
+
+
+@pytest.mark.parametrize(("ms", "broken"), [(20.0, False), (20.1, True)])
+def test_a_duration_at_its_limit_is_within_it(ms, broken):
+    new, live = replace(evidence(200, 2), milliseconds=[ms] * 200), replace(LIVE, milliseconds=[10.0] * 1800)
+
+    assert check_of(decide(new, live=live), "latency_median").broken is broken
+    # More are above it than chance explains, and yet it is where it may be.
+    some = replace(new, milliseconds=[20.0] * 120 + [25.0] * 80)
+    assert not check_of(decide(some, live=live), "latency_median").broken
+
+
+@pytest.mark.parametrize(
+    ("name", "least"), [("latency_median", 20), ("latency_p95", 100), ("score_mean", 20), ("score_distribution", 20)]
+)
+def test_so_many_observations_are_compared_and_no_fewer(name, least):
+    assert check_of(decide(evidence(least, 2)), name).p is not None
+    assert check_of(decide(evidence(least - 1, 2)), name).p is None
+    assert check_of(decide(evidence(200, 2), live=evidence(least, 1)), name).p is not None
+    assert check_of(decide(evidence(200, 2), live=evidence(least - 1, 1)), name).p is None
+
+
+def test_only_a_step_without_enough_requests_is_thin():
+    assert not decide(evidence(200, 2)).thin
+    assert not decide(evidence(3, 2)).thin
+    assert not decide(BAD["errors"]).thin
+
+
+@pytest.mark.parametrize(
+    ("new", "live", "action"),
+    [
+        # By chance with a probability of 10 / (10 + n): a fifth is the limit.
+        (evidence(9, 2, failed=1), evidence(38, 1), "advance"),
+        (evidence(9, 2, failed=1), evidence(42, 1), "roll_back"),
+        # As often as the live version, though more often than any may.
+        (evidence(9, 2, failed=1), evidence(900, 1, failed=100), "advance"),
+        # One in a hundred more is what may be.
+        (evidence(99, 2, failed=1), LIVE, "advance"),
+        (evidence(98, 2, failed=1), LIVE, "roll_back"),
+    ],
+)
+def test_an_error_among_few_requests_is_excused_where_chance_explains_it(new, live, action):
+    assert decide(new, live=live, seconds=600.0).action == action
+
+
+def test_where_nobody_asked_nothing_failed():
+    failing, silent = evidence(90, 2, failed=10, refused=20), Evidence()
+
+    for name, share in (("errors", 10 / 120), ("refusals", 20 / 120)):
+        first = check_of(decide(failing, live=silent, seconds=600.0), name)
+        assert (first.value, first.p, first.broken) == (pytest.approx(share), None, False)
+        last = check_of(decide(silent, live=failing, seconds=600.0), name)
+        assert (last.value, last.p, last.broken) == (pytest.approx(-share), None, False)
+    none = check_of(decide(silent, live=failing, seconds=600.0), "errors_at_all")
+    assert (none.value, none.p, none.broken) == (0.0, None, False)
+
+
+def test_an_excess_at_its_limit_is_within_it():
+    """Beyond chance, as the live version did so much more, but no more than what may be."""
+    live = Evidence([], [[0.4]] * 20_000)
+
+    assert not check_of(decide(evidence(198, 2, failed=2), live=live), "errors").broken
+    assert check_of(decide(evidence(197, 2, failed=3), live=live), "errors").broken
+
+
+def test_requests_above_the_limit_are_counted_exactly():
+    """Fisher's test by another library, of durations of which many are exactly the limit."""
+    new, live = replace(evidence(200, 2), milliseconds=[20.0] * 150 + [20.1] * 50), [10.0] * 1790 + [30.0] * 10
+    check = check_of(decide(new, live=replace(LIVE, milliseconds=live)), "latency_median")
+
+    assert check.limit == pytest.approx(20.0)
+    expected = scipy.stats.fisher_exact([[50, 150], [10, 1790]], alternative="greater").pvalue
+    assert check.p == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("mean", [0.45, 0.66, 0.665, 0.7])
+def test_only_what_a_mean_is_beyond_its_limit_is_tested(mean):
+    new = evidence(200, 2, mean=mean)
+    check = check_of(decide(new), "score_mean")
+    _, error = hypothesis_tests.shift(new.scores, LIVE.scores)
+    beyond = (check.value - 0.25) / error
+
+    assert check.p == pytest.approx(scipy.stats.norm.sf(beyond) if beyond > 0 else 1.0)
+
+
+def test_a_distance_that_chance_explains_breaks_nothing():
+    new = evidence(20, 2, mean=0.52)
+    check = check_of(decide(new, predicted=Predicted(0.0, 0.0)), "score_distribution")
+
+    assert check.value > check.limit
+    assert check.p > 0.01
+    assert not check.broken
