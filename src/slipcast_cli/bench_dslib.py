@@ -270,11 +270,13 @@ COMPLETION_COLUMNS = {
 def text(result: Result) -> str:
     """Return the tables as Markdown."""
     table, projects = result.found.activities, result.found.projects
-    share, records = result.found.leak
     lines = [
         f"{projects['project_id'].nunique()} projects, {len(projects):,} status dates, {len(table):,} open activities.",
         "Left out: " + ", ".join(f"{count} {reason}" for reason, count in sorted(result.found.left_out.items())) + ".",
-        f"Percent complete knows the finish in {share:.0%} of {records:,} records of work in progress.",
+        *(
+            f"{name.capitalize()} knows the finish in {share:.0%} of {records:,} records of work in progress."
+            for name, (share, records) in result.found.leaks.items()
+        ),
         "",
     ]
     for name, scores in result.activities.items():
@@ -303,7 +305,7 @@ def document(result: Result) -> dict[str, Any]:
     """Return the tables as JSON values; undefined scores are None."""
     return {
         "left_out": dict(result.found.left_out),
-        "leak": result.found.leak[0],
+        "leaks": {name: share for name, (share, _) in result.found.leaks.items()},
         "activities": {name: plain(scores) for name, scores in result.activities.items()},
         "not_started": plain(result.not_started),
         "out_of_sector": {name: plain(scores) for name, scores in result.out_of_sector.items()},

@@ -43,14 +43,14 @@ class Tables:
         status dates: what `completion.fit` takes, and the levels of both Monte Carlos
     left_out
         number of projects by the reason why they are left out
-    leak
-        share of percentages complete that know the finish, and number of records
+    leaks
+        for each progress column the share of records that know the finish, and number of records
     """
 
     activities: pd.DataFrame
     projects: pd.DataFrame
     left_out: Mapping[str, int]
-    leak: tuple[float, int]
+    leaks: Mapping[str, tuple[float, int]]
 
 
 def tables(projects: Iterable[TrackedProject]) -> Tables:
@@ -79,7 +79,7 @@ def tables(projects: Iterable[TrackedProject]) -> Tables:
     chosen = np.random.default_rng(0).random(len(table))
     rank = pd.Series(chosen).groupby([table["project_id"], table["period"]]).rank()
     return Tables(
-        table[rank <= MOST_ROWS].reset_index(drop=True), pd.DataFrame(periods), left_out, dslib.leak(used, 4 * 60)
+        table[rank <= MOST_ROWS].reset_index(drop=True), pd.DataFrame(periods), left_out, dslib.leaks(used, 4 * 60)
     )
 
 

@@ -6,8 +6,8 @@ a real-life project database"). It has no licence, so nothing of it is in this r
 A workbook has a sheet with the baseline (activities, predecessors, planned dates), one for each tracking period (actual
 start and duration, what is finished), and the working hours. Planned dates are the baseline's in every period.
 
-**Percent complete and remaining duration are no progress.** In two thirds of the records of work in progress they are
-calculated from the duration that the work had in the end: they know the future (`leak`).
+**Percent complete and remaining duration are no progress.** In two thirds of the records of work in progress they were
+calculated from the duration that the work had in the end: they know the future (`leaks`).
 """
 
 import re
@@ -50,12 +50,15 @@ class Progress:
         whether it is finished
     percent
         share that is called complete, from 0 to 1; None if nothing is said. See the module on why it is not used
+    remaining
+        minutes of work that are said to remain; None if nothing is said, and not used either
     """
 
     actual_start: int
     worked: int
     finished: bool
     percent: float | None = None
+    remaining: int | None = None
 
 
 @dataclass(frozen=True)
@@ -168,31 +171,36 @@ def read(file: Path, name: str, sector: str = "") -> TrackedProject | None:
     return TrackedProject(name, network, value, sorted(periods, key=lambda item: item.data_date), sector, clock)
 
 
-def leak(projects: Sequence[TrackedProject], within_minutes: int) -> tuple[float, int]:
-    """Return the share of records whose percent complete gives away the finish, and the number of records.
+def leaks(projects: Sequence[TrackedProject], within_minutes: int) -> dict[str, tuple[float, int]]:
+    """Return for each progress column the share of records that give away the finish, and the number of records.
 
     Elapsed time · (1 - percent) / percent is what would remain if work went on evenly. Where it is the true remaining
-    time, the percentage was calculated from it afterwards.
+    time, the percentage was calculated from it afterwards. Of the remaining duration the same is asked as it stands.
 
     Parameters
     ----------
     within_minutes
         minutes of work by which both may differ; records with less than twice as much to go are left out
     """
-    hits = []
+    hits: dict[str, list[bool]] = {"percent complete": [], "remaining duration": []}
     for project in projects:
         finished = finishes(project)
         for period in project.periods:
             now = project.clock.worked(period.data_date)
             for key, progress in period.progress.items():
-                percent, finish = progress.percent, finished.get(key)
-                if progress.finished or finish is None or percent is None or not 0 < percent < 1:
+                finish = finished.get(key)
+                if progress.finished or finish is None:
                     continue
-                remaining = project.clock.worked(finish[1]) - now
-                if remaining > 2 * within_minutes:
-                    elapsed = now - project.clock.worked(progress.actual_start)
-                    hits.append(abs(elapsed * (1 - percent) / percent - remaining) <= within_minutes)
-    return (statistics.fmean(hits) if hits else float("nan")), len(hits)
+                left = project.clock.worked(finish[1]) - now
+                if left <= 2 * within_minutes:
+                    continue
+                percent, elapsed = progress.percent, now - project.clock.worked(progress.actual_start)
+                if percent is not None and 0 < percent < 1:
+                    even = elapsed * (1 - percent) / percent
+                    hits["percent complete"].append(abs(even - left) <= within_minutes)
+                if progress.remaining is not None:
+                    hits["remaining duration"].append(abs(progress.remaining - left) <= within_minutes)
+    return {name: (statistics.fmean(found) if found else float("nan"), len(found)) for name, found in hits.items()}
 
 
 def finishes(project: TrackedProject) -> dict[Key, tuple[int, int]]:
@@ -331,11 +339,12 @@ def _period(rows: Sheet, network: Network, day: int, name: str) -> Period | None
         percent = float(percent) if isinstance(percent, int | float) else None
         tracking = str(record.get("Tracking") or "").strip().lower()
         worked = _length(record.get("Actual Duration"), day)
+        remaining = _length(record.get("Remaining Duration"), day)
         finished = tracking == "finished" or (not tracking and (percent or 0) >= 0.9999)
         if finished and worked is not None:
             progress[key] = Progress(start, worked, True, percent)
         elif tracking == "started" or (not tracking and (percent or 0) > 0):
-            progress[key] = Progress(start, worked or 0, False, percent)
+            progress[key] = Progress(start, worked or 0, False, percent, remaining)
     return Period(data_date, progress)
 
 

@@ -1,5 +1,6 @@
 """POST /forecasts with relations: one network as of one data date."""
 
+import json
 from datetime import date, timedelta
 
 import pytest
@@ -125,6 +126,14 @@ def test_ids_are_compared_as_activities_are_read(app):
 
     assert answer.status == 200, answer.text
     assert [item["activity_id"] for item in answer.json()["forecasts"]] == ["A1", " \u00c4"]
+
+
+def test_a_name_with_escapes_is_the_same_name(app):
+    text = json.dumps({"activities": [OPEN, NEXT], "relations": [LINK]})
+
+    answer = call(app, "POST", "/forecasts", raw=text.replace('"relations"', r'"\u0072elation\u0073"'))
+
+    assert answer.json()["forecasts"][1]["driven_by"] == "A1"
 
 
 def test_complete_activities_have_no_date_to_come(app):

@@ -193,7 +193,12 @@ def test_the_forecast_names_completion_and_drivers(ask, annex):
     assert found["drivers"]
     assert all(criticality[item["activity_id"]] == item["criticality"] for item in found["drivers"])
     assert {row["stage"] for row in rows if row["criticality"] is None} == {"complete"}
-    assert {item["column"] for item in found["groups"]} == {"phase"}
+    days = {}
+    for item in found["groups"]:
+        days.setdefault(item["column"], {})[item["value"]] = item["days"]
+    # Each kind of group divides the same days.
+    assert {*days} == {"phase", "wbs", "work_type"}
+    assert [sum(days[kind].values()) for kind in days] == pytest.approx([sum(days["phase"].values())] * 3, abs=0.1)
     assert found["driving_path"][-1] in criticality
     text = "reference class: 1 like projects, 15 finished activities"
     assert found["reference_class"] == {"n": 15, "projects": 1, "text": text}

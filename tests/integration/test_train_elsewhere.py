@@ -65,7 +65,7 @@ def test_the_same_dataset_gives_the_digest_of_the_pipeline(
     manifest = json.loads((data / "manifest.json").read_text())
     if networks:
         # As many projects as teach a model of networks, on both sides of the cut.
-        files = Portfolio(38, begin="2016-05", every=6).write(data)
+        files = Portfolio(42, begin="2018-07", every=6, apart=1).write(data)
         manifest = versions.with_network(manifest, files, tmp_path)
         (data / "manifest.json").write_text(json.dumps(manifest))
     done = run("train", *declared, SM_CHANNEL_TRAINING=str(data), SM_MODEL_DIR=str(out))

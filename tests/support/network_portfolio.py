@@ -27,22 +27,30 @@ class Portfolio:
     Parameters
     ----------
     count
-        number of projects; one starts every two months
+        number of projects
     begin, every
         month in which the first one starts, and months between the updates of a project
+    apart
+        months between the starts of two projects
     changed
         day after which every duration is three times as long; None for never
     """
 
     def __init__(
-        self, count: int = 40, seed: int = 5, changed: date | None = None, begin: str = "2015-01", every: int = 1
+        self,
+        count: int = 40,
+        seed: int = 5,
+        changed: date | None = None,
+        begin: str = "2015-01",
+        every: int = 1,
+        apart: int = 2,
     ) -> None:
         self.changed = changed
         rng = np.random.default_rng(seed)
         self._factors = 2.0 * np.exp(rng.normal(0, 0.35, count))
         self._own = np.exp(rng.normal(0, 0.15, (count, len(LENGTHS))))
         self._every = every
-        self._begin = [np.datetime64(begin, "M") + 2 * number for number in range(count)]
+        self._begin = [np.datetime64(begin, "M") + apart * number for number in range(count)]
 
     @cached_property
     def projects(self) -> dict[str, pd.DataFrame]:

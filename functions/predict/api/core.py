@@ -123,8 +123,8 @@ def _relations(call: Call, batch: Batch, explain: bool) -> "list[Relation]":
     if body.media_type(call.headers, (body.JSON, body.CSV, body.LINES)) != body.JSON:
         return []
     text = body.text(call.event)
-    # A name may be written with escapes.
-    if '"relations"' not in text and "\\u" not in text:
+    # A name may be written with escapes; those of its letters begin so, those of a text that is not English do not.
+    if '"relations"' not in text and "\\u006" not in text and "\\u007" not in text:
         return []
     # Imported here: few requests have relations.
     from predict.api import relations

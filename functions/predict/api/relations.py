@@ -44,7 +44,10 @@ class Relation(Struct, forbid_unknown_fields=True):
 class RelatedActivities(Activities):
     """Activities to forecast, and what they wait for."""
 
-    relations: Annotated[list[Relation], Meta(max_length=MAX_RELATIONS)] = []  # noqa: RUF012 - msgspec copies it
+    # Without maxItems: so long a list is refused by its bytes as well, and by another status.
+    relations: Annotated[
+        list[Relation], Meta(description=f"What waits for what, at most {MAX_RELATIONS} relations")
+    ] = []  # noqa: RUF012 - msgspec copies it
 
 
 class RelatedForecast(Forecast):

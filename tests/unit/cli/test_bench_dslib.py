@@ -20,7 +20,7 @@ from slipcast_cli.main import cli
 BEGIN = datetime(2014, 3, 3, 8)
 HEAD = ["ID", "Name", "WBS", "Predecessors", "Successors", "Baseline Start", "Baseline End", "Duration", "Total Cost"]
 TRACKED = ["ID", "Name", "Baseline Start", "Baseline End", "Duration", "Actual Start", "Actual Duration"]
-TRACKED += ["Percentage Completed", "Tracking"]
+TRACKED += ["Remaining Duration", "Percentage Completed", "Tracking"]
 
 
 def workbook(sheets):
@@ -108,13 +108,14 @@ def project(rng, factor):
         tracked = []
         for row, (begin, worked, finish) in zip(rows, facts, strict=True):
             if finish <= now:
-                state = [begin, f"{worked // 480}d {worked % 480 // 60}h", 1, "Finished"]
+                state = [begin, f"{worked // 480}d {worked % 480 // 60}h", "0", 1, "Finished"]
             elif clock.worked(minute_of(begin)) < now:
                 passed = now - clock.worked(minute_of(begin))
                 # As most workbooks have it: the share of the duration in the end.
-                state = [begin, f"{passed // 60}h {passed % 60}m", passed / worked, "Started"]
+                left = f"{(worked - passed) // 60}h {(worked - passed) % 60}m"
+                state = [begin, f"{passed // 60}h {passed % 60}m", left, passed / worked, "Started"]
             else:
-                state = ["", "0", 0, "Not Started"]
+                state = ["", "0", "5d", 0, "Not Started"]
             tracked.append([*row[:2], *row[5:8], *state])
         status = ["", "TP Status Date", moment_of(clock.finish(now)), "", "TP Name", f"period {number}"]
         name = "Project Control - TP1" if number == 1 else f"TP{number}"
@@ -173,10 +174,32 @@ def test_a_period_has_the_state_of_its_date_and_nothing_later(projects):
     assert network.projects["C2014-01"].data_date == first.periods[1].data_date
 
 
-def test_percent_complete_that_knows_the_finish_is_found(projects):
-    share, records = dslib.leak(projects, 240)
-    assert share == 1.0
-    assert records > 20
+def test_progress_that_knows_the_finish_is_found(projects):
+    for share, records in dslib.leaks(projects, 240).values():
+        assert share == 1.0
+        assert records > 20
+
+
+def test_honest_progress_is_not_called_a_leak(projects):
+    """Progress that says what the plan leaves: the work takes longer."""
+
+    def honest(project):
+        periods = []
+        for period in project.periods:
+            state = project.as_of(period).activities
+            said = {
+                key: replace(
+                    item, percent=1 - state[key].remaining / state[key].duration, remaining=state[key].remaining
+                )
+                for key, item in period.progress.items()
+            }
+            periods.append(replace(period, progress=said))
+        return replace(project, periods=periods)
+
+    late = [honest(project) for project in projects if len(dslib.finishes(project)) == 8]
+    for share, records in dslib.leaks(late, 240).values():
+        assert share < 0.5
+        assert records > 20
 
 
 def test_projects_that_are_not_tracked_to_their_end_are_left_out_with_the_reason(projects):
@@ -206,7 +229,13 @@ def test_the_benchmark_judges_every_method_on_the_same_rows(folder, monkeypatch)
     run = CliRunner().invoke(cli, ["bench", "dslib", str(folder)])
     assert run.exit_code == 0, run.output
     others = "learned from other sectors alone"
-    for words in ("18 projects", "Percent complete knows the finish in 100%", "| forecast |", "**Completion", others):
+    for words in (
+        "18 projects",
+        *(f"{name} knows the finish in 100%" for name in ("Percent complete", "Remaining duration")),
+        "| forecast |",
+        "**Completion",
+        others,
+    ):
         assert words in run.output
     # Who has the workbooks and no overview gets all but the sectors.
     monkeypatch.setattr(dslib, "_sectors", lambda workbook: {})

@@ -169,6 +169,19 @@ def test_finish_to_finish_says_what_scored_updates_say_of_the_same_distributions
             assert finish.finish_date(date(2024, 1, 1), level) == other.finish_date(date(2024, 1, 1), level)
 
 
+def test_side_by_side_the_last_finish_is_earliest_and_in_a_chain_latest_for_those_late_together():
+    """What docs/api.md says of activities that are late together, against the exact P80 of those late apart."""
+    even = FinishDistribution((0.0, 10.0), (0.0, 1.0))
+    beside = relations.forecasts([State(10.0)] * 2, [], {0: even, 1: even}, ["A", "B"])
+    chain = relations.forecasts([State(10.0)] * 2, [Relation(0, 1, "FS", 0.0)], {0: even, 1: even}, ["A", "B"])
+
+    # The larger of two even draws from 0 to 10 is below 10 √p, their sum below 20 - 10 √(2 (1 - p)), for p above .5.
+    assert beside.completion[80] == pytest.approx(8.0)
+    assert beside.completion[80] < 10 * 0.8**0.5
+    assert chain.completion[80] == pytest.approx(16.0)
+    assert chain.completion[80] > 20 - 10 * (2 * 0.2) ** 0.5
+
+
 def test_the_predecessor_that_sets_the_p80_is_named():
     wide = FinishDistribution((0.0, 10.0, 20.0, 90.0), (0.0, 0.1, 0.5, 1.0))
     short = FinishDistribution((0.0, 5.0, 6.0), (0.0, 0.5, 1.0))

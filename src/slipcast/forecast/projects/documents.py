@@ -26,7 +26,7 @@ from slipcast.schedule.tables import network_of
 # Basis of a completion.
 FINISHED, NETWORK, INDEPENDENT = "finished", "network", "independent activities"
 # Columns whose groups are said to add days.
-GROUPED = ("phase", "location")
+GROUPED = ("phase", "wbs", "location", "work_type")
 # Draws times open activities that the memory of the function holds: 2,000 draws of 20,000 activities.
 DRAWN = 40_000_000
 FEWEST_DRAWS = 200
