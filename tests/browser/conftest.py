@@ -67,8 +67,8 @@ def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.on("console", lambda line: errors.append(line.text) if _unexpected(line) else None)
         if key is not None:
-            # An empty page has no storage.
-            page.add_init_script(f"if (location.host) sessionStorage.setItem('slipcast.key', {key!r})")
+            # An empty page has no storage, nor has a page in a frame that is kept apart.
+            page.add_init_script(f"if (location.host && self === top) sessionStorage.setItem('slipcast.key', {key!r})")
         page.goto(url)
         return page
 

@@ -144,6 +144,26 @@ def test_activities_stand_below_their_work_breakdown_structure(serve, open_page,
 
 
 @pytest.mark.slow
+def test_the_heat_map_has_the_expected_share_of_late_activities_by_phase_and_location(site, open_page, portfolio):
+    rows = portfolio.get("projects", ANNEX, "activities", limit="1000")["activities"]
+    cells: dict[str, list[float]] = {}
+    for row in rows:
+        if row["status"] != "complete" and row["late_probability"] is not None:
+            cells.setdefault(row["phase"], []).append(row["late_probability"])
+    page = open_page(site.url)
+
+    page.get_by_role("button", name="Show the heat map").click()
+
+    table = page.locator("table.heat")
+    expect(table.get_by_role("columnheader")).to_have_text(["Location", *sorted(cells)])
+    # Of a schedule without locations.
+    expect(table.get_by_role("rowheader")).to_have_count(1)
+    shares = [f"{sum(cells[name]) / len(cells[name]) * 100:.0f}%" for name in sorted(cells)]
+    for place, share in enumerate(shares):
+        expect(table.get_by_role("cell").nth(place)).to_contain_text(share)
+
+
+@pytest.mark.slow
 def test_two_updates_are_compared(site, open_page):
     page = open_page(at(site, f"projects/{ANNEX}/compare"))
 

@@ -183,7 +183,11 @@ def test_the_pictures_of_the_documentation_are_taken(examples, serve, open_page)
         expect(page.get_by_text(re.compile(text)).first).to_be_attached()
         for step in STEPS.get(name, ()):
             step(page)
-        page.wait_for_load_state("networkidle")
+        # The page in a frame has its own state, for which Chromium never says that the network is idle.
+        if page.locator("iframe").count():
+            page.frame_locator("iframe").get_by_role("heading").first.wait_for()
+        else:
+            page.wait_for_load_state("networkidle")
         take(page, DOCS / f"{name}.png")
         for kind, size in (("light", WIDE), ("dark", WIDE), ("light", PHONE)):
             page.emulate_media(color_scheme=kind)

@@ -1,4 +1,6 @@
-"""The user pool that the stack makes where ApiAuth=jwt names none."""
+"""What parameters make of the web application: the user pool where ApiAuth=jwt names none, the mail on a schedule."""
+
+import json
 
 import pytest
 
@@ -74,3 +76,15 @@ def test_the_groups_of_the_pool_are_the_roles_that_the_api_knows(stack):
     groups = {item["Properties"]["GroupName"] for item in found if item["Type"].endswith("Group")}
 
     assert groups == {access.VIEWER, access.PLANNER, access.APPROVER, access.PROJECTS}
+
+
+@pytest.mark.parametrize(("schedule", "state"), [("", "DISABLED"), ("cron(0 6 ? * MON *)", "ENABLED")])
+def test_the_mail_about_the_projects_is_sent_on_the_schedule_of_the_parameter(stack, schedule, state):
+    rules = [
+        item for name, item in stack(ReportSchedule=schedule).items() if name.startswith("ProjectsFunctionReports")
+    ]
+    (rule,) = [item["Properties"] for item in rules if item["Type"] == "AWS::Events::Rule"]
+
+    assert rule["State"] == state
+    assert json.loads(rule["Targets"][0]["Input"]) == {"task": "mail"}
+    assert rule["ScheduleExpression"] == ({"Ref": "ReportSchedule"} if schedule else "rate(30 days)")
