@@ -323,9 +323,10 @@ def main() -> int:
     """Start a fresh local cloud, play the story, leave the cloud up; return the exit code."""
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)
-    # The demo sends requests during the canary: a step need not end without them. The emulator takes 10 ms for a read
-    # of the feature store, which a new version has to do once for each project and the live one has done.
-    parameters = {"CanaryMaxMinutes": "1", "MaxLatencyRatio": "20", "RetrainBudgetPerMonth": str(TRAININGS)}
+    # The demo sends requests during the canary: a step need not end without them, and is looked at every two seconds.
+    # The emulator takes 10 ms for a read of the feature store, which a new version has to do once for each project and
+    # the live one has done.
+    parameters = {"CanaryMaxMinutes": "0.7", "MaxLatencyRatio": "20", "RetrainBudgetPerMonth": str(TRAININGS)}
     cloud = LocalCloud(ROOT / ".local", parameters, say=lambda line: print(line, flush=True))
     began = time.monotonic()
     try:

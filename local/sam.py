@@ -1,4 +1,4 @@
-"""sam with fast compression: what goes to the same machine need not be small.
+"""sam without compression: what goes to the same machine need not be small.
 
 sam compresses each layer at zlib's default level: half of a deployment to the local cloud. Run as a file by
 `local.cloud`, with sam's own arguments.
@@ -10,16 +10,16 @@ from types import SimpleNamespace
 from typing import Any
 
 
-class FastZipFile(zipfile.ZipFile):
-    """Zip file whose entries are compressed at zlib's fastest level."""
+class StoringZipFile(zipfile.ZipFile):
+    """Zip file whose entries are stored as they are."""
 
     def writestr(self, zinfo_or_arcname: Any, data: Any, compress_type: Any = None, compresslevel: Any = None) -> None:
         """Add an entry."""
-        super().writestr(zinfo_or_arcname, data, compress_type, 1 if compresslevel is None else compresslevel)
+        super().writestr(zinfo_or_arcname, data, zipfile.ZIP_STORED)
 
 
 # The module as sam's packaging finds it.
-FAST = SimpleNamespace(**vars(zipfile) | {"ZipFile": FastZipFile})
+STORING = SimpleNamespace(**vars(zipfile) | {"ZipFile": StoringZipFile})
 
 
 def main() -> None:
@@ -27,7 +27,7 @@ def main() -> None:
     from samcli.cli.main import cli
     from samcli.lib.package import utils
 
-    utils.zipfile = FAST
+    utils.zipfile = STORING
     cli(prog_name="sam")
 
 

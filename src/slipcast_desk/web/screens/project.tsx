@@ -188,7 +188,7 @@ function Drivers({ project }: { project: Project }) {
                 <p class="muted">{t("groups.help")}</p>
                 <SortedTable caption={t("groups.title")} first="-days" keyOf={(item) => `${item.column}\n${item.value}`} rows={forecast.groups} columns={[
                   { name: "value", label: t("group"), sort: (item) => item.value, cell: (item) => item.value },
-                  { name: "column", label: t("group.kind"), sort: (item) => item.column, cell: (item) => (["phase", "wbs", "location"].includes(item.column) ? t(`group.${item.column}` as Key) : item.column) },
+                  { name: "column", label: t("group.kind"), sort: (item) => item.column, cell: (item) => (["phase", "wbs", "location", "work_type"].includes(item.column) ? t(`group.${item.column}` as Key) : item.column) },
                   { name: "days", label: t("group.days"), numeric: true, sort: (item) => item.days, cell: (item) => signed(item.days) },
                 ]} />
               </section>
