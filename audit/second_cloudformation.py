@@ -35,7 +35,7 @@ from samtranslator.translator.translator import Translator
 from samtranslator.yaml_helper import yaml_parse
 
 ROOT = Path(__file__).resolve().parents[1]
-STACK, REGION, ACCOUNT, ARTEFACTS = "slipcast", "us-east-1", "123456789012", "artefacts"
+STACK, REGION, ACCOUNT, ARTIFACTS = "slipcast", "us-east-1", "123456789012", "artifacts"
 # Complete but for MLflow, which moto cannot make.
 GIVEN = {"MlflowTrackingUri": "http://127.0.0.1:5000", "Streaming": "true"}
 UNKNOWN = frozenset(
@@ -60,9 +60,9 @@ def transformed(path: Path = ROOT / "template.yaml") -> dict[str, Any]:
     for resource in template["Resources"].values():
         properties = resource.get("Properties", {})
         if resource["Type"] == "AWS::Serverless::Function":
-            properties["CodeUri"] = f"s3://{ARTEFACTS}/code.zip"
+            properties["CodeUri"] = f"s3://{ARTIFACTS}/code.zip"
         elif resource["Type"] == "AWS::Serverless::LayerVersion":
-            properties["ContentUri"] = f"s3://{ARTEFACTS}/code.zip"
+            properties["ContentUri"] = f"s3://{ARTIFACTS}/code.zip"
         elif resource["Type"] == "AWS::Serverless::StateMachine":
             definition = path.parent / properties.pop("DefinitionUri")
             properties["Definition"] = yaml.safe_load(definition.read_text(encoding="utf-8"))
@@ -186,8 +186,8 @@ class Life:
         archive = io.BytesIO()
         with zipfile.ZipFile(archive, "w") as opened:
             opened.writestr("app.py", "def handler(event, context): ...\n")
-        self.s3.create_bucket(Bucket=ARTEFACTS)
-        self.s3.put_object(Bucket=ARTEFACTS, Key="code.zip", Body=archive.getvalue())
+        self.s3.create_bucket(Bucket=ARTIFACTS)
+        self.s3.put_object(Bucket=ARTIFACTS, Key="code.zip", Body=archive.getvalue())
 
     def expect(self, holds: Any, what: str) -> None:
         """Note what is wrong."""
@@ -198,10 +198,10 @@ class Life:
         """Create or update the stack with parameters."""
         given = GIVEN | changed
         settled = Settled(self.transformed, given)
-        self.s3.put_object(Bucket=ARTEFACTS, Key="template.json", Body=json.dumps(settled.template).encode())
+        self.s3.put_object(Bucket=ARTIFACTS, Key="template.json", Body=json.dumps(settled.template).encode())
         getattr(self.cloudformation, operation)(
             StackName=STACK,
-            TemplateURL=f"https://s3.amazonaws.com/{ARTEFACTS}/template.json",
+            TemplateURL=f"https://s3.amazonaws.com/{ARTIFACTS}/template.json",
             Parameters=[{"ParameterKey": name, "ParameterValue": value} for name, value in given.items()],
             Capabilities=["CAPABILITY_IAM"],
         )
@@ -247,7 +247,7 @@ class Life:
     def names(self) -> dict[str, set[str]]:
         """Return the names of what there is, by type."""
         return {
-            "AWS::S3::Bucket": {item["Name"] for item in self.s3.list_buckets()["Buckets"]} - {ARTEFACTS},
+            "AWS::S3::Bucket": {item["Name"] for item in self.s3.list_buckets()["Buckets"]} - {ARTIFACTS},
             "AWS::DynamoDB::Table": set(boto3.client("dynamodb", REGION).list_tables()["TableNames"]),
             "AWS::SQS::Queue": set(boto3.client("sqs", REGION).list_queues().get("QueueUrls", [])),
             "AWS::Lambda::Function": {

@@ -42,7 +42,7 @@ EXAMPLES = {
     "JwtUserPoolArn": [f"arn:aws:cognito-idp:us-east-1:{ACCOUNT}:userpool/us-east-1_Example1"],
     "PermissionsBoundaryArn": [f"arn:aws:iam::{ACCOUNT}:policy/boundary"],
     "KmsKeyArn": [f"arn:aws:kms:us-east-1:{ACCOUNT}:key/12345678-1234-1234-1234-123456789012"],
-    "MlflowArtifactStore": ["s3://artefacts/mlflow"],
+    "MlflowArtifactStore": ["s3://artifacts/mlflow"],
     "MlflowTrackingUri": [
         *("none", "https://mlflow.example.com"),
         *(f"arn:aws:sagemaker:us-east-1:{ACCOUNT}:mlflow-{kind}/x-1" for kind in ("app", "tracking-server")),

@@ -74,11 +74,11 @@ def work(kind: str, rows: int) -> None:
 
         from predict.jobs import store, web, work
         from slipcast.model.artifact import digest
-        from support.predict_api import artefact
+        from support.predict_api import artifact
 
         client, raw = boto3.client("s3"), written(kind, rows)
         client.create_bucket(Bucket="data")
-        client.put_object(Bucket="data", Key="models/m/model.json", Body=artefact())
+        client.put_object(Bucket="data", Key="models/m/model.json", Body=artifact())
         client.put_object(Bucket="data", Key="batch-input/b", Body=raw)
         boto3.client("dynamodb").create_table(
             TableName="control",
@@ -102,7 +102,7 @@ def work(kind: str, rows: int) -> None:
             today="2022-01-01",
             size=size,
         )
-        job.model = {"uri": "s3://data/models/m/model.json", "sha256": digest(artefact()), "version": "1"}
+        job.model = {"uri": "s3://data/models/m/model.json", "sha256": digest(artifact()), "version": "1"}
         job.model |= {"model_id": "m", "dataset_id": "d", "forecast_uri": ""}
         store.write(job)
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

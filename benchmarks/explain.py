@@ -94,7 +94,7 @@ def records(frame: Any) -> list[dict[str, Any]]:
 
 
 def size_without(raw: bytes) -> int:
-    """Return the bytes of an artefact that only predicts."""
+    """Return the bytes of an artifact that only predicts."""
     document = artifact.decode(raw, artifact.digest(raw))
     document["model"].pop("reference", None)
     for tree in document["model"].get("trees", []):

@@ -2,7 +2,7 @@
 
 ``.venv/bin/python benchmarks/reproducible.py`` fits every family that can be released in processes that differ in what
 machines differ in (hash seed, threads, the instruction sets that NumPy and OpenBLAS may use) and compares the digests
-of the artefacts, first as the processes come, then with the variables that template.yaml gives to the functions that
+of the artifacts, first as the processes come, then with the variables that template.yaml gives to the functions that
 fit and judge models.
 """
 
@@ -59,7 +59,7 @@ def fitted(settings: dict[str, str]) -> dict[str, str]:
 
 
 def digests() -> dict[str, str]:
-    """Return the digest of the artefact of each family, fitted on the 2022 example."""
+    """Return the digest of the artifact of each family, fitted on the 2022 example."""
     from slipcast.datasets import labels, splits
     from slipcast.features.point_in_time_table import history_table
     from slipcast.model.export.pipeline import export

@@ -1,4 +1,4 @@
-"""Evaluate one artefact in one way, and say as JSON what that took; :mod:`benchmarks.serving.evaluators` runs it."""
+"""Evaluate one artifact in one way, and say as JSON what that took; :mod:`benchmarks.serving.evaluators` runs it."""
 
 import time
 

@@ -1,4 +1,4 @@
-"""Ways to evaluate the same artefact: standard library, numpy, scikit-learn's kernels, ONNX Runtime, treelite.
+"""Ways to evaluate the same artifact: standard library, numpy, scikit-learn's kernels, ONNX Runtime, treelite.
 
 Each is measured in a process of its own in the benchmark's environment: size of what it needs, start to first answer,
 one and a thousand rows, largest difference from the pipeline.

@@ -108,7 +108,7 @@ def slipcast(case: models.Case, *, batches: bool = True, always: bool = False) -
     with contextlib.ExitStack() as stack:
         variables = {"MODEL_PATH": str(case.model), "MODEL_SHA256": case.sha256, "MODEL_URI": f"s3://m/{case.family}"}
         if batches:
-            # The batch function reads the artefact once.
+            # The batch function reads the artifact once.
             bucket = stack.enter_context(runtime.answering(case.model.read_bytes()))
             port = stack.enter_context(
                 runtime.function(

@@ -47,7 +47,7 @@ class Case(NamedTuple):
 
     Attributes
     ----------
-    model : the artefact; sha256 : its digest; pipeline : joblib; mlflow : folder of the MLflow model
+    model : the artifact; sha256 : its digest; pipeline : joblib; mlflow : folder of the MLflow model
     """
 
     family: str

@@ -33,16 +33,16 @@ def publish(*, bucket: str, model: ModelRef, version: str, rows: int) -> EdgePub
     SingleFileError
         If the scorer cannot be written as a single file, or the host needs more than the standard library.
     """
-    artefact = storage.read_bytes(model["artefact_uri"], sha256=model["sha256"])
+    artifact = storage.read_bytes(model["artefact_uri"], sha256=model["sha256"])
     golden = storage.read_json(model["golden_uri"])
-    loaded = scorer.load(artefact, model["sha256"])
+    loaded = scorer.load(artifact, model["sha256"])
     onnx, onnx_record = _onnx(loaded, model["sha256"], golden)
-    files = bundle.files(artefact, loaded, golden, onnx)
+    files = bundle.files(artifact, loaded, golden, onnx)
     with scratch.folder() as place:
         checked = trial.check(place, files)
         measured = trial.measure(place, rows)
     portable_files = portable.files(
-        artefact,
+        artifact,
         _forecast(loaded, model),
         loaded,
         golden,

@@ -28,7 +28,7 @@ def judge(event: EvaluateRequest, live: versions.LiveModel | None, settings: Set
         search,
         Folder(event["search"]["uri"].rsplit("/", 1)[0]),
         champion=champion,
-        champion_forecast=_champion_forecast(live, champion.artefact, settings.tolerance_days)
+        champion_forecast=_champion_forecast(live, champion.artifact, settings.tolerance_days)
         if live and champion
         else None,
         policy=policy.from_settings(settings),
@@ -83,19 +83,19 @@ def judge(event: EvaluateRequest, live: versions.LiveModel | None, settings: Set
 def _store(
     assessed: assessment.Assessment, family: str, event: EvaluateRequest, bucket: str, now: datetime
 ) -> ModelRef:
-    sha256 = hashlib.sha256(assessed.artefact).hexdigest()
+    sha256 = hashlib.sha256(assessed.artifact).hexdigest()
     # Another dataset may give the same trees: the digest in the name keeps them from overwriting a live artifact.
     folder = f"models/{assessed.model_id}/{sha256}"
     prefix = f"s3://{bucket}/{folder}"
-    storage.write_bytes(f"{prefix}/model.json", assessed.artefact, "application/json")
-    layer = versions.layer_archive(assessed.artefact, assessed.forecast)
+    storage.write_bytes(f"{prefix}/model.json", assessed.artifact, "application/json")
+    layer = versions.layer_archive(assessed.artifact, assessed.forecast)
     storage.write_bytes(f"{prefix}/layer.zip", layer, "application/zip")
     storage.write_json(f"{prefix}/profile.json", assessed.profile)
     storage.write_json(f"{prefix}/golden.json", assessed.golden)
     model: ModelRef = {
         "model_id": assessed.model_id,
         "family": family,
-        "runtime": artifact.runtime(assessed.artefact),
+        "runtime": artifact.runtime(assessed.artifact),
         "sha256": sha256,
         "artefact_uri": f"{prefix}/model.json",
         "profile_uri": f"{prefix}/profile.json",
@@ -121,10 +121,10 @@ def _store_pipeline(pipeline: Any, search_uri: str) -> Reference:
     return {"uri": uri, "sha256": storage.write_bytes(uri, buffer.getvalue())}
 
 
-def _champion_forecast(live: versions.LiveModel, artefact: bytes, tolerance_days: int) -> bytes | None:
+def _champion_forecast(live: versions.LiveModel, encoded: bytes, tolerance_days: int) -> bytes | None:
     """Return the live forecast if it is the one that its model pins; one for another tolerance cannot be compared."""
     try:
-        metadata = artifact.decode(artefact, live.sha256)["metadata"]
+        metadata = artifact.decode(encoded, live.sha256)["metadata"]
     except artifact.ArtifactError:
         return None
     pinned: ForecastPin | None = metadata.get("forecast")
@@ -140,13 +140,13 @@ def _champion(live: versions.LiveModel, now: datetime) -> assessment.Champion:
         age = (now - datetime.fromisoformat(live.trained_at)).total_seconds() / 86400
     # The scorer compares the digest before it opens the bytes. A champion whose bytes are gone or were changed is no
     # model to compare with, like one of another scikit-learn: the gate says so.
-    artefact = storage.read_bytes(live.artefact_uri) if storage.exists(live.artefact_uri) else b""
-    pin = _twin_pin(artefact, live.sha256)
+    encoded = storage.read_bytes(live.artefact_uri) if storage.exists(live.artefact_uri) else b""
+    pin = _twin_pin(encoded, live.sha256)
     return assessment.Champion(
         version=live.version,
         model_id=live.model_id,
         sha256=live.sha256,
-        artefact=artefact,
+        artifact=encoded,
         twin=storage.read_bytes(live.twin_uri) if pin and storage.exists(live.twin_uri) else b"",
         twin_sha256=pin,
         profile=storage.read_json(live.profile_uri) if storage.exists(live.profile_uri) else None,
@@ -154,10 +154,10 @@ def _champion(live: versions.LiveModel, now: datetime) -> assessment.Champion:
     )
 
 
-def _twin_pin(artefact: bytes, sha256: str) -> str:
+def _twin_pin(encoded: bytes, sha256: str) -> str:
     """Return the digest of a model's held-out twin; empty if it has none, or cannot be read."""
     try:
-        pin: dict[str, str] = artifact.decode(artefact, sha256)["metadata"].get("twin", {})
+        pin: dict[str, str] = artifact.decode(encoded, sha256)["metadata"].get("twin", {})
     except artifact.ArtifactError:
         return ""
     return pin.get("sha256", "")

@@ -119,7 +119,7 @@ def _train(options: argparse.Namespace) -> int:
             report=lambda line: print(line, flush=True),
         )
     assessed = trained.assessed
-    sha256 = digest(assessed.artefact)
+    sha256 = digest(assessed.artifact)
     _write_bundle(options.out, assessed, options.version)
     evaluation = {
         "model_id": assessed.model_id,
@@ -131,7 +131,7 @@ def _train(options: argparse.Namespace) -> int:
     }
     (options.out / "evaluation.json").write_text(json.dumps(evaluation), encoding="utf-8")
     decision = assessed.record["decision"]
-    print(f"model {scorer.load(assessed.artefact, sha256).metadata['model_id']} ({trained.family}), SHA-256 {sha256}")
+    print(f"model {scorer.load(assessed.artifact, sha256).metadata['model_id']} ({trained.family}), SHA-256 {sha256}")
     print("; ".join(decision["reasons"]))
     return 0
 
@@ -165,15 +165,15 @@ def _write_bundle(out: Path, assessed: "Assessment", version: str) -> None:
     from slipcast.model import scorer
     from slipcast.model.artifact import digest
 
-    artefact, golden = assessed.artefact, assessed.golden
-    loaded = scorer.load(artefact, digest(artefact))
+    artifact, golden = assessed.artifact, assessed.golden
+    loaded = scorer.load(artifact, digest(artifact))
     contents = portable.files(
-        artefact,
+        artifact,
         assessed.forecast,
         loaded,
         golden,
         version=version,
-        edge=bundle.files(artefact, loaded, golden, None),
+        edge=bundle.files(artifact, loaded, golden, None),
         profile=json.dumps(assessed.profile).encode(),
     )
     for name, raw in contents.items():

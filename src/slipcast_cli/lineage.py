@@ -56,7 +56,7 @@ def trace(bucket: str, predict_function: str, control_table: str, prediction_id:
     """
     prediction = _of_batch(bucket, prediction_id) if prediction_id.count("/") >= 2 else _of_log(bucket, prediction_id)
     pinned = _pinned(predict_function, prediction["model_version"], control_table)
-    artefact = json.loads(storage.read_bytes(pinned["MODEL_URI"], sha256=pinned["MODEL_SHA256"]))
+    artifact = json.loads(storage.read_bytes(pinned["MODEL_URI"], sha256=pinned["MODEL_SHA256"]))
     evaluation: EvaluationRecord = storage.read_json(
         f"s3://{bucket}/reports/{pinned['MODEL_EXECUTION']}/evaluation.json"
     )
@@ -72,7 +72,7 @@ def trace(bucket: str, predict_function: str, control_table: str, prediction_id:
             "uri": pinned["MODEL_URI"],
             "sha256": pinned["MODEL_SHA256"],
             "trained_at": pinned["MODEL_TRAINED_AT"],
-            **{name: artefact["metadata"][name] for name in ("family", "params", "training_cut", "tolerance_days")},
+            **{name: artifact["metadata"][name] for name in ("family", "params", "training_cut", "tolerance_days")},
         },
         "run": {
             "execution": pinned["MODEL_EXECUTION"],

@@ -121,7 +121,7 @@ def test_a_tracking_uri_is_an_address_or_an_mlflow_of_sagemaker(uri):
 
 
 @pytest.mark.parametrize(("uri", "store"), [("s3://a", False), ("s3://old-data/mlflow", True), ("s3://b/*", False)])
-def test_a_store_of_artefacts_is_a_bucket_or_a_prefix_of_it(uri, store):
+def test_a_store_of_artifacts_is_a_bucket_or_a_prefix_of_it(uri, store):
     assert bool(re.fullmatch(TEMPLATE["Parameters"]["MlflowArtifactStore"]["AllowedPattern"], uri)) is store
 
 
@@ -160,10 +160,10 @@ def test_a_tracking_server_is_described_and_its_api_called_and_no_other():
 def test_the_mlflow_of_a_stack_that_was_deleted_goes_on_in_the_next():
     """As docs/security.md says: MlflowTrackingUri is the old app, MlflowArtifactStore its place in the old bucket."""
     statements = Policies(MlflowTrackingUri=APP, MlflowArtifactStore="s3://old-data/mlflow").statements("TrackFunction")
-    artefact = "arn:aws:s3:::old-data/mlflow/1/models/m-1/artifacts/model.pkl"
+    artifact = "arn:aws:s3:::old-data/mlflow/1/models/m-1/artifacts/model.pkl"
 
     for action in ("s3:PutObject", "s3:GetObject"):
-        assert decide(statements, action, artefact) == ALLOWED
+        assert decide(statements, action, artifact) == ALLOWED
         assert decide(statements, action, "arn:aws:s3:::old-data/models/model.json") != ALLOWED
     assert decide(statements, "sagemaker:CallMlflowAppApi", APP) == ALLOWED
     kept = {name: stack().resources()[name] for name in ("MlflowApp", "MlflowRole", "DataBucket")}
@@ -194,10 +194,10 @@ def test_the_webhook_of_the_registry_has_a_door_and_rights_only_if_it_has_a_secr
 
 
 def test_a_whole_bucket_may_be_the_store():
-    statements = Policies(MlflowTrackingUri=SERVER, MlflowArtifactStore="s3://artefacts").statements("TrackFunction")
+    statements = Policies(MlflowTrackingUri=SERVER, MlflowArtifactStore="s3://artifacts").statements("TrackFunction")
 
-    assert decide(statements, "s3:PutObject", "arn:aws:s3:::artefacts/1/model.pkl") == ALLOWED
-    assert decide(statements, "s3:PutObject", "arn:aws:s3:::artefacts-2/1/model.pkl") != ALLOWED
+    assert decide(statements, "s3:PutObject", "arn:aws:s3:::artifacts/1/model.pkl") == ALLOWED
+    assert decide(statements, "s3:PutObject", "arn:aws:s3:::artifacts-2/1/model.pkl") != ALLOWED
 
 
 def test_services_may_send_to_the_dead_letter_queue_with_the_keys_that_they_send():

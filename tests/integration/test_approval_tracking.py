@@ -31,7 +31,7 @@ def store(tmp_path, monkeypatch):
         monkeypatch.setenv(name, value)
     mlflow.set_tracking_uri(uri)
     client = MlflowClient()
-    client.create_experiment("slipcast", artifact_location=(tmp_path / "artefacts").as_uri())
+    client.create_experiment("slipcast", artifact_location=(tmp_path / "artifacts").as_uri())
     client.create_registered_model(mlflow_runs.model_name())
     log(client, "another")
     yield client

@@ -126,7 +126,7 @@ def test_a_scorer_that_computes_something_else_is_not_published(edge, model, s3,
     assert keys(s3) == set()
 
 
-def test_an_artefact_of_another_digest_is_not_published(edge, model, s3, lambda_context):
+def test_an_artifact_of_another_digest_is_not_published(edge, model, s3, lambda_context):
     with pytest.raises(storage.DigestMismatchError):
         edge.handler({"model": model | {"sha256": "0" * 64}, "version": "7"}, lambda_context)
     assert keys(s3) == set()

@@ -122,17 +122,17 @@ def test_the_first_model_with_signal_is_released(event, evaluate):
     assert model["execution"] == "first"
 
 
-def test_artefact_layer_profile_and_golden_answers_are_stored(event, evaluate, s3, found_once):
+def test_artifact_layer_profile_and_golden_answers_are_stored(event, evaluate, s3, found_once):
     from slipcast.model import scorer
 
     model = evaluate(event)["model"]
 
-    artefact = storage.read_bytes(model["artefact_uri"])
-    assert hashlib.sha256(artefact).hexdigest() == model["sha256"]
+    encoded = storage.read_bytes(model["artefact_uri"])
+    assert hashlib.sha256(encoded).hexdigest() == model["sha256"]
     layer = s3.get_object(Bucket="data", Key=model["layer_key"])["Body"].read()
     with zipfile.ZipFile(io.BytesIO(layer)) as archive:
-        assert archive.read("slipcast_model/model.json") == artefact
-    described = json.loads(artefact)["metadata"]
+        assert archive.read("slipcast_model/model.json") == encoded
+    described = json.loads(encoded)["metadata"]
     assert described["model_id"] == model["model_id"]
     assert described["dataset_id"] == "d1"
     assert described["data_date"] == "2022-12-31"
@@ -141,8 +141,8 @@ def test_artefact_layer_profile_and_golden_answers_are_stored(event, evaluate, s
     assert storage.read_json(model["profile_uri"])["n"] == found_once[0]["tables"]["train"]["rows"]
     golden = storage.read_json(model["golden_uri"])
     assert len(golden["activities"]) == len(golden["scores"]) == 20
-    # The golden answers are scikit-learn's: the artefact has to give the same.
-    found = scorer.load(artefact, model["sha256"]).predict_proba(golden["activities"])
+    # The golden answers are scikit-learn's: the artifact has to give the same.
+    found = scorer.load(encoded, model["sha256"]).predict_proba(golden["activities"])
     assert list(found) == pytest.approx(golden["scores"], abs=1e-9)
     assert not {"actual_finish", "is_late", "status"} & {name for row in golden["activities"] for name in row}
 

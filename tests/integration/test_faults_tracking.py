@@ -86,7 +86,7 @@ def track(load_app, s3, lambda_context, database, tmp_path, monkeypatch) -> Iter
     mlflow.set_tracking_uri(uri)
     client = MlflowClient(uri)
     experiment = f"{EXPERIMENT}-{tmp_path.name}"
-    client.create_experiment(experiment, artifact_location=(tmp_path / "artefacts").as_uri())
+    client.create_experiment(experiment, artifact_location=(tmp_path / "artifacts").as_uri())
     app = load_app("track", DATA_BUCKET="data", MLFLOW_TRACKING_URI=uri, MLFLOW_EXPERIMENT=experiment)
     yield lambda: app.handler({}, lambda_context)
     mlflow.set_tracking_uri(before)

@@ -1,4 +1,4 @@
-"""One byte of a released artefact is another one: the version refuses it and says so, and the old model stays live."""
+"""One byte of a released artifact is another one: the version refuses it and says so, and the old model stays live."""
 
 import io
 import json
@@ -17,7 +17,7 @@ from tests.integration.test_release_function import alias, cloud  # noqa: F401
 
 @pytest.fixture
 def released(trained, cloud):  # noqa: F811
-    """What evaluate leaves of a real model: its artefact and golden answers."""
+    """What evaluate leaves of a real model: its artifact and golden answers."""
     _, path, sha256, _ = trained
     raw = path.read_bytes()
     loaded = scorer.load(raw, sha256)
@@ -52,7 +52,7 @@ def release(load_app, cloud):  # noqa: F811
     return lambda step, item, **more: app.handler({"step": step, "model": item, **more}, ReleaseContext())
 
 
-def test_an_artefact_as_it_was_written_is_verified(release, released, lambda_runs):
+def test_an_artifact_as_it_was_written_is_verified(release, released, lambda_runs):
     item, raw = released
     storage.write_bytes(f"s3://data/{item['layer_key']}", versions.layer_archive(raw))
 
@@ -64,7 +64,7 @@ def test_an_artefact_as_it_was_written_is_verified(release, released, lambda_run
 @pytest.mark.parametrize("place", [0.0, 0.1, 0.5, 0.9, 1.0])
 @pytest.mark.fault(
     "release",
-    "the artefact in a layer",
+    "the artifact in a layer",
     "one byte is flipped, at five places",
     "the version is refused and counted, the alias stays",
 )
@@ -88,7 +88,7 @@ def test_a_flipped_byte_is_refused_counted_and_never_live(release, released, lam
 @pytest.mark.parametrize("place", [0.0, 0.5, 1.0])
 @pytest.mark.fault(
     "release",
-    "the live artefact in the bucket",
+    "the live artifact in the bucket",
     "one byte is flipped",
     "it is not used: nothing is scored or compared with it",
 )

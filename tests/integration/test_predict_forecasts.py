@@ -14,7 +14,7 @@ from slipcast.forecast.serving import NO_MODEL
 from slipcast.model.artifact import digest
 from slipcast_aws.serving import feature_store
 from support.forecast_models import forecast_json, with_forecast
-from support.predict_api import ACTIVITY, artefact, call, environment
+from support.predict_api import ACTIVITY, artifact, call, environment
 from support.schedules import example
 
 OPEN = ACTIVITY | {"data_date": "2022-06-30", "status": "in_progress"}
@@ -24,7 +24,7 @@ QUANTILES = ("p10", "p50", "p80", "p90")
 @pytest.fixture
 def released(tmp_path):
     """The environment of a version whose model was released with a forecast."""
-    raw = with_forecast(artefact())
+    raw = with_forecast(artifact())
     (tmp_path / "model.json").write_bytes(raw)
     (tmp_path / "forecast.json").write_bytes(forecast_json())
     return environment(tmp_path) | {"MODEL_PATH": str(tmp_path / "model.json"), "MODEL_SHA256": digest(raw)}

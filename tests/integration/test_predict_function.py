@@ -32,7 +32,7 @@ ACTIVITY = {
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
-    """A decision tree of the example, its artefact and the table it was trained on."""
+    """A decision tree of the example, its artifact and the table it was trained on."""
     labelled = labels.label(example("nyc_sca_2022-12.csv").table, 30)
     candidate = next(item for item in load_candidates() if item.name == "decision_tree")
     model = build_pipeline(candidate, 1, max_depth=4).fit(feature_table(labelled), labelled["is_late"])

@@ -49,7 +49,7 @@ def rows():
 
 @pytest.fixture(scope="module")
 def trained(rows, tmp_path_factory):
-    """A decision tree that uses point-in-time features, and where its artefact is."""
+    """A decision tree that uses point-in-time features, and where its artifact is."""
     candidate = next(item for item in load_candidates() if item.name == "decision_tree")
     model = build_pipeline(candidate, 1, max_depth=6).fit(feature_table(rows), rows["is_late"])
     raw = export(model, family="decision_tree", threshold=0.5, metadata=METADATA)
@@ -60,7 +60,7 @@ def trained(rows, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def plain(rows, tmp_path_factory):
-    """Where the artefact of a model is that needs no point-in-time features."""
+    """Where the artifact of a model is that needs no point-in-time features."""
     numeric = [name for name in NUMERIC if name not in HISTORY]
     impute = SimpleImputer(strategy="median", add_indicator=True, keep_empty_features=True)
     encoder = OneHotEncoder(handle_unknown="infrequent_if_exist", min_frequency=10, sparse_output=False)

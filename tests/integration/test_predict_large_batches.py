@@ -23,18 +23,18 @@ ENOUGH = 3000
 
 
 @pytest.fixture(scope="module")
-def artefact():
+def artifact():
     return export(fitted("random_forest")[0], family="random_forest", threshold=0.4, metadata=METADATA)
 
 
 @pytest.fixture
-def serving(load_app, s3, artefact, tmp_path, lambda_context, monkeypatch):
+def serving(load_app, s3, artifact, tmp_path, lambda_context, monkeypatch):
     """The entry of the prediction function, with ``batch`` behind a Lambda client; ``calls`` are what it was asked."""
     path = tmp_path / "model.json"
-    path.write_bytes(artefact)
+    path.write_bytes(artifact)
     uri = "s3://data/models/abc123/model.json"
-    storage.write_bytes(uri, artefact, "application/json")
-    known = environment(path, digest(artefact))
+    storage.write_bytes(uri, artifact, "application/json")
+    known = environment(path, digest(artifact))
     load_app("predict.app", **known, MODEL_URI=uri, BATCH_FUNCTION="slipcast-predict-batch")
     fast, batch = importlib.import_module("predict.app"), importlib.import_module("predict.batch")
 
@@ -93,10 +93,10 @@ def test_many_activities_are_answered_by_the_other_function_with_the_same_bytes(
     assert first["model"]["version"] == "4"
 
 
-def test_few_activities_are_answered_here(serving, artefact):
+def test_few_activities_are_answered_here(serving, artifact):
     assert serving.handler(event({"activities": activities(20)}))["statusCode"] == 200
     assert serving.calls == []
-    assert scorer.load(artefact, digest(artefact)).steps * 20 < int(
+    assert scorer.load(artifact, digest(artifact)).steps * 20 < int(
         importlib.import_module("predict.settings").settings().worth_a_call
     )
 
@@ -146,7 +146,7 @@ def test_a_payload_beyond_lambdas_limit_is_not_sent(serving, monkeypatch):
     assert serving.calls == []
 
 
-def test_an_artefact_with_another_digest_is_not_used(serving, s3, capsys):
+def test_an_artifact_with_another_digest_is_not_used(serving, s3, capsys):
     s3.put_object(Bucket="data", Key="models/abc123/model.json", Body=b"{}")
     batch = importlib.import_module("predict.batch")
     with pytest.raises(storage.DigestMismatchError):

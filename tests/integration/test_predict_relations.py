@@ -8,7 +8,7 @@ import pytest
 from slipcast.forecast.serving import NO_MODEL
 from slipcast.model.artifact import digest
 from support.forecast_models import forecast_json, with_forecast
-from support.predict_api import ACTIVITY, artefact, call, environment
+from support.predict_api import ACTIVITY, artifact, call, environment
 
 OPEN = ACTIVITY | {"data_date": "2022-06-30", "status": "in_progress"}
 NEXT = ACTIVITY | {
@@ -21,7 +21,7 @@ QUANTILES = ("p10", "p50", "p80", "p90")
 
 @pytest.fixture
 def app(load_app, tmp_path):
-    raw = with_forecast(artefact())
+    raw = with_forecast(artifact())
     (tmp_path / "model.json").write_bytes(raw)
     (tmp_path / "forecast.json").write_bytes(forecast_json())
     settings = {"MODEL_PATH": str(tmp_path / "model.json"), "MODEL_SHA256": digest(raw)}

@@ -12,14 +12,14 @@ from slipcast.model import scorer
 from slipcast.model.artifact import digest
 from slipcast_aws.release import versions
 from support.forecast_models import forecast_json, with_forecast
-from support.predict_api import artefact, environment
+from support.predict_api import artifact, environment
 from support.search_records import labelled_rows
 
 
 @pytest.fixture
 def release(load_app, tmp_path, monkeypatch, aws_environment):
     """Verify a version whose layer holds `stored` as its forecast."""
-    raw = with_forecast(artefact())
+    raw = with_forecast(artifact())
     table = labelled_rows(25)
     p = np.array(scorer.load(raw, digest(raw)).predict_proba(requests(table)))
     known = json.loads(json.dumps(golden(table, p, raw, forecast_json())))

@@ -209,7 +209,7 @@ def empty_store(tmp_path_factory):
 
 @pytest.fixture
 def mlflow_store(empty_store, tmp_path, monkeypatch):
-    """An empty MLflow on SQLite; its artefacts are files beside it."""
+    """An empty MLflow on SQLite; its artifacts are files beside it."""
     database = tmp_path / "mlflow.db"
     database.write_bytes(empty_store.read_bytes())
     uri = f"sqlite:///{database}"
@@ -217,7 +217,7 @@ def mlflow_store(empty_store, tmp_path, monkeypatch):
     for name, value in {"MLFLOW_TRACKING_URI": uri, "MLFLOW_DISABLE_TELEMETRY": "true", **mlflow_server.HTTP}.items():
         monkeypatch.setenv(name, value)
     client = MlflowClient(uri)
-    client.create_experiment(EXPERIMENT, artifact_location=(tmp_path / "artefacts").as_uri())
+    client.create_experiment(EXPERIMENT, artifact_location=(tmp_path / "artifacts").as_uri())
     yield client
     mlflow.set_tracking_uri(before)
 
@@ -512,10 +512,10 @@ def test_what_a_crash_left_half_written_is_logged_anew(track_for_real, mlflow_st
     assert failed.info.run_id not in {run.info.run_id for run in found}
 
 
-def test_a_record_whose_pickles_have_expired_is_logged_with_the_artefact_that_is_kept(track_for_real, mlflow_store):
+def test_a_record_whose_pickles_have_expired_is_logged_with_the_artifact_that_is_kept(track_for_real, mlflow_store):
     """Half a year without an MLflow: the lifecycle of the bucket has emptied runs/, models/ is kept."""
-    artefact = "s3://data/models/abc/model.json"
-    evaluation = leave_execution(model={"model_id": "abc", "sha256": "9" * 64, "artefact_uri": artefact})
+    artifact = "s3://data/models/abc/model.json"
+    evaluation = leave_execution(model={"model_id": "abc", "sha256": "9" * 64, "artefact_uri": artifact})
     for item in evaluation["candidates"]:
         storage.delete(item["model"]["uri"])
     record = {"kind": "release", "execution": "new-data-1", "version": "4", "previous": "3", "model_id": "abc"}
@@ -524,7 +524,7 @@ def test_a_record_whose_pickles_have_expired_is_logged_with_the_artefact_that_is
     assert track_for_real() == {"logged": ["new-data-1-1-run.json", "new-data-1-2-release.json"]}
 
     champion = mlflow_store.get_model_version_by_alias("slipcast", "champion")
-    assert champion.source == artefact
+    assert champion.source == artifact
     assert champion.tags["artefact_sha256"] == "9" * 64
     children = [run for run in runs(mlflow_store) if "family" in run.data.tags]
     assert {run.data.tags["slipcast.pickle"] for run in children} == {"expired"}

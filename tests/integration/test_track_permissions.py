@@ -44,12 +44,12 @@ def methods() -> dict[tuple[str, str], str]:
 
 @pytest.fixture
 def tracking_server(tmp_path):
-    """MLflow's own server; its artefacts go to files past it, as those of SageMaker go to S3."""
+    """MLflow's own server; its artifacts go to files past it, as those of SageMaker go to S3."""
     database, port = make_database(tmp_path / "mlflow.db"), processes.free_port()
     command = [
         *(sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"),
         *("--backend-store-uri", f"sqlite:///{database}", "--no-serve-artifacts"),
-        *("--default-artifact-root", (tmp_path / "artefacts").as_uri()),
+        *("--default-artifact-root", (tmp_path / "artifacts").as_uri()),
     ]
     env = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
     child = processes.start("mlflow", command, env=env, port=port, log=tmp_path / "mlflow.log", cwd=tmp_path)

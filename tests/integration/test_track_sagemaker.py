@@ -24,14 +24,14 @@ SERVER = "arn:aws:sagemaker:eu-central-1:123456789012:mlflow-tracking-server/sli
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
-    """The URL of an MLflow server with its artefacts in a folder."""
+    """The URL of an MLflow server with its artifacts in a folder."""
     folder = tmp_path_factory.mktemp("mlflow")
     port = processes.free_port()
     url = f"http://127.0.0.1:{port}"
     command = [
         *(sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"),
         *("--backend-store-uri", f"sqlite:///{make_database(folder / 'mlflow.db')}"),
-        # As SageMaker's: the client itself writes to the bucket of the artefact store.
+        # As SageMaker's: the client itself writes to the bucket of the artifact store.
         *("--no-serve-artifacts", "--default-artifact-root", "s3://data/mlflow"),
     ]
     env = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}

@@ -21,8 +21,8 @@ def serving(python: Path | str, folder: Path, *more: str) -> Iterator[str]:
 
     Parameters
     ----------
-    folder : empty folder for database, artefacts and log
-    more : arguments of ``mlflow server`` that say where artefacts go; by default the server keeps them
+    folder : empty folder for database, artifacts and log
+    more : arguments of ``mlflow server`` that say where artifacts go; by default the server keeps them
     """
     folder.mkdir(parents=True, exist_ok=True)
     with socket.socket() as free:
@@ -31,7 +31,7 @@ def serving(python: Path | str, folder: Path, *more: str) -> Iterator[str]:
     command = [str(python), "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
     command += ["--backend-store-uri", f"sqlite:///{folder}/mlflow.db", *more]
     if not more:
-        command += ["--serve-artifacts", "--artifacts-destination", str(folder / "artefacts")]
+        command += ["--serve-artifacts", "--artifacts-destination", str(folder / "artifacts")]
     known = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "MLFLOW_", "PYTHON"))}
     known |= {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
     with (folder / "log").open("wb") as log:

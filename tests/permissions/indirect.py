@@ -2,7 +2,7 @@
 
 # By a package that a function's code imports: it speaks to AWS itself.
 OF_PACKAGES = {
-    # sagemaker-mlflow signs each request to the serverless app; artefacts go from the client straight to its store:
+    # sagemaker-mlflow signs each request to the serverless app; artifacts go from the client straight to its store:
     # https://docs.aws.amazon.com/sagemaker/latest/dg/mlflow-create-tracking-server-iam.html
     "mlflow": {"sagemaker:CallMlflowAppApi", "sagemaker:DescribeMlflowApp", "s3:GetObject", "s3:PutObject"},
     # Its layer for DynamoDB; a look at what is there comes back with the refused PutItem:
@@ -17,7 +17,7 @@ BY_EVENT = {"PredictFunction": {"UpdatesQueue", "ResultsQueue", "UpdatesDeadLett
 PREFIXES_OF_PACKAGES = {"mlflow": "mlflow/"}
 # Roles that a service takes, not a function: what they grant is what the service's manual asks for.
 OF_SERVICES = {
-    # The store of the serverless MLflow's artefacts:
+    # The store of the serverless MLflow's artifacts:
     # https://docs.aws.amazon.com/sagemaker/latest/dg/mlflow-create-tracking-server-iam.html
     "MlflowRole": {"s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:ListBucket"},
 }

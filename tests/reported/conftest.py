@@ -20,7 +20,7 @@ from slipcast_aws import storage
 from slipcast_aws.control import datasets
 from slipcast_aws.release import versions as releases
 from support.monitoring_site import PROFILE_URI, live, monitor, profiled  # noqa: F401
-from support.predict_api import artefact
+from support.predict_api import artifact
 
 
 @dataclass
@@ -77,9 +77,9 @@ def preparing(request, load_app, lambda_context, monkeypatch) -> Preparing:
 def scoring(load_app, preparing, empty_store, lambda_context, monkeypatch) -> Callable[[dict[str, Any]], list[Any]]:  # noqa: F811
     """The score function with a live model: scores the open activities of an upload, as the pipeline does."""
     uri = "s3://data/models/4/model.json"
-    storage.write_bytes(uri, artefact())
+    storage.write_bytes(uri, artifact())
     model = releases.LiveModel(
-        **{"version": "4", "model_id": "m", "sha256": digest(artefact()), "artefact_uri": uri},
+        **{"version": "4", "model_id": "m", "sha256": digest(artifact()), "artefact_uri": uri},
         **{"profile_uri": PROFILE_URI, "dataset_id": "d"},
     )
     topic = boto3.client("sns").create_topic(Name="slipcast")["TopicArn"]

@@ -20,10 +20,10 @@ def case() -> Case:
 
 def test_a_champion_of_another_scikit_learn_is_replaced(case):
     best = case.scored(k_nearest_neighbours=0.05, logistic_regression=0.2)
-    raw = case.verdict(best).artefact
+    raw = case.verdict(best).artifact
     old = raw.replace(f'"scikit_learn":"{sklearn.__version__}"'.encode(), b'"scikit_learn":"1.6.1"')
     assert old != raw
-    live = champion(case.verdict(best), artefact=old, sha256=hashlib.sha256(old).hexdigest())
+    live = champion(case.verdict(best), artifact=old, sha256=hashlib.sha256(old).hexdigest())
 
     decision = case.verdict(champion=live).record["decision"]
 
@@ -33,8 +33,8 @@ def test_a_champion_of_another_scikit_learn_is_replaced(case):
     assert "it is replaced by a model with signal" in reason
 
 
-def test_a_champion_whose_artefact_is_gone_is_replaced(case):
-    live = champion(case.verdict(), artefact=b"")
+def test_a_champion_whose_artifact_is_gone_is_replaced(case):
+    live = champion(case.verdict(), artifact=b"")
 
     decision = case.verdict(champion=live).record["decision"]
 

@@ -91,11 +91,11 @@ def account(tmp_path) -> Iterator[Account]:
 def tracked(request, python, account, tmp_path) -> Iterator[tuple[Callable[[], Any], MlflowClient, list]]:
     """The track function, a client of the server that it logs to, and the headers of what it sent there by ARN."""
     seen: list[dict[str, str]] = []
-    # As the app of SageMaker: clients write artefacts to the bucket themselves.
+    # As the app of SageMaker: clients write artifacts to the bucket themselves.
     by_arn = request.param == "by ARN"
-    artefacts = ["--no-serve-artifacts", "--default-artifact-root", "s3://data/mlflow"] if by_arn else []
+    artifacts = ["--no-serve-artifacts", "--default-artifact-root", "s3://data/mlflow"] if by_arn else []
     with contextlib.ExitStack() as stack:
-        address = stack.enter_context(mlflow_server.serving(python, tmp_path / "mlflow", *artefacts))
+        address = stack.enter_context(mlflow_server.serving(python, tmp_path / "mlflow", *artifacts))
         account.more["TrackFunction"] = {"MLFLOW_TRACKING_URI": address, "MLFLOW_EXPERIMENT": EXPERIMENT}
         if by_arn:
             front, seen = stack.enter_context(between(address))

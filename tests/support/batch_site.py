@@ -12,7 +12,7 @@ import requests
 from conftest import LambdaContext
 from slipcast.model.artifact import digest
 from slipcast_aws.release import versions
-from support.predict_api import METADATA, artefact, proxy_event
+from support.predict_api import METADATA, artifact, proxy_event
 
 NAME = "slipcast-jobs"
 
@@ -29,7 +29,7 @@ class BatchSite:
     def __init__(self, load_app: Callable[..., ModuleType], monkeypatch: Any) -> None:
         self.s3 = boto3.client("s3")
         self.s3.put_bucket_versioning(Bucket="data", VersioningConfiguration={"Status": "Enabled"})
-        raw = artefact()
+        raw = artifact()
         self.s3.put_object(Bucket="data", Key="models/m/model.json", Body=raw)
         self.live: versions.LiveModel | None = versions.LiveModel(
             "4", METADATA["model_id"], digest(raw), "s3://data/models/m/model.json", "", METADATA["dataset_id"]

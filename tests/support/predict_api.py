@@ -38,7 +38,7 @@ METADATA = {
 
 
 @cache
-def artefact(seed: int = 0) -> bytes:
+def artifact(seed: int = 0) -> bytes:
     """Return a logistic regression as a release stores it; another seed is another model."""
     return export(
         fitted("logistic_regression", seed)[0], family="logistic_regression", threshold=1 / 3, metadata=METADATA
@@ -46,12 +46,12 @@ def artefact(seed: int = 0) -> bytes:
 
 
 def environment(folder: Path, *, seed: int = 0, version: str = "4") -> dict[str, str]:
-    """Return the environment of a version of the function that holds `artefact`, written to `folder`."""
+    """Return the environment of a version of the function that holds `artifact`, written to `folder`."""
     path = folder / f"model-{seed}.json"
-    path.write_bytes(artefact(seed))
+    path.write_bytes(artifact(seed))
     return {
         "MODEL_PATH": str(path),
-        "MODEL_SHA256": digest(artefact(seed)),
+        "MODEL_SHA256": digest(artifact(seed)),
         "MODEL_TRAINED_AT": "2026-01-01T00:00:00+00:00",
         "MODEL_EXECUTION": "new-data-1",
         "AWS_LAMBDA_FUNCTION_VERSION": version,

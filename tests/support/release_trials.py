@@ -77,7 +77,7 @@ class Trials:
             self._pinned[version] = found["Environment"]["Variables"]
         return self._pinned[version]
 
-    def artefact(self, version: str) -> dict[str, Any]:
+    def artifact(self, version: str) -> dict[str, Any]:
         """Return the model of a version."""
         return json.loads(self._read(self.pinned(version)["MODEL_URI"]))
 
@@ -135,7 +135,7 @@ class Trials:
     def scores(self, version: str, activities: list[dict[str, Any]]) -> list[float]:
         """Return the scores that a version's model gives, computed here."""
         if version not in self._scores:
-            self._scores[version] = scorer.Scorer(self.artefact(version)).predict_proba(activities)
+            self._scores[version] = scorer.Scorer(self.artifact(version)).predict_proba(activities)
         return self._scores[version]
 
     def _read(self, uri: str) -> bytes:

@@ -13,7 +13,7 @@ from support.schedules import example
 
 @cache
 def model_of_the_example(threshold: float) -> bytes:
-    """Return the artefact of a model that looks at what was known before each start."""
+    """Return the artifact of a model that looks at what was known before each start."""
     table = example("nyc_sca_2022-12.csv").table
     labelled = labels.label(table, 30)
     rows = feature_table(labelled.join(history_table(table, labelled, 30)))

@@ -63,15 +63,15 @@ def forecast(execution: str = "new-data-1") -> dict[str, Any]:
     }
 
 
-def released(artefact: bytes, golden: dict[str, Any], forecast: bytes | None = None) -> dict[str, str]:
+def released(artifact: bytes, golden: dict[str, Any], forecast: bytes | None = None) -> dict[str, str]:
     """Leave the files of a release as evaluate does, and return its record of them."""
-    sha256 = digest(artefact)
+    sha256 = digest(artifact)
     prefix = f"s3://data/models/abc/{sha256}"
     found = {
         **{"model_id": "abc", "sha256": sha256},
         **{"artefact_uri": f"{prefix}/model.json", "golden_uri": f"{prefix}/golden.json"},
     }
-    storage.write_bytes(found["artefact_uri"], artefact)
+    storage.write_bytes(found["artefact_uri"], artifact)
     storage.write_json(found["golden_uri"], golden)
     if forecast is not None:
         found["forecast_uri"] = f"{prefix}/forecast.json"

@@ -77,12 +77,12 @@ class EdgeError(ValueError):
     """The bundle cannot be built, or computes something else than it should; the message says why."""
 
 
-def files(artefact: bytes, scorer: Scorer, golden: Mapping[str, Any], onnx: bytes | None) -> dict[str, bytes]:
+def files(artifact: bytes, scorer: Scorer, golden: Mapping[str, Any], onnx: bytes | None) -> dict[str, bytes]:
     """Return the files of the bundle by name.
 
     Parameters
     ----------
-    artefact, scorer
+    artifact, scorer
         the model, and the scorer made from it
     golden
         ``activities`` (prediction requests) and ``scores`` (their probabilities by scikit-learn)
@@ -101,9 +101,9 @@ def files(artefact: bytes, scorer: Scorer, golden: Mapping[str, Any], onnx: byte
         raise EdgeError("only scikit-learn itself can evaluate this model: there is no scorer of one file for it")
     if not golden["activities"]:
         raise EdgeError("there are no golden activities to check the bundle with")
-    digest = hashlib.sha256(artefact).hexdigest()
+    digest = hashlib.sha256(artifact).hexdigest()
     found = {
-        cli.MODEL: artefact,
+        cli.MODEL: artifact,
         SCORER: single_file.build(digest).encode(),
         cli.GOLDEN: golden_csv(golden),
         README: readme(scorer, len(golden["activities"]), with_onnx=onnx is not None).encode(),

@@ -78,7 +78,7 @@ class Champion:
     version: str
     model_id: str
     sha256: str
-    artefact: bytes
+    artifact: bytes
     twin: bytes = b""
     twin_sha256: str = ""
     profile: dict[str, Any] | None = None
@@ -94,12 +94,12 @@ class Assessment:
     model_id
         first 12 hex digits of the SHA-256 of the artifact without metadata: the same data, code and seed give the same
         id
-    artefact
+    artifact
         the serving artifact: of a release, fitted to all matured labels
     twin
-        artifact of the model that was evaluated, for the comparison with later challengers; None if it is `artefact`
+        artifact of the model that was evaluated, for the comparison with later challengers; None if it is `artifact`
     refitted
-        pipeline of `artefact`; None if it is the challenger's own
+        pipeline of `artifact`; None if it is the challenger's own
     profile
         reference for the monitor, from the training table
     golden
@@ -111,7 +111,7 @@ class Assessment:
     """
 
     model_id: str
-    artefact: bytes
+    artifact: bytes
     twin: bytes | None
     refitted: Pipeline | None
     profile: dict[str, Any]
@@ -260,7 +260,7 @@ def assess(
             "tolerance_days": metadata["tolerance_days"],
         }
     described = {**metadata, **pinned, "metrics": measured}
-    model_id, artefact = _artefact(challenger, challenger.pipeline, line, train_features, threshold, described)
+    model_id, encoded = _artifact(challenger, challenger.pipeline, line, train_features, threshold, described)
     learned = _Learned(train, train_features, y_train, oof["row"], line.apply(oof["p"]), p)
     twin: bytes | None = None
     refitted: Pipeline | None = None
@@ -284,16 +284,16 @@ def assess(
                 "seconds": time.perf_counter() - began,
                 "calibration": calibration,
             }
-            twin = artefact
+            twin = encoded
             pins = {"twin": {"sha256": sha256(twin).hexdigest(), "training_rows": len(train)}}
-            model_id, artefact = _artefact(challenger, refitted, line, all_features, threshold, {**described, **pins})
+            model_id, encoded = _artifact(challenger, refitted, line, all_features, threshold, {**described, **pins})
             held = np.arange(len(every) - len(y), len(every))
             released_p = line.apply(refitted.predict_proba(features)[:, 1])
             scored = np.append(oof["row"], held)
             learned = _Learned(every, all_features, outcomes, scored, line.apply(windows[1]), released_p)
     return Assessment(
         model_id,
-        artefact,
+        encoded,
         twin,
         refitted,
         {
@@ -310,7 +310,7 @@ def assess(
                 holdout=measured,
             ),
         },
-        golden.golden(holdout, learned.holdout_p, artefact, dates.released)
+        golden.golden(holdout, learned.holdout_p, encoded, dates.released)
         if timed
         else {"activities": [], "scores": []},
         dates.released,
@@ -373,7 +373,7 @@ def _held_out(champion: Champion) -> Any:
     """
     if champion.twin_sha256:
         return scorer.load(champion.twin, champion.twin_sha256)
-    return scorer.load(champion.artefact, champion.sha256)
+    return scorer.load(champion.artifact, champion.sha256)
 
 
 def _champion_p(champion: Champion, holdout: pd.DataFrame) -> np.ndarray:
@@ -394,7 +394,7 @@ def _drift(champion: Champion | None, features: pd.DataFrame, scores: np.ndarray
     return {"against": f"training rows of model {champion.model_id}, version {champion.version}", "features": found}
 
 
-def _artefact(
+def _artifact(
     challenger: Challenger,
     pipeline: Pipeline,
     line: Calibration,

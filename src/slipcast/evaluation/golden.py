@@ -37,7 +37,7 @@ def requests(table: pd.DataFrame) -> list[dict[str, Any]]:
     return rows
 
 
-def golden(holdout: pd.DataFrame, p: np.ndarray, artefact: bytes, forecast: bytes | None) -> dict[str, Any]:
+def golden(holdout: pd.DataFrame, p: np.ndarray, artifact: bytes, forecast: bytes | None) -> dict[str, Any]:
     """Return the golden answers of a release.
 
     Parameters
@@ -46,7 +46,7 @@ def golden(holdout: pd.DataFrame, p: np.ndarray, artefact: bytes, forecast: byte
         labelled activities
     p
         their probabilities by scikit-learn
-    artefact
+    artifact
         serving artifact that is released
     forecast
         its ``forecast.json``; None if it has none
@@ -60,12 +60,12 @@ def golden(holdout: pd.DataFrame, p: np.ndarray, artefact: bytes, forecast: byte
     activities = requests(holdout.iloc[:ROWS])
     found = {"activities": activities, "scores": [float(value) for value in p[:ROWS]]}
     if forecast is not None:
-        found["forecasts"] = _forecasts(activities, artefact, Forecaster(json.loads(forecast)))
+        found["forecasts"] = _forecasts(activities, artifact, Forecaster(json.loads(forecast)))
     return found
 
 
-def _forecasts(activities: list[dict[str, Any]], artefact: bytes, forecaster: Forecaster) -> dict[str, Any]:
-    loaded = scorer.load(artefact, sha256(artefact).hexdigest())
+def _forecasts(activities: list[dict[str, Any]], artifact: bytes, forecaster: Forecaster) -> dict[str, Any]:
+    loaded = scorer.load(artifact, sha256(artifact).hexdigest())
     tolerance: int = loaded.metadata["tolerance_days"]
     dated = [_dated(activity, number) for number, activity in enumerate(activities)]
     answers = []

@@ -135,9 +135,9 @@ def _model(configuration: Mapping[str, Any]) -> LiveModel | None:
     )
 
 
-def layer_archive(artefact: bytes, forecast: bytes | None = None) -> bytes:
+def layer_archive(artifact: bytes, forecast: bytes | None = None) -> bytes:
     """Return the zip file of a layer that holds the artifact and its forecast; equal files give the same bytes."""
-    files = {MODEL_FILE: artefact} | ({} if forecast is None else {FORECAST_FILE: forecast})
+    files = {MODEL_FILE: artifact} | ({} if forecast is None else {FORECAST_FILE: forecast})
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in files.items():

@@ -31,11 +31,11 @@ def log(model: ModelRef) -> str | None:
     golden = storage.read_json(model["golden_uri"])
     if not golden["activities"]:
         return None
-    artefact = storage.read_bytes(model["artefact_uri"], sha256=model["sha256"])
-    loaded = scorer.load(artefact, model["sha256"])
+    artifact = storage.read_bytes(model["artefact_uri"], sha256=model["sha256"])
+    loaded = scorer.load(artifact, model["sha256"])
     forecast = _forecast(loaded, model)
     # Only a release has a version.
-    contents = portable.files(artefact, forecast, loaded, golden, version=model["model_id"], edge={})
+    contents = portable.files(artifact, forecast, loaded, golden, version=model["model_id"], edge={})
     example = portable.input_example(json.loads(contents[portable.GOLDEN])["activities"][0])
     with scratch.folder() as folder:
         for name, raw in contents.items():

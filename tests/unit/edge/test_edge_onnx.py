@@ -116,7 +116,7 @@ def test_it_describes_itself_and_is_the_same_every_time():
     assert [(item.name, item.shape) for item in session.get_outputs()] == [("probability", ["n"]), ("at_risk", ["n"])]
 
 
-def test_the_artefact_is_not_changed():
+def test_the_artifact_is_not_changed():
     model, _, _ = fitted("hist_gradient_boosting")
     loaded = load(model)
     before = encode(loaded.document)

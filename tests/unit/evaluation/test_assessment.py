@@ -86,9 +86,9 @@ def first(case) -> Assessment:
 
 def champion(found: Assessment, **changes: Any) -> Champion:
     """Return what was assessed as the live model."""
-    digest = hashlib.sha256(found.artefact).hexdigest()
+    digest = hashlib.sha256(found.artifact).hexdigest()
     return Champion(
-        **{"version": "3", "model_id": found.model_id, "sha256": digest, "artefact": found.artefact} | changes
+        **{"version": "3", "model_id": found.model_id, "sha256": digest, "artifact": found.artifact} | changes
     )
 
 
@@ -118,9 +118,9 @@ def test_a_family_that_only_scikit_learn_can_evaluate_may_be_challenger_and_cham
     found = case.verdict(case.scored(k_nearest_neighbours=0.1, decision_tree=0.15))
 
     assert found.record["challenger"] == "k_nearest_neighbours"
-    assert artifact.runtime(found.artefact) == artifact.SCIKIT_LEARN
-    digest = artifact.digest(found.artefact)
-    scores = scorer.load(found.artefact, digest).predict_proba(found.golden["activities"])
+    assert artifact.runtime(found.artifact) == artifact.SCIKIT_LEARN
+    digest = artifact.digest(found.artifact)
+    scores = scorer.load(found.artifact, digest).predict_proba(found.golden["activities"])
     assert scores == pytest.approx(found.golden["scores"], abs=1e-9)
 
 
@@ -128,13 +128,13 @@ def test_a_family_that_only_scikit_learn_can_evaluate_may_be_challenger_and_cham
 def test_a_champion_that_is_not_opened_any_more_is_replaced_by_a_model_with_signal(case, outdated):
     """To train again is the remedy that its refusal names: it must not fail for the same reason."""
     live = case.verdict(case.scored(k_nearest_neighbours=0.1, decision_tree=0.15))
-    document = json.loads(live.artefact)
+    document = json.loads(live.artifact)
     if outdated == "pickle":
         document["model"]["pickle"] = document["model"].pop("skops")
     else:
         document["model"]["scikit_learn"] = "1.0.0"
     raw = artifact.encode(document)
-    found = case.verdict(champion=champion(live, artefact=raw, sha256=artifact.digest(raw)))
+    found = case.verdict(champion=champion(live, artifact=raw, sha256=artifact.digest(raw)))
 
     assert found.record["decision"]["release"]
     assert found.record["champion_metrics"] is None
@@ -184,8 +184,8 @@ def test_the_figures_are_those_of_the_recalibrated_challenger(case):
     assert record["metrics"]["auc"] == pytest.approx(raw["auc"], abs=1e-12)
     # Means of the same losses, summed in another order.
     assert record["decision"]["numbers"]["challenger_brier"] == pytest.approx(record["metrics"]["brier"], rel=1e-14)
-    assert json.loads(found.artefact)["calibration"]["slope"] == calibration["slope"]
-    loaded = scorer.load(found.artefact, hashlib.sha256(found.artefact).hexdigest())
+    assert json.loads(found.artifact)["calibration"]["slope"] == calibration["slope"]
+    loaded = scorer.load(found.artifact, hashlib.sha256(found.artifact).hexdigest())
     np.testing.assert_allclose(loaded.predict_proba(found.golden["activities"]), found.golden["scores"], atol=1e-9)
 
 
@@ -201,10 +201,10 @@ def test_what_is_released_has_learned_from_all_labels_and_its_twin_is_kept(case,
     assert refitted.record["metrics"] == first.record["metrics"]
     assert refitted.record["refit"]["rows"] == rows
     assert refitted.twin is not None
-    twin, released = (json.loads(raw)["metadata"] for raw in (refitted.twin, refitted.artefact))
+    twin, released = (json.loads(raw)["metadata"] for raw in (refitted.twin, refitted.artifact))
     assert (twin["training_rows"], released["training_rows"]) == (len(case.parts["train"]), rows)
     assert released["twin"]["sha256"] == hashlib.sha256(refitted.twin).hexdigest()
-    known = scorer.load(refitted.artefact, hashlib.sha256(refitted.artefact).hexdigest())
+    known = scorer.load(refitted.artifact, hashlib.sha256(refitted.artifact).hexdigest())
     assert known.predict_proba(refitted.golden["activities"]) == pytest.approx(refitted.golden["scores"])
     assert refitted.golden["scores"] != first.golden["scores"]
 
@@ -327,15 +327,15 @@ def test_the_same_data_and_seed_give_the_same_bytes(case, first, monkeypatch):
     second = case.verdict()
 
     assert first.model_id == second.model_id
-    assert first.artefact == second.artefact
+    assert first.artifact == second.artifact
     assert first.record == second.record
     elsewhere = case.verdict(metadata={"dataset_id": "other"})
     assert elsewhere.model_id == first.model_id
-    assert elsewhere.artefact != first.artefact
+    assert elsewhere.artifact != first.artifact
 
 
 def test_the_golden_activities_are_requests_with_known_answers(first):
-    loaded = scorer.load(first.artefact, hashlib.sha256(first.artefact).hexdigest())
+    loaded = scorer.load(first.artifact, hashlib.sha256(first.artifact).hexdigest())
 
     assert len(first.golden["activities"]) == 20
     assert not POST_HOC & {name for activity in first.golden["activities"] for name in activity}

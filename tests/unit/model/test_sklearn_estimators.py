@@ -47,7 +47,7 @@ def _fitted(name: str, seed: int = 3, rows: int = 150):
 
 
 def _model(estimator) -> dict:
-    """What an artefact would hold of any object, trusted or not."""
+    """What an artifact would hold of any object, trusted or not."""
     known = sklearn_estimators.describe(KNeighborsClassifier(3).fit([[0.0], [1.0], [2.0]], [0, 1, 0]))
     return known | {"skops": _packed(sklearn_estimators.skops.dumps(estimator)), "estimator": type(estimator).__name__}
 

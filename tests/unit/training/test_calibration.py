@@ -1,4 +1,4 @@
-"""The line on the log-odds: learned where it helps, the identity elsewhere, the same in the artefact."""
+"""The line on the log-odds: learned where it helps, the identity elsewhere, the same in the artifact."""
 
 import numpy as np
 import pytest
@@ -111,7 +111,7 @@ def test_without_folds_the_rows_are_cut_in_their_order():
     assert recalibrate(Y, extreme, np.zeros(3000))[1] == recalibrate(Y, extreme, np.arange(3000) * 5 // 3000)[1]
 
 
-def test_the_artefact_and_the_estimator_give_the_same_probabilities():
+def test_the_artifact_and_the_estimator_give_the_same_probabilities():
     train = labelled_rows(300, seed=0)
     candidate = next(item for item in load_candidates() if item.name == "decision_tree")
     features = feature_table(train)
