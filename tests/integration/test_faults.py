@@ -125,7 +125,7 @@ def notify(load_app, lambda_context) -> Scenario:
         event = {"outcome": "kept", "execution": "new-data-0", "reason": "new_data", "why": "not better"}
         return lambda: app.handler(event, lambda_context)
 
-    return Scenario("notify", arrange, forget=(app.client.cache_clear,))
+    return Scenario("notify", arrange, forget=(app.topic.client.cache_clear,))
 
 
 @pytest.fixture

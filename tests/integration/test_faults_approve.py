@@ -94,7 +94,7 @@ def scenario(load_app, lambda_context, monkeypatch) -> Callable[..., Scenario]:
                 {**steps, "decide": press}[name]()
             return steps[step]
 
-        forget = (app.ask.client.cache_clear,)
+        forget = (app.ask.topic.client.cache_clear,)
         stand_ins = {"stepfunctions:SendTaskSuccess": tell}
         return Scenario(f"approve, {step}", arrange, unchecked=("reports/",), forget=forget, stand_ins=stand_ins)
 

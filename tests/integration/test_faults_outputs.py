@@ -69,7 +69,7 @@ def score(load_app, lambda_context, monkeypatch) -> Callable[[bool], Scenario]:
             event = {} if everything else {"upload": uploads[0]}
             return lambda: app.handler(event, lambda_context)
 
-        forget = (app.client.cache_clear, feature_store._cache.clear, projects.summary.cache_clear)
+        forget = (app.topic.client.cache_clear, feature_store._cache.clear, projects.summary.cache_clear)
         # The index of projects is small and changes; what it points to has its digest in its name.
         unchecked = ("sources/", "predictions/", projects.INDEX)
         return Scenario("score", arrange, unchecked=unchecked, forget=forget)

@@ -121,7 +121,8 @@ def test_a_bad_canary_is_rolled_back_by_itself_and_the_old_answers_are_the_same(
     assert (trials.stack.live_version(), trials.weights()) == (old, {})
     assert without_ids(trials) == before
     answered = [answer for answer in load.answers if answer.status == 200]
-    assert {answer.version for answer in answered} == {old, outcome["output"]["version"]}
+    # One that fails may be gone before it has answered anybody.
+    assert {old} <= {answer.version for answer in answered} <= {old, outcome["output"]["version"]}
     assert all(whole(trials, answer) for answer in answered)
     # Only what the bad version was asked may have failed.
     assert len(answered) == len(load.answers) or how.get("harm") in ("failing", "crashing")

@@ -15,7 +15,7 @@ from moto.core.models import responses_mock
 
 from local import processes
 from permissions.template import Stack, pairs
-from slipcast_aws.tracking import outbox
+from slipcast_aws.tracking import aliases, outbox
 from support.tracking_records import EXPERIMENT, leave_execution, make_database
 
 SERVER = "arn:aws:sagemaker:eu-west-1:123456789012:mlflow-tracking-server/research"
@@ -101,6 +101,10 @@ def test_the_role_may_do_with_a_tracking_server_what_the_function_does(
     outbox.put("data", "new-data-1-2-release", release)
     outbox.put("data", "new-data-1-3-rollback", {**release, "kind": "rollback", "outcome": "rolled back"})
     app.handler({}, lambda_context)
+    # What a message of the registry's webhook leads to.
+    version = client.search_model_versions("name = 'slipcast'")[0].version
+    aliases.released(version)
+    aliases.give_back("new-data-1", version, "no known answers")
 
     allowed = {
         action.partition(":")[2]

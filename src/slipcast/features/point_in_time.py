@@ -240,7 +240,10 @@ SEASONS = {
 GROUPS: dict[str, tuple[str, ...]] = {
     "finish season": ("finish_season_sin", "finish_season_cos"),
     "start season": ("start_season_sin", "start_season_cos"),
-    **{group: tuple(item.name for item in FEATURES if item.group == group) for group in {f.group: 0 for f in FEATURES}},
+    **{
+        group: tuple(item.name for item in FEATURES if item.group == group)
+        for group in dict.fromkeys(f.group for f in FEATURES)
+    },
 }
 
 # Features kept by cross-validation in time: four groups by benchmarks/point_in_time.py, the last by
