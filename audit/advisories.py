@@ -37,7 +37,7 @@ def look_up(pins: list[str]) -> tuple[list[dict], str]:
 def judge(found: list[dict]) -> tuple[list[str], list[str]]:
     """Return a line for each vulnerability, and the names of packages that were not looked up."""
     vulnerable = [
-        f"{item['name']} {item['version']}: {flaw['id']} {' '.join(flaw.get('aliases', []))}, mended in "
+        f"{item['name']} {item['version']}: {flaw['id']} {' '.join(flaw.get('aliases', []))}, fixed in "
         f"{', '.join(flaw['fix_versions']) or 'no version yet'}"
         for item in found
         for flaw in item.get("vulns", [])

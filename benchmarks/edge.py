@@ -1,4 +1,4 @@
-"""The edge bundle of three models: sizes, seconds and memory of ``score.py``, beside scikit-learn and ONNX Runtime.
+"""The edge bundle of three models: sizes, seconds and memory of ``score.py``, next to scikit-learn and ONNX Runtime.
 
 ``.venv/bin/python benchmarks/edge.py [--rows 10000] [--rounds 5] [--also PYTHON ...]`` trains a random forest (300
 trees), histogram gradient boosting (300 iterations) and logistic regression on the June 2025 example, makes the bundle

@@ -1,4 +1,4 @@
-"""Seconds and peak memory of monitoring 10^6 predictions with 25 features, beside Evidently on the same table.
+"""Seconds and peak memory of monitoring 10^6 predictions with 25 features, next to Evidently on the same table.
 
 ``nice .venv/bin/python benchmarks/monitoring_million.py`` writes a reference of 100,000 rows and a window of 10^6 with
 20 numbers and 5 categories to ``.cache/monitoring_million``, as a prediction log (gzipped JSON lines, 5,000 to an
@@ -9,7 +9,7 @@ table     count and judge a table that is in memory already, in chunks of 5,000
 evidently the default preset on that table (environment of benchmarks/monitoring.py --evidently)
 
 Seconds are of the processor, all threads of the process together: with other work on the machine they are the fairer.
-Peak memory is that of the process (VmHWM), and beside it what the process had before it began: interpreter, packages
+Peak memory is that of the process (VmHWM), and next to it what the process had before it began: interpreter, packages
 and, for ``table`` and ``evidently``, the table itself. ``--rows`` and ``--ways`` are options.
 """
 

@@ -1,4 +1,4 @@
-"""The portable host beside ``mlflow models serve``, MLServer and KServe's server, in turn, over loopback HTTP.
+"""The portable host next to ``mlflow models serve``, MLServer and KServe's server, in turn, over loopback HTTP.
 
     make .cache/vendors/kserve/made && .venv/bin/python -m benchmarks.portable_host
 

@@ -1,4 +1,4 @@
-"""Reading and checking a schedule of 10⁵, 10⁶ and 10⁷ rows, beside pandas and beside counting the newlines.
+"""Reading and checking a schedule of 10⁵, 10⁶ and 10⁷ rows, next to pandas and counting the newlines.
 
 ``.venv/bin/python benchmarks/prepare.py`` makes the files in a temporary folder (1.7 GB for 10⁷ rows, with cells as
 long as those of the open data), then runs each reader in a process of its own, one after the other in turns, and prints

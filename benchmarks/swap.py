@@ -68,7 +68,7 @@ class Swap:
         )
 
     def weights(self, execution: str) -> None:
-        """Print the weights that were observed beside those that were set."""
+        """Print the weights that were observed next to those that were set."""
         record = self.stack.document(f"reports/{execution}/release.json")
         for step in record["steps"].values():
             found = step["numbers"]

@@ -1,4 +1,4 @@
-"""The search cut into tasks, beside ``GridSearchCV`` over the same families, grids and folds.
+"""The search cut into tasks, next to ``GridSearchCV`` over the same families, grids and folds.
 
 ``.venv/bin/python benchmarks/training.py`` draws 10,000, 100,000 and 1,000,000 rows from the June 2025 example (whole
 activities with replacement, numbers jittered, projects renamed), then runs in turns: ``GridSearchCV`` with ``n_jobs=1``

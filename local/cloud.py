@@ -303,7 +303,7 @@ class LocalCloud:
         # On record like the servers: `down` must find it if this process is killed.
         sam = self._start(f"sam-{command}", arguments, self._environment(), 0, cwd=ROOT)
         try:
-            code = processes.finish(sam, beside=servers)
+            code = processes.finish(sam, needs=servers)
         finally:
             self.children.remove(sam)
             self._save()

@@ -93,20 +93,20 @@ def start(name: str, command: list[str], *, env: dict[str, str], port: int, log:
     return Child(name, process.pid, start_time(process.pid), port, str(log))
 
 
-def finish(child: Child, *, beside: Sequence[Child]) -> int:
-    """Wait for the end of a process that was started here and return its exit code; `beside` are those that it needs.
+def finish(child: Child, *, needs: Sequence[Child]) -> int:
+    """Wait for the end of a process that was started here and return its exit code; `needs` are those that it needs.
 
     Raises
     ------
     LocalCloudError
-        If one of `beside` ends meanwhile; the process and its children are ended then, as on any other exception.
+        If one of `needs` ends meanwhile; the process and its children are ended then, as on any other exception.
     """
     try:
         while True:
             try:
                 return _own[child.pid].wait(timeout=0.5)
             except subprocess.TimeoutExpired:
-                for other in beside:
+                for other in needs:
                     ensure_alive(other)
     finally:
         _signal_group(child.pid, signal.SIGKILL)

@@ -1,4 +1,4 @@
-"""The API on the local cloud, beside a bare function behind a gateway of that cloud; then bursts beyond its limit."""
+"""The API on the local cloud, next to a bare function behind a gateway of that cloud; then bursts beyond its limit."""
 
 import contextlib
 import io

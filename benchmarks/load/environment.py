@@ -1,4 +1,4 @@
-"""One execution environment: the predict function in the Lambda runtime, a bare handler in another beside it."""
+"""One execution environment: the predict function in the Lambda runtime, a bare handler in another next to it."""
 
 import contextlib
 import json

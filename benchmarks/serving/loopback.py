@@ -1,6 +1,6 @@
 """Over loopback HTTP: Slipcast in the Lambda runtime, ``mlflow models serve`` and MLServer, in turn.
 
-A handler that answers a constant runs in a Lambda runtime of its own beside them: what of Slipcast's time is not the
+A handler that answers a constant runs in a Lambda runtime of its own next to them: what of Slipcast's time is not the
 runtime's.
 """
 
@@ -100,7 +100,7 @@ def in_turn(ports: dict[str, int], requests: dict[str, Any], calls: int) -> dict
 
 @contextlib.contextmanager
 def slipcast(case: models.Case, *, batches: bool = True, always: bool = False) -> Iterator[int]:
-    """Run the predict function, and the one for large batches beside it; yield the port of the first.
+    """Run the predict function, and the one for large batches next to it; yield the port of the first.
 
     With `always` every request is handed to the other one, however short it is.
     """

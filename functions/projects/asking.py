@@ -39,11 +39,11 @@ def compare(bucket: str, request: Request, caller: Caller) -> dict[str, Any]:
     lists = {name: value[:SHOWN] if isinstance(value, list) else value for name, value in found.items()}
     counts = {name: len(value) for name, value in found.items() if isinstance(value, list)}
     tolerance = _part(bucket, project, end, sections.FORECAST)["tolerance_days"]
-    told = {
+    lessons = {
         **learned.outcomes(before[0], after[0], tolerance),
         "models": [project.of(day).get("model_version") for day in (begin, end)],
     }
-    return answer({"from": begin, "to": end, **lists, "counts": counts, "learned": told}, tag=tag)
+    return answer({"from": begin, "to": end, **lists, "counts": counts, "learned": lessons}, tag=tag)
 
 
 def what_if(bucket: str, request: Request, caller: Caller) -> dict[str, Any]:

@@ -332,13 +332,13 @@ def error_types() -> None:
     from ministack.core import lambda_runtime
     from ministack.services import lambda_svc
 
-    told = '"error": str(e), "trace"'
-    if told not in lambda_runtime._PYTHON_WORKER_SCRIPT:
+    answered = '"error": str(e), "trace"'
+    if answered not in lambda_runtime._PYTHON_WORKER_SCRIPT:
         raise RuntimeError(
             "the emulator's Python worker has changed: local/emulator/patches.py cannot report error types"
         )
     lambda_runtime._PYTHON_WORKER_SCRIPT = lambda_runtime._PYTHON_WORKER_SCRIPT.replace(
-        told, '"error_type": type(e).__name__, "error": str(e), "trace"'
+        answered, '"error_type": type(e).__name__, "error": str(e), "trace"'
     )
     last, invoke, execute = threading.local(), lambda_runtime.Worker.invoke, lambda_svc._execute_function_warm
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 def main() -> None:
-    """Apply the patches and serve until the process is told to end."""
+    """Apply the patches and serve until the process is asked to end."""
     sys.path[0] = str(Path(__file__).resolve().parents[2])
     from local.emulator import patches
 

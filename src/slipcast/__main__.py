@@ -150,7 +150,7 @@ def _dataset(data: Path) -> tuple[Path, dict[str, Any]]:
 
 
 def _networks(data: Path, manifest: Mapping[str, Any], workdir: Path) -> "Updates | None":
-    """Return the networks of a dataset version, whose files lie beside its table; None without any."""
+    """Return the networks of a dataset version, whose files lie next to its table; None without any."""
     from slipcast.datasets import network, versions
 
     files = {name: data / f"{name}.parquet" for name in manifest.get("network", {})}

@@ -230,7 +230,7 @@ class ForecastFitTask(TypedDict):
 class Round(TypedDict):
     """A round of a search and what the next step must know of the rounds before it.
 
-    ``history`` has one summary for each earlier round, ``beside`` that of the second track (empty without one), and
+    ``history`` has one summary for each earlier round, ``second`` that of the second track (empty without one), and
     ``forecast`` the measured points of the forecast.
     """
 
@@ -241,7 +241,7 @@ class Round(TypedDict):
     grain: dict[str, int]
     entries: dict[str, list[list[Any]]]
     history: list[Mapping[str, Any]]
-    beside: Mapping[str, Any]
+    second: Mapping[str, Any]
     left_out: list[list[Any]]
     forecast: list[ForecastPoint]
     beyond: NotRequired[list[str]]
@@ -318,7 +318,7 @@ class ForecastBacktest(TypedDict):
 
 
 class NetworkScores(TypedDict):
-    """The part ``network`` of a forecast beside the draws of the Monte Carlo, on projects of the holdout.
+    """The part ``network`` of a forecast compared with the draws of the Monte Carlo, on projects of the holdout.
 
     ``pinball`` and ``drawn`` are their losses, of completions in % of the duration, of activities in working days;
     ``less`` is the difference, with its ``ci``; ``held_80`` and ``drawn_held_80`` the shares of finishes by the P80.

@@ -113,8 +113,8 @@ def folded(found: Sequence[Line]) -> Iterator[Line]:
     """
 
     # Requests of a storm alternate: lines that started nothing are merged between two that did.
-    told = [line for line in found if line.asked_by != "release" or not line.execution]
-    for quiet, group in groupby(told, key=lambda line: line.decision in QUIET):
+    shown = [line for line in found if line.asked_by != "release" or not line.execution]
+    for quiet, group in groupby(shown, key=lambda line: line.decision in QUIET):
         if not quiet:
             yield from group
             continue

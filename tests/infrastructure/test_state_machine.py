@@ -141,7 +141,9 @@ CANARY = ("SetWeight", "RenewLease", "Judge", "Promote")
 
 
 @pytest.mark.parametrize("name", WORK)
-@pytest.mark.fault("pipeline", "a state", "it fails after all retries", "the failure path: lease freed, recorded, told")
+@pytest.mark.fault(
+    "pipeline", "a state", "it fails after all retries", "the failure path: lease freed, recorded, notified"
+)
 def test_a_failed_step_of_the_work_goes_to_the_failure_path(name):
     assert STATES[name]["Catch"] == [{"ErrorEquals": ["States.ALL"], "Next": "Failure"}]
     assert [STATES[name]["Next"] for name in ("Failure", "FreeLease", "Notify")] == ["FreeLease", "Freed", "Notified"]

@@ -249,7 +249,7 @@ def told(kind: str) -> list[str]:
     return [execution for execution in found if execution != FIRST["execution"]]
 
 
-WINNER = "one of them is live and has no weight beside it, the other is told and recorded as failed"
+WINNER = "one of them is live and has no weight next to it, the other is notified and recorded as failed"
 
 
 @pytest.mark.fault("release", "promote, at each of its calls", "another release promotes its version", WINNER)

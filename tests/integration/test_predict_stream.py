@@ -131,13 +131,13 @@ class Stream:
 
 @pytest.fixture
 def stream(load_app, served, lambda_context, mocked_aws, monkeypatch):
-    for cached in (queues.client, queues.beside):
+    for cached in (queues.client, queues.of_stack):
         cached.cache_clear()
     monkeypatch.setattr(redrive, "WAIT_SECONDS", 0)
     stream = Stream(lambda_context)
     stream.app = load_app("predict.app", **served)
     yield stream
-    for cached in (queues.client, queues.beside):
+    for cached in (queues.client, queues.of_stack):
         cached.cache_clear()
 
 
@@ -403,7 +403,7 @@ def test_a_queue_that_does_not_lead_to_the_others_is_refused(stream, lacking):
         stream.sqs.set_queue_attributes(QueueUrl=stream.updates, Attributes={"RedrivePolicy": ""})
 
     with pytest.raises(ValueError, match="is no queue of updates: it needs a redrive policy and the tag"):
-        queues.beside(SOURCE)
+        queues.of_stack(SOURCE)
 
 
 VALUES = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20)

@@ -125,7 +125,7 @@ def test_events_for_the_api_that_ask_for_reasons(predict, lambda_context, event)
 
 def test_events_of_the_queue_of_updates_are_answered_or_set_aside(predict, lambda_context, event, monkeypatch):
     sent = []
-    monkeypatch.setattr(queues, "beside", lambda arn: queues.Queues("updates", "results", "dead letters"))
+    monkeypatch.setattr(queues, "of_stack", lambda arn: queues.Queues("updates", "results", "dead letters"))
     monkeypatch.setattr(queues, "send", lambda url, body, **options: sent.append((url, json.loads(body))))
 
     assert predict.handler(event("sqs_updates"), lambda_context) == {"batchItemFailures": []}

@@ -68,16 +68,16 @@ def site(tmp_path_factory) -> Iterator[Site]:
 def sqs(site, monkeypatch):
     client = site.cloud.client("sqs")
     monkeypatch.setattr(queues, "client", lambda: client)
-    queues.beside.cache_clear()
+    queues.of_stack.cache_clear()
     yield client
-    queues.beside.cache_clear()
+    queues.of_stack.cache_clear()
 
 
 def test_the_queue_of_updates_leads_to_the_queues_of_its_own_stack(site, sqs):
     for name in ("one", "two"):
         out = site.create(name)
         arn = sqs.get_queue_attributes(QueueUrl=out["UpdatesQueueUrl"], AttributeNames=["QueueArn"])["Attributes"]
-        found = queues.beside(arn["QueueArn"])
+        found = queues.of_stack(arn["QueueArn"])
 
         assert (found.updates, found.results, found.dead_letters) == (
             out["UpdatesQueueUrl"],

@@ -171,12 +171,12 @@ CATEGORIES = ("x" * 5_000, "=cmd|' /C calc'!A0", "a\u2028b", "<script>alert(1)</
 @pytest.fixture
 def queue(load_app, tmp_path, lambda_context, mocked_aws):
     """The queue of updates in front of the predict function."""
-    for cached in (queues.client, queues.beside):
+    for cached in (queues.client, queues.of_stack):
         cached.cache_clear()
     found = Stream(lambda_context)
     found.app = load_app("predict.app", **environment(tmp_path))
     yield found
-    for cached in (queues.client, queues.beside):
+    for cached in (queues.client, queues.of_stack):
         cached.cache_clear()
 
 

@@ -129,7 +129,7 @@ def answered(placed: Sequence[Any], wrong: Mapping[int, list[FieldError]], colum
     found: dict[str, Any] = {}
     for name in columns:
         values = (
-            [tables.told(wrong.get(number, ())) or None for number in range(len(placed))]
+            [tables.in_words(wrong.get(number, ())) or None for number in range(len(placed))]
             if name == "error"
             else [getattr(answer, name, None) for answer in placed]
         )

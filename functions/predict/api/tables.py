@@ -165,12 +165,12 @@ def rows(
     if header:
         writer.writerow(columns)
     for number, answer in enumerate(placed):
-        why = told(wrong.get(number, ()))
+        why = in_words(wrong.get(number, ()))
         writer.writerow(neutral(why) if name == "error" else _cell(getattr(answer, name, None)) for name in columns)
     return buffer.getvalue()
 
 
-def told(errors: Iterable[FieldError]) -> str:
+def in_words(errors: Iterable[FieldError]) -> str:
     """Return errors as the cell of a table."""
     return "; ".join(f"{item.field}: {item.message}" for item in errors)
 

@@ -156,8 +156,8 @@ def _parse(raw: bytes) -> Any:
 def _read(name: str) -> bytes:
     """Read a file of the model: Lambda unpacks layers in /opt, the local cloud in folders that it puts on the path."""
     model = settings().model_path or f"/opt/{FOLDER}/{MODEL}"
-    beside = model if name == MODEL else f"{os.path.dirname(model)}/{name}"  # noqa: PTH120 - as below
-    places = [beside, *(f"{folder}/{FOLDER}/{name}" for folder in sys.path)]
+    neighbor = model if name == MODEL else f"{os.path.dirname(model)}/{name}"  # noqa: PTH120 - as below
+    places = [neighbor, *(f"{folder}/{FOLDER}/{name}" for folder in sys.path)]
     place = next((place for place in places if os.path.isfile(place)), places[0])  # noqa: PTH113 - pathlib takes 10 ms
     with open(place, "rb") as file:  # noqa: PTH123
         return file.read()

@@ -42,23 +42,23 @@ def answer(
 
     After a failed message, no other message of its group is processed, so the order is kept.
     """
-    beside = queues.beside(event["Records"][0]["eventSourceARN"])
+    stack = queues.of_stack(event["Records"][0]["eventSourceARN"])
     processor = SqsFifoPartialProcessor(skip_group_on_error=True)
     # An update that has to wait is not an error of the function.
     processor.raise_on_entire_batch_failure = False
-    with processor(event["Records"], lambda record: _one(record, beside, model), context):
+    with processor(event["Records"], lambda record: _one(record, stack, model), context):
         processor.process()
     response = processor.response()
-    _come_again(event["Records"], response, beside.updates)
+    _come_again(event["Records"], response, stack.updates)
     return response
 
 
-def _one(record: SQSRecord, beside: queues.Queues, model: Callable[[], LoadedModel]) -> None:
+def _one(record: SQSRecord, stack: queues.Queues, model: Callable[[], LoadedModel]) -> None:
     try:
-        _predict(record, beside.results, model())
+        _predict(record, stack.results, model())
     except UnusableUpdateError as error:
         _tell_release(record, HTTPStatus.UNPROCESSABLE_ENTITY)
-        _set_aside(record, beside.dead_letters, str(error), error.errors, error.remedy)
+        _set_aside(record, stack.dead_letters, str(error), error.errors, error.remedy)
     except Exception as error:
         of_aws = isinstance(error, BotoCoreError | ClientError)
         no_model = isinstance(error, NoModelError)
@@ -70,7 +70,7 @@ def _one(record: SQSRecord, beside: queues.Queues, model: Callable[[], LoadedMod
         if tries < GIVE_UP_AFTER:
             raise
         reason = f"given up after {tries} tries: {type(error).__name__}: {error}"
-        _set_aside(record, beside.dead_letters, reason, [], "remove the cause, then: make redrive")
+        _set_aside(record, stack.dead_letters, reason, [], "remove the cause, then: make redrive")
 
 
 def _tell_release(record: SQSRecord, status: HTTPStatus) -> None:

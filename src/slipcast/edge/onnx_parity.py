@@ -75,7 +75,7 @@ def probes(scorer: Scorer, known: Sequence[Row]) -> list[Row]:
     step = max(1, len(splits) // SPLITS)
     for number, (name, split) in enumerate(splits[::step]):
         base = known[number % len(known)]
-        rows += [{**base, name: value} for value in _beside(split)]
+        rows += [{**base, name: value} for value in _neighbors(split)]
     return rows
 
 
@@ -91,7 +91,7 @@ def _splits(scorer: Scorer) -> Iterator[tuple[str, float]]:
                 yield numeric[column], split
 
 
-def _beside(split: float) -> list[float]:
+def _neighbors(split: float) -> list[float]:
     (single,) = array("f", [split])
     return [split, math.nextafter(split, -math.inf), math.nextafter(split, math.inf), single, _next_single(single)]
 

@@ -1,4 +1,4 @@
-"""Assessment of the part ``network`` of a forecast: beside the draws of the Monte Carlo that are said without it.
+"""Assessment of the part ``network`` of a forecast, compared with the Monte Carlo draws without it.
 
 Projects and activities are those of the holdout, by what was known in the end. The part is evaluated as serving does,
 and is left out where it is not better than the draws, or too sure.

@@ -374,8 +374,10 @@ def _ask(function: str, version: str, method: str, path: str, body: Any) -> dict
     answer = ask(function, version, method, path, body)
     if answer.status != 200:
         # The body says why; headers would fill the message.
-        told = answer.body.get("body", answer.body) if isinstance(answer.body, dict) else answer.body
-        raise ReleaseError(f"version {version} answered {method} {path} with {answer.status}: {json.dumps(told)[:500]}")
+        content = answer.body.get("body", answer.body) if isinstance(answer.body, dict) else answer.body
+        raise ReleaseError(
+            f"version {version} answered {method} {path} with {answer.status}: {json.dumps(content)[:500]}"
+        )
     document: dict[str, Any] = answer.body
     return document
 
@@ -411,8 +413,8 @@ def ask(function: str, version: str, method: str, path: str, body: Any) -> Answe
     except (KeyError, TypeError, ValueError):
         found = payload.get("body")
     # For a failed answer, keep its complete text.
-    told = found if payload["statusCode"] == 200 else payload
-    return Answer(payload["statusCode"], told, _duration(payload), around)
+    content = found if payload["statusCode"] == 200 else payload
+    return Answer(payload["statusCode"], content, _duration(payload), around)
 
 
 def _invoke(function: str, version: str, request: str) -> tuple[Mapping[str, Any], Any, float]:

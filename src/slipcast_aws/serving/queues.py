@@ -48,7 +48,7 @@ def client() -> "SQSClient":
 
 
 @cache
-def beside(updates_arn: str) -> Queues:
+def of_stack(updates_arn: str) -> Queues:
     """Return the queues of the stream that belong to the queue of updates `updates_arn`.
 
     Raises

@@ -134,7 +134,7 @@ def test_waiting_has_an_end(started):
 def test_finish_returns_the_exit_code_and_keeps_the_output(started, tmp_path):
     child = started("print('hello'); raise SystemExit(3)")
 
-    assert processes.finish(child, beside=[]) == 3
+    assert processes.finish(child, needs=[]) == 3
     assert (tmp_path / "log").read_text() == "hello\n"
 
 
@@ -142,6 +142,6 @@ def test_finish_ends_a_process_when_another_one_dies(started):
     dead, child = started("raise SystemExit('gone')"), started("import time; time.sleep(600)")
 
     with pytest.raises(LocalCloudError, match="child ended unasked"):
-        processes.finish(child, beside=[dead])
+        processes.finish(child, needs=[dead])
 
     assert not child.alive()

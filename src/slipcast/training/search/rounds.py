@@ -55,9 +55,9 @@ def first_round(plan: SearchPlan) -> Round:
     planned = _search_tasks(race, begun.entries, begun.share, MAIN)
     entries = {MAIN: begun.entries}
     if SIDE in plan["tracks"]:
-        beside = race_of(plan, SIDE)
-        entries[SIDE] = beside.entries()
-        more = _search_tasks(beside, entries[SIDE], 1.0, SIDE)
+        second = race_of(plan, SIDE)
+        entries[SIDE] = second.entries()
+        more = _search_tasks(second, entries[SIDE], 1.0, SIDE)
         planned = {"tasks": planned["tasks"] + more["tasks"], "grain": _sum(planned["grain"], more["grain"])}
     planned["tasks"] = [*planned["tasks"], *forecast.tasks(plan["forecast"])]
     return _round(0, "search", planned, entries, begun.share, [], {}, _dump(begun.left_out), [])
@@ -82,9 +82,9 @@ def next_round(plan: SearchPlan, done: Round, results: Mapping[str, Mapping[str,
     """
     race = race_of(plan, MAIN)
     history = [*done["history"], _summary(plan, done, results, MAIN)]
-    beside = done["beside"]
+    second = done["second"]
     if SIDE in done["entries"]:
-        beside = _summary(plan, done, results, SIDE)
+        second = _summary(plan, done, results, SIDE)
     _tolerate(plan, history[-1])
     points = [*done["forecast"], *_forecast_points(plan, done, results)]
     left_out = list(done["left_out"])
@@ -94,20 +94,20 @@ def next_round(plan: SearchPlan, done: Round, results: Mapping[str, Mapping[str,
         planned = _search_tasks(race, following.entries, following.share, MAIN, speed)
         left_out += _dump(following.left_out)
         entries = {MAIN: following.entries}
-        return _round(done["round"] + 1, "search", planned, entries, following.share, history, beside, left_out, points)
+        return _round(done["round"] + 1, "search", planned, entries, following.share, history, second, left_out, points)
     winners, beyond = race.winners(history)
     fits = [_fit_task(MAIN, entry, history[-1]) for entry in winners]
-    if beside:
+    if second:
         other = race_of(plan, SIDE)
-        chosen, _ = other.winners([beside])
-        fits += [_fit_task(SIDE, entry, beside) for entry in chosen]
+        chosen, _ = other.winners([second])
+        fits += [_fit_task(SIDE, entry, second) for entry in chosen]
     speed = race.measured_speed(history)
     fits.sort(key=lambda task: -race.fit_seconds(task["family"], race.rows, speed))
     if plan["forecast"]["tables"]:
         params = forecast.best(plan["forecast"], points)
         fits.append({"kind": forecast.FIT, "track": forecast.TRACK, "params": params})
     planned = {"tasks": fits, "grain": {}}
-    following_round = _round(done["round"] + 1, "fit", planned, {}, 1.0, history, beside, left_out, points)
+    following_round = _round(done["round"] + 1, "fit", planned, {}, 1.0, history, second, left_out, points)
     following_round["beyond"] = beyond
     return following_round
 
@@ -153,7 +153,7 @@ def conclude(plan: SearchPlan, done: Round, results: Mapping[str, Mapping[str, A
         "rounds": _rounds(history),
         "budget": record.budget(race, history, left_out, select_by=select_by, fit_seconds=seconds),
         "families": families,
-        "paper": _beside(plan, done["beside"], fitted[SIDE]) if done["beside"] else None,
+        "paper": _paper_protocol(plan, done["second"], fitted[SIDE]) if done["second"] else None,
         "forecast": forecast.conclude(plan["forecast"], done["forecast"], _forecast_fit(done, results)),
     }
 
@@ -180,7 +180,9 @@ def _rounds(history: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     ]
 
 
-def _beside(plan: SearchPlan, summary: Mapping[str, Any], fitted: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+def _paper_protocol(
+    plan: SearchPlan, summary: Mapping[str, Any], fitted: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Any]:
     track, race = plan["tracks"][SIDE], race_of(plan, SIDE)
     families = []
     for family in record.families(race, [summary], fitted, []):
@@ -228,7 +230,7 @@ def _round(
     entries: Mapping[str, Sequence[Entry]],
     share: float,
     history: Sequence[Mapping[str, Any]],
-    beside: Mapping[str, Any],
+    second: Mapping[str, Any],
     left_out: Sequence[Any],
     points: Sequence[ForecastPoint],
 ) -> Round:
@@ -241,7 +243,7 @@ def _round(
         "grain": planned["grain"] if kind == "search" else _grain(history),
         "entries": {name: [[e.family, e.point, e.params] for e in members] for name, members in entries.items()},
         "history": list(history),
-        "beside": beside,
+        "second": second,
         "left_out": list(left_out),
         "forecast": list(points),
     }
