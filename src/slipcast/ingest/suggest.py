@@ -274,7 +274,10 @@ def suggest(path: Path, name: str, *, workdir: Path, profile: str = "mine", limi
         shown = schedule.mapped
         for row in schedule.rows()[:PREVIEW]:
             preview.append({column: "" if row.get(column) is None else str(row[column])[:80] for column in shown})
-        notes += [f"{item['cells']} cells of {item['column']}: {item['reason']}" for item in schedule.problems[:5]]
+        notes += [
+            f"{item['cells']} {'cell' if item['cells'] == 1 else 'cells'} of {item['column']}: {item['reason']}"
+            for item in schedule.problems[:5]
+        ]
     return Suggestion(document, written, tuple(guesses), not_used, tuple(notes), tuple(preview), counts)
 
 
