@@ -53,7 +53,7 @@ def test_a_vulnerable_package_fails_and_is_named(audit):
     code, said = audit([ONE], [{**ONE, "vulns": [FLAW]}, {**ONE, "name": "two"}])
 
     assert code == 1
-    assert "one 1.0: PYSEC-1 CVE-1, mended in 1.1" in said
+    assert "one 1.0: PYSEC-1 CVE-1, fixed in 1.1" in said
 
 
 @pytest.mark.parametrize("answer", [[UNKNOWN], ""], ids=["an index without advisories", "no network"])
