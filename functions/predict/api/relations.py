@@ -5,7 +5,7 @@ A module of its own, loaded with the first request that has relations.
 
 from collections.abc import Mapping, Sequence
 from datetime import date
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple, get_args
 
 from msgspec import Meta, Struct, structs
 
@@ -14,7 +14,7 @@ from predict.api.forecasts import Forecast, ForecastResponse, Forecasts
 from predict.api.requests import Batch, InvalidRequest, Refused
 from predict.api.schemas import Activities, ActivityError, ModelNames
 from predict.contract import MAX_RELATIONS
-from slipcast.features.activity import FieldError
+from slipcast.features.activity import LONGEST_TEXT, FieldError
 from slipcast.forecast import relations, serving
 from slipcast.forecast.stage import Stage
 from slipcast.schedule.network import CycleError
@@ -22,8 +22,11 @@ from slipcast.schema import clean_text
 
 # As for a what-if.
 LONGEST_DAYS = 36_500
-_TYPES = ("FS", "SS", "FF", "SF")
-_ID = Annotated[str, Meta(min_length=1, max_length=500, description="activity_id of an activity of the request")]
+_Type = Literal["FS", "SS", "FF", "SF"]
+_TYPES = get_args(_Type)
+_ID = Annotated[
+    str, Meta(min_length=1, max_length=LONGEST_TEXT, description="activity_id of an activity of the request")
+]
 _COMPLETION = "Day by whose end all activities have finished with a probability of {} %"
 
 
@@ -33,7 +36,7 @@ class Relation(Struct, forbid_unknown_fields=True):
     predecessor_id: _ID
     successor_id: _ID
     type: Annotated[
-        Literal["FS", "SS", "FF", "SF"],
+        _Type,
         Meta(description="Which end of the predecessor bounds which end of the successor"),
     ] = "FS"
     lag_days: Annotated[

@@ -1,7 +1,7 @@
 """The audit trail."""
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -25,18 +25,7 @@ def audit(table: str, *, identity: str, record: dict[str, Any], now: datetime | 
 
 def audit_trail(table: str) -> list[dict[str, str]]:
     """Return the audit entries, oldest first."""
-    pages = (
-        client()
-        .get_paginator("query")
-        .paginate(
-            TableName=table,
-            KeyConditionExpression="pk = :pk",
-            ExpressionAttributeValues={":pk": {"S": "AUDIT"}},
-        )
-    )
-    return [
-        {name: value["S"] for name, value in item.items() if name != "pk"} for page in pages for item in page["Items"]
-    ]
+    return list(_entries(_pages(table)))
 
 
 def latest(table: str, what: Sequence[str], limit: int) -> list[dict[str, str]]:
@@ -45,18 +34,19 @@ def latest(table: str, what: Sequence[str], limit: int) -> list[dict[str, str]]:
     The trail has an entry for each document that somebody opened: `PAGES` pages of 1 MB are looked at.
     """
     names = {f":{place}": {"S": name} for place, name in enumerate(what)}
-    pages = (
-        client()
-        .get_paginator("query")
-        .paginate(
-            TableName=table,
-            KeyConditionExpression="pk = :pk",
-            FilterExpression=f"what IN ({', '.join(names)})",
-            ExpressionAttributeValues={":pk": {"S": "AUDIT"}, **names},
-            ScanIndexForward=False,
-        )
+    pages = _pages(table, names, FilterExpression=f"what IN ({', '.join(names)})", ScanIndexForward=False)
+    return list(itertools.islice(_entries(itertools.islice(pages, PAGES)), limit))
+
+
+def _pages(table: str, values: Mapping[str, Any] | None = None, **query: Any) -> Iterator[Mapping[str, Any]]:
+    values = {":pk": {"S": "AUDIT"}, **(values or {})}
+    paginator = client().get_paginator("query")
+    yield from paginator.paginate(
+        TableName=table, KeyConditionExpression="pk = :pk", ExpressionAttributeValues=values, **query
     )
-    found = (item for page in itertools.islice(pages, PAGES) for item in page["Items"])
-    return [
-        {name: value["S"] for name, value in item.items() if name != "pk"} for item in itertools.islice(found, limit)
-    ]
+
+
+def _entries(pages: Iterable[Mapping[str, Any]]) -> Iterator[dict[str, str]]:
+    for page in pages:
+        for item in page["Items"]:
+            yield {name: value["S"] for name, value in item.items() if name != "pk"}
